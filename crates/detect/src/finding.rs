@@ -1,0 +1,288 @@
+//! What a hunt ends with: campaigns, the evidence for each, and what could not be seen.
+//!
+//! Everything here is plain data that serialises as it stands. Facts (counts, times, texts) and inference (evidence,
+//! probability) are in separate fields, and every inference carries the sentence that a person reads.
+
+use exchange::Time;
+use serde::Serialize;
+
+/// All that one hunt found.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct Findings {
+    /// The campaigns, surest first.
+    pub campaigns: Vec<Campaign>,
+    /// Groups that act together but for which an honest explanation fits: why each was not reported.
+    pub cleared: Vec<Cleared>,
+    /// What the whole traffic looked like.
+    pub population: Population,
+    /// What the records did not show, and so could count neither for nor against anybody.
+    pub blind_spots: Vec<String>,
+    /// The error guarantee of this run.
+    pub guarantee: Guarantee,
+    /// Limits that were reached, with what happened there.
+    pub limits_reached: Vec<String>,
+}
+
+/// One campaign: a group of accounts that harvest together.
+#[derive(Clone, Debug, Serialize)]
+pub struct Campaign {
+    /// Its name in this run.
+    pub id: String,
+    /// The operator it is linked to; campaigns that succeed each other share one.
+    pub operator: String,
+    /// What links it to earlier campaigns of the same operator, in words; empty for the first.
+    pub lineage: Vec<String>,
+    /// How it was discovered.
+    pub discovery: Discovery,
+    /// When the hypothesis was frozen (τ); only later records were tested.
+    pub frozen_at: Time,
+    /// The time of the exchange that made it cross its threshold.
+    pub detected_at: Time,
+    /// Its first exchange.
+    pub first_seen: Time,
+    /// Its last exchange.
+    pub last_seen: Time,
+    /// How many exchanges of its members belong to it.
+    pub exchanges: u64,
+    /// Its accounts, surest first; those from probability 0.5 are members.
+    pub accounts: Vec<Member>,
+    /// What it takes, strongest first.
+    pub capabilities: Vec<Capability>,
+    /// The evidence by independent family of signals, strongest first.
+    pub evidence: Vec<Evidence>,
+    /// The evidence in total.
+    pub log10_e: f64,
+    /// The threshold it had to cross.
+    pub log10_threshold: f64,
+    /// The fixed text of its requests and what varies in between.
+    pub skeleton: Vec<Segment>,
+    /// Some of its exchanges.
+    pub samples: Vec<Sample>,
+    /// The group drawn against the population.
+    pub portrait: Portrait,
+    /// What could not be seen of this group, in words.
+    pub not_observed: Vec<String>,
+    /// Honest explanations that were tried, and why each does not fit.
+    pub alternatives: Vec<String>,
+}
+
+/// How a hypothesis came up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Discovery {
+    /// Several payers send the same template or phrase.
+    Family,
+    /// Several accounts are densely joined by rare shared infrastructure.
+    Infrastructure,
+}
+
+/// One account of a campaign.
+#[derive(Clone, Debug, Serialize)]
+pub struct Member {
+    /// The account.
+    pub account: String,
+    /// How likely it takes part, given the evidence.
+    pub probability: f64,
+    /// Its exchanges that belong to the campaign.
+    pub exchanges: u64,
+    /// All its exchanges.
+    pub exchanges_total: u64,
+    /// Its first exchange in the campaign.
+    pub first_seen: Time,
+    /// Its last exchange in the campaign.
+    pub last_seen: Time,
+}
+
+/// What a campaign takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Capability {
+    /// The model's hidden or step-by-step reasoning.
+    ReasoningTrace,
+    /// Grades, comparisons, rewards.
+    Grading,
+    /// New training instructions and data.
+    DataGeneration,
+    /// Tool use and agent behaviour.
+    ToolUse,
+    /// Program code.
+    Coding,
+    /// Log-probabilities and other outputs that expose parameters.
+    Logits,
+    /// Cleaning of outputs captured before.
+    TraceCleaning,
+    /// Answers in general; nothing narrower could be told.
+    General,
+}
+
+/// Evidence from one family of signals. Families are chosen to be independent of each other.
+#[derive(Clone, Debug, Serialize)]
+pub struct Evidence {
+    /// The family of signals.
+    pub family: SignalFamily,
+    /// log10 of the e-value; negative speaks against a campaign.
+    pub log10_e: f64,
+    /// What it says, for a person.
+    pub text: String,
+    /// On how many records or accounts it rests.
+    pub observations: u64,
+}
+
+/// The families of signals.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SignalFamily {
+    /// Accounts send one template at rates no unrelated account does.
+    Template,
+    /// Work is spread over accounts more evenly than any organic use.
+    Evenness,
+    /// A work list is split without overlap.
+    WorkQueue,
+    /// Accounts signed up together.
+    SignUp,
+    /// Rare payment instruments, networks, mail domains are shared.
+    Infrastructure,
+    /// Accounts are busy and silent together.
+    Rhythm,
+    /// What is asked is worth harvesting.
+    Intent,
+    /// Banned accounts are replaced and demand reappears.
+    Replacement,
+    /// The model mix changes together.
+    Pivot,
+}
+
+/// A piece of a template.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Segment {
+    /// Text that stays the same.
+    Fixed(String),
+    /// Text that varies, with a few of its values.
+    Slot(Vec<String>),
+}
+
+/// One exchange shown as an example.
+#[derive(Clone, Debug, Serialize)]
+pub struct Sample {
+    /// The exchange.
+    pub exchange: String,
+    /// Its account.
+    pub account: String,
+    /// Its time.
+    pub time: Time,
+    /// The beginning of what was asked.
+    pub text: String,
+}
+
+/// A group that was looked at and not reported.
+#[derive(Clone, Debug, Serialize)]
+pub struct Cleared {
+    /// How many accounts.
+    pub accounts: u64,
+    /// How many exchanges.
+    pub exchanges: u64,
+    /// The beginning of its template, or what joined it.
+    pub label: String,
+    /// The evidence in total.
+    pub log10_e: f64,
+    /// Why it was not reported, in words.
+    pub reason: String,
+}
+
+/// The group drawn against the rest of the population.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct Portrait {
+    /// Activity over time.
+    pub timeline: Vec<TimeBin>,
+    /// Exchanges per account, in logarithmic bins: how even the group is beside the population.
+    pub rates: Vec<ShareBin>,
+    /// Share of account-hours by hour of the day (UTC, 24 bins): when the group is awake beside the population.
+    pub hours: Vec<ShareBin>,
+    /// Account age at the first exchange seen.
+    pub ages: Vec<ShareBin>,
+    /// Infrastructure: what is shared and what is not.
+    pub infrastructure: Vec<TokenSharing>,
+    /// Notable moments: τ, detection, closures, returns.
+    pub marks: Vec<Mark>,
+}
+
+/// One bin of a timeline.
+#[derive(Clone, Debug, Serialize)]
+pub struct TimeBin {
+    /// Its start.
+    pub start: Time,
+    /// Its length in seconds.
+    pub seconds: u32,
+    /// The campaign's exchanges.
+    pub group: u64,
+    /// Everybody else's exchanges.
+    pub population: u64,
+}
+
+/// One bin of a distribution, as shares of the group and of the population. Each side sums to 1 over the bins.
+#[derive(Clone, Debug, Serialize)]
+pub struct ShareBin {
+    /// What the bin holds, short enough for an axis.
+    pub label: String,
+    /// Share of the group.
+    pub group: f64,
+    /// Share of the population.
+    pub population: f64,
+}
+
+/// How one kind of infrastructure is shared in the group.
+#[derive(Clone, Debug, Serialize)]
+pub struct TokenSharing {
+    /// The kind: payment instrument, mail domain, /24 network, …
+    pub kind: String,
+    /// Members for which it is known.
+    pub known: u64,
+    /// Distinct values among them.
+    pub distinct: u64,
+    /// Members that hold the commonest value.
+    pub largest: u64,
+    /// The commonest value.
+    pub largest_value: String,
+    /// Share of the population outside the group that holds that value.
+    pub population_share: f64,
+}
+
+/// A notable moment of a campaign.
+#[derive(Clone, Debug, Serialize)]
+pub struct Mark {
+    /// When.
+    pub time: Time,
+    /// What happened, in a few words.
+    pub label: String,
+}
+
+/// What the whole traffic looked like.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct Population {
+    /// Exchanges taken in.
+    pub exchanges: u64,
+    /// Accounts seen.
+    pub accounts: u64,
+    /// Payers, after accounts were collapsed to organisations.
+    pub payers: u64,
+    /// Families of texts that several payers share.
+    pub families: u64,
+    /// The first exchange.
+    pub first_seen: Option<Time>,
+    /// The last exchange.
+    pub last_seen: Option<Time>,
+    /// Exchanges that arrived out of order by more than could be put right.
+    pub late: u64,
+}
+
+/// The error guarantee, with the numbers of this run.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct Guarantee {
+    /// The false discovery level.
+    pub alpha: f64,
+    /// Hypotheses tested so far.
+    pub hypotheses: u64,
+    /// The guarantee and its limits, in words.
+    pub text: String,
+}

@@ -1,0 +1,321 @@
+//! What one exchange is: who asked which model for what, and what came back.
+//!
+//! Everything borrows from the text it was read from where it can. Only `time` and `account` are always there (`request`
+//! may be empty); a missing field says nothing about anybody, so everything else is optional.
+
+use std::borrow::Cow;
+
+use crate::Time;
+
+macro_rules! ids {
+    ($($(#[$doc:meta])* $name:ident),* $(,)?) => {$(
+        $(#[$doc])*
+        #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
+        #[serde(transparent)]
+        pub struct $name<'a>(#[serde(borrow)] pub Cow<'a, str>);
+
+        impl $name<'_> {
+            /// The id as it was written.
+            #[must_use]
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl<'a> From<&'a str> for $name<'a> {
+            fn from(text: &'a str) -> Self {
+                $name(Cow::Borrowed(text))
+            }
+        }
+
+        impl From<String> for $name<'_> {
+            fn from(text: String) -> Self {
+                $name(Cow::Owned(text))
+            }
+        }
+    )*};
+}
+
+ids! {
+    /// An exchange; unique.
+    ExchangeId,
+    /// An account: who pays, and the unit that gets banned.
+    AccountId,
+    /// A verified organisation that several accounts may belong to.
+    OrgId,
+    /// A credential's id, never its secret.
+    KeyId,
+    /// The caller's own id of the user it acts for.
+    EndUserId,
+    /// A conversation or agent run.
+    SessionId,
+}
+
+/// One request to a model and what came back.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Exchange<'a> {
+    /// Generated from content and position when the source has none.
+    pub id: ExchangeId<'a>,
+    /// When the request arrived.
+    pub time: Time,
+    /// Who pays.
+    pub account: AccountId<'a>,
+    /// The verified organisation behind the account.
+    pub org: Option<OrgId<'a>>,
+    /// The credential used.
+    pub key: Option<KeyId<'a>>,
+    /// The caller's own user.
+    pub end_user: Option<EndUserId<'a>>,
+    /// The conversation or agent run.
+    pub session: Option<SessionId<'a>>,
+    /// The kind of call.
+    pub operation: Option<Operation>,
+    /// The model asked for.
+    pub model: Option<Cow<'a, str>>,
+    /// Where the request came from.
+    pub client: Client<'a>,
+    /// What was asked.
+    pub request: Request<'a>,
+    /// What came back.
+    pub response: Response<'a>,
+    /// What it cost.
+    pub usage: Usage,
+    /// The HTTP status of the reply.
+    pub status: Option<u16>,
+    /// From the request's arrival to the reply's end, in milliseconds.
+    pub duration_ms: Option<f64>,
+}
+
+/// The kind of call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Operation {
+    /// OpenAI Chat Completions and look-alikes.
+    Chat,
+    /// Plain text completion.
+    Completion,
+    /// Embeddings.
+    Embeddings,
+    /// OpenAI Responses.
+    Responses,
+    /// Anthropic Messages.
+    Messages,
+    /// Any of these, sent as a batch.
+    Batch,
+    /// A kind this version does not know.
+    Other,
+}
+
+/// Where a request came from.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Client<'a> {
+    /// The address, as text.
+    pub ip: Option<Cow<'a, str>>,
+    /// The autonomous system number.
+    pub asn: Option<u32>,
+    /// ISO 3166-1 alpha-2.
+    pub country: Option<Cow<'a, str>>,
+    /// The kind of network.
+    pub network: Option<Network>,
+    /// TLS client fingerprint; taken as input, never computed here.
+    pub ja4: Option<Cow<'a, str>>,
+    /// HTTP client fingerprint; taken as input, never computed here.
+    pub ja4h: Option<Cow<'a, str>>,
+    /// The `User-Agent` header.
+    pub user_agent: Option<Cow<'a, str>>,
+}
+
+/// The kind of network an address belongs to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Network {
+    /// A data centre.
+    Hosting,
+    /// A home.
+    Residential,
+    /// A mobile carrier.
+    Mobile,
+    /// A public VPN.
+    Vpn,
+    /// The Tor network.
+    Tor,
+    /// An office, a campus.
+    Business,
+    /// A kind this version does not know.
+    Other,
+}
+
+/// What was asked.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Request<'a> {
+    /// The system prompt, apart from the turns.
+    pub system: Option<Content<'a>>,
+    /// The turns, oldest first. A system prompt among them stays there.
+    pub messages: Vec<Message<'a>>,
+    /// The tools on offer.
+    pub tools: Vec<Tool<'a>>,
+    /// Decoding settings.
+    pub params: Params<'a>,
+}
+
+/// One turn.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Message<'a> {
+    /// Who speaks.
+    pub role: Role,
+    /// What is said.
+    pub content: Content<'a>,
+}
+
+/// Who speaks in a turn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Role {
+    /// System or developer.
+    System,
+    /// The caller.
+    User,
+    /// The model.
+    Assistant,
+    /// A tool's result.
+    Tool,
+    /// A role this version does not know.
+    Other,
+}
+
+/// What is said in a turn: plain text, or parts in order.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Content<'a> {
+    /// Plain text.
+    Text(Cow<'a, str>),
+    /// Content parts as OpenAI and Anthropic write them.
+    Parts(Vec<Part<'a>>),
+}
+
+impl<'a> Content<'a> {
+    /// The texts in it, in order: plain text, tool results, tool inputs; no reasoning, no media.
+    pub fn texts(&self) -> impl Iterator<Item = &str> {
+        let (one, many) = match self {
+            Content::Text(text) => (Some(text.as_ref()), [].as_slice()),
+            Content::Parts(parts) => (None, parts.as_slice()),
+        };
+        one.into_iter().chain(many.iter().filter_map(Part::text))
+    }
+}
+
+impl Default for Content<'_> {
+    fn default() -> Self {
+        Content::Text(Cow::Borrowed(""))
+    }
+}
+
+/// One content part.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Part<'a> {
+    /// Text.
+    Text(Cow<'a, str>),
+    /// The model's reasoning, readable.
+    Reasoning(Cow<'a, str>),
+    /// The model's reasoning as an opaque blob (encrypted or signed).
+    SealedReasoning(Cow<'a, str>),
+    /// A tool called, by name, with its input as JSON text.
+    ToolCall {
+        /// The tool's name.
+        name: Cow<'a, str>,
+        /// Its input.
+        input: Cow<'a, str>,
+    },
+    /// What a tool returned.
+    ToolResult(Cow<'a, str>),
+    /// An image, sound or document; not looked into.
+    Media,
+}
+
+impl Part<'_> {
+    fn text(&self) -> Option<&str> {
+        match self {
+            Part::Text(text) | Part::ToolResult(text) => Some(text),
+            Part::ToolCall { input, .. } => Some(input),
+            Part::Reasoning(_) | Part::SealedReasoning(_) | Part::Media => None,
+        }
+    }
+}
+
+/// A tool on offer.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Tool<'a> {
+    /// Its name.
+    pub name: Cow<'a, str>,
+    /// Its description, when the full definition was logged.
+    pub description: Option<Cow<'a, str>>,
+}
+
+/// Decoding settings. Absent means the caller left it to the server, or the source does not log it.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Params<'a> {
+    /// Sampling temperature.
+    pub temperature: Option<f32>,
+    /// Nucleus sampling.
+    pub top_p: Option<f32>,
+    /// Output budget in tokens, under any of its names.
+    pub max_tokens: Option<u32>,
+    /// Alternatives asked for.
+    pub n: Option<u32>,
+    /// Whether log-probabilities were asked for.
+    pub logprobs: Option<bool>,
+    /// How many alternatives' log-probabilities per token.
+    pub top_logprobs: Option<u32>,
+    /// Whether token biases were set.
+    pub logit_bias: Option<bool>,
+    /// Whether the prompt is to be echoed back.
+    pub echo: Option<bool>,
+    /// Sampling seed.
+    pub seed: Option<i64>,
+    /// Whether the reply is streamed.
+    pub stream: Option<bool>,
+    /// How hard the model is to think.
+    pub reasoning_effort: Option<Cow<'a, str>>,
+}
+
+/// What came back. Every field may be missing: a log of requests alone is a log.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Response<'a> {
+    /// The answer's text.
+    pub content: Option<Cow<'a, str>>,
+    /// The readable reasoning.
+    pub reasoning: Option<Cow<'a, str>>,
+    /// Names of the tools called.
+    pub tool_calls: Vec<Cow<'a, str>>,
+    /// Why the model stopped.
+    pub finish_reason: Option<Cow<'a, str>>,
+    /// Whether the model refused.
+    pub refused: Option<bool>,
+}
+
+/// What an exchange cost, in tokens.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Usage {
+    /// Of the request.
+    pub input_tokens: Option<u64>,
+    /// Of the reply, reasoning included when the source counts it so.
+    pub output_tokens: Option<u64>,
+    /// Of the reasoning.
+    pub reasoning_tokens: Option<u64>,
+    /// Of the request, served from a cache.
+    pub cached_tokens: Option<u64>,
+}
+
+/// How well the provider knows who stands behind an account, weakest first.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Assurance {
+    /// Not at all.
+    #[default]
+    None,
+    /// A mail address was confirmed.
+    Email,
+    /// A telephone number was confirmed.
+    Phone,
+    /// A payment went through.
+    Payment,
+    /// A business was checked.
+    Business,
+    /// A contract was signed.
+    Contract,
+}

@@ -1,0 +1,1 @@
+//! Pure functions from one exchange to its signals.

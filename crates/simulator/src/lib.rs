@@ -1,0 +1,1 @@
+//! Labelled model traffic with campaigns in it, and the harness that scores a hunt.
