@@ -5,6 +5,7 @@
 
 use exchange::Time;
 use serde::Serialize;
+pub use signals::Capability;
 
 /// All that one hunt found.
 #[derive(Clone, Debug, Default, Serialize)]
@@ -91,28 +92,6 @@ pub struct Member {
     pub first_seen: Time,
     /// Its last exchange in the campaign.
     pub last_seen: Time,
-}
-
-/// What a campaign takes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Capability {
-    /// The model's hidden or step-by-step reasoning.
-    ReasoningTrace,
-    /// Grades, comparisons, rewards.
-    Grading,
-    /// New training instructions and data.
-    DataGeneration,
-    /// Tool use and agent behaviour.
-    ToolUse,
-    /// Program code.
-    Coding,
-    /// Log-probabilities and other outputs that expose parameters.
-    Logits,
-    /// Cleaning of outputs captured before.
-    TraceCleaning,
-    /// Answers in general; nothing narrower could be told.
-    General,
 }
 
 /// Evidence from one family of signals. Families are chosen to be independent of each other.

@@ -1,5 +1,29 @@
 //! The streaming detection engine: families, hypotheses, tests, campaigns.
+//!
+//! Promises the same findings for the same records in the same order, in bounded state ([`limits`]). Refuses to read a
+//! clock, to do IO, to ban on a score: it writes facts. An exchange goes through [`Engine::observe`]: its shared shingles
+//! make and find families ([`family`]); a family that enough payers are devoted to becomes a [`hypothesis`], frozen at τ;
+//! later records are weighed as [`evidence`] against what is usual in this deployment ([`reference`]); [`decision`] says
+//! what must come together; and [`Engine::finish`] writes the [`Findings`].
 
+pub mod account;
+mod campaign;
+pub mod decision;
+pub mod engine;
+pub mod evalue;
+pub mod evidence;
+pub mod family;
 pub mod finding;
+pub mod group;
+pub mod hypothesis;
+pub mod limits;
+pub mod output;
+mod portrait;
+pub mod reference;
+pub mod shingle;
+mod skeleton;
+pub mod timeline;
+pub mod value;
 
+pub use engine::{Config, Engine};
 pub use finding::Findings;

@@ -1,1 +1,135 @@
-//! Pure functions from one exchange to its signals.
+//! Pure functions from one exchange to its signals: what a single exchange shows, before anybody is compared to anybody.
+//!
+//! Promises that the same exchange gives the same signals, on any thread and any machine. Keeps no state, takes O(size of
+//! the exchange), and cannot fail: a field that is missing is a signal that is missing.
+
+pub mod client;
+pub mod intent;
+pub mod profile;
+pub mod sketch;
+pub mod token;
+
+use exchange::{Content, Exchange, Role, Time};
+use xxhash_rust::xxh3::xxh3_64;
+
+pub use client::ClientProfile;
+pub use intent::{Capability, Intents};
+pub use sketch::Print;
+
+/// What one exchange shows. Ids are hashes, apart from those a finding must name.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Signals {
+    /// When.
+    pub time: Time,
+    /// The exchange, for exhibits.
+    pub exchange: Box<str>,
+    /// Who pays.
+    pub account: Box<str>,
+    /// The verified organisation, when the record names one.
+    pub org: Option<Hash>,
+    /// The model asked for.
+    pub model: Option<Hash>,
+    /// Fingerprints of what the caller wrote: system prompt, first and last user turn.
+    pub prints: Vec<Print>,
+    /// A few fingerprints of what the model answered, to know it again when it comes back as input.
+    pub output: Vec<u64>,
+    /// What it is after.
+    pub intents: Intents,
+    /// Decoding settings as one value; absent when none were logged.
+    pub params: Option<Hash>,
+    /// Where it came from.
+    pub client: ClientProfile,
+    /// Whether it continues a conversation.
+    pub follow_up: bool,
+    /// The beginning of what was asked, for exhibits and for drawing the template.
+    pub excerpt: Box<str>,
+}
+
+/// A hash that stands for an opaque value: equal values have equal hashes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Hash(pub u64);
+
+impl Hash {
+    /// The hash of a text.
+    #[must_use]
+    pub fn of(text: &str) -> Hash {
+        Hash(xxh3_64(text.as_bytes()))
+    }
+}
+
+impl Signals {
+    /// The signals of one exchange.
+    #[must_use]
+    pub fn of(exchange: &Exchange<'_>) -> Signals {
+        let mut prints = Vec::new();
+        let mut excerpt = String::new();
+        for text in asked(exchange) {
+            let text = head(text, TEXT_BYTES_MAX);
+            sketch::winnow(text, &mut prints);
+            append_excerpt(&mut excerpt, text);
+        }
+        Signals {
+            time: exchange.time,
+            exchange: exchange.id.as_str().into(),
+            account: exchange.account.as_str().into(),
+            org: exchange.org.as_ref().map(|org| Hash::of(org.as_str())),
+            model: exchange.model.as_deref().map(Hash::of),
+            prints,
+            output: output_sketch(exchange),
+            intents: intent::intents(exchange),
+            params: profile::params(&exchange.request.params),
+            client: ClientProfile::of(&exchange.client),
+            follow_up: exchange.request.messages.iter().any(|message| message.role == Role::Assistant),
+            excerpt: excerpt.into(),
+        }
+    }
+}
+
+/// The texts that carry a template: the system prompt, the first user turn and the last. Turns in between were the last
+/// ones of earlier exchanges.
+fn asked<'e>(exchange: &'e Exchange<'_>) -> impl Iterator<Item = &'e str> {
+    let request = &exchange.request;
+    let of = |role: Role| request.messages.iter().filter(move |message| message.role == role).map(|message| &message.content);
+    let first = of(Role::User).next();
+    let last = of(Role::User).next_back().filter(|last| first.is_some_and(|first| !std::ptr::eq(first, *last)));
+    request.system.iter().chain(of(Role::System)).chain(first).chain(last).flat_map(Content::texts)
+}
+
+/// The smallest few fingerprints of the answer, so that an answer and a quotation of most of it share some.
+fn output_sketch(exchange: &Exchange<'_>) -> Vec<u64> {
+    let mut prints = Vec::new();
+    for text in exchange.response.content.as_deref().into_iter().chain(exchange.response.reasoning.as_deref()) {
+        sketch::winnow(head(text, TEXT_BYTES_MAX), &mut prints);
+    }
+    let mut keys: Vec<u64> = prints.into_iter().map(|print| print.key).collect();
+    keys.sort_unstable();
+    keys.dedup();
+    keys.truncate(OUTPUT_PRINTS_MAX);
+    keys
+}
+
+fn append_excerpt(excerpt: &mut String, text: &str) {
+    if excerpt.len() >= EXCERPT_BYTES_MAX {
+        return;
+    }
+    if !excerpt.is_empty() {
+        excerpt.push('\n');
+    }
+    excerpt.push_str(head(text, EXCERPT_BYTES_MAX - excerpt.len().min(EXCERPT_BYTES_MAX)));
+}
+
+/// At most `bytes` of the beginning of `text`, cut between characters.
+fn head(text: &str, bytes: usize) -> &str {
+    let mut end = text.len().min(bytes);
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    text.get(..end).unwrap_or(text)
+}
+
+/// The most bytes of one text that are fingerprinted.
+pub const TEXT_BYTES_MAX: usize = 32 * 1024;
+/// The most bytes of an excerpt.
+pub const EXCERPT_BYTES_MAX: usize = 1536;
+/// The most fingerprints kept of an answer.
+pub const OUTPUT_PRINTS_MAX: usize = 8;

@@ -1,0 +1,327 @@
+//! What is remembered of an account: who pays, what it holds, and how it strides through the families.
+//!
+//! About 250 bytes an account, bounded by [`ACCOUNTS_MAX`] accounts of [`STRIDES_MAX`] strides. Accounts collapse to the
+//! paying entity before anything is counted: a verified organisation is one payer however many accounts and keys it has,
+//! and so are checked businesses that share a payment instrument. Accounts without either stand for themselves, since a
+//! shared card among unchecked accounts is what a campaign looks like.
+
+use std::collections::HashMap;
+use std::hash::BuildHasherDefault;
+
+use exchange::{AccountFact, Assurance, Network, Time};
+use signals::{Hash, Signals};
+use xxhash_rust::xxh3::Xxh3Default;
+
+use crate::limits::{ACCOUNTS_MAX, STRIDES_MAX};
+use crate::value::{Held, Kind, Value, Values};
+
+/// An account's number: its place among the accounts.
+pub type AccountNo = u32;
+
+/// One account.
+#[derive(Debug)]
+pub struct Account {
+    /// Its id.
+    pub id: Box<str>,
+    /// Who pays for it.
+    pub payer: Hash,
+    /// Whether a contract vouches for it; such accounts never make a campaign.
+    pub vetted: bool,
+    /// Its first exchange seen.
+    pub first: Time,
+    /// Its last exchange seen.
+    pub last: Time,
+    /// Its exchanges.
+    pub exchanges: u32,
+    /// When it signed up.
+    pub created: Option<Time>,
+    /// When it was closed.
+    pub closed: Option<Time>,
+    /// What it holds.
+    pub held: Held,
+    /// The hours of the day (UTC) at which it was seen, one bit each.
+    pub hours: u32,
+    /// The families it takes part in.
+    pub strides: Vec<Stride>,
+}
+
+/// How an account takes part in a family.
+#[derive(Clone, Copy, Debug)]
+pub struct Stride {
+    /// The family.
+    pub family: u32,
+    /// Its exchanges in the family.
+    pub exchanges: u32,
+    /// Those of them after the hypothesis was frozen.
+    pub after: u32,
+    /// The account's exchanges, of any kind, when the hypothesis was frozen.
+    pub base: u32,
+    /// The first of them.
+    pub first: Time,
+    /// The last of them.
+    pub last: Time,
+    /// The first after the hypothesis was frozen.
+    pub first_after: Time,
+}
+
+impl Account {
+    /// The account's stride in `family`.
+    #[must_use]
+    pub fn stride(&self, family: u32) -> Option<&Stride> {
+        self.strides.iter().find(|stride| stride.family == family)
+    }
+
+    /// The value it holds of `kind`.
+    #[must_use]
+    pub fn holds(&self, kind: Kind) -> Value {
+        self.held.get(kind as usize).copied().unwrap_or_default()
+    }
+
+    /// The stride in `family`, new when there was none; the flag tells. A new stride replaces the least used one once
+    /// there are [`STRIDES_MAX`].
+    pub fn stride_mut(&mut self, family: u32, time: Time) -> (Option<&mut Stride>, bool) {
+        if let Some(at) = self.strides.iter().position(|stride| stride.family == family) {
+            return (self.strides.get_mut(at), false);
+        }
+        let stride = Stride { family, exchanges: 0, after: 0, base: 0, first: time, last: time, first_after: time };
+        if self.strides.len() < STRIDES_MAX {
+            self.strides.push(stride);
+            return (self.strides.last_mut(), true);
+        }
+        let least = self.strides.iter_mut().min_by_key(|stride| (stride.exchanges, stride.last));
+        match least {
+            Some(least) => {
+                *least = stride;
+                (Some(least), true)
+            }
+            None => (None, false),
+        }
+    }
+
+    fn new(id: &str) -> Account {
+        Account {
+            id: id.into(),
+            payer: Hash::of(id),
+            vetted: false,
+            first: Time::MIN,
+            last: Time::MIN,
+            exchanges: 0,
+            created: None,
+            closed: None,
+            held: Held::default(),
+            hours: 0,
+            strides: Vec::new(),
+        }
+    }
+}
+
+/// All accounts.
+#[derive(Default)]
+pub struct Accounts {
+    numbers: HashMap<Box<str>, AccountNo, BuildHasherDefault<Xxh3Default>>,
+    list: Vec<Account>,
+    /// Records of accounts beyond the limit.
+    pub refused: u64,
+}
+
+impl Accounts {
+    /// The account with this number.
+    #[must_use]
+    pub fn get(&self, number: AccountNo) -> Option<&Account> {
+        self.list.get(number as usize)
+    }
+
+    /// The account with this number, to change.
+    pub fn get_mut(&mut self, number: AccountNo) -> Option<&mut Account> {
+        self.list.get_mut(number as usize)
+    }
+
+    /// The number of the account with this id, new when it was not known; none beyond [`ACCOUNTS_MAX`].
+    pub fn number(&mut self, id: &str) -> Option<AccountNo> {
+        if let Some(&number) = self.numbers.get(id) {
+            return Some(number);
+        }
+        if self.list.len() >= ACCOUNTS_MAX {
+            self.refused += 1;
+            return None;
+        }
+        let number = self.list.len() as AccountNo;
+        self.list.push(Account::new(id));
+        self.numbers.insert(id.into(), number);
+        Some(number)
+    }
+
+    /// Every account, in the order of first mention.
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = &Account> {
+        self.list.iter()
+    }
+
+    /// Takes in what the provider says of an account.
+    pub fn learn(&mut self, fact: &AccountFact<'_>, values: &mut Values) {
+        let Some(account) = self.number(fact.account.as_str()).and_then(|number| self.get_mut(number)) else { return };
+        account.created = fact.created.or(account.created);
+        account.closed = fact.closed.or(account.closed);
+        let texts = [
+            (Kind::Payment, fact.payment.as_deref()),
+            (Kind::EmailDomain, fact.email_domain.as_deref()),
+            (Kind::Program, fact.program.as_deref()),
+            (Kind::Plan, fact.plan.as_deref()),
+        ];
+        for (kind, text) in texts {
+            if let Some(text) = text.filter(|text| !text.is_empty()) {
+                let value = values.intern(kind, text);
+                hold(&mut account.held, kind, value, account.exchanges > 0, values);
+            }
+        }
+        if let Some(assurance) = fact.assurance {
+            account.vetted = assurance == Assurance::Contract;
+            let payment = account.holds(Kind::Payment);
+            if assurance >= Assurance::Business && payment.known() {
+                account.payer = Hash::of(values.name(payment));
+            }
+        }
+        if let Some(org) = &fact.org {
+            account.payer = Hash::of(org.as_str());
+        }
+    }
+
+    /// Takes in one exchange's account, client and settings; the account's number, none beyond the limit.
+    pub fn observe(&mut self, signals: &Signals, values: &mut Values) -> Option<AccountNo> {
+        let number = self.number(&signals.account)?;
+        let account = self.get_mut(number)?;
+        if account.exchanges == 0 {
+            account.first = signals.time;
+            account.held.iter().for_each(|&value| values.hold(value));
+        }
+        account.last = account.last.max(signals.time);
+        account.exchanges = account.exchanges.saturating_add(1);
+        account.hours |= 1 << (signals.time.seconds().rem_euclid(86_400) / 3600);
+        if let Some(org) = signals.org {
+            account.payer = org;
+        }
+        let client = &signals.client;
+        for (kind, hash) in [
+            (Kind::Block, client.block.map(|block| block_hash(&block))),
+            (Kind::Asn, client.asn.map(u64::from)),
+            (Kind::Country, client.country.map(|[a, b]| u64::from(a) << 8 | u64::from(b))),
+            (Kind::Network, client.network.map(|network| network as u64)),
+            (Kind::Software, client.software.map(|hash| hash.0)),
+            (Kind::Params, signals.params.map(|hash| hash.0)),
+            (Kind::Model, signals.model.map(|hash| hash.0)),
+        ] {
+            let Some(hash) = hash else { continue };
+            if account.holds(kind).known() {
+                continue;
+            }
+            let value = values.intern_hash(kind, hash, || name(kind, hash, signals));
+            hold(&mut account.held, kind, value, true, values);
+        }
+        Some(number)
+    }
+}
+
+/// Makes `value` the one held of `kind`. Only accounts that were seen count as holders.
+fn hold(held: &mut Held, kind: Kind, value: Value, seen: bool, values: &mut Values) {
+    let Some(place) = held.get_mut(kind as usize) else { return };
+    if *place == value {
+        return;
+    }
+    if seen {
+        values.release(*place);
+        values.hold(value);
+    }
+    *place = value;
+}
+
+fn block_hash(block: &signals::client::Block) -> u64 {
+    match *block {
+        signals::client::Block::V4([a, b, c]) => u64::from(u32::from_be_bytes([0, a, b, c])),
+        signals::client::Block::V6([a, b, c]) => 1 << 63 | u64::from(a) << 32 | u64::from(b) << 16 | u64::from(c),
+    }
+}
+
+fn name(kind: Kind, hash: u64, signals: &Signals) -> Box<str> {
+    let client = &signals.client;
+    match kind {
+        Kind::Block => client.block.map(|block| block.to_string()).unwrap_or_default().into(),
+        Kind::Asn => format!("AS{hash}").into(),
+        Kind::Country => client.country.map(|code| code.iter().map(|&b| char::from(b)).collect::<String>()).unwrap_or_default().into(),
+        Kind::Network => client.network.map_or("", network_name).into(),
+        _ => format!("{:08x}", hash >> 32).into(),
+    }
+}
+
+fn network_name(network: Network) -> &'static str {
+    match network {
+        Network::Hosting => "hosting",
+        Network::Residential => "residential",
+        Network::Mobile => "mobile",
+        Network::Vpn => "vpn",
+        Network::Tor => "tor",
+        Network::Business => "business",
+        Network::Other => "other",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fact(account: &str) -> AccountFact<'_> {
+        AccountFact {
+            time: Time::from_seconds(0),
+            account: account.into(),
+            org: None,
+            created: None,
+            plan: None,
+            program: None,
+            assurance: None,
+            payment: None,
+            email_domain: None,
+            phone_country: None,
+            status: None,
+            closed: None,
+        }
+    }
+
+    #[test]
+    fn organisations_and_checked_businesses_are_one_payer_and_cards_alone_are_not() {
+        let (mut accounts, mut values) = (Accounts::default(), Values::default());
+        let with = |account, org: Option<&'static str>, payment: Option<&'static str>, assurance| AccountFact {
+            org: org.map(Into::into),
+            payment: payment.map(Into::into),
+            assurance: Some(assurance),
+            ..fact(account)
+        };
+        for fact in [
+            with("a1", Some("o"), None, Assurance::Email),
+            with("a2", Some("o"), Some("card"), Assurance::Email),
+            with("b1", None, Some("invoice"), Assurance::Business),
+            with("b2", None, Some("invoice"), Assurance::Business),
+            with("c1", None, Some("stolen"), Assurance::Payment),
+            with("c2", None, Some("stolen"), Assurance::Payment),
+        ] {
+            accounts.learn(&fact, &mut values);
+        }
+        let payers: Vec<Hash> = accounts.iter().map(|account| account.payer).collect();
+        assert_eq!(payers[0], payers[1]);
+        assert_eq!(payers[2], payers[3]);
+        assert_ne!(payers[4], payers[5]);
+    }
+
+    #[test]
+    fn strides_stay_within_their_limit_and_the_least_used_goes() {
+        let mut account = Account::new("a");
+        for family in 0..STRIDES_MAX as u32 {
+            let (stride, new) = account.stride_mut(family, Time::from_seconds(i64::from(family)));
+            stride.unwrap().exchanges = 10 - family.min(9);
+            assert!(new);
+        }
+        assert_eq!(account.strides.len(), STRIDES_MAX);
+        let (_, new) = account.stride_mut(99, Time::from_seconds(100));
+        assert!(new);
+        assert_eq!(account.strides.len(), STRIDES_MAX);
+        assert!(account.stride(STRIDES_MAX as u32 - 1).is_none(), "the least used went");
+        assert!(account.stride(0).is_some());
+    }
+}

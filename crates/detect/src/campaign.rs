@@ -1,0 +1,405 @@
+//! From tested families to findings: families of the same accounts become one campaign, campaigns of the same operator are
+//! linked, and everything a person needs to judge them is written down.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use exchange::Time;
+use signals::Capability;
+
+use crate::account::{Account, AccountNo};
+use crate::engine::Engine;
+use crate::evidence::{intent, membership};
+use crate::family::Family;
+use crate::finding::{
+    Campaign, Cleared, Discovery, Evidence, Findings, Guarantee, Mark, Member, Population, Sample, SignalFamily,
+};
+use crate::hypothesis::{Assessment, Hypothesis};
+use crate::limits::{ACCOUNTS_MAX, CLEARED_MAX, FAMILIES_MAX};
+use crate::portrait::{self, Sitter};
+use crate::skeleton;
+use crate::timeline::Timeline;
+use crate::value::{Kind, Value};
+
+/// All findings of a finished run.
+pub(crate) fn findings(engine: &Engine) -> Findings {
+    let bundles = bundles(engine);
+    let mut campaigns: Vec<Campaign> = bundles.iter().map(|bundle| campaign(engine, bundle)).collect();
+    name_operators(engine, &bundles, &mut campaigns);
+    campaigns.sort_by(|a, b| b.log10_e.total_cmp(&a.log10_e).then(a.detected_at.cmp(&b.detected_at)).then(a.id.cmp(&b.id)));
+    for (i, campaign) in campaigns.iter_mut().enumerate() {
+        campaign.id = format!("cmp_{}", i + 1);
+    }
+    Findings {
+        cleared: cleared(engine, &bundles),
+        campaigns,
+        population: population(engine),
+        blind_spots: blind_spots(engine),
+        guarantee: guarantee(engine),
+        limits_reached: limits_reached(engine),
+    }
+}
+
+/// Families reported for the same accounts.
+struct Bundle<'e> {
+    /// The family with the strongest evidence first.
+    families: Vec<Tested<'e>>,
+    members: BTreeMap<AccountNo, Part>,
+}
+
+/// A family with its hypothesis and what came of it.
+#[derive(Clone, Copy)]
+struct Tested<'e> {
+    number: u32,
+    family: &'e Family,
+    hypothesis: &'e Hypothesis,
+    assessment: &'e Assessment,
+}
+
+/// How an account takes part.
+#[derive(Clone, Copy)]
+struct Part {
+    probability: f64,
+    exchanges: u64,
+    first: Time,
+    last: Time,
+}
+
+fn tested(engine: &Engine) -> impl Iterator<Item = Tested<'_>> {
+    engine.families.iter().enumerate().filter_map(|(number, family)| {
+        let hypothesis = family.hypothesis.as_deref()?;
+        let assessment = hypothesis.assessment.as_ref()?;
+        Some(Tested { number: number as u32, family, hypothesis, assessment })
+    })
+}
+
+/// Puts reported families together whose members are mostly the same, strongest first.
+fn bundles(engine: &Engine) -> Vec<Bundle<'_>> {
+    let mut reported: Vec<Tested<'_>> = tested(engine)
+        .filter(|tested| tested.hypothesis.detected_at.is_some() && tested.assessment.cleared.is_none())
+        .collect();
+    reported.sort_by(|a, b| b.assessment.log10_e.total_cmp(&a.assessment.log10_e).then(a.number.cmp(&b.number)));
+    let mut bundles: Vec<Bundle<'_>> = Vec::new();
+    for tested in reported {
+        let members = parts(engine, tested);
+        let sure = |members: &BTreeMap<AccountNo, Part>| -> BTreeSet<AccountNo> {
+            members.iter().filter(|(_, part)| part.probability >= 0.5).map(|(&number, _)| number).collect()
+        };
+        let mine = sure(&members);
+        let home = bundles.iter_mut().find(|bundle| {
+            let theirs = sure(&bundle.members);
+            let common = mine.intersection(&theirs).count();
+            common * 2 > mine.len().min(theirs.len())
+        });
+        match home {
+            Some(bundle) => {
+                bundle.families.push(tested);
+                for (number, part) in members {
+                    let known = bundle.members.entry(number).or_insert(part);
+                    known.probability = known.probability.max(part.probability);
+                    known.exchanges = known.exchanges.max(part.exchanges);
+                    known.first = known.first.min(part.first);
+                    known.last = known.last.max(part.last);
+                }
+            }
+            None => bundles.push(Bundle { families: vec![tested], members }),
+        }
+    }
+    bundles
+}
+
+fn parts(engine: &Engine, tested: Tested<'_>) -> BTreeMap<AccountNo, Part> {
+    let p0 = engine.chance(tested.number);
+    let members = tested.family.members.iter().filter_map(|&number| {
+        let account = engine.accounts.get(number).filter(|account| !account.vetted)?;
+        let stride = account.stride(tested.number)?;
+        let probability = membership::probability(account, stride, p0);
+        (probability >= SHOWN_FROM).then_some((
+            number,
+            Part { probability, exchanges: stride.exchanges.into(), first: stride.first, last: stride.last },
+        ))
+    });
+    members.collect()
+}
+
+fn campaign(engine: &Engine, bundle: &Bundle<'_>) -> Campaign {
+    let mut members: Vec<(AccountNo, &Account, Part)> = bundle
+        .members
+        .iter()
+        .filter_map(|(&number, &part)| Some((number, engine.accounts.get(number)?, part)))
+        .collect();
+    members.sort_by(|a, b| b.2.probability.total_cmp(&a.2.probability).then_with(|| a.1.id.cmp(&b.1.id)));
+    let sure: Vec<&(AccountNo, &Account, Part)> = members.iter().filter(|(_, _, part)| part.probability >= 0.5).collect();
+    let first = sure.iter().map(|(_, _, part)| part.first).min().unwrap_or_default();
+    let last = sure.iter().map(|(_, _, part)| part.last).max().unwrap_or_default();
+    // A bundle is never empty; its first family has the strongest evidence, its earliest detection is the campaign's.
+    let strongest = bundle.families.first();
+    let detected_at = bundle.families.iter().filter_map(|tested| tested.hypothesis.detected_at).min().unwrap_or_default();
+    let frozen_at = bundle.families.iter().map(|tested| tested.hypothesis.frozen_at).min().unwrap_or_default();
+    let mut evidence = strongest.map_or_else(Vec::new, |tested| evidence(engine, *tested));
+    evidence.sort_by(|a, b| b.log10_e.total_cmp(&a.log10_e).then(a.family.cmp(&b.family)));
+    let sitters: Vec<Sitter<'_>> =
+        sure.iter().map(|(number, account, part)| Sitter { number: *number, account, exchanges: part.exchanges }).collect();
+    let timelines: Vec<&Timeline> = strongest.iter().map(|tested| &tested.family.timeline).collect();
+    let samples = samples(engine, bundle);
+    let texts: Vec<&str> = samples.iter().map(|sample| sample.text.as_str()).collect();
+    Campaign {
+        id: String::new(),
+        operator: String::new(),
+        lineage: Vec::new(),
+        discovery: Discovery::Family,
+        frozen_at,
+        detected_at,
+        first_seen: first,
+        last_seen: last,
+        exchanges: sure.iter().map(|(_, _, part)| part.exchanges).sum(),
+        accounts: members
+            .iter()
+            .map(|(_, account, part)| Member {
+                account: account.id.to_string(),
+                probability: part.probability,
+                exchanges: part.exchanges,
+                exchanges_total: account.exchanges.into(),
+                first_seen: part.first,
+                last_seen: part.last,
+            })
+            .collect(),
+        capabilities: strongest.map_or_else(Vec::new, |tested| capabilities(tested.hypothesis)),
+        evidence,
+        log10_e: strongest.map_or(0.0, |tested| tested.assessment.log10_e),
+        log10_threshold: strongest.map_or(0.0, |tested| tested.assessment.log10_threshold),
+        skeleton: skeleton::draw(&texts),
+        portrait: portrait::draw(engine, &sitters, &timelines, marks(frozen_at, detected_at, &sitters)),
+        not_observed: not_observed(&sitters),
+        alternatives: strongest.map_or_else(Vec::new, |tested| alternatives(tested.assessment)),
+        samples,
+    }
+}
+
+fn evidence(engine: &Engine, tested: Tested<'_>) -> Vec<Evidence> {
+    let strides = tested.family.members.iter().filter_map(|&number| {
+        let account = engine.accounts.get(number)?;
+        Some((account, account.stride(tested.number)?))
+    });
+    let template = membership::describe(strides, tested.family, engine.chance(tested.number));
+    std::iter::once(template).chain(tested.assessment.evidence.iter().cloned()).collect()
+}
+
+fn capabilities(hypothesis: &Hypothesis) -> Vec<Capability> {
+    let mut taken: Vec<Capability> =
+        intent::taken(&hypothesis.intents, hypothesis.exchanges).into_iter().map(|(capability, _)| capability).collect();
+    if hypothesis.echoes * 2 >= hypothesis.exchanges.max(1) && !taken.contains(&Capability::TraceCleaning) {
+        taken.push(Capability::TraceCleaning);
+    }
+    if taken.is_empty() {
+        taken.push(Capability::General);
+    }
+    taken
+}
+
+fn samples(engine: &Engine, bundle: &Bundle<'_>) -> Vec<Sample> {
+    let exhibits = bundle.families.first().map_or([].as_slice(), |tested| &tested.family.samples);
+    let sure = |number: &AccountNo| bundle.members.get(number).is_some_and(|part| part.probability >= 0.5);
+    exhibits
+        .iter()
+        .filter(|exhibit| sure(&exhibit.account))
+        .filter_map(|exhibit| {
+            Some(Sample {
+                exchange: exhibit.exchange.to_string(),
+                account: engine.accounts.get(exhibit.account)?.id.to_string(),
+                time: exhibit.time,
+                text: exhibit.excerpt.to_string(),
+            })
+        })
+        .collect()
+}
+
+fn marks(frozen_at: Time, detected_at: Time, sitters: &[Sitter<'_>]) -> Vec<Mark> {
+    let mut marks = vec![
+        Mark { time: frozen_at, label: "hypothesis frozen (τ)".into() },
+        Mark { time: detected_at, label: "detected".into() },
+    ];
+    let mut closed: Vec<Time> = sitters.iter().filter_map(|sitter| sitter.account.closed).collect();
+    closed.sort_unstable();
+    if let Some(&median) = closed.get(closed.len() / 2) {
+        marks.push(Mark { time: median, label: format!("{} accounts closed around here", closed.len()) });
+    }
+    marks.sort_by_key(|mark| mark.time);
+    marks
+}
+
+fn not_observed(sitters: &[Sitter<'_>]) -> Vec<String> {
+    let mut missing = Vec::new();
+    let without = |kind: Kind| sitters.iter().filter(|sitter| !sitter.account.holds(kind).known()).count();
+    for kind in [Kind::Payment, Kind::EmailDomain, Kind::Block, Kind::Software] {
+        match without(kind) {
+            0 => {}
+            n if n == sitters.len() => missing.push(format!("No {} is known for any account.", kind.name())),
+            n => missing.push(format!("The {} of {n} of {} accounts is not known.", kind.name(), sitters.len())),
+        }
+    }
+    match sitters.iter().filter(|sitter| sitter.account.created.is_none()).count() {
+        0 => {}
+        n => missing.push(format!("The sign-up time of {n} of {} accounts is not known.", sitters.len())),
+    }
+    missing.push("What happens to the answers outside this log: whether a model was trained on them cannot be seen here.".into());
+    missing
+}
+
+/// The honest explanations that fit groups like this, and what speaks against each.
+fn alternatives(assessment: &Assessment) -> Vec<String> {
+    let of = |family: SignalFamily| assessment.evidence.iter().find(|e| e.family == family);
+    let mut tried = Vec::new();
+    if let Some(evidence) = of(SignalFamily::WorkQueue) {
+        tried.push(format!("A class, a benchmark or a load test would ask the same things: {}", evidence.text));
+    }
+    if let Some(evidence) = of(SignalFamily::Evenness) {
+        tried.push(format!("A popular tool or prompt is used unevenly by unrelated people: {}", evidence.text));
+    }
+    tried.push(format!(
+        "One product or company would be one payer: accounts of one verified organisation count once, and {} payers take part.",
+        assessment.payers
+    ));
+    tried
+}
+
+/// Links campaigns that share rare values or skeletons: one operator.
+fn name_operators(engine: &Engine, bundles: &[Bundle<'_>], campaigns: &mut [Campaign]) {
+    let traits: Vec<BTreeMap<Value, u64>> = bundles.iter().map(|bundle| rare_values(engine, bundle)).collect();
+    let mut order: Vec<usize> = (0..bundles.len()).collect();
+    order.sort_by_key(|&i| campaigns.get(i).map(|campaign| campaign.first_seen));
+    let mut operators: Vec<Vec<usize>> = Vec::new();
+    for i in order {
+        let linked = operators.iter().position(|known| {
+            known.iter().any(|&j| match (traits.get(i), traits.get(j)) {
+                (Some(a), Some(b)) => shared(a, b) >= LINKS_MIN,
+                _ => false,
+            })
+        });
+        let number = linked.unwrap_or_else(|| {
+            operators.push(Vec::new());
+            operators.len() - 1
+        });
+        let earlier = operators.get(number).and_then(|known| known.last().copied());
+        let before = earlier.and_then(|j| campaigns.get(j)).map(|campaign| campaign.last_seen);
+        let links = earlier.map_or(0, |j| traits.get(i).zip(traits.get(j)).map_or(0, |(a, b)| shared(a, b)));
+        if let Some(campaign) = campaigns.get_mut(i) {
+            campaign.operator = format!("op_{}", number + 1);
+            if let Some(before) = before {
+                let gap = campaign.first_seen.seconds_since(before) / 3600.0;
+                let when = if gap > 0.0 { format!("{gap:.1} hours after the earlier one ended") } else { "alongside the earlier one".into() };
+                campaign.lineage.push(format!(
+                    "Shares {links} rare payment instruments, mail domains or address blocks with an earlier campaign of the same operator; began {when}."
+                ));
+            }
+        }
+        if let Some(known) = operators.get_mut(number) {
+            known.push(i);
+        }
+    }
+}
+
+/// Values that the bundle's members hold and few others do.
+fn rare_values(engine: &Engine, bundle: &Bundle<'_>) -> BTreeMap<Value, u64> {
+    let mut counts: BTreeMap<Value, u64> = BTreeMap::new();
+    let sure = bundle.members.iter().filter(|(_, part)| part.probability >= 0.5);
+    for account in sure.filter_map(|(&number, _)| engine.accounts.get(number)) {
+        for kind in [Kind::Payment, Kind::EmailDomain, Kind::Block] {
+            let value = account.holds(kind);
+            if value.known() && engine.values.holders(value) <= RARE_HOLDERS_MAX {
+                *counts.entry(value).or_default() += 1;
+            }
+        }
+    }
+    counts
+}
+
+fn shared(a: &BTreeMap<Value, u64>, b: &BTreeMap<Value, u64>) -> usize {
+    a.keys().filter(|value| b.contains_key(value)).count()
+}
+
+/// Groups that act together and were not reported, strongest first, with the reason.
+fn cleared(engine: &Engine, bundles: &[Bundle<'_>]) -> Vec<Cleared> {
+    let reported: BTreeSet<AccountNo> = bundles.iter().flat_map(|bundle| bundle.members.keys().copied()).collect();
+    let mut groups: Vec<(Tested<'_>, &str)> =
+        tested(engine).filter_map(|tested| Some((tested, tested.assessment.cleared.as_deref()?))).collect();
+    groups.retain(|(tested, _)| {
+        let mine = &tested.family.members;
+        let inside = mine.iter().filter(|number| reported.contains(number)).count();
+        inside * 2 <= mine.len()
+    });
+    groups.sort_by(|a, b| b.0.family.exchanges.cmp(&a.0.family.exchanges).then(a.0.number.cmp(&b.0.number)));
+    groups.truncate(CLEARED_MAX);
+    groups
+        .into_iter()
+        .map(|(tested, reason)| Cleared {
+            accounts: tested.family.members.len() as u64,
+            exchanges: tested.family.exchanges.into(),
+            label: tested.family.samples.first().map_or_else(String::new, |sample| sample.excerpt.chars().take(100).collect()),
+            log10_e: tested.assessment.log10_e,
+            reason: reason.to_owned(),
+        })
+        .collect()
+}
+
+fn population(engine: &Engine) -> Population {
+    let seen = || engine.accounts.iter().filter(|account| account.exchanges > 0);
+    let payers: BTreeSet<signals::Hash> = seen().map(|account| account.payer).collect();
+    Population {
+        exchanges: engine.exchanges,
+        accounts: seen().count() as u64,
+        payers: payers.len() as u64,
+        families: engine.families.iter().filter(|family| family.merged_into.is_none()).count() as u64,
+        first_seen: engine.first,
+        last_seen: engine.last,
+        late: 0,
+    }
+}
+
+fn blind_spots(engine: &Engine) -> Vec<String> {
+    let seen = engine.accounts.iter().filter(|account| account.exchanges > 0).count() as u64;
+    let mut spots = Vec::new();
+    let missing = |kind: Kind| seen.saturating_sub(engine.values.known(kind));
+    for kind in [Kind::Payment, Kind::EmailDomain, Kind::Block, Kind::Software, Kind::Params] {
+        if missing(kind) * 10 > seen * 9 {
+            spots.push(format!("The {} is hardly ever in the records; sharing of it could not be seen.", kind.name()));
+        }
+    }
+    if engine.accounts.iter().filter(|account| account.exchanges > 0 && account.created.is_some()).count() as u64 * 10 < seen {
+        spots.push("Sign-up times are hardly ever known (no accounts file?); accounts created together could not be seen.".into());
+    }
+    spots
+}
+
+fn guarantee(engine: &Engine) -> Guarantee {
+    let alpha = engine.config.alpha;
+    Guarantee {
+        alpha,
+        hypotheses: engine.hypotheses,
+        text: format!(
+            "{} groups were tested, each only on records after its hypothesis was frozen, at thresholds that hold the \
+             expected share of false findings at {alpha} under any dependence between groups (e-LOND), as long as the nulls \
+             hold: that honest groups divide work, sign up and share infrastructure no more alike than the families of this \
+             deployment that nobody suspects. Who sends a template is guaranteed; why they send it is not. A ban needs a \
+             person or an explicit policy.",
+            engine.hypotheses
+        ),
+    }
+}
+
+fn limits_reached(engine: &Engine) -> Vec<String> {
+    let mut limits = Vec::new();
+    if engine.accounts.refused > 0 {
+        limits.push(format!("{} records of accounts beyond the first {ACCOUNTS_MAX} were counted and not tested.", engine.accounts.refused));
+    }
+    if engine.families_refused > 0 {
+        limits.push(format!("{} shared texts beyond the first {FAMILIES_MAX} families were not followed.", engine.families_refused));
+    }
+    limits
+}
+
+/// Accounts are listed from this probability.
+const SHOWN_FROM: f64 = 0.2;
+/// Values held by at most this many accounts are rare.
+const RARE_HOLDERS_MAX: u64 = 50;
+/// Rare values in common that link two campaigns.
+const LINKS_MIN: usize = 2;

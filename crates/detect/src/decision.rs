@@ -1,0 +1,99 @@
+//! From evidence to a verdict: what must come together before a group is reported.
+//!
+//! Three questions have causes of their own, so their evidence multiplies: is the *work* divided as by a dispatcher
+//! (evenness, work queue), do the accounts have a common *origin* (sign-up, infrastructure), is what they ask worth
+//! *taking* (intent)? Within origin the e-values are averaged, since one event — a class, a hackathon — explains both.
+//! A group is reported when the product crosses the threshold, at least two questions say yes on their own, and nothing
+//! says no: work that overlaps, or rates as uneven as people's, clear a group whatever else it shows.
+
+use crate::evalue;
+use crate::finding::{Evidence, SignalFamily};
+
+/// A verdict.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Decision {
+    /// The evidence that counts.
+    pub log10_e: f64,
+    /// Why the group is not reported, when it is not.
+    pub cleared: Option<String>,
+}
+
+/// Decides on a group of `payers`.
+#[must_use]
+pub fn decide(evidence: &[Evidence], payers: usize, log10_threshold: f64) -> Decision {
+    let of = |family: SignalFamily| evidence.iter().find(|e| e.family == family).map(|e| e.log10_e);
+    let evenness = of(SignalFamily::Evenness).unwrap_or(0.0);
+    let work_queue = of(SignalFamily::WorkQueue).unwrap_or(0.0);
+    let origin: Vec<f64> = [SignalFamily::SignUp, SignalFamily::Infrastructure]
+        .into_iter()
+        .filter_map(of)
+        .map(|log10_e| log10_e * std::f64::consts::LN_10)
+        .collect();
+    let origin = evalue::log10(evalue::mean(&origin));
+    let purpose = of(SignalFamily::Intent).unwrap_or(0.0);
+    let work = evenness + work_queue;
+    let log10_e = work + origin + purpose;
+    let saying_yes = [work, origin, purpose].into_iter().filter(|&log10_e| log10_e >= YES).count();
+    let cleared = if payers < PAYERS_MIN {
+        Some(format!("only {payers} payers take part since it was noticed"))
+    } else if work_queue <= NO {
+        Some("the accounts ask the same things, as a class, a benchmark or a load test does; a work list would be split".into())
+    } else if evenness <= NO {
+        Some("the accounts use it as unevenly as unrelated people use a popular tool".into())
+    } else if log10_e < log10_threshold {
+        Some(format!("the evidence (10^{log10_e:.1}) does not reach the threshold (10^{log10_threshold:.1})"))
+    } else if saying_yes < QUESTIONS_MIN {
+        Some("only one kind of evidence speaks for it: that is not enough for a finding".into())
+    } else {
+        None
+    };
+    Decision { log10_e, cleared }
+}
+
+/// Fewer payers are no group.
+const PAYERS_MIN: usize = 6;
+/// A question says yes from here on (log10).
+const YES: f64 = 0.7;
+/// A question says no from here down (log10).
+const NO: f64 = -1.0;
+/// Questions that must say yes.
+const QUESTIONS_MIN: usize = 2;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn decided(pieces: &[(SignalFamily, f64)], payers: usize) -> Option<String> {
+        let evidence: Vec<Evidence> = pieces
+            .iter()
+            .map(|&(family, log10_e)| Evidence { family, log10_e, text: String::new(), observations: 1 })
+            .collect();
+        decide(&evidence, payers, 3.0).cleared
+    }
+
+    #[test]
+    fn two_questions_must_say_yes_and_none_no() {
+        use SignalFamily::{Evenness, Infrastructure, Intent, SignUp, WorkQueue};
+        for (pieces, payers, reported) in [
+            (vec![(Evenness, 5.0), (Intent, 1.0)], 50, true),
+            (vec![(Evenness, 5.0), (SignUp, 4.0)], 50, true),
+            (vec![(Evenness, 6.0)], 50, false),
+            (vec![(SignUp, 6.0), (Infrastructure, 6.0)], 50, false),
+            (vec![(Evenness, 5.0), (WorkQueue, -3.0), (SignUp, 6.0)], 50, false),
+            (vec![(Evenness, -4.0), (SignUp, 6.0), (Intent, 1.3)], 50, false),
+            (vec![(Evenness, 1.0), (Intent, 1.0)], 50, false),
+            (vec![(Evenness, 5.0), (Intent, 1.0)], PAYERS_MIN, true),
+            (vec![(Evenness, 5.0), (Intent, 1.0)], PAYERS_MIN - 1, false),
+            (vec![], 50, false),
+        ] {
+            assert_eq!(decided(&pieces, payers).is_none(), reported, "{pieces:?} {payers}");
+        }
+    }
+
+    #[test]
+    fn origin_counts_once() {
+        let piece = |family, log10_e| Evidence { family, log10_e, text: String::new(), observations: 1 };
+        let both = [piece(SignalFamily::SignUp, 4.0), piece(SignalFamily::Infrastructure, 4.0)];
+        assert!((decide(&both, 50, 3.0).log10_e - 4.0).abs() < 1e-9);
+    }
+}

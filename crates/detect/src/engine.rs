@@ -1,0 +1,473 @@
+//! The engine: takes in signals in the order of time, and knows at any time which groups act together.
+//!
+//! Deterministic: the same signals in the same order give the same findings, byte for byte. O(fingerprints) an exchange;
+//! what is heavier happens when a family has grown by a twelfth or the traffic by a quarter, so its cost an exchange
+//! stays bounded too. No clock, no randomness, no IO.
+
+use std::collections::HashMap;
+use std::hash::BuildHasherDefault;
+
+use exchange::{AccountFact, Time};
+use signals::{Capability, Hash, Signals};
+use xxhash_rust::xxh3::{Xxh3Default, xxh3_64};
+
+use crate::account::{AccountNo, Accounts};
+use crate::decision;
+use crate::evalue;
+use crate::evidence::{self, Scene, membership};
+use crate::family::{Exhibit, Family};
+use crate::finding::Findings;
+use crate::group::{Group, Since};
+use crate::hypothesis::{Assessment, Hypothesis};
+use crate::limits::{FAMILIES_MAX, MATCHES_MAX, SHINGLES_MAX};
+use crate::output::Outputs;
+use crate::reference::Reference;
+use crate::shingle::{Owner, Shingles, Touched};
+use crate::timeline::Timeline;
+use crate::value::Values;
+
+/// How sure a finding must be.
+#[derive(Clone, Copy, Debug)]
+pub struct Config {
+    /// The level at which the false discovery rate is held, under the nulls of the evidence.
+    pub alpha: f64,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Config { alpha: 0.01 }
+    }
+}
+
+/// The engine.
+pub struct Engine {
+    pub(crate) config: Config,
+    pub(crate) accounts: Accounts,
+    pub(crate) values: Values,
+    pub(crate) families: Vec<Family>,
+    pub(crate) reference: Reference,
+    pub(crate) exchanges: u64,
+    pub(crate) timeline: Timeline,
+    pub(crate) first: Option<Time>,
+    pub(crate) last: Option<Time>,
+    pub(crate) hypotheses: u64,
+    pub(crate) discoveries: u64,
+    pub(crate) families_refused: u64,
+    shingles: Shingles,
+    outputs: Outputs,
+    intents: [u64; Capability::ALL.len()],
+    next_reference: u64,
+    /// How often two families matched the same exchange.
+    together: HashMap<(u32, u32), u32, BuildHasherDefault<Xxh3Default>>,
+    scratch: Scratch,
+}
+
+/// Buffers kept between exchanges.
+#[derive(Default)]
+struct Scratch {
+    hot: Vec<u64>,
+    owned: Vec<Owner>,
+    hits: Vec<Hits>,
+}
+
+/// How much of a family's skeleton an exchange has.
+#[derive(Clone, Copy)]
+struct Hits {
+    family: u32,
+    core: u32,
+    frozen: u32,
+}
+
+impl Engine {
+    /// An engine that has seen nothing.
+    #[must_use]
+    pub fn new(config: Config) -> Engine {
+        Engine {
+            config,
+            accounts: Accounts::default(),
+            values: Values::default(),
+            families: Vec::new(),
+            reference: Reference::default(),
+            exchanges: 0,
+            timeline: Timeline::default(),
+            first: None,
+            last: None,
+            hypotheses: 0,
+            discoveries: 0,
+            families_refused: 0,
+            shingles: Shingles::new(SHINGLES_MAX),
+            outputs: Outputs::default(),
+            intents: [0; Capability::ALL.len()],
+            next_reference: FIRST_REFERENCE,
+            together: HashMap::default(),
+            scratch: Scratch::default(),
+        }
+    }
+
+    /// Takes in what the provider says of an account.
+    pub fn learn(&mut self, fact: &AccountFact<'_>) {
+        self.accounts.learn(fact, &mut self.values);
+    }
+
+    /// Takes in one exchange.
+    pub fn observe(&mut self, signals: &Signals) {
+        self.exchanges += 1;
+        self.first = Some(self.first.map_or(signals.time, |first| first.min(signals.time)));
+        self.last = Some(self.last.map_or(signals.time, |last| last.max(signals.time)));
+        self.timeline.count(signals.time);
+        let Some(number) = self.accounts.observe(signals, &mut self.values) else { return };
+        for capability in signals.intents.iter() {
+            if let Some(count) = self.intents.get_mut(capability.index()) {
+                *count += 1;
+            }
+        }
+        let echo = self.outputs.echo(&signals.prints);
+        self.outputs.remember(&signals.output);
+        self.place(signals, number, echo);
+        if self.exchanges >= self.next_reference {
+            self.next_reference = self.exchanges + self.exchanges / 4;
+            self.reference =
+                Reference::of(&self.families, &self.accounts, &self.values, &self.intents, self.exchanges);
+        }
+    }
+
+    /// Ends the run: looks at everything once more and tells what was found.
+    #[must_use]
+    pub fn finish(mut self) -> Findings {
+        self.reference = Reference::of(&self.families, &self.accounts, &self.values, &self.intents, self.exchanges);
+        for family in 0..self.families.len() as u32 {
+            self.look(family);
+        }
+        crate::campaign::findings(&self)
+    }
+
+    /// Finds the families of one exchange, lets them grow, and counts it for those it matches.
+    fn place(&mut self, signals: &Signals, number: AccountNo, echo: bool) {
+        let Some(payer) = self.accounts.get(number).map(|account| account.payer) else { return };
+        let mut scratch = std::mem::take(&mut self.scratch);
+        scratch.clear();
+        let stamp = self.exchanges as u32;
+        for print in &signals.prints {
+            match self.shingles.touch(print.key, payer.0, stamp) {
+                Touched::Hot => scratch.hot.push(print.key),
+                Touched::Owned(owner) => scratch.owned.push(owner),
+                Touched::Cold | Touched::Skipped => {}
+            }
+        }
+        self.count_hits(&mut scratch);
+        if !scratch.hot.is_empty() {
+            self.grow(&mut scratch, signals.time);
+        }
+        scratch.hits.retain(|hits| {
+            self.families.get(hits.family as usize).is_some_and(|family| hits.core as usize >= Family::needed(family.keys.len().min(CORE_SIZE_CAP)))
+        });
+        scratch.hits.sort_by_key(|hits| (std::cmp::Reverse(hits.core), hits.family));
+        scratch.hits.truncate(MATCHES_MAX);
+        let item = self.item(signals, &scratch);
+        for &hits in &scratch.hits {
+            self.count(hits, signals, number, payer, item, echo);
+        }
+        self.merge_what_goes_together(&scratch.hits);
+        for &Hits { family, .. } in &scratch.hits {
+            if self.families.get(family as usize).is_some_and(|f| f.exchanges >= f.next_look && f.merged_into.is_none()) {
+                self.look(family);
+            }
+        }
+        self.scratch = scratch;
+    }
+
+    /// Sums, by family, how many core shingles of its skeleton the exchange has.
+    fn count_hits(&mut self, scratch: &mut Scratch) {
+        for owner in &mut scratch.owned {
+            let Some(family) = self.families.get_mut(owner.family as usize) else { continue };
+            let core = family.is_core(owner.place);
+            if let Some(key) = family.keys.get_mut(owner.place as usize) {
+                key.hits += 1;
+            }
+            if !core {
+                continue;
+            }
+            let frozen = family.hypothesis.as_ref().is_some_and(|hypothesis| owner.place < hypothesis.skeleton);
+            let at = scratch.hits.iter().position(|hits| hits.family == owner.family);
+            match at.and_then(|at| scratch.hits.get_mut(at)) {
+                Some(hits) => {
+                    hits.core += 1;
+                    hits.frozen += u32::from(frozen);
+                }
+                None => scratch.hits.push(Hits { family: owner.family, core: 1, frozen: frozen.into() }),
+            }
+        }
+    }
+
+    /// Gives newly shared shingles to the family that the exchange shows most of, or to a new one.
+    fn grow(&mut self, scratch: &mut Scratch, time: Time) {
+        let best = scratch.hits.iter().max_by_key(|hits| (hits.core, std::cmp::Reverse(hits.family))).copied();
+        let joined = best.filter(|best| {
+            self.families.get(best.family as usize).is_some_and(|family| {
+                best.core as usize >= Family::needed(family.keys.len().min(CORE_SIZE_CAP)) || best.core >= JOIN_HITS
+            })
+        });
+        let number = match joined {
+            Some(best) => best.family,
+            None if self.families.len() < FAMILIES_MAX => {
+                self.families.push(Family::new(time));
+                let family = (self.families.len() - 1) as u32;
+                scratch.hits.push(Hits { family, core: 0, frozen: 0 });
+                family
+            }
+            None => {
+                self.families_refused += 1;
+                return;
+            }
+        };
+        let Some(family) = self.families.get_mut(number as usize) else { return };
+        let mut added = 0;
+        for &key in &scratch.hot {
+            if let Some(place) = family.add(key) {
+                self.shingles.give(key, Owner { family: number, place });
+                added += 1;
+            }
+        }
+        if let Some(hits) = scratch.hits.iter_mut().find(|hits| hits.family == number) {
+            hits.core += added;
+        }
+    }
+
+    /// The work item: what of the exchange is not in the skeleton of the family it matches best.
+    fn item(&self, signals: &Signals, scratch: &Scratch) -> u64 {
+        let Some(best) = scratch.hits.first() else { return 0 };
+        let family = self.families.get(best.family as usize);
+        let fixed = |place: u16| family.is_some_and(|family| family.is_core(place));
+        let mut skeleton: Vec<u64> = scratch
+            .owned
+            .iter()
+            .filter(|owner| owner.family == best.family && fixed(owner.place))
+            .filter_map(|owner| Some(family?.keys.get(owner.place as usize)?.key))
+            .collect();
+        skeleton.sort_unstable();
+        let varying = signals.prints.iter().filter(|print| skeleton.binary_search(&print.key).is_err());
+        // The smallest hash of what varies stands for all of it: equal items agree, and so, mostly, do near-equal ones.
+        varying.map(|print| u64::from(print.exact)).min().unwrap_or(0)
+    }
+
+    /// Counts an exchange for a family it matches.
+    fn count(&mut self, hits: Hits, signals: &Signals, number: AccountNo, payer: Hash, item: u64, echo: bool) {
+        let (Some(family), Some(account)) =
+            (self.families.get_mut(hits.family as usize), self.accounts.get_mut(number))
+        else {
+            return;
+        };
+        family.exchanges += 1;
+        family.last = family.last.max(signals.time);
+        family.timeline.count(signals.time);
+        family.in_a_row += u32::from(family.last_payer == payer && family.exchanges > 1);
+        family.last_payer = payer;
+        let exhibit = || Exhibit {
+            exchange: signals.exchange.clone(),
+            account: number,
+            time: signals.time,
+            excerpt: signals.excerpt.clone(),
+        };
+        family.exhibit(xxh3_64(signals.exchange.as_bytes()), exhibit, number);
+        let tested = family
+            .hypothesis
+            .as_mut()
+            .filter(|hypothesis| hits.frozen as usize >= Family::needed((hypothesis.core as usize).min(CORE_SIZE_CAP)));
+        let after = tested.is_some();
+        if let Some(hypothesis) = tested {
+            hypothesis.count(payer, item, signals.intents, echo);
+        }
+        let (stride, new) = account.stride_mut(hits.family, signals.time);
+        if let Some(stride) = stride {
+            stride.exchanges += 1;
+            stride.last = signals.time;
+            if after {
+                if stride.after == 0 {
+                    stride.first_after = signals.time;
+                }
+                stride.after += 1;
+            }
+        }
+        if new && family.members.last() != Some(&number) {
+            family.members.push(number);
+        }
+    }
+
+    /// Looks at a family: makes a hypothesis, makes it anew, or weighs the evidence for it.
+    fn look(&mut self, number: u32) {
+        let Some(family) = self.families.get_mut(number as usize) else { return };
+        if family.merged_into.is_some() {
+            return;
+        }
+        family.schedule();
+        // A member whose stride was replaced and taken up again is listed twice.
+        family.members.sort_unstable();
+        family.members.dedup();
+        let outgrown = family.hypothesis.as_ref().is_some_and(|hypothesis| {
+            hypothesis.detected_at.is_none()
+                && family.core_len() * 10 > usize::from(hypothesis.core) * 13 + 20
+                && family.exchanges >= hypothesis.exchanges_before * REFREEZE_GROWTH
+        });
+        if family.hypothesis.is_none() || outgrown {
+            self.freeze(number);
+        } else {
+            self.assess(number);
+        }
+    }
+
+    /// Makes a hypothesis of a family that enough payers are devoted to.
+    fn freeze(&mut self, number: u32) {
+        let Some(family) = self.families.get_mut(number as usize) else { return };
+        let mut payers: Vec<Hash> = family
+            .members
+            .iter()
+            .filter_map(|&account| self.accounts.get(account))
+            .filter(|account| !account.vetted)
+            .filter(|account| {
+                account.stride(number).is_some_and(|s| s.exchanges * membership::DEVOTED_ONE_IN >= account.exchanges)
+            })
+            .map(|account| account.payer)
+            .collect();
+        payers.sort_unstable();
+        payers.dedup();
+        if payers.len() < PAYERS_MIN {
+            return;
+        }
+        self.hypotheses += 1;
+        let now = family.last;
+        family.hypothesis = Some(Box::new(Hypothesis::freeze(self.hypotheses, now, family)));
+        for &account in &family.members {
+            let Some(account) = self.accounts.get_mut(account) else { continue };
+            let total = account.exchanges;
+            if let Some(stride) = account.strides.iter_mut().find(|stride| stride.family == number) {
+                stride.after = 0;
+                stride.base = total;
+            }
+        }
+    }
+
+    /// Weighs the evidence since τ.
+    fn assess(&mut self, number: u32) {
+        let p0 = self.chance(number);
+        let Some(family) = self.families.get(number as usize) else { return };
+        let Some(hypothesis) = family.hypothesis.as_deref() else { return };
+        let group = Group::of(number, family, &self.accounts, Since::Frozen, p0);
+        let scene = Scene {
+            group: &group,
+            family,
+            hypothesis,
+            accounts: &self.accounts,
+            values: &self.values,
+            reference: &self.reference,
+        };
+        let evidence = evidence::weigh(&scene);
+        let level = evalue::elond_level(self.config.alpha, hypothesis.number, self.discoveries);
+        let log10_threshold = -level.log10();
+        let decision = decision::decide(&evidence, group.payers.len(), log10_threshold);
+        let assessment = Assessment {
+            evidence,
+            log10_e: decision.log10_e,
+            log10_threshold,
+            cleared: decision.cleared,
+            payers: group.payers.len() as u64,
+        };
+        let reported = assessment.cleared.is_none();
+        let now = family.last;
+        let Some(hypothesis) = self.families.get_mut(number as usize).and_then(|family| family.hypothesis.as_deref_mut())
+        else {
+            return;
+        };
+        if reported && hypothesis.detected_at.is_none() {
+            hypothesis.detected_at = Some(now);
+            self.discoveries += 1;
+        }
+        hypothesis.assessment = Some(assessment);
+    }
+
+    /// The upper bound on how often an account outside the group sends the family.
+    pub(crate) fn chance(&self, number: u32) -> f64 {
+        let members = self.families.get(number as usize).map_or([].as_slice(), |family| &family.members);
+        let strides = members.iter().filter_map(|&account| {
+            let account = self.accounts.get(account)?;
+            Some((account, account.stride(number)?))
+        });
+        membership::chance(strides, self.exchanges)
+    }
+
+    /// Merges families that keep matching the same exchanges: wordings of one template.
+    fn merge_what_goes_together(&mut self, hits: &[Hits]) {
+        for (i, a) in hits.iter().enumerate() {
+            for b in hits.iter().skip(i + 1) {
+                let pair = (a.family.min(b.family), a.family.max(b.family));
+                if self.together.len() >= PAIRS_MAX && !self.together.contains_key(&pair) {
+                    continue;
+                }
+                let count = self.together.entry(pair).or_default();
+                *count += 1;
+                if *count >= MERGE_LOOK && count.is_multiple_of(MERGE_LOOK) {
+                    let count = *count;
+                    self.merge(pair, count);
+                }
+            }
+        }
+    }
+
+    fn merge(&mut self, (a, b): (u32, u32), together: u32) {
+        let exchanges = |family: u32| self.families.get(family as usize).map_or(0, |family| family.exchanges);
+        let (fewer, more) = (exchanges(a).min(exchanges(b)), exchanges(a).max(exchanges(b)));
+        if together * 2 < fewer || together * 5 < more {
+            return;
+        }
+        let (into, from) = if exchanges(a) >= exchanges(b) { (a, b) } else { (b, a) };
+        let Some(source) = self.families.get_mut(from as usize) else { return };
+        if source.merged_into.is_some() || source.hypothesis.as_ref().is_some_and(|h| h.detected_at.is_some()) {
+            return;
+        }
+        source.merged_into = Some(into);
+        source.hypothesis = None;
+        let (keys, members) = (std::mem::take(&mut source.keys), std::mem::take(&mut source.members));
+        let Some(target) = self.families.get_mut(into as usize) else { return };
+        for key in keys {
+            let Some(place) = target.add(key.key) else { break };
+            self.shingles.give(key.key, Owner { family: into, place });
+        }
+        for number in members {
+            let Some(account) = self.accounts.get_mut(number) else { continue };
+            let Some(at) = account.strides.iter().position(|stride| stride.family == from) else { continue };
+            let moved = account.strides.swap_remove(at);
+            let (stride, new) = account.stride_mut(into, moved.first);
+            if let Some(stride) = stride {
+                // Most of its exchanges were counted for both.
+                stride.exchanges = stride.exchanges.max(moved.exchanges);
+                stride.first = stride.first.min(moved.first);
+                stride.last = stride.last.max(moved.last);
+            }
+            if new {
+                target.members.push(number);
+            }
+        }
+    }
+}
+
+impl Scratch {
+    fn clear(&mut self) {
+        self.hot.clear();
+        self.owned.clear();
+        self.hits.clear();
+    }
+}
+
+/// Payers devoted to a family before it is worth a hypothesis.
+const PAYERS_MIN: usize = 6;
+/// Exchanges after which the reference is first taken.
+const FIRST_REFERENCE: u64 = 1000;
+/// A hypothesis is made anew only when its family has grown by this factor since.
+const REFREEZE_GROWTH: u32 = 3;
+/// Shingles shared with a family that make newly shared ones belong to it, even where they do not make a match.
+const JOIN_HITS: u32 = 2;
+/// Skeleton size beyond which matching asks for no larger share.
+const CORE_SIZE_CAP: usize = 200;
+/// Pairs of families whose common matches are counted.
+const PAIRS_MAX: usize = 1 << 18;
+/// Common matches between looks at whether to merge.
+const MERGE_LOOK: u32 = 12;

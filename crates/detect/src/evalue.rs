@@ -1,0 +1,115 @@
+//! The arithmetic of e-values: mixtures, likelihood ratios and thresholds that stay valid whenever one looks.
+//!
+//! An e-value is a non-negative number whose mean is at most one when nothing is going on; being 1000 or more then has
+//! probability at most 1/1000 (Markov), and for a process of them at *any* time (Ville). Everything here is in natural
+//! logarithms unless a name says `log10`.
+
+use libm::lgamma;
+
+/// log10 of a number given by its natural logarithm.
+#[must_use]
+pub fn log10(ln: f64) -> f64 {
+    ln / std::f64::consts::LN_10
+}
+
+/// ln of the mean of e-values given by their logarithms: an e-value again, whatever their dependence.
+/// With no values there is no evidence: ln 1 = 0.
+#[must_use]
+pub fn mean(lns: &[f64]) -> f64 {
+    let largest = lns.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+    if !largest.is_finite() {
+        return if lns.is_empty() { 0.0 } else { largest };
+    }
+    let sum: f64 = lns.iter().map(|ln| (ln - largest).exp()).sum();
+    largest + (sum / lns.len() as f64).ln()
+}
+
+/// ln of the likelihood ratio "some probability p ~ Beta(a, b)" against "probability exactly `p0`" for `hits` of `trials`
+/// in order. For any fixed `p0` an e-process; since hits are what speaks against small p, it is one for all p ≤ `p0` too
+/// as long as the mixture lies above `p0`.
+#[must_use]
+pub fn bernoulli_mixture(hits: u64, trials: u64, p0: f64, prior: (f64, f64)) -> f64 {
+    let (k, misses) = (hits as f64, trials.saturating_sub(hits) as f64);
+    ln_beta(prior.0 + k, prior.1 + misses) - ln_beta(prior.0, prior.1) - k * p0.ln() - misses * (-p0).ln_1p()
+}
+
+/// ln of the probability of `hits` of `trials` in order under p ~ Beta(a, b).
+#[must_use]
+pub fn beta_binomial(hits: u64, trials: u64, prior: (f64, f64)) -> f64 {
+    ln_beta(prior.0 + hits as f64, prior.1 + trials.saturating_sub(hits) as f64) - ln_beta(prior.0, prior.1)
+}
+
+/// ln of the probability that a total falls into these counts when each share is drawn by a Dirichlet of `shape` per place
+/// (a Pólya urn; gamma-distributed rates). An infinite shape is an even split. The multinomial coefficient is left out.
+#[must_use]
+pub fn dirichlet_multinomial(counts: &[u64], shape: f64) -> f64 {
+    let places = counts.len() as f64;
+    let total: u64 = counts.iter().sum();
+    if shape.is_infinite() {
+        return -(total as f64) * places.ln();
+    }
+    let each: f64 = counts.iter().filter(|&&c| c > 0).map(|&c| lgamma(shape + c as f64) - lgamma(shape)).sum();
+    lgamma(places * shape) - lgamma(places * shape + total as f64) + each
+}
+
+/// The level that e-LOND gives to the `j`-th hypothesis (from 1) after `discoveries`: reject when e ≥ 1/level. Controls
+/// the false discovery rate under any dependence (Xu and Ramdas, "Online multiple testing with e-values", 2024).
+#[must_use]
+pub fn elond_level(alpha: f64, j: u64, discoveries: u64) -> f64 {
+    let j = j.max(1) as f64;
+    // Proportional to 1/(j ln² j), which sums slowly: late hypotheses are not punished more than they must be.
+    let gamma = GAMMA_SCALE / ((j + 1.0) * (j + 1.0).ln().powi(2));
+    alpha * gamma * (discoveries as f64 + 1.0)
+}
+
+/// Makes the levels of [`elond_level`] sum to one: 1/Σ 1/((j+1) ln²(j+1)) over j ≥ 1, rounded down.
+const GAMMA_SCALE: f64 = 0.4739;
+
+fn ln_beta(a: f64, b: f64) -> f64 {
+    lgamma(a) + lgamma(b) - lgamma(a + b)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_mean_of_evalues() {
+        assert_eq!(mean(&[]), 0.0);
+        assert!((mean(&[1000.0, 1000.0]) - 1000.0).abs() < 1e-9);
+        assert!((mean(&[0.0, 3.0_f64.ln()]) - 2.0_f64.ln()).abs() < 1e-12);
+        assert_eq!(mean(&[f64::NEG_INFINITY]), f64::NEG_INFINITY);
+    }
+
+    #[test]
+    fn mixtures_sum_to_one_under_the_null() {
+        // All outcomes of 6 trials, each sequence of k hits equally likely: the mean of the ratio is exactly one.
+        let p0: f64 = 0.2;
+        let mean: f64 = (0..=6_u64)
+            .map(|k| {
+                let sequences = [1.0, 6.0, 15.0, 20.0, 15.0, 6.0, 1.0][k as usize];
+                let null = p0.powi(k as i32) * (1.0 - p0).powi(6 - k as i32);
+                sequences * null * bernoulli_mixture(k, 6, p0, (1.0, 3.0)).exp()
+            })
+            .sum();
+        assert!((mean - 1.0).abs() < 1e-9, "{mean}");
+    }
+
+    #[test]
+    fn urns_sum_to_one() {
+        for shape in [0.5, 1.0, 8.0, f64::INFINITY] {
+            let sum: f64 = (0..=5_u64)
+                .map(|k| [1.0, 5.0, 10.0, 10.0, 5.0, 1.0][k as usize] * dirichlet_multinomial(&[k, 5 - k], shape).exp())
+                .sum();
+            assert!((sum - 1.0).abs() < 1e-9, "{shape}: {sum}");
+        }
+    }
+
+    #[test]
+    fn levels_sum_to_at_most_alpha() {
+        let head: f64 = (1..2_000_000).map(|j| elond_level(1.0, j, 0)).sum();
+        // What is left from n on is at most GAMMA_SCALE / ln n.
+        assert!(head + GAMMA_SCALE / 2_000_000_f64.ln() <= 1.0, "{head}");
+        assert_eq!(elond_level(0.05, 3, 4), 5.0 * elond_level(0.05, 3, 0));
+    }
+}

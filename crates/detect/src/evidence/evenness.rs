@@ -1,0 +1,112 @@
+//! Evenness: is work spread over payers more evenly than people use anything?
+//!
+//! Null: payers who joined at about the same time share the group's further requests like a Pólya urn whose shape is that
+//! of the deployment's own families ([`crate::reference::Reference::shape`]): requests beget requests, so a few payers
+//! send most. Alternative: a balanced split (shapes well above the null's, mixed). The first request of each payer brings
+//! it into view and is not counted. Given the counts, also their order: people come in sittings, several requests in a
+//! row; a dispatcher passes work on to the next account. Null for the order: as many requests in a row, relative to chance,
+//! as the deployment's families have.
+//! Fails when an attacker draws rates from a heavy-tailed law, or when a group of honest users is held to equal use (a
+//! timer, a lesson): the latter is why evenness alone never makes a campaign.
+
+use super::{Scene, evidence, hedged};
+use crate::evalue::{dirichlet_multinomial, mean};
+use crate::finding::{Evidence, SignalFamily};
+use crate::group::Payer;
+
+/// Weighs the counts and their order.
+#[must_use]
+pub fn weigh(scene: &Scene<'_>) -> Option<Evidence> {
+    let payers = &scene.group.payers;
+    let further: u64 = payers.iter().map(|payer| payer.exchanges.saturating_sub(1)).sum();
+    if payers.len() < PAYERS_MIN || further == 0 {
+        return None;
+    }
+    let spread = spread(payers, scene.reference.shape);
+    let order = order(scene);
+    let mut counts: Vec<u64> = payers.iter().map(|payer| payer.exchanges).collect();
+    counts.sort_unstable();
+    let quantile = |q: usize| counts.get((counts.len() - 1) * q / 100).copied().unwrap_or(0);
+    let text = format!(
+        "{} payers sent {} requests; the middle 80 % of them sent {} to {} each. {}{}",
+        counts.len(),
+        counts.iter().sum::<u64>(),
+        quantile(10),
+        quantile(90),
+        if spread >= 0.0 { "That is more even than use by unrelated people." } else { "That is as uneven as use by unrelated people." },
+        if order > 0.5 { " Requests hardly ever come in a row from one account, as they do when people work." } else { "" },
+    );
+    Some(evidence(SignalFamily::Evenness, spread + order, further, text))
+}
+
+/// ln of the e-value that the counts are a balanced split against an urn of shape `organic`.
+#[must_use]
+pub fn spread(payers: &[Payer], organic: f64) -> f64 {
+    let cohorts = (payers.len() / COHORT_MIN).clamp(1, COHORTS_MAX);
+    let size = payers.len().div_ceil(cohorts);
+    let counts: Vec<Vec<u64>> =
+        payers.chunks(size.max(1)).map(|cohort| cohort.iter().map(|payer| payer.exchanges.saturating_sub(1)).collect()).collect();
+    let likelihood = |shape: f64| -> f64 { counts.iter().map(|cohort| dirichlet_multinomial(cohort, shape)).sum() };
+    let null = likelihood(organic);
+    let ratios: Vec<f64> =
+        [2.0, 4.0, 16.0, f64::INFINITY].into_iter().map(|times| likelihood(organic * times) - null).collect();
+    mean(&ratios)
+}
+
+/// ln of the e-value that requests are dispatched against their coming in sittings.
+fn order(scene: &Scene<'_>) -> f64 {
+    let expected = in_a_row_by_chance(&scene.group.payers);
+    let sittings = scene.reference.sittings * expected;
+    if scene.reference.sittings <= 1.0 || expected <= 0.0 {
+        return 0.0;
+    }
+    let seen = f64::from(scene.family.in_a_row.saturating_sub(scene.hypothesis.in_a_row_before));
+    let against = |rate: f64| seen * (rate / sittings).ln() - (rate - sittings);
+    hedged(mean(&[against(expected), against(expected / 5.0)])).min(ORDER_MAX)
+}
+
+/// How many requests would follow one of the same payer if their order were random.
+#[must_use]
+pub fn in_a_row_by_chance(payers: &[Payer]) -> f64 {
+    let total: f64 = payers.iter().map(|payer| payer.exchanges as f64).sum();
+    let pairs: f64 = payers.iter().map(|payer| payer.exchanges as f64 * (payer.exchanges as f64 - 1.0)).sum();
+    if total > 1.0 { pairs / total } else { 0.0 }
+}
+
+/// Fewer payers give no evidence.
+const PAYERS_MIN: usize = 6;
+/// Payers in a cohort, at least.
+const COHORT_MIN: usize = 12;
+/// Cohorts by time of joining, at most: those who joined late had less time.
+const COHORTS_MAX: usize = 6;
+/// The order counts for at most this (ln).
+const ORDER_MAX: f64 = 7.0;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use exchange::Time;
+
+    fn payers(counts: &[u64]) -> Vec<Payer> {
+        counts.iter().map(|&exchanges| Payer { exchanges, first: Time::from_seconds(0) }).collect()
+    }
+
+    #[test]
+    fn balanced_work_is_even_and_organic_use_is_not() {
+        let balanced: Vec<u64> = (0..60).map(|i| 4 + i % 2).collect();
+        assert!(spread(&payers(&balanced), 1.0) > 10.0);
+        let organic: Vec<u64> = (0..60_u64).map(|i| 1 + 300 / (i + 1)).collect();
+        assert!(spread(&payers(&organic), 1.0) < -10.0);
+    }
+
+    #[test]
+    fn single_requests_say_nothing() {
+        assert!(spread(&payers(&[1; 40]), 1.0).abs() < 1e-9);
+    }
+
+    #[test]
+    fn runs_by_chance() {
+        assert_eq!(in_a_row_by_chance(&payers(&[1, 1, 1])), 0.0);
+        assert_eq!(in_a_row_by_chance(&payers(&[4])), 3.0);
+    }
+}

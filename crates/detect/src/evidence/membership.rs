@@ -1,0 +1,106 @@
+//! Membership: does an account send this family more often than accounts do by chance?
+//!
+//! Null: given the past, each of the account's requests falls into the family with probability at most p0. The mixture of
+//! Bernoulli likelihood ratios over p ~ Beta(½, ½) is an e-process, so by Ville's inequality it ever exceeds 1/α with
+//! probability at most α, whenever one stops, and without independence or stationarity (Ville 1939; Ramdas et al.,
+//! "Game-theoretic statistics and safe anytime-valid inference", 2023).
+//! What it cannot say: whether the family is an honest shared tool. It names *who*, not *why*, so it never counts towards
+//! a campaign's threshold.
+
+use crate::account::{Account, Stride};
+use crate::evalue::{bernoulli_mixture, log10};
+use crate::family::Family;
+use crate::finding::{Evidence, SignalFamily};
+
+/// The probability that an account takes part in a family on purpose: the posterior from [`PRIOR_ODDS`].
+#[must_use]
+pub fn probability(account: &Account, stride: &Stride, p0: f64) -> f64 {
+    let odds = PRIOR_ODDS * bernoulli_mixture(stride.exchanges.into(), account.exchanges.into(), p0, (0.5, 0.5)).exp();
+    if odds.is_infinite() { 1.0 } else { odds / (1.0 + odds) }
+}
+
+/// The upper bound p0 on how often an account outside the group sends the family: from the accounts for which it is a side
+/// matter, widened since accounts cluster.
+#[must_use]
+pub fn chance<'a>(strides: impl Iterator<Item = (&'a Account, &'a Stride)>, population: u64) -> f64 {
+    let (mut hits, mut devoted) = (0_u64, 0_u64);
+    for (account, stride) in strides {
+        if stride.exchanges * DEVOTED_ONE_IN >= account.exchanges {
+            devoted += u64::from(account.exchanges);
+        } else {
+            hits += u64::from(stride.exchanges);
+        }
+    }
+    let outside = population.saturating_sub(devoted) as f64;
+    (CLUSTERING * (hits as f64 + 3.0) / (outside + 3.0)).clamp(CHANCE_MIN, CHANCE_MAX)
+}
+
+/// The evidence that a person reads: how many accounts send the template that unrelated accounts do not.
+#[must_use]
+pub fn describe<'a>(strides: impl Iterator<Item = (&'a Account, &'a Stride)>, family: &Family, p0: f64) -> Evidence {
+    let (mut sure, mut ln_e) = (0_u64, 0.0_f64);
+    for (account, stride) in strides {
+        let trials = account.exchanges.saturating_sub(stride.base);
+        let ln = bernoulli_mixture(stride.after.into(), trials.into(), p0, (0.5, 0.5));
+        ln_e += ln.max(0.0);
+        sure += u64::from(log10(ln) >= 2.0);
+    }
+    let text = format!(
+        "{sure} accounts each send this template far more often than chance explains: outside the group at most {} of \
+         requests have it. This says who belongs together, not why, and does not count towards the threshold.",
+        percent(p0)
+    );
+    Evidence { family: SignalFamily::Template, log10_e: log10(ln_e), text, observations: u64::from(family.exchanges) }
+}
+
+fn percent(share: f64) -> String {
+    if share >= 0.01 { format!("{:.1} %", share * 100.0) } else { format!("{:.3} %", share * 100.0) }
+}
+
+/// Odds, before seeing its traffic, that an account that touched a family means to.
+const PRIOR_ODDS: f64 = 0.2;
+/// An account is devoted to a family when at least one in this many of its exchanges is in it.
+pub const DEVOTED_ONE_IN: u32 = 20;
+/// Widening of p0 for accounts that act alike.
+const CLUSTERING: f64 = 3.0;
+const CHANCE_MIN: f64 = 1e-4;
+const CHANCE_MAX: f64 = 0.2;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::account::Accounts;
+    use exchange::Time;
+
+    fn probability_of(hits: u32, exchanges: u32, p0: f64) -> f64 {
+        let mut accounts = Accounts::default();
+        let number = accounts.number("a").unwrap();
+        let account = accounts.get_mut(number).unwrap();
+        account.exchanges = exchanges;
+        let stride = Stride {
+            family: 0,
+            exchanges: hits,
+            after: 0,
+            base: 0,
+            first: Time::MIN,
+            last: Time::MIN,
+            first_after: Time::MIN,
+        };
+        probability(account, &stride, p0)
+    }
+
+    #[test]
+    fn rare_templates_make_members_quickly_and_common_phrases_do_not() {
+        for (hits, exchanges, p0, member) in [
+            (1, 1, 1e-3, true),
+            (4, 4, 1e-3, true),
+            (3, 30, 1e-3, true),
+            (1, 30, 1e-3, false),
+            (1, 1, 0.1, false),
+            (2, 20, 0.1, false),
+            (20, 20, 0.1, true),
+        ] {
+            assert_eq!(probability_of(hits, exchanges, p0) >= 0.5, member, "{hits} of {exchanges} at {p0}");
+        }
+    }
+}

@@ -1,0 +1,66 @@
+//! The evidence, one family of signals a file. Each says what it assumes of honest groups (its null), where the numbers
+//! of that null come from, what its e-value means, and when it fails.
+//!
+//! Nulls are about the deployment's own traffic ([`crate::reference::Reference`]), not about any provider the authors
+//! know. Every null is a model and models are wrong at the ends, so each e-value is capped ([`CAP`]): no single family of
+//! signals can carry a finding far beyond the threshold. What is missing gives no evidence either way.
+
+pub mod evenness;
+pub mod infrastructure;
+pub mod intent;
+pub mod membership;
+pub mod sign_up;
+pub mod work_queue;
+
+use crate::account::Accounts;
+use crate::evalue;
+use crate::family::Family;
+use crate::finding::{Evidence, SignalFamily};
+use crate::group::Group;
+use crate::hypothesis::Hypothesis;
+use crate::reference::Reference;
+use crate::value::Values;
+
+/// What a piece of evidence may look at.
+#[derive(Clone, Copy)]
+pub struct Scene<'a> {
+    /// The group under test.
+    pub group: &'a Group,
+    /// Its family.
+    pub family: &'a Family,
+    /// The hypothesis, with what was counted since τ.
+    pub hypothesis: &'a Hypothesis,
+    /// All accounts.
+    pub accounts: &'a Accounts,
+    /// All values.
+    pub values: &'a Values,
+    /// What honest traffic looks like here.
+    pub reference: &'a Reference,
+}
+
+/// Weighs everything that can be weighed.
+#[must_use]
+pub fn weigh(scene: &Scene<'_>) -> Vec<Evidence> {
+    let pieces = [
+        evenness::weigh(scene),
+        work_queue::weigh(scene),
+        sign_up::weigh(scene),
+        infrastructure::weigh(scene),
+        intent::weigh(scene),
+    ];
+    pieces.into_iter().flatten().collect()
+}
+
+/// Evidence with its e-value given by the natural logarithm, capped.
+fn evidence(family: SignalFamily, ln_e: f64, observations: u64, text: String) -> Evidence {
+    let log10_e = evalue::log10(ln_e).clamp(-CAP, CAP);
+    Evidence { family, log10_e, text, observations }
+}
+
+/// ln of the e-value of a mixture of "nothing here" and `ln_e`: costs a factor of two at most when it was nothing.
+fn hedged(ln_e: f64) -> f64 {
+    evalue::mean(&[0.0, ln_e])
+}
+
+/// No family of signals counts for more than this, as log10 of its e-value, in either direction.
+pub const CAP: f64 = 6.0;

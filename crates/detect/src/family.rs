@@ -1,0 +1,195 @@
+//! Families: exchanges that share a skeleton of fingerprints, and the rules by which skeletons grow and match.
+//!
+//! A family begins when several shingles become shared by several payers in one exchange, grows by the shingles that
+//! become shared in its exchanges, and forgets none. An exchange *matches* when it has enough of the skeleton's *core*, the
+//! shingles that a fair share of its exchanges have; so popular slot values neither define a family nor match it. Varied
+//! wordings scatter over several families first; those that keep matching the same exchanges are merged.
+
+use exchange::Time;
+use signals::Hash;
+
+use crate::account::AccountNo;
+use crate::hypothesis::Hypothesis;
+use crate::limits::{SAMPLES_MAX, SKELETON_MAX};
+use crate::timeline::Timeline;
+
+/// One family.
+#[derive(Debug)]
+pub struct Family {
+    /// Its skeleton, in the order in which the shingles became shared.
+    pub keys: Vec<Key>,
+    /// Its exchanges.
+    pub exchanges: u32,
+    /// The first of them.
+    pub first: Time,
+    /// The last of them.
+    pub last: Time,
+    /// Accounts that ever matched it.
+    pub members: Vec<AccountNo>,
+    /// Some of its exchanges.
+    pub samples: Vec<Exhibit>,
+    /// When its exchanges happened.
+    pub timeline: Timeline,
+    /// Exchanges whose payer also sent the one before.
+    pub in_a_row: u32,
+    /// Who pays for the last exchange.
+    pub last_payer: Hash,
+    /// The number of exchanges at which it is looked at next.
+    pub next_look: u32,
+    /// What is being tested about it.
+    pub hypothesis: Option<Box<Hypothesis>>,
+    /// The family it was merged into.
+    pub merged_into: Option<u32>,
+}
+
+/// A shingle of a skeleton.
+#[derive(Clone, Copy, Debug)]
+pub struct Key {
+    /// The shingle.
+    pub key: u64,
+    /// The family's exchanges that had it.
+    pub hits: u32,
+    /// The family's exchanges when it was added.
+    pub since: u32,
+}
+
+/// An exchange kept as an example.
+#[derive(Clone, Debug)]
+pub struct Exhibit {
+    /// The exchange's id.
+    pub exchange: Box<str>,
+    /// Its account.
+    pub account: AccountNo,
+    /// Its time.
+    pub time: Time,
+    /// The beginning of what was asked.
+    pub excerpt: Box<str>,
+}
+
+impl Family {
+    /// A family that begins at `time`.
+    #[must_use]
+    pub fn new(time: Time) -> Family {
+        Family {
+            keys: Vec::new(),
+            exchanges: 0,
+            first: time,
+            last: time,
+            members: Vec::new(),
+            samples: Vec::new(),
+            timeline: Timeline::default(),
+            in_a_row: 0,
+            last_payer: Hash(0),
+            next_look: FIRST_LOOK,
+            hypothesis: None,
+            merged_into: None,
+        }
+    }
+
+    /// Adds a shingle; its place, none when the skeleton is full.
+    pub fn add(&mut self, key: u64) -> Option<u16> {
+        if self.keys.len() >= SKELETON_MAX {
+            return None;
+        }
+        self.keys.push(Key { key, hits: 1, since: self.exchanges });
+        Some((self.keys.len() - 1) as u16)
+    }
+
+    /// Whether the shingle at `place` is core: in a fair share of the exchanges since it was added.
+    #[must_use]
+    pub fn is_core(&self, place: u16) -> bool {
+        self.keys.get(place as usize).is_some_and(|key| {
+            let chances = self.exchanges.saturating_sub(key.since);
+            chances < CORE_TRIAL || key.hits.saturating_mul(CORE_ONE_IN) >= chances
+        })
+    }
+
+    /// How many shingles are core.
+    #[must_use]
+    pub fn core_len(&self) -> usize {
+        (0..self.keys.len()).filter(|&place| self.is_core(place as u16)).count()
+    }
+
+    /// How many core shingles an exchange needs to match a skeleton of `size`.
+    #[must_use]
+    pub fn needed(size: usize) -> usize {
+        match size {
+            0..=2 => 1,
+            3..=4 => 2,
+            _ => (size * 6).div_ceil(100).max(3),
+        }
+    }
+
+    /// Keeps an exchange as an example, of as many accounts as there is room for; later ones replace earlier ones ever
+    /// more rarely, chosen by the exchange's own hash.
+    pub fn exhibit(&mut self, hash: u64, exhibit: impl FnOnce() -> Exhibit, account: AccountNo) {
+        if self.samples.len() < SAMPLES_MAX {
+            if self.samples.iter().all(|sample| sample.account != account) {
+                self.samples.push(exhibit());
+            }
+            return;
+        }
+        let place = hash % u64::from(self.exchanges.max(1));
+        if let Some(slot) = self.samples.get_mut(place as usize) {
+            *slot = exhibit();
+        }
+    }
+
+    /// When to look next: often at first, then whenever the family has grown by a twelfth.
+    pub fn schedule(&mut self) {
+        self.next_look = self.exchanges + (self.exchanges / 12).max(6);
+    }
+}
+
+/// Exchanges before a family is looked at.
+const FIRST_LOOK: u32 = 12;
+/// Exchanges during which a new shingle counts as core.
+const CORE_TRIAL: u32 = 20;
+/// A core shingle is in at least one exchange in this many.
+const CORE_ONE_IN: u32 = 10;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn skeletons_stop_at_their_limit() {
+        let mut family = Family::new(Time::from_seconds(0));
+        for key in 0..SKELETON_MAX as u64 {
+            assert!(family.add(key).is_some());
+        }
+        assert_eq!(family.add(1 << 40), None);
+        assert_eq!(family.keys.len(), SKELETON_MAX);
+    }
+
+    #[test]
+    fn rare_shingles_leave_the_core() {
+        let mut family = Family::new(Time::from_seconds(0));
+        let place = family.add(1).unwrap();
+        family.exchanges = CORE_TRIAL - 1;
+        assert!(family.is_core(place));
+        family.exchanges = 11;
+        family.keys[0].hits = 1;
+        family.exchanges = CORE_TRIAL;
+        assert!(!family.is_core(place));
+        family.keys[0].hits = CORE_TRIAL / CORE_ONE_IN;
+        assert!(family.is_core(place));
+    }
+
+    #[test]
+    fn larger_skeletons_need_more() {
+        let needed: Vec<usize> = [1, 2, 3, 4, 5, 50, 51, 200].into_iter().map(Family::needed).collect();
+        assert_eq!(needed, [1, 1, 2, 2, 3, 3, 4, 12]);
+    }
+
+    #[test]
+    fn exhibits_stay_within_their_limit() {
+        let mut family = Family::new(Time::from_seconds(0));
+        for i in 0..=SAMPLES_MAX as u32 {
+            family.exchanges += 1;
+            let exhibit = || Exhibit { exchange: "e".into(), account: i, time: Time::from_seconds(0), excerpt: "".into() };
+            family.exhibit(u64::from(i), exhibit, i);
+        }
+        assert_eq!(family.samples.len(), SAMPLES_MAX);
+    }
+}

@@ -1,0 +1,75 @@
+//! A group under test: the accounts that take part in a family, by payer, with what they did since τ.
+
+use std::collections::BTreeMap;
+
+use exchange::Time;
+use signals::Hash;
+
+use crate::account::{Account, AccountNo, Accounts};
+use crate::evidence::membership;
+use crate::family::Family;
+
+/// A group.
+#[derive(Debug)]
+pub struct Group {
+    /// Accounts, in the order in which they joined the family.
+    pub accounts: Vec<AccountNo>,
+    /// Payers, in the order of their first exchange.
+    pub payers: Vec<Payer>,
+}
+
+/// One payer of a group.
+#[derive(Clone, Copy, Debug)]
+pub struct Payer {
+    /// Its exchanges in the family.
+    pub exchanges: u64,
+    /// The first of them.
+    pub first: Time,
+}
+
+/// From when on exchanges count.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Since {
+    /// From the beginning: for families that nobody suspects, which the others are compared to.
+    Beginning,
+    /// Since τ.
+    Frozen,
+}
+
+impl Group {
+    /// The members of a family that are more likely in it on purpose than by chance and for whom no contract vouches.
+    #[must_use]
+    pub fn of(number: u32, family: &Family, accounts: &Accounts, since: Since, p0: f64) -> Group {
+        let mut payers: BTreeMap<Hash, Payer> = BTreeMap::new();
+        let mut members = Vec::new();
+        for &account_no in &family.members {
+            let Some(account) = accounts.get(account_no).filter(|account| !account.vetted) else { continue };
+            let Some(stride) = account.stride(number) else { continue };
+            let (exchanges, first) = match since {
+                Since::Beginning => (stride.exchanges, stride.first),
+                Since::Frozen => (stride.after, stride.first_after),
+            };
+            if exchanges == 0 || membership::probability(account, stride, p0) < 0.5 {
+                continue;
+            }
+            members.push(account_no);
+            let payer = payers.entry(account.payer).or_insert(Payer { exchanges: 0, first });
+            payer.exchanges += u64::from(exchanges);
+            payer.first = payer.first.min(first);
+        }
+        let mut payers: Vec<Payer> = payers.into_values().collect();
+        payers.sort_by_key(|payer| (payer.first, payer.exchanges));
+        Group { accounts: members, payers }
+    }
+
+    /// Its accounts.
+    pub fn iter<'a>(&'a self, accounts: &'a Accounts) -> impl Iterator<Item = &'a Account> {
+        self.accounts.iter().filter_map(|&number| accounts.get(number))
+    }
+
+    /// Its exchanges.
+    #[must_use]
+    pub fn exchanges(&self) -> u64 {
+        self.payers.iter().map(|payer| payer.exchanges).sum()
+    }
+}

@@ -1,0 +1,161 @@
+//! A hypothesis: "this skeleton is a campaign's", frozen at a time τ and tested on later records only.
+//!
+//! What is counted here was all seen after τ. When a skeleton keeps growing the hypothesis is dropped and made anew with a
+//! later τ and a number of its own, so that nothing is ever tested on the records it was made from. O(1) an exchange;
+//! at most [`ITEMS_MAX`] work items are followed.
+
+use std::collections::BTreeMap;
+
+use exchange::Time;
+use signals::{Capability, Hash, Intents};
+
+use crate::family::Family;
+use crate::finding::Evidence;
+use crate::limits::ITEMS_MAX;
+
+/// A frozen hypothesis and what was seen since.
+#[derive(Debug)]
+pub struct Hypothesis {
+    /// Which hypothesis of the run it is, from 1.
+    pub number: u64,
+    /// τ.
+    pub frozen_at: Time,
+    /// The skeleton's length at τ; only so much of it matches.
+    pub skeleton: u16,
+    /// The skeleton's core at τ.
+    pub core: u16,
+    /// The family's exchanges at τ.
+    pub exchanges_before: u32,
+    /// Exchanges since.
+    pub exchanges: u32,
+    /// Work items since.
+    pub items: Items,
+    /// Exchanges since, by capability.
+    pub intents: [u32; Capability::ALL.len()],
+    /// The family's exchanges in a row at τ.
+    pub in_a_row_before: u32,
+    /// Exchanges since in which the model's own earlier output came back.
+    pub echoes: u32,
+    /// When the evidence crossed the threshold.
+    pub detected_at: Option<Time>,
+    /// The evidence at the last look.
+    pub assessment: Option<Assessment>,
+}
+
+/// What the evidence came to.
+#[derive(Clone, Debug)]
+pub struct Assessment {
+    /// By family of signals.
+    pub evidence: Vec<Evidence>,
+    /// What counts towards the threshold.
+    pub log10_e: f64,
+    /// The threshold.
+    pub log10_threshold: f64,
+    /// Why it is not reported, when it is not.
+    pub cleared: Option<String>,
+    /// Members by payer.
+    pub payers: u64,
+}
+
+impl Hypothesis {
+    /// Frozen now.
+    #[must_use]
+    pub fn freeze(number: u64, time: Time, family: &Family) -> Hypothesis {
+        Hypothesis {
+            number,
+            frozen_at: time,
+            skeleton: family.keys.len() as u16,
+            core: family.core_len() as u16,
+            exchanges_before: family.exchanges,
+            exchanges: 0,
+            items: Items::default(),
+            intents: [0; Capability::ALL.len()],
+            in_a_row_before: family.in_a_row,
+            echoes: 0,
+            detected_at: None,
+            assessment: None,
+        }
+    }
+
+    /// Counts one matching exchange after τ.
+    pub fn count(&mut self, payer: Hash, item: u64, intents: Intents, echo: bool) {
+        self.exchanges += 1;
+        self.echoes += u32::from(echo);
+        for capability in intents.iter() {
+            if let Some(count) = self.intents.get_mut(capability.index()) {
+                *count += 1;
+            }
+        }
+        self.items.count(item, payer);
+    }
+}
+
+/// Work items: a sample by smallest hash, each with the payers that asked for it.
+#[derive(Debug, Default)]
+pub struct Items {
+    sample: BTreeMap<u64, Item>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Item {
+    payers: u32,
+    /// The last few payers, to tell whether the next is new.
+    recent: [u64; 4],
+}
+
+impl Items {
+    /// Counts one request for `item`.
+    pub fn count(&mut self, item: u64, payer: Hash) {
+        // Spread the hashes, so that "smallest" means nothing about the text.
+        let item = item.wrapping_mul(0x9E37_79B9_7F4A_7C15).rotate_left(32);
+        if let Some(known) = self.sample.get_mut(&item) {
+            if !known.recent.contains(&payer.0) {
+                known.payers += 1;
+                known.recent.rotate_right(1);
+                known.recent[0] = payer.0;
+            }
+            return;
+        }
+        if self.sample.len() >= ITEMS_MAX {
+            match self.sample.last_key_value() {
+                Some((&largest, _)) if item < largest => self.sample.pop_last(),
+                _ => return,
+            };
+        }
+        self.sample.insert(item, Item { payers: 1, recent: [payer.0, 0, 0, 0] });
+    }
+
+    /// Items asked by a first payer, and further payers that asked for the same.
+    #[must_use]
+    pub fn first_and_again(&self) -> (u64, u64) {
+        let again = self.sample.values().map(|item| u64::from(item.payers - 1)).sum();
+        (self.sample.len() as u64, again)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn items_count_payers_and_not_requests() {
+        let mut items = Items::default();
+        for payer in [1, 1, 2, 1, 3] {
+            items.count(7, Hash(payer));
+        }
+        items.count(8, Hash(1));
+        assert_eq!(items.first_and_again(), (2, 2));
+    }
+
+    #[test]
+    fn the_sample_of_items_stays_within_its_limit_and_does_not_depend_on_order() {
+        let of = |items: Vec<u64>| {
+            let mut sample = Items::default();
+            items.into_iter().for_each(|item| sample.count(item, Hash(1)));
+            sample.sample.into_keys().collect::<Vec<_>>()
+        };
+        let forward = of((0..=ITEMS_MAX as u64).collect());
+        assert_eq!(forward.len(), ITEMS_MAX);
+        assert_eq!(forward, of((0..=ITEMS_MAX as u64).rev().collect()));
+    }
+}

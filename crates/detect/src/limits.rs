@@ -1,0 +1,26 @@
+//! Every limit of the engine, in one table, with what happens at it. All state is bounded by these.
+
+/// Slots of the shingle table. Full buckets forget the shingle that fewest payers sent, oldest first.
+pub const SHINGLES_MAX: usize = 1 << 22;
+/// Accounts kept. Records of further accounts are counted and not tested.
+pub const ACCOUNTS_MAX: usize = 2_000_000;
+/// Families kept. Further shared texts found no new family.
+pub const FAMILIES_MAX: usize = 1 << 17;
+/// Fingerprints in one skeleton. Later ones are not added.
+pub const SKELETON_MAX: usize = 512;
+/// Families remembered per account. A new one replaces the one the account used least.
+pub const STRIDES_MAX: usize = 6;
+/// Families that one exchange may count for; those it shares most with are taken.
+pub const MATCHES_MAX: usize = 4;
+/// Exhibits kept per family.
+pub const SAMPLES_MAX: usize = 12;
+/// Work items followed per hypothesis: those with the smallest hashes, so that shards agree on which.
+pub const ITEMS_MAX: usize = 512;
+/// Distinct values of infrastructure kept. Further values are as if unknown.
+pub const VALUES_MAX: usize = 8_000_000;
+/// Groups found by shared infrastructure that are followed at once.
+pub const GROUPS_MAX: usize = 256;
+/// Served outputs remembered, to know them again as input. The oldest are forgotten.
+pub const OUTPUTS_MAX: usize = 1 << 20;
+/// Groups that are explained in a finding although not reported.
+pub const CLEARED_MAX: usize = 50;

@@ -1,0 +1,183 @@
+//! What honest traffic looks like in this deployment: the numbers that every null is made of.
+//!
+//! Taken anew from time to time from the engine's own state, so that nothing is tuned to one provider: families that
+//! nobody suspects give the shape of organic rates, how much people work in sittings and how far honest groups cluster by
+//! sign-up and infrastructure; the accounts give the quantiles of sign-up times and ages; the exchanges give how common
+//! each intent is. Where a deployment is too small to say, cautious constants stand in, named below.
+
+use signals::Capability;
+
+use crate::account::{Account, Accounts};
+use crate::evalue::dirichlet_multinomial;
+use crate::evidence::{evenness, infrastructure, sign_up};
+use crate::family::Family;
+use crate::group::{Group, Payer, Since};
+use crate::value::Values;
+
+/// The numbers.
+#[derive(Clone, Debug)]
+pub struct Reference {
+    /// Shape of the urn from which payers of an honest family draw their shares: small is uneven.
+    pub shape: f64,
+    /// How many times more often than by chance a payer's requests in an honest family follow one another.
+    pub sittings: f64,
+    /// How far honest families cluster by sign-up or infrastructure, in ln per account.
+    pub allowance: f64,
+    /// The 15 points that part the accounts' sign-up times, in seconds, into 16 equal bins; empty when unknown.
+    pub created: Vec<i64>,
+    /// The same of ages at first use.
+    pub ages: Vec<i64>,
+    /// The share of exchanges that show each capability.
+    pub intents: [f64; Capability::ALL.len()],
+    /// Families that the numbers rest on.
+    pub families: usize,
+}
+
+impl Default for Reference {
+    fn default() -> Self {
+        Reference {
+            shape: SHAPE_UNKNOWN,
+            sittings: 1.0,
+            allowance: ALLOWANCE_MIN,
+            created: Vec::new(),
+            ages: Vec::new(),
+            intents: [1.0; Capability::ALL.len()],
+            families: 0,
+        }
+    }
+}
+
+impl Reference {
+    /// From the engine's state. `intents` counts exchanges by capability, of `exchanges` counted.
+    #[must_use]
+    pub fn of(
+        families: &[Family],
+        accounts: &Accounts,
+        values: &Values,
+        intents: &[u64; Capability::ALL.len()],
+        exchanges: u64,
+    ) -> Reference {
+        let seen = || accounts.iter().filter(|account| account.exchanges > 0);
+        let mut reference = Reference {
+            created: sixteenths(seen().filter_map(|account| account.created).map(|time| time.seconds())),
+            ages: sixteenths(seen().filter_map(|a| Some(a.first.seconds() - a.created?.seconds()))),
+            intents: intents.map(|count| (count as f64 + 1.0) / (exchanges as f64 + 1.0)),
+            ..Reference::default()
+        };
+        let (mut shapes, mut sittings, mut allowances) = (Vec::new(), Vec::new(), Vec::new());
+        for (number, family) in families.iter().enumerate().filter(|(_, family)| unsuspected(family)).take(FAMILIES_READ_MAX) {
+            let group = Group::of(number as u32, family, accounts, Since::Beginning, 1e-3);
+            if group.payers.len() < PAYERS_MIN {
+                continue;
+            }
+            reference.families += 1;
+            shapes.extend(shape(&group.payers));
+            let expected = evenness::in_a_row_by_chance(&group.payers);
+            if expected >= 1.0 {
+                sittings.push((f64::from(family.in_a_row) + 0.5) / expected);
+            }
+            let members: Vec<&Account> = group.iter(accounts).collect();
+            let mut pieces = sign_up::clusterings(&members, &reference);
+            pieces.extend(infrastructure::KINDS.into_iter().filter_map(|kind| infrastructure::sharing(&members, kind, values)));
+            allowances.extend(pieces.into_iter().map(|ln| ln / members.len() as f64));
+        }
+        shapes.extend(population_shape(accounts));
+        reference.shape = quantile(&mut shapes, 0.75).unwrap_or(SHAPE_UNKNOWN).clamp(SHAPE_MIN, SHAPE_MAX);
+        reference.sittings = quantile(&mut sittings, 0.25).unwrap_or(1.0).clamp(1.0, SITTINGS_MAX);
+        reference.allowance = quantile(&mut allowances, 0.75).unwrap_or(ALLOWANCE_MIN).clamp(ALLOWANCE_MIN, ALLOWANCE_MAX);
+        reference
+    }
+}
+
+/// A family that was neither reported nor comes near to it.
+fn unsuspected(family: &Family) -> bool {
+    family.merged_into.is_none()
+        && family.members.len() >= PAYERS_MIN
+        && family.hypothesis.as_ref().is_none_or(|hypothesis| {
+            hypothesis.detected_at.is_none() && hypothesis.assessment.as_ref().is_none_or(|a| a.log10_e < SUSPICION)
+        })
+}
+
+/// The likeliest shape of the urn from which further requests were shared; none when too few say anything.
+fn shape(payers: &[Payer]) -> Option<f64> {
+    let counts: Vec<u64> = payers.iter().map(|payer| payer.exchanges.saturating_sub(1)).collect();
+    if counts.iter().sum::<u64>() < counts.len() as u64 {
+        return None;
+    }
+    SHAPES.into_iter().max_by(|&a, &b| dirichlet_multinomial(&counts, a).total_cmp(&dirichlet_multinomial(&counts, b)))
+}
+
+/// The shape of the whole population's use, from a sample of accounts.
+fn population_shape(accounts: &Accounts) -> Option<f64> {
+    let every = (accounts.iter().len() / ACCOUNTS_READ_MAX).max(1);
+    let payers: Vec<Payer> = accounts
+        .iter()
+        .step_by(every)
+        .filter(|account| account.exchanges > 0)
+        .map(|account| Payer { exchanges: account.exchanges.into(), first: account.first })
+        .collect();
+    (payers.len() >= PAYERS_MIN).then(|| shape(&payers))?
+}
+
+/// The 15 points that part `times` into 16 equal bins; none when there are too few, or too many alike to part.
+fn sixteenths(times: impl Iterator<Item = i64>) -> Vec<i64> {
+    let mut times: Vec<i64> = times.collect();
+    times.sort_unstable();
+    if times.len() < TIMES_MIN {
+        return Vec::new();
+    }
+    let edges: Vec<i64> = (1..16).filter_map(|i| times.get(times.len() * i / 16).copied()).collect();
+    let distinct = edges.windows(2).all(|pair| matches!(pair, [a, b] if a < b));
+    if distinct { edges } else { Vec::new() }
+}
+
+fn quantile(numbers: &mut [f64], q: f64) -> Option<f64> {
+    numbers.sort_by(f64::total_cmp);
+    let last = numbers.len().checked_sub(1)?;
+    numbers.get((last as f64 * q).round() as usize).copied()
+}
+
+/// Shapes tried.
+const SHAPES: [f64; 7] = [0.25, 0.5, 0.75, 1.0, 1.5, 2.0, 4.0];
+/// The shape where nothing can be learnt: an exponential law of rates.
+const SHAPE_UNKNOWN: f64 = 1.0;
+const SHAPE_MIN: f64 = 0.5;
+const SHAPE_MAX: f64 = 3.0;
+const SITTINGS_MAX: f64 = 10.0;
+const ALLOWANCE_MIN: f64 = 0.1;
+const ALLOWANCE_MAX: f64 = 1.5;
+/// Fewer payers make no family to learn from.
+const PAYERS_MIN: usize = 12;
+/// Families with at least this total (log10) are not learnt from.
+const SUSPICION: f64 = 2.0;
+/// Fewer times are not parted.
+const TIMES_MIN: usize = 64;
+/// Families read each time, at most.
+const FAMILIES_READ_MAX: usize = 2000;
+/// Accounts read for the population's shape, at most about.
+const ACCOUNTS_READ_MAX: usize = 4096;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use exchange::Time;
+
+    #[test]
+    fn shapes_are_told_apart() {
+        let of = |counts: Vec<u64>| {
+            let payers: Vec<Payer> =
+                counts.into_iter().map(|exchanges| Payer { exchanges, first: Time::from_seconds(0) }).collect();
+            shape(&payers)
+        };
+        assert_eq!(of(vec![1; 40]), None);
+        assert_eq!(of((0..40).map(|i| 10 + i % 3).collect()), Some(4.0));
+        assert!(of((0..40).map(|i| 1 + 1000 / (1 + i * i)).collect()).unwrap() <= 0.5);
+    }
+
+    #[test]
+    fn times_that_cannot_be_parted_are_unknown() {
+        assert_eq!(sixteenths((0..63).map(|i| i * 10)), []);
+        assert_eq!(sixteenths((0..64).map(|i| i * 10)).len(), 15);
+        assert_eq!(sixteenths((0..64).map(|_| 5)), []);
+    }
+}

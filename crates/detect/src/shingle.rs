@@ -1,0 +1,161 @@
+//! The shingle table: for each recent shingle, how many different payers sent it, and the family it belongs to.
+//!
+//! Set-associative and of fixed size: a lookup touches one bucket of [`WAYS`] entries. A full bucket forgets the entry that
+//! fewest payers sent, oldest first, and never one that a family owns while another can go; so one-off texts, which are
+//! nearly all of the traffic, push each other out and shared ones stay. Distinct payers are counted by a 32-bit linear
+//! counter, which can only undercount.
+
+/// A shingle's owner: a family and the place in its skeleton.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Owner {
+    /// The family.
+    pub family: u32,
+    /// The place in its skeleton.
+    pub place: u16,
+}
+
+/// What the table knows of a shingle after it was touched.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Touched {
+    /// Few payers sent it so far.
+    Cold,
+    /// Enough payers sent it, and no family owns it yet.
+    Hot,
+    /// A family owns it.
+    Owned(Owner),
+    /// It already occurred in this exchange, or cannot be kept.
+    Skipped,
+}
+
+/// The table.
+pub struct Shingles {
+    entries: Vec<Entry>,
+    buckets: usize,
+}
+
+#[derive(Clone, Copy, Default)]
+struct Entry {
+    tag: u32,
+    payers: u32,
+    /// Family number plus one in the high 20 bits, place in the skeleton in the low 12; zero for none.
+    owner: u32,
+    stamp: u32,
+}
+
+impl Shingles {
+    /// A table of about `slots` entries.
+    #[must_use]
+    pub fn new(slots: usize) -> Shingles {
+        let buckets = (slots / WAYS).next_power_of_two();
+        Shingles { entries: vec![Entry::default(); buckets * WAYS], buckets }
+    }
+
+    /// Notes that the payer with hash `payer` sent `key` in the exchange numbered `stamp` (from 1).
+    pub fn touch(&mut self, key: u64, payer: u64, stamp: u32) -> Touched {
+        let (tag, bit) = (tag(key), 1_u32 << (payer >> 59));
+        let bucket = self.bucket(key);
+        let Some(entries) = self.entries.get_mut(bucket) else { return Touched::Skipped };
+        if let Some(entry) = entries.iter_mut().find(|entry| entry.stamp != 0 && entry.tag == tag) {
+            if entry.stamp == stamp {
+                return Touched::Skipped;
+            }
+            entry.stamp = stamp;
+            entry.payers |= bit;
+            return match unpack(entry.owner) {
+                Some(owner) => Touched::Owned(owner),
+                None if entry.payers.count_ones() >= HOT_PAYERS => Touched::Hot,
+                None => Touched::Cold,
+            };
+        }
+        // An entry that few payers sent and that was not seen for long goes first.
+        let victim = entries.iter_mut().min_by_key(|entry| {
+            let age = stamp.wrapping_sub(entry.stamp);
+            let kept = if entry.owner != 0 { 64 } else { entry.payers.count_ones() };
+            (entry.stamp != 0, kept.saturating_sub(age / FORGET_AFTER), u32::MAX - age)
+        });
+        match victim {
+            Some(entry) if entry.owner == 0 => {
+                *entry = Entry { tag, payers: bit, owner: 0, stamp };
+                Touched::Cold
+            }
+            _ => Touched::Skipped,
+        }
+    }
+
+    /// Gives `key` to a family.
+    pub fn give(&mut self, key: u64, owner: Owner) {
+        let (tag, bucket) = (tag(key), self.bucket(key));
+        let entries = self.entries.get_mut(bucket).unwrap_or_default();
+        if let Some(entry) = entries.iter_mut().find(|entry| entry.stamp != 0 && entry.tag == tag) {
+            entry.owner = pack(owner);
+        }
+    }
+
+    fn bucket(&self, key: u64) -> std::ops::Range<usize> {
+        let bucket = key as usize & (self.buckets - 1);
+        bucket * WAYS..(bucket + 1) * WAYS
+    }
+}
+
+/// Entries in a bucket.
+pub const WAYS: usize = 8;
+/// Distinct payers from which a shingle is shared.
+pub const HOT_PAYERS: u32 = 3;
+/// Exchanges after which a shingle that was not seen again counts as sent by one payer less.
+const FORGET_AFTER: u32 = 1 << 20;
+
+fn tag(key: u64) -> u32 {
+    (key >> 32) as u32
+}
+
+fn pack(owner: Owner) -> u32 {
+    (owner.family + 1) << 12 | u32::from(owner.place & 0xFFF)
+}
+
+fn unpack(owner: u32) -> Option<Owner> {
+    Some(Owner { family: (owner >> 12).checked_sub(1)?, place: (owner & 0xFFF) as u16 })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn payer(n: u64) -> u64 {
+        n << 59
+    }
+
+    #[test]
+    fn shingles_of_three_payers_are_hot_and_of_one_payer_never() {
+        let mut table = Shingles::new(64);
+        let touched: Vec<Touched> = (1..=6).map(|stamp| table.touch(7, payer(1), stamp)).collect();
+        assert!(touched.iter().all(|&t| t == Touched::Cold));
+        assert_eq!(table.touch(7, payer(2), 7), Touched::Cold);
+        assert_eq!(table.touch(7, payer(2), 7), Touched::Skipped);
+        assert_eq!(table.touch(7, payer(3), 8), Touched::Hot);
+    }
+
+    #[test]
+    fn owners_come_back_and_are_not_pushed_out() {
+        let mut table = Shingles::new(WAYS);
+        for key in 0..WAYS as u64 {
+            table.touch(key << 32, payer(1), 1 + key as u32);
+            table.give(key << 32, Owner { family: 41, place: 4095 });
+        }
+        assert_eq!(table.touch(99 << 32, payer(1), 100), Touched::Skipped);
+        assert_eq!(table.touch(3 << 32, payer(1), 101), Touched::Owned(Owner { family: 41, place: 4095 }));
+    }
+
+    #[test]
+    fn a_full_bucket_forgets_the_oldest_that_fewest_sent() {
+        let mut table = Shingles::new(WAYS);
+        for key in 0..WAYS as u64 {
+            table.touch(key << 32, payer(1), 1 + key as u32);
+        }
+        table.touch(0, payer(2), 50);
+        assert_eq!(table.touch(77 << 32, payer(1), 51), Touched::Cold);
+        // Key 1 was the oldest with one payer; key 0 has two and stays one payer short of hot.
+        assert_eq!(table.touch(0, payer(3), 52), Touched::Hot);
+        assert_eq!(table.touch(1 << 32, payer(2), 53), Touched::Cold);
+        assert_eq!(table.touch(1 << 32, payer(3), 54), Touched::Cold);
+    }
+}

@@ -1,0 +1,91 @@
+//! Counts over time in at most [`BINS_MAX`] bins, which widen by doubling as time goes on.
+
+use exchange::Time;
+
+/// Counts over time.
+#[derive(Clone, Debug, Default)]
+pub struct Timeline {
+    bins: Vec<u32>,
+    /// Number of the first bin since the epoch, in units of `seconds`.
+    first: i64,
+    seconds: i64,
+}
+
+impl Timeline {
+    /// Counts one event. Events before the first bin count in the first one.
+    pub fn count(&mut self, time: Time) {
+        if self.bins.is_empty() {
+            self.seconds = SECONDS_MIN;
+            self.first = time.seconds().div_euclid(self.seconds);
+        }
+        while time.seconds().div_euclid(self.seconds) - self.first >= BINS_MAX as i64 {
+            self.widen();
+        }
+        let bin = (time.seconds().div_euclid(self.seconds) - self.first).max(0) as usize;
+        if bin >= self.bins.len() {
+            self.bins.resize(bin + 1, 0);
+        }
+        if let Some(count) = self.bins.get_mut(bin) {
+            *count = count.saturating_add(1);
+        }
+    }
+
+    /// Seconds per bin.
+    #[must_use]
+    pub fn seconds(&self) -> i64 {
+        self.seconds
+    }
+
+    /// The bins in order: start and count.
+    pub fn iter(&self) -> impl Iterator<Item = (Time, u64)> {
+        let starts = (self.first..).map(|bin| Time::from_seconds(bin * self.seconds));
+        starts.zip(self.bins.iter().map(|&count| u64::from(count)))
+    }
+
+    fn widen(&mut self) {
+        let mut wide = vec![0_u32; self.bins.len() / 2 + 2];
+        for (i, &count) in self.bins.iter().enumerate() {
+            let bin = (self.first + i as i64).div_euclid(2) - self.first.div_euclid(2);
+            if let Some(sum) = wide.get_mut(bin as usize) {
+                *sum = sum.saturating_add(count);
+            }
+        }
+        while wide.last() == Some(&0) && wide.len() > 1 {
+            wide.pop();
+        }
+        self.bins = wide;
+        self.first = self.first.div_euclid(2);
+        self.seconds *= 2;
+    }
+}
+
+/// The most bins.
+pub const BINS_MAX: usize = 512;
+/// Seconds per bin at first.
+const SECONDS_MIN: i64 = 300;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn widens_at_the_limit_and_loses_nothing() {
+        for (last_bin, seconds) in [(BINS_MAX as i64 - 1, SECONDS_MIN), (BINS_MAX as i64, 2 * SECONDS_MIN)] {
+            let mut timeline = Timeline::default();
+            for bin in 0..=last_bin {
+                timeline.count(Time::from_seconds(7 * SECONDS_MIN + bin * SECONDS_MIN));
+            }
+            assert_eq!(timeline.seconds(), seconds);
+            assert_eq!(timeline.iter().map(|(_, count)| count).sum::<u64>(), last_bin as u64 + 1);
+            assert!(timeline.iter().count() <= BINS_MAX);
+        }
+    }
+
+    #[test]
+    fn late_events_count_in_the_first_bin() {
+        let mut timeline = Timeline::default();
+        timeline.count(Time::from_seconds(10_000));
+        timeline.count(Time::from_seconds(1));
+        assert_eq!(timeline.iter().map(|(_, count)| count).collect::<Vec<_>>(), [2]);
+    }
+}

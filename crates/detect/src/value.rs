@@ -1,0 +1,195 @@
+//! Values that accounts hold (payment instruments, networks, mail domains, …), each with how many hold it.
+//!
+//! Popularity is what makes a shared value mean something or nothing: half the population behind one carrier's network is
+//! no group, three accounts on one unheard-of card are. Bounded by [`VALUES_MAX`]; beyond it a value is as if unknown.
+
+use std::collections::HashMap;
+use std::hash::BuildHasherDefault;
+
+use xxhash_rust::xxh3::{Xxh3Default, xxh3_64_with_seed};
+
+use crate::limits::VALUES_MAX;
+
+/// A kind of value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Kind {
+    /// Payment instrument.
+    Payment,
+    /// Mail domain at sign-up.
+    EmailDomain,
+    /// Address block.
+    Block,
+    /// Autonomous system.
+    Asn,
+    /// Country of the address.
+    Country,
+    /// Kind of network.
+    Network,
+    /// Sign-up programme.
+    Program,
+    /// Plan.
+    Plan,
+    /// Client software.
+    Software,
+    /// Decoding settings.
+    Params,
+    /// Model asked for.
+    Model,
+}
+
+impl Kind {
+    /// Every kind, in a fixed order.
+    pub const ALL: [Kind; 11] = [
+        Kind::Payment,
+        Kind::EmailDomain,
+        Kind::Block,
+        Kind::Asn,
+        Kind::Country,
+        Kind::Network,
+        Kind::Program,
+        Kind::Plan,
+        Kind::Software,
+        Kind::Params,
+        Kind::Model,
+    ];
+
+    /// Its name for people.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Kind::Payment => "payment instrument",
+            Kind::EmailDomain => "mail domain",
+            Kind::Block => "address block",
+            Kind::Asn => "network operator",
+            Kind::Country => "country",
+            Kind::Network => "kind of network",
+            Kind::Program => "sign-up programme",
+            Kind::Plan => "plan",
+            Kind::Software => "client software",
+            Kind::Params => "decoding settings",
+            Kind::Model => "model",
+        }
+    }
+}
+
+/// A value, interned. Zero stands for "not known".
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Value(u32);
+
+impl Value {
+    /// Whether it is known.
+    #[must_use]
+    pub fn known(self) -> bool {
+        self.0 != 0
+    }
+}
+
+/// The values each account holds, one per kind.
+pub type Held = [Value; Kind::ALL.len()];
+
+/// All values seen.
+#[derive(Default)]
+pub struct Values {
+    ids: HashMap<u64, Value, BuildHasherDefault<Xxh3Default>>,
+    facts: Vec<Fact>,
+    /// Accounts for which a value of the kind is known.
+    known: [u64; Kind::ALL.len()],
+}
+
+struct Fact {
+    kind: Kind,
+    holders: u32,
+    name: Box<str>,
+}
+
+impl Values {
+    /// The value written `name`; none where the table is full.
+    pub fn intern(&mut self, kind: Kind, name: &str) -> Value {
+        let key = xxh3_64_with_seed(name.as_bytes(), kind as u64);
+        self.intern_key(kind, key, || name.into())
+    }
+
+    /// The value with a hash of its own, named only when it is new.
+    pub fn intern_hash(&mut self, kind: Kind, hash: u64, name: impl FnOnce() -> Box<str>) -> Value {
+        self.intern_key(kind, hash.rotate_left(kind as u32 + 1) ^ kind as u64, name)
+    }
+
+    fn intern_key(&mut self, kind: Kind, key: u64, name: impl FnOnce() -> Box<str>) -> Value {
+        if let Some(&value) = self.ids.get(&key) {
+            return value;
+        }
+        if self.facts.len() >= VALUES_MAX {
+            return Value::default();
+        }
+        self.facts.push(Fact { kind, holders: 0, name: name() });
+        let value = Value(self.facts.len() as u32);
+        self.ids.insert(key, value);
+        value
+    }
+
+    /// One more account holds `value`.
+    pub fn hold(&mut self, value: Value) {
+        let Some(fact) = value.0.checked_sub(1).and_then(|i| self.facts.get_mut(i as usize)) else { return };
+        fact.holders += 1;
+        if let Some(known) = self.known.get_mut(fact.kind as usize) {
+            *known += 1;
+        }
+    }
+
+    /// An account no longer holds `value`.
+    pub fn release(&mut self, value: Value) {
+        let Some(fact) = value.0.checked_sub(1).and_then(|i| self.facts.get_mut(i as usize)) else { return };
+        fact.holders = fact.holders.saturating_sub(1);
+        if let Some(known) = self.known.get_mut(fact.kind as usize) {
+            *known = known.saturating_sub(1);
+        }
+    }
+
+    /// How many accounts hold `value`.
+    #[must_use]
+    pub fn holders(&self, value: Value) -> u64 {
+        self.fact(value).map_or(0, |fact| u64::from(fact.holders))
+    }
+
+    /// For how many accounts a value of `kind` is known.
+    #[must_use]
+    pub fn known(&self, kind: Kind) -> u64 {
+        self.known.get(kind as usize).copied().unwrap_or(0)
+    }
+
+    /// The value as it was written.
+    #[must_use]
+    pub fn name(&self, value: Value) -> &str {
+        self.fact(value).map_or("", |fact| &fact.name)
+    }
+
+    fn fact(&self, value: Value) -> Option<&Fact> {
+        self.facts.get(value.0.checked_sub(1)? as usize)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn equal_names_are_equal_values_within_a_kind() {
+        let mut values = Values::default();
+        let card = values.intern(Kind::Payment, "x");
+        assert_eq!(card, values.intern(Kind::Payment, "x"));
+        assert_ne!(card, values.intern(Kind::EmailDomain, "x"));
+        values.hold(card);
+        values.hold(card);
+        values.release(card);
+        assert_eq!((values.holders(card), values.known(Kind::Payment)), (1, 1));
+        assert_eq!(values.name(card), "x");
+    }
+
+    #[test]
+    fn the_unknown_value_is_held_by_nobody() {
+        let mut values = Values::default();
+        values.hold(Value::default());
+        assert_eq!(values.holders(Value::default()), 0);
+        assert!(!Value::default().known());
+    }
+}

@@ -1,0 +1,123 @@
+//! Where an exchange came from, as values that can be compared between accounts.
+//!
+//! Takes only what a trusted front wrote into the record; computes no network fingerprint of its own. Addresses are
+//! widened to the block that one customer usually holds (/24 for IPv4, /48 for IPv6).
+
+use std::net::IpAddr;
+
+use exchange::{Client, Network};
+
+use crate::Hash;
+
+/// The comparable part of a client.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ClientProfile {
+    /// The address block.
+    pub block: Option<Block>,
+    /// The autonomous system.
+    pub asn: Option<u32>,
+    /// ISO 3166-1 alpha-2, upper case.
+    pub country: Option<[u8; 2]>,
+    /// The kind of network.
+    pub network: Option<Network>,
+    /// The software: TLS fingerprint and user agent together.
+    pub software: Option<Hash>,
+}
+
+/// A block of addresses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Block {
+    /// The first three octets of an IPv4 address.
+    V4([u8; 3]),
+    /// The first 48 bits of an IPv6 address.
+    V6([u16; 3]),
+}
+
+impl ClientProfile {
+    /// The profile of one client.
+    #[must_use]
+    pub fn of(client: &Client<'_>) -> ClientProfile {
+        ClientProfile {
+            block: client.ip.as_deref().and_then(Block::of),
+            asn: client.asn,
+            country: client.country.as_deref().and_then(country),
+            network: client.network,
+            software: software(client),
+        }
+    }
+}
+
+impl Block {
+    /// The block of an address; none when the text is no address.
+    #[must_use]
+    pub fn of(ip: &str) -> Option<Block> {
+        match ip.parse().ok()? {
+            IpAddr::V4(v4) => Some(Block::v4(v4)),
+            IpAddr::V6(v6) => Some(match v6.to_ipv4_mapped() {
+                Some(v4) => Block::v4(v4),
+                None => {
+                    let [a, b, c, ..] = v6.segments();
+                    Block::V6([a, b, c])
+                }
+            }),
+        }
+    }
+
+    fn v4(address: std::net::Ipv4Addr) -> Block {
+        let [a, b, c, _] = address.octets();
+        Block::V4([a, b, c])
+    }
+}
+
+impl std::fmt::Display for Block {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Block::V4([a, b, c]) => write!(f, "{a}.{b}.{c}.0/24"),
+            Block::V6([a, b, c]) => write!(f, "{a:x}:{b:x}:{c:x}::/48"),
+        }
+    }
+}
+
+fn country(text: &str) -> Option<[u8; 2]> {
+    let code: [u8; 2] = text.as_bytes().try_into().ok()?;
+    code.iter().all(u8::is_ascii_alphabetic).then(|| code.map(|letter| letter.to_ascii_uppercase()))
+}
+
+fn software(client: &Client<'_>) -> Option<Hash> {
+    if client.ja4.is_none() && client.user_agent.is_none() {
+        return None;
+    }
+    let ja4 = client.ja4.as_deref().map_or(0, |ja4| Hash::of(ja4).0);
+    let agent = client.user_agent.as_deref().map_or(0, |agent| Hash::of(agent).0);
+    Some(Hash(ja4.rotate_left(1) ^ agent))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_widen_to_blocks() {
+        for (ip, expected) in [
+            ("203.0.113.7", Some("203.0.113.0/24")),
+            ("::ffff:203.0.113.9", Some("203.0.113.0/24")),
+            ("2001:db8:1:2::3", Some("2001:db8:1::/48")),
+            ("203.0.113", None),
+            ("", None),
+        ] {
+            assert_eq!(Block::of(ip).map(|block| block.to_string()).as_deref(), expected, "{ip}");
+        }
+    }
+
+    #[test]
+    fn countries_are_two_letters() {
+        assert_eq!(country("sg"), Some(*b"SG"));
+        assert_eq!(country("SGP"), None);
+        assert_eq!(country("1x"), None);
+    }
+
+    #[test]
+    fn nothing_known_is_no_profile() {
+        assert_eq!(ClientProfile::of(&Client::default()), ClientProfile::default());
+    }
+}
