@@ -245,7 +245,11 @@ fn name(kind: Kind, hash: u64, signals: &Signals) -> Box<str> {
     match kind {
         Kind::Block => client.block.map(|block| block.to_string()).unwrap_or_default().into(),
         Kind::Asn => format!("AS{hash}").into(),
-        Kind::Country => client.country.map(|code| code.iter().map(|&b| char::from(b)).collect::<String>()).unwrap_or_default().into(),
+        Kind::Country => client
+            .country
+            .map(|code| code.iter().map(|&b| char::from(b)).collect::<String>())
+            .unwrap_or_default()
+            .into(),
         Kind::Network => client.network.map_or("", network_name).into(),
         _ => format!("{:08x}", hash >> 32).into(),
     }

@@ -25,7 +25,8 @@ pub(crate) fn findings(engine: &Engine) -> Findings {
     let bundles = bundles(engine);
     let mut campaigns: Vec<Campaign> = bundles.iter().map(|bundle| campaign(engine, bundle)).collect();
     name_operators(engine, &bundles, &mut campaigns);
-    campaigns.sort_by(|a, b| b.log10_e.total_cmp(&a.log10_e).then(a.detected_at.cmp(&b.detected_at)).then(a.id.cmp(&b.id)));
+    campaigns
+        .sort_by(|a, b| b.log10_e.total_cmp(&a.log10_e).then(a.detected_at.cmp(&b.detected_at)).then(a.id.cmp(&b.id)));
     for (i, campaign) in campaigns.iter_mut().enumerate() {
         campaign.id = format!("cmp_{}", i + 1);
     }
@@ -128,17 +129,21 @@ fn campaign(engine: &Engine, bundle: &Bundle<'_>) -> Campaign {
         .filter_map(|(&number, &part)| Some((number, engine.accounts.get(number)?, part)))
         .collect();
     members.sort_by(|a, b| b.2.probability.total_cmp(&a.2.probability).then_with(|| a.1.id.cmp(&b.1.id)));
-    let sure: Vec<&(AccountNo, &Account, Part)> = members.iter().filter(|(_, _, part)| part.probability >= 0.5).collect();
+    let sure: Vec<&(AccountNo, &Account, Part)> =
+        members.iter().filter(|(_, _, part)| part.probability >= 0.5).collect();
     let first = sure.iter().map(|(_, _, part)| part.first).min().unwrap_or_default();
     let last = sure.iter().map(|(_, _, part)| part.last).max().unwrap_or_default();
     // A bundle is never empty; its first family has the strongest evidence, its earliest detection is the campaign's.
     let strongest = bundle.families.first();
-    let detected_at = bundle.families.iter().filter_map(|tested| tested.hypothesis.detected_at).min().unwrap_or_default();
+    let detected_at =
+        bundle.families.iter().filter_map(|tested| tested.hypothesis.detected_at).min().unwrap_or_default();
     let frozen_at = bundle.families.iter().map(|tested| tested.hypothesis.frozen_at).min().unwrap_or_default();
     let mut evidence = strongest.map_or_else(Vec::new, |tested| evidence(engine, *tested));
     evidence.sort_by(|a, b| b.log10_e.total_cmp(&a.log10_e).then(a.family.cmp(&b.family)));
-    let sitters: Vec<Sitter<'_>> =
-        sure.iter().map(|(number, account, part)| Sitter { number: *number, account, exchanges: part.exchanges }).collect();
+    let sitters: Vec<Sitter<'_>> = sure
+        .iter()
+        .map(|(number, account, part)| Sitter { number: *number, account, exchanges: part.exchanges })
+        .collect();
     let timelines: Vec<&Timeline> = strongest.iter().map(|tested| &tested.family.timeline).collect();
     let samples = samples(engine, bundle);
     let texts: Vec<&str> = samples.iter().map(|sample| sample.text.as_str()).collect();
@@ -185,8 +190,10 @@ fn evidence(engine: &Engine, tested: Tested<'_>) -> Vec<Evidence> {
 }
 
 fn capabilities(hypothesis: &Hypothesis) -> Vec<Capability> {
-    let mut taken: Vec<Capability> =
-        intent::taken(&hypothesis.intents, hypothesis.exchanges).into_iter().map(|(capability, _)| capability).collect();
+    let mut taken: Vec<Capability> = intent::taken(&hypothesis.intents, hypothesis.exchanges)
+        .into_iter()
+        .map(|(capability, _)| capability)
+        .collect();
     if hypothesis.echoes * 2 >= hypothesis.exchanges.max(1) && !taken.contains(&Capability::TraceCleaning) {
         taken.push(Capability::TraceCleaning);
     }
@@ -241,7 +248,9 @@ fn not_observed(sitters: &[Sitter<'_>]) -> Vec<String> {
         0 => {}
         n => missing.push(format!("The sign-up time of {n} of {} accounts is not known.", sitters.len())),
     }
-    missing.push("What happens to the answers outside this log: whether a model was trained on them cannot be seen here.".into());
+    missing.push(
+        "What happens to the answers outside this log: whether a model was trained on them cannot be seen here.".into(),
+    );
     missing
 }
 
@@ -286,7 +295,11 @@ fn name_operators(engine: &Engine, bundles: &[Bundle<'_>], campaigns: &mut [Camp
             campaign.operator = format!("op_{}", number + 1);
             if let Some(before) = before {
                 let gap = campaign.first_seen.seconds_since(before) / 3600.0;
-                let when = if gap > 0.0 { format!("{gap:.1} hours after the earlier one ended") } else { "alongside the earlier one".into() };
+                let when = if gap > 0.0 {
+                    format!("{gap:.1} hours after the earlier one ended")
+                } else {
+                    "alongside the earlier one".into()
+                };
                 campaign.lineage.push(format!(
                     "Shares {links} rare payment instruments, mail domains or address blocks with an earlier campaign of the same operator; began {when}."
                 ));
@@ -334,7 +347,11 @@ fn cleared(engine: &Engine, bundles: &[Bundle<'_>]) -> Vec<Cleared> {
         .map(|(tested, reason)| Cleared {
             accounts: tested.family.members.len() as u64,
             exchanges: tested.family.exchanges.into(),
-            label: tested.family.samples.first().map_or_else(String::new, |sample| sample.excerpt.chars().take(100).collect()),
+            label: tested
+                .family
+                .samples
+                .first()
+                .map_or_else(String::new, |sample| sample.excerpt.chars().take(100).collect()),
             log10_e: tested.assessment.log10_e,
             reason: reason.to_owned(),
         })
@@ -364,8 +381,13 @@ fn blind_spots(engine: &Engine) -> Vec<String> {
             spots.push(format!("The {} is hardly ever in the records; sharing of it could not be seen.", kind.name()));
         }
     }
-    if engine.accounts.iter().filter(|account| account.exchanges > 0 && account.created.is_some()).count() as u64 * 10 < seen {
-        spots.push("Sign-up times are hardly ever known (no accounts file?); accounts created together could not be seen.".into());
+    if engine.accounts.iter().filter(|account| account.exchanges > 0 && account.created.is_some()).count() as u64 * 10
+        < seen
+    {
+        spots.push(
+            "Sign-up times are hardly ever known (no accounts file?); accounts created together could not be seen."
+                .into(),
+        );
     }
     spots
 }
@@ -389,10 +411,16 @@ fn guarantee(engine: &Engine) -> Guarantee {
 fn limits_reached(engine: &Engine) -> Vec<String> {
     let mut limits = Vec::new();
     if engine.accounts.refused > 0 {
-        limits.push(format!("{} records of accounts beyond the first {ACCOUNTS_MAX} were counted and not tested.", engine.accounts.refused));
+        limits.push(format!(
+            "{} records of accounts beyond the first {ACCOUNTS_MAX} were counted and not tested.",
+            engine.accounts.refused
+        ));
     }
     if engine.families_refused > 0 {
-        limits.push(format!("{} shared texts beyond the first {FAMILIES_MAX} families were not followed.", engine.families_refused));
+        limits.push(format!(
+            "{} shared texts beyond the first {FAMILIES_MAX} families were not followed.",
+            engine.families_refused
+        ));
     }
     limits
 }

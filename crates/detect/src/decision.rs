@@ -2,11 +2,13 @@
 //!
 //! Three questions have causes of their own, so their evidence multiplies: is the *work* divided as by a dispatcher
 //! (evenness, work queue), do the accounts have a common *origin* (sign-up, infrastructure), is what they ask worth
-//! *taking* (intent)? Within origin the e-values are averaged, since one event — a class, a hackathon — explains both.
+//! *taking* (intent)? Within origin the e-values are averaged, since one event — a class, a hackathon — explains both; and
+//! where the accounts come from one place, such an event is the simplest explanation of origin, which then counts nothing.
 //! A group is reported when the product crosses the threshold, at least two questions say yes on their own, and nothing
 //! says no: work that overlaps, or rates as uneven as people's, clear a group whatever else it shows.
 
 use crate::evalue;
+use crate::evidence::infrastructure::Place;
 use crate::finding::{Evidence, SignalFamily};
 
 /// A verdict.
@@ -20,7 +22,7 @@ pub struct Decision {
 
 /// Decides on a group of `payers`.
 #[must_use]
-pub fn decide(evidence: &[Evidence], payers: usize, log10_threshold: f64) -> Decision {
+pub fn decide(evidence: &[Evidence], place: Place, payers: usize, log10_threshold: f64) -> Decision {
     let of = |family: SignalFamily| evidence.iter().find(|e| e.family == family).map(|e| e.log10_e);
     let evenness = of(SignalFamily::Evenness).unwrap_or(0.0);
     let work_queue = of(SignalFamily::WorkQueue).unwrap_or(0.0);
@@ -29,7 +31,10 @@ pub fn decide(evidence: &[Evidence], payers: usize, log10_threshold: f64) -> Dec
         .filter_map(of)
         .map(|log10_e| log10_e * std::f64::consts::LN_10)
         .collect();
-    let origin = evalue::log10(evalue::mean(&origin));
+    let origin = match place {
+        Place::One => 0.0,
+        Place::Many => evalue::log10(evalue::mean(&origin)),
+    };
     let purpose = of(SignalFamily::Intent).unwrap_or(0.0);
     let work = evenness + work_queue;
     let log10_e = work + origin + purpose;
@@ -37,11 +42,16 @@ pub fn decide(evidence: &[Evidence], payers: usize, log10_threshold: f64) -> Dec
     let cleared = if payers < PAYERS_MIN {
         Some(format!("only {payers} payers take part since it was noticed"))
     } else if work_queue <= NO {
-        Some("the accounts ask the same things, as a class, a benchmark or a load test does; a work list would be split".into())
+        Some(
+            "the accounts ask the same things, as a class, a benchmark or a load test does; a work list would be split"
+                .into(),
+        )
     } else if evenness <= NO {
         Some("the accounts use it as unevenly as unrelated people use a popular tool".into())
     } else if log10_e < log10_threshold {
         Some(format!("the evidence (10^{log10_e:.1}) does not reach the threshold (10^{log10_threshold:.1})"))
+    } else if saying_yes < QUESTIONS_MIN && place == Place::One {
+        Some("the accounts come from one place, as a class, an office or an event does, and nothing else sets them apart".into())
     } else if saying_yes < QUESTIONS_MIN {
         Some("only one kind of evidence speaks for it: that is not enough for a finding".into())
     } else {
@@ -63,12 +73,12 @@ const QUESTIONS_MIN: usize = 2;
 mod tests {
     use super::*;
 
-    fn decided(pieces: &[(SignalFamily, f64)], payers: usize) -> Option<String> {
+    fn decided(pieces: &[(SignalFamily, f64)], place: Place, payers: usize) -> Option<String> {
         let evidence: Vec<Evidence> = pieces
             .iter()
             .map(|&(family, log10_e)| Evidence { family, log10_e, text: String::new(), observations: 1 })
             .collect();
-        decide(&evidence, payers, 3.0).cleared
+        decide(&evidence, place, payers, 3.0).cleared
     }
 
     #[test]
@@ -86,14 +96,23 @@ mod tests {
             (vec![(Evenness, 5.0), (Intent, 1.0)], PAYERS_MIN - 1, false),
             (vec![], 50, false),
         ] {
-            assert_eq!(decided(&pieces, payers).is_none(), reported, "{pieces:?} {payers}");
+            assert_eq!(decided(&pieces, Place::Many, payers).is_none(), reported, "{pieces:?} {payers}");
         }
+    }
+
+    #[test]
+    fn one_place_explains_origin() {
+        use SignalFamily::{Evenness, Infrastructure, Intent, SignUp};
+        let event = [(Evenness, 5.0), (SignUp, 6.0), (Infrastructure, 6.0)];
+        assert!(decided(&event, Place::Many, 50).is_none());
+        assert!(decided(&event, Place::One, 50).is_some());
+        assert!(decided(&[(Evenness, 5.0), (SignUp, 6.0), (Intent, 1.0)], Place::One, 50).is_none());
     }
 
     #[test]
     fn origin_counts_once() {
         let piece = |family, log10_e| Evidence { family, log10_e, text: String::new(), observations: 1 };
         let both = [piece(SignalFamily::SignUp, 4.0), piece(SignalFamily::Infrastructure, 4.0)];
-        assert!((decide(&both, 50, 3.0).log10_e - 4.0).abs() < 1e-9);
+        assert!((decide(&both, Place::Many, 50, 3.0).log10_e - 4.0).abs() < 1e-9);
     }
 }

@@ -66,7 +66,7 @@ pub struct Engine {
 #[derive(Default)]
 struct Scratch {
     hot: Vec<u64>,
-    owned: Vec<Owner>,
+    owned: Vec<(Owner, u64)>,
     hits: Vec<Hits>,
 }
 
@@ -126,8 +126,7 @@ impl Engine {
         self.place(signals, number, echo);
         if self.exchanges >= self.next_reference {
             self.next_reference = self.exchanges + self.exchanges / 4;
-            self.reference =
-                Reference::of(&self.families, &self.accounts, &self.values, &self.intents, self.exchanges);
+            self.reference = Reference::of(&self.families, &self.accounts, &self.values, &self.intents, self.exchanges);
         }
     }
 
@@ -137,6 +136,35 @@ impl Engine {
         self.reference = Reference::of(&self.families, &self.accounts, &self.values, &self.intents, self.exchanges);
         for family in 0..self.families.len() as u32 {
             self.look(family);
+        }
+        if std::env::var("SW_DEBUG").is_ok() {
+            eprintln!("{:?}", self.reference);
+            for (i, f) in self.families.iter().enumerate() {
+                if f.exchanges >= 40 {
+                    eprintln!(
+                        "F{i} ex {} members {} keys {} core {} merged {:?} hyp {:?} | {}",
+                        f.exchanges,
+                        f.members.len(),
+                        f.keys.len(),
+                        f.core_len(),
+                        f.merged_into,
+                        f.hypothesis.as_ref().map(|h| (
+                            h.number,
+                            h.frozen_at.to_string(),
+                            h.exchanges,
+                            h.core,
+                            h.assessment.as_ref().map(|a| (
+                                a.log10_e,
+                                a.evidence
+                                    .iter()
+                                    .map(|e| format!("{:?} {:.1}", e.family, e.log10_e))
+                                    .collect::<Vec<_>>()
+                            ))
+                        )),
+                        f.samples.first().map_or("", |s| s.excerpt.get(..60).unwrap_or(""))
+                    );
+                }
+            }
         }
         crate::campaign::findings(&self)
     }
@@ -150,7 +178,7 @@ impl Engine {
         for print in &signals.prints {
             match self.shingles.touch(print.key, payer.0, stamp) {
                 Touched::Hot => scratch.hot.push(print.key),
-                Touched::Owned(owner) => scratch.owned.push(owner),
+                Touched::Owned(owner) => scratch.owned.push((owner, print.key)),
                 Touched::Cold | Touched::Skipped => {}
             }
         }
@@ -158,9 +186,7 @@ impl Engine {
         if !scratch.hot.is_empty() {
             self.grow(&mut scratch, signals.time);
         }
-        scratch.hits.retain(|hits| {
-            self.families.get(hits.family as usize).is_some_and(|family| hits.core as usize >= Family::needed(family.keys.len().min(CORE_SIZE_CAP)))
-        });
+        scratch.hits.retain(|hits| self.family(hits.family).is_some_and(|family| hits.core >= family.needed()));
         scratch.hits.sort_by_key(|hits| (std::cmp::Reverse(hits.core), hits.family));
         scratch.hits.truncate(MATCHES_MAX);
         let item = self.item(signals, &scratch);
@@ -169,7 +195,8 @@ impl Engine {
         }
         self.merge_what_goes_together(&scratch.hits);
         for &Hits { family, .. } in &scratch.hits {
-            if self.families.get(family as usize).is_some_and(|f| f.exchanges >= f.next_look && f.merged_into.is_none()) {
+            if self.families.get(family as usize).is_some_and(|f| f.exchanges >= f.next_look && f.merged_into.is_none())
+            {
                 self.look(family);
             }
         }
@@ -178,13 +205,9 @@ impl Engine {
 
     /// Sums, by family, how many core shingles of its skeleton the exchange has.
     fn count_hits(&mut self, scratch: &mut Scratch) {
-        for owner in &mut scratch.owned {
+        for &(owner, key) in &scratch.owned {
             let Some(family) = self.families.get_mut(owner.family as usize) else { continue };
-            let core = family.is_core(owner.place);
-            if let Some(key) = family.keys.get_mut(owner.place as usize) {
-                key.hits += 1;
-            }
-            if !core {
+            if family.hit(owner.place, key) != Some(true) {
                 continue;
             }
             let frozen = family.hypothesis.as_ref().is_some_and(|hypothesis| owner.place < hypothesis.skeleton);
@@ -203,9 +226,7 @@ impl Engine {
     fn grow(&mut self, scratch: &mut Scratch, time: Time) {
         let best = scratch.hits.iter().max_by_key(|hits| (hits.core, std::cmp::Reverse(hits.family))).copied();
         let joined = best.filter(|best| {
-            self.families.get(best.family as usize).is_some_and(|family| {
-                best.core as usize >= Family::needed(family.keys.len().min(CORE_SIZE_CAP)) || best.core >= JOIN_HITS
-            })
+            best.core >= JOIN_HITS || self.family(best.family).is_some_and(|family| best.core >= family.needed())
         });
         let number = match joined {
             Some(best) => best.family,
@@ -237,17 +258,23 @@ impl Engine {
     fn item(&self, signals: &Signals, scratch: &Scratch) -> u64 {
         let Some(best) = scratch.hits.first() else { return 0 };
         let family = self.families.get(best.family as usize);
-        let fixed = |place: u16| family.is_some_and(|family| family.is_core(place));
         let mut skeleton: Vec<u64> = scratch
             .owned
             .iter()
-            .filter(|owner| owner.family == best.family && fixed(owner.place))
-            .filter_map(|owner| Some(family?.keys.get(owner.place as usize)?.key))
+            .filter(|(owner, key)| owner.family == best.family && family.is_some_and(|f| f.has_core(owner.place, *key)))
+            .map(|&(_, key)| key)
             .collect();
         skeleton.sort_unstable();
         let varying = signals.prints.iter().filter(|print| skeleton.binary_search(&print.key).is_err());
-        // The smallest hash of what varies stands for all of it: equal items agree, and so, mostly, do near-equal ones.
-        varying.map(|print| u64::from(print.exact)).min().unwrap_or(0)
+        let mut varying: Vec<u32> = varying.map(|print| print.exact).collect();
+        varying.sort_unstable();
+        varying.dedup();
+        // The smallest few hashes stand for all of what varies: equal items agree, and so, mostly, do near-equal ones, but
+        // not those that merely share a part.
+        varying
+            .iter()
+            .take(ITEM_PRINTS)
+            .fold(0, |item, &print| (item ^ u64::from(print)).wrapping_mul(ITEM_SPREAD).rotate_left(29))
     }
 
     /// Counts an exchange for a family it matches.
@@ -258,6 +285,7 @@ impl Engine {
             return;
         };
         family.exchanges += 1;
+        family.core_hits += u64::from(hits.core);
         family.last = family.last.max(signals.time);
         family.timeline.count(signals.time);
         family.in_a_row += u32::from(family.last_payer == payer && family.exchanges > 1);
@@ -269,10 +297,7 @@ impl Engine {
             excerpt: signals.excerpt.clone(),
         };
         family.exhibit(xxh3_64(signals.exchange.as_bytes()), exhibit, number);
-        let tested = family
-            .hypothesis
-            .as_mut()
-            .filter(|hypothesis| hits.frozen as usize >= Family::needed((hypothesis.core as usize).min(CORE_SIZE_CAP)));
+        let tested = family.hypothesis.as_mut().filter(|hypothesis| hits.frozen >= hypothesis.needed);
         let after = tested.is_some();
         if let Some(hypothesis) = tested {
             hypothesis.count(payer, item, signals.intents, echo);
@@ -299,7 +324,7 @@ impl Engine {
         if family.merged_into.is_some() {
             return;
         }
-        family.schedule();
+        family.tidy(family.hypothesis.as_ref().map_or(0, |hypothesis| hypothesis.skeleton));
         // A member whose stride was replaced and taken up again is listed twice.
         family.members.sort_unstable();
         family.members.dedup();
@@ -363,7 +388,8 @@ impl Engine {
         let evidence = evidence::weigh(&scene);
         let level = evalue::elond_level(self.config.alpha, hypothesis.number, self.discoveries);
         let log10_threshold = -level.log10();
-        let decision = decision::decide(&evidence, group.payers.len(), log10_threshold);
+        let place = evidence::infrastructure::place(&group, &self.accounts);
+        let decision = decision::decide(&evidence, place, group.payers.len(), log10_threshold);
         let assessment = Assessment {
             evidence,
             log10_e: decision.log10_e,
@@ -373,7 +399,8 @@ impl Engine {
         };
         let reported = assessment.cleared.is_none();
         let now = family.last;
-        let Some(hypothesis) = self.families.get_mut(number as usize).and_then(|family| family.hypothesis.as_deref_mut())
+        let Some(hypothesis) =
+            self.families.get_mut(number as usize).and_then(|family| family.hypothesis.as_deref_mut())
         else {
             return;
         };
@@ -382,6 +409,10 @@ impl Engine {
             self.discoveries += 1;
         }
         hypothesis.assessment = Some(assessment);
+    }
+
+    fn family(&self, number: u32) -> Option<&Family> {
+        self.families.get(number as usize)
     }
 
     /// The upper bound on how often an account outside the group sends the family.
@@ -465,8 +496,10 @@ const FIRST_REFERENCE: u64 = 1000;
 const REFREEZE_GROWTH: u32 = 3;
 /// Shingles shared with a family that make newly shared ones belong to it, even where they do not make a match.
 const JOIN_HITS: u32 = 2;
-/// Skeleton size beyond which matching asks for no larger share.
-const CORE_SIZE_CAP: usize = 200;
+/// Fingerprints that stand for a work item.
+const ITEM_PRINTS: usize = 6;
+/// An odd constant with well spread bits.
+const ITEM_SPREAD: u64 = 0x9E37_79B9_7F4A_7C15;
 /// Pairs of families whose common matches are counted.
 const PAIRS_MAX: usize = 1 << 18;
 /// Common matches between looks at whether to merge.

@@ -1,9 +1,10 @@
 //! Families: exchanges that share a skeleton of fingerprints, and the rules by which skeletons grow and match.
 //!
-//! A family begins when several shingles become shared by several payers in one exchange, grows by the shingles that
-//! become shared in its exchanges, and forgets none. An exchange *matches* when it has enough of the skeleton's *core*, the
-//! shingles that a fair share of its exchanges have; so popular slot values neither define a family nor match it. Varied
-//! wordings scatter over several families first; those that keep matching the same exchanges are merged.
+//! A family begins when shingles become shared by several payers in one exchange, and grows by the shingles that become
+//! shared in its exchanges. Those that a fair share of its exchanges have are its *core*; popular slot values are not, and
+//! give their places up. An exchange *matches* when it has a fair part of the core that exchanges of the family have on
+//! average, so that a template whose wording varies matches by the little that stays, and a long fixed one only as a whole.
+//! Wordings may scatter over several families first; those that keep matching the same exchanges are merged.
 
 use exchange::Time;
 use signals::Hash;
@@ -20,6 +21,10 @@ pub struct Family {
     pub keys: Vec<Key>,
     /// Its exchanges.
     pub exchanges: u32,
+    /// Core shingles that its exchanges had, in total.
+    pub core_hits: u64,
+    /// Places in the skeleton that can be used again.
+    free: Vec<u16>,
     /// The first of them.
     pub first: Time,
     /// The last of them.
@@ -73,6 +78,8 @@ impl Family {
         Family {
             keys: Vec::new(),
             exchanges: 0,
+            core_hits: 0,
+            free: Vec::new(),
             first: time,
             last: time,
             members: Vec::new(),
@@ -88,11 +95,30 @@ impl Family {
 
     /// Adds a shingle; its place, none when the skeleton is full.
     pub fn add(&mut self, key: u64) -> Option<u16> {
+        let key = Key { key, hits: 1, since: self.exchanges };
+        if let Some(place) = self.free.pop() {
+            *self.keys.get_mut(place as usize)? = key;
+            return Some(place);
+        }
         if self.keys.len() >= SKELETON_MAX {
             return None;
         }
-        self.keys.push(Key { key, hits: 1, since: self.exchanges });
+        self.keys.push(key);
         Some((self.keys.len() - 1) as u16)
+    }
+
+    /// Notes that an exchange has the shingle `key`, said to be at `place`. Whether it is core; none when the place was
+    /// given to another shingle.
+    pub fn hit(&mut self, place: u16, key: u64) -> Option<bool> {
+        let found = self.keys.get_mut(place as usize).filter(|known| known.key == key)?;
+        found.hits = found.hits.saturating_add(1);
+        Some(self.is_core(place))
+    }
+
+    /// Whether `key` is core at `place`.
+    #[must_use]
+    pub fn has_core(&self, place: u16, key: u64) -> bool {
+        self.keys.get(place as usize).is_some_and(|known| known.key == key) && self.is_core(place)
     }
 
     /// Whether the shingle at `place` is core: in a fair share of the exchanges since it was added.
@@ -110,14 +136,16 @@ impl Family {
         (0..self.keys.len()).filter(|&place| self.is_core(place as u16)).count()
     }
 
-    /// How many core shingles an exchange needs to match a skeleton of `size`.
+    /// How many core shingles an exchange needs to match: a quarter of what exchanges of the family have on average, and
+    /// [`NEEDED_MIN`] unless most have fewer.
     #[must_use]
-    pub fn needed(size: usize) -> usize {
-        match size {
-            0..=2 => 1,
-            3..=4 => 2,
-            _ => (size * 6).div_ceil(100).max(3),
-        }
+    pub fn needed(&self) -> u32 {
+        let average = if self.exchanges < CORE_TRIAL {
+            self.keys.len() as u32
+        } else {
+            u32::try_from(self.core_hits / u64::from(self.exchanges)).unwrap_or(u32::MAX)
+        };
+        average.div_ceil(4).max(NEEDED_MIN.min(average.div_ceil(2))).max(1)
     }
 
     /// Keeps an exchange as an example, of as many accounts as there is room for; later ones replace earlier ones ever
@@ -135,8 +163,10 @@ impl Family {
         }
     }
 
-    /// When to look next: often at first, then whenever the family has grown by a twelfth.
-    pub fn schedule(&mut self) {
+    /// Gives up places that are not core, except those below `kept`, and sets when to look next: often at first, then
+    /// whenever the family has grown by a twelfth.
+    pub fn tidy(&mut self, kept: u16) {
+        self.free = (kept..self.keys.len() as u16).filter(|&place| !self.is_core(place)).collect();
         self.next_look = self.exchanges + (self.exchanges / 12).max(6);
     }
 }
@@ -145,6 +175,8 @@ impl Family {
 const FIRST_LOOK: u32 = 12;
 /// Exchanges during which a new shingle counts as core.
 const CORE_TRIAL: u32 = 20;
+/// Core shingles needed for a match where exchanges of the family have at least twice as many.
+const NEEDED_MIN: u32 = 3;
 /// A core shingle is in at least one exchange in this many.
 const CORE_ONE_IN: u32 = 10;
 
@@ -177,9 +209,29 @@ mod tests {
     }
 
     #[test]
-    fn larger_skeletons_need_more() {
-        let needed: Vec<usize> = [1, 2, 3, 4, 5, 50, 51, 200].into_iter().map(Family::needed).collect();
-        assert_eq!(needed, [1, 1, 2, 2, 3, 3, 4, 12]);
+    fn what_a_match_needs_follows_what_exchanges_have() {
+        for (average, needed) in [(1, 1), (2, 1), (3, 2), (4, 2), (5, 3), (8, 3), (16, 4), (200, 50)] {
+            let mut family = Family::new(Time::from_seconds(0));
+            family.exchanges = CORE_TRIAL;
+            family.core_hits = average * u64::from(CORE_TRIAL);
+            assert_eq!(family.needed(), needed, "{average}");
+        }
+    }
+
+    #[test]
+    fn places_of_rare_shingles_are_used_again_and_no_longer_answer_to_them() {
+        let mut family = Family::new(Time::from_seconds(0));
+        family.add(1);
+        let place = family.add(2).unwrap();
+        family.exchanges = 100;
+        family.keys[0].hits = 100;
+        family.tidy(0);
+        assert_eq!(family.add(3), Some(place));
+        assert_eq!(family.hit(place, 2), None);
+        assert_eq!(family.hit(place, 3), Some(true));
+        family.exchanges = 300;
+        family.tidy(2);
+        assert_eq!(family.add(4), Some(2), "places below the kept ones stay");
     }
 
     #[test]
@@ -187,7 +239,8 @@ mod tests {
         let mut family = Family::new(Time::from_seconds(0));
         for i in 0..=SAMPLES_MAX as u32 {
             family.exchanges += 1;
-            let exhibit = || Exhibit { exchange: "e".into(), account: i, time: Time::from_seconds(0), excerpt: "".into() };
+            let exhibit =
+                || Exhibit { exchange: "e".into(), account: i, time: Time::from_seconds(0), excerpt: "".into() };
             family.exhibit(u64::from(i), exhibit, i);
         }
         assert_eq!(family.samples.len(), SAMPLES_MAX);

@@ -24,6 +24,8 @@ pub struct Hypothesis {
     pub skeleton: u16,
     /// The skeleton's core at τ.
     pub core: u16,
+    /// How many of its shingles an exchange needs to match.
+    pub needed: u32,
     /// The family's exchanges at τ.
     pub exchanges_before: u32,
     /// Exchanges since.
@@ -66,6 +68,7 @@ impl Hypothesis {
             frozen_at: time,
             skeleton: family.keys.len() as u16,
             core: family.core_len() as u16,
+            needed: family.needed(),
             exchanges_before: family.exchanges,
             exchanges: 0,
             items: Items::default(),

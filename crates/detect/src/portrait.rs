@@ -23,7 +23,9 @@ pub(crate) fn draw(engine: &Engine, group: &[Sitter<'_>], timelines: &[&Timeline
     let inside: std::collections::BTreeSet<AccountNo> = group.iter().map(|sitter| sitter.number).collect();
     let outside = || {
         let accounts = engine.accounts.iter().enumerate();
-        accounts.filter(|(number, account)| account.exchanges > 0 && !inside.contains(&(*number as AccountNo))).map(|(_, a)| a)
+        accounts
+            .filter(|(number, account)| account.exchanges > 0 && !inside.contains(&(*number as AccountNo)))
+            .map(|(_, a)| a)
     };
     Portrait {
         timeline: timeline(engine, timelines),
@@ -32,11 +34,7 @@ pub(crate) fn draw(engine: &Engine, group: &[Sitter<'_>], timelines: &[&Timeline
             group.iter().map(|sitter| bin(&RATES, sitter.exchanges as i64)),
             outside().map(|account| bin(&RATES, account.exchanges.into())),
         ),
-        hours: shares(
-            &HOURS,
-            group.iter().flat_map(|sitter| awake(sitter.account)),
-            outside().flat_map(awake),
-        ),
+        hours: shares(&HOURS, group.iter().flat_map(|sitter| awake(sitter.account)), outside().flat_map(awake)),
         ages: shares(
             &AGES.map(|(label, _)| label),
             group.iter().filter_map(|sitter| age_bin(sitter.account)),
@@ -64,7 +62,11 @@ fn timeline(engine: &Engine, timelines: &[&Timeline]) -> Vec<TimeBin> {
         .collect()
 }
 
-fn shares(labels: &[&str], group: impl Iterator<Item = usize>, population: impl Iterator<Item = usize>) -> Vec<ShareBin> {
+fn shares(
+    labels: &[&str],
+    group: impl Iterator<Item = usize>,
+    population: impl Iterator<Item = usize>,
+) -> Vec<ShareBin> {
     let count = |bins: &mut dyn Iterator<Item = usize>| {
         let mut counts = vec![0_u64; labels.len()];
         bins.for_each(|bin| counts.iter_mut().skip(bin).take(1).for_each(|count| *count += 1));
@@ -137,8 +139,8 @@ const AGES: [(&str, i64); 7] = [
     ("over 1 y", i64::MAX),
 ];
 const HOURS: [&str; 24] = [
-    "0", "1", "2", "3", "4", "5", "6", "7", "8", "9", "10", "11", "12", "13", "14", "15", "16", "17", "18", "19", "20", "21",
-    "22", "23",
+    "0", "1", "2", "3", "4", "5", "6", "7", "8", "9", "10", "11", "12", "13", "14", "15", "16", "17", "18", "19", "20",
+    "21", "22", "23",
 ];
 
 #[cfg(test)]
@@ -147,7 +149,8 @@ mod tests {
 
     #[test]
     fn numbers_fall_into_their_bins() {
-        for (number, label) in [(1, "1"), (3, "3–4"), (4, "3–4"), (5, "5–8"), (512, "257–512"), (513, "over 512")] {
+        for (number, label) in [(1, "1"), (3, "3–4"), (4, "3–4"), (5, "5–8"), (512, "257–512"), (513, "over 512")]
+        {
             assert_eq!(RATES[bin(&RATES, number)].0, label);
         }
     }

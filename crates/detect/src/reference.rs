@@ -8,7 +8,6 @@
 use signals::Capability;
 
 use crate::account::{Account, Accounts};
-use crate::evalue::dirichlet_multinomial;
 use crate::evidence::{evenness, infrastructure, sign_up};
 use crate::family::Family;
 use crate::group::{Group, Payer, Since};
@@ -65,7 +64,9 @@ impl Reference {
             ..Reference::default()
         };
         let (mut shapes, mut sittings, mut allowances) = (Vec::new(), Vec::new(), Vec::new());
-        for (number, family) in families.iter().enumerate().filter(|(_, family)| unsuspected(family)).take(FAMILIES_READ_MAX) {
+        for (number, family) in
+            families.iter().enumerate().filter(|(_, family)| unsuspected(family)).take(FAMILIES_READ_MAX)
+        {
             let group = Group::of(number as u32, family, accounts, Since::Beginning, 1e-3);
             if group.payers.len() < PAYERS_MIN {
                 continue;
@@ -78,13 +79,16 @@ impl Reference {
             }
             let members: Vec<&Account> = group.iter(accounts).collect();
             let mut pieces = sign_up::clusterings(&members, &reference);
-            pieces.extend(infrastructure::KINDS.into_iter().filter_map(|kind| infrastructure::sharing(&members, kind, values)));
+            pieces.extend(
+                infrastructure::KINDS.into_iter().filter_map(|kind| infrastructure::sharing(&members, kind, values)),
+            );
             allowances.extend(pieces.into_iter().map(|ln| ln / members.len() as f64));
         }
         shapes.extend(population_shape(accounts));
         reference.shape = quantile(&mut shapes, 0.75).unwrap_or(SHAPE_UNKNOWN).clamp(SHAPE_MIN, SHAPE_MAX);
         reference.sittings = quantile(&mut sittings, 0.25).unwrap_or(1.0).clamp(1.0, SITTINGS_MAX);
-        reference.allowance = quantile(&mut allowances, 0.75).unwrap_or(ALLOWANCE_MIN).clamp(ALLOWANCE_MIN, ALLOWANCE_MAX);
+        reference.allowance =
+            quantile(&mut allowances, 0.75).unwrap_or(ALLOWANCE_MIN).clamp(ALLOWANCE_MIN, ALLOWANCE_MAX);
         reference
     }
 }
@@ -100,11 +104,10 @@ fn unsuspected(family: &Family) -> bool {
 
 /// The likeliest shape of the urn from which further requests were shared; none when too few say anything.
 fn shape(payers: &[Payer]) -> Option<f64> {
-    let counts: Vec<u64> = payers.iter().map(|payer| payer.exchanges.saturating_sub(1)).collect();
-    if counts.iter().sum::<u64>() < counts.len() as u64 {
-        return None;
-    }
-    SHAPES.into_iter().max_by(|&a, &b| dirichlet_multinomial(&counts, a).total_cmp(&dirichlet_multinomial(&counts, b)))
+    let further: u64 = payers.iter().map(|payer| payer.exchanges.saturating_sub(1)).sum();
+    let likelihood = |shape: f64| evenness::likelihood(payers, shape);
+    (further >= payers.len() as u64)
+        .then(|| SHAPES.into_iter().max_by(|&a, &b| likelihood(a).total_cmp(&likelihood(b))))?
 }
 
 /// The shape of the whole population's use, from a sample of accounts.
@@ -139,9 +142,9 @@ fn quantile(numbers: &mut [f64], q: f64) -> Option<f64> {
 
 /// Shapes tried.
 const SHAPES: [f64; 7] = [0.25, 0.5, 0.75, 1.0, 1.5, 2.0, 4.0];
-/// The shape where nothing can be learnt: an exponential law of rates.
-const SHAPE_UNKNOWN: f64 = 1.0;
-const SHAPE_MIN: f64 = 0.5;
+/// The shape where nothing can be learnt: somewhat more even than an exponential law of rates.
+const SHAPE_UNKNOWN: f64 = 1.5;
+const SHAPE_MIN: f64 = 1.5;
 const SHAPE_MAX: f64 = 3.0;
 const SITTINGS_MAX: f64 = 10.0;
 const ALLOWANCE_MIN: f64 = 0.1;
@@ -176,8 +179,8 @@ mod tests {
 
     #[test]
     fn times_that_cannot_be_parted_are_unknown() {
-        assert_eq!(sixteenths((0..63).map(|i| i * 10)), []);
+        assert!(sixteenths((0..63).map(|i| i * 10)).is_empty());
         assert_eq!(sixteenths((0..64).map(|i| i * 10)).len(), 15);
-        assert_eq!(sixteenths((0..64).map(|_| 5)), []);
+        assert!(sixteenths((0..64).map(|_| 5)).is_empty());
     }
 }

@@ -34,7 +34,8 @@ pub(crate) fn draw(texts: &[&str]) -> Vec<Segment> {
     };
     let drawn = texts.iter().zip(&tokenized).map(|(text, tokens)| segments(text, tokens, &fixed(tokens)));
     let all: Vec<Vec<Piece>> = drawn.collect();
-    let weight = |pieces: &[Piece]| -> usize { pieces.iter().map(|piece| if piece.fixed { piece.text.len() } else { 0 }).sum() };
+    let weight =
+        |pieces: &[Piece]| -> usize { pieces.iter().map(|piece| if piece.fixed { piece.text.len() } else { 0 }).sum() };
     let Some(best) = all.iter().max_by_key(|pieces| weight(pieces)) else { return Vec::new() };
     best.iter()
         .enumerate()
@@ -117,7 +118,9 @@ mod tests {
     fn fixed_text_and_slots() {
         let texts: Vec<String> = ["apples", "a very long journey home", "steel", "the blue notebook"]
             .iter()
-            .map(|item| format!("Please write down everything you know about {item}. Think it through in small steps first."))
+            .map(|item| {
+                format!("Please write down everything you know about {item}. Think it through in small steps first.")
+            })
             .collect();
         let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
         let drawn = draw(&texts);

@@ -3,15 +3,39 @@
 //! This crate promises that whatever can be read is read: a line that is not a record is counted and reported with its
 //! file, line and reason, and never ends a run. It refuses records over [`limits::RECORD_BYTES_MAX`] and times far in
 //! the future. It does no IO of its own beyond reading what it is handed, and knows nothing of detection.
+//!
+//! A [`Source`] cuts bytes into [`Chunk`]s, [`parse_chunk`] reads a chunk's [`Exchange`]s, and a [`ReadReport`] says what
+//! could not be read. [`read`] reads a single text.
 
 pub mod account;
+mod bad;
+mod body;
+mod content;
+mod envelope;
+mod format;
+mod json;
 pub mod limits;
 pub mod record;
+mod report;
+mod source;
 pub mod time;
+mod write;
 
-pub use account::AccountFact;
+pub mod anthropic;
+pub mod bedrock;
+pub mod litellm;
+pub mod native;
+pub mod openai;
+pub mod otlp;
+
+pub use account::{AccountFact, read_account};
+pub use bad::{BadRecord, Notes, Warning};
+pub use format::{Format, Position, UnknownFormat, read};
 pub use record::{
-    AccountId, Assurance, Client, Content, EndUserId, Exchange, ExchangeId, KeyId, Message, Network, Operation, OrgId, Params,
-    Part, Request, Response, Role, SessionId, Tool, Usage,
+    AccountId, Assurance, Client, Content, EndUserId, Exchange, ExchangeId, KeyId, Message, Network, Operation, OrgId,
+    Params, Part, Request, Response, Role, SessionId, Tool, Usage,
 };
+pub use report::{BadLine, ReadReport, first_time, parse_accounts, parse_chunk};
+pub use source::{Chunk, Progress, Source, SourceError};
 pub use time::Time;
+pub use write::{write_account, write_native};

@@ -11,3 +11,21 @@ pub const MESSAGES_MAX: usize = 4096;
 
 /// The most bad lines whose file, line and reason are kept; all of them are counted.
 pub const BAD_LINES_KEPT_MAX: usize = 1000;
+
+/// The most JSON values in one record; it bounds the memory that a record takes beyond its text.
+pub const JSON_VALUES_MAX: usize = 1_000_000;
+
+/// The longest id, in bytes. A longer one counts as wrong.
+pub const ID_BYTES_MAX: usize = 2048;
+
+/// The most characters of user input quoted in a message.
+pub const QUOTE_CHARS_MAX: usize = 40;
+
+/// The usual size of a chunk of lines, in bytes; a chunk that holds one long record is as long as that record.
+pub const CHUNK_BYTES: usize = 1024 * 1024;
+
+/// The largest zstd window accepted, as a power of two in bytes; it bounds what decompression takes.
+pub const ZSTD_WINDOW_LOG_MAX: u32 = 27;
+
+/// Records of a chunk that are tried for its first time.
+pub const FIRST_TIME_RECORDS_MAX: usize = 16;

@@ -5,12 +5,15 @@
 
 use std::borrow::Cow;
 
+use serde::ser::{SerializeMap, Serializer};
+use serde::{Deserialize, Serialize};
+
 use crate::Time;
 
 macro_rules! ids {
     ($($(#[$doc:meta])* $name:ident),* $(,)?) => {$(
         $(#[$doc])*
-        #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
+        #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
         #[serde(transparent)]
         pub struct $name<'a>(#[serde(borrow)] pub Cow<'a, str>);
 
@@ -33,6 +36,12 @@ macro_rules! ids {
                 $name(Cow::Owned(text))
             }
         }
+
+        impl<'a> From<Cow<'a, str>> for $name<'a> {
+            fn from(text: Cow<'a, str>) -> Self {
+                $name(text)
+            }
+        }
     )*};
 }
 
@@ -52,7 +61,9 @@ ids! {
 }
 
 /// One request to a model and what came back.
-#[derive(Clone, Debug, PartialEq)]
+///
+/// It serialises as one native record; [`crate::write_native`] writes it as a line.
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Exchange<'a> {
     /// Generated from content and position when the source has none.
     pub id: ExchangeId<'a>,
@@ -61,33 +72,45 @@ pub struct Exchange<'a> {
     /// Who pays.
     pub account: AccountId<'a>,
     /// The verified organisation behind the account.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub org: Option<OrgId<'a>>,
     /// The credential used.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub key: Option<KeyId<'a>>,
     /// The caller's own user.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub end_user: Option<EndUserId<'a>>,
     /// The conversation or agent run.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub session: Option<SessionId<'a>>,
     /// The kind of call.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub operation: Option<Operation>,
     /// The model asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub model: Option<Cow<'a, str>>,
     /// Where the request came from.
+    #[serde(skip_serializing_if = "is_default")]
     pub client: Client<'a>,
     /// What was asked.
     pub request: Request<'a>,
     /// What came back.
+    #[serde(skip_serializing_if = "is_default")]
     pub response: Response<'a>,
     /// What it cost.
+    #[serde(skip_serializing_if = "is_default")]
     pub usage: Usage,
     /// The HTTP status of the reply.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub status: Option<u16>,
     /// From the request's arrival to the reply's end, in milliseconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub duration_ms: Option<f64>,
 }
 
 /// The kind of call.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Operation {
     /// OpenAI Chat Completions and look-alikes.
     Chat,
@@ -106,26 +129,34 @@ pub enum Operation {
 }
 
 /// Where a request came from.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Client<'a> {
     /// The address, as text.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub ip: Option<Cow<'a, str>>,
     /// The autonomous system number.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub asn: Option<u32>,
     /// ISO 3166-1 alpha-2.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub country: Option<Cow<'a, str>>,
     /// The kind of network.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub network: Option<Network>,
     /// TLS client fingerprint; taken as input, never computed here.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub ja4: Option<Cow<'a, str>>,
     /// HTTP client fingerprint; taken as input, never computed here.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub ja4h: Option<Cow<'a, str>>,
     /// The `User-Agent` header.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub user_agent: Option<Cow<'a, str>>,
 }
 
 /// The kind of network an address belongs to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Network {
     /// A data centre.
     Hosting,
@@ -144,20 +175,23 @@ pub enum Network {
 }
 
 /// What was asked.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Request<'a> {
     /// The system prompt, apart from the turns.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub system: Option<Content<'a>>,
     /// The turns, oldest first. A system prompt among them stays there.
     pub messages: Vec<Message<'a>>,
     /// The tools on offer.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub tools: Vec<Tool<'a>>,
     /// Decoding settings.
+    #[serde(skip_serializing_if = "is_default")]
     pub params: Params<'a>,
 }
 
 /// One turn.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Message<'a> {
     /// Who speaks.
     pub role: Role,
@@ -166,7 +200,8 @@ pub struct Message<'a> {
 }
 
 /// Who speaks in a turn.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Role {
     /// System or developer.
     System,
@@ -181,7 +216,8 @@ pub enum Role {
 }
 
 /// What is said in a turn: plain text, or parts in order.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(untagged)]
 pub enum Content<'a> {
     /// Plain text.
     Text(Cow<'a, str>),
@@ -238,72 +274,113 @@ impl Part<'_> {
     }
 }
 
+/// Each variant as the content part of that meaning which reads back exactly as it was.
+impl Serialize for Part<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(None)?;
+        let mut entry = |key, value: &str| map.serialize_entry(key, value);
+        match self {
+            Part::Text(text) => entry("type", "text").and_then(|()| entry("text", text)),
+            Part::Reasoning(text) => entry("type", "thinking").and_then(|()| entry("thinking", text)),
+            Part::SealedReasoning(blob) => entry("type", "redacted_thinking").and_then(|()| entry("data", blob)),
+            Part::ToolCall { name, input } => entry("type", "function_call")
+                .and_then(|()| entry("name", name))
+                .and_then(|()| entry("arguments", input)),
+            Part::ToolResult(text) => entry("type", "tool_result").and_then(|()| entry("content", text)),
+            Part::Media => entry("type", "image"),
+        }?;
+        map.end()
+    }
+}
+
 /// A tool on offer.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Tool<'a> {
     /// Its name.
     pub name: Cow<'a, str>,
     /// Its description, when the full definition was logged.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub description: Option<Cow<'a, str>>,
 }
 
 /// Decoding settings. Absent means the caller left it to the server, or the source does not log it.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Params<'a> {
     /// Sampling temperature.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub temperature: Option<f32>,
     /// Nucleus sampling.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub top_p: Option<f32>,
     /// Output budget in tokens, under any of its names.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub max_tokens: Option<u32>,
     /// Alternatives asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub n: Option<u32>,
     /// Whether log-probabilities were asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub logprobs: Option<bool>,
     /// How many alternatives' log-probabilities per token.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub top_logprobs: Option<u32>,
     /// Whether token biases were set.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub logit_bias: Option<bool>,
     /// Whether the prompt is to be echoed back.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub echo: Option<bool>,
     /// Sampling seed.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub seed: Option<i64>,
     /// Whether the reply is streamed.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub stream: Option<bool>,
     /// How hard the model is to think.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub reasoning_effort: Option<Cow<'a, str>>,
 }
 
 /// What came back. Every field may be missing: a log of requests alone is a log.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Response<'a> {
     /// The answer's text.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub content: Option<Cow<'a, str>>,
     /// The readable reasoning.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub reasoning: Option<Cow<'a, str>>,
     /// Names of the tools called.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub tool_calls: Vec<Cow<'a, str>>,
     /// Why the model stopped.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub finish_reason: Option<Cow<'a, str>>,
     /// Whether the model refused.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub refused: Option<bool>,
 }
 
 /// What an exchange cost, in tokens.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Usage {
     /// Of the request.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub input_tokens: Option<u64>,
     /// Of the reply, reasoning included when the source counts it so.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub output_tokens: Option<u64>,
     /// Of the reasoning.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub reasoning_tokens: Option<u64>,
     /// Of the request, served from a cache.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub cached_tokens: Option<u64>,
 }
 
 /// How well the provider knows who stands behind an account, weakest first.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Assurance {
     /// Not at all.
     #[default]
@@ -318,4 +395,8 @@ pub enum Assurance {
     Business,
     /// A contract was signed.
     Contract,
+}
+
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
 }

@@ -89,7 +89,9 @@ impl Signals {
 /// ones of earlier exchanges.
 fn asked<'e>(exchange: &'e Exchange<'_>) -> impl Iterator<Item = &'e str> {
     let request = &exchange.request;
-    let of = |role: Role| request.messages.iter().filter(move |message| message.role == role).map(|message| &message.content);
+    let of = |role: Role| {
+        request.messages.iter().filter(move |message| message.role == role).map(|message| &message.content)
+    };
     let first = of(Role::User).next();
     let last = of(Role::User).next_back().filter(|last| first.is_some_and(|first| !std::ptr::eq(first, *last)));
     request.system.iter().chain(of(Role::System)).chain(first).chain(last).flat_map(Content::texts)

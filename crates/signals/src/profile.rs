@@ -44,6 +44,9 @@ mod tests {
         assert_eq!(params(&a), params(&b));
         assert_ne!(params(&a), params(&c));
         assert_eq!(params(&Params::default()), None);
-        assert_ne!(params(&Params { n: Some(1), ..Params::default() }), params(&Params { max_tokens: Some(1), ..Params::default() }));
+        assert_ne!(
+            params(&Params { n: Some(1), ..Params::default() }),
+            params(&Params { max_tokens: Some(1), ..Params::default() })
+        );
     }
 }

@@ -127,7 +127,10 @@ mod tests {
     }
 
     fn words(from: usize, count: usize) -> String {
-        (from..from + count).map(|i| format!("w{}x", (b'a' + (i % 26) as u8) as char).repeat(1 + i / 26)).collect::<Vec<_>>().join(" ")
+        (from..from + count)
+            .map(|i| format!("w{}x", (b'a' + (i % 26) as u8) as char).repeat(1 + i / 26))
+            .collect::<Vec<_>>()
+            .join(" ")
     }
 
     #[test]

@@ -10,9 +10,10 @@
 use std::collections::BTreeMap;
 
 use super::{Scene, evidence, hedged};
-use crate::account::Account;
+use crate::account::{Account, Accounts};
 use crate::evalue::mean;
 use crate::finding::{Evidence, SignalFamily};
+use crate::group::Group;
 use crate::value::{Kind, Value, Values};
 
 /// Weighs what is shared.
@@ -27,11 +28,11 @@ pub fn weigh(scene: &Scene<'_>) -> Option<Evidence> {
     let ln_e = mean(&pieces.iter().map(|&(_, ln)| ln).collect::<Vec<_>>());
     pieces.sort_by(|a, b| b.1.total_cmp(&a.1));
     let (strongest, _) = *pieces.first()?;
-    let (known, distinct, largest, name) = commonest(&members, strongest, scene.values);
+    let known = members.iter().filter(|account| account.holds(strongest).known()).count() as u64;
     let text = if ln_e > 0.0 {
-        format!("{known} accounts hold {distinct} different values of {}; {largest} share {name}.", plural(strongest))
+        describe(&members, strongest, scene.values)
     } else {
-        format!("No rare infrastructure is shared: {known} accounts hold {distinct} different values of {}.", plural(strongest))
+        format!("No rare infrastructure is shared among the {known} accounts for which it is known.")
     };
     Some(evidence(SignalFamily::Infrastructure, ln_e, known, text))
 }
@@ -68,24 +69,70 @@ pub fn sharing(members: &[&Account], kind: Kind, values: &Values) -> Option<f64>
     Some(mean(&ratios))
 }
 
-fn commonest<'a>(members: &[&Account], kind: Kind, values: &'a Values) -> (u64, u64, u64, &'a str) {
-    let mut counts: BTreeMap<Value, u64> = BTreeMap::new();
-    for account in members {
-        if account.holds(kind).known() {
-            *counts.entry(account.holds(kind)).or_default() += 1;
-        }
-    }
-    let largest = counts.iter().max_by_key(|&(&value, &count)| (count, std::cmp::Reverse(value)));
-    let (value, count) = largest.map_or((Value::default(), 0), |(&value, &count)| (value, count));
-    (counts.values().sum(), counts.len() as u64, count, values.name(value))
+/// Where a group comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// Most of it from one address block or one mail domain: a campus, an office, an event.
+    One,
+    /// From several.
+    Many,
 }
 
-fn plural(kind: Kind) -> String {
-    format!("{}s", kind.name()).replace("kind of networks", "kinds of network").replace("countrys", "countries")
+/// Where a group comes from.
+#[must_use]
+pub fn place(group: &Group, accounts: &Accounts) -> Place {
+    let one = |kind: Kind| {
+        let counts = counts(group.iter(accounts), kind);
+        let largest = counts.values().copied().max().unwrap_or(0);
+        largest as f64 >= ONE_PLACE_SHARE * group.accounts.len() as f64
+    };
+    if one(Kind::Block) || one(Kind::EmailDomain) { Place::One } else { Place::Many }
+}
+
+fn counts<'a>(members: impl Iterator<Item = &'a Account>, kind: Kind) -> BTreeMap<Value, u64> {
+    let mut counts: BTreeMap<Value, u64> = BTreeMap::new();
+    for value in members.map(|account| account.holds(kind)).filter(|value| value.known()) {
+        *counts.entry(value).or_default() += 1;
+    }
+    counts
+}
+
+/// How members hold values of `kind`, in words: the value that is most theirs and how much sharing there is.
+fn describe(members: &[&Account], kind: Kind, values: &Values) -> String {
+    let counts = counts(members.iter().copied(), kind);
+    let known: u64 = counts.values().sum();
+    let shared: u64 = counts.values().filter(|&&count| count > 1).sum();
+    let surprise = |value: Value, count: u64| {
+        let elsewhere = values.holders(value).saturating_sub(count) as f64;
+        let expected = known as f64 * (elsewhere + 0.5) / (values.known(kind).saturating_sub(known) as f64 + 1.0);
+        count as f64 * (count as f64 / expected).ln()
+    };
+    let theirs = counts.iter().max_by(|a, b| surprise(*a.0, *a.1).total_cmp(&surprise(*b.0, *b.1)).then(b.0.cmp(a.0)));
+    let Some((&value, &count)) = theirs else { return String::new() };
+    let elsewhere = values.holders(value).saturating_sub(count);
+    format!(
+        "{known} accounts hold {} different {}; {shared} of them share theirs with another member. {count} have {}, which \
+         {elsewhere} other accounts have.",
+        counts.len(),
+        plural(kind),
+        values.name(value)
+    )
+}
+
+fn plural(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Payment => "payment instruments",
+        Kind::EmailDomain => "mail domains",
+        Kind::Block => "address blocks",
+        Kind::Asn => "network operators",
+        _ => "values",
+    }
 }
 
 /// Kinds in which sharing means something. Software and settings come with the tool that an honest group shares as well.
 pub const KINDS: [Kind; 4] = [Kind::Payment, Kind::EmailDomain, Kind::Block, Kind::Asn];
+/// A group is from one place from this share of its accounts.
+const ONE_PLACE_SHARE: f64 = 0.6;
 /// How readily members bring new values: hardly, sometimes, often.
 const NEW_VALUE_RATES: [f64; 3] = [1.0, 10.0, 100.0];
 /// Fewer known members give no evidence.

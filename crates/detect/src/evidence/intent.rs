@@ -24,7 +24,12 @@ pub fn weigh(scene: &Scene<'_>) -> Option<Evidence> {
     for &(capability, share) in &taken {
         let elsewhere = scene.reference.intents.get(capability.index()).copied().unwrap_or(1.0);
         ratio += published(capability) / elsewhere.max(SHARE_MIN);
-        words.push(format!("{} ({:.0} % of requests, {:.0} % elsewhere)", capability.name(), share * 100.0, elsewhere * 100.0));
+        words.push(format!(
+            "{} ({:.0} % of requests, {:.0} % elsewhere)",
+            capability.name(),
+            share * 100.0,
+            elsewhere * 100.0
+        ));
     }
     let general = published(Capability::General) / 0.5;
     let text = match words.as_slice() {
@@ -41,8 +46,11 @@ pub fn taken(intents: &[u32; Capability::ALL.len()], total: u32) -> Vec<(Capabil
     let share = |capability: Capability| {
         intents.get(capability.index()).map_or(0.0, |&count| f64::from(count) / f64::from(total.max(1)))
     };
-    let mut taken: Vec<(Capability, f64)> =
-        Capability::ALL.into_iter().map(|capability| (capability, share(capability))).filter(|&(_, share)| share >= 0.5).collect();
+    let mut taken: Vec<(Capability, f64)> = Capability::ALL
+        .into_iter()
+        .map(|capability| (capability, share(capability)))
+        .filter(|&(_, share)| share >= 0.5)
+        .collect();
     taken.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
     taken
 }

@@ -27,7 +27,8 @@ pub fn weigh(scene: &Scene<'_>) -> Option<Evidence> {
     if pieces.is_empty() {
         return None;
     }
-    let mut created: Vec<i64> = members.iter().filter_map(|account| account.created.map(|time| time.seconds())).collect();
+    let mut created: Vec<i64> =
+        members.iter().filter_map(|account| account.created.map(|time| time.seconds())).collect();
     created.sort_unstable();
     let half = shortest_half(&created);
     let text = match half {

@@ -1,0 +1,115 @@
+//! Why something could not be read. Messages are lower case, put user input in backticks and cut it short.
+
+use std::fmt;
+
+use crate::{Time, limits};
+
+/// Why a text is not a record.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum BadRecord {
+    /// The text is not JSON.
+    #[error("not JSON: {reason} at column {column}")]
+    NotJson {
+        /// What the parser met.
+        reason: String,
+        /// Where, counted in bytes from 1.
+        column: usize,
+    },
+    /// The bytes are not UTF-8.
+    #[error("not UTF-8 at byte {column}")]
+    NotUtf8 {
+        /// The first wrong byte, counted from 1.
+        column: usize,
+    },
+    /// The text is longer than [`limits::RECORD_BYTES_MAX`].
+    #[error("longer than {} bytes", limits::RECORD_BYTES_MAX)]
+    TooLong,
+    /// The text holds more JSON values than [`limits::JSON_VALUES_MAX`].
+    #[error("more than {} JSON values in one record", limits::JSON_VALUES_MAX)]
+    TooManyValues,
+    /// A required field is missing or null.
+    #[error("`{field}` is missing, expected {expected}")]
+    Missing {
+        /// The field.
+        field: &'static str,
+        /// What it has to hold.
+        expected: &'static str,
+    },
+    /// A required field holds something else.
+    #[error("`{field}` is {found}, expected {expected}")]
+    Wrong {
+        /// The field.
+        field: &'static str,
+        /// What it holds, cut short.
+        found: String,
+        /// What it has to hold.
+        expected: &'static str,
+    },
+    /// The record lies more than [`limits::FUTURE_SECONDS_MAX`] after the reader's reference time.
+    #[error("`time` is `{time}`, more than {} hours ahead", limits::FUTURE_SECONDS_MAX / 3600)]
+    Future {
+        /// The record's time.
+        time: Time,
+    },
+    /// Nothing in the object says which format it is.
+    #[error("in no known format, expected `time`, `account` and `request`, or a log of a known kind")]
+    UnknownFormat,
+}
+
+/// An optional field that was dropped because it held something else than expected.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Warning {
+    /// The object the field is in, dotted; empty at the top.
+    pub path: &'static str,
+    /// The field.
+    pub key: &'static str,
+    /// What it has to hold.
+    pub expected: &'static str,
+}
+
+impl fmt::Display for Warning {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let dot = if self.path.is_empty() || self.key.starts_with('[') { "" } else { "." };
+        write!(f, "`{}{dot}{}` dropped, expected {}", self.path, self.key, self.expected)
+    }
+}
+
+/// What is worth telling about records that were read all the same.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Notes {
+    /// How often each optional field was dropped.
+    pub warnings: std::collections::BTreeMap<Warning, u64>,
+    /// OTLP spans that are no model calls.
+    pub skipped_spans: u64,
+}
+
+impl Notes {
+    /// Counts a dropped field.
+    pub(crate) fn warn(&mut self, path: &'static str, key: &'static str, expected: &'static str) {
+        *self.warnings.entry(Warning { path, key, expected }).or_default() += 1;
+    }
+
+    /// Adds what `other` noted.
+    pub fn merge(&mut self, other: Notes) {
+        for (warning, count) in other.warnings {
+            *self.warnings.entry(warning).or_default() += count;
+        }
+        self.skipped_spans += other.skipped_spans;
+    }
+}
+
+/// User input for a message: in backticks, control characters escaped, cut at [`limits::QUOTE_CHARS_MAX`].
+pub(crate) fn quote(text: &str) -> String {
+    let mut quoted = String::from("`");
+    let mut chars = text.chars();
+    for c in chars.by_ref().take(limits::QUOTE_CHARS_MAX) {
+        if c.is_control() {
+            quoted.extend(c.escape_default());
+        } else {
+            quoted.push(c);
+        }
+    }
+    quoted.push_str(if chars.next().is_some() { "…`" } else { "`" });
+    quoted
+}

@@ -1,0 +1,299 @@
+//! Content parts, turns and tools, as OpenAI, Anthropic, Bedrock Converse and OpenTelemetry write them.
+//!
+//! One reader serves all of them: their shapes differ enough to tell them apart part by part. A part of an unknown kind
+//! keeps its text if it has one, else it counts as media; nothing here fails.
+
+use std::borrow::Cow;
+
+use crate::bad::Notes;
+use crate::json::{Fields, Json};
+use crate::{Content, Message, Part, Role, Tool, limits};
+
+/// What is said in a turn: a string, or parts, or one part.
+pub(crate) fn content<'a>(json: Json<'a>, path: &'static str, notes: &mut Notes) -> Content<'a> {
+    match json {
+        Json::Text(text) => Content::Text(text),
+        Json::Null => Content::default(),
+        json => Content::Parts(parts(json, path, notes)),
+    }
+}
+
+/// As [`content`], always as parts; an empty string is none.
+pub(crate) fn parts<'a>(json: Json<'a>, path: &'static str, notes: &mut Notes) -> Vec<Part<'a>> {
+    let mut out = Vec::new();
+    match json {
+        Json::List(list) => {
+            out.reserve(list.len());
+            list.into_iter().for_each(|json| part(json, path, notes, &mut out));
+        }
+        Json::Text(text) if text.is_empty() => {}
+        json => part(json, path, notes, &mut out),
+    }
+    out
+}
+
+/// Turns, oldest first: a list of messages or Responses items, one of them, or a string, which is the caller's.
+pub(crate) fn messages<'a>(json: Json<'a>, path: &'static str, notes: &mut Notes) -> Vec<Message<'a>> {
+    let mut out = Vec::new();
+    match json.unwrapped() {
+        Json::List(list) => {
+            out.reserve(list.len());
+            list.into_iter().for_each(|json| message(json, path, notes, &mut out));
+        }
+        json => message(json, path, notes, &mut out),
+    }
+    keep_latest(&mut out, path, notes);
+    out
+}
+
+/// Drops the oldest turns past [`limits::MESSAGES_MAX`].
+fn keep_latest(messages: &mut Vec<Message<'_>>, path: &'static str, notes: &mut Notes) {
+    if let Some(excess @ 1..) = messages.len().checked_sub(limits::MESSAGES_MAX) {
+        messages.drain(..excess);
+        notes.warn(path, "[oldest]", "fewer messages");
+    }
+}
+
+/// The role a word stands for.
+pub(crate) fn role(word: &str) -> Role {
+    match word {
+        "system" | "developer" => Role::System,
+        "user" | "human" => Role::User,
+        "assistant" | "model" | "ai" | "chatbot" => Role::Assistant,
+        "tool" | "function" | "ipython" => Role::Tool,
+        word if word.bytes().any(|byte| byte.is_ascii_uppercase()) => role(&word.to_ascii_lowercase()),
+        _ => Role::Other,
+    }
+}
+
+/// The tools on offer: names, or definitions of any kind.
+pub(crate) fn tools<'a>(json: Json<'a>, path: &'static str, notes: &mut Notes) -> Vec<Tool<'a>> {
+    let Some(list) = json.unwrapped().list() else {
+        notes.warn(path, "tools", "a list");
+        return Vec::new();
+    };
+    list.into_iter().filter_map(|json| tool(json, path, notes)).collect()
+}
+
+fn tool<'a>(json: Json<'a>, path: &'static str, notes: &mut Notes) -> Option<Tool<'a>> {
+    let object = match json.unwrapped() {
+        Json::Text(name) => {
+            return Some(Tool { name, description: None });
+        }
+        Json::Object(object) => object,
+        _ => {
+            notes.warn(path, "tools[]", "a name or a definition");
+            return None;
+        }
+    };
+    let mut outer = Fields::new(path, object);
+    // Tools that the provider runs have a type and perhaps no name.
+    let kind = outer.text(&["server_label", "type"], notes);
+    let inner = ["function", "toolSpec", "custom"].into_iter().find_map(|key| outer.fields_if(key, path));
+    let mut fields = inner.unwrap_or(outer);
+    let name = fields.text(&["name"], notes).or(kind);
+    if name.is_none() {
+        notes.warn(path, "tools[].name", "a string");
+    }
+    Some(Tool { name: name?, description: fields.text(&["description"], notes) })
+}
+
+fn message<'a>(json: Json<'a>, path: &'static str, notes: &mut Notes, out: &mut Vec<Message<'a>>) {
+    let object = match json {
+        Json::Text(text) => {
+            return out.push(Message { role: Role::User, content: Content::Text(text) });
+        }
+        Json::Object(object) => object,
+        _ => return notes.warn(path, "[]", "a message"),
+    };
+    if !object.has("role") && object.get_text("type").is_some_and(|kind| kind != "message") {
+        return item(Json::Object(object), path, notes, out);
+    }
+    let mut fields = Fields::new(path, object);
+    let role = fields.text(&["role"], notes).map_or(Role::Other, |word| role(&word));
+    // OpenTelemetry puts the parts under `parts`.
+    let body = fields.take("content").or_else(|| fields.take("parts")).unwrap_or(Json::Null);
+    let mut said = content(body, path, notes);
+    let reasoning = fields.take("reasoning_content").or_else(|| fields.take("reasoning")).and_then(Json::text);
+    let refusal = fields.take("refusal").and_then(Json::text);
+    let calls = fields.take("tool_calls").into_iter().chain(fields.take("function_call"));
+    let calls: Vec<Part> = calls.flat_map(|json| parts(json, path, notes)).collect();
+    if reasoning.is_some() || refusal.is_some() || !calls.is_empty() {
+        let spoken = match said {
+            Content::Text(text) if text.is_empty() => Vec::new(),
+            Content::Text(text) => vec![Part::Text(text)],
+            Content::Parts(parts) => parts,
+        };
+        said = Content::Parts(
+            reasoning
+                .map(Part::Reasoning)
+                .into_iter()
+                .chain(spoken)
+                .chain(refusal.map(Part::Text))
+                .chain(calls)
+                .collect(),
+        );
+    }
+    out.push(Message { role, content: said });
+}
+
+/// A Responses item that is no message: a call, its result, reasoning.
+fn item<'a>(json: Json<'a>, path: &'static str, notes: &mut Notes, out: &mut Vec<Message<'a>>) {
+    let parts = parts(json, path, notes);
+    let role = match parts.first() {
+        Some(Part::ToolResult(_)) => Role::Tool,
+        Some(Part::Reasoning(_) | Part::SealedReasoning(_) | Part::ToolCall { .. }) => Role::Assistant,
+        Some(Part::Text(_) | Part::Media) => Role::User,
+        None => return,
+    };
+    out.push(Message { role, content: Content::Parts(parts) });
+}
+
+/// Reads one part; a reasoning part may give several.
+fn part<'a>(json: Json<'a>, path: &'static str, notes: &mut Notes, out: &mut Vec<Part<'a>>) {
+    let object = match json {
+        Json::Text(text) => return out.push(Part::Text(text)),
+        Json::Object(object) => object,
+        _ => return notes.warn(path, "content", "a string or content parts"),
+    };
+    let mut fields = Fields::new(path, object);
+    let kind = fields.take("type").and_then(Json::text);
+    match kind.as_deref() {
+        Some("text" | "input_text" | "output_text") => text(&mut fields, path, notes, out),
+        Some("refusal") => out.extend(fields.text(&["refusal", "content"], notes).map(Part::Text)),
+        Some("thinking" | "reasoning" | "reasoning_text" | "summary_text" | "redacted_thinking") => {
+            reasoning(&mut fields, path, notes, out);
+        }
+        Some(kind) if is_call(kind) => call(&mut fields, path, notes, out),
+        Some(kind) if is_result(kind) => result(&mut fields, path, notes, out),
+        Some(kind) if is_media(kind) => out.push(Part::Media),
+        Some("item_reference" | "compaction" | "cache_point") => {}
+        Some(_) | None => untagged(&mut fields, kind.is_some(), path, notes, out),
+    }
+}
+
+fn is_call(kind: &str) -> bool {
+    kind.ends_with("tool_use") || kind.ends_with("_call") || kind == "function"
+}
+
+fn is_result(kind: &str) -> bool {
+    kind.ends_with("_result") || kind.ends_with("_call_output") || kind.ends_with("_call_response")
+}
+
+fn is_media(kind: &str) -> bool {
+    let kind = kind.strip_prefix("input_").unwrap_or(kind);
+    let starts = ["image", "audio", "file", "document", "video", "media", "blob", "uri", "container_upload"];
+    starts.iter().any(|start| kind.starts_with(start))
+}
+
+/// A text part: `text` (a string, or an object with `value`), or `content` as OpenTelemetry writes it.
+fn text<'a>(fields: &mut Fields<'a>, path: &'static str, notes: &mut Notes, out: &mut Vec<Part<'a>>) {
+    let text = match fields.take("text").or_else(|| fields.take("content")) {
+        Some(Json::Text(text)) => Some(text),
+        Some(Json::Object(mut object)) => object.take("value").or_else(|| object.take("text")).and_then(Json::text),
+        _ => None,
+    };
+    match text {
+        Some(text) => out.push(Part::Text(text)),
+        None => notes.warn(path, "content[].text", "a string"),
+    }
+}
+
+/// Reasoning: readable text, then what is sealed (a signature or an encrypted copy).
+fn reasoning<'a>(fields: &mut Fields<'a>, path: &'static str, notes: &mut Notes, out: &mut Vec<Part<'a>>) {
+    for key in ["thinking", "text", "reasoning", "summary", "content"] {
+        match fields.take(key) {
+            Some(Json::Text(text)) if text.is_empty() => {}
+            Some(Json::Text(text)) => out.push(Part::Reasoning(text)),
+            Some(json @ Json::List(_)) => out.extend(parts(json, path, notes).into_iter().map(|part| match part {
+                Part::Text(text) => Part::Reasoning(text),
+                part => part,
+            })),
+            _ => {}
+        }
+    }
+    let sealed = ["signature", "data", "encrypted_content"].into_iter().filter_map(|key| fields.take(key)?.text());
+    out.extend(sealed.filter(|blob| !blob.is_empty()).map(Part::SealedReasoning));
+}
+
+/// A tool call; OpenAI nests it under `function` or `custom`.
+fn call<'a>(fields: &mut Fields<'a>, path: &'static str, notes: &mut Notes, out: &mut Vec<Part<'a>>) {
+    let mut inner = ["function", "custom"].into_iter().find_map(|key| fields.fields_if(key, path));
+    let fields = inner.as_mut().unwrap_or(fields);
+    let input = ["input", "arguments", "action"].into_iter().find_map(|key| fields.take(key));
+    let input = input.map_or(Cow::Borrowed(""), into_text);
+    match fields.text(&["name", "server_label"], notes) {
+        Some(name) => out.push(Part::ToolCall { name, input }),
+        None if input.is_empty() => notes.warn(path, "content[].name", "a string"),
+        // Built-in tools of the Responses API have a type and no name.
+        None => out.push(Part::ToolCall { name: Cow::Borrowed(""), input }),
+    }
+}
+
+/// What a tool returned: a string, nested parts, or anything else as JSON.
+fn result<'a>(fields: &mut Fields<'a>, path: &'static str, notes: &mut Notes, out: &mut Vec<Part<'a>>) {
+    let body = ["content", "output", "response", "result"].into_iter().find_map(|key| fields.take(key));
+    let text = match body {
+        None => Cow::Borrowed(""),
+        Some(json @ Json::List(_)) => joined(&Content::Parts(parts(json, path, notes))),
+        Some(json) => into_text(json),
+    };
+    out.push(Part::ToolResult(text));
+}
+
+/// Parts told apart by their key: Bedrock Converse, and whatever else has a text.
+fn untagged<'a>(fields: &mut Fields<'a>, tagged: bool, path: &'static str, notes: &mut Notes, out: &mut Vec<Part<'a>>) {
+    if matches!(fields.peek().get("text"), Some(Json::Text(_) | Json::Object(_))) {
+        return text(fields, path, notes, out);
+    }
+    if fields.peek().has("function") {
+        return call(fields, path, notes, out);
+    }
+    if let Some(mut inner) = fields.fields_if("toolUse", path) {
+        return call(&mut inner, path, notes, out);
+    }
+    if let Some(mut inner) = fields.fields_if("toolResult", path) {
+        return result(&mut inner, path, notes, out);
+    }
+    if let Some(mut inner) = fields.fields_if("guardContent", path) {
+        return text(&mut inner, path, notes, out);
+    }
+    if let Some(mut inner) = fields.fields_if("reasoningContent", path) {
+        let mut readable = inner.fields_if("reasoningText", path);
+        reasoning(readable.as_mut().unwrap_or(&mut inner), path, notes, out);
+        return out.extend(inner.take("redactedContent").and_then(Json::text).map(Part::SealedReasoning));
+    }
+    if ["image", "document", "video", "audio"].into_iter().any(|key| fields.peek().has(key)) {
+        return out.push(Part::Media);
+    }
+    if fields.peek().has("json") {
+        return out.extend(fields.take("json").map(|json| Part::Text(into_text(json))));
+    }
+    if fields.peek().has("name") {
+        return call(fields, path, notes, out);
+    }
+    if fields.peek().has("cachePoint") {
+        return;
+    }
+    notes.warn(path, "content[].type", "a known kind of part");
+    if tagged {
+        out.push(Part::Media);
+    }
+}
+
+/// A value as text: a string as it is, anything else as JSON.
+pub(crate) fn into_text(json: Json<'_>) -> Cow<'_, str> {
+    match json {
+        Json::Text(text) => text,
+        json => Cow::Owned(json.to_text()),
+    }
+}
+
+/// The texts of `content`, one to a line.
+fn joined<'a>(content: &Content<'a>) -> Cow<'a, str> {
+    let mut texts = content.texts();
+    let (Some(first), None) = (texts.next(), texts.next()) else {
+        return Cow::Owned(content.texts().collect::<Vec<_>>().join("\n"));
+    };
+    Cow::Owned(first.to_owned())
+}

@@ -1,0 +1,505 @@
+//! JSON as a tree that borrows its strings, and typed access to it that drops what does not fit and says so.
+//!
+//! Formats are too loose for one derived struct: content is a string or parts, ids are strings or numbers, bodies are
+//! objects or JSON in a string. So a record is parsed once into this tree and read from it. A tree has at most
+//! [`limits::JSON_VALUES_MAX`] values; nesting is bounded by `serde_json` (128); of two equal keys the last counts.
+
+use std::borrow::Cow;
+use std::cell::Cell;
+use std::fmt;
+
+use serde::de::{self, DeserializeSeed, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::ser::{Serialize, SerializeMap, Serializer};
+
+use crate::bad::{BadRecord, Notes, quote};
+use crate::{Time, limits};
+
+/// A JSON value.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Json<'a> {
+    Null,
+    Bool(bool),
+    Unsigned(u64),
+    Signed(i64),
+    Float(f64),
+    Text(Cow<'a, str>),
+    List(Vec<Json<'a>>),
+    Object(Object<'a>),
+}
+
+/// A JSON object, its entries in order.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Object<'a>(Vec<(Cow<'a, str>, Json<'a>)>);
+
+/// An object that is being read: values are taken out by key, and what does not fit is noted under `path`.
+#[derive(Clone, Debug)]
+pub(crate) struct Fields<'a> {
+    path: &'static str,
+    object: Object<'a>,
+}
+
+impl<'a> Json<'a> {
+    /// Parses a whole text.
+    pub(crate) fn parse(text: &'a str) -> Result<Self, BadRecord> {
+        let left = Cell::new(limits::JSON_VALUES_MAX);
+        let mut parser = serde_json::Deserializer::from_str(text);
+        Node { left: &left }
+            .deserialize(&mut parser)
+            .and_then(|json| parser.end().map(|()| json))
+            .map_err(|error| if error.is_data() { BadRecord::TooManyValues } else { not_json(&error) })
+    }
+
+    /// Parses a text that does not live as long as the record.
+    pub(crate) fn parse_owned(text: &str) -> Option<Json<'static>> {
+        Json::parse(text).ok().map(Json::into_owned)
+    }
+
+    fn into_owned(self) -> Json<'static> {
+        match self {
+            Json::Null => Json::Null,
+            Json::Bool(value) => Json::Bool(value),
+            Json::Unsigned(value) => Json::Unsigned(value),
+            Json::Signed(value) => Json::Signed(value),
+            Json::Float(value) => Json::Float(value),
+            Json::Text(text) => Json::Text(Cow::Owned(text.into_owned())),
+            Json::List(list) => Json::List(list.into_iter().map(Json::into_owned).collect()),
+            Json::Object(Object(entries)) => Json::Object(Object(
+                entries.into_iter().map(|(key, value)| (Cow::Owned(key.into_owned()), value.into_owned())).collect(),
+            )),
+        }
+    }
+
+    /// A value that may be written as JSON in a string, as what it stands for.
+    pub(crate) fn unwrapped(self) -> Json<'a> {
+        match &self {
+            Json::Text(text) if text.trim_start().starts_with(['{', '[']) => Json::parse_owned(text).unwrap_or(self),
+            _ => self,
+        }
+    }
+
+    pub(crate) fn text(self) -> Option<Cow<'a, str>> {
+        if let Json::Text(text) = self { Some(text) } else { None }
+    }
+
+    /// An id: a text or a whole number, not empty, within [`limits::ID_BYTES_MAX`].
+    pub(crate) fn id(self) -> Option<Cow<'a, str>> {
+        match self {
+            Json::Text(text) => Some(text),
+            Json::Unsigned(value) => Some(Cow::Owned(value.to_string())),
+            Json::Signed(value) => Some(Cow::Owned(value.to_string())),
+            _ => None,
+        }
+        .filter(|id| !id.is_empty() && id.len() <= limits::ID_BYTES_MAX)
+    }
+
+    pub(crate) fn object(self) -> Option<Object<'a>> {
+        if let Json::Object(object) = self { Some(object) } else { None }
+    }
+
+    pub(crate) fn list(self) -> Option<Vec<Json<'a>>> {
+        if let Json::List(list) = self { Some(list) } else { None }
+    }
+
+    pub(crate) fn flag(self) -> Option<bool> {
+        if let Json::Bool(flag) = self { Some(flag) } else { None }
+    }
+
+    /// A finite number, also as a string.
+    pub(crate) fn float(self) -> Option<f64> {
+        match self {
+            Json::Unsigned(value) => Some(value as f64),
+            Json::Signed(value) => Some(value as f64),
+            Json::Float(value) => Some(value),
+            Json::Text(text) => text.parse().ok(),
+            _ => None,
+        }
+        .filter(|value| value.is_finite())
+    }
+
+    /// A whole number that fits, also as a string or with a fraction of zero.
+    pub(crate) fn whole<T: TryFrom<i128>>(self) -> Option<T> {
+        let value = match self {
+            Json::Unsigned(value) => i128::from(value),
+            Json::Signed(value) => i128::from(value),
+            Json::Float(value) if value.fract() == 0.0 && value.abs() < 1e18 => value as i128,
+            Json::Text(text) => text.parse().ok()?,
+            _ => return None,
+        };
+        T::try_from(value).ok()
+    }
+
+    /// A time in any of the forms [`Time`] is read from.
+    pub(crate) fn time(self) -> Option<Time> {
+        match self {
+            Json::Unsigned(value) => Time::from_epoch_whole(i64::try_from(value).ok()?),
+            Json::Signed(value) => Time::from_epoch_whole(value),
+            Json::Float(value) => Time::from_epoch_float(value),
+            Json::Text(text) => text.parse().ok(),
+            _ => None,
+        }
+    }
+
+    /// What this is, for a message.
+    pub(crate) fn describe(&self) -> String {
+        match self {
+            Json::Null => "null".to_owned(),
+            Json::Bool(value) => format!("`{value}`"),
+            Json::Unsigned(value) => format!("the number `{value}`"),
+            Json::Signed(value) => format!("the number `{value}`"),
+            Json::Float(value) => format!("the number `{value}`"),
+            Json::Text(text) if text.is_empty() => "an empty string".to_owned(),
+            Json::Text(text) => format!("the string {}", quote(text)),
+            Json::List(_) => "a list".to_owned(),
+            Json::Object(_) => "an object".to_owned(),
+        }
+    }
+
+    /// As JSON text.
+    pub(crate) fn to_text(&self) -> String {
+        serde_json::to_string(self).unwrap_or_default()
+    }
+}
+
+impl<'a> Object<'a> {
+    pub(crate) fn push(&mut self, key: Cow<'a, str>, value: Json<'a>) {
+        self.0.push((key, value));
+    }
+
+    pub(crate) fn get(&self, key: &str) -> Option<&Json<'a>> {
+        self.0.iter().rev().find(|(have, _)| have == key).map(|(_, value)| value).filter(|value| **value != Json::Null)
+    }
+
+    pub(crate) fn has(&self, key: &str) -> bool {
+        self.get(key).is_some()
+    }
+
+    pub(crate) fn get_object(&self, key: &str) -> Option<&Object<'a>> {
+        if let Some(Json::Object(object)) = self.get(key) { Some(object) } else { None }
+    }
+
+    pub(crate) fn get_text(&self, key: &str) -> Option<&str> {
+        if let Some(Json::Text(text)) = self.get(key) { Some(text) } else { None }
+    }
+
+    pub(crate) fn keys(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().map(|(key, _)| key.as_ref())
+    }
+
+    pub(crate) fn take(&mut self, key: &str) -> Option<Json<'a>> {
+        let (_, value) = self.0.iter_mut().rev().find(|(have, _)| have == key)?;
+        match std::mem::replace(value, Json::Null) {
+            Json::Null => None,
+            value => Some(value),
+        }
+    }
+}
+
+impl<'a> IntoIterator for Object<'a> {
+    type Item = (Cow<'a, str>, Json<'a>);
+    type IntoIter = std::vec::IntoIter<Self::Item>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.0.into_iter()
+    }
+}
+
+impl<'a> Fields<'a> {
+    pub(crate) fn new(path: &'static str, object: Object<'a>) -> Self {
+        Fields { path, object }
+    }
+
+    pub(crate) fn path(&self) -> &'static str {
+        self.path
+    }
+
+    pub(crate) fn peek(&self) -> &Object<'a> {
+        &self.object
+    }
+
+    pub(crate) fn take(&mut self, key: &str) -> Option<Json<'a>> {
+        self.object.take(key)
+    }
+
+    /// The first of `keys` that holds what `convert` accepts; those that hold something else are noted.
+    pub(crate) fn typed<T>(
+        &mut self,
+        keys: &[&'static str],
+        expected: &'static str,
+        notes: &mut Notes,
+        convert: impl Fn(Json<'a>) -> Option<T>,
+    ) -> Option<T> {
+        keys.iter().find_map(|key| {
+            let value = convert(self.object.take(key)?);
+            if value.is_none() {
+                notes.warn(self.path, key, expected);
+            }
+            value
+        })
+    }
+
+    pub(crate) fn text(&mut self, keys: &[&'static str], notes: &mut Notes) -> Option<Cow<'a, str>> {
+        self.typed(keys, "a string", notes, Json::text)
+    }
+
+    /// An id; empty ones count as missing.
+    pub(crate) fn id(&mut self, keys: &[&'static str], notes: &mut Notes) -> Option<Cow<'a, str>> {
+        keys.iter().find_map(|key| {
+            let json = self.object.take(key)?;
+            if matches!(&json, Json::Text(text) if text.is_empty()) {
+                return None;
+            }
+            let id = json.id();
+            if id.is_none() {
+                notes.warn(self.path, key, "a short string");
+            }
+            id
+        })
+    }
+
+    pub(crate) fn flag(&mut self, keys: &[&'static str], notes: &mut Notes) -> Option<bool> {
+        self.typed(keys, "true or false", notes, Json::flag)
+    }
+
+    pub(crate) fn float(&mut self, keys: &[&'static str], notes: &mut Notes) -> Option<f64> {
+        self.typed(keys, "a number", notes, Json::float)
+    }
+
+    pub(crate) fn whole<T: TryFrom<i128>>(&mut self, keys: &[&'static str], notes: &mut Notes) -> Option<T> {
+        self.typed(keys, "a whole number in range", notes, Json::whole)
+    }
+
+    pub(crate) fn time(&mut self, keys: &[&'static str], notes: &mut Notes) -> Option<Time> {
+        self.typed(keys, Time::EXPECTED, notes, Json::time)
+    }
+
+    pub(crate) fn list(&mut self, keys: &[&'static str], notes: &mut Notes) -> Option<Vec<Json<'a>>> {
+        self.typed(keys, "a list", notes, Json::list)
+    }
+
+    /// A nested object, also as JSON in a string.
+    pub(crate) fn fields(&mut self, key: &'static str, path: &'static str, notes: &mut Notes) -> Option<Fields<'a>> {
+        self.typed(&[key], "an object", notes, |json| json.unwrapped().object()).map(|object| Fields::new(path, object))
+    }
+
+    /// A nested object if there is one; anything else stays where it is.
+    pub(crate) fn fields_if(&mut self, key: &'static str, path: &'static str) -> Option<Fields<'a>> {
+        self.object.get_object(key)?;
+        self.object.take(key)?.object().map(|object| Fields::new(path, object))
+    }
+}
+
+impl<'a> Fields<'a> {
+    /// As [`Fields::fields_if`], also for JSON in a string.
+    pub(crate) fn fields_if_unwrapped(&mut self, key: &'static str, path: &'static str) -> Option<Fields<'a>> {
+        match self.object.take(key)?.unwrapped() {
+            Json::Object(object) => Some(Fields::new(path, object)),
+            other => {
+                self.object.push(Cow::Borrowed(key), other);
+                None
+            }
+        }
+    }
+
+    pub(crate) fn push(&mut self, key: &'static str, value: Json<'a>) {
+        self.object.push(Cow::Borrowed(key), value);
+    }
+
+    /// Everything whose key begins with `prefix`, with the rest of the key.
+    pub(crate) fn take_prefixed(&mut self, prefix: &str) -> Vec<(String, Json<'a>)> {
+        let entries = self.object.0.iter_mut().filter_map(|(key, value)| {
+            let rest = key.strip_prefix(prefix)?;
+            Some((rest.to_owned(), std::mem::replace(value, Json::Null)))
+        });
+        entries.filter(|(_, value)| *value != Json::Null).collect()
+    }
+}
+
+impl Serialize for Json<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Json::Null => serializer.serialize_unit(),
+            Json::Bool(value) => serializer.serialize_bool(*value),
+            Json::Unsigned(value) => serializer.serialize_u64(*value),
+            Json::Signed(value) => serializer.serialize_i64(*value),
+            Json::Float(value) => serializer.serialize_f64(*value),
+            Json::Text(text) => serializer.serialize_str(text),
+            Json::List(list) => serializer.collect_seq(list),
+            Json::Object(Object(entries)) => {
+                let mut map = serializer.serialize_map(Some(entries.len()))?;
+                for (key, value) in entries {
+                    map.serialize_entry(key, value)?;
+                }
+                map.end()
+            }
+        }
+    }
+}
+
+/// Lists and objects under these keys are stepped over unread: they are large, and nothing here looks at them.
+const UNREAD: [&str; 3] = ["logprobs", "embedding", "b64_json"];
+
+/// Builds a [`Json`], counting down the values that may still come.
+#[derive(Clone, Copy)]
+struct Node<'b> {
+    left: &'b Cell<usize>,
+}
+
+impl<'de> DeserializeSeed<'de> for Node<'_> {
+    type Value = Json<'de>;
+
+    fn deserialize<D: de::Deserializer<'de>>(self, deserializer: D) -> Result<Json<'de>, D::Error> {
+        let left = self.left.get().checked_sub(1).ok_or_else(|| de::Error::custom("too many values"))?;
+        self.left.set(left);
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Node<'_> {
+    type Value = Json<'de>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("JSON")
+    }
+
+    fn visit_unit<E>(self) -> Result<Json<'de>, E> {
+        Ok(Json::Null)
+    }
+
+    fn visit_bool<E>(self, value: bool) -> Result<Json<'de>, E> {
+        Ok(Json::Bool(value))
+    }
+
+    fn visit_u64<E>(self, value: u64) -> Result<Json<'de>, E> {
+        Ok(Json::Unsigned(value))
+    }
+
+    fn visit_i64<E>(self, value: i64) -> Result<Json<'de>, E> {
+        Ok(Json::Signed(value))
+    }
+
+    fn visit_f64<E>(self, value: f64) -> Result<Json<'de>, E> {
+        Ok(Json::Float(value))
+    }
+
+    fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Json<'de>, E> {
+        Ok(Json::Text(Cow::Borrowed(text)))
+    }
+
+    fn visit_str<E>(self, text: &str) -> Result<Json<'de>, E> {
+        Ok(Json::Text(Cow::Owned(text.to_owned())))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Json<'de>, A::Error> {
+        let mut list = Vec::new();
+        while let Some(item) = seq.next_element_seed(self)? {
+            list.push(item);
+        }
+        Ok(Json::List(list))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Json<'de>, A::Error> {
+        let mut entries = Vec::with_capacity(OBJECT_ENTRIES_USUAL);
+        while let Some(key) = map.next_key_seed(Key)? {
+            let value = if UNREAD.contains(&key.as_ref()) {
+                map.next_value_seed(Scalar { node: self })?
+            } else {
+                map.next_value_seed(self)?
+            };
+            entries.push((key, value));
+        }
+        Ok(Json::Object(Object(entries)))
+    }
+}
+
+const OBJECT_ENTRIES_USUAL: usize = 8;
+
+/// As [`Node`], but steps over lists and objects.
+struct Scalar<'b> {
+    node: Node<'b>,
+}
+
+impl<'de> DeserializeSeed<'de> for Scalar<'_> {
+    type Value = Json<'de>;
+
+    fn deserialize<D: de::Deserializer<'de>>(self, deserializer: D) -> Result<Json<'de>, D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Scalar<'_> {
+    type Value = Json<'de>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("JSON")
+    }
+
+    fn visit_unit<E: de::Error>(self) -> Result<Json<'de>, E> {
+        self.node.visit_unit()
+    }
+
+    fn visit_bool<E: de::Error>(self, value: bool) -> Result<Json<'de>, E> {
+        self.node.visit_bool(value)
+    }
+
+    fn visit_u64<E: de::Error>(self, value: u64) -> Result<Json<'de>, E> {
+        self.node.visit_u64(value)
+    }
+
+    fn visit_i64<E: de::Error>(self, value: i64) -> Result<Json<'de>, E> {
+        self.node.visit_i64(value)
+    }
+
+    fn visit_f64<E: de::Error>(self, value: f64) -> Result<Json<'de>, E> {
+        self.node.visit_f64(value)
+    }
+
+    fn visit_borrowed_str<E: de::Error>(self, text: &'de str) -> Result<Json<'de>, E> {
+        self.node.visit_borrowed_str(text)
+    }
+
+    fn visit_str<E: de::Error>(self, text: &str) -> Result<Json<'de>, E> {
+        self.node.visit_str(text)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Json<'de>, A::Error> {
+        while seq.next_element::<IgnoredAny>()?.is_some() {}
+        Ok(Json::Null)
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Json<'de>, A::Error> {
+        while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
+        Ok(Json::Null)
+    }
+}
+
+struct Key;
+
+impl<'de> DeserializeSeed<'de> for Key {
+    type Value = Cow<'de, str>;
+
+    fn deserialize<D: de::Deserializer<'de>>(self, deserializer: D) -> Result<Cow<'de, str>, D::Error> {
+        deserializer.deserialize_str(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Key {
+    type Value = Cow<'de, str>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a key")
+    }
+
+    fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Cow<'de, str>, E> {
+        Ok(Cow::Borrowed(text))
+    }
+
+    fn visit_str<E>(self, text: &str) -> Result<Cow<'de, str>, E> {
+        Ok(Cow::Owned(text.to_owned()))
+    }
+}
+
+fn not_json(error: &serde_json::Error) -> BadRecord {
+    let reason = error.to_string();
+    let reason = reason.rsplit_once(" at line ").map_or(reason.as_str(), |(reason, _)| reason).to_owned();
+    BadRecord::NotJson { reason, column: error.column() }
+}

@@ -1,0 +1,122 @@
+//! The native record: one object per exchange, as the simulator and every exporter write it.
+//!
+//! Required are `time`, `account` and `request` (an object, possibly empty). Everything else is optional; what does not
+//! fit is dropped and noted, and unknown keys are ignored. Taken as synonyms, in this order after the proper name:
+//!
+//! | field | synonyms |
+//! |---|---|
+//! | `id` | `request_id` |
+//! | `time` | `timestamp`, `ts`, `created_at` |
+//! | `account` | `account_id` |
+//! | `org` | `org_id`, `organization`, `organization_id` |
+//! | `key` | `key_id`, `api_key_id` |
+//! | `end_user` | `end_user_id` |
+//! | `session` | `session_id`, `conversation_id` |
+//! | `duration_ms` | `latency_ms` |
+//!
+//! Decoding settings and usage are taken under the names of every API, content in every form [`Part`](crate::Part) knows.
+
+use std::borrow::Cow;
+
+use crate::bad::{BadRecord, Notes};
+use crate::body::{self, Answer};
+use crate::format::{Position, required_account, required_time, secret_free};
+use crate::json::{Fields, Json};
+use crate::{Client, Exchange, Network, Operation, Response};
+
+/// Reads one record.
+pub(crate) fn read<'a>(
+    mut record: Fields<'a>,
+    position: &Position<'_>,
+    notes: &mut Notes,
+) -> Result<Exchange<'a>, BadRecord> {
+    let time = required_time(&mut record, &["time", "timestamp", "ts", "created_at"])?;
+    let account = required_account(&mut record, &["account", "account_id"])?;
+    let mut request = match record.take("request") {
+        None => {
+            return Err(BadRecord::Missing { field: "request", expected: "an object" });
+        }
+        Some(Json::Object(object)) => Fields::new("request", object),
+        Some(other) => {
+            return Err(BadRecord::Wrong { field: "request", found: other.describe(), expected: "an object" });
+        }
+    };
+    let params = request.fields("params", "request.params", notes);
+    let mut asked = body::request(&mut request, notes);
+    if let Some(mut params) = params {
+        asked.params = body::params(&mut params, notes);
+    }
+    Ok(Exchange {
+        id: record.id(&["id", "request_id"], notes).map_or_else(|| position.id(0), Into::into),
+        time,
+        account: account.into(),
+        org: record.id(&["org", "org_id", "organization", "organization_id"], notes).map(Into::into),
+        key: record.id(&["key", "key_id", "api_key_id"], notes).map(secret_free).map(Into::into),
+        end_user: record.id(&["end_user", "end_user_id"], notes).map(secret_free).map(Into::into),
+        session: record.id(&["session", "session_id", "conversation_id"], notes).map(Into::into),
+        operation: record.text(&["operation"], notes).map(|word| operation(&word)),
+        model: record.text(&["model"], notes),
+        client: record.fields("client", "client", notes).map(|fields| client(fields, notes)).unwrap_or_default(),
+        request: asked,
+        response: record
+            .fields("response", "response", notes)
+            .map(|fields| response(fields, notes))
+            .unwrap_or_default(),
+        usage: record.take("usage").map(|json| body::usage(json, notes)).unwrap_or_default(),
+        status: record.whole(&["status"], notes),
+        duration_ms: record.float(&["duration_ms", "latency_ms"], notes),
+    })
+}
+
+/// The operation a word stands for.
+pub(crate) fn operation(word: &str) -> Operation {
+    match word {
+        "chat" => Operation::Chat,
+        "completion" => Operation::Completion,
+        "embeddings" => Operation::Embeddings,
+        "responses" => Operation::Responses,
+        "messages" => Operation::Messages,
+        "batch" => Operation::Batch,
+        _ => Operation::Other,
+    }
+}
+
+/// Where a request came from.
+pub(crate) fn client<'a>(mut fields: Fields<'a>, notes: &mut Notes) -> Client<'a> {
+    Client {
+        ip: fields.id(&["ip"], notes),
+        asn: fields.whole(&["asn"], notes),
+        country: fields.id(&["country"], notes),
+        network: fields.text(&["network"], notes).map(|word| network(&word)),
+        ja4: fields.id(&["ja4"], notes),
+        ja4h: fields.id(&["ja4h"], notes),
+        user_agent: fields.text(&["user_agent"], notes),
+    }
+}
+
+fn network(word: &str) -> Network {
+    match word {
+        "hosting" => Network::Hosting,
+        "residential" => Network::Residential,
+        "mobile" => Network::Mobile,
+        "vpn" => Network::Vpn,
+        "tor" => Network::Tor,
+        "business" => Network::Business,
+        _ => Network::Other,
+    }
+}
+
+fn response<'a>(mut fields: Fields<'a>, notes: &mut Notes) -> Response<'a> {
+    let mut answer = Answer::default();
+    if let Some(json) = fields.take("content") {
+        answer.content(json, "response.content", notes);
+    }
+    fields.text(&["reasoning"], notes).into_iter().for_each(|text| answer.reason(text));
+    if let Some(json) = fields.take("tool_calls") {
+        answer.tool_calls(json, notes);
+    }
+    fields.text(&["finish_reason"], notes).into_iter().for_each(|reason: Cow<str>| answer.finish(reason));
+    let refused = fields.flag(&["refused"], notes);
+    answer.response.refused = refused.or(answer.response.refused);
+    answer.response
+}

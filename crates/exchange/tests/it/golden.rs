@@ -1,0 +1,48 @@
+//! Self-written logs of every format, and what is read of them. The golden files lie beside the inputs.
+
+use exchange::{AccountFact, Format, ReadReport, Source, parse_accounts};
+use serde_json::Value;
+
+use crate::{describe, read_all};
+
+#[test]
+fn every_format() {
+    for format in Format::ALL {
+        let path = format!("{}/tests/golden/{format}.jsonl", env!("CARGO_MANIFEST_DIR"));
+        let (exchanges, report) = read_all(&std::fs::read(path).unwrap(), 1 << 20, None);
+        assert!(report.by_format.keys().all(|recognised| *recognised == format), "{:?}", report.by_format);
+        snapshot(&format.to_string(), &exchanges, &report);
+    }
+}
+
+#[test]
+fn accounts() {
+    let path = format!("{}/tests/golden/accounts.jsonl", env!("CARGO_MANIFEST_DIR"));
+    let chunk = Source::new("test", std::fs::File::open(path).unwrap()).next().unwrap().unwrap();
+    let mut report = ReadReport::default();
+    let mut facts = Vec::new();
+    parse_accounts(&chunk, None, &mut |fact: AccountFact| facts.push(fact.to_json()), &mut report);
+    snapshot("accounts", &facts, &report);
+}
+
+#[test]
+fn what_was_read_is_written_so_that_it_reads_the_same() {
+    for format in Format::ALL {
+        let path = format!("{}/tests/golden/{format}.jsonl", env!("CARGO_MANIFEST_DIR"));
+        let (first, _) = read_all(&std::fs::read(path).unwrap(), 1 << 20, None);
+        let (second, report) = read_all(first.join("\n").as_bytes(), 1 << 20, None);
+        assert_eq!(first, second, "{format}");
+        assert_eq!(report.by_format.keys().copied().collect::<Vec<_>>(), [Format::Native]);
+        assert_eq!(report.notes.warnings.len(), 0, "{}", describe(&report));
+    }
+}
+
+fn snapshot(name: &str, records: &[String], report: &ReadReport) {
+    let records: Vec<Value> = records.iter().map(|json| serde_json::from_str(json).unwrap()).collect();
+    let text = format!("{}\n\n{}", describe(report), serde_json::to_string_pretty(&records).unwrap());
+    let mut settings = insta::Settings::clone_current();
+    settings.set_snapshot_path("../golden");
+    settings.set_prepend_module_to_snapshot(false);
+    settings.set_omit_expression(true);
+    settings.bind(|| insta::assert_snapshot!(name, text));
+}

@@ -1,0 +1,154 @@
+//! Every limit, at the limit and one past it.
+
+use exchange::{BadRecord, Format, Notes, Time, limits, read};
+
+use crate::{describe, read_all};
+
+/// A native record padded with white space to `bytes`.
+fn padded(bytes: usize) -> Vec<u8> {
+    let (head, tail) = (r#"{"time":1,"#, r#""account":"a","request":{}}"#);
+    let pad = " ".repeat(bytes - head.len() - tail.len());
+    format!("{head}{pad}{tail}").into_bytes()
+}
+
+#[test]
+fn record_bytes_max() {
+    for newline in ["", "\n", "\r\n"] {
+        let next = b"{\"time\":1,\"account\":\"b\",\"request\":{}}\n";
+        for (bytes, good, bad) in [(limits::RECORD_BYTES_MAX, 2, 0), (limits::RECORD_BYTES_MAX + 1, 1, 1)] {
+            let mut text = padded(bytes);
+            text.extend(newline.as_bytes());
+            let good = if newline.is_empty() { good - 1 } else { good };
+            if !newline.is_empty() {
+                text.extend(next);
+            }
+            let (exchanges, report) = read_all(&text, 1 << 20, None);
+            assert_eq!((exchanges.len(), report.bad_lines), (good, bad), "{newline:?} {}", describe(&report));
+            assert!(report.kept.iter().all(|bad| bad.reason == BadRecord::TooLong && bad.line == 1));
+        }
+    }
+    let text = String::from_utf8(padded(limits::RECORD_BYTES_MAX + 1)).unwrap();
+    let refused = read(Some(Format::Native), &text, "x", 1, &mut Notes::default(), &mut |_| ());
+    assert_eq!(refused.unwrap_err().to_string(), "longer than 16777216 bytes");
+}
+
+#[test]
+fn record_bytes_max_spread_over_lines() {
+    for (bytes, good, bad) in [(limits::RECORD_BYTES_MAX, 1, 0), (limits::RECORD_BYTES_MAX + 1, 0, 1)] {
+        let mut text = b"[\n".to_vec();
+        text.extend(padded(bytes));
+        text.extend(b"\n]\n");
+        let (exchanges, report) = read_all(&text, 1 << 20, None);
+        assert_eq!((exchanges.len(), report.bad_lines), (good, bad), "{}", describe(&report));
+        assert!(report.kept.iter().all(|bad| bad.reason == BadRecord::TooLong && bad.line == 2));
+    }
+}
+
+#[test]
+fn json_values_max() {
+    let other_values = 5;
+    for (zeros, outcome) in [(0, true), (1, false)] {
+        let zeros = vec!["0"; limits::JSON_VALUES_MAX - other_values + zeros].join(",");
+        let text = format!(r#"{{"time":1,"account":"a","request":{{}},"x":[{zeros}]}}"#);
+        let read = read(None, &text, "x", 1, &mut Notes::default(), &mut |_| ());
+        assert_eq!(read.is_ok(), outcome);
+        if let Err(reason) = read {
+            assert_eq!(reason.to_string(), "more than 1000000 JSON values in one record");
+        }
+    }
+}
+
+#[test]
+fn id_bytes_max() {
+    for (bytes, good) in [(limits::ID_BYTES_MAX, 1), (limits::ID_BYTES_MAX + 1, 0)] {
+        let id = "i".repeat(bytes);
+        let text = format!(r#"{{"time":1,"account":"{id}","request":{{}}}}"#);
+        let (exchanges, report) = read_all(text.as_bytes(), 1 << 20, None);
+        assert_eq!((exchanges.len(), report.bad_lines), (good, 1 - good as u64));
+        let text = format!(r#"{{"time":1,"account":"a","session":"{id}","request":{{}}}}"#);
+        let (exchanges, report) = read_all(text.as_bytes(), 1 << 20, None);
+        assert_eq!((exchanges.len(), report.notes.warnings.len()), (1, 1 - good));
+    }
+}
+
+#[test]
+fn messages_max() {
+    for (count, first, warnings) in [(limits::MESSAGES_MAX, "0", 0), (limits::MESSAGES_MAX + 1, "1", 1)] {
+        let messages: Vec<String> = (0..count).map(|n| format!(r#"{{"role":"user","content":"{n}"}}"#)).collect();
+        let text = format!(r#"{{"time":1,"account":"a","request":{{"messages":[{}]}}}}"#, messages.join(","));
+        let mut notes = Notes::default();
+        let mut kept = Vec::new();
+        let mut sink = |exchange: exchange::Exchange| {
+            kept = exchange
+                .request
+                .messages
+                .iter()
+                .flat_map(|message| message.content.texts())
+                .map(str::to_owned)
+                .collect();
+        };
+        read(None, &text, "x", 1, &mut notes, &mut sink).unwrap();
+        assert_eq!((kept.len(), kept[0].as_str()), (limits::MESSAGES_MAX, first));
+        assert_eq!(kept.last().unwrap(), &(count - 1).to_string());
+        assert_eq!(notes.warnings.len(), warnings);
+    }
+}
+
+#[test]
+fn future_seconds_max() {
+    let reference = Time::from_seconds(1_780_000_000);
+    let limit = 1_780_000_000 + limits::FUTURE_SECONDS_MAX;
+    for (time, bad) in [(limit, 0), (limit + 1, 1)] {
+        let text = format!(r#"{{"time":{time},"account":"a","request":{{}}}}"#);
+        let (exchanges, report) = read_all(text.as_bytes(), 1 << 20, Some(reference));
+        assert_eq!((exchanges.len() as u64, report.bad_lines), (1 - bad, bad));
+        if bad > 0 {
+            assert_eq!(
+                report.kept[0].to_string(),
+                "test:1: `time` is `2026-05-29T20:26:41Z`, more than 24 hours ahead"
+            );
+        }
+        assert_eq!(read_all(text.as_bytes(), 1 << 20, None).1.bad_lines, 0);
+    }
+}
+
+#[test]
+fn bad_lines_kept_max() {
+    for count in [limits::BAD_LINES_KEPT_MAX, limits::BAD_LINES_KEPT_MAX + 1] {
+        let (_, report) = read_all("?\n".repeat(count).as_bytes(), 1 << 20, None);
+        assert_eq!((report.bad_lines, report.kept.len()), (count as u64, limits::BAD_LINES_KEPT_MAX));
+        let mut merged = report.clone();
+        merged.merge(report.clone());
+        assert_eq!((merged.bad_lines, merged.kept.len()), (2 * count as u64, limits::BAD_LINES_KEPT_MAX));
+    }
+}
+
+#[test]
+fn quote_chars_max() {
+    for (chars, cut) in [(limits::QUOTE_CHARS_MAX, ""), (limits::QUOTE_CHARS_MAX + 1, "…")] {
+        let name = "ü".repeat(chars);
+        let shown = format!("unknown format `{}{cut}`", "ü".repeat(limits::QUOTE_CHARS_MAX));
+        assert!(name.parse::<Format>().unwrap_err().to_string().starts_with(&shown));
+    }
+}
+
+#[test]
+fn zstd_window_log_max() {
+    for (window_log, good) in [(limits::ZSTD_WINDOW_LOG_MAX, 1), (limits::ZSTD_WINDOW_LOG_MAX + 1, 0)] {
+        let mut encoder = zstd::Encoder::new(Vec::new(), 1).unwrap();
+        encoder.window_log(window_log).unwrap();
+        std::io::Write::write_all(&mut encoder, b"{\"time\":1,\"account\":\"a\",\"request\":{}}\n").unwrap();
+        let (exchanges, report) = read_all(&encoder.finish().unwrap(), 1 << 20, None);
+        assert_eq!((exchanges.len(), report.broken_sources.len()), (good, 1 - good), "{}", describe(&report));
+    }
+}
+
+#[test]
+fn nesting_is_bounded() {
+    for (depth, good) in [(125, 1), (10_000, 0)] {
+        let text =
+            format!(r#"{{"time":1,"account":"a","request":{{}},"x":{}{}}}"#, "[".repeat(depth), "]".repeat(depth));
+        let (exchanges, report) = read_all(text.as_bytes(), 1 << 20, None);
+        assert_eq!(exchanges.len(), good, "{}", describe(&report));
+    }
+}

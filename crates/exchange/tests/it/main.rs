@@ -1,0 +1,37 @@
+//! Tests of the readers through the crate's public face.
+
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that panics has failed, as it should")]
+
+mod errors;
+mod golden;
+mod limits;
+mod round_trip;
+mod source;
+
+use exchange::{ReadReport, Source, Time, parse_chunk};
+
+/// The exchanges of `bytes` as native records, and the report, read in chunks of about `chunk_bytes`.
+fn read_all(bytes: &[u8], chunk_bytes: usize, reference_time: Option<Time>) -> (Vec<String>, ReadReport) {
+    let mut report = ReadReport::default();
+    let mut exchanges = Vec::new();
+    for chunk in Source::with_chunk_bytes("test", bytes, chunk_bytes) {
+        match chunk {
+            Ok(chunk) => {
+                parse_chunk(&chunk, None, reference_time, &mut |read| exchanges.push(read.to_json()), &mut report);
+            }
+            Err(error) => report.source_broke(&error),
+        }
+    }
+    (exchanges, report)
+}
+
+/// The report as lines, for golden files and messages.
+fn describe(report: &ReadReport) -> String {
+    let mut lines = vec![format!("records: {}, bad lines: {}", report.records, report.bad_lines)];
+    lines.extend(report.by_format.iter().map(|(format, count)| format!("format: {format} × {count}")));
+    lines.extend(report.kept.iter().map(|bad| format!("bad: {bad}")));
+    lines.extend(report.notes.warnings.iter().map(|(warning, count)| format!("warning: {warning} × {count}")));
+    lines.extend((report.notes.skipped_spans > 0).then(|| format!("skipped spans: {}", report.notes.skipped_spans)));
+    lines.extend(report.broken_sources.iter().map(|message| format!("broken: {message}")));
+    lines.join("\n")
+}

@@ -1,0 +1,164 @@
+//! The command line: every flag is defined here once, with its help. No logic.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+use exchange::Format;
+
+/// Finds, stops and proves illicit distillation of AI models through their APIs.
+#[derive(Debug, Parser)]
+#[command(name = "stillwatch", version, about, long_about = None, max_term_width = 100, after_help = EXIT_CODES)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    Hunt(Hunt),
+    Simulate(Simulate),
+    Evaluate(Evaluate),
+    Demo(Demo),
+}
+
+/// Find the campaigns in a log of exchanges.
+///
+/// Reads files and folders of exchanges (JSON lines, plain or compressed with zstd or gzip) in any of the known formats,
+/// finds groups of accounts that harvest the model together, and says who, since when, what they take, how sure that is
+/// and why. An accounts.jsonl beside the exchanges is used; labels.jsonl is never read.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  stillwatch hunt logs/\n  stillwatch hunt july.jsonl.zst --accounts accounts.jsonl --report july.html\n  \
+                        zcat *.gz | stillwatch hunt - --json")]
+pub(crate) struct Hunt {
+    /// Files or folders of exchanges; `-` is standard input
+    #[arg(required = true, value_name = "PATH")]
+    pub(crate) paths: Vec<PathBuf>,
+    /// Account facts, instead of an accounts.jsonl beside the exchanges
+    #[arg(long, value_name = "FILE")]
+    pub(crate) accounts: Option<PathBuf>,
+    /// Format of every record: native, openai, anthropic, litellm, bedrock, otlp; recognised by content otherwise
+    #[arg(long, value_name = "FORMAT")]
+    pub(crate) format: Option<Format>,
+    /// Write one line of JSON per campaign
+    #[arg(long, value_name = "FILE")]
+    pub(crate) campaigns_out: Option<PathBuf>,
+    /// Write a self-contained page about what was found, to read, print or mail (it quotes prompts)
+    #[arg(long, value_name = "FILE.html")]
+    pub(crate) report: Option<PathBuf>,
+    /// Print everything as JSON instead of a table
+    #[arg(long)]
+    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) run: Run,
+}
+
+/// How a hunt is run.
+#[derive(Clone, Copy, Debug, Args)]
+pub(crate) struct Run {
+    /// Level at which the share of false findings is held
+    #[arg(long, default_value_t = 0.01, value_name = "LEVEL", value_parser = share)]
+    pub(crate) alpha: f64,
+    /// Threads that parse; all cores otherwise. The result is the same
+    #[arg(long, value_name = "N")]
+    pub(crate) threads: Option<std::num::NonZeroUsize>,
+    /// Fail (65) when more than this share of the lines cannot be read
+    #[arg(long, default_value_t = 1.0, value_name = "SHARE", value_parser = share)]
+    pub(crate) bad_lines_max: f64,
+}
+
+/// Write labelled traffic with campaigns in it.
+///
+/// Builds traffic of honest customers, all kinds of honest look-alikes among them, with a campaign hidden in it, and
+/// writes exchanges.jsonl, accounts.jsonl and labels.jsonl. The same seed gives the same bytes.
+#[derive(Debug, Args)]
+pub(crate) struct Simulate {
+    /// The scenario; `list` names them all
+    #[arg(default_value = "hydra")]
+    pub(crate) scenario: String,
+    /// Folder to write to
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) traffic: Traffic,
+}
+
+/// What the traffic is made of.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct Traffic {
+    /// Seed of all randomness
+    #[arg(long, default_value_t = 1)]
+    pub(crate) seed: u64,
+    /// Folder of real corpora to draw texts, arrivals and networks from; the project's own text otherwise
+    #[arg(long, value_name = "DIR")]
+    pub(crate) corpora: Option<PathBuf>,
+    /// Corpus files to draw texts from, by name without ending, separated by commas; all of the folder otherwise
+    #[arg(long, value_name = "NAMES", value_delimiter = ',', requires = "corpora")]
+    pub(crate) texts: Vec<String>,
+    /// Set a knob of the scenario, such as accounts=400; `simulate list` names them
+    #[arg(long = "set", value_name = "KNOB=VALUE")]
+    pub(crate) knobs: Vec<String>,
+}
+
+/// Score a hunt against labels.
+///
+/// Hunts a folder with labels.jsonl in it and compares: campaigns found, accounts, time to detect, false positives by kind
+/// of honest user. With --frontier, draws how detection falls as one knob of the attacker rises.
+#[derive(Debug, Args)]
+pub(crate) struct Evaluate {
+    /// Folder with exchanges, accounts.jsonl and labels.jsonl
+    #[arg(value_name = "DIR", required_unless_present = "frontier")]
+    pub(crate) folder: Option<PathBuf>,
+    /// Score these findings instead of hunting
+    #[arg(long, value_name = "FILE")]
+    pub(crate) campaigns: Option<PathBuf>,
+    /// Draw a frontier: a knob and its values, such as cover=0,0.5,0.9
+    #[arg(long, value_name = "KNOB=VALUES", conflicts_with = "folder")]
+    pub(crate) frontier: Option<String>,
+    /// The scenario that a frontier starts from
+    #[arg(long, default_value = "hydra", value_name = "NAME")]
+    pub(crate) scenario: String,
+    /// Write the frontier as a picture
+    #[arg(long, value_name = "FILE.svg")]
+    pub(crate) svg: Option<PathBuf>,
+    /// Print as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) traffic: Traffic,
+    #[command(flatten)]
+    pub(crate) run: Run,
+}
+
+/// See it work: simulates a day of traffic with a hydra in it and hunts it.
+#[derive(Debug, Args)]
+pub(crate) struct Demo {
+    /// Folder to write the traffic and the report to
+    #[arg(long, default_value = "stillwatch-demo", value_name = "DIR")]
+    pub(crate) out: PathBuf,
+}
+
+fn share(text: &str) -> Result<f64, String> {
+    let number: f64 = text.parse().map_err(|_| "expected a number".to_owned())?;
+    if number > 0.0 && number <= 1.0 { Ok(number) } else { Err("expected more than 0 and at most 1".to_owned()) }
+}
+
+const EXIT_CODES: &str = "Exit codes: 0 nothing found, 10 campaigns found, 2 wrong usage, 65 input that cannot be read.";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn shares_end_at_their_limits() {
+        assert!(share("1").is_ok());
+        assert!(share("1.01").is_err());
+        assert!(share("0").is_err());
+        assert!(share("x").is_err());
+    }
+}
