@@ -12,7 +12,7 @@ use std::borrow::Cow;
 
 use crate::bad::{BadRecord, Notes};
 use crate::body::{self, Answer};
-use crate::format::{Position, required_time};
+use crate::format::{Position, required_time, secret_free};
 use crate::json::{Fields, Object};
 use crate::{Client, Exchange, Operation, Usage};
 
@@ -31,6 +31,7 @@ pub(crate) fn read<'a>(
     });
     let account = caller
         .or_else(|| aws_account.clone())
+        .map(secret_free)
         .ok_or(BadRecord::Missing { field: "identity.arn", expected: "an ARN, or an `accountId`" })?;
     let mut metadata = section(&mut record, "requestMetadata", notes);
     let mut input = section(&mut record, "input", notes);
@@ -53,8 +54,8 @@ pub(crate) fn read<'a>(
         time,
         account: account.into(),
         org: aws_account.map(Into::into),
-        key: key.map(Into::into),
-        end_user: metadata.id(&["user_id", "userId"], notes).map(Into::into),
+        key: key.map(secret_free).map(Into::into),
+        end_user: metadata.id(&["user_id", "userId"], notes).map(secret_free).map(Into::into),
         session: metadata.id(&["session_id", "sessionId", "traceId"], notes).map(Into::into),
         operation,
         model,

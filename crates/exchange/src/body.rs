@@ -113,7 +113,7 @@ const MAX_TOKENS: [&str; 8] = [
 ];
 
 fn single(fields: &mut Fields<'_>, keys: &[&'static str], notes: &mut Notes) -> Option<f32> {
-    fields.float(keys, notes).map(|value| value as f32)
+    fields.typed(keys, "a number", notes, |json| Some(json.float()? as f32).filter(|value| value.is_finite()))
 }
 
 /// `reasoning_effort`, or `reasoning.effort`, `output_config.effort`, `thinking.type`.

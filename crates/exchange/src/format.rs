@@ -16,17 +16,17 @@ use crate::{Exchange, ExchangeId, Time, anthropic, bedrock, envelope, limits, li
 /// A format of records.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Format {
-    /// Stillwatch's own; see [`native`](crate::native).
+    /// Stillwatch's own; see [`native`].
     Native,
-    /// Logged OpenAI bodies; see [`openai`](crate::openai).
+    /// Logged OpenAI bodies; see [`openai`].
     OpenAi,
-    /// Logged Anthropic bodies; see [`anthropic`](crate::anthropic).
+    /// Logged Anthropic bodies; see [`anthropic`].
     Anthropic,
-    /// LiteLLM's standard logging payload; see [`litellm`](crate::litellm).
+    /// LiteLLM's standard logging payload; see [`litellm`].
     LiteLlm,
-    /// Amazon Bedrock's model invocation log; see [`bedrock`](crate::bedrock).
+    /// Amazon Bedrock's model invocation log; see [`bedrock`].
     Bedrock,
-    /// OpenTelemetry GenAI spans as OTLP/JSON; see [`otlp`](crate::otlp).
+    /// OpenTelemetry GenAI spans as OTLP/JSON; see [`otlp`].
     Otlp,
 }
 

@@ -29,3 +29,6 @@ pub const ZSTD_WINDOW_LOG_MAX: u32 = 27;
 
 /// Records of a chunk that are tried for its first time.
 pub const FIRST_TIME_RECORDS_MAX: usize = 16;
+
+/// How many bytes are unpacked at a time, and so the most that damage in a compressed stream takes along before it.
+pub const UNPACK_BYTES: usize = 4 * 1024;

@@ -58,6 +58,7 @@ pub(crate) fn read<'a>(
         .or_else(|| team.clone())
         .or_else(|| org.clone())
         .or_else(|| end_user.clone())
+        .map(secret_free)
         .ok_or(BadRecord::Missing {
             field: "metadata.user_api_key_user_id",
             expected: "it, `user_api_key_hash`, `user_api_key_team_id` or `end_user`",

@@ -28,7 +28,7 @@ use crate::body::{self, Answer};
 use crate::content::{self, into_text};
 use crate::format::{Position, required_time, secret_free};
 use crate::json::{Fields, Json, Object};
-use crate::{Client, Exchange, Message, Operation, Params, Request, Tool, Usage};
+use crate::{Client, Exchange, Message, Operation, Params, Request, Tool, Usage, limits};
 
 /// Reads one export.
 pub(crate) fn read<'a>(
@@ -135,7 +135,9 @@ impl<'a, 'r> Span<'a, 'r> {
         Ok(Exchange {
             // A span's id is unique within its trace only.
             id: match (trace, id) {
-                (Some(trace), Some(span)) => format!("{trace}/{span}").into(),
+                (Some(trace), Some(span)) if trace.len() + span.len() < limits::ID_BYTES_MAX => {
+                    format!("{trace}/{span}").into()
+                }
                 _ => position.id(ordinal),
             },
             time,

@@ -3,9 +3,10 @@
 //! Recognises zstd and gzip by their first bytes (also several frames or members in a row) and three layouts: a record
 //! to a line, records spread over lines (pretty-printed), and arrays of records. Memory is bounded by one chunk and one
 //! record of at most [`limits::RECORD_BYTES_MAX`]; a longer record is stepped over without being held, so that
-//! compression bombs cost time and no memory. What was read before a stream breaks is always delivered.
+//! compression bombs cost time and no memory. What was unpacked before a stream breaks is always delivered; damage takes at
+//! most [`limits::UNPACK_BYTES`] before it along.
 
-use std::io::{self, BufReader, Read};
+use std::io::{self, BufRead, BufReader, Read};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -135,7 +136,7 @@ impl<R: Read> Source<R> {
                     };
                 }
                 State::Open(mut decoded) => {
-                    let end = match self.lines.fill(&mut *decoded) {
+                    let end = match self.lines.fill(&mut decoded) {
                         Ok(true) => {
                             self.state = State::Open(decoded);
                             match self.lines.full(&self.name) {
@@ -189,16 +190,28 @@ type Stored<R> = BufReader<io::Chain<io::Cursor<Vec<u8>>, Counted<R>>>;
 
 enum Decoded<R: Read> {
     Plain(Stored<R>),
-    Gzip(flate2::bufread::MultiGzDecoder<Stored<R>>),
-    Zstd(zstd::stream::read::Decoder<'static, Stored<R>>),
+    Gzip(BufReader<flate2::bufread::MultiGzDecoder<Stored<R>>>),
+    Zstd(BufReader<zstd::stream::read::Decoder<'static, Stored<R>>>),
 }
 
-impl<R: Read> Read for Decoded<R> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+impl<R: Read> Decoded<R> {
+    /// The next bytes; none at the end.
+    ///
+    /// A decoder that meets damage gives up what it unpacked in the same call, so it is asked for the same few bytes each
+    /// time: little is lost, and the same whatever the size of the chunks.
+    fn ready(&mut self) -> io::Result<&[u8]> {
         match self {
-            Decoded::Plain(input) => input.read(buffer),
-            Decoded::Gzip(input) => input.read(buffer),
-            Decoded::Zstd(input) => input.read(buffer),
+            Decoded::Plain(input) => input.fill_buf(),
+            Decoded::Gzip(input) => input.fill_buf(),
+            Decoded::Zstd(input) => input.fill_buf(),
+        }
+    }
+
+    fn consume(&mut self, bytes: usize) {
+        match self {
+            Decoded::Plain(input) => input.consume(bytes),
+            Decoded::Gzip(input) => input.consume(bytes),
+            Decoded::Zstd(input) => input.consume(bytes),
         }
     }
 }
@@ -210,15 +223,19 @@ fn decode<R: Read>(mut input: Counted<R>) -> io::Result<Decoded<R>> {
     let kind = magic.first_chunk::<4>().copied().unwrap_or_default();
     let stored = BufReader::with_capacity(STORED_BUFFER_BYTES, io::Cursor::new(magic).chain(input));
     Ok(match kind {
-        [0x1f, 0x8b, _, _] => Decoded::Gzip(flate2::bufread::MultiGzDecoder::new(stored)),
+        [0x1f, 0x8b, _, _] => Decoded::Gzip(unpacked(flate2::bufread::MultiGzDecoder::new(stored))),
         // A frame, or a skippable frame before it.
         [0x28, 0xb5, 0x2f, 0xfd] | [0x50..=0x5f, 0x2a, 0x4d, 0x18] => {
             let mut decoder = zstd::stream::read::Decoder::with_buffer(stored)?;
             decoder.window_log_max(limits::ZSTD_WINDOW_LOG_MAX)?;
-            Decoded::Zstd(decoder)
+            Decoded::Zstd(unpacked(decoder))
         }
         _ => Decoded::Plain(stored),
     })
+}
+
+fn unpacked<D: Read>(decoder: D) -> BufReader<D> {
+    BufReader::with_capacity(limits::UNPACK_BYTES, decoder)
 }
 
 const MAGIC_BYTES: u64 = 4;
@@ -239,6 +256,8 @@ struct Lines {
 }
 
 enum Layout {
+    /// Too little was read to tell whether there is a byte order mark.
+    Unmarked,
     /// Too little was read to tell.
     Unknown,
     /// A record to a line.
@@ -257,22 +276,36 @@ impl Lines {
             buffer: Vec::new(),
             searched: 0,
             line: 1,
-            layout: Layout::Unknown,
+            layout: Layout::Unmarked,
             skipped: Vec::new(),
         }
     }
 
     /// Reads about a chunk. Says whether there may be more; keeps what was read before an error.
-    fn fill(&mut self, input: &mut impl Read) -> io::Result<bool> {
-        let read = input.take(self.chunk_bytes as u64).read_to_end(&mut self.buffer)?;
-        Ok(read == self.chunk_bytes)
+    fn fill<R: Read>(&mut self, input: &mut Decoded<R>) -> io::Result<bool> {
+        let mut left = self.chunk_bytes;
+        while left > 0 {
+            let ready = match input.ready() {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                ready => ready?,
+            };
+            if ready.is_empty() {
+                return Ok(false);
+            }
+            let taken = ready.get(..left).unwrap_or(ready);
+            self.buffer.extend_from_slice(taken);
+            let bytes = taken.len();
+            input.consume(bytes);
+            left -= bytes;
+        }
+        Ok(true)
     }
 
     /// The records that are whole by now, if they make a chunk.
     fn full(&mut self, source: &Arc<str>) -> Option<Chunk> {
         self.settle(false);
         match &mut self.layout {
-            Layout::Unknown => None,
+            Layout::Unmarked | Layout::Unknown => None,
             Layout::Lines => {
                 let fresh = self.buffer.get(self.searched..).unwrap_or_default();
                 if let Some(end) = memchr::memrchr(b'\n', fresh) {
@@ -310,7 +343,7 @@ impl Lines {
     fn rest(&mut self, source: &Arc<str>) -> Option<Chunk> {
         self.settle(true);
         match &mut self.layout {
-            Layout::Unknown | Layout::Lines => {}
+            Layout::Unmarked | Layout::Unknown | Layout::Lines => {}
             Layout::Overlong => match memchr::memchr(b'\n', &self.buffer) {
                 Some(end) => {
                     self.buffer.drain(..=end);
@@ -345,25 +378,37 @@ impl Lines {
 
     /// Decides the layout as soon as the first line with anything on it is there.
     fn settle(&mut self, at_end: bool) {
-        if !matches!(self.layout, Layout::Unknown) || (self.buffer.len() < BYTE_ORDER_MARK.len() && !at_end) {
+        if matches!(self.layout, Layout::Unmarked) && (self.buffer.len() >= BYTE_ORDER_MARK.len() || at_end) {
+            if self.buffer.starts_with(&BYTE_ORDER_MARK) {
+                self.buffer.drain(..BYTE_ORDER_MARK.len());
+            }
+            self.layout = Layout::Unknown;
+        }
+        if !matches!(self.layout, Layout::Unknown) {
             return;
         }
-        if self.buffer.starts_with(&BYTE_ORDER_MARK) {
-            self.buffer.drain(..BYTE_ORDER_MARK.len());
-        }
-        let text = self.buffer.trim_ascii_start();
-        let line_end = memchr::memchr(b'\n', text);
-        let spread = match text.first() {
+        self.skip_blank();
+        let line_end = memchr::memchr(b'\n', &self.buffer);
+        let spread = match self.buffer.first() {
             None => false,
             Some(b'[') => true,
-            Some(b'{') => line_end.and_then(|end| text.get(..end)).is_some_and(continues),
+            Some(b'{') => line_end.and_then(|end| self.buffer.get(..end)).is_some_and(continues),
             Some(_) => false,
         };
-        let decided = spread || line_end.is_some() || at_end || text.len() > self.record_bytes_max;
+        let decided = spread || line_end.is_some() || at_end || self.buffer.len() > self.record_bytes_max;
         if decided {
-            self.layout =
-                if spread { Layout::Spread(Box::new(Scanner::new(self.record_bytes_max))) } else { Layout::Lines };
+            self.layout = if spread {
+                Layout::Spread(Box::new(Scanner::new(self.line, self.record_bytes_max)))
+            } else {
+                Layout::Lines
+            };
         }
+    }
+
+    /// Lets go of white space at the start, which may be all there is for gigabytes.
+    fn skip_blank(&mut self) {
+        let blank = self.buffer.len() - self.buffer.trim_ascii_start().len();
+        self.line += self.buffer.drain(..blank).filter(|byte| *byte == b'\n').count() as u64;
     }
 }
 
@@ -371,7 +416,7 @@ const BYTE_ORDER_MARK: [u8; 3] = [0xef, 0xbb, 0xbf];
 
 /// Whether a line is the beginning of a pretty-printed object, and not a damaged record.
 fn continues(line: &[u8]) -> bool {
-    let mut scanner = Scanner::new(line.len());
+    let mut scanner = Scanner::new(1, line.len());
     scanner.scan(line);
     scanner.depth > 0 && !scanner.in_string && matches!(line.trim_ascii_end().last(), Some(b'{' | b'[' | b','))
 }
@@ -402,16 +447,17 @@ struct Scanner {
 }
 
 impl Scanner {
-    fn new(record_bytes_max: usize) -> Self {
+    /// Starts at `line`.
+    fn new(line: u64, record_bytes_max: usize) -> Self {
         Scanner {
             record_bytes_max,
             text: Vec::new(),
             starts: Vec::new(),
             skipped: Vec::new(),
             record: Vec::new(),
-            start: 1,
+            start: line,
             overlong: false,
-            line: 1,
+            line,
             depth: 0,
             in_string: false,
             escaped: false,

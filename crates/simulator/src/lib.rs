@@ -1,1 +1,23 @@
 //! Labelled model traffic with campaigns in it, and the harness that scores a hunt.
+//!
+//! [`simulate`] writes what a [`Scenario`] describes: exchanges, account facts and labels. The same scenario, seed and
+//! corpora give the same bytes on every machine. It refuses scenarios over its [`limits`], and nothing that it writes
+//! but the labels tells who is who: everything that is not behaviour comes from the same code for everybody.
+
+mod arrival;
+mod corpora;
+mod draw;
+pub mod evaluate;
+pub mod frontier;
+pub mod limits;
+mod network;
+mod plan;
+mod render;
+pub mod scenario;
+mod script;
+mod simulate;
+pub mod stand_in;
+
+pub use plan::Role;
+pub use scenario::{BadScenario, Campaign, Scenario};
+pub use simulate::{Compression, Output, SimulateError, Summary, simulate, simulate_into};

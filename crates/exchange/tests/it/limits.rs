@@ -1,6 +1,6 @@
 //! Every limit, at the limit and one past it.
 
-use exchange::{BadRecord, Format, Notes, Time, limits, read};
+use exchange::{BadRecord, Format, Notes, Source, Time, limits, read};
 
 use crate::{describe, read_all};
 
@@ -68,6 +68,25 @@ fn id_bytes_max() {
         let text = format!(r#"{{"time":1,"account":"a","session":"{id}","request":{{}}}}"#);
         let (exchanges, report) = read_all(text.as_bytes(), 1 << 20, None);
         assert_eq!((exchanges.len(), report.notes.warnings.len()), (1, 1 - good));
+    }
+}
+
+#[test]
+fn id_bytes_max_of_an_id_in_two_parts() {
+    for (bytes, kept) in [(limits::ID_BYTES_MAX, true), (limits::ID_BYTES_MAX + 1, false)] {
+        let (trace, span) = ("t".repeat(bytes / 2), "s".repeat(bytes - bytes / 2 - 1));
+        let text = format!(
+            r#"{{"resourceSpans":[{{"scopeSpans":[{{"spans":[{{"traceId":"{trace}","spanId":"{span}",
+                "startTimeUnixNano":"1780000000000000000","attributes":[
+                    {{"key":"gen_ai.operation.name","value":{{"stringValue":"chat"}}}},
+                    {{"key":"account.id","value":{{"stringValue":"a"}}}}]}}]}}]}}]}}"#
+        );
+        let mut ids = Vec::new();
+        let mut sink = |exchange: exchange::Exchange| ids.push(exchange.id.as_str().to_owned());
+        read(None, &text, "x", 1, &mut Notes::default(), &mut sink).unwrap();
+        assert_eq!(ids.len(), 1);
+        assert_eq!(ids[0].starts_with('t'), kept, "{bytes}");
+        assert!(ids[0].len() <= limits::ID_BYTES_MAX);
     }
 }
 
@@ -150,5 +169,24 @@ fn nesting_is_bounded() {
             format!(r#"{{"time":1,"account":"a","request":{{}},"x":{}{}}}"#, "[".repeat(depth), "]".repeat(depth));
         let (exchanges, report) = read_all(text.as_bytes(), 1 << 20, None);
         assert_eq!(exchanges.len(), good, "{}", describe(&report));
+    }
+}
+
+#[test]
+fn first_time_records_max() {
+    for (bad, found) in [(limits::FIRST_TIME_RECORDS_MAX - 1, true), (limits::FIRST_TIME_RECORDS_MAX, false)] {
+        let text = "?\n".repeat(bad) + r#"{"time":1,"account":"a","request":{}}"#;
+        let chunk = Source::new("x", text.as_bytes()).next().unwrap().unwrap();
+        assert_eq!(exchange::first_time(&chunk, None), found.then_some(Time::from_seconds(1)));
+    }
+}
+
+#[test]
+fn chunk_bytes() {
+    let record = |bytes: usize| String::from_utf8(padded(bytes - 1)).unwrap() + "\n";
+    for (bytes, chunks) in [(limits::CHUNK_BYTES, 1), (limits::CHUNK_BYTES + 1, 2)] {
+        let text = record(bytes / 2) + &record(bytes - bytes / 2);
+        let lengths: Vec<usize> = Source::new("x", text.as_bytes()).map(|chunk| chunk.unwrap().text.len()).collect();
+        assert_eq!((lengths.len(), lengths.iter().sum::<usize>()), (chunks, bytes), "{lengths:?}");
     }
 }

@@ -5,6 +5,7 @@
 mod errors;
 mod golden;
 mod limits;
+mod odd;
 mod round_trip;
 mod source;
 

@@ -170,6 +170,25 @@ fn a_bomb_is_read_in_bounded_memory() {
     assert_eq!((exchanges.len(), report.bad_lines), (1, 1), "{}", describe(&report));
 }
 
+#[test]
+fn a_bomb_of_nothing_is_read_in_bounded_memory() {
+    for (blank, line) in [(b' ', 1), (b'\n', (64 << 20) + 1)] {
+        for record in [record(1), "[{}]".to_owned()] {
+            let mut encoder = zstd::Encoder::new(Vec::new(), 1).unwrap();
+            let block = vec![blank; 1 << 20];
+            (0..64).for_each(|_| encoder.write_all(&block).unwrap());
+            encoder.write_all(record.as_bytes()).unwrap();
+            let bytes = encoder.finish().unwrap();
+            for chunk in Source::new("test", bytes.as_slice()) {
+                let chunk = chunk.unwrap();
+                assert!(chunk.text.capacity() < 3 * exchange::limits::CHUNK_BYTES, "{}", chunk.text.capacity());
+                assert!(chunk.records().all(|(at, _)| at == line));
+                assert_eq!(chunk.records().count(), 1);
+            }
+        }
+    }
+}
+
 /// Reads as little at a time as a slow pipe.
 struct Trickle<'a>(&'a [u8]);
 

@@ -1,0 +1,199 @@
+//! Odd records that are read all the same, and faults that the fuzzer found. Each case is one line and what it becomes.
+
+use exchange::{Source, limits};
+
+use crate::{describe, read_all};
+
+#[test]
+fn an_odd_record_is_read() {
+    let nested = format!(r#"{{"time":1,"account":"a","request":{{}},"x":{}1{}}}"#, "[".repeat(120), "]".repeat(120));
+    let plain = r#"{"time":"1970-01-01T00:00:01Z","account":"a","request":{"messages":[]}}"#;
+    let cases: &[(&str, &str, &[&str])] = &[
+        // Of two equal keys the last counts.
+        (r#"{"time":9,"account":"b","account":"a","time":1,"request":{"x":1},"request":{}}"#, plain, &[]),
+        (r#"{"time":9,"account":"a","time":1,"request":{}}"#, plain, &[]),
+        // Numbers as strings, ids as numbers, times in any form.
+        (
+            r#"{"time":"1","account":7,"request":{"params":{"temperature":"0.5","max_tokens":"9","seed":"-3"}}}"#,
+            r#"{"time":"1970-01-01T00:00:01Z","account":"7","request":{"messages":[],"params":{"temperature":0.5,"max_tokens":9,"seed":-3}}}"#,
+            &[],
+        ),
+        // Missing fields are missing and no zeros; null is missing.
+        (r#"{"time":1,"account":"a","org":null,"usage":null,"response":null,"request":{"messages":null}}"#, plain, &[]),
+        (r#"{"time":1,"account":"a","session":"","request":{}}"#, plain, &[]),
+        // Of fields with wrong types the rest of the record is kept.
+        (
+            r#"{"time":1,"account":"a","client":7,"usage":"x","status":"ok","request":{"messages":7,"params":[],"tools":{}}}"#,
+            plain,
+            &["client", "request.params", "request.messages[]", "status", "request.tools", "usage"],
+        ),
+        (
+            r#"{"time":1,"account":"a","request":{"params":{"n":-1,"max_tokens":4294967296,"temperature":true}}}"#,
+            plain,
+            &["request.params.n", "request.params.max_tokens", "request.params.temperature"],
+        ),
+        (r#"{"time":1,"account":"a","request":{"params":{"n":1.5,"top_p":"NaN"}}}"#, plain, &["n", "top_p"]),
+        // A byte of zero is a character like any other where JSON allows it.
+        (
+            r#"{"time":1,"account":"a\u0000","request":{}}"#,
+            r#"{"time":"1970-01-01T00:00:01Z","account":"a\u0000","request":{"messages":[]}}"#,
+            &[],
+        ),
+        (&nested, plain, &[]),
+        // Found by the fuzzer: a number too large for the field became infinite, and was written as null.
+        (
+            r#"{"time":1,"account":"a","request":{"params":{"temperature":1e39}}}"#,
+            plain,
+            &["request.params.temperature"],
+        ),
+        // Found by the fuzzer: a number was read one step beside what was written.
+        (
+            r#"{"time":1,"account":"a","request":{},"duration_ms":392.84387999999996}"#,
+            r#"{"time":"1970-01-01T00:00:01Z","account":"a","request":{"messages":[]},"duration_ms":392.84387999999996}"#,
+            &[],
+        ),
+    ];
+    for (line, expected, fields) in cases {
+        let (exchanges, report) = read_all(line.as_bytes(), 1 << 20, None);
+        assert_eq!(exchanges.iter().map(|json| without_id(json)).collect::<Vec<_>>(), [*expected], "{line}");
+        let warnings: Vec<String> = report.notes.warnings.keys().map(ToString::to_string).collect();
+        assert_eq!(warnings.len(), fields.len(), "{line}: {warnings:?}");
+        for field in *fields {
+            assert!(warnings.iter().any(|warning| warning.contains(field)), "{line}: {field} of {warnings:?}");
+        }
+    }
+}
+
+#[test]
+fn a_damaged_record_is_a_bad_line_and_costs_its_neighbours_nothing() {
+    let good = r#"{"time":1,"account":"a","request":{}}"#;
+    let deep = format!(r#"{{"time":1,"account":"a","request":{{}},"x":{}}}"#, "[".repeat(100_000));
+    let damaged: &[&[u8]] = &[
+        &good.as_bytes()[..good.len() - 1],
+        b"\0",
+        b"{\"time\":1,\"account\":\"a\0\",\"request\":{}}",
+        b"\0{\"time\":1,\"account\":\"a\",\"request\":{}}",
+        b"\xff\xfe{\0",
+        "\u{feff}{\"time\":1}".as_bytes(),
+        br#"{"time":1,"account":"\ud800","request":{}}"#,
+        br#"{"time":1e999,"account":"a","request":{}}"#,
+        br#"{"time":NaN,"account":"a","request":{}}"#,
+        br#"{'time':1,'account':'a','request':{}}"#,
+        br#"{"time":1,"account":"a","request":{},}"#,
+        br#"{"time":1,"account":"a","request":{"messages":[{]}}"#,
+        deep.as_bytes(),
+    ];
+    for damage in damaged {
+        for newline in ["\n", "\r\n"] {
+            let text = [good.as_bytes(), newline.as_bytes(), damage, newline.as_bytes(), good.as_bytes()].concat();
+            let (exchanges, report) = read_all(&text, 64, None);
+            let lines: Vec<u64> = report.kept.iter().map(|bad| bad.line).collect();
+            assert_eq!((exchanges.len(), lines), (2, vec![2]), "{:?}: {}", damage.get(..40), describe(&report));
+        }
+    }
+}
+
+/// Found by the fuzzer: the Bedrock reader passed on what looks like a secret, where the others do not.
+#[test]
+fn no_reader_passes_a_secret_on() {
+    let openai = |keys: &str| format!(r#"{{"time":1,{keys},"request":{{"model":"m","messages":[]}}}}"#);
+    let litellm = |keys: &str| format!(r#"{{"startTime":1.5,"call_type":"completion",{keys}}}"#);
+    let bedrock =
+        |keys: &str| format!(r#"{{"schemaType":"x","timestamp":"2026-04-10T09:00:00Z","modelId":"m",{keys}}}"#);
+    let otlp = |attribute: &str| {
+        format!(
+            r#"{{"resourceSpans":[{{"scopeSpans":[{{"spans":[{{"startTimeUnixNano":"1780000000000000000","attributes":[
+                {{"key":"gen_ai.operation.name","value":{{"stringValue":"chat"}}}},
+                {{"key":"account.id","value":{{"stringValue":"a"}}}},
+                {{"key":"{attribute}","value":{{"stringValue":"sk-secret"}}}}]}}]}}]}}]}}"#
+        )
+    };
+    for line in [
+        r#"{"time":1,"account":"sk-secret","request":{}}"#.to_owned(),
+        r#"{"time":1,"account":"a","key":"Bearer secret","end_user":"sk-secret","request":{}}"#.to_owned(),
+        openai(r#""account":"sk-secret""#),
+        openai(r#""api_key":"Bearer secret""#),
+        openai(r#""organization":"o","user":"sk-secret""#),
+        litellm(r#""user":"sk-secret""#),
+        litellm(r#""api_key":"sk-secret""#),
+        litellm(r#""user":"u","end_user":"sk-secret""#),
+        bedrock(r#""accountId":"1","identity":{"arn":"arn:aws:sts::1:assumed-role/role/sk-secret"}"#),
+        bedrock(r#""accountId":"1","requestMetadata":{"userId":"sk-secret"}"#),
+        otlp("account.id"),
+        otlp("api_key.id"),
+        otlp("user.id"),
+    ] {
+        let (exchanges, report) = read_all(line.replace('\n', " ").as_bytes(), 1 << 20, None);
+        assert_eq!(exchanges.len(), 1, "{line}: {}", describe(&report));
+        assert!(!exchanges[0].contains("secret"), "{}", exchanges[0]);
+    }
+}
+
+/// Found by the fuzzer: what was unpacked before damage was lost, more of it the larger the chunks were.
+#[test]
+fn damage_in_a_compressed_source_takes_little_before_it_along() {
+    let line = r#"{"time":1,"account":"a","request":{}}"#.to_owned() + "\n";
+    let lines = 10_000;
+    for (name, mut bytes) in
+        [("zstd", stored_zst(line.repeat(lines).as_bytes())), ("gzip", gz(line.repeat(lines).as_bytes()))]
+    {
+        damage(&mut bytes, name);
+        let whole = read_all(&bytes, 1 << 20, None);
+        assert_eq!(whole.1.broken_sources.len(), 1, "{name}: {}", describe(&whole.1));
+        for chunk_bytes in [1, 1000, 1 << 16] {
+            assert_eq!(read_all(&bytes, chunk_bytes, None), whole, "{name}");
+        }
+        let lost = lines - whole.0.len();
+        assert!(lost <= limits::UNPACK_BYTES / line.len() + 1, "{name}: {lost} of {lines} are lost");
+    }
+}
+
+/// Found by a property: with small chunks, every byte order mark was taken for the first.
+#[test]
+fn only_the_first_byte_order_mark_is_one() {
+    let text = "\u{feff}\u{feff}{\"time\":1,\"account\":\"a\",\"request\":{}}";
+    for chunk_bytes in [1, 3, 1 << 20] {
+        let (exchanges, report) = read_all(text.as_bytes(), chunk_bytes, None);
+        assert_eq!((exchanges.len(), report.bad_lines), (0, 1), "{chunk_bytes}");
+    }
+}
+
+#[test]
+fn a_source_that_broke_yields_no_more() {
+    let mut bytes = gz(b"{}\n");
+    damage(&mut bytes, "gzip");
+    let mut source = Source::new("test", bytes.as_slice());
+    assert!(source.by_ref().any(|chunk| chunk.is_err()));
+    assert!(source.next().is_none());
+}
+
+/// Makes the last thing a decoder reads wrong.
+fn damage(bytes: &mut [u8], name: &str) {
+    let from_end = if name == "zstd" { 3 } else { 8 };
+    let at = bytes.len() - from_end;
+    bytes[at] = !bytes[at];
+}
+
+/// A zstd frame of blocks stored as they are, with a checksum-free damaged header on the last one.
+fn stored_zst(text: &[u8]) -> Vec<u8> {
+    let mut frame = vec![0x28, 0xb5, 0x2f, 0xfd, 0, 0x58];
+    for block in text.chunks(100_000) {
+        frame.extend(&((block.len() as u32) << 3).to_le_bytes()[..3]);
+        frame.extend(block);
+    }
+    // A last block, stored, of no bytes; damage makes it one of the reserved type.
+    frame.extend([1, 0, 0]);
+    frame
+}
+
+fn gz(text: &[u8]) -> Vec<u8> {
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+    std::io::Write::write_all(&mut encoder, text).unwrap();
+    encoder.finish().unwrap()
+}
+
+fn without_id(json: &str) -> String {
+    let (head, tail) = json.split_once(',').unwrap();
+    assert!(head.starts_with("{\"id\":\"ex_"), "{json}");
+    format!("{{{tail}")
+}

@@ -1,0 +1,144 @@
+//! What is asked: the text of a planned request.
+//!
+//! The same request has the same text whenever it is made: text depends on the account, the session and the item, never
+//! on what was made before it. With corpora, rows stand in for own text where there are any for the role.
+
+use std::borrow::Cow;
+
+use exchange::{Message, Role};
+use rand::Rng;
+
+use crate::corpora::Corpora;
+use crate::draw::{mix, stream};
+use crate::plan::{Account, Arrival, Work, template_seed};
+use crate::render::message;
+use crate::scenario::{Campaign, Harvest, Scenario};
+use crate::stand_in as text;
+use text::{Persona, Script, Template};
+
+/// A request's text and its answer.
+pub(crate) struct Asked<'a> {
+    pub system: Option<Cow<'a, str>>,
+    pub messages: Vec<Message<'a>>,
+    pub tools: Vec<&'static str>,
+    pub answer: Cow<'a, str>,
+    pub reasoning: Option<Cow<'a, str>>,
+}
+
+/// Everybody's texts.
+pub(crate) struct Scripts<'a> {
+    scenario: &'a Scenario,
+    corpora: &'a Corpora,
+    templates: Vec<Option<Template>>,
+}
+
+impl<'a> Scripts<'a> {
+    pub(crate) fn new(scenario: &'a Scenario, corpora: &'a Corpora) -> Scripts<'a> {
+        let template = |(number, campaign): (u32, &Campaign)| {
+            let harvest = campaign.harvest.template()?;
+            let mut rng = stream(template_seed(scenario.seed, Work::Campaign(number)), &[]);
+            Some(Template::draw(harvest, campaign.language.into(), campaign.variation, &mut rng))
+        };
+        let templates = (0..).zip(&scenario.campaigns).map(template).collect();
+        Scripts { scenario, corpora, templates }
+    }
+
+    /// The text of one request.
+    pub(crate) fn asked(&self, account: &Account, arrival: &Arrival) -> Asked<'a> {
+        self.corpora.asked(self.scenario, account, arrival, &|arrival| self.own(account, arrival))
+    }
+
+    /// The request in own words.
+    fn own(&self, account: &Account, arrival: &Arrival) -> Asked<'a> {
+        // A conversation that goes on after its script is through turns to something else.
+        let mut turn = usize::from(arrival.turn);
+        for part in 0..u64::from(arrival.turn) + 1 {
+            let script = self.script(account, arrival, part);
+            let length = script.turns.len().max(1);
+            if turn < length {
+                return Asked::turn(script, turn);
+            }
+            turn -= length;
+        }
+        Asked::turn(Script::default(), 0)
+    }
+
+    fn script(&self, account: &Account, arrival: &Arrival, part: u64) -> Script {
+        let seed = template_seed(self.scenario.seed, arrival.work);
+        let mut rng = stream(account.seed, &[seed, arrival.session.into(), arrival.serial.into(), part]);
+        let language = account.language.into();
+        let persona = || Persona::draw(language, &mut stream(account.seed, &[PERSONA]));
+        let item = u64::from(arrival.serial);
+        match arrival.work {
+            Work::Chat => text::chat(language, &persona(), &mut rng),
+            Work::Coding => text::coding(&persona(), &mut rng),
+            Work::Product(_) => text::product(seed, &mut rng),
+            Work::Agent(_) => text::public_agent(seed, &persona(), &mut rng),
+            Work::Batch(_) => text::batch_job(seed, mix(account.seed, &[item]), &mut rng),
+            Work::Benchmark(_) => text::benchmark(seed, item),
+            Work::Class(_) => text::class_exercise(seed, item, &mut rng),
+            Work::Hackathon(_) => text::hackathon(seed, &persona(), &mut rng),
+            Work::LoadTest(_) => text::load_test(seed),
+            Work::Research(_) => text::research(seed, item, &mut rng),
+            Work::Campaign(number) => self.campaign(number, item, &mut rng),
+        }
+    }
+
+    fn campaign(&self, number: u32, item: u64, rng: &mut impl Rng) -> Script {
+        match (self.templates.get(number as usize), self.scenario.campaigns.get(number as usize)) {
+            (Some(Some(template)), _) => template.request(item, rng),
+            // Without a template every item is a prompt as somebody else would write it.
+            (_, Some(campaign)) => {
+                let mut own = stream(template_seed(self.scenario.seed, Work::Campaign(number)), &[item]);
+                let language = campaign.language.into();
+                let persona = Persona::draw(language, &mut own);
+                let mut script = text::chat(language, &persona, &mut own);
+                script.turns.truncate(1);
+                script
+            }
+            (_, None) => Script::default(),
+        }
+    }
+}
+
+impl Asked<'_> {
+    /// The request at `turn`, which carries what was said before.
+    fn turn(script: Script, turn: usize) -> Self {
+        let mut messages = Vec::with_capacity(turn * 2 + 1);
+        let mut answer = String::new();
+        for (number, said) in script.turns.into_iter().take(turn + 1).enumerate() {
+            if number > 0 {
+                messages.push(message(Role::Assistant, std::mem::take(&mut answer)));
+            }
+            messages.push(message(Role::User, said.prompt));
+            answer = said.answer;
+        }
+        Asked {
+            system: script.system.map(Cow::Owned),
+            messages,
+            tools: script.tools,
+            answer: answer.into(),
+            reasoning: script.reasoning.map(Cow::Owned),
+        }
+    }
+}
+
+impl Harvest {
+    /// What texts there are for it; none for prompts without a template.
+    fn template(self) -> Option<text::Harvest> {
+        Some(match self {
+            Harvest::ReasoningTrace => text::Harvest::ReasoningTrace,
+            Harvest::Grading => text::Harvest::Grading,
+            Harvest::DataGeneration => text::Harvest::DataGeneration,
+            Harvest::ToolUse => text::Harvest::ToolUse,
+            Harvest::Coding => text::Harvest::Coding,
+            Harvest::Logits => text::Harvest::Logits,
+            Harvest::TraceCleaning => text::Harvest::TraceCleaning,
+            Harvest::Translation => text::Harvest::Translation,
+            Harvest::InjectedPhrase => text::Harvest::InjectedPhrase,
+            Harvest::HumanPrompts => return None,
+        })
+    }
+}
+
+const PERSONA: u64 = 0x7065;

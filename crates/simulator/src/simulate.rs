@@ -1,0 +1,252 @@
+//! From a scenario to files.
+
+use std::fs::File;
+use std::io::{self, BufWriter, Write};
+use std::path::{Path, PathBuf};
+
+use exchange::{AccountFact, write_account, write_native};
+use serde::Serialize;
+
+use crate::corpora::Corpora;
+use crate::network::World;
+use crate::plan::{Account, Label, Plan, Work, plan};
+use crate::render::{Renderer, account_id, exchange_id, time};
+use crate::scenario::{BadScenario, Scenario};
+use crate::script::Scripts;
+
+/// What was simulated.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Summary {
+    /// Records written.
+    pub exchanges: u64,
+    /// Those of them that belong to a campaign.
+    pub campaign_exchanges: u64,
+    /// Accounts labelled.
+    pub accounts: u64,
+    /// Those of them that take part in a campaign.
+    pub campaign_accounts: u64,
+    /// What could not be done as asked.
+    pub notes: Vec<String>,
+}
+
+/// Where the three streams go.
+pub struct Output<'a> {
+    /// Records, in the order of time.
+    pub exchanges: &'a mut dyn Write,
+    /// Account facts, in the order of time.
+    pub accounts: &'a mut dyn Write,
+    /// Labels.
+    pub labels: &'a mut dyn Write,
+}
+
+/// How the exchanges are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Compression {
+    /// As plain lines, in `exchanges.jsonl`.
+    Plain,
+    /// Compressed, in `exchanges.jsonl.zst`.
+    Zstd,
+}
+
+/// Why a simulation failed.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum SimulateError {
+    /// The scenario cannot be simulated.
+    #[error(transparent)]
+    Scenario(#[from] BadScenario),
+    /// A file could not be read or written.
+    #[error("`{}`", path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        #[source]
+        cause: io::Error,
+    },
+    /// A row of a corpus is not as expected.
+    #[error("`{}`, line {line}: {problem}", path.display())]
+    Row {
+        /// The file.
+        path: PathBuf,
+        /// The line, from 1.
+        line: u64,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// A text of the scenario is none that is known.
+    #[error("`texts` names `{name}`, expected a file of the corpora such as `open/benign-oasst`")]
+    UnknownText {
+        /// What it names.
+        name: String,
+    },
+    /// The output could not be written.
+    #[error("cannot write the output")]
+    Output(#[source] io::Error),
+}
+
+/// Simulates `scenario` into `output`, with real text and networks from the folder `corpora` if there is one.
+///
+/// # Errors
+///
+/// Says which knob is out of range, or which file could not be read or written.
+pub fn simulate(
+    scenario: &Scenario,
+    corpora: Option<&Path>,
+    output: &mut Output<'_>,
+) -> Result<Summary, SimulateError> {
+    scenario.check()?;
+    let (mut texts, world) = match corpora {
+        Some(folder) => (Corpora::read(folder, scenario)?, Corpora::world(folder, scenario.seed)?),
+        None => (Corpora::default(), World::invented(scenario.seed)),
+    };
+    let plan = plan(scenario, &world, &texts.capacity(scenario));
+    texts.give(&plan.accounts, &plan.arrivals);
+    write_facts(&plan.accounts, output.accounts).map_err(SimulateError::Output)?;
+    let mut active = vec![false; plan.accounts.len()];
+    let mut summary =
+        Summary { exchanges: 0, campaign_exchanges: 0, accounts: 0, campaign_accounts: 0, notes: plan.notes.clone() };
+    let renderer = Renderer::new(scenario);
+    let scripts = Scripts::new(scenario, &texts);
+    for arrival in &plan.arrivals {
+        let Some(account) = plan.accounts.get(arrival.account as usize) else { continue };
+        let exchange = renderer.exchange(account, arrival, scripts.asked(account, arrival));
+        write_native(&exchange, &mut output.exchanges).map_err(SimulateError::Output)?;
+        summary.exchanges += 1;
+        summary.campaign_exchanges += u64::from(belongs(account, arrival.work, scenario).is_some());
+        if let Some(active) = active.get_mut(arrival.account as usize) {
+            *active = true;
+        }
+    }
+    write_labels(scenario, &plan, &active, &mut summary, output.labels).map_err(SimulateError::Output)?;
+    Ok(summary)
+}
+
+/// Simulates into `exchanges.jsonl` (or `.zst`), `accounts.jsonl` and `labels.jsonl` of `folder`, which is made if need
+/// be.
+///
+/// # Errors
+///
+/// As [`simulate`].
+pub fn simulate_into(
+    scenario: &Scenario,
+    corpora: Option<&Path>,
+    folder: &Path,
+    compression: Compression,
+) -> Result<Summary, SimulateError> {
+    std::fs::create_dir_all(folder).map_err(|cause| SimulateError::File { path: folder.to_owned(), cause })?;
+    let create = |name: &str| {
+        let path = folder.join(name);
+        let file = File::create(&path).map_err(|cause| SimulateError::File { path, cause })?;
+        Ok::<_, SimulateError>(BufWriter::with_capacity(BUFFER_BYTES, file))
+    };
+    let (mut accounts, mut labels) = (create("accounts.jsonl")?, create("labels.jsonl")?);
+    let summary = match compression {
+        Compression::Plain => {
+            let mut exchanges = create("exchanges.jsonl")?;
+            let mut output = Output { exchanges: &mut exchanges, accounts: &mut accounts, labels: &mut labels };
+            let summary = simulate(scenario, corpora, &mut output)?;
+            exchanges.flush().map_err(SimulateError::Output)?;
+            summary
+        }
+        Compression::Zstd => {
+            let file = create("exchanges.jsonl.zst")?;
+            let mut exchanges = zstd::Encoder::new(file, ZSTD_LEVEL).map_err(SimulateError::Output)?;
+            let mut output = Output { exchanges: &mut exchanges, accounts: &mut accounts, labels: &mut labels };
+            let summary = simulate(scenario, corpora, &mut output)?;
+            exchanges.finish().and_then(|mut file| file.flush()).map_err(SimulateError::Output)?;
+            summary
+        }
+    };
+    accounts.flush().and_then(|()| labels.flush()).map_err(SimulateError::Output)?;
+    Ok(summary)
+}
+
+/// The campaign that a request belongs to: cover traffic belongs to none.
+fn belongs<'s>(account: &Account, work: Work, scenario: &'s Scenario) -> Option<&'s str> {
+    let Label::Campaign(number) = account.label else { return None };
+    let campaign = scenario.campaigns.get(number as usize)?;
+    let own = matches!(work, Work::Campaign(_)) || campaign.cover <= 0.0;
+    own.then_some(campaign.name.as_str())
+}
+
+fn write_facts(accounts: &[Account], mut output: &mut dyn Write) -> io::Result<()> {
+    let mut facts: Vec<AccountFact<'_>> = Vec::with_capacity(accounts.len());
+    for account in accounts {
+        let (known, logged) = (&account.facts, &account.logged);
+        let fact = AccountFact {
+            time: time(known.created),
+            account: account_id(account).into(),
+            org: known.org.map(|org| format!("org_{:010x}", org >> 24).into()),
+            created: Some(time(known.created)),
+            plan: logged.plan.then_some(known.plan.into()),
+            program: logged.plan.then_some(known.program.into()),
+            assurance: Some(known.assurance),
+            payment: known.payment.filter(|_| logged.payment).map(|card| format!("pf_{:012x}", card >> 16).into()),
+            email_domain: logged.payment.then_some(known.email_domain.as_str().into()),
+            phone_country: logged.phone.then_some(known.phone_country.into()),
+            status: Some("active".into()),
+            closed: None,
+        };
+        if let Some(closed) = known.closed {
+            let closed = time(closed);
+            let now = AccountFact { time: closed, status: Some("closed".into()), closed: Some(closed), ..fact.clone() };
+            facts.push(now);
+        }
+        facts.push(fact);
+    }
+    facts.sort_by(|a, b| (a.time, &a.account).cmp(&(b.time, &b.account)));
+    facts.iter().try_for_each(|fact| write_account(fact, &mut output))
+}
+
+/// One line of `labels.jsonl`.
+#[derive(Serialize)]
+struct LabelLine<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    account: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    exchange: Option<String>,
+    campaign: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    role: Option<crate::Role>,
+}
+
+/// Labels of the accounts that were seen, and of single exchanges where accounts mix work and cover.
+fn write_labels(
+    scenario: &Scenario,
+    plan: &Plan,
+    active: &[bool],
+    summary: &mut Summary,
+    output: &mut dyn Write,
+) -> io::Result<()> {
+    let mut write = |line: &LabelLine<'_>| {
+        serde_json::to_writer(&mut *output, line)?;
+        output.write_all(b"\n")
+    };
+    let mut lines: Vec<LabelLine<'_>> = Vec::new();
+    for (account, _) in plan.accounts.iter().zip(active).filter(|&(_, &active)| active) {
+        let (campaign, role) = match account.label {
+            Label::Honest(role) => (None, Some(role)),
+            Label::Campaign(number) => (scenario.campaigns.get(number as usize).map(|c| c.name.as_str()), None),
+        };
+        summary.accounts += 1;
+        summary.campaign_accounts += u64::from(campaign.is_some());
+        lines.push(LabelLine { account: Some(account_id(account)), exchange: None, campaign, role });
+    }
+    lines.sort_by(|a, b| a.account.cmp(&b.account));
+    lines.iter().try_for_each(&mut write)?;
+    for arrival in &plan.arrivals {
+        let Some(account) = plan.accounts.get(arrival.account as usize) else { continue };
+        let mixed = matches!(account.label, Label::Campaign(number)
+            if scenario.campaigns.get(number as usize).is_some_and(|campaign| campaign.cover > 0.0));
+        if let (true, Some(campaign)) = (mixed, belongs(account, arrival.work, scenario)) {
+            let exchange = Some(exchange_id(scenario.seed, account, arrival));
+            write(&LabelLine { account: None, exchange, campaign: Some(campaign), role: None })?;
+        }
+    }
+    Ok(())
+}
+
+const BUFFER_BYTES: usize = 1 << 20;
+/// Quick, and still a quarter of the size.
+const ZSTD_LEVEL: i32 = 3;

@@ -1,0 +1,170 @@
+//! Each knob does what it says, measured on the output.
+
+use std::collections::BTreeSet;
+
+use simulator::scenario::{Balance, BanTime, Bans, Schedule, SignUp, Stack};
+use simulator::{Campaign, Scenario};
+
+use crate::{World, hours, small};
+
+/// A campaign of 40 accounts alone.
+fn alone(campaign: Campaign) -> World {
+    World::of(&Scenario { honest: 0, campaigns: vec![Campaign { accounts: 40, ..campaign }], ..small("hydra", 0, 1.0) })
+}
+
+fn base() -> Campaign {
+    Campaign { bans: Bans { share: 0.0, when: BanTime::Spread, replaced_minutes: 0.0 }, ..Campaign::named("c1") }
+}
+
+fn sorted_counts(world: &World) -> Vec<usize> {
+    let mut counts: Vec<usize> = world.counts("c1").into_values().collect();
+    counts.sort_unstable();
+    counts
+}
+
+#[test]
+fn every_preset_has_its_campaigns() {
+    for (name, _) in Scenario::NAMES {
+        let scenario = Scenario::by_name(name).unwrap();
+        assert_eq!(scenario.check(), Ok(()), "{name}");
+        let days = scenario.days.min(4.0);
+        let world = World::of(&Scenario { honest_rate: 0.05, days, ..scenario.clone().scaled(0.01) });
+        for campaign in &scenario.campaigns {
+            assert!(world.of_label(&campaign.name).count() > 3, "{name} has no {}", campaign.name);
+        }
+        assert_eq!(world.summary.notes, [""; 0], "{name}");
+    }
+    assert_eq!(Scenario::by_name("hydr"), None);
+}
+
+#[test]
+fn balance_sets_how_even_the_work_is_spread() {
+    let spread = |balance| {
+        let counts = sorted_counts(&alone(Campaign { balance, ..base() }));
+        (counts[0], *counts.last().unwrap())
+    };
+    assert_eq!(spread(Balance::RoundRobin), (40, 40));
+    assert_eq!(spread(Balance::Uniform), (40, 40));
+    let (least, most) = spread(Balance::Poisson);
+    assert!(least > 18 && most < 65 && most > least + 10, "{least} to {most}");
+    let (least, most) = spread(Balance::Lognormal(1.0));
+    assert!(least < 15 && most > 100, "{least} to {most}");
+    let (least, most) = spread(Balance::Zipf(1.0));
+    assert!(least < 20 && most > 250, "{least} to {most}");
+}
+
+#[test]
+fn cover_is_its_share_and_only_work_is_labelled() {
+    let world = alone(Campaign { cover: 0.75, ..base() });
+    let all = world.of_label("c1").count();
+    assert_eq!(world.own.len(), 1600);
+    assert_eq!(world.summary.campaign_exchanges, 1600);
+    let share = 1.0 - world.own.len() as f64 / all as f64;
+    assert!((share - 0.75).abs() < 0.02, "{share}");
+    let ids: BTreeSet<&str> = world.exchanges.iter().map(|e| e["id"].as_str().unwrap()).collect();
+    assert_eq!(ids.len(), world.exchanges.len(), "ids are unique");
+    assert!(world.own.keys().all(|id| ids.contains(id.as_str())));
+}
+
+#[test]
+fn work_is_shared_out_without_overlap_but_for_the_knob() {
+    let repeated = |overlap| {
+        let world = alone(Campaign { overlap, variation: 0.0, ..base() });
+        let texts: BTreeSet<String> = world.of_label("c1").map(|e| e["request"]["messages"].to_string()).collect();
+        1.0 - texts.len() as f64 / world.exchanges.len() as f64
+    };
+    assert!(repeated(0.0) < 0.02, "{}", repeated(0.0));
+    assert!((repeated(0.5) - 1.0 / 3.0).abs() < 0.05, "{}", repeated(0.5));
+}
+
+#[test]
+fn sharing_and_stack_set_what_accounts_have_in_common() {
+    let distinct = |campaign: Campaign, pointer: &str, facts: bool| {
+        let world = alone(campaign);
+        let values: Vec<_> = if facts { world.facts.iter().collect() } else { world.exchanges.iter().collect() };
+        values.iter().filter_map(|value| value.pointer(pointer)).map(ToString::to_string).collect::<BTreeSet<_>>().len()
+    };
+    let with = |sharing| Campaign { sharing, ..base() };
+    for (pointer, few) in [("/payment", 2), ("/email_domain", 1)] {
+        assert_eq!(distinct(with(1.0), pointer, true), few, "{pointer}");
+    }
+    assert!(distinct(with(0.0), "/payment", true) > 20);
+    assert!(distinct(with(1.0), "/client/asn", false) <= 2);
+    assert!(distinct(with(0.0), "/client/asn", false) > 20);
+    assert_eq!(distinct(base(), "/request/params", false), 1);
+    assert!(distinct(Campaign { stack: Stack::Varied, ..base() }, "/request/params", false) > 15);
+}
+
+#[test]
+fn schedules_are_kept() {
+    let hours_of = |schedule| {
+        let world = alone(Campaign { schedule, start_day: 0.0, days: 2.0, ..base() });
+        world.exchanges.iter().map(|e| hours(&e["time"])).collect::<Vec<f64>>()
+    };
+    let working = hours_of(Schedule::WorkingHours { utc_offset: 8 });
+    assert!(working.iter().all(|hour| (1.0..10.0).contains(&hour.rem_euclid(24.0))));
+    let continuous = hours_of(Schedule::Continuous);
+    let first_half = continuous.iter().filter(|hour| **hour < 24.0).count();
+    assert!((700..900).contains(&first_half), "{first_half}");
+    let bursts: BTreeSet<i64> =
+        hours_of(Schedule::Bursts { a_day: 4, minutes: 6.0 }).iter().map(|hour| (hour * 10.0) as i64).collect();
+    assert!(bursts.len() <= 16, "8 bursts of a tenth of an hour touch {} tenths", bursts.len());
+    let people =
+        World::of(&Scenario { honest_rate: 1.0, campaigns: vec![Campaign::neutral("c1")], ..small("hydra", 0, 1.0) });
+    let counts = sorted_counts(&people);
+    assert!(counts.last().unwrap() > &(counts[counts.len() / 2] * 5), "people are uneven");
+}
+
+#[test]
+fn banned_pools_go_silent_and_replacements_take_over() {
+    let bans = Bans { share: 1.0, when: BanTime::Together(0.5), replaced_minutes: 5.0 };
+    let world = alone(Campaign { bans, start_day: 0.0, ..base() });
+    assert_eq!(world.counts("c1").len(), 80);
+    assert_eq!(world.exchanges.len(), 1600);
+    let closed: Vec<&serde_json::Value> = world.facts.iter().filter(|fact| fact["status"] == "closed").collect();
+    assert_eq!(closed.len(), 40);
+    for fact in closed {
+        let at = hours(&fact["closed"]);
+        assert!((12.0..12.1).contains(&at), "{at}");
+        let last = world.exchanges.iter().filter(|e| e["account"] == fact["account"]).map(|e| hours(&e["time"]));
+        assert!(last.fold(0.0, f64::max) <= at);
+    }
+    let after = world.exchanges.iter().filter(|e| hours(&e["time"]) > 12.3).count();
+    assert!((700..900).contains(&after), "{after}");
+}
+
+#[test]
+fn sign_up_ages_and_batches() {
+    let created = |sign_up| {
+        let world = alone(Campaign { sign_up, ..base() });
+        world.facts.iter().map(|fact| hours(&fact["created"]) / 24.0).collect::<Vec<f64>>()
+    };
+    let batch = created(SignUp::Batch { aged_days: 10.0, spread_hours: 24.0 });
+    assert!(batch.iter().all(|day| (-9.8..-8.7).contains(day)), "{batch:?}");
+    let organic = created(SignUp::Organic);
+    assert!(organic.iter().filter(|day| **day < -100.0).count() > 15);
+}
+
+#[test]
+fn a_pivot_moves_to_the_new_model_within_a_day() {
+    let moved = |pivot| {
+        let campaign = Campaign { pivot, start_day: 0.0, days: 4.0, accounts: 40, ..base() };
+        let scenario = Scenario { days: 4.0, release_day: Some(2.0), honest: 0, ..small("hydra", 0, 1.0) };
+        let world = World::of(&Scenario { campaigns: vec![campaign], ..scenario });
+        let late: Vec<_> = world.exchanges.iter().filter(|e| hours(&e["time"]) > 72.0).collect();
+        assert!(world.exchanges.iter().filter(|e| hours(&e["time"]) < 48.0).all(|e| e["model"] != "frontier-3"));
+        late.iter().filter(|e| e["model"] == "frontier-3").count() as f64 / late.len() as f64
+    };
+    assert!(moved(0.0) < 0.35, "{}", moved(0.0));
+    assert!(moved(0.8) > 0.65, "{}", moved(0.8));
+}
+
+#[test]
+fn campaigns_of_one_operator_share_infrastructure() {
+    let campaign = |name: &str, operator| Campaign { operator, sharing: 1.0, accounts: 30, ..Campaign::named(name) };
+    let campaigns = vec![campaign("c1", 1), campaign("c2", 1), campaign("c3", 2)];
+    let world = World::of(&Scenario { campaigns, ..small("hydra", 0, 1.0) });
+    let cards = |label| world.facts_of(label).map(|fact| fact["payment"].to_string()).collect::<BTreeSet<_>>();
+    assert!(cards("c1").intersection(&cards("c2")).count() > 0);
+    assert!(cards("c1").iter().filter(|card| *card != "null").all(|card| !cards("c3").contains(card)));
+}

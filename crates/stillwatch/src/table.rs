@@ -1,0 +1,573 @@
+//! The end of a hunt on the terminal.
+//!
+//! Promises an answer in the first sentence, then what supports it, then what was looked at and let go, what could not
+//! be seen, and what to do next. Whatever came from outside is shown without control and formatting characters, so that
+//! no prompt or account name can move the cursor, change colours or reverse a line; an escape sequence stays visible as
+//! inert text. Bounded by the numbers in [`limits`]: a report has the rest.
+
+use std::collections::BTreeSet;
+
+use anstyle::{AnsiColor, Style};
+use comfy_table::{Cell, CellAlignment, ColumnConstraint, ContentArrangement, Row, Table, Width, presets::NOTHING};
+use detect::finding::{Campaign, Capability, Cleared, Findings};
+use exchange::Time;
+
+/// How much is shown.
+mod limits {
+    /// Narrower terminals get lines of this many columns.
+    pub(super) const WIDTH_MIN: usize = 80;
+    /// Wider ones get lines of this many: longer sentences are hard to read.
+    pub(super) const WIDTH_MAX: usize = 140;
+    /// Capabilities of each campaign.
+    pub(super) const CAPABILITIES: usize = 3;
+    /// The most exchanges that are written out: the column stays as wide as real campaigns need it.
+    pub(super) const EXCHANGES: u64 = 999_999_999;
+    /// Characters of a campaign's name.
+    pub(super) const CAMPAIGN_CHARS: usize = 11;
+    /// Sentences of evidence for each campaign.
+    pub(super) const EVIDENCE: usize = 3;
+    /// Accounts named for each campaign.
+    pub(super) const ACCOUNTS: usize = 3;
+    /// Cleared groups, blind spots and reached limits, of each.
+    pub(super) const LINES: usize = 5;
+    /// Characters of a sentence.
+    pub(super) const SENTENCE_CHARS: usize = 400;
+    /// Characters of an identifier.
+    pub(super) const ID_CHARS: usize = 24;
+    /// Characters of the label of a cleared group.
+    pub(super) const LABEL_CHARS: usize = 32;
+}
+
+/// All that a person needs to see at once, in lines of about `width` columns, with ANSI colours if `colour`.
+pub(crate) fn render(findings: &Findings, width: usize, colour: bool) -> String {
+    let width = width.clamp(limits::WIDTH_MIN, limits::WIDTH_MAX);
+    let mut page = Page { text: String::new(), width, colour };
+    let nothing_read = findings.population.exchanges == 0;
+    let verdict = if findings.campaigns.is_empty() && !nothing_read { GOOD } else { BAD };
+    page.styled(verdict, |page| page.paragraph(&self::verdict(findings)));
+    if !findings.campaigns.is_empty() {
+        page.text.push('\n');
+        page.campaigns(&findings.campaigns);
+    } else if !nothing_read {
+        page.heading("Looked at");
+        page.items(looked_at(findings).iter().map(String::as_str));
+    }
+    page.cleared(&findings.cleared);
+    page.list("Could not be seen", &findings.blind_spots);
+    page.list("Limits reached", &findings.limits_reached);
+    if !findings.guarantee.text.is_empty() {
+        page.heading("How sure this is");
+        page.items([findings.guarantee.text.as_str()]);
+    }
+    page.heading("Next");
+    page.next(findings);
+    page.text
+}
+
+/// How strong evidence is, in words: an e-value of 100 is strong, of 10⁴ very strong, of 10⁸ overwhelming.
+pub(crate) fn confidence(log10_e: f64) -> String {
+    let words = match log10_e {
+        f64::INFINITY => return "overwhelming".to_owned(),
+        8.0.. => "overwhelming",
+        4.0.. => "very strong",
+        2.0.. => "strong",
+        0.0.. => "weak",
+        f64::NEG_INFINITY.. => "none",
+        _ => return "not known".to_owned(),
+    };
+    format!("{words} ({})", power(log10_e.floor()))
+}
+
+/// A text from outside as one line: no control or formatting characters, white space collapsed, cut with an ellipsis.
+pub(crate) fn printable(text: &str, chars_max: usize) -> String {
+    let mut line = String::new();
+    let mut chars = 0;
+    let mut gap = false;
+    for c in text.chars().filter(|c| !is_format(*c)) {
+        if c.is_whitespace() {
+            gap = chars > 0;
+            continue;
+        }
+        let needed = 1 + usize::from(gap);
+        if chars + needed > chars_max {
+            // The ellipsis takes the place of the last character where no room is left for it.
+            if chars == chars_max {
+                line.pop();
+            }
+            line.push('…');
+            return line;
+        }
+        if gap {
+            line.push(' ');
+        }
+        line.push(if c.is_control() { char::REPLACEMENT_CHARACTER } else { c });
+        chars += needed;
+        gap = false;
+    }
+    line
+}
+
+/// Characters that take no space but change how the text around them is shown: bidirectional controls, joiners, tags.
+fn is_format(c: char) -> bool {
+    matches!(c, '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}'
+        | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e0fff}')
+}
+
+fn verdict(findings: &Findings) -> String {
+    let population = &findings.population;
+    let exchanges = counted(population.exchanges, "exchange");
+    let span = match (population.first_seen, population.last_seen) {
+        (Some(first), Some(last)) => format!(", {} to {}", minute(first), minute(last)),
+        _ => String::new(),
+    };
+    match findings.campaigns.len() {
+        0 if population.exchanges == 0 => "No exchange was read, so nothing can be said.".to_owned(),
+        0 => format!("No campaign was found in {exchanges} of {}{span}.", counted(population.accounts, "account")),
+        campaigns => {
+            let accounts: BTreeSet<&str> = findings.campaigns.iter().flat_map(members).collect();
+            let taken = findings.campaigns.iter().fold(0_u64, |sum, campaign| sum.saturating_add(campaign.exchanges));
+            let were = if campaigns == 1 { "was" } else { "were" };
+            format!(
+                "{} {were} found: {} of {} sent {} of {exchanges}{span}.",
+                counted(campaigns as u64, "campaign"),
+                grouped(accounts.len() as u64),
+                counted(population.accounts, "account"),
+                grouped(taken),
+            )
+        }
+    }
+}
+
+fn looked_at(findings: &Findings) -> Vec<String> {
+    let population = &findings.population;
+    let mut lines = vec![
+        format!("{} of {}", counted(population.exchanges, "exchange"), counted(population.accounts, "account")),
+        format!("{} that may be behind them, each with one account or several", counted(population.payers, "payer")),
+        format!(
+            "{} of texts that several payers share, {} tested",
+            one_or_many(population.families, "family", "families"),
+            one_or_many(findings.guarantee.hypotheses, "hypothesis", "hypotheses")
+        ),
+    ];
+    if population.late > 0 {
+        lines.push(format!("{} too late to be put in order", counted(population.late, "exchange")));
+    }
+    lines
+}
+
+/// The accounts that count as members, surest first.
+fn members(campaign: &Campaign) -> impl Iterator<Item = &str> {
+    let sure = campaign.accounts.iter().filter(|member| member.probability >= MEMBER_PROBABILITY_MIN);
+    sure.map(|member| member.account.as_str())
+}
+
+const MEMBER_PROBABILITY_MIN: f64 = 0.5;
+
+/// What is written so far.
+struct Page {
+    text: String,
+    width: usize,
+    colour: bool,
+}
+
+impl Page {
+    fn campaigns(&mut self, campaigns: &[Campaign]) {
+        let header = CAMPAIGN_COLUMNS.map(|column| column.title.to_owned());
+        let rows: Vec<_> = campaigns.iter().map(campaign_row).collect();
+        let widths = column_widths(&header, &rows, self.width);
+        self.styled(DIM, |page| page.row(&header, &widths));
+        for (campaign, row) in campaigns.iter().zip(&rows) {
+            self.styled(STRONG, |page| page.row(row, &widths));
+            self.support(campaign);
+        }
+    }
+
+    /// What stands below a campaign: its strongest evidence and its surest accounts.
+    fn support(&mut self, campaign: &Campaign) {
+        let mut evidence: Vec<_> = campaign.evidence.iter().filter(|evidence| evidence.log10_e > 0.0).collect();
+        evidence.sort_by(|a, b| b.log10_e.total_cmp(&a.log10_e));
+        for evidence in evidence.into_iter().take(limits::EVIDENCE) {
+            self.entry(&power(evidence.log10_e), &evidence.text);
+        }
+        let named: Vec<String> =
+            members(campaign).take(limits::ACCOUNTS).map(|account| printable(account, limits::ID_CHARS)).collect();
+        let more = match members(campaign).count() - named.len() {
+            0 => String::new(),
+            rest => format!(" and {} more", grouped(rest as u64)),
+        };
+        if !named.is_empty() {
+            self.entry("accounts", &format!("{}{more}", named.join(", ")));
+        }
+        self.text.push('\n');
+    }
+
+    fn cleared(&mut self, cleared: &[Cleared]) {
+        if cleared.is_empty() {
+            return;
+        }
+        self.trim_blank();
+        self.heading("Groups that were not reported, and why");
+        for group in cleared.iter().take(limits::LINES) {
+            let accounts = counted(group.accounts, "account");
+            let line = format!(
+                "{}: \"{}\", {}",
+                printable(&group.reason, limits::SENTENCE_CHARS),
+                printable(&group.label, limits::LABEL_CHARS),
+                counted(group.exchanges, "exchange"),
+            );
+            self.cells(&[("-", 2), (&accounts, 16), (&line, self.width - 18)], Height::OneLine);
+        }
+        self.rest(cleared.len());
+    }
+
+    fn list(&mut self, heading: &str, sentences: &[String]) {
+        if !sentences.is_empty() {
+            self.trim_blank();
+            self.heading(heading);
+            self.items(sentences.iter().take(limits::LINES).map(String::as_str));
+            self.rest(sentences.len());
+        }
+    }
+
+    fn next(&mut self, findings: &Findings) {
+        if !findings.campaigns.is_empty() {
+            self.items([
+                "`--report FILE.html` writes the evidence, exchanges and accounts, for review before any action",
+                "`--campaigns-out FILE` writes the campaigns as JSON Lines, for other tools",
+            ]);
+        } else if findings.population.exchanges > 0 {
+            self.items(["`--report FILE.html` writes what was looked at and why groups were cleared"]);
+        } else {
+            self.items(["check the paths, and the lines that could not be read"]);
+        }
+    }
+
+    fn heading(&mut self, text: &str) {
+        self.trim_blank();
+        self.text.push('\n');
+        self.styled(STRONG, |page| page.paragraph(text));
+    }
+
+    fn items<'t>(&mut self, sentences: impl IntoIterator<Item = &'t str>) {
+        for sentence in sentences {
+            self.cells(&[("-", 2), (&printable(sentence, limits::SENTENCE_CHARS), self.width - 2)], Height::AsNeeded);
+        }
+    }
+
+    /// How many there are beyond those shown.
+    fn rest(&mut self, all: usize) {
+        if let Some(rest @ 1..) = all.checked_sub(limits::LINES) {
+            self.items([format!("and {} more", grouped(rest as u64)).as_str()]);
+        }
+    }
+
+    /// A sentence below a campaign, with what it counts before it.
+    fn entry(&mut self, weight: &str, sentence: &str) {
+        let sentence = printable(sentence, limits::SENTENCE_CHARS);
+        self.cells(&[("", 2), (weight, 10), (&sentence, self.width - 12)], Height::AsNeeded);
+    }
+
+    fn paragraph(&mut self, text: &str) {
+        self.cells(&[(text, self.width)], Height::AsNeeded);
+    }
+
+    /// Cells of fixed widths, which include the gap to the next cell.
+    fn cells(&mut self, cells: &[(&str, usize)], height: Height) {
+        let mut row = Row::from(cells.iter().map(|(text, _)| Cell::new(text)).collect::<Vec<_>>());
+        if let Height::OneLine = height {
+            row.max_height(1);
+        }
+        let widths: Vec<usize> = cells.iter().map(|(_, width)| *width).collect();
+        self.table(row, &widths, 0);
+    }
+
+    fn row(&mut self, cells: &[String; COLUMNS], widths: &Widths) {
+        let cells =
+            CAMPAIGN_COLUMNS.iter().zip(cells).map(|(column, text)| Cell::new(text).set_alignment(column.alignment));
+        self.table(Row::from(cells.collect::<Vec<_>>()), &widths.columns, widths.gap);
+    }
+
+    fn table(&mut self, row: Row, widths: &[usize], gap: u16) {
+        let mut table = Table::new();
+        table.load_style(NOTHING).force_no_tty().set_content_arrangement(ContentArrangement::Dynamic);
+        table.set_width(u16::try_from(self.width + usize::from(gap)).unwrap_or(u16::MAX)).add_row(row);
+        for (column, width) in table.column_iter_mut().zip(widths) {
+            let width = u16::try_from(*width).unwrap_or(u16::MAX);
+            column.set_padding((0, gap)).set_constraint(ColumnConstraint::Absolute(Width::Fixed(width + gap)));
+        }
+        self.text.push_str(&table.trim_fmt());
+        self.text.push('\n');
+    }
+
+    /// Writes what `write` writes in a style, line by line: a style never reaches over the end of a line.
+    fn styled(&mut self, style: Style, write: impl FnOnce(&mut Page)) {
+        let start = self.text.len();
+        write(self);
+        if self.colour {
+            let plain = self.text.split_off(start);
+            for line in plain.lines() {
+                self.text.push_str(&format!("{style}{line}{style:#}\n"));
+            }
+        }
+    }
+
+    /// Takes back an empty line at the end, where a heading brings its own.
+    fn trim_blank(&mut self) {
+        if self.text.ends_with("\n\n") {
+            self.text.pop();
+        }
+    }
+}
+
+#[derive(Clone, Copy)]
+enum Height {
+    OneLine,
+    AsNeeded,
+}
+
+const GOOD: Style = AnsiColor::Green.on_default().bold();
+const BAD: Style = AnsiColor::Red.on_default().bold();
+const STRONG: Style = Style::new().bold();
+const DIM: Style = Style::new().dimmed();
+
+const COLUMNS: usize = 7;
+
+/// A column of the table of campaigns.
+struct Column {
+    title: &'static str,
+    alignment: CellAlignment,
+}
+
+const CAMPAIGN_COLUMNS: [Column; COLUMNS] = [
+    Column { title: "campaign", alignment: CellAlignment::Left },
+    Column { title: "accounts", alignment: CellAlignment::Right },
+    Column { title: "exchanges", alignment: CellAlignment::Right },
+    Column { title: "first seen", alignment: CellAlignment::Left },
+    Column { title: "last seen", alignment: CellAlignment::Left },
+    Column { title: "takes", alignment: CellAlignment::Left },
+    Column { title: "confidence", alignment: CellAlignment::Left },
+];
+
+struct Widths {
+    columns: Vec<usize>,
+    gap: u16,
+}
+
+/// The widths of the columns' contents: all that is needed, or else the widest gives way down to its longest word, and
+/// at last the gaps.
+fn column_widths(header: &[String; COLUMNS], rows: &[[String; COLUMNS]], width: usize) -> Widths {
+    let mut columns = vec![0; COLUMNS];
+    let mut least = [0; COLUMNS];
+    for row in std::iter::once(header).chain(rows) {
+        for ((column, least), cell) in columns.iter_mut().zip(&mut least).zip(row) {
+            *column = cell.chars().count().max(*column);
+            *least = cell.split(' ').map(|word| word.chars().count()).fold(*least, usize::max);
+        }
+    }
+    let gap = 2;
+    let room = width.saturating_sub(usize::from(gap) * (COLUMNS - 1));
+    while columns.iter().sum::<usize>() > room {
+        let wrapping = columns.iter_mut().zip(least).filter(|(column, least)| **column > *least);
+        match wrapping.map(|(column, _)| column).max() {
+            Some(widest) => *widest -= 1,
+            None => return Widths { columns, gap: 1 },
+        }
+    }
+    Widths { columns, gap }
+}
+
+fn campaign_row(campaign: &Campaign) -> [String; COLUMNS] {
+    let shown = campaign.capabilities.iter().take(limits::CAPABILITIES);
+    let mut takes = shown.map(|capability| words(*capability)).collect::<Vec<_>>().join(", ");
+    if let Some(more @ 1..) = campaign.capabilities.len().checked_sub(limits::CAPABILITIES) {
+        takes.push_str(&format!(" and {more} more"));
+    }
+    [
+        printable(&campaign.id, limits::CAMPAIGN_CHARS),
+        grouped(members(campaign).count() as u64),
+        if campaign.exchanges <= limits::EXCHANGES { grouped(campaign.exchanges) } else { "10^9+".to_owned() },
+        minute(campaign.first_seen),
+        minute(campaign.last_seen),
+        if takes.is_empty() { "not known".to_owned() } else { takes },
+        confidence(campaign.log10_e),
+    ]
+}
+
+fn words(capability: Capability) -> &'static str {
+    match capability {
+        Capability::ReasoningTrace => "reasoning",
+        Capability::Grading => "grading",
+        Capability::DataGeneration => "training data",
+        Capability::ToolUse => "tool use",
+        Capability::Coding => "code",
+        Capability::Logits => "logits",
+        Capability::TraceCleaning => "trace cleaning",
+        Capability::Translation => "translation",
+        Capability::General => "answers",
+    }
+}
+
+/// A time to the minute, in UTC.
+fn minute(time: Time) -> String {
+    let text = time.to_string();
+    match text.split_once('T') {
+        Some((date, clock)) => format!("{date} {}", clock.get(..5).unwrap_or(clock)),
+        None => text,
+    }
+}
+
+/// A power of ten with at most one decimal.
+fn power(log10: f64) -> String {
+    let text = format!("{log10:.1}");
+    format!("10^{}", text.strip_suffix(".0").unwrap_or(&text))
+}
+
+/// A number with its thousands apart.
+fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::new();
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+fn counted(number: u64, noun: &str) -> String {
+    one_or_many(number, noun, &format!("{noun}s"))
+}
+
+fn one_or_many(number: u64, one: &str, many: &str) -> String {
+    format!("{} {}", grouped(number), if number == 1 { one } else { many })
+}
+
+#[cfg(test)]
+#[path = "../tests/fixtures/findings.rs"]
+pub(crate) mod fixtures;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Columns that a terminal needs for a line of letters, CJK and combining characters as the fixtures have them.
+    fn columns(line: &str) -> usize {
+        line.chars().map(|c| if matches!(c, '\u{2e80}'..='\u{9fff}' | '\u{ff00}'..='\u{ff60}') { 2 } else { 1 }).sum()
+    }
+
+    #[test]
+    fn findings_on_narrow_and_wide_terminals() {
+        for width in [80, 140] {
+            insta::assert_snapshot!(format!("campaigns_{width}"), render(&fixtures::three_campaigns(), width, false));
+            insta::assert_snapshot!(format!("none_{width}"), render(&fixtures::quiet(), width, false));
+            insta::assert_snapshot!(format!("hostile_{width}"), render(&fixtures::hostile(), width, false));
+        }
+        insta::assert_snapshot!("nothing_read", render(&Findings::default(), 80, false));
+    }
+
+    #[test]
+    fn lines_fit_whatever_the_findings_and_the_width() {
+        for findings in [fixtures::three_campaigns(), fixtures::quiet(), Findings::default()] {
+            for width in 0..200 {
+                let least = width.clamp(limits::WIDTH_MIN, limits::WIDTH_MAX);
+                for line in render(&findings, width, false).lines() {
+                    assert!(columns(line) <= least, "{line} at {width}");
+                }
+            }
+        }
+        for width in [80, 140] {
+            for line in render(&fixtures::hostile(), width, false).lines() {
+                assert!(columns(line) <= width, "{line} at {width}");
+            }
+        }
+    }
+
+    #[test]
+    fn nothing_from_outside_reaches_the_terminal_as_a_command() {
+        let plain = render(&fixtures::hostile(), 80, false);
+        assert!(!plain.contains(|c: char| (c.is_control() && c != '\n') || is_format(c)), "{plain:?}");
+        let styled = render(&fixtures::hostile(), 80, true);
+        let ours = [GOOD, BAD, STRONG, DIM].iter().fold(styled, |text, style| text.replace(&style.to_string(), ""));
+        assert_eq!(ours.replace("\u{1b}[0m", ""), plain);
+    }
+
+    #[test]
+    fn colour_changes_nothing_but_colour() {
+        let styled = render(&fixtures::three_campaigns(), 100, true);
+        assert!(styled.starts_with(&BAD.to_string()));
+        for line in styled.lines() {
+            assert_eq!(line.contains('\u{1b}'), line.ends_with("\u{1b}[0m"), "{line:?}");
+        }
+        assert!(render(&fixtures::quiet(), 100, true).starts_with(&GOOD.to_string()));
+    }
+
+    #[test]
+    fn printable_cuts_at_the_limit_and_not_before() {
+        let cases = [
+            ("abc", "abc"),
+            ("abcd", "abcd"),
+            ("abcde", "abc…"),
+            ("a b c", "a b…"),
+            ("ab c", "ab c"),
+            ("abc d", "abc…"),
+            ("  a\t\n b  ", "a b"),
+            ("a\u{1b}[m", "a\u{fffd}[m"),
+            ("\u{202e}a\u{200b}b\u{feff}", "ab"),
+            ("", ""),
+            ("\u{85}\u{a0}", ""),
+            ("数据集合", "数据集合"),
+            ("数据集合一", "数据集…"),
+        ];
+        for (text, expected) in cases {
+            assert_eq!(printable(text, 4), expected, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_beyond_a_limit_is_counted() {
+        let mut findings = fixtures::three_campaigns();
+        let shown = |findings: &Findings| render(findings, 140, false);
+        let first = findings.campaigns[0].clone();
+        let group = findings.cleared[0].clone();
+        for more in [0, 1] {
+            let mut campaign = first.clone();
+            campaign.exchanges = limits::EXCHANGES + more as u64;
+            campaign.accounts.truncate(limits::ACCOUNTS + more);
+            campaign.capabilities = Capability::ALL[..limits::CAPABILITIES + more].to_vec();
+            campaign.evidence = vec![campaign.evidence[0].clone(); limits::EVIDENCE + more];
+            findings.campaigns = vec![campaign];
+            findings.cleared = vec![group.clone(); limits::LINES + more];
+            findings.blind_spots = vec!["A blind spot.".to_owned(); limits::LINES + more];
+            findings.limits_reached = Vec::new();
+            let text = shown(&findings);
+            assert_eq!(text.contains("training data and 1 more"), more == 1, "{text}");
+            assert_eq!(text.contains("acc_7f_002 and 1 more"), more == 1, "{text}");
+            assert_eq!(text.contains("10^9+"), more == 1, "{text}");
+            assert_eq!(text.matches("- and 1 more\n").count(), 2 * more, "{text}");
+            assert_eq!(text.matches("10^6.1").count(), limits::EVIDENCE, "{text}");
+            assert_eq!(text.matches("one tool that all").count(), limits::LINES, "{text}");
+            assert_eq!(text.matches("A blind spot.").count(), limits::LINES, "{text}");
+        }
+    }
+
+    #[test]
+    fn confidence_is_never_overstated() {
+        let cases = [
+            (f64::INFINITY, "overwhelming"),
+            (14.97, "overwhelming (10^14)"),
+            (8.0, "overwhelming (10^8)"),
+            (7.99, "very strong (10^7)"),
+            (4.0, "very strong (10^4)"),
+            (3.99, "strong (10^3)"),
+            (2.0, "strong (10^2)"),
+            (1.99, "weak (10^1)"),
+            (0.0, "weak (10^0)"),
+            (-0.5, "none (10^-1)"),
+            (f64::NAN, "not known"),
+        ];
+        for (log10_e, expected) in cases {
+            assert_eq!(confidence(log10_e), expected, "{log10_e}");
+        }
+    }
+}

@@ -1,0 +1,6 @@
+//! Tests of the whole: how the workspace is built, and the program as a person meets it.
+
+#![expect(clippy::expect_used, clippy::panic, reason = "a test that panics has failed, as it should")]
+
+mod arrows;
+mod frame;

@@ -1,0 +1,5 @@
+//! The reader of `bedrock` records, whatever a text claims to be.
+
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|text: &str| fuzz::reader(exchange::Format::Bedrock, text));

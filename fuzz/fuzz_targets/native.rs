@@ -1,0 +1,5 @@
+//! The reader of `native` records, whatever a text claims to be.
+
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|text: &str| fuzz::reader(exchange::Format::Native, text));
