@@ -12,6 +12,7 @@ use exchange::{AccountFact, Assurance, Network, Time};
 use signals::{Hash, Signals};
 use xxhash_rust::xxh3::Xxh3Default;
 
+use crate::evidence::rhythm::SITTING_SECONDS;
 use crate::limits::{ACCOUNTS_MAX, STRIDES_MAX};
 use crate::value::{Held, Kind, Value, Values};
 
@@ -62,6 +63,51 @@ pub struct Stride {
     pub last: Time,
     /// The first after the hypothesis was frozen.
     pub first_after: Time,
+    /// Exchanges that followed the one before within a sitting ([`crate::evidence::rhythm::SITTING_SECONDS`]).
+    pub follow_ons: u32,
+    /// Those of them after the hypothesis was frozen.
+    pub follow_ons_after: u32,
+}
+
+impl Stride {
+    /// A stride that begins at `time`.
+    #[must_use]
+    pub fn new(family: u32, time: Time) -> Stride {
+        Stride {
+            family,
+            exchanges: 0,
+            after: 0,
+            base: 0,
+            first: time,
+            last: time,
+            first_after: time,
+            follow_ons: 0,
+            follow_ons_after: 0,
+        }
+    }
+
+    /// Counts one exchange, which the frozen hypothesis may match too.
+    pub fn count(&mut self, time: Time, matches_frozen: bool) {
+        let follows = self.exchanges > 0 && time.seconds() - self.last.seconds() <= SITTING_SECONDS;
+        self.exchanges += 1;
+        self.last = time;
+        self.follow_ons += u32::from(follows);
+        if matches_frozen {
+            if self.after == 0 {
+                self.first_after = time;
+            } else {
+                self.follow_ons_after += u32::from(follows);
+            }
+            self.after += 1;
+        }
+    }
+
+    /// Forgets what was counted since the last hypothesis, for one frozen now at `exchanges` of the account.
+    pub fn freeze(&mut self, exchanges: u32) {
+        self.after = 0;
+        self.follow_ons_after = 0;
+        self.base = exchanges;
+    }
 }
 
 impl Account {
@@ -83,7 +129,7 @@ impl Account {
         if let Some(at) = self.strides.iter().position(|stride| stride.family == family) {
             return (self.strides.get_mut(at), false);
         }
-        let stride = Stride { family, exchanges: 0, after: 0, base: 0, first: time, last: time, first_after: time };
+        let stride = Stride::new(family, time);
         if self.strides.len() < STRIDES_MAX {
             self.strides.push(stride);
             return (self.strides.last_mut(), true);

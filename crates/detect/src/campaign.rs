@@ -95,6 +95,10 @@ fn bundles(engine: &Engine) -> Vec<Bundle<'_>> {
             Some(bundle) => {
                 bundle.families.push(tested);
                 for (number, part) in members {
+                    // A wider phrase of the same template also catches strangers; only those sure to be in come in by it.
+                    if part.probability < JOINS_FROM && !bundle.members.contains_key(&number) {
+                        continue;
+                    }
                     let known = bundle.members.entry(number).or_insert(part);
                     known.probability = known.probability.max(part.probability);
                     known.exchanges = known.exchanges.max(part.exchanges);
@@ -427,6 +431,8 @@ fn limits_reached(engine: &Engine) -> Vec<String> {
 
 /// Accounts are listed from this probability.
 const SHOWN_FROM: f64 = 0.2;
+/// Accounts come in by a further family of a campaign from this probability.
+const JOINS_FROM: f64 = 0.99;
 /// Values held by at most this many accounts are rare.
 const RARE_HOLDERS_MAX: u64 = 50;
 /// Rare values in common that link two campaigns.

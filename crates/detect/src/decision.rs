@@ -1,7 +1,7 @@
 //! From evidence to a verdict: what must come together before a group is reported.
 //!
 //! Three questions have causes of their own, so their evidence multiplies: is the *work* divided as by a dispatcher
-//! (evenness, work queue), do the accounts have a common *origin* (sign-up, infrastructure), is what they ask worth
+//! (evenness, rhythm, work queue), do the accounts have a common *origin* (sign-up, infrastructure), is what they ask worth
 //! *taking* (intent)? Within origin the e-values are averaged, since one event — a class, a hackathon — explains both; and
 //! where the accounts come from one place, such an event is the simplest explanation of origin, which then counts nothing.
 //! A group is reported when the product crosses the threshold, at least two questions say yes on their own, and nothing
@@ -24,7 +24,10 @@ pub struct Decision {
 #[must_use]
 pub fn decide(evidence: &[Evidence], place: Place, payers: usize, log10_threshold: f64) -> Decision {
     let of = |family: SignalFamily| evidence.iter().find(|e| e.family == family).map(|e| e.log10_e);
-    let evenness = of(SignalFamily::Evenness).unwrap_or(0.0);
+    let rhythm = of(SignalFamily::Rhythm).unwrap_or(0.0);
+    // A dispatcher may imitate how unevenly people use things, but a lesson or a timer is as even as a dispatcher.
+    let evenness = of(SignalFamily::Evenness).unwrap_or(0.0).max(UNEVEN_MIN);
+    let evenness = if rhythm <= NO { evenness.min(EVEN_IN_SITTINGS_MAX) } else { evenness };
     let work_queue = of(SignalFamily::WorkQueue).unwrap_or(0.0);
     let origin: Vec<f64> = [SignalFamily::SignUp, SignalFamily::Infrastructure]
         .into_iter()
@@ -36,7 +39,7 @@ pub fn decide(evidence: &[Evidence], place: Place, payers: usize, log10_threshol
         Place::Many => evalue::log10(evalue::mean(&origin)),
     };
     let purpose = of(SignalFamily::Intent).unwrap_or(0.0);
-    let work = evenness + work_queue;
+    let work = evenness + rhythm + work_queue;
     let log10_e = work + origin + purpose;
     let saying_yes = [work, origin, purpose].into_iter().filter(|&log10_e| log10_e >= YES).count();
     let cleared = if payers < PAYERS_MIN {
@@ -46,8 +49,10 @@ pub fn decide(evidence: &[Evidence], place: Place, payers: usize, log10_threshol
             "the accounts ask the same things, as a class, a benchmark or a load test does; a work list would be split"
                 .into(),
         )
-    } else if evenness <= NO {
-        Some("the accounts use it as unevenly as unrelated people use a popular tool".into())
+    } else if evenness <= NO && evenness + rhythm <= NO {
+        Some(
+            "the accounts use it as unevenly as unrelated people use a popular tool, and in sittings as they do".into(),
+        )
     } else if log10_e < log10_threshold {
         Some(format!("the evidence (10^{log10_e:.1}) does not reach the threshold (10^{log10_threshold:.1})"))
     } else if saying_yes < QUESTIONS_MIN && place == Place::One {
@@ -63,9 +68,13 @@ pub fn decide(evidence: &[Evidence], place: Place, payers: usize, log10_threshol
 /// Fewer payers are no group.
 const PAYERS_MIN: usize = 6;
 /// A question says yes from here on (log10).
-const YES: f64 = 0.7;
+const YES: f64 = 0.5;
 /// A question says no from here down (log10).
 const NO: f64 = -1.0;
+/// Uneven use speaks against a campaign this much at most.
+const UNEVEN_MIN: f64 = -2.0;
+/// Even use that comes in sittings speaks for one this much at most.
+const EVEN_IN_SITTINGS_MAX: f64 = 1.0;
 /// Questions that must say yes.
 const QUESTIONS_MIN: usize = 2;
 

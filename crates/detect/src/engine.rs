@@ -15,7 +15,7 @@ use crate::account::{AccountNo, Accounts};
 use crate::decision;
 use crate::evalue;
 use crate::evidence::{self, Scene, membership};
-use crate::family::{Exhibit, Family};
+use crate::family::{Exhibit, Family, Key};
 use crate::finding::Findings;
 use crate::group::{Group, Since};
 use crate::hypothesis::{Assessment, Hypothesis};
@@ -126,45 +126,16 @@ impl Engine {
         self.place(signals, number, echo);
         if self.exchanges >= self.next_reference {
             self.next_reference = self.exchanges + self.exchanges / 4;
-            self.reference = Reference::of(&self.families, &self.accounts, &self.values, &self.intents, self.exchanges);
+            self.reference = Reference::of(&self.families, &self.accounts, &self.values);
         }
     }
 
     /// Ends the run: looks at everything once more and tells what was found.
     #[must_use]
     pub fn finish(mut self) -> Findings {
-        self.reference = Reference::of(&self.families, &self.accounts, &self.values, &self.intents, self.exchanges);
+        self.reference = Reference::of(&self.families, &self.accounts, &self.values);
         for family in 0..self.families.len() as u32 {
             self.look(family);
-        }
-        if std::env::var("SW_DEBUG").is_ok() {
-            eprintln!("{:?}", self.reference);
-            for (i, f) in self.families.iter().enumerate() {
-                if f.exchanges >= 40 {
-                    eprintln!(
-                        "F{i} ex {} members {} keys {} core {} merged {:?} hyp {:?} | {}",
-                        f.exchanges,
-                        f.members.len(),
-                        f.keys.len(),
-                        f.core_len(),
-                        f.merged_into,
-                        f.hypothesis.as_ref().map(|h| (
-                            h.number,
-                            h.frozen_at.to_string(),
-                            h.exchanges,
-                            h.core,
-                            h.assessment.as_ref().map(|a| (
-                                a.log10_e,
-                                a.evidence
-                                    .iter()
-                                    .map(|e| format!("{:?} {:.1}", e.family, e.log10_e))
-                                    .collect::<Vec<_>>()
-                            ))
-                        )),
-                        f.samples.first().map_or("", |s| s.excerpt.get(..60).unwrap_or(""))
-                    );
-                }
-            }
         }
         crate::campaign::findings(&self)
     }
@@ -288,8 +259,6 @@ impl Engine {
         family.core_hits += u64::from(hits.core);
         family.last = family.last.max(signals.time);
         family.timeline.count(signals.time);
-        family.in_a_row += u32::from(family.last_payer == payer && family.exchanges > 1);
-        family.last_payer = payer;
         let exhibit = || Exhibit {
             exchange: signals.exchange.clone(),
             account: number,
@@ -304,14 +273,7 @@ impl Engine {
         }
         let (stride, new) = account.stride_mut(hits.family, signals.time);
         if let Some(stride) = stride {
-            stride.exchanges += 1;
-            stride.last = signals.time;
-            if after {
-                if stride.after == 0 {
-                    stride.first_after = signals.time;
-                }
-                stride.after += 1;
-            }
+            stride.count(signals.time, after);
         }
         if new && family.members.last() != Some(&number) {
             family.members.push(number);
@@ -324,6 +286,7 @@ impl Engine {
         if family.merged_into.is_some() {
             return;
         }
+        let wider = family.wider();
         family.tidy(family.hypothesis.as_ref().map_or(0, |hypothesis| hypothesis.skeleton));
         // A member whose stride was replaced and taken up again is listed twice.
         family.members.sort_unstable();
@@ -338,6 +301,26 @@ impl Engine {
         } else {
             self.assess(number);
         }
+        self.split_off(number, &wider);
+    }
+
+    /// Gives shingles that are far commoner than the family's matches a family of their own: a phrase that first came up
+    /// inside a longer shared text.
+    fn split_off(&mut self, number: u32, wider: &[Key]) {
+        let Some(family) = self.families.get_mut(number as usize).filter(|_| !wider.is_empty()) else { return };
+        let mut split = Family::new(family.last);
+        family.forget(wider);
+        if self.families.len() >= FAMILIES_MAX {
+            self.families_refused += 1;
+            return;
+        }
+        let family = self.families.len() as u32;
+        for key in wider {
+            if let Some(place) = split.add(key.key) {
+                self.shingles.give(key.key, Owner { family, place });
+            }
+        }
+        self.families.push(split);
     }
 
     /// Makes a hypothesis of a family that enough payers are devoted to.
@@ -365,8 +348,7 @@ impl Engine {
             let Some(account) = self.accounts.get_mut(account) else { continue };
             let total = account.exchanges;
             if let Some(stride) = account.strides.iter_mut().find(|stride| stride.family == number) {
-                stride.after = 0;
-                stride.base = total;
+                stride.freeze(total);
             }
         }
     }
@@ -379,11 +361,14 @@ impl Engine {
         let group = Group::of(number, family, &self.accounts, Since::Frozen, p0);
         let scene = Scene {
             group: &group,
+            number,
             family,
             hypothesis,
             accounts: &self.accounts,
             values: &self.values,
             reference: &self.reference,
+            intents: &self.intents,
+            exchanges: self.exchanges,
         };
         let evidence = evidence::weigh(&scene);
         let level = evalue::elond_level(self.config.alpha, hypothesis.number, self.discoveries);

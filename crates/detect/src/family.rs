@@ -7,7 +7,6 @@
 //! Wordings may scatter over several families first; those that keep matching the same exchanges are merged.
 
 use exchange::Time;
-use signals::Hash;
 
 use crate::account::AccountNo;
 use crate::hypothesis::Hypothesis;
@@ -35,10 +34,6 @@ pub struct Family {
     pub samples: Vec<Exhibit>,
     /// When its exchanges happened.
     pub timeline: Timeline,
-    /// Exchanges whose payer also sent the one before.
-    pub in_a_row: u32,
-    /// Who pays for the last exchange.
-    pub last_payer: Hash,
     /// The number of exchanges at which it is looked at next.
     pub next_look: u32,
     /// What is being tested about it.
@@ -85,8 +80,6 @@ impl Family {
             members: Vec::new(),
             samples: Vec::new(),
             timeline: Timeline::default(),
-            in_a_row: 0,
-            last_payer: Hash(0),
             next_look: FIRST_LOOK,
             hypothesis: None,
             merged_into: None,
@@ -163,6 +156,27 @@ impl Family {
         }
     }
 
+    /// Shingles that occur far more often than the family matches: they belong to something wider.
+    #[must_use]
+    pub fn wider(&self) -> Vec<Key> {
+        let kept = usize::from(self.hypothesis.as_ref().map_or(0, |hypothesis| hypothesis.skeleton));
+        let wider = |key: &&Key| {
+            let chances = self.exchanges.saturating_sub(key.since);
+            chances >= CORE_TRIAL && key.hits >= WIDER_HITS_MIN && key.hits / WIDER_TIMES >= chances
+        };
+        self.keys.iter().skip(kept).filter(wider).copied().collect()
+    }
+
+    /// Takes shingles out of the skeleton; their places can be used again.
+    pub fn forget(&mut self, keys: &[Key]) {
+        for (place, key) in (0_u16..).zip(&mut self.keys) {
+            if keys.iter().any(|gone| gone.key == key.key) && !self.free.contains(&place) {
+                *key = Key { key: 0, hits: 0, since: 0 };
+                self.free.push(place);
+            }
+        }
+    }
+
     /// Gives up places that are not core, except those below `kept`, and sets when to look next: often at first, then
     /// whenever the family has grown by a twelfth.
     pub fn tidy(&mut self, kept: u16) {
@@ -179,6 +193,10 @@ const CORE_TRIAL: u32 = 20;
 const NEEDED_MIN: u32 = 3;
 /// A core shingle is in at least one exchange in this many.
 const CORE_ONE_IN: u32 = 10;
+/// A shingle with this many hits,
+const WIDER_HITS_MIN: u32 = 24;
+/// and this many times as many as the family has exchanges, belongs to something wider.
+const WIDER_TIMES: u32 = 3;
 
 #[cfg(test)]
 mod tests {

@@ -121,7 +121,7 @@ pub enum SignalFamily {
     SignUp,
     /// Rare payment instruments, networks, mail domains are shared.
     Infrastructure,
-    /// Accounts are busy and silent together.
+    /// Requests come as from a dispatcher, not in sittings as from people.
     Rhythm,
     /// What is asked is worth harvesting.
     Intent,

@@ -34,8 +34,6 @@ pub struct Hypothesis {
     pub items: Items,
     /// Exchanges since, by capability.
     pub intents: [u32; Capability::ALL.len()],
-    /// The family's exchanges in a row at τ.
-    pub in_a_row_before: u32,
     /// Exchanges since in which the model's own earlier output came back.
     pub echoes: u32,
     /// When the evidence crossed the threshold.
@@ -73,7 +71,6 @@ impl Hypothesis {
             exchanges: 0,
             items: Items::default(),
             intents: [0; Capability::ALL.len()],
-            in_a_row_before: family.in_a_row,
             echoes: 0,
             detected_at: None,
             assessment: None,

@@ -2,13 +2,10 @@
 //!
 //! Taken anew from time to time from the engine's own state, so that nothing is tuned to one provider: families that
 //! nobody suspects give the shape of organic rates, how much people work in sittings and how far honest groups cluster by
-//! sign-up and infrastructure; the accounts give the quantiles of sign-up times and ages; the exchanges give how common
-//! each intent is. Where a deployment is too small to say, cautious constants stand in, named below.
-
-use signals::Capability;
+//! sign-up and infrastructure; the accounts give the quantiles of sign-up times and ages. Where a deployment is too small to say, cautious constants stand in, named below.
 
 use crate::account::{Account, Accounts};
-use crate::evidence::{evenness, infrastructure, sign_up};
+use crate::evidence::{evenness, infrastructure, rhythm, sign_up};
 use crate::family::Family;
 use crate::group::{Group, Payer, Since};
 use crate::value::Values;
@@ -18,16 +15,14 @@ use crate::value::Values;
 pub struct Reference {
     /// Shape of the urn from which payers of an honest family draw their shares: small is uneven.
     pub shape: f64,
-    /// How many times more often than by chance a payer's requests in an honest family follow one another.
-    pub sittings: f64,
+    /// The share of further requests of an honest family's accounts that follow the one before within a sitting.
+    pub sitting: f64,
     /// How far honest families cluster by sign-up or infrastructure, in ln per account.
     pub allowance: f64,
     /// The 15 points that part the accounts' sign-up times, in seconds, into 16 equal bins; empty when unknown.
     pub created: Vec<i64>,
     /// The same of ages at first use.
     pub ages: Vec<i64>,
-    /// The share of exchanges that show each capability.
-    pub intents: [f64; Capability::ALL.len()],
     /// Families that the numbers rest on.
     pub families: usize,
 }
@@ -36,31 +31,23 @@ impl Default for Reference {
     fn default() -> Self {
         Reference {
             shape: SHAPE_UNKNOWN,
-            sittings: 1.0,
+            sitting: SITTING_MIN,
             allowance: ALLOWANCE_MIN,
             created: Vec::new(),
             ages: Vec::new(),
-            intents: [1.0; Capability::ALL.len()],
             families: 0,
         }
     }
 }
 
 impl Reference {
-    /// From the engine's state. `intents` counts exchanges by capability, of `exchanges` counted.
+    /// From the engine's state.
     #[must_use]
-    pub fn of(
-        families: &[Family],
-        accounts: &Accounts,
-        values: &Values,
-        intents: &[u64; Capability::ALL.len()],
-        exchanges: u64,
-    ) -> Reference {
+    pub fn of(families: &[Family], accounts: &Accounts, values: &Values) -> Reference {
         let seen = || accounts.iter().filter(|account| account.exchanges > 0);
         let mut reference = Reference {
             created: sixteenths(seen().filter_map(|account| account.created).map(|time| time.seconds())),
             ages: sixteenths(seen().filter_map(|a| Some(a.first.seconds() - a.created?.seconds()))),
-            intents: intents.map(|count| (count as f64 + 1.0) / (exchanges as f64 + 1.0)),
             ..Reference::default()
         };
         let (mut shapes, mut sittings, mut allowances) = (Vec::new(), Vec::new(), Vec::new());
@@ -73,10 +60,7 @@ impl Reference {
             }
             reference.families += 1;
             shapes.extend(shape(&group.payers));
-            let expected = evenness::in_a_row_by_chance(&group.payers);
-            if expected >= 1.0 {
-                sittings.push((f64::from(family.in_a_row) + 0.5) / expected);
-            }
+            sittings.extend(rhythm::sitting(&group, number as u32, accounts, Since::Beginning).share());
             let members: Vec<&Account> = group.iter(accounts).collect();
             let mut pieces = sign_up::clusterings(&members, &reference);
             pieces.extend(
@@ -86,7 +70,7 @@ impl Reference {
         }
         shapes.extend(population_shape(accounts));
         reference.shape = quantile(&mut shapes, 0.75).unwrap_or(SHAPE_UNKNOWN).clamp(SHAPE_MIN, SHAPE_MAX);
-        reference.sittings = quantile(&mut sittings, 0.25).unwrap_or(1.0).clamp(1.0, SITTINGS_MAX);
+        reference.sitting = quantile(&mut sittings, 0.25).unwrap_or(SITTING_MIN).clamp(SITTING_MIN, SITTING_MAX);
         reference.allowance =
             quantile(&mut allowances, 0.75).unwrap_or(ALLOWANCE_MIN).clamp(ALLOWANCE_MIN, ALLOWANCE_MAX);
         reference
@@ -146,7 +130,9 @@ const SHAPES: [f64; 7] = [0.25, 0.5, 0.75, 1.0, 1.5, 2.0, 4.0];
 const SHAPE_UNKNOWN: f64 = 1.5;
 const SHAPE_MIN: f64 = 1.5;
 const SHAPE_MAX: f64 = 3.0;
-const SITTINGS_MAX: f64 = 10.0;
+/// Where nothing can be learnt, one in ten further requests is taken to follow within a sitting, which gives no evidence.
+const SITTING_MIN: f64 = 0.1;
+const SITTING_MAX: f64 = 0.7;
 const ALLOWANCE_MIN: f64 = 0.1;
 const ALLOWANCE_MAX: f64 = 1.5;
 /// Fewer payers make no family to learn from.

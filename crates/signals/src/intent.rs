@@ -97,32 +97,19 @@ impl Intents {
 /// The intents of one exchange.
 #[must_use]
 pub fn intents(exchange: &Exchange<'_>) -> Intents {
-    let asked = Concepts::of_request(exchange);
+    let asked = Asked::of(exchange);
     let params = &exchange.request.params;
     let answer = exchange.response.content.as_deref().unwrap_or("");
 
     let mut intents = Intents::default();
     intents.add(
-        Capability::ReasoningTrace,
-        asked.has(&[Concept::Reasoning]) && (asked.has(&[Concept::Hidden]) || asked.has(&[Concept::Stepwise]))
-            || asked.has(&[Concept::Hidden, Concept::Repeat]),
-    );
-    intents.add(
-        Capability::Grading,
-        asked.has(&[Concept::Grade]) && (asked.has(&[Concept::Criteria]) || asked.has(&[Concept::Candidates])),
-    );
-    intents.add(
-        Capability::DataGeneration,
-        asked.has(&[Concept::Create]) && asked.has(&[Concept::TrainingItem]) && asked.has(&[Concept::Variety]),
-    );
-    intents.add(
         Capability::ToolUse,
         !exchange.request.tools.is_empty()
             || !exchange.response.tool_calls.is_empty()
             || exchange.request.messages.iter().any(|message| message.role == Role::Tool)
-            || asked.has(&[Concept::Tool, Concept::Call]),
+            || asked.means(Capability::ToolUse),
     );
-    intents.add(Capability::Coding, asked.has(&[Concept::Code]) || answer.contains("```"));
+    intents.add(Capability::Coding, asked.means(Capability::Coding) || answer.contains("```"));
     intents.add(
         Capability::Logits,
         params.logprobs == Some(true)
@@ -131,8 +118,15 @@ pub fn intents(exchange: &Exchange<'_>) -> Intents {
             || params.echo == Some(true)
             || params.n.is_some_and(|n| n > 1),
     );
-    intents.add(Capability::TraceCleaning, asked.has(&[Concept::Clean]) && asked.has(&[Concept::Reasoning]));
-    intents.add(Capability::Translation, asked.has(&[Concept::Translate]));
+    for capability in [
+        Capability::ReasoningTrace,
+        Capability::Grading,
+        Capability::DataGeneration,
+        Capability::TraceCleaning,
+        Capability::Translation,
+    ] {
+        intents.add(capability, asked.means(capability));
+    }
     intents
 }
 
@@ -156,29 +150,59 @@ enum Concept {
     Translate,
 }
 
-/// The concepts that a request mentions.
-#[derive(Clone, Copy, Default)]
-struct Concepts(u32);
+/// What it means when concepts are mentioned close to each other: in a long system prompt nearly every concept comes up
+/// somewhere.
+const MEANINGS: &[(&[Concept], Capability)] = &[
+    (&[Concept::Reasoning, Concept::Hidden], Capability::ReasoningTrace),
+    (&[Concept::Reasoning, Concept::Stepwise], Capability::ReasoningTrace),
+    (&[Concept::Hidden, Concept::Repeat], Capability::ReasoningTrace),
+    (&[Concept::Grade, Concept::Criteria], Capability::Grading),
+    (&[Concept::Grade, Concept::Candidates], Capability::Grading),
+    (&[Concept::Create, Concept::TrainingItem, Concept::Variety], Capability::DataGeneration),
+    (&[Concept::Tool, Concept::Call], Capability::ToolUse),
+    (&[Concept::Code], Capability::Coding),
+    (&[Concept::Clean, Concept::Reasoning], Capability::TraceCleaning),
+    (&[Concept::Translate], Capability::Translation),
+];
 
-impl Concepts {
-    fn of_request(exchange: &Exchange<'_>) -> Concepts {
-        let mut found = Concepts::default();
+/// The meanings that a request has.
+#[derive(Clone, Copy, Default)]
+struct Asked(u16);
+
+impl Asked {
+    fn of(exchange: &Exchange<'_>) -> Asked {
+        let mut asked = Asked::default();
         let request = &exchange.request;
         let turns = request.messages.iter().filter(|message| matches!(message.role, Role::System | Role::User));
         for text in
             request.system.iter().chain(turns.map(|message| &message.content)).flat_map(|content| content.texts())
         {
-            for hit in LEXICON.automaton.find_overlapping_iter(head(text)) {
-                if let Some(&concept) = LEXICON.concepts.get(hit.pattern().as_usize()) {
-                    found.0 |= 1 << concept as u32;
+            asked.read(head(text));
+        }
+        asked
+    }
+
+    fn read(&mut self, text: &str) {
+        // Where each concept was last mentioned, one past its end; 0 for not yet.
+        let mut last = [0_usize; CONCEPTS];
+        for hit in LEXICON.automaton.find_overlapping_iter(text) {
+            let Some(&concept) = LEXICON.concepts.get(hit.pattern().as_usize()) else { continue };
+            if let Some(place) = last.get_mut(concept as usize) {
+                *place = hit.end();
+            }
+            for (concepts, capability) in MEANINGS.iter().filter(|(concepts, _)| concepts.contains(&concept)) {
+                let near = |concept: &Concept| {
+                    last.get(*concept as usize).is_some_and(|&end| end > 0 && hit.end() - end <= NEAR_BYTES)
+                };
+                if concepts.iter().all(near) {
+                    self.0 |= 1 << capability.index();
                 }
             }
         }
-        found
     }
 
-    fn has(self, all: &[Concept]) -> bool {
-        all.iter().all(|&concept| self.0 >> concept as u32 & 1 == 1)
+    fn means(self, capability: Capability) -> bool {
+        self.0 >> capability.index() & 1 == 1
     }
 }
 
@@ -191,6 +215,10 @@ fn head(text: &str) -> &str {
     text.get(..end).unwrap_or(text)
 }
 
+/// How many concepts there are.
+const CONCEPTS: usize = Concept::Translate as usize + 1;
+/// Concepts at most this far apart belong to one thought.
+const NEAR_BYTES: usize = 400;
 /// The most bytes of one text that are searched for concepts.
 pub const CONCEPT_BYTES_MAX: usize = 8192;
 

@@ -1,4 +1,4 @@
-//! `simulate NAME OUTDIR [--seed N] [--scale X] [--corpora DIR] [--texts A,B] [--zst]`
+//! `simulate NAME OUTDIR [--seed N] [--scale X] [--corpora DIR] [--texts A,B] [--set KNOB=VALUE] [--zst]`
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -35,6 +35,10 @@ fn run(mut args: impl Iterator<Item = String>) -> Result<String, String> {
             "--seed" => scenario = scenario.with_seed(value.parse().map_err(|_| bad(()))?),
             "--scale" => scenario = scenario.scaled(value.parse().map_err(|_| bad(()))?),
             "--corpora" => corpora = Some(PathBuf::from(value)),
+            "--set" => {
+                let (knob, value) = value.split_once('=').ok_or("expected KNOB=VALUE")?;
+                scenario.set(knob, value).map_err(|error| error.to_string())?;
+            }
             "--texts" => scenario.texts = value.split(',').map(str::to_owned).collect(),
             _ => return Err(format!("no flag {flag}")),
         }

@@ -16,6 +16,7 @@ mod render;
 pub mod scenario;
 mod script;
 mod simulate;
+#[doc(hidden)]
 pub mod stand_in;
 
 pub use plan::Role;

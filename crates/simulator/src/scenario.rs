@@ -4,7 +4,10 @@
 //! what is over [`limits`](crate::limits) or makes no sense, naming the knob. [`Scenario::by_name`] knows the presets of
 //! [`Scenario::NAMES`].
 
+mod knobs;
 mod presets;
+
+pub use knobs::BadKnob;
 
 use serde::{Deserialize, Serialize};
 
@@ -306,7 +309,7 @@ fn within(knob: &str, value: f64, min: f64, max: f64) -> Result<(), BadScenario>
 const COVER_MAX: f64 = 0.99;
 
 /// About how many requests an honest account sends in a day, over all roles: for the limit on exchanges.
-const HONEST_REQUESTS_A_DAY: f64 = 25.0;
+const HONEST_REQUESTS_A_DAY: f64 = 20.0;
 
 #[cfg(test)]
 mod tests {

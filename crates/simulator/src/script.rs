@@ -12,7 +12,7 @@ use crate::corpora::Corpora;
 use crate::draw::{mix, stream};
 use crate::plan::{Account, Arrival, Work, template_seed};
 use crate::render::message;
-use crate::scenario::{Campaign, Harvest, Scenario};
+use crate::scenario::{Campaign, Harvest, Language, Scenario};
 use crate::stand_in as text;
 use text::{Persona, Script, Template};
 
@@ -138,6 +138,18 @@ impl Harvest {
             Harvest::InjectedPhrase => text::Harvest::InjectedPhrase,
             Harvest::HumanPrompts => return None,
         })
+    }
+}
+
+impl From<Language> for text::Language {
+    fn from(language: Language) -> Self {
+        match language {
+            Language::English => Self::English,
+            Language::Chinese => Self::Chinese,
+            Language::Spanish => Self::Spanish,
+            Language::German => Self::German,
+            Language::Japanese => Self::Japanese,
+        }
     }
 }
 

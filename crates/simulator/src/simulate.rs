@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use crate::corpora::Corpora;
 use crate::network::World;
-use crate::plan::{Account, Label, Plan, Work, plan};
+use crate::plan::{Account, Arrival, Label, Plan, Work, plan};
 use crate::render::{Renderer, account_id, exchange_id, time};
 use crate::scenario::{BadScenario, Scenario};
 use crate::script::Scripts;
@@ -108,14 +108,29 @@ pub fn simulate(
         Summary { exchanges: 0, campaign_exchanges: 0, accounts: 0, campaign_accounts: 0, notes: plan.notes.clone() };
     let renderer = Renderer::new(scenario);
     let scripts = Scripts::new(scenario, &texts);
-    for arrival in &plan.arrivals {
-        let Some(account) = plan.accounts.get(arrival.account as usize) else { continue };
-        let exchange = renderer.exchange(account, arrival, scripts.asked(account, arrival));
-        write_native(&exchange, &mut output.exchanges).map_err(SimulateError::Output)?;
-        summary.exchanges += 1;
-        summary.campaign_exchanges += u64::from(belongs(account, arrival.work, scenario).is_some());
-        if let Some(active) = active.get_mut(arrival.account as usize) {
-            *active = true;
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    for batch in plan.arrivals.chunks(BATCH) {
+        // Each thread writes a part of the batch, and the parts are joined in their order: the same on any machine.
+        let parts = batch.chunks(batch.len().div_ceil(threads).max(1));
+        let written = std::thread::scope(|scope| {
+            let (plan, renderer, scripts) = (&plan, &renderer, &scripts);
+            let write = |part| scope.spawn(move || lines(part, plan, renderer, scripts));
+            let running: Vec<_> = parts.map(write).collect();
+            let join = |handle: std::thread::ScopedJoinHandle<'_, io::Result<Vec<u8>>>| {
+                handle.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+            };
+            running.into_iter().map(join).collect::<io::Result<Vec<_>>>()
+        });
+        for bytes in written.map_err(SimulateError::Output)? {
+            output.exchanges.write_all(&bytes).map_err(SimulateError::Output)?;
+        }
+        for arrival in batch {
+            let Some(account) = plan.accounts.get(arrival.account as usize) else { continue };
+            summary.exchanges += 1;
+            summary.campaign_exchanges += u64::from(belongs(account, arrival.work, scenario).is_some());
+            if let Some(active) = active.get_mut(arrival.account as usize) {
+                *active = true;
+            }
         }
     }
     write_labels(scenario, &plan, &active, &mut summary, output.labels).map_err(SimulateError::Output)?;
@@ -160,6 +175,16 @@ pub fn simulate_into(
     };
     accounts.flush().and_then(|()| labels.flush()).map_err(SimulateError::Output)?;
     Ok(summary)
+}
+
+/// The records of these requests, one a line.
+fn lines(arrivals: &[Arrival], plan: &Plan, renderer: &Renderer, scripts: &Scripts<'_>) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::with_capacity(arrivals.len() * 2048);
+    for arrival in arrivals {
+        let Some(account) = plan.accounts.get(arrival.account as usize) else { continue };
+        write_native(&renderer.exchange(account, arrival, scripts.asked(account, arrival)), &mut bytes)?;
+    }
+    Ok(bytes)
 }
 
 /// The campaign that a request belongs to: cover traffic belongs to none.
@@ -247,6 +272,8 @@ fn write_labels(
     Ok(())
 }
 
+/// Requests whose records are made at a time.
+const BATCH: usize = 8192;
 const BUFFER_BYTES: usize = 1 << 20;
 /// Quick, and still a quarter of the size.
 const ZSTD_LEVEL: i32 = 3;

@@ -1,5 +1,4 @@
 //! A small stand-in for the texts, with the same functions; it goes once `text` is there.
-#![expect(missing_docs, reason = "a stand-in")]
 
 use rand::{Rng, RngExt};
 
@@ -105,7 +104,8 @@ pub fn chat<R: Rng>(language: Language, persona: &Persona, rng: &mut R) -> Scrip
         let prompt = sentence(rng, language, &persona.topics);
         Turn { answer: answer(rng, language), prompt }
     });
-    Script { turns: turns.collect(), ..Script::default() }
+    let turns = turns.collect();
+    Script { turns, reasoning: Some(sentence(rng, language, TOPICS)), ..Script::default() }
 }
 
 pub fn coding<R: Rng>(persona: &Persona, rng: &mut R) -> Script {

@@ -3,13 +3,11 @@
 //! Null: payers who joined at about the same time share the group's further requests like a Pólya urn whose shape is at
 //! most that of the deployment's own families ([`crate::reference::Reference::shape`]): requests beget requests, so a few
 //! payers send most. Alternative: a balanced split (shapes of four times that and more, mixed). The first request of each payer brings
-//! it into view and is not counted. Given the counts, also their order: people come in sittings, several requests in a
-//! row; a dispatcher passes work on to the next account. Null for the order: as many requests in a row, relative to chance,
-//! as the deployment's families have.
+//! it into view and is not counted.
 //! Fails when an attacker draws rates from a heavy-tailed law, or when a group of honest users is held to equal use (a
 //! timer, a lesson): the latter is why evenness alone never makes a campaign.
 
-use super::{Scene, evidence, hedged};
+use super::{Scene, evidence};
 use crate::evalue::{dirichlet_multinomial, mean};
 use crate::finding::{Evidence, SignalFamily};
 use crate::group::Payer;
@@ -23,12 +21,11 @@ pub fn weigh(scene: &Scene<'_>) -> Option<Evidence> {
         return None;
     }
     let spread = spread(payers, scene.reference.shape);
-    let order = order(scene);
     let mut counts: Vec<u64> = payers.iter().map(|payer| payer.exchanges).collect();
     counts.sort_unstable();
     let quantile = |q: usize| counts.get((counts.len() - 1) * q / 100).copied().unwrap_or(0);
     let text = format!(
-        "{} payers sent {} requests; the middle 80 % of them sent {} to {} each. {}{}",
+        "{} payers sent {} requests; the middle 80 % of them sent {} to {} each. {}",
         counts.len(),
         counts.iter().sum::<u64>(),
         quantile(10),
@@ -38,13 +35,8 @@ pub fn weigh(scene: &Scene<'_>) -> Option<Evidence> {
         } else {
             "That is as uneven as use by unrelated people."
         },
-        if order > 0.5 {
-            " Requests hardly ever come in a row from one account, as they do when people work."
-        } else {
-            ""
-        },
     );
-    Some(evidence(SignalFamily::Evenness, spread + order, further, text))
+    Some(evidence(SignalFamily::Evenness, spread, further, text))
 }
 
 /// ln of the e-value that the counts are a balanced split, against the likeliest urn of shape `organic` or less.
@@ -64,26 +56,6 @@ pub fn likelihood(payers: &[Payer], shape: f64) -> f64 {
     payers.chunks(size).map(|cohort| dirichlet_multinomial(&counts(cohort), shape)).sum()
 }
 
-/// ln of the e-value that requests are dispatched against their coming in sittings.
-fn order(scene: &Scene<'_>) -> f64 {
-    let expected = in_a_row_by_chance(&scene.group.payers);
-    let sittings = scene.reference.sittings * expected;
-    if scene.reference.sittings <= 1.0 || expected <= 0.0 {
-        return 0.0;
-    }
-    let seen = f64::from(scene.family.in_a_row.saturating_sub(scene.hypothesis.in_a_row_before));
-    let against = |rate: f64| seen * (rate / sittings).ln() - (rate - sittings);
-    hedged(mean(&[against(expected), against(expected / 5.0)])).min(ORDER_MAX)
-}
-
-/// How many requests would follow one of the same payer if their order were random.
-#[must_use]
-pub fn in_a_row_by_chance(payers: &[Payer]) -> f64 {
-    let total: f64 = payers.iter().map(|payer| payer.exchanges as f64).sum();
-    let pairs: f64 = payers.iter().map(|payer| payer.exchanges as f64 * (payer.exchanges as f64 - 1.0)).sum();
-    if total > 1.0 { pairs / total } else { 0.0 }
-}
-
 /// Shapes tried for organic use, as parts of the least uneven that is usual.
 const UNEVEN: [f64; 4] = [1.0, 0.5, 0.25, 0.125];
 /// Shapes tried for a balanced split, as multiples of the same.
@@ -94,8 +66,6 @@ const PAYERS_MIN: usize = 6;
 const COHORT_MIN: usize = 24;
 /// Cohorts, at most. Heavy users are seen first, so many cohorts would hide how uneven use is.
 const COHORTS_MAX: usize = 3;
-/// The order counts for at most this (ln).
-const ORDER_MAX: f64 = 7.0;
 
 #[cfg(test)]
 mod tests {
@@ -117,11 +87,5 @@ mod tests {
     #[test]
     fn single_requests_say_nothing() {
         assert!(spread(&payers(&[1; 40]), 1.0).abs() < 1e-9);
-    }
-
-    #[test]
-    fn runs_by_chance() {
-        assert_eq!(in_a_row_by_chance(&payers(&[1, 1, 1])), 0.0);
-        assert_eq!(in_a_row_by_chance(&payers(&[4])), 3.0);
     }
 }

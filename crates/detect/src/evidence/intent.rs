@@ -1,8 +1,8 @@
 //! Intent: is what the group asks for worth harvesting, and rare among what others ask?
 //!
-//! Null: whether a group asks for a capability is like drawing one of the deployment's exchanges. Alternative: it is drawn
+//! Null: whether a group asks for a capability is like drawing one of everybody else's exchanges. Alternative: it is drawn
 //! like the campaigns that providers have published. The e-value is the sum over the capabilities that most of the
-//! group's requests show of [`PUBLISHED`] share / the deployment's own share; its mean under the null is one. The unit is
+//! group's requests show of [`PUBLISHED`] share / that share; its mean under the null is one. The unit is
 //! the group: it counts once, however many requests it sends, so this can say little, and does.
 //! Fails when hints are wrong for a language or a wording, and says nothing when most of the traffic asks the same.
 
@@ -22,7 +22,7 @@ pub fn weigh(scene: &Scene<'_>) -> Option<Evidence> {
     let mut ratio = 0.0;
     let mut words = Vec::new();
     for &(capability, share) in &taken {
-        let elsewhere = scene.reference.intents.get(capability.index()).copied().unwrap_or(1.0);
+        let elsewhere = elsewhere(scene, capability);
         ratio += published(capability) / elsewhere.max(SHARE_MIN);
         words.push(format!(
             "{} ({:.0} % of requests, {:.0} % elsewhere)",
@@ -38,6 +38,17 @@ pub fn weigh(scene: &Scene<'_>) -> Option<Evidence> {
     };
     let ln_e = if taken.is_empty() { general.ln() } else { ratio.ln() };
     Some(evidence(SignalFamily::Intent, ln_e, u64::from(total), text))
+}
+
+/// The share of everybody else's exchanges that show `capability`.
+fn elsewhere(scene: &Scene<'_>, capability: Capability) -> f64 {
+    let all = scene.intents.get(capability.index()).copied().unwrap_or(0);
+    let own = scene.hypothesis.intents.get(capability.index()).map_or(0, |&count| u64::from(count));
+    // What the group sent before τ was not counted by capability: it is taken to be like what it sent since.
+    let tested = f64::from(scene.hypothesis.exchanges.max(1));
+    let own_all = f64::from(scene.family.exchanges);
+    let own = own as f64 / tested * own_all;
+    ((all as f64 - own).max(0.0) + 1.0) / ((scene.exchanges as f64 - own_all).max(0.0) + 1.0)
 }
 
 /// The capabilities that most requests show, strongest first.

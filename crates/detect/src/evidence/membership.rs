@@ -77,15 +77,7 @@ mod tests {
         let number = accounts.number("a").unwrap();
         let account = accounts.get_mut(number).unwrap();
         account.exchanges = exchanges;
-        let stride = Stride {
-            family: 0,
-            exchanges: hits,
-            after: 0,
-            base: 0,
-            first: Time::MIN,
-            last: Time::MIN,
-            first_after: Time::MIN,
-        };
+        let stride = Stride { exchanges: hits, ..Stride::new(0, Time::MIN) };
         probability(account, &stride, p0)
     }
 

@@ -9,8 +9,11 @@ pub mod evenness;
 pub mod infrastructure;
 pub mod intent;
 pub mod membership;
+pub mod rhythm;
 pub mod sign_up;
 pub mod work_queue;
+
+use signals::Capability;
 
 use crate::account::Accounts;
 use crate::evalue;
@@ -26,6 +29,8 @@ use crate::value::Values;
 pub struct Scene<'a> {
     /// The group under test.
     pub group: &'a Group,
+    /// The number of its family.
+    pub number: u32,
     /// Its family.
     pub family: &'a Family,
     /// The hypothesis, with what was counted since τ.
@@ -36,6 +41,10 @@ pub struct Scene<'a> {
     pub values: &'a Values,
     /// What honest traffic looks like here.
     pub reference: &'a Reference,
+    /// All exchanges by capability.
+    pub intents: &'a [u64; Capability::ALL.len()],
+    /// All exchanges.
+    pub exchanges: u64,
 }
 
 /// Weighs everything that can be weighed.
@@ -43,6 +52,7 @@ pub struct Scene<'a> {
 pub fn weigh(scene: &Scene<'_>) -> Vec<Evidence> {
     let pieces = [
         evenness::weigh(scene),
+        rhythm::weigh(scene),
         work_queue::weigh(scene),
         sign_up::weigh(scene),
         infrastructure::weigh(scene),

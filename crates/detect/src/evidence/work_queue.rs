@@ -1,11 +1,11 @@
 //! Work queue: is a list of items split without overlap?
 //!
-//! What varies in a template is the work item. A sharded list repeats nothing across payers; independent people repeat
-//! what is popular; a class, a benchmark or a load test repeats nearly everything. Null: of the requests that could repeat
-//! another payer's item a share p does, p ~ Beta(½, ³⁄₂), from almost nothing to almost all. Alternative: hardly any
-//! (Beta(½, 60)) or few (Beta(1, 8), a queue with retries).
-//! Disjoint items alone are weak evidence, since free text hardly ever repeats; overlap is strong evidence *against* a
-//! campaign, and that is what this is for. Fails (gives too little against) when the same item is worded anew each time.
+//! What varies in a template is the work item. A sharded list gives each item to one payer, or to a few when every item is
+//! sampled several times; a class, a benchmark or a load test gives the same items to nearly everybody. What counts is how
+//! likely another payer of the group asks for an item that one asked for. Null: that is p ~ Beta(½, ³⁄₂), from almost
+//! nothing to almost all. Alternative: hardly ever (Beta(½, 60)) or seldom (Beta(1, 8)).
+//! Disjoint items alone are weak evidence, since free text hardly ever repeats; common items are strong evidence *against*
+//! a campaign, and that is what this is for. Fails (gives too little against) when the same item is worded anew each time.
 
 use super::{Scene, evidence};
 use crate::evalue::{beta_binomial, mean};
@@ -14,21 +14,24 @@ use crate::finding::{Evidence, SignalFamily};
 /// Weighs the overlap of items.
 #[must_use]
 pub fn weigh(scene: &Scene<'_>) -> Option<Evidence> {
-    let (first, again) = scene.hypothesis.items.first_and_again();
-    let trials = first + again;
-    if trials < TRIALS_MIN {
+    let (items, again) = scene.hypothesis.items.first_and_again();
+    let trials = items + again;
+    let others = (scene.group.payers.len() as u64).saturating_sub(1);
+    if trials < TRIALS_MIN || others == 0 {
         return None;
     }
+    // How likely another payer of the group asks for an item that one asked for, over as many trials as there were.
+    let common = (again as f64 / (items * others) as f64).min(1.0);
     let text = match again {
         0 => {
             format!("Of {trials} work items followed, none was asked by two payers: the list is split without overlap.")
         }
         _ => format!(
-            "Of {trials} requests for the work items followed, {again} ({:.0} %) ask what another payer already asked.",
-            again as f64 * 100.0 / trials as f64
+            "{items} work items were followed; one that a payer asks for is asked by {:.1} % of the other payers too.",
+            common * 100.0
         ),
     };
-    Some(evidence(SignalFamily::WorkQueue, disjointness(again, trials), trials, text))
+    Some(evidence(SignalFamily::WorkQueue, disjointness((common * trials as f64).round() as u64, trials), trials, text))
 }
 
 /// ln of the e-value that `again` of `trials` requests repeat another payer's item under a sharded list.

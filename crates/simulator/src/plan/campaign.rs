@@ -4,11 +4,12 @@ use exchange::{Assurance, Network, Operation};
 use rand::{Rng, RngExt};
 use rand_chacha::ChaCha8Rng;
 
+use super::draft::operation;
 use super::{Adoption, Arrival, Label, Planner, Settings, Work};
 use crate::arrival::{DAY, HOUR, MINUTE, Ms};
 use crate::draw::{chance, exponential, normal, pick, poisson, shuffle};
 use crate::network::{Place, Software, SoftwareKind, mail_domain};
-use crate::scenario::{Balance, BanTime, Campaign, Harvest, Language, Schedule, SignUp, Stack};
+use crate::scenario::{Balance, BanTime, Campaign, Harvest, Schedule, SignUp, Stack};
 
 /// How many different items the corpora hold for each campaign; `None` where they are made without end.
 pub(crate) type Capacity = Vec<Option<u32>>;
@@ -93,10 +94,11 @@ impl Planner<'_> {
     }
 
     fn client(&self, rng: &mut impl Rng) -> Client {
+        let software = self.world.software(SoftwareKind::Library, rng);
         Client {
-            software: self.world.software(SoftwareKind::Library, rng),
             settings: Settings::draw(SoftwareKind::Library, rng),
-            operation: Operation::Chat,
+            operation: operation(&software.user_agent, rng),
+            software,
             model: 0,
         }
     }
@@ -370,18 +372,6 @@ fn order(balance: Balance, slots: usize, requests: usize, rng: &mut ChaCha8Rng) 
             sums.partition_point(|&sum| sum <= at).min(slots - 1)
         })
         .collect()
-}
-
-impl From<Language> for crate::stand_in::Language {
-    fn from(language: Language) -> Self {
-        match language {
-            Language::English => Self::English,
-            Language::Chinese => Self::Chinese,
-            Language::Spanish => Self::Spanish,
-            Language::German => Self::German,
-            Language::Japanese => Self::Japanese,
-        }
-    }
 }
 
 const CAMPAIGN: u64 = 0x6361;

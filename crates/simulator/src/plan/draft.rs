@@ -216,7 +216,8 @@ fn places(world: &World, software: SoftwareKind, country: &Country, rng: &mut im
     (0..count).map(|_| place()).collect()
 }
 
-fn operation(user_agent: &str, rng: &mut impl Rng) -> Operation {
+/// The kind of call that this client makes.
+pub(super) fn operation(user_agent: &str, rng: &mut impl Rng) -> Operation {
     if user_agent.starts_with("anthropic") {
         Operation::Messages
     } else if chance(rng, 0.3) {

@@ -1,5 +1,7 @@
 //! What the simulator writes, measured on its output.
 
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that panics has failed, as it should")]
+
 mod corpora;
 mod determinism;
 mod knobs;

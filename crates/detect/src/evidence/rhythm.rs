@@ -1,0 +1,118 @@
+//! Rhythm: do requests come as from people, or as from a dispatcher?
+//!
+//! People and the tools in their hands work in sittings: one request soon follows another. A dispatcher passes each item to
+//! the next account, so an account's requests are hours apart. Of an account's further requests, those within
+//! [`SITTING_SECONDS`] of the one before are follow-ons. Null: any share from half of what is usual in the deployment's own
+//! honest families ([`crate::reference::Reference::sitting`]) up; alternative: hardly any (Beta(1, b) mixed over b). At most
+//! [`TRIALS_EACH_MAX`] requests of each account count, so that no heavy user decides.
+//! Sittings speak against a dispatcher. Fails (says "dispatcher") for honest programs on a timer, which is why rhythm
+//! counts less than other evidence; says nothing where honest accounts come one request at a time anyway.
+
+use super::{Scene, evidence};
+use crate::account::Accounts;
+use crate::evalue::{beta_binomial, mean};
+use crate::finding::{Evidence, SignalFamily};
+use crate::group::{Group, Since};
+
+/// Requests of one account at most this far apart belong to one sitting.
+pub const SITTING_SECONDS: i64 = 600;
+
+/// Weighs how requests follow one another.
+#[must_use]
+pub fn weigh(scene: &Scene<'_>) -> Option<Evidence> {
+    let sitting = sitting(scene.group, scene.number, scene.accounts, Since::Frozen);
+    let share = sitting.share()?;
+    let text = format!(
+        "{:.0} % of the accounts' further requests follow within ten minutes of the one before; in honest groups here \
+         {:.0} % and more do.",
+        share * 100.0,
+        scene.reference.sitting * 100.0
+    );
+    let mut evidence = evidence(
+        SignalFamily::Rhythm,
+        dispatched(sitting.follow_ons, sitting.trials, scene.reference.sitting),
+        sitting.trials,
+        text,
+    );
+    evidence.log10_e = evidence.log10_e.clamp(-RHYTHM_MAX, RHYTHM_MAX);
+    Some(evidence)
+}
+
+/// How often requests follow soon.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Sitting {
+    /// Further requests that count.
+    pub trials: u64,
+    /// Those that follow within a sitting.
+    pub follow_ons: u64,
+}
+
+impl Sitting {
+    /// The share that follows; none when too few count.
+    #[must_use]
+    pub fn share(self) -> Option<f64> {
+        (self.trials >= TRIALS_MIN).then(|| self.follow_ons as f64 / self.trials as f64)
+    }
+}
+
+/// How often the requests of a group's accounts in family `number` follow soon.
+#[must_use]
+pub fn sitting(group: &Group, number: u32, accounts: &Accounts, since: Since) -> Sitting {
+    let mut sum = Sitting::default();
+    for stride in group.iter(accounts).filter_map(|account| account.stride(number)) {
+        let (exchanges, follow_ons) = match since {
+            Since::Beginning => (stride.exchanges, stride.follow_ons),
+            Since::Frozen => (stride.after, stride.follow_ons_after),
+        };
+        let further = u64::from(exchanges.saturating_sub(1));
+        let trials = further.min(TRIALS_EACH_MAX);
+        sum.trials += trials;
+        // Rounded to the nearest, for the trials that count.
+        sum.follow_ons += (u64::from(follow_ons) * trials + further / 2).checked_div(further).unwrap_or(0).min(trials);
+    }
+    sum
+}
+
+/// ln of the e-value that `follow_ons` of `trials` follow soon by chance only, against a share of half of `honest` or more.
+#[must_use]
+pub fn dispatched(follow_ons: u64, trials: u64, honest: f64) -> f64 {
+    let likeliest = (follow_ons as f64 / trials.max(1) as f64).clamp(honest / 2.0, 1.0 - f64::EPSILON);
+    let others = trials.saturating_sub(follow_ons) as f64;
+    let null = follow_ons as f64 * likeliest.ln() + others * (1.0 - likeliest).ln();
+    mean(&SELDOM.map(|b| beta_binomial(follow_ons, trials, (1.0, b)) - null))
+}
+
+/// Mean shares of one in twenty-one and in a hundred and one.
+const SELDOM: [f64; 2] = [20.0, 100.0];
+/// Further requests of one account that count, at most.
+const TRIALS_EACH_MAX: u64 = 3;
+/// Fewer further requests give no evidence.
+const TRIALS_MIN: u64 = 12;
+/// Rhythm counts for at most this (log10), in either direction.
+pub const RHYTHM_MAX: f64 = 3.0;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::account::Stride;
+    use exchange::Time;
+
+    #[test]
+    fn a_dispatcher_has_no_sittings_and_people_have() {
+        assert!(dispatched(4, 300, 0.5) > 50.0);
+        assert!(dispatched(150, 300, 0.5) < -2.0);
+        assert!(dispatched(2, 12, 0.1) < 1.0, "where honest requests seldom follow soon, none is little evidence");
+    }
+
+    #[test]
+    fn sittings_end_at_their_limit() {
+        let follow_ons = |gap: i64| {
+            let mut stride = Stride::new(0, Time::from_seconds(0));
+            stride.count(Time::from_seconds(0), false);
+            stride.count(Time::from_seconds(gap), false);
+            stride.follow_ons
+        };
+        assert_eq!(follow_ons(SITTING_SECONDS), 1);
+        assert_eq!(follow_ons(SITTING_SECONDS + 1), 0);
+    }
+}
