@@ -27,8 +27,10 @@ pub(crate) enum Command {
 /// finds groups of accounts that harvest the model together, and says who, since when, what they take, how sure that is
 /// and why. An accounts.jsonl beside the exchanges is used; labels.jsonl is never read.
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:\n  stillwatch hunt logs/\n  stillwatch hunt july.jsonl.zst --accounts accounts.jsonl --report july.html\n  \
-                        zcat *.gz | stillwatch hunt - --json")]
+#[command(
+    after_help = "Examples:\n  stillwatch hunt logs/\n  stillwatch hunt july.jsonl.zst --accounts accounts.jsonl --report july.html\n  \
+                        zcat *.gz | stillwatch hunt - --json"
+)]
 pub(crate) struct Hunt {
     /// Files or folders of exchanges; `-` is standard input
     #[arg(required = true, value_name = "PATH")]
@@ -78,6 +80,9 @@ pub(crate) struct Simulate {
     /// Folder to write to
     #[arg(long, value_name = "DIR")]
     pub(crate) out: Option<PathBuf>,
+    /// Compress the exchanges with zstd
+    #[arg(long)]
+    pub(crate) zstd: bool,
     #[command(flatten)]
     pub(crate) traffic: Traffic,
 }
@@ -94,6 +99,9 @@ pub(crate) struct Traffic {
     /// Corpus files to draw texts from, by name without ending, separated by commas; all of the folder otherwise
     #[arg(long, value_name = "NAMES", value_delimiter = ',', requires = "corpora")]
     pub(crate) texts: Vec<String>,
+    /// Multiply the number of accounts
+    #[arg(long, default_value_t = 1.0, value_name = "FACTOR", value_parser = factor)]
+    pub(crate) scale: f64,
     /// Set a knob of the scenario, such as accounts=400; `simulate list` names them
     #[arg(long = "set", value_name = "KNOB=VALUE")]
     pub(crate) knobs: Vec<String>,
@@ -117,6 +125,9 @@ pub(crate) struct Evaluate {
     /// The scenario that a frontier starts from
     #[arg(long, default_value = "hydra", value_name = "NAME")]
     pub(crate) scenario: String,
+    /// Seeds to take the mean of at each value of a frontier
+    #[arg(long, default_value_t = std::num::NonZeroU64::MIN, value_name = "N")]
+    pub(crate) seeds: std::num::NonZeroU64,
     /// Write the frontier as a picture
     #[arg(long, value_name = "FILE.svg")]
     pub(crate) svg: Option<PathBuf>,
@@ -137,12 +148,24 @@ pub(crate) struct Demo {
     pub(crate) out: PathBuf,
 }
 
+impl Default for Run {
+    fn default() -> Run {
+        Run { alpha: detect::Config::default().alpha, threads: None, bad_lines_max: 1.0 }
+    }
+}
+
+fn factor(text: &str) -> Result<f64, String> {
+    let number: f64 = text.parse().map_err(|_| "expected a number".to_owned())?;
+    if number > 0.0 && number.is_finite() { Ok(number) } else { Err("expected more than 0".to_owned()) }
+}
+
 fn share(text: &str) -> Result<f64, String> {
     let number: f64 = text.parse().map_err(|_| "expected a number".to_owned())?;
     if number > 0.0 && number <= 1.0 { Ok(number) } else { Err("expected more than 0 and at most 1".to_owned()) }
 }
 
-const EXIT_CODES: &str = "Exit codes: 0 nothing found, 10 campaigns found, 2 wrong usage, 65 input that cannot be read.";
+const EXIT_CODES: &str =
+    "Exit codes: 0 nothing found, 10 campaigns found, 2 wrong usage, 65 input that cannot be read.";
 
 #[cfg(test)]
 mod tests {

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 /// The inputs of a hunt.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub struct Inputs {
+pub(crate) struct Inputs {
     /// Files of exchanges, in the order of their names; `-` is standard input.
     pub exchanges: Vec<PathBuf>,
     /// Files of account facts.
@@ -20,7 +20,7 @@ pub struct Inputs {
 /// Why there is nothing to read.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
-pub enum InputError {
+pub(crate) enum InputError {
     /// A path cannot be opened.
     #[error("`{path}` cannot be read: {source}")]
     Unreadable {
@@ -42,7 +42,7 @@ impl Inputs {
     /// # Errors
     ///
     /// When a path cannot be read, or none holds exchanges.
-    pub fn find(paths: &[PathBuf], accounts: Option<&Path>) -> Result<Inputs, InputError> {
+    pub(crate) fn find(paths: &[PathBuf], accounts: Option<&Path>) -> Result<Inputs, InputError> {
         let mut inputs = Inputs { bytes: Some(0), ..Inputs::default() };
         for path in paths {
             if path.as_os_str() == "-" {
@@ -112,7 +112,7 @@ impl Inputs {
 /// # Errors
 ///
 /// When it cannot be opened.
-pub fn open(path: &Path) -> io::Result<Box<dyn Read + Send>> {
+pub(crate) fn open(path: &Path) -> io::Result<Box<dyn Read + Send>> {
     if path.as_os_str() == "-" { Ok(Box::new(io::stdin())) } else { Ok(Box::new(File::open(path)?)) }
 }
 

@@ -1,15 +1,32 @@
 //! Finds, stops and proves illicit distillation of AI models through their APIs.
+//!
+//! The binary is glue: what was typed ([`cli`]) becomes what is done ([`command`]), and that becomes an exit code.
 
 mod campaigns_file;
+mod cli;
+mod command;
 mod inputs;
 mod pipeline;
+mod progress;
+// mod report;
 mod table;
 
-use std::path::PathBuf;
-fn main() {
-    let paths: Vec<PathBuf> = std::env::args().skip(3).map(PathBuf::from).collect();
-    let inputs = inputs::Inputs::find(&paths, None).expect("inputs");
-    let settings = pipeline::Settings { format: None, threads: 2, now: None, engine: detect::Config::default() };
-    let outcome = pipeline::run(&inputs, &settings, &mut |_| {}).expect("run");
-    println!("{}", serde_json::to_string(&outcome.findings).expect("json"));
+use std::process::ExitCode;
+
+use clap::Parser;
+
+fn main() -> ExitCode {
+    let outcome = match cli::Cli::parse().command {
+        cli::Command::Hunt(args) => command::hunt::run(&args),
+        cli::Command::Simulate(args) => command::simulate::run(&args),
+        cli::Command::Evaluate(args) => command::evaluate::run(&args),
+        cli::Command::Demo(args) => command::demo::run(&args),
+    };
+    match outcome {
+        Ok(exit) => exit.into(),
+        Err(failure) => {
+            eprintln!("stillwatch: {failure}");
+            failure.exit().into()
+        }
+    }
 }

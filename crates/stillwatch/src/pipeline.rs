@@ -21,7 +21,7 @@ use crate::inputs::{self, InputError, Inputs};
 
 /// How to run.
 #[derive(Clone, Copy, Debug)]
-pub struct Settings {
+pub(crate) struct Settings {
     /// The format of every record; recognised by content when absent.
     pub format: Option<Format>,
     /// Threads that parse.
@@ -34,7 +34,7 @@ pub struct Settings {
 
 /// What a run came to.
 #[derive(Debug)]
-pub struct Outcome {
+pub(crate) struct Outcome {
     /// What was found.
     pub findings: Findings,
     /// What was read of the exchanges.
@@ -48,7 +48,7 @@ pub struct Outcome {
 /// # Errors
 ///
 /// When a file cannot be opened.
-pub fn run(inputs: &Inputs, settings: &Settings, watch: &mut dyn FnMut(Step)) -> Result<Outcome, InputError> {
+pub(crate) fn run(inputs: &Inputs, settings: &Settings, watch: &mut dyn FnMut(Step)) -> Result<Outcome, InputError> {
     let mut engine = Engine::new(settings.engine);
     let mut accounts = ReadReport::default();
     for path in &inputs.accounts {
@@ -90,7 +90,7 @@ pub fn run(inputs: &Inputs, settings: &Settings, watch: &mut dyn FnMut(Step)) ->
 
 /// How far a run is.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Step {
+pub(crate) struct Step {
     /// Bytes read, as stored.
     pub bytes: u64,
     /// Exchanges read.
@@ -245,4 +245,4 @@ impl Ord for Waiting {
 /// Chunks read ahead of the parsers and of the engine, each.
 const CHUNKS_AHEAD_MAX: usize = 8;
 /// Exchanges that may wait for earlier ones.
-pub const REORDER_MAX: usize = 16_384;
+pub(crate) const REORDER_MAX: usize = 16_384;

@@ -1,0 +1,108 @@
+//! What each command does, one a file, and what they have in common: exit codes and failures.
+
+pub(crate) mod demo;
+pub(crate) mod evaluate;
+pub(crate) mod hunt;
+pub(crate) mod simulate;
+
+use std::fmt;
+use std::io::{self, Write};
+use std::path::Path;
+use std::process::ExitCode;
+
+/// How a command ends. The codes are part of the interface.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Exit {
+    /// Done; nothing was found.
+    Nothing,
+    /// Done; campaigns were found.
+    Found,
+    /// What was typed cannot be done.
+    Usage,
+    /// Input that cannot be read, or output that cannot be written.
+    Unreadable,
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> ExitCode {
+        ExitCode::from(match exit {
+            Exit::Nothing => 0,
+            Exit::Usage => 2,
+            Exit::Found => 10,
+            Exit::Unreadable => 65,
+        })
+    }
+}
+
+/// Why a command could not do what it should.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    exit: Exit,
+    message: String,
+}
+
+impl Failure {
+    /// What was typed cannot be done.
+    pub(crate) fn usage(message: impl fmt::Display) -> Failure {
+        Failure { exit: Exit::Usage, message: message.to_string() }
+    }
+
+    /// Something cannot be read or written.
+    pub(crate) fn unreadable(error: impl std::error::Error) -> Failure {
+        let mut message = error.to_string();
+        let mut cause = error.source();
+        while let Some(error) = cause {
+            let text = error.to_string();
+            if !message.ends_with(&text) {
+                message.push_str(": ");
+                message.push_str(&text);
+            }
+            cause = error.source();
+        }
+        Failure { exit: Exit::Unreadable, message }
+    }
+
+    /// A file cannot be written.
+    pub(crate) fn unwritable(path: &Path, error: &io::Error) -> Failure {
+        Failure { exit: Exit::Unreadable, message: format!("`{}` cannot be written: {error}", path.display()) }
+    }
+
+    /// Too much of the input is bad.
+    pub(crate) fn bad_input(message: impl fmt::Display) -> Failure {
+        Failure { exit: Exit::Unreadable, message: message.to_string() }
+    }
+
+    /// The exit code.
+    pub(crate) fn exit(&self) -> Exit {
+        self.exit
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+/// Prints to standard output. A reader that went away (`| head`) is no failure.
+pub(crate) fn print(text: &str) -> Result<(), Failure> {
+    let mut output = io::stdout().lock();
+    match output.write_all(text.as_bytes()).and_then(|()| output.flush()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            Err(Failure::unwritable(Path::new("standard output"), &error))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Writes a file whole: beside its place first, so that no half of it is ever seen there.
+pub(crate) fn write_file(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
+    let mut part = path.as_os_str().to_owned();
+    part.push(".part");
+    let part = Path::new(&part);
+    let written = std::fs::write(part, bytes).and_then(|()| std::fs::rename(part, path));
+    written.map_err(|error| {
+        std::fs::remove_file(part).ok();
+        Failure::unwritable(path, &error)
+    })
+}

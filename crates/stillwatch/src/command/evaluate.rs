@@ -1,0 +1,142 @@
+//! `stillwatch evaluate`: how right a hunt is, and how detection falls as an attacker's knob rises.
+
+use std::fs::File;
+use std::io::BufReader;
+use std::path::Path;
+
+use exchange::{ReadReport, Source, parse_chunk};
+use simulator::Compression;
+use simulator::evaluate::{Activity, Evaluation, Found, read_campaigns, read_labels, score};
+use simulator::frontier::{Frontier, FrontierPoint};
+
+use super::{Exit, Failure, hunt, print, simulate, write_file};
+use crate::cli::{Evaluate, Traffic};
+use crate::inputs::{self, Inputs};
+use crate::progress;
+
+/// Scores a folder, or draws a frontier.
+pub(crate) fn run(args: &Evaluate) -> Result<Exit, Failure> {
+    if let Some(frontier) = &args.frontier {
+        return draw(args, frontier);
+    }
+    let Some(folder) = &args.folder else { return Err(Failure::usage("name a folder, or a knob by --frontier")) };
+    let evaluation = evaluate(folder, args)?;
+    print(&if args.json { json(&evaluation)? } else { evaluation.text(hunt::width()) })?;
+    Ok(Exit::Nothing)
+}
+
+/// Hunts `folder`, or takes the findings that were given, and scores them.
+fn evaluate(folder: &Path, args: &Evaluate) -> Result<Evaluation, Failure> {
+    let inputs = Inputs::find(&[folder.to_owned()], None).map_err(Failure::unreadable)?;
+    let path = folder.join("labels.jsonl");
+    let labels = read_labels(&path.display().to_string(), open(&path)?).map_err(Failure::unreadable)?;
+    let found = match &args.campaigns {
+        Some(path) => read_campaigns(&path.display().to_string(), open(path)?).map_err(Failure::unreadable)?,
+        None => found(&inputs, args)?,
+    };
+    let mut activity = Activity::new(&labels);
+    for path in &inputs.exchanges {
+        see(path, &mut activity)?;
+    }
+    Ok(score(&found, &labels, &activity))
+}
+
+fn found(inputs: &Inputs, args: &Evaluate) -> Result<Vec<Found>, Failure> {
+    let outcome = hunt::hunt(inputs, args.run, None)?;
+    hunt::tell_what_was_read(&outcome);
+    let found = outcome.findings.campaigns.into_iter().map(|campaign| Found {
+        campaign: campaign.id,
+        detected_at: campaign.detected_at,
+        accounts: campaign.accounts.into_iter().map(|member| (member.account, member.probability)).collect(),
+    });
+    Ok(found.collect())
+}
+
+fn see(path: &Path, activity: &mut Activity<'_>) -> Result<(), Failure> {
+    let name = path.display().to_string();
+    let input = inputs::open(path)
+        .map_err(|source| Failure::unreadable(inputs::InputError::Unreadable { path: name.clone(), source }))?;
+    for chunk in Source::new(name, input) {
+        // A hunt of the same file has told what is wrong with it.
+        let Ok(chunk) = chunk else { break };
+        let mut see = |exchange: exchange::Exchange<'_>| {
+            activity.see(exchange.account.as_str(), exchange.time, exchange.id.as_str());
+        };
+        parse_chunk(&chunk, None, None, &mut see, &mut ReadReport::default());
+    }
+    Ok(())
+}
+
+fn open(path: &Path) -> Result<BufReader<File>, Failure> {
+    File::open(path).map(BufReader::new).map_err(|source| {
+        Failure::unreadable(inputs::InputError::Unreadable { path: path.display().to_string(), source })
+    })
+}
+
+/// Simulates, hunts and scores at every value of a knob, over several seeds.
+fn draw(args: &Evaluate, frontier: &str) -> Result<Exit, Failure> {
+    let (knob, values) = frontier
+        .split_once('=')
+        .ok_or_else(|| Failure::usage("--frontier takes KNOB=VALUE,VALUE,… such as cover=0,0.5,0.9"))?;
+    let values: Result<Vec<f64>, Failure> = values
+        .split(',')
+        .map(|value| value.parse().map_err(|_| Failure::usage(format!("`{value}` is no number for `{knob}`"))))
+        .collect();
+    let mut values = values?;
+    values.sort_by(f64::total_cmp);
+    let bar = progress::steps(values.len() as u64 * args.seeds.get());
+    let mut points = Vec::new();
+    for value in values {
+        let mut evaluations = Vec::new();
+        for seed in 0..args.seeds.get() {
+            bar.set_message(format!("{knob} = {value}"));
+            evaluations.push(simulated(args, knob, value, args.traffic.seed + seed)?);
+            bar.inc(1);
+        }
+        points.push(point(value, &evaluations));
+    }
+    bar.finish_and_clear();
+    let frontier = Frontier { knob: knob.to_owned(), scenario: args.scenario.clone(), points };
+    if let Some(path) = &args.svg {
+        write_file(path, frontier.svg().as_bytes())?;
+    }
+    print(&if args.json { json(&frontier)? } else { frontier.text(hunt::width()) })?;
+    Ok(Exit::Nothing)
+}
+
+/// One simulation with the knob at `value`, hunted and scored.
+fn simulated(args: &Evaluate, knob: &str, value: f64, seed: u64) -> Result<Evaluation, Failure> {
+    let mut traffic = Traffic { seed, ..args.traffic.clone() };
+    traffic.knobs.push(format!("{knob}={value}"));
+    let scenario = simulate::scenario(&args.scenario, &traffic)?;
+    let folder = std::env::temp_dir().join(format!("stillwatch-frontier-{}-{seed}", std::process::id()));
+    let evaluation = simulator::simulate_into(&scenario, args.traffic.corpora.as_deref(), &folder, Compression::Plain)
+        .map_err(simulate::failure)
+        .and_then(|_| evaluate(&folder, args));
+    std::fs::remove_dir_all(&folder).ok();
+    evaluation
+}
+
+fn point(value: f64, evaluations: &[Evaluation]) -> FrontierPoint {
+    FrontierPoint {
+        value,
+        seeds: evaluations.len() as u64,
+        recall: mean(evaluations.iter().filter_map(|e| e.accounts.recall)),
+        precision: mean(evaluations.iter().filter_map(|e| e.accounts.precision)),
+        found_share: mean(evaluations.iter().filter_map(|e| e.found_share)),
+        time_to_detect: mean(evaluations.iter().filter_map(|e| e.time_to_detect)),
+        false_positive_accounts: mean(
+            evaluations.iter().map(|e| e.accounts.flagged.saturating_sub(e.accounts.correct) as f64),
+        )
+        .unwrap_or(0.0),
+    }
+}
+
+fn mean(numbers: impl Iterator<Item = f64>) -> Option<f64> {
+    let (sum, count) = numbers.fold((0.0, 0_u32), |(sum, count), number| (sum + number, count + 1));
+    (count > 0).then(|| sum / f64::from(count))
+}
+
+fn json(value: &impl serde::Serialize) -> Result<String, Failure> {
+    serde_json::to_string_pretty(value).map(|text| text + "\n").map_err(Failure::unreadable)
+}

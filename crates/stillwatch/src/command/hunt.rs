@@ -1,0 +1,146 @@
+//! `stillwatch hunt`: from files to findings, told to a person or to a machine.
+
+use std::io::{self, IsTerminal};
+
+use detect::Findings;
+use exchange::ReadReport;
+use serde::Serialize;
+
+use super::{Exit, Failure, print, write_file};
+use crate::cli::{Hunt, Run};
+use crate::inputs::Inputs;
+use crate::pipeline::{self, Outcome, Settings};
+use crate::{campaigns_file, progress, table};
+
+/// Hunts, and says what was found.
+pub(crate) fn run(args: &Hunt) -> Result<Exit, Failure> {
+    let inputs = Inputs::find(&args.paths, args.accounts.as_deref()).map_err(Failure::unreadable)?;
+    let outcome = hunt(&inputs, args.run, args.format)?;
+    tell_what_was_read(&outcome);
+    readable(&outcome.exchanges, args.run)?;
+    if let Some(path) = &args.campaigns_out {
+        let mut bytes = Vec::new();
+        campaigns_file::write(&outcome.findings, &mut bytes).map_err(|error| Failure::unwritable(path, &error))?;
+        write_file(path, &bytes)?;
+    }
+    if let Some(path) = &args.report {
+        let sources = args.paths.iter().map(|path| path.display().to_string()).collect();
+        write_file(path, page(&outcome, sources)?.as_bytes())?;
+    }
+    print(&if args.json { json(&outcome)? } else { shown(&outcome.findings) })?;
+    Ok(if outcome.findings.campaigns.is_empty() { Exit::Nothing } else { Exit::Found })
+}
+
+/// Runs the pipeline with a progress bar.
+pub(crate) fn hunt(inputs: &Inputs, run: Run, format: Option<exchange::Format>) -> Result<Outcome, Failure> {
+    let bar = progress::reading(inputs.bytes);
+    let settings = Settings {
+        format,
+        threads: run.threads.or_else(|| std::thread::available_parallelism().ok()).map_or(1, usize::from),
+        now: now(),
+        engine: detect::Config { alpha: run.alpha },
+    };
+    let outcome = pipeline::run(inputs, &settings, &mut |step| {
+        bar.set_position(step.bytes);
+        bar.set_message(format!("{} exchanges", step.exchanges));
+    });
+    bar.finish_and_clear();
+    outcome.map_err(Failure::unreadable)
+}
+
+/// The page for a person.
+pub(crate) fn page(outcome: &Outcome, sources: Vec<String>) -> Result<String, Failure> {
+    let _ = (outcome, sources);
+    Ok(String::new())
+}
+
+/// The table for a terminal.
+pub(crate) fn shown(findings: &Findings) -> String {
+    let colour = io::stdout().is_terminal() && console::colors_enabled();
+    table::render(findings, width(), colour)
+}
+
+/// Columns of the terminal, or as many as read well where there is none.
+pub(crate) fn width() -> usize {
+    console::Term::stdout().size_checked().map_or(PIPE_WIDTH, |(_, columns)| usize::from(columns))
+}
+
+/// What could not be read, so that nobody takes silence for completeness.
+pub(crate) fn tell_what_was_read(outcome: &Outcome) {
+    for (what, read) in [("exchanges", &outcome.exchanges), ("account facts", &outcome.accounts)] {
+        for line in read.kept.iter().take(BAD_LINES_SHOWN) {
+            eprintln!("skipped {}", table::printable(&line.to_string(), LINE_CHARS));
+        }
+        let more = read.bad_lines.saturating_sub(BAD_LINES_SHOWN as u64);
+        if more > 0 {
+            eprintln!("skipped {more} more lines of {what}");
+        }
+        for broken in &read.broken_sources {
+            eprintln!("incomplete: {}", table::printable(broken, LINE_CHARS));
+        }
+    }
+}
+
+/// Whether enough could be read.
+fn readable(read: &ReadReport, run: Run) -> Result<(), Failure> {
+    if read.records == 0 && (read.bad_lines > 0 || !read.broken_sources.is_empty()) {
+        return Err(Failure::bad_input(
+            "no line could be read as an exchange; if the format is known, name it by --format",
+        ));
+    }
+    if read.bad_share() > run.bad_lines_max {
+        return Err(Failure::bad_input(format!(
+            "{} of {} lines could not be read, more than --bad-lines-max {} allows",
+            read.bad_lines,
+            read.bad_lines + read.records,
+            run.bad_lines_max
+        )));
+    }
+    Ok(())
+}
+
+/// Everything for a machine.
+fn json(outcome: &Outcome) -> Result<String, Failure> {
+    #[derive(Serialize)]
+    struct Document<'a> {
+        read: Read<'a>,
+        #[serde(flatten)]
+        findings: &'a Findings,
+    }
+    #[derive(Serialize)]
+    struct Read<'a> {
+        exchanges: u64,
+        bad_lines: u64,
+        account_facts: u64,
+        bad_account_lines: u64,
+        incomplete: Vec<&'a str>,
+    }
+    let (exchanges, accounts) = (&outcome.exchanges, &outcome.accounts);
+    let document = Document {
+        read: Read {
+            exchanges: exchanges.records,
+            bad_lines: exchanges.bad_lines,
+            account_facts: accounts.records,
+            bad_account_lines: accounts.bad_lines,
+            incomplete: exchanges.broken_sources.iter().chain(&accounts.broken_sources).map(String::as_str).collect(),
+        },
+        findings: &outcome.findings,
+    };
+    let mut text = serde_json::to_string_pretty(&document).map_err(Failure::unreadable)?;
+    text.push('\n');
+    Ok(text)
+}
+
+/// The time of day, for one purpose only: records from the far future are bad.
+#[expect(clippy::disallowed_methods, reason = "the one place where the clock is read; detection never sees it")]
+fn now() -> Option<exchange::Time> {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).ok()?;
+    Some(exchange::Time::from_seconds(i64::try_from(since.as_secs()).ok()?))
+}
+
+/// Columns where there is no terminal to ask.
+const PIPE_WIDTH: usize = 100;
+/// Bad lines that are shown each; all are counted.
+const BAD_LINES_SHOWN: usize = 10;
+/// Characters of a message about a line.
+const LINE_CHARS: usize = 300;
