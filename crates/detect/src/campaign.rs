@@ -357,6 +357,7 @@ fn cleared(engine: &Engine, bundles: &[Bundle<'_>]) -> Vec<Cleared> {
                 .first()
                 .map_or_else(String::new, |sample| sample.excerpt.chars().take(100).collect()),
             log10_e: tested.assessment.log10_e,
+            evidence: tested.assessment.evidence.clone(),
             reason: reason.to_owned(),
         })
         .collect()
@@ -402,12 +403,12 @@ fn guarantee(engine: &Engine) -> Guarantee {
         alpha,
         hypotheses: engine.hypotheses,
         text: format!(
-            "{} groups were tested, each only on records after its hypothesis was frozen, at thresholds that hold the \
-             expected share of false findings at {alpha} under any dependence between groups (e-LOND), as long as the nulls \
-             hold: that honest groups divide work, sign up and share infrastructure no more alike than the families of this \
-             deployment that nobody suspects. Who sends a template is guaranteed; why they send it is not. A ban needs a \
-             person or an explicit policy.",
-            engine.hypotheses
+            "{} groups were tested, each only on records after its hypothesis was frozen, so that at most {} % of \
+             findings are expected to be false (e-LOND) as long as honest groups divide work, sign up and share \
+             infrastructure no more alike than those of this deployment that nobody suspects. Who sends a template is \
+             guaranteed; why is not: a ban needs a person or an explicit policy.",
+            engine.hypotheses,
+            alpha * 100.0
         ),
     }
 }

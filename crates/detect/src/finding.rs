@@ -165,6 +165,8 @@ pub struct Cleared {
     pub label: String,
     /// The evidence in total.
     pub log10_e: f64,
+    /// The evidence by family of signals.
+    pub evidence: Vec<Evidence>,
     /// Why it was not reported, in words.
     pub reason: String,
 }

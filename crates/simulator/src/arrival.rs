@@ -1,4 +1,4 @@
-//! When requests come.
+//! When requests come: rates, gaps and the hours of the day.
 //!
 //! Organic rates are heavy-tailed and arrivals are bursty: production clients have coefficients of variation of their
 //! inter-arrival times above one, best fitted by gamma or Weibull renewal processes whose rate changes over the day

@@ -16,8 +16,7 @@ mod render;
 pub mod scenario;
 mod script;
 mod simulate;
-#[doc(hidden)]
-pub mod stand_in;
+mod text;
 
 pub use plan::Role;
 pub use scenario::{BadScenario, Campaign, Scenario};

@@ -13,8 +13,7 @@ use crate::draw::{mix, stream};
 use crate::plan::{Account, Arrival, Work, template_seed};
 use crate::render::message;
 use crate::scenario::{Campaign, Harvest, Language, Scenario};
-use crate::stand_in as text;
-use text::{Persona, Script, Template};
+use crate::text::{self, Persona, Script, Template};
 
 /// A request's text and its answer.
 pub(crate) struct Asked<'a> {

@@ -17,13 +17,13 @@ use rand::{Rng, RngExt};
 use crate::draw::pick;
 use grammar::{Grammar, Scene};
 
-pub use campaign::{Harvest, Template};
-pub use people::{Persona, chat, coding, hackathon, public_agent};
-pub use work::{batch_job, benchmark, class_exercise, load_test, product, research};
+pub(crate) use campaign::{Harvest, Template};
+pub(crate) use people::{Persona, chat, coding, hackathon, public_agent};
+pub(crate) use work::{batch_job, benchmark, class_exercise, load_test, product, research};
 
 /// What somebody writes in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Language {
+pub(crate) enum Language {
     /// English, of everywhere.
     English,
     /// Chinese, in simplified characters.
@@ -38,7 +38,7 @@ pub enum Language {
 
 /// A prompt and what the model says to it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Turn {
+pub(crate) struct Turn {
     /// What is asked.
     pub prompt: String,
     /// What is answered.
@@ -47,7 +47,7 @@ pub struct Turn {
 
 /// A conversation.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Script {
+pub(crate) struct Script {
     /// The system prompt.
     pub system: Option<String>,
     /// The turns, at least one.

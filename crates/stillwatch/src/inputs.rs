@@ -165,7 +165,7 @@ mod tests {
         for name in ["a.jsonl", "accounts.jsonl", "labels.jsonl"] {
             fs::write(folder.join(name), "{}\n").unwrap();
         }
-        let inputs = Inputs::find(&[folder.clone()], None).unwrap();
+        let inputs = Inputs::find(std::slice::from_ref(&folder), None).unwrap();
         assert_eq!(inputs.exchanges, [folder.join("a.jsonl")]);
         assert_eq!(inputs.accounts, [folder.join("accounts.jsonl")]);
         assert!(matches!(Inputs::find(&[folder.join("labels.jsonl")], None), Err(InputError::Nothing(_))));

@@ -50,7 +50,12 @@ pub fn describe<'a>(strides: impl Iterator<Item = (&'a Account, &'a Stride)>, fa
          requests have it. This says who belongs together, not why, and does not count towards the threshold.",
         percent(p0)
     );
-    Evidence { family: SignalFamily::Template, log10_e: log10(ln_e), text, observations: u64::from(family.exchanges) }
+    Evidence {
+        family: SignalFamily::Template,
+        log10_e: log10(ln_e).min(SHOWN_MAX),
+        text,
+        observations: u64::from(family.exchanges),
+    }
 }
 
 fn percent(share: f64) -> String {
@@ -63,6 +68,8 @@ const PRIOR_ODDS: f64 = 0.2;
 pub const DEVOTED_ONE_IN: u32 = 20;
 /// Widening of p0 for accounts that act alike.
 const CLUSTERING: f64 = 3.0;
+/// Larger e-values (log10) mean nothing more to anybody.
+const SHOWN_MAX: f64 = 300.0;
 const CHANCE_MIN: f64 = 1e-4;
 const CHANCE_MAX: f64 = 0.2;
 

@@ -1,3 +1,5 @@
+//! Scores against labels written by hand: what counts as found, as pure, as false.
+
 use super::*;
 
 /// Labels from `account campaign` and `account - role` lines.

@@ -14,7 +14,7 @@ use crate::draw::{chance, shuffle, stream};
 
 /// What a campaign is after.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Harvest {
+pub(crate) enum Harvest {
     /// The model's thinking, step by step.
     ReasoningTrace,
     /// Scores and preferences, for a reward model.
@@ -37,7 +37,7 @@ pub enum Harvest {
 
 /// A campaign's template.
 #[derive(Clone, Debug)]
-pub struct Template {
+pub(crate) struct Template {
     harvest: Harvest,
     language: Language,
     variation: f64,
@@ -49,7 +49,8 @@ pub struct Template {
 
 impl Harvest {
     /// Every harvest.
-    pub const ALL: [Harvest; 9] = [
+    #[cfg(test)]
+    pub(super) const ALL: [Harvest; 9] = [
         Harvest::ReasoningTrace,
         Harvest::Grading,
         Harvest::DataGeneration,
@@ -79,7 +80,7 @@ impl Harvest {
 
 impl Template {
     /// A template in `language`; `variation` from 0, verbatim, to 1.
-    pub fn draw<R: Rng>(harvest: Harvest, language: Language, variation: f64, rng: &mut R) -> Template {
+    pub(crate) fn draw<R: Rng>(harvest: Harvest, language: Language, variation: f64, rng: &mut R) -> Template {
         let (template, ..) = harvest.rules();
         let seed = rng.random();
         let mut scene = language.scene(template, seed, seed);
@@ -92,7 +93,7 @@ impl Template {
     }
 
     /// The request for item `item` of the campaign's work list.
-    pub fn request<R: Rng>(&self, item: u64, rng: &mut R) -> Script {
+    pub(crate) fn request<R: Rng>(&self, item: u64, rng: &mut R) -> Script {
         let (template, items, layout) = self.harvest.rules();
         let mut own = stream(self.seed, &[item]);
         if self.harvest == Harvest::InjectedPhrase {
@@ -205,7 +206,8 @@ fn inserted<R: Rng>(prompt: &str, phrase: &str, rng: &mut R) -> String {
         prompt.match_indices(['.', '?', '!', '。', '？', '\n']).map(|(at, end)| at + end.len()).collect();
     let inner = |&at: &usize| {
         let after = prompt.get(at..).unwrap_or_default();
-        !after.is_empty() && (after.starts_with([' ', '\n']) || prompt.get(..at).is_some_and(|s| s.ends_with(['。', '？'])))
+        !after.is_empty()
+            && (after.starts_with([' ', '\n']) || prompt.get(..at).is_some_and(|s| s.ends_with(['。', '？'])))
     };
     let places: Vec<usize> = [0, prompt.len()].into_iter().chain(ends.into_iter().filter(inner)).collect();
     let place = crate::draw::pick(rng, &places).copied().unwrap_or(0);

@@ -127,12 +127,6 @@ impl Grammar {
         self.domains.len()
     }
 
-    /// How many alternatives `rule` has.
-    #[cfg(test)]
-    pub(super) fn alternatives(&self, rule: RuleId) -> usize {
-        self.rules.get(rule).map_or(0, |rule| rule.alternatives.len())
-    }
-
     /// Names that nothing reachable from `entries` uses.
     #[cfg(test)]
     pub(super) fn unused(&self, entries: &[&str]) -> Vec<&str> {

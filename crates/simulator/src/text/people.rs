@@ -10,7 +10,7 @@ use crate::draw::{mix, pick, stream};
 
 /// Somebody's habits.
 #[derive(Clone, Debug)]
-pub struct Persona {
+pub(crate) struct Persona {
     language: Language,
     /// Names what is the person's own: project, files, phrases.
     seed: u64,
@@ -31,7 +31,7 @@ enum Typing {
 
 impl Persona {
     /// Somebody who writes in `language`.
-    pub fn draw<R: Rng>(language: Language, rng: &mut R) -> Persona {
+    pub(crate) fn draw<R: Rng>(language: Language, rng: &mut R) -> Persona {
         let interests = rng.random_range(2..5);
         Persona {
             language,
@@ -73,13 +73,13 @@ impl Persona {
 }
 
 /// A chat about one of the persona's interests.
-pub fn chat<R: Rng>(language: Language, persona: &Persona, rng: &mut R) -> Script {
+pub(crate) fn chat<R: Rng>(language: Language, persona: &Persona, rng: &mut R) -> Script {
     let persona = Persona { language, ..persona.clone() };
     persona.talk("chat", "follow", Layout::Prose, rng)
 }
 
 /// A developer's questions about his own project.
-pub fn coding<R: Rng>(persona: &Persona, rng: &mut R) -> Script {
+pub(crate) fn coding<R: Rng>(persona: &Persona, rng: &mut R) -> Script {
     let mut script = persona.talk("code", "code_follow", Layout::Code, rng);
     // Whether the editor sends tools along is a habit too.
     if persona.seed.is_multiple_of(3) {
@@ -89,7 +89,7 @@ pub fn coding<R: Rng>(persona: &Persona, rng: &mut R) -> Script {
 }
 
 /// A person's own task under the system prompt of a public agent: one of [`AGENTS`], worded by `seed`.
-pub fn public_agent<R: Rng>(seed: u64, persona: &Persona, rng: &mut R) -> Script {
+pub(crate) fn public_agent<R: Rng>(seed: u64, persona: &Persona, rng: &mut R) -> Script {
     let agent = seed % AGENTS;
     let entry = format!("agent{agent}_system");
     let mut script = match agent {
@@ -103,7 +103,7 @@ pub fn public_agent<R: Rng>(seed: u64, persona: &Persona, rng: &mut R) -> Script
 }
 
 /// A hackathon's project: half of them begin with the starter kit's system prompt.
-pub fn hackathon<R: Rng>(seed: u64, persona: &Persona, rng: &mut R) -> Script {
+pub(crate) fn hackathon<R: Rng>(seed: u64, persona: &Persona, rng: &mut R) -> Script {
     let starter = persona.seed.is_multiple_of(2);
     let mut scene = Language::English.scene("hackathon_ask", persona.seed, seed);
     let mut script = if rng.random_bool(0.5) {

@@ -97,7 +97,8 @@ fn like(token: &str, other: &str) -> String {
 type Synonyms = BTreeMap<&'static str, Vec<&'static str>>;
 
 fn read(source: &'static str) -> Synonyms {
-    let lines = source.lines().filter(|line| !line.starts_with('#')).map(|line| line.split(',').map(str::trim).collect());
+    let lines =
+        source.lines().filter(|line| !line.starts_with('#')).map(|line| line.split(',').map(str::trim).collect());
     lines.flat_map(|line: Vec<_>| line.clone().into_iter().map(move |word| (word, line.clone()))).collect()
 }
 

@@ -9,7 +9,7 @@ use super::{Language, Layout, Script};
 use crate::draw::{mix, stream};
 
 /// What an end user of the SaaS product `seed` asks: one of [`PRODUCTS`] in a wording of its own.
-pub fn product<R: Rng>(seed: u64, rng: &mut R) -> Script {
+pub(crate) fn product<R: Rng>(seed: u64, rng: &mut R) -> Script {
     let kind = seed % PRODUCTS;
     let [system, user] = ["system", "user"].map(|part| format!("product{kind}_{part}"));
     let mut scene = Language::English.scene(&system, seed, rng.random());
@@ -21,23 +21,24 @@ pub fn product<R: Rng>(seed: u64, rng: &mut R) -> Script {
 }
 
 /// One item of the nightly job `seed`: the same instructions over another text.
-pub fn batch_job<R: Rng>(seed: u64, item: u64, rng: &mut R) -> Script {
+pub(crate) fn batch_job<R: Rng>(seed: u64, item: u64, rng: &mut R) -> Script {
     let kind = seed % JOBS;
     let mut own = stream(seed, &[ITEM, item]);
     let mut scene = Language::English.scene("batch0_item", seed, own.random());
     let text = scene.draw(&format!("batch{kind}_item"), &mut own);
     let instructions = scene.draw(&format!("batch{kind}_instructions"), &mut stream(seed, &[FIXED]));
+    // The remainder is below a usize.
+    let layout = JOB_ANSWERS.get(kind as usize).map_or(Layout::Prose, |answer| Layout::Exact(answer));
     if seed.is_multiple_of(2) {
-        let mut script = Script::ask(&mut scene, text, Layout::Exact(JOB_ANSWERS[kind as usize % JOB_ANSWERS.len()]), rng);
+        let mut script = Script::ask(&mut scene, text, layout, rng);
         script.system = Some(instructions);
         return script;
     }
-    let prompt = format!("{instructions}\n\n{text}");
-    Script::ask(&mut scene, prompt, Layout::Exact(JOB_ANSWERS[kind as usize % JOB_ANSWERS.len()]), rng)
+    Script::ask(&mut scene, format!("{instructions}\n\n{text}"), layout, rng)
 }
 
 /// Question `item` of the public benchmark `seed`.
-pub fn benchmark(seed: u64, item: u64) -> Script {
+pub(crate) fn benchmark(seed: u64, item: u64) -> Script {
     let mut own = stream(seed, &[ITEM, item]);
     let mut scene = Language::English.scene("benchmark0", mix(seed, &[item]), own.random());
     let question = scene.draw(&format!("benchmark{}", seed % BENCHMARKS), &mut own);
@@ -48,7 +49,7 @@ pub fn benchmark(seed: u64, item: u64) -> Script {
 }
 
 /// What a student of the class `seed` asks about an exercise: in own words, or with the exercise as it was set.
-pub fn class_exercise<R: Rng>(seed: u64, exercise: u64, rng: &mut R) -> Script {
+pub(crate) fn class_exercise<R: Rng>(seed: u64, exercise: u64, rng: &mut R) -> Script {
     let kind = mix(seed, &[exercise]) % EXERCISES;
     let mut scene = Language::English.scene("exercise_own", mix(seed, &[ITEM, exercise]), seed);
     let mut fixed = stream(seed, &[FIXED, exercise]);
@@ -62,7 +63,7 @@ pub fn class_exercise<R: Rng>(seed: u64, exercise: u64, rng: &mut R) -> Script {
 }
 
 /// The prompt of the load test `seed`, over and over.
-pub fn load_test(seed: u64) -> Script {
+pub(crate) fn load_test(seed: u64) -> Script {
     let mut fixed = stream(seed, &[FIXED]);
     let mut scene = Language::English.scene("load_test", seed, seed);
     let prompt = scene.draw("load_test", &mut fixed);
@@ -70,7 +71,7 @@ pub fn load_test(seed: u64) -> Script {
 }
 
 /// Item `item` of an approved research project: openly asks for worked solutions.
-pub fn research<R: Rng>(seed: u64, item: u64, rng: &mut R) -> Script {
+pub(crate) fn research<R: Rng>(seed: u64, item: u64, rng: &mut R) -> Script {
     let mut own = stream(seed, &[ITEM, item]);
     let mut scene = Language::English.scene("research", seed, own.random());
     let question = scene.draw("problem", &mut own);
