@@ -1,6 +1,6 @@
 //! Labelled model traffic with campaigns in it, and the harness that scores a hunt.
 //!
-//! [`simulate`] writes what a [`Scenario`] describes: exchanges, account facts and labels. The same scenario, seed and
+//! [`simulate()`] writes what a [`Scenario`] describes: exchanges, account facts and labels. The same scenario, seed and
 //! corpora give the same bytes on every machine. It refuses scenarios over its [`limits`], and nothing that it writes
 //! but the labels tells who is who: everything that is not behaviour comes from the same code for everybody.
 
