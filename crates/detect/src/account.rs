@@ -57,6 +57,8 @@ pub struct Stride {
     pub after: u32,
     /// The account's exchanges, of any kind, when the hypothesis was frozen.
     pub base: u32,
+    /// Core shingles of the family that they had, in total.
+    pub core_hits: u32,
     /// The first of them.
     pub first: Time,
     /// The last of them.
@@ -78,6 +80,7 @@ impl Stride {
             exchanges: 0,
             after: 0,
             base: 0,
+            core_hits: 0,
             first: time,
             last: time,
             first_after: time,
@@ -86,10 +89,11 @@ impl Stride {
         }
     }
 
-    /// Counts one exchange, which the frozen hypothesis may match too.
-    pub fn count(&mut self, time: Time, matches_frozen: bool) {
+    /// Counts one exchange with `core_hits` core shingles, which the frozen hypothesis may match too.
+    pub fn count(&mut self, time: Time, core_hits: u32, matches_frozen: bool) {
         let follows = self.exchanges > 0 && time.seconds() - self.last.seconds() <= SITTING_SECONDS;
         self.exchanges += 1;
+        self.core_hits = self.core_hits.saturating_add(core_hits);
         self.last = time;
         self.follow_ons += u32::from(follows);
         if matches_frozen {

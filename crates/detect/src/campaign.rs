@@ -13,6 +13,7 @@ use crate::family::Family;
 use crate::finding::{
     Campaign, Cleared, Discovery, Evidence, Findings, Guarantee, Mark, Member, Population, Sample, SignalFamily,
 };
+use crate::group;
 use crate::hypothesis::{Assessment, Hypothesis};
 use crate::limits::{ACCOUNTS_MAX, CLEARED_MAX, FAMILIES_MAX};
 use crate::portrait::{self, Sitter};
@@ -78,52 +79,76 @@ fn bundles(engine: &Engine) -> Vec<Bundle<'_>> {
     let mut reported: Vec<Tested<'_>> = tested(engine)
         .filter(|tested| tested.hypothesis.detected_at.is_some() && tested.assessment.cleared.is_none())
         .collect();
-    reported.sort_by(|a, b| b.assessment.log10_e.total_cmp(&a.assessment.log10_e).then(a.number.cmp(&b.number)));
-    let mut bundles: Vec<Bundle<'_>> = Vec::new();
+    // Of equally strong families the one that strangers send least leads: its members are the purest.
+    let rank = |tested: &Tested<'_>| (engine.chance(tested.number), tested.number);
+    reported.sort_by(|a, b| {
+        b.assessment.log10_e.total_cmp(&a.assessment.log10_e).then_with(|| {
+            let ((chance_a, number_a), (chance_b, number_b)) = (rank(a), rank(b));
+            chance_a.total_cmp(&chance_b).then(number_a.cmp(&number_b))
+        })
+    });
+    let mut drafts: Vec<Vec<(Tested<'_>, BTreeMap<AccountNo, Part>)>> = Vec::new();
     for tested in reported {
         let members = parts(engine, tested);
-        let sure = |members: &BTreeMap<AccountNo, Part>| -> BTreeSet<AccountNo> {
-            members.iter().filter(|(_, part)| part.probability >= 0.5).map(|(&number, _)| number).collect()
-        };
         let mine = sure(&members);
-        let home = bundles.iter_mut().find(|bundle| {
-            let theirs = sure(&bundle.members);
-            let common = mine.intersection(&theirs).count();
-            common * 2 > mine.len().min(theirs.len())
+        let home = drafts.iter_mut().find(|draft| {
+            draft.iter().any(|(_, members)| {
+                let theirs = sure(members);
+                mine.intersection(&theirs).count() * 2 > mine.len().min(theirs.len())
+            })
         });
         match home {
-            Some(bundle) => {
-                bundle.families.push(tested);
-                for (number, part) in members {
-                    // A wider phrase of the same template also catches strangers; only those sure to be in come in by it.
-                    if part.probability < JOINS_FROM && !bundle.members.contains_key(&number) {
-                        continue;
-                    }
-                    let known = bundle.members.entry(number).or_insert(part);
-                    known.probability = known.probability.max(part.probability);
-                    known.exchanges = known.exchanges.max(part.exchanges);
-                    known.first = known.first.min(part.first);
-                    known.last = known.last.max(part.last);
-                }
-            }
-            None => bundles.push(Bundle { families: vec![tested], members }),
+            Some(draft) => draft.push((tested, members)),
+            None => drafts.push(vec![(tested, members)]),
         }
     }
-    bundles
+    drafts.into_iter().map(join).collect()
+}
+
+/// Joins families into one bundle. Who sends the leading one is in; who does not must send about as many of the others as
+/// those in it do, since a phrase that also occurs in a template is sent by strangers.
+fn join(draft: Vec<(Tested<'_>, BTreeMap<AccountNo, Part>)>) -> Bundle<'_> {
+    let mut shown: BTreeMap<AccountNo, usize> = BTreeMap::new();
+    for number in draft.iter().flat_map(|(_, members)| sure(members)) {
+        *shown.entry(number).or_default() += 1;
+    }
+    let lead = draft.first().map_or_else(BTreeSet::new, |(_, members)| sure(members));
+    let mut usual: Vec<usize> = lead.iter().filter_map(|number| shown.get(number).copied()).collect();
+    usual.sort_unstable();
+    let usual = usual.get(usual.len() / 2).copied().unwrap_or(1);
+    let needed = usual.div_ceil(2).max(FURTHER_FAMILIES_MIN);
+    let mut members: BTreeMap<AccountNo, Part> = BTreeMap::new();
+    for (at, (_, parts)) in draft.iter().enumerate() {
+        for (&number, &part) in parts {
+            if at > 0 && !lead.contains(&number) && shown.get(&number).is_none_or(|&shown| shown < needed) {
+                continue;
+            }
+            let known = members.entry(number).or_insert(part);
+            known.probability = known.probability.max(part.probability);
+            known.exchanges = known.exchanges.max(part.exchanges);
+            known.first = known.first.min(part.first);
+            known.last = known.last.max(part.last);
+        }
+    }
+    Bundle { families: draft.into_iter().map(|(tested, _)| tested).collect(), members }
+}
+
+/// Those more likely in than not.
+fn sure(members: &BTreeMap<AccountNo, Part>) -> BTreeSet<AccountNo> {
+    members.iter().filter(|(_, part)| part.probability >= 0.5).map(|(&number, _)| number).collect()
 }
 
 fn parts(engine: &Engine, tested: Tested<'_>) -> BTreeMap<AccountNo, Part> {
     let p0 = engine.chance(tested.number);
-    let members = tested.family.members.iter().filter_map(|&number| {
-        let account = engine.accounts.get(number).filter(|account| !account.vetted)?;
-        let stride = account.stride(tested.number)?;
-        let probability = membership::probability(account, stride, p0);
-        (probability >= SHOWN_FROM).then_some((
-            number,
-            Part { probability, exchanges: stride.exchanges.into(), first: stride.first, last: stride.last },
-        ))
-    });
-    members.collect()
+    let members = group::members(tested.number, tested.family, &engine.accounts, p0).into_iter();
+    let shown = members.filter(|member| member.probability >= SHOWN_FROM);
+    let part = |member: group::Member<'_>| Part {
+        probability: member.probability,
+        exchanges: member.stride.exchanges.into(),
+        first: member.stride.first,
+        last: member.stride.last,
+    };
+    shown.map(|member| (member.number, part(member))).collect()
 }
 
 fn campaign(engine: &Engine, bundle: &Bundle<'_>) -> Campaign {
@@ -432,8 +457,8 @@ fn limits_reached(engine: &Engine) -> Vec<String> {
 
 /// Accounts are listed from this probability.
 const SHOWN_FROM: f64 = 0.2;
-/// Accounts come in by a further family of a campaign from this probability.
-const JOINS_FROM: f64 = 0.99;
+/// Families of a campaign that an account must send to be in without sending the leading one, at least.
+const FURTHER_FAMILIES_MIN: usize = 2;
 /// Values held by at most this many accounts are rare.
 const RARE_HOLDERS_MAX: u64 = 50;
 /// Rare values in common that link two campaigns.

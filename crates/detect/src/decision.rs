@@ -41,7 +41,7 @@ pub fn decide(evidence: &[Evidence], place: Place, payers: usize, log10_threshol
     let purpose = of(SignalFamily::Intent).unwrap_or(0.0);
     let work = evenness + rhythm + work_queue;
     let log10_e = work + origin + purpose;
-    let saying_yes = [work, origin, purpose].into_iter().filter(|&log10_e| log10_e >= YES).count();
+    let saying_yes = [work >= WORK_YES, origin >= YES, purpose >= YES].into_iter().filter(|&yes| yes).count();
     let cleared = if payers < PAYERS_MIN {
         Some(format!("only {payers} payers take part since it was noticed"))
     } else if work_queue <= NO {
@@ -69,6 +69,8 @@ pub fn decide(evidence: &[Evidence], place: Place, payers: usize, log10_threshol
 const PAYERS_MIN: usize = 6;
 /// A question says yes from here on (log10).
 const YES: f64 = 0.5;
+/// Work is split rather than used from here on: it is the question that parts a campaign from an event.
+const WORK_YES: f64 = 1.0;
 /// A question says no from here down (log10).
 const NO: f64 = -1.0;
 /// Uneven use speaks against a campaign this much at most.

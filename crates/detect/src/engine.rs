@@ -197,7 +197,9 @@ impl Engine {
     fn grow(&mut self, scratch: &mut Scratch, time: Time) {
         let best = scratch.hits.iter().max_by_key(|hits| (hits.core, std::cmp::Reverse(hits.family))).copied();
         let joined = best.filter(|best| {
-            best.core >= JOIN_HITS || self.family(best.family).is_some_and(|family| best.core >= family.needed())
+            best.core as usize * JOIN_TIMES >= scratch.hot.len()
+                && (best.core >= JOIN_HITS
+                    || self.family(best.family).is_some_and(|family| best.core >= family.needed()))
         });
         let number = match joined {
             Some(best) => best.family,
@@ -273,7 +275,7 @@ impl Engine {
         }
         let (stride, new) = account.stride_mut(hits.family, signals.time);
         if let Some(stride) = stride {
-            stride.count(signals.time, after);
+            stride.count(signals.time, hits.core, after);
         }
         if new && family.members.last() != Some(&number) {
             family.members.push(number);
@@ -373,7 +375,7 @@ impl Engine {
         let evidence = evidence::weigh(&scene);
         let level = evalue::elond_level(self.config.alpha, hypothesis.number, self.discoveries);
         let log10_threshold = -level.log10();
-        let place = evidence::infrastructure::place(&group, &self.accounts);
+        let place = evidence::infrastructure::place(&group, &self.accounts, &self.values);
         let decision = decision::decide(&evidence, place, group.payers.len(), log10_threshold);
         let assessment = Assessment {
             evidence,
@@ -455,6 +457,7 @@ impl Engine {
             if let Some(stride) = stride {
                 // Most of its exchanges were counted for both.
                 stride.exchanges = stride.exchanges.max(moved.exchanges);
+                stride.core_hits = stride.core_hits.saturating_add(moved.core_hits);
                 stride.first = stride.first.min(moved.first);
                 stride.last = stride.last.max(moved.last);
             }
@@ -481,6 +484,8 @@ const FIRST_REFERENCE: u64 = 1000;
 const REFREEZE_GROWTH: u32 = 3;
 /// Shingles shared with a family that make newly shared ones belong to it, even where they do not make a match.
 const JOIN_HITS: u32 = 2;
+/// Newly shared shingles more than this many times as many are a text of their own, which shares a phrase with the family.
+const JOIN_TIMES: usize = 3;
 /// Fingerprints that stand for a work item.
 const ITEM_PRINTS: usize = 6;
 /// An odd constant with well spread bits.

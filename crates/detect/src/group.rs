@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use exchange::Time;
 use signals::Hash;
 
-use crate::account::{Account, AccountNo, Accounts};
+use crate::account::{Account, AccountNo, Accounts, Stride};
+use crate::depth::Depth;
 use crate::evidence::membership;
 use crate::family::Family;
 
@@ -36,23 +37,56 @@ pub enum Since {
     Frozen,
 }
 
+/// An account that may belong to a family's group.
+#[derive(Clone, Copy, Debug)]
+pub struct Member<'a> {
+    /// Its number.
+    pub number: AccountNo,
+    /// The account.
+    pub account: &'a Account,
+    /// How it takes part.
+    pub stride: &'a Stride,
+    /// How likely it takes part on purpose.
+    pub probability: f64,
+}
+
+/// The accounts that touched a family, no contract vouches for and whose requests show as much of it as is usual among
+/// those more likely in it than not.
+#[must_use]
+pub fn members<'a>(number: u32, family: &Family, accounts: &'a Accounts, p0: f64) -> Vec<Member<'a>> {
+    let mut members: Vec<Member<'a>> = family
+        .members
+        .iter()
+        .filter_map(|&account_no| {
+            let account = accounts.get(account_no).filter(|account| !account.vetted)?;
+            let stride = account.stride(number)?;
+            let probability = membership::probability(account, stride, p0);
+            Some(Member { number: account_no, account, stride, probability })
+        })
+        .collect();
+    let sure = members.iter().filter(|member| member.probability >= 0.5).map(|member| member.stride);
+    if let Some(depth) = Depth::usual(sure) {
+        members.retain(|member| depth.fits(member.stride));
+    }
+    members
+}
+
 impl Group {
     /// The members of a family that are more likely in it on purpose than by chance and for whom no contract vouches.
     #[must_use]
     pub fn of(number: u32, family: &Family, accounts: &Accounts, since: Since, p0: f64) -> Group {
         let mut payers: BTreeMap<Hash, Payer> = BTreeMap::new();
         let mut members = Vec::new();
-        for &account_no in &family.members {
-            let Some(account) = accounts.get(account_no).filter(|account| !account.vetted) else { continue };
-            let Some(stride) = account.stride(number) else { continue };
+        for member in self::members(number, family, accounts, p0) {
+            let (account, stride) = (member.account, member.stride);
             let (exchanges, first) = match since {
                 Since::Beginning => (stride.exchanges, stride.first),
                 Since::Frozen => (stride.after, stride.first_after),
             };
-            if exchanges == 0 || membership::probability(account, stride, p0) < 0.5 {
+            if exchanges == 0 || member.probability < 0.5 {
                 continue;
             }
-            members.push(account_no);
+            members.push(member.number);
             let payer = payers.entry(account.payer).or_insert(Payer { exchanges: 0, first });
             payer.exchanges += u64::from(exchanges);
             payer.first = payer.first.min(first);

@@ -108,8 +108,8 @@ mod tests {
     fn sittings_end_at_their_limit() {
         let follow_ons = |gap: i64| {
             let mut stride = Stride::new(0, Time::from_seconds(0));
-            stride.count(Time::from_seconds(0), false);
-            stride.count(Time::from_seconds(gap), false);
+            stride.count(Time::from_seconds(0), 1, false);
+            stride.count(Time::from_seconds(gap), 1, false);
             stride.follow_ons
         };
         assert_eq!(follow_ons(SITTING_SECONDS), 1);
