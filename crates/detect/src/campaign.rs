@@ -164,9 +164,9 @@ fn campaign(engine: &Engine, bundle: &Bundle<'_>) -> Campaign {
     let last = sure.iter().map(|(_, _, part)| part.last).max().unwrap_or_default();
     // A bundle is never empty; its first family has the strongest evidence, its earliest detection is the campaign's.
     let strongest = bundle.families.first();
-    let detected_at =
-        bundle.families.iter().filter_map(|tested| tested.hypothesis.detected_at).min().unwrap_or_default();
-    let frozen_at = bundle.families.iter().map(|tested| tested.hypothesis.frozen_at).min().unwrap_or_default();
+    let hypotheses = bundle.families.iter().map(|tested| tested.hypothesis);
+    let (detected_at, frozen_at) =
+        hypotheses.filter_map(|h| Some((h.detected_at?, h.frozen_at))).min().unwrap_or_default();
     let mut evidence = strongest.map_or_else(Vec::new, |tested| evidence(engine, *tested));
     evidence.sort_by(|a, b| b.log10_e.total_cmp(&a.log10_e).then(a.family.cmp(&b.family)));
     let sitters: Vec<Sitter<'_>> = sure

@@ -42,7 +42,9 @@ pub fn decide(evidence: &[Evidence], place: Place, payers: usize, log10_threshol
     let work = evenness + rhythm + work_queue;
     let log10_e = work + origin + purpose;
     let saying_yes = [work >= WORK_YES, origin >= YES, purpose >= YES].into_iter().filter(|&yes| yes).count();
-    let cleared = if payers < PAYERS_MIN {
+    let cleared = if payers == 0 {
+        Some("nobody has taken part since it was noticed".into())
+    } else if payers < PAYERS_MIN {
         Some(format!("only {payers} payers take part since it was noticed"))
     } else if work_queue <= NO {
         Some(

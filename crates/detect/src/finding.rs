@@ -125,10 +125,6 @@ pub enum SignalFamily {
     Rhythm,
     /// What is asked is worth harvesting.
     Intent,
-    /// Banned accounts are replaced and demand reappears.
-    Replacement,
-    /// The model mix changes together.
-    Pivot,
 }
 
 /// A piece of a template.
@@ -221,9 +217,9 @@ pub struct TokenSharing {
     pub known: u64,
     /// Distinct values among them.
     pub distinct: u64,
-    /// Members that hold the commonest value.
+    /// Members that hold the value most particular to the group.
     pub largest: u64,
-    /// The commonest value.
+    /// That value.
     pub largest_value: String,
     /// Share of the population outside the group that holds that value.
     pub population_share: f64,

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::account::{Account, AccountNo};
 use crate::engine::Engine;
+use crate::evidence::infrastructure;
 use crate::finding::{Mark, Portrait, ShareBin, TimeBin, TokenSharing};
 use crate::timeline::Timeline;
 use crate::value::{Kind, Value};
@@ -101,7 +102,7 @@ fn sharing(engine: &Engine, group: &[Sitter<'_>], kind: Kind) -> Option<TokenSha
             *counts.entry(value).or_default() += 1;
         }
     }
-    let (&value, &largest) = counts.iter().max_by_key(|&(&value, &count)| (count, std::cmp::Reverse(value)))?;
+    let (value, largest) = infrastructure::most_particular(&counts, kind, &engine.values)?;
     let known: u64 = counts.values().sum();
     let elsewhere = engine.values.holders(value).saturating_sub(largest) as f64;
     let others = engine.values.known(kind).saturating_sub(known).max(1) as f64;
@@ -127,16 +128,16 @@ const RATES: [(&str, i64); 11] = [
     ("65–128", 128),
     ("129–256", 256),
     ("257–512", 512),
-    ("over 512", i64::MAX),
+    ("> 512", i64::MAX),
 ];
 const AGES: [(&str, i64); 7] = [
-    ("under 1 h", 3600),
-    ("1 h – 1 d", DAY),
-    ("1 – 7 d", 7 * DAY),
-    ("7 – 30 d", 30 * DAY),
-    ("30 – 90 d", 90 * DAY),
-    ("90 d – 1 y", 365 * DAY),
-    ("over 1 y", i64::MAX),
+    ("< 1 h", 3600),
+    ("1 h–1 d", DAY),
+    ("1–7 d", 7 * DAY),
+    ("7–30 d", 30 * DAY),
+    ("30–90 d", 90 * DAY),
+    ("90 d–1 y", 365 * DAY),
+    ("> 1 y", i64::MAX),
 ];
 const HOURS: [&str; 24] = [
     "0", "1", "2", "3", "4", "5", "6", "7", "8", "9", "10", "11", "12", "13", "14", "15", "16", "17", "18", "19", "20",
@@ -149,7 +150,7 @@ mod tests {
 
     #[test]
     fn numbers_fall_into_their_bins() {
-        for (number, label) in [(1, "1"), (3, "3–4"), (4, "3–4"), (5, "5–8"), (512, "257–512"), (513, "over 512")]
+        for (number, label) in [(1, "1"), (3, "3–4"), (4, "3–4"), (5, "5–8"), (512, "257–512"), (513, "> 512")]
         {
             assert_eq!(RATES[bin(&RATES, number)].0, label);
         }

@@ -8,8 +8,9 @@ mod command;
 mod inputs;
 mod pipeline;
 mod progress;
-// mod report;
+mod report;
 mod table;
+mod words;
 
 use std::process::ExitCode;
 

@@ -5,12 +5,11 @@
 //! no prompt or account name can move the cursor, change colours or reverse a line; an escape sequence stays visible as
 //! inert text. Bounded by the numbers in [`limits`]: a report has the rest.
 
-use std::collections::BTreeSet;
-
 use anstyle::{AnsiColor, Style};
 use comfy_table::{Cell, CellAlignment, ColumnConstraint, ContentArrangement, Row, Table, Width, presets::NOTHING};
-use detect::finding::{Campaign, Capability, Cleared, Findings};
-use exchange::Time;
+use detect::finding::{Campaign, Cleared, Findings};
+
+use crate::words::{confidence, counted, grouped, members, minute, one_or_many, power, printable, verdict, words};
 
 /// How much is shown.
 mod limits {
@@ -64,80 +63,6 @@ pub(crate) fn render(findings: &Findings, width: usize, colour: bool) -> String 
     page.text
 }
 
-/// How strong evidence is, in words: an e-value of 100 is strong, of 10⁴ very strong, of 10⁸ overwhelming.
-pub(crate) fn confidence(log10_e: f64) -> String {
-    let words = match log10_e {
-        f64::INFINITY => return "overwhelming".to_owned(),
-        8.0.. => "overwhelming",
-        4.0.. => "very strong",
-        2.0.. => "strong",
-        0.0.. => "weak",
-        f64::NEG_INFINITY.. => "none",
-        _ => return "not known".to_owned(),
-    };
-    format!("{words} ({})", power(log10_e.floor()))
-}
-
-/// A text from outside as one line: no control or formatting characters, white space collapsed, cut with an ellipsis.
-pub(crate) fn printable(text: &str, chars_max: usize) -> String {
-    let mut line = String::new();
-    let mut chars = 0;
-    let mut gap = false;
-    for c in text.chars().filter(|c| !is_format(*c)) {
-        if c.is_whitespace() {
-            gap = chars > 0;
-            continue;
-        }
-        let needed = 1 + usize::from(gap);
-        if chars + needed > chars_max {
-            // The ellipsis takes the place of the last character where no room is left for it.
-            if chars == chars_max {
-                line.pop();
-            }
-            line.push('…');
-            return line;
-        }
-        if gap {
-            line.push(' ');
-        }
-        line.push(if c.is_control() { char::REPLACEMENT_CHARACTER } else { c });
-        chars += needed;
-        gap = false;
-    }
-    line
-}
-
-/// Characters that take no space but change how the text around them is shown: bidirectional controls, joiners, tags.
-fn is_format(c: char) -> bool {
-    matches!(c, '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}'
-        | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e0fff}')
-}
-
-fn verdict(findings: &Findings) -> String {
-    let population = &findings.population;
-    let exchanges = counted(population.exchanges, "exchange");
-    let span = match (population.first_seen, population.last_seen) {
-        (Some(first), Some(last)) => format!(", {} to {}", minute(first), minute(last)),
-        _ => String::new(),
-    };
-    match findings.campaigns.len() {
-        0 if population.exchanges == 0 => "No exchange was read, so nothing can be said.".to_owned(),
-        0 => format!("No campaign was found in {exchanges} of {}{span}.", counted(population.accounts, "account")),
-        campaigns => {
-            let accounts: BTreeSet<&str> = findings.campaigns.iter().flat_map(members).collect();
-            let taken = findings.campaigns.iter().fold(0_u64, |sum, campaign| sum.saturating_add(campaign.exchanges));
-            let were = if campaigns == 1 { "was" } else { "were" };
-            format!(
-                "{} {were} found: {} of {} sent {} of {exchanges}{span}.",
-                counted(campaigns as u64, "campaign"),
-                grouped(accounts.len() as u64),
-                counted(population.accounts, "account"),
-                grouped(taken),
-            )
-        }
-    }
-}
-
 fn looked_at(findings: &Findings) -> Vec<String> {
     let population = &findings.population;
     let mut lines = vec![
@@ -154,14 +79,6 @@ fn looked_at(findings: &Findings) -> Vec<String> {
     }
     lines
 }
-
-/// The accounts that count as members, surest first.
-fn members(campaign: &Campaign) -> impl Iterator<Item = &str> {
-    let sure = campaign.accounts.iter().filter(|member| member.probability >= MEMBER_PROBABILITY_MIN);
-    sure.map(|member| member.account.as_str())
-}
-
-const MEMBER_PROBABILITY_MIN: f64 = 0.5;
 
 /// What is written so far.
 struct Page {
@@ -210,12 +127,12 @@ impl Page {
         for group in cleared.iter().take(limits::LINES) {
             let accounts = counted(group.accounts, "account");
             let line = format!(
-                "{}: \"{}\", {}",
-                printable(&group.reason, limits::SENTENCE_CHARS),
+                "\"{}\", {}: {}",
                 printable(&group.label, limits::LABEL_CHARS),
                 counted(group.exchanges, "exchange"),
+                printable(&group.reason, limits::SENTENCE_CHARS),
             );
-            self.cells(&[("-", 2), (&accounts, 16), (&line, self.width - 18)], Height::OneLine);
+            self.cells(&[("-", 2), (&accounts, 16), (&line, self.width - 18)]);
         }
         self.rest(cleared.len());
     }
@@ -250,7 +167,7 @@ impl Page {
 
     fn items<'t>(&mut self, sentences: impl IntoIterator<Item = &'t str>) {
         for sentence in sentences {
-            self.cells(&[("-", 2), (&printable(sentence, limits::SENTENCE_CHARS), self.width - 2)], Height::AsNeeded);
+            self.cells(&[("-", 2), (&printable(sentence, limits::SENTENCE_CHARS), self.width - 2)]);
         }
     }
 
@@ -264,19 +181,16 @@ impl Page {
     /// A sentence below a campaign, with what it counts before it.
     fn entry(&mut self, weight: &str, sentence: &str) {
         let sentence = printable(sentence, limits::SENTENCE_CHARS);
-        self.cells(&[("", 2), (weight, 10), (&sentence, self.width - 12)], Height::AsNeeded);
+        self.cells(&[("", 2), (weight, 10), (&sentence, self.width - 12)]);
     }
 
     fn paragraph(&mut self, text: &str) {
-        self.cells(&[(text, self.width)], Height::AsNeeded);
+        self.cells(&[(text, self.width)]);
     }
 
     /// Cells of fixed widths, which include the gap to the next cell.
-    fn cells(&mut self, cells: &[(&str, usize)], height: Height) {
-        let mut row = Row::from(cells.iter().map(|(text, _)| Cell::new(text)).collect::<Vec<_>>());
-        if let Height::OneLine = height {
-            row.max_height(1);
-        }
+    fn cells(&mut self, cells: &[(&str, usize)]) {
+        let row = Row::from(cells.iter().map(|(text, _)| Cell::new(text)).collect::<Vec<_>>());
         let widths: Vec<usize> = cells.iter().map(|(_, width)| *width).collect();
         self.table(row, &widths, 0);
     }
@@ -317,12 +231,6 @@ impl Page {
             self.text.pop();
         }
     }
-}
-
-#[derive(Clone, Copy)]
-enum Height {
-    OneLine,
-    AsNeeded,
 }
 
 const GOOD: Style = AnsiColor::Green.on_default().bold();
@@ -393,56 +301,6 @@ fn campaign_row(campaign: &Campaign) -> [String; COLUMNS] {
     ]
 }
 
-fn words(capability: Capability) -> &'static str {
-    match capability {
-        Capability::ReasoningTrace => "reasoning",
-        Capability::Grading => "grading",
-        Capability::DataGeneration => "training data",
-        Capability::ToolUse => "tool use",
-        Capability::Coding => "code",
-        Capability::Logits => "logits",
-        Capability::TraceCleaning => "trace cleaning",
-        Capability::Translation => "translation",
-        Capability::General => "answers",
-    }
-}
-
-/// A time to the minute, in UTC.
-fn minute(time: Time) -> String {
-    let text = time.to_string();
-    match text.split_once('T') {
-        Some((date, clock)) => format!("{date} {}", clock.get(..5).unwrap_or(clock)),
-        None => text,
-    }
-}
-
-/// A power of ten with at most one decimal.
-fn power(log10: f64) -> String {
-    let text = format!("{log10:.1}");
-    format!("10^{}", text.strip_suffix(".0").unwrap_or(&text))
-}
-
-/// A number with its thousands apart.
-fn grouped(number: u64) -> String {
-    let digits = number.to_string();
-    let mut text = String::new();
-    for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
-}
-
-fn counted(number: u64, noun: &str) -> String {
-    one_or_many(number, noun, &format!("{noun}s"))
-}
-
-fn one_or_many(number: u64, one: &str, many: &str) -> String {
-    format!("{} {}", grouped(number), if number == 1 { one } else { many })
-}
-
 #[cfg(test)]
 #[path = "../tests/fixtures/findings.rs"]
 pub(crate) mod fixtures;
@@ -450,6 +308,8 @@ pub(crate) mod fixtures;
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::words::is_format;
+    use detect::finding::Capability;
 
     /// Columns that a terminal needs for a line of letters, CJK and combining characters as the fixtures have them.
     fn columns(line: &str) -> usize {

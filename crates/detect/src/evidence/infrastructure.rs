@@ -110,13 +110,7 @@ fn describe(members: &[&Account], kind: Kind, values: &Values) -> String {
     let counts = counts(members.iter().copied(), kind);
     let known: u64 = counts.values().sum();
     let shared: u64 = counts.values().filter(|&&count| count > 1).sum();
-    let surprise = |value: Value, count: u64| {
-        let elsewhere = values.holders(value).saturating_sub(count) as f64;
-        let expected = known as f64 * (elsewhere + 0.5) / (values.known(kind).saturating_sub(known) as f64 + 1.0);
-        count as f64 * (count as f64 / expected).ln()
-    };
-    let theirs = counts.iter().max_by(|a, b| surprise(*a.0, *a.1).total_cmp(&surprise(*b.0, *b.1)).then(b.0.cmp(a.0)));
-    let Some((&value, &count)) = theirs else { return String::new() };
+    let Some((value, count)) = most_particular(&counts, kind, values) else { return String::new() };
     let elsewhere = values.holders(value).saturating_sub(count);
     format!(
         "{known} accounts hold {} different {}; {shared} of them share theirs with another member. {count} have {}, which \
@@ -125,6 +119,19 @@ fn describe(members: &[&Account], kind: Kind, values: &Values) -> String {
         plural(kind),
         values.name(value)
     )
+}
+
+/// The value that is most particular to those who hold `counts`: they hold it more often than the others do, and often.
+#[must_use]
+pub fn most_particular(counts: &BTreeMap<Value, u64>, kind: Kind, values: &Values) -> Option<(Value, u64)> {
+    let known: u64 = counts.values().sum();
+    let surprise = |value: Value, count: u64| {
+        let elsewhere = values.holders(value).saturating_sub(count) as f64;
+        let expected = known as f64 * (elsewhere + 0.5) / (values.known(kind).saturating_sub(known) as f64 + 1.0);
+        count as f64 * (count as f64 / expected).ln()
+    };
+    let most = counts.iter().max_by(|a, b| surprise(*a.0, *a.1).total_cmp(&surprise(*b.0, *b.1)).then(b.0.cmp(a.0)));
+    most.map(|(&value, &count)| (value, count))
 }
 
 fn plural(kind: Kind) -> &'static str {

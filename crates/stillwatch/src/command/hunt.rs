@@ -10,7 +10,7 @@ use super::{Exit, Failure, print, write_file};
 use crate::cli::{Hunt, Run};
 use crate::inputs::Inputs;
 use crate::pipeline::{self, Outcome, Settings};
-use crate::{campaigns_file, progress, table};
+use crate::{campaigns_file, progress, report, table, words};
 
 /// Hunts, and says what was found.
 pub(crate) fn run(args: &Hunt) -> Result<Exit, Failure> {
@@ -50,8 +50,15 @@ pub(crate) fn hunt(inputs: &Inputs, run: Run, format: Option<exchange::Format>) 
 
 /// The page for a person.
 pub(crate) fn page(outcome: &Outcome, sources: Vec<String>) -> Result<String, Failure> {
-    let _ = (outcome, sources);
-    Ok(String::new())
+    let run = report::Run {
+        sources,
+        version: env!("CARGO_PKG_VERSION"),
+        records: outcome.exchanges.records,
+        bad_lines: outcome.exchanges.bad_lines,
+        broken_sources: outcome.exchanges.broken_sources.clone(),
+        account_facts: outcome.accounts.records,
+    };
+    report::html(&outcome.findings, &run).map_err(Failure::unreadable)
 }
 
 /// The table for a terminal.
@@ -69,14 +76,14 @@ pub(crate) fn width() -> usize {
 pub(crate) fn tell_what_was_read(outcome: &Outcome) {
     for (what, read) in [("exchanges", &outcome.exchanges), ("account facts", &outcome.accounts)] {
         for line in read.kept.iter().take(BAD_LINES_SHOWN) {
-            eprintln!("skipped {}", table::printable(&line.to_string(), LINE_CHARS));
+            eprintln!("skipped {}", words::printable(&line.to_string(), LINE_CHARS));
         }
         let more = read.bad_lines.saturating_sub(BAD_LINES_SHOWN as u64);
         if more > 0 {
             eprintln!("skipped {more} more lines of {what}");
         }
         for broken in &read.broken_sources {
-            eprintln!("incomplete: {}", table::printable(broken, LINE_CHARS));
+            eprintln!("incomplete: {}", words::printable(broken, LINE_CHARS));
         }
     }
 }

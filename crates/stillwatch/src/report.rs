@@ -1,0 +1,578 @@
+//! The report: one page that a person can read, print and mail.
+//!
+//! Promises everything that a finding rests on and nothing that needs a network, a script or another file. Facts and
+//! inference are kept apart, and what could not be seen has a place of its own. Text from outside is escaped and carries no
+//! control characters. Bounded by [`limits`]; what is left out is counted.
+
+mod plot;
+
+use askama::Template;
+use detect::Findings;
+use detect::finding::{Campaign, Cleared, Evidence, Member, Segment, SignalFamily, TimeBin};
+
+use crate::words::{counted, grouped, members, minute, printable, strength, verdict, words};
+use plot::{Active, Lanes, Shares, Timeline, Weight, percent};
+
+/// How much is shown of each.
+mod limits {
+    /// Campaigns with a section of their own.
+    pub(super) const CAMPAIGNS: usize = 50;
+    /// Accounts listed for each campaign.
+    pub(super) const ACCOUNTS: usize = 100;
+    /// Sample exchanges for each campaign.
+    pub(super) const SAMPLES: usize = 6;
+    /// Groups that were looked at and not reported.
+    pub(super) const CLEARED: usize = 30;
+    /// Pieces of a template.
+    pub(super) const SEGMENTS: usize = 80;
+    /// Characters of a sample or of a piece of a template.
+    pub(super) const TEXT_CHARS: usize = 1_500;
+    /// Characters of a sentence.
+    pub(super) const SENTENCE_CHARS: usize = 600;
+    /// Characters of an identifier.
+    pub(super) const ID_CHARS: usize = 64;
+}
+
+/// What the page says of the run itself.
+pub(crate) struct Run {
+    /// What was read, as it was named.
+    pub sources: Vec<String>,
+    /// The version of this program.
+    pub version: &'static str,
+    /// Exchanges read.
+    pub records: u64,
+    /// Lines that could not be read.
+    pub bad_lines: u64,
+    /// Sources that ended early, with the reason.
+    pub broken_sources: Vec<String>,
+    /// Accounts described by the provider.
+    pub account_facts: u64,
+}
+
+/// The page.
+///
+/// # Errors
+///
+/// When the template cannot be rendered.
+pub(crate) fn html(findings: &Findings, run: &Run) -> Result<String, askama::Error> {
+    Page::new(findings, run).render()
+}
+
+#[derive(Template)]
+#[template(path = "report/page.html")]
+struct Page {
+    verdict: String,
+    tone: &'static str,
+    tiles: Vec<Tile>,
+    overview: Option<Lanes>,
+    cards: Vec<Card>,
+    cards_more: usize,
+    cleared: Vec<ClearedGroup>,
+    cleared_more: usize,
+    blind_spots: Vec<String>,
+    limits_reached: Vec<String>,
+    guarantee: String,
+    alpha: String,
+    read: Vec<String>,
+    version: &'static str,
+}
+
+/// A number that is seen first.
+struct Tile {
+    value: String,
+    label: &'static str,
+}
+
+impl Page {
+    fn new(findings: &Findings, run: &Run) -> Page {
+        let shown = findings.campaigns.iter().take(limits::CAMPAIGNS);
+        let cards: Vec<Card> = shown.enumerate().map(|(place, campaign)| Card::new(place + 1, campaign)).collect();
+        let tone = match (findings.population.exchanges, cards.is_empty()) {
+            (0, _) => "empty",
+            (_, true) => "clear",
+            (_, false) => "found",
+        };
+        Page {
+            verdict: verdict(findings),
+            tone,
+            tiles: tiles(findings),
+            overview: overview(findings),
+            cards_more: findings.campaigns.len().saturating_sub(limits::CAMPAIGNS),
+            cards,
+            cleared: findings.cleared.iter().take(limits::CLEARED).map(ClearedGroup::new).collect(),
+            cleared_more: findings.cleared.len().saturating_sub(limits::CLEARED),
+            blind_spots: sentences(&findings.blind_spots),
+            limits_reached: sentences(&findings.limits_reached),
+            guarantee: sentence(&findings.guarantee.text),
+            alpha: percent(findings.guarantee.alpha),
+            read: read(run),
+            version: run.version,
+        }
+    }
+}
+
+/// One campaign.
+struct Card {
+    anchor: String,
+    id: String,
+    headline: String,
+    takes: String,
+    operator: String,
+    lineage: Vec<String>,
+    strength: &'static str,
+    tiles: Vec<Tile>,
+    evidence: Vec<Weighed>,
+    total: String,
+    threshold: String,
+    timeline: Option<Timeline>,
+    activity: Vec<Activity>,
+    distributions: Vec<Distribution>,
+    shared: Vec<Sharing>,
+    template: Vec<Piece>,
+    slots: Vec<Slot>,
+    samples: Vec<Sample>,
+    accounts: Vec<AccountRow>,
+    accounts_more: String,
+    not_observed: Vec<String>,
+    alternatives: Vec<String>,
+}
+
+impl Card {
+    fn new(place: usize, campaign: &Campaign) -> Card {
+        let anchor = format!("campaign-{place}");
+        let sure = members(campaign).count() as u64;
+        let takes: Vec<&str> = campaign.capabilities.iter().map(|&capability| words(capability)).collect();
+        let takes = if takes.is_empty() { "not known".to_owned() } else { takes.join(", ") };
+        let (template, slots) = template(&campaign.skeleton);
+        let portrait = &campaign.portrait;
+        let distribution = |name: &str, title, note, bins| Distribution::new(&anchor, name, title, note, bins);
+        let listed = campaign.accounts.len().min(limits::ACCOUNTS);
+        Card {
+            id: identifier(&campaign.id),
+            headline: format!(
+                "{} sent {} from {} to {} UTC",
+                counted(sure, "account"),
+                counted(campaign.exchanges, "exchange"),
+                minute(campaign.first_seen),
+                minute(campaign.last_seen)
+            ),
+            operator: identifier(&campaign.operator),
+            lineage: sentences(&campaign.lineage),
+            strength: strength(campaign.log10_e),
+            tiles: vec![
+                Tile { value: grouped(sure), label: "accounts" },
+                Tile { value: grouped(campaign.exchanges), label: "exchanges" },
+                Tile { value: takes.clone(), label: "taken" },
+                Tile { value: strength(campaign.log10_e).to_owned(), label: "evidence" },
+            ],
+            takes,
+            evidence: campaign.evidence.iter().map(Weighed::new).collect(),
+            total: exponent(campaign.log10_e),
+            threshold: exponent(campaign.log10_threshold),
+            timeline: Timeline::draw(&format!("{anchor}-time"), &portrait.timeline, &portrait.marks),
+            activity: portrait.timeline.iter().filter(|bin| bin.group > 0).map(Activity::new).collect(),
+            distributions: [
+                distribution(
+                    "rates",
+                    "Exchanges per account",
+                    "People use anything unevenly; a dispatcher hands out equal shares, so its accounts stand close together.",
+                    &portrait.rates,
+                ),
+                distribution(
+                    "hours",
+                    "Hours of the day (UTC) in which accounts were active",
+                    "Share of active account-hours. People sleep; the gaps of a group tell its time zone, or that it has none.",
+                    &portrait.hours,
+                ),
+                distribution(
+                    "ages",
+                    "Age of the account at its first exchange seen",
+                    "Accounts made for a purpose are young, or were bought at about the same age.",
+                    &portrait.ages,
+                ),
+            ]
+            .into_iter()
+            .flatten()
+            .collect(),
+            shared: portrait.infrastructure.iter().map(Sharing::new).collect(),
+            template,
+            slots,
+            samples: campaign.samples.iter().take(limits::SAMPLES).map(Sample::new).collect(),
+            accounts: campaign.accounts.iter().take(limits::ACCOUNTS).map(AccountRow::new).collect(),
+            accounts_more: match campaign.accounts.len() - listed {
+                0 => String::new(),
+                rest => grouped(rest as u64),
+            },
+            not_observed: sentences(&campaign.not_observed),
+            alternatives: sentences(&campaign.alternatives),
+            anchor,
+        }
+    }
+}
+
+/// One family of signals and what it says.
+struct Weighed {
+    name: &'static str,
+    text: String,
+    value: String,
+    weight: Weight,
+    aside: bool,
+    observations: String,
+}
+
+impl Weighed {
+    fn new(evidence: &Evidence) -> Weighed {
+        let aside = evidence.family == SignalFamily::Template;
+        Weighed {
+            name: signal_name(evidence.family),
+            text: sentence(&evidence.text),
+            value: exponent(evidence.log10_e),
+            weight: Weight::draw(evidence.log10_e, !aside),
+            aside,
+            observations: grouped(evidence.observations),
+        }
+    }
+}
+
+/// One interval of the campaign's activity, for the table.
+struct Activity {
+    time: String,
+    group: String,
+    population: String,
+}
+
+impl Activity {
+    fn new(bin: &TimeBin) -> Activity {
+        Activity { time: minute(bin.start), group: grouped(bin.group), population: grouped(bin.population) }
+    }
+}
+
+/// A distribution of the group beside everybody else's.
+struct Distribution {
+    title: &'static str,
+    note: &'static str,
+    plot: Shares,
+}
+
+impl Distribution {
+    fn new(
+        anchor: &str,
+        name: &str,
+        title: &'static str,
+        note: &'static str,
+        bins: &[detect::finding::ShareBin],
+    ) -> Option<Distribution> {
+        let plot = Shares::draw(&format!("{anchor}-{name}"), title, bins)?;
+        Some(Distribution { title, note, plot })
+    }
+}
+
+/// How one kind of infrastructure is shared.
+struct Sharing {
+    kind: String,
+    known: String,
+    distinct: String,
+    largest: String,
+    value: String,
+    elsewhere: String,
+    verdict: &'static str,
+}
+
+impl Sharing {
+    fn new(sharing: &detect::finding::TokenSharing) -> Sharing {
+        let inside = sharing.largest as f64 / sharing.known.max(1) as f64;
+        let verdict = if sharing.distinct == sharing.known {
+            "nothing shared"
+        } else if inside >= SHARED_TIMES * sharing.population_share && sharing.largest >= SHARED_MIN {
+            "shared more than elsewhere"
+        } else {
+            "as elsewhere"
+        };
+        Sharing {
+            kind: sentence(&sharing.kind),
+            known: grouped(sharing.known),
+            distinct: grouped(sharing.distinct),
+            largest: format!("{} ({})", grouped(sharing.largest), percent(inside)),
+            value: identifier(&sharing.largest_value),
+            elsewhere: percent(sharing.population_share),
+            verdict,
+        }
+    }
+}
+
+/// A piece of the template, with the number of the slot where it varies.
+struct Piece {
+    text: String,
+    slot: Option<usize>,
+}
+
+/// A place in the template that varies.
+struct Slot {
+    number: usize,
+    values: Vec<String>,
+}
+
+struct Sample {
+    exchange: String,
+    account: String,
+    time: String,
+    text: String,
+}
+
+impl Sample {
+    fn new(sample: &detect::finding::Sample) -> Sample {
+        Sample {
+            exchange: identifier(&sample.exchange),
+            account: identifier(&sample.account),
+            time: minute(sample.time),
+            text: lines(&sample.text),
+        }
+    }
+}
+
+struct AccountRow {
+    account: String,
+    probability: String,
+    exchanges: String,
+    total: String,
+    first: String,
+    last: String,
+}
+
+impl AccountRow {
+    fn new(member: &Member) -> AccountRow {
+        AccountRow {
+            account: identifier(&member.account),
+            probability: probability(member.probability),
+            exchanges: grouped(member.exchanges),
+            total: grouped(member.exchanges_total),
+            first: minute(member.first_seen),
+            last: minute(member.last_seen),
+        }
+    }
+}
+
+/// A group that was looked at and not reported.
+struct ClearedGroup {
+    accounts: String,
+    exchanges: String,
+    label: String,
+    reason: String,
+    total: String,
+    evidence: Vec<Weighed>,
+}
+
+impl ClearedGroup {
+    fn new(cleared: &Cleared) -> ClearedGroup {
+        ClearedGroup {
+            accounts: counted(cleared.accounts, "account"),
+            exchanges: counted(cleared.exchanges, "exchange"),
+            label: printable(&cleared.label, limits::ID_CHARS),
+            reason: sentence(&cleared.reason),
+            total: exponent(cleared.log10_e),
+            evidence: cleared.evidence.iter().map(Weighed::new).collect(),
+        }
+    }
+}
+
+fn tiles(findings: &Findings) -> Vec<Tile> {
+    let population = &findings.population;
+    vec![
+        Tile { value: grouped(findings.campaigns.len() as u64), label: "campaigns" },
+        Tile { value: grouped(population.exchanges), label: "exchanges read" },
+        Tile { value: grouped(population.accounts), label: "accounts" },
+        Tile { value: grouped(population.payers), label: "payers behind them" },
+        Tile { value: grouped(population.families), label: "shared texts followed" },
+        Tile { value: grouped(findings.guarantee.hypotheses), label: "groups tested" },
+    ]
+}
+
+/// All campaigns in one picture, over the traffic as the first of them saw it.
+fn overview(findings: &Findings) -> Option<Lanes> {
+    let bins = &findings.campaigns.first()?.portrait.timeline;
+    let active: Vec<Active> = findings
+        .campaigns
+        .iter()
+        .take(limits::CAMPAIGNS)
+        .map(|campaign| Active {
+            name: identifier(&campaign.id),
+            first: campaign.first_seen,
+            last: campaign.last_seen,
+            detected: campaign.detected_at,
+        })
+        .collect();
+    Lanes::draw(bins, &active)
+}
+
+fn read(run: &Run) -> Vec<String> {
+    let sources: Vec<String> = run.sources.iter().map(|source| printable(source, limits::SENTENCE_CHARS)).collect();
+    let mut lines = vec![format!("{} from {}", counted(run.records, "exchange"), sources.join(", "))];
+    if run.account_facts > 0 {
+        lines.push(format!("{} about accounts", counted(run.account_facts, "record")));
+    }
+    if run.bad_lines > 0 {
+        lines.push(format!("{} could not be read and were left out", counted(run.bad_lines, "line")));
+    }
+    lines.extend(run.broken_sources.iter().map(|broken| format!("incomplete: {}", sentence(broken))));
+    lines
+}
+
+/// The template as pieces of text, and its slots.
+fn template(skeleton: &[Segment]) -> (Vec<Piece>, Vec<Slot>) {
+    let (mut pieces, mut slots) = (Vec::new(), Vec::new());
+    for segment in skeleton.iter().take(limits::SEGMENTS) {
+        match segment {
+            Segment::Fixed(text) => pieces.push(Piece { text: lines(text), slot: None }),
+            Segment::Slot(values) => {
+                let number = slots.len() + 1;
+                let values: Vec<String> = values.iter().map(|value| sentence(value)).collect();
+                let first = values.first().map_or_else(|| "…".to_owned(), Clone::clone);
+                pieces.push(Piece { text: first, slot: Some(number) });
+                slots.push(Slot { number, values });
+            }
+        }
+    }
+    (pieces, slots)
+}
+
+fn signal_name(family: SignalFamily) -> &'static str {
+    match family {
+        SignalFamily::Template => "Same template",
+        SignalFamily::Evenness => "Even shares",
+        SignalFamily::WorkQueue => "Split work list",
+        SignalFamily::SignUp => "Signed up together",
+        SignalFamily::Infrastructure => "Shared infrastructure",
+        SignalFamily::Rhythm => "Rhythm of a dispatcher",
+        SignalFamily::Intent => "Worth taking",
+    }
+}
+
+/// An e-value as an exponent of ten.
+fn exponent(log10: f64) -> String {
+    if log10.is_nan() {
+        return "?".to_owned();
+    }
+    let text = format!("{log10:.1}").replace('-', "−");
+    text.strip_suffix(".0").map_or_else(|| text.clone(), str::to_owned)
+}
+
+/// A probability that never claims to be certain.
+fn probability(probability: f64) -> String {
+    if probability > 0.999 { "over 99.9 %".to_owned() } else { percent(probability) }
+}
+
+fn identifier(text: &str) -> String {
+    printable(text, limits::ID_CHARS)
+}
+
+fn sentence(text: &str) -> String {
+    printable(text, limits::SENTENCE_CHARS)
+}
+
+fn sentences(texts: &[String]) -> Vec<String> {
+    texts.iter().map(|text| sentence(text)).collect()
+}
+
+/// A text with its line breaks kept.
+fn lines(text: &str) -> String {
+    let cut: String = text.chars().take(limits::TEXT_CHARS).collect();
+    let more = if text.chars().nth(limits::TEXT_CHARS).is_some() { "…" } else { "" };
+    // Spaces at the ends keep a piece of a template apart from its neighbours.
+    let space = |c: Option<char>| if c.is_some_and(char::is_whitespace) { " " } else { "" };
+    let line = |line: &str| {
+        let (before, after) = (space(line.chars().next()), space(line.chars().last()));
+        format!("{before}{}{after}", printable(line, limits::TEXT_CHARS))
+    };
+    cut.split('\n').map(line).collect::<Vec<_>>().join("\n") + more
+}
+
+/// A value is shared more than elsewhere when it is this many times as common in the group,
+const SHARED_TIMES: f64 = 3.0;
+/// and at least this many accounts have it.
+const SHARED_MIN: u64 = 3;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::table::fixtures;
+
+    fn run() -> Run {
+        Run {
+            sources: vec!["log <1>.jsonl".into()],
+            version: "0",
+            records: 10,
+            bad_lines: 2,
+            broken_sources: vec!["b.gz: ends early".into()],
+            account_facts: 0,
+        }
+    }
+
+    /// Every page, as XML: it is well-formed, and what is in it can be asked for.
+    fn pages() -> Vec<String> {
+        [fixtures::quiet(), fixtures::three_campaigns(), fixtures::hostile(), Findings::default()]
+            .iter()
+            .map(|findings| html(findings, &run()).unwrap())
+            .collect()
+    }
+
+    #[test]
+    fn pages_are_well_formed_and_need_nothing_else() {
+        for page in pages() {
+            let options = roxmltree::ParsingOptions { allow_dtd: true, ..Default::default() };
+            let document = roxmltree::Document::parse_with_options(&page, options).unwrap();
+            for node in document.descendants().filter(roxmltree::Node::is_element) {
+                assert_ne!(node.tag_name().name(), "script");
+                assert!(node.attribute("src").is_none() && !node.attributes().any(|a| a.name().starts_with("on")));
+                assert!(node.attribute("href").is_none_or(|href| href.starts_with('#')), "{node:?}");
+            }
+            let ids: Vec<&str> = document.descendants().filter_map(|node| node.attribute("id")).collect();
+            let distinct: std::collections::BTreeSet<&str> = ids.iter().copied().collect();
+            assert_eq!(ids.len(), distinct.len(), "{ids:?}");
+            for node in document.descendants().filter(|node| node.tag_name().name() == "svg") {
+                let named = node.attribute("aria-labelledby").is_some() || node.attribute("aria-hidden").is_some();
+                assert!(named, "a picture without a name");
+            }
+        }
+    }
+
+    #[test]
+    fn text_from_outside_is_inert() {
+        let mut findings = fixtures::hostile();
+        if let Some(campaign) = findings.campaigns.first_mut() {
+            campaign.samples[0].text = "<script>alert(1)</script>\u{1b}[2J\u{202e}x & \"'".into();
+            campaign.skeleton =
+                vec![Segment::Fixed("<img src=x onerror=y>".into()), Segment::Slot(vec!["</p>".into()])];
+        }
+        let page = html(&findings, &run()).unwrap();
+        assert!(!page.contains("<script") && !page.contains("<img"));
+        assert!(page.chars().all(|c| c == '\n' || !c.is_control()));
+        assert!(!page.contains(['\u{202e}', '\u{2066}']));
+    }
+
+    #[test]
+    fn verdict_and_reading_errors_are_told() {
+        let pages = pages();
+        assert!(pages[0].contains("No campaign was found") && pages[0].contains("2 lines could not be read"));
+        assert!(pages[1].contains("3 campaigns were found") && pages[1].contains("b.gz: ends early"));
+        assert!(pages[3].contains("nothing can be said"));
+    }
+
+    #[test]
+    fn large_findings_stay_small_enough_to_mail() {
+        let mut findings = fixtures::three_campaigns();
+        let mut campaign = findings.campaigns[0].clone();
+        campaign.accounts = (0..4000).map(|_| campaign.accounts[0].clone()).collect();
+        findings.campaigns = vec![campaign; 20];
+        let page = html(&findings, &run()).unwrap();
+        assert!(page.len() < 2_000_000, "{}", page.len());
+        assert!(page.contains("3,900"), "what is left out is counted");
+    }
+
+    #[test]
+    fn lines_are_kept_and_cut() {
+        assert_eq!(lines("a\n b\u{7}"), "a\n b\u{fffd}");
+        let long = "x".repeat(limits::TEXT_CHARS);
+        assert_eq!(lines(&long), long);
+        assert!(lines(&(long + "y")).ends_with("x…"));
+    }
+}

@@ -1,0 +1,152 @@
+//! How findings are put into words, for whatever shows them.
+//!
+//! Whatever came from outside is shown without control and formatting characters, so that no prompt or account name can
+//! move a cursor, change colours or reverse a line.
+
+use std::collections::BTreeSet;
+
+use detect::finding::{Campaign, Capability, Findings};
+use exchange::Time;
+
+/// What was found, in one sentence.
+pub(crate) fn verdict(findings: &Findings) -> String {
+    let population = &findings.population;
+    let exchanges = counted(population.exchanges, "exchange");
+    let span = match (population.first_seen, population.last_seen) {
+        (Some(first), Some(last)) => format!(", {} to {}", minute(first), minute(last)),
+        _ => String::new(),
+    };
+    match findings.campaigns.len() {
+        0 if population.exchanges == 0 => "No exchange was read, so nothing can be said.".to_owned(),
+        0 => format!("No campaign was found in {exchanges} of {}{span}.", counted(population.accounts, "account")),
+        campaigns => {
+            let accounts: BTreeSet<&str> = findings.campaigns.iter().flat_map(members).collect();
+            let taken = findings.campaigns.iter().fold(0_u64, |sum, campaign| sum.saturating_add(campaign.exchanges));
+            let were = if campaigns == 1 { "was" } else { "were" };
+            format!(
+                "{} {were} found: {} of {} sent {} of {exchanges}{span}.",
+                counted(campaigns as u64, "campaign"),
+                grouped(accounts.len() as u64),
+                counted(population.accounts, "account"),
+                grouped(taken),
+            )
+        }
+    }
+}
+
+/// The accounts that count as members, surest first.
+pub(crate) fn members(campaign: &Campaign) -> impl Iterator<Item = &str> {
+    let sure = campaign.accounts.iter().filter(|member| member.probability >= MEMBER_PROBABILITY_MIN);
+    sure.map(|member| member.account.as_str())
+}
+
+const MEMBER_PROBABILITY_MIN: f64 = 0.5;
+
+/// How strong evidence is, in words and as a power of ten.
+pub(crate) fn confidence(log10_e: f64) -> String {
+    match log10_e {
+        f64::INFINITY => strength(log10_e).to_owned(),
+        f64::NEG_INFINITY.. => format!("{} ({})", strength(log10_e), power(log10_e.floor())),
+        _ => strength(log10_e).to_owned(),
+    }
+}
+
+/// How strong evidence is, in words: an e-value of 100 is strong, of 10⁴ very strong, of 10⁸ overwhelming.
+pub(crate) fn strength(log10_e: f64) -> &'static str {
+    match log10_e {
+        8.0.. => "overwhelming",
+        4.0.. => "very strong",
+        2.0.. => "strong",
+        0.0.. => "weak",
+        f64::NEG_INFINITY.. => "none",
+        _ => "not known",
+    }
+}
+
+/// A text from outside as one line: no control or formatting characters, white space collapsed, cut with an ellipsis.
+pub(crate) fn printable(text: &str, chars_max: usize) -> String {
+    let mut line = String::new();
+    let mut chars = 0;
+    let mut gap = false;
+    for c in text.chars().filter(|c| !is_format(*c)) {
+        if c.is_whitespace() {
+            gap = chars > 0;
+            continue;
+        }
+        let needed = 1 + usize::from(gap);
+        if chars + needed > chars_max {
+            // The ellipsis takes the place of the last character where no room is left for it.
+            if chars == chars_max {
+                line.pop();
+            }
+            line.push('…');
+            return line;
+        }
+        if gap {
+            line.push(' ');
+        }
+        line.push(if c.is_control() { char::REPLACEMENT_CHARACTER } else { c });
+        chars += needed;
+        gap = false;
+    }
+    line
+}
+
+/// Characters that take no space but change how the text around them is shown: bidirectional controls, joiners, tags.
+pub(crate) fn is_format(c: char) -> bool {
+    matches!(c, '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}'
+        | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e0fff}')
+}
+
+/// A capability in a word or two.
+pub(crate) fn words(capability: Capability) -> &'static str {
+    match capability {
+        Capability::ReasoningTrace => "reasoning",
+        Capability::Grading => "grading",
+        Capability::DataGeneration => "training data",
+        Capability::ToolUse => "tool use",
+        Capability::Coding => "code",
+        Capability::Logits => "logits",
+        Capability::TraceCleaning => "trace cleaning",
+        Capability::Translation => "translation",
+        Capability::General => "answers",
+    }
+}
+
+/// A time to the minute, in UTC.
+pub(crate) fn minute(time: Time) -> String {
+    let text = time.to_string();
+    match text.split_once('T') {
+        Some((date, clock)) => format!("{date} {}", clock.get(..5).unwrap_or(clock)),
+        None => text,
+    }
+}
+
+/// A power of ten with at most one decimal.
+pub(crate) fn power(log10: f64) -> String {
+    let text = format!("{log10:.1}");
+    format!("10^{}", text.strip_suffix(".0").unwrap_or(&text))
+}
+
+/// A number with its thousands apart.
+pub(crate) fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::new();
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// A number of things.
+pub(crate) fn counted(number: u64, noun: &str) -> String {
+    one_or_many(number, noun, &format!("{noun}s"))
+}
+
+/// A number of things whose plural is not formed with an s.
+pub(crate) fn one_or_many(number: u64, one: &str, many: &str) -> String {
+    format!("{} {}", grouped(number), if number == 1 { one } else { many })
+}
