@@ -127,9 +127,15 @@ impl Account {
         self.held.get(kind as usize).copied().unwrap_or_default()
     }
 
-    /// The stride in `family`, new when there was none; the flag tells. A new stride replaces the least used one once
-    /// there are [`STRIDES_MAX`].
-    pub fn stride_mut(&mut self, family: u32, time: Time) -> (Option<&mut Stride>, bool) {
+    /// The stride in `family`, new when there was none; the flag tells. Once there are [`STRIDES_MAX`], a new stride
+    /// replaces the least used one of the families that are not `followed`, or else of all: what people share by chance
+    /// must not push out what is being tested.
+    pub fn stride_mut(
+        &mut self,
+        family: u32,
+        time: Time,
+        followed: impl Fn(u32) -> bool,
+    ) -> (Option<&mut Stride>, bool) {
         if let Some(at) = self.strides.iter().position(|stride| stride.family == family) {
             return (self.strides.get_mut(at), false);
         }
@@ -138,7 +144,8 @@ impl Account {
             self.strides.push(stride);
             return (self.strides.last_mut(), true);
         }
-        let least = self.strides.iter_mut().min_by_key(|stride| (stride.exchanges, stride.last));
+        let least =
+            self.strides.iter_mut().min_by_key(|stride| (followed(stride.family), stride.exchanges, stride.last));
         match least {
             Some(least) => {
                 *least = stride;
@@ -367,15 +374,17 @@ mod tests {
     fn strides_stay_within_their_limit_and_the_least_used_goes() {
         let mut account = Account::new("a");
         for family in 0..STRIDES_MAX as u32 {
-            let (stride, new) = account.stride_mut(family, Time::from_seconds(i64::from(family)));
+            let (stride, new) = account.stride_mut(family, Time::from_seconds(i64::from(family)), |_| false);
             stride.unwrap().exchanges = 10 - family.min(9);
             assert!(new);
         }
         assert_eq!(account.strides.len(), STRIDES_MAX);
-        let (_, new) = account.stride_mut(99, Time::from_seconds(100));
+        let (_, new) = account.stride_mut(99, Time::from_seconds(100), |family| family > 2 && family < 99);
         assert!(new);
         assert_eq!(account.strides.len(), STRIDES_MAX);
-        assert!(account.stride(STRIDES_MAX as u32 - 1).is_none(), "the least used went");
-        assert!(account.stride(0).is_some());
+        assert!(account.stride(2).is_none(), "the least used of those that are not followed went");
+        assert!(account.stride(0).is_some() && account.stride(STRIDES_MAX as u32 - 1).is_some());
+        let (_, new) = account.stride_mut(100, Time::from_seconds(100), |_| true);
+        assert!(new && account.strides.len() == STRIDES_MAX && account.stride(99).is_none(), "or else of all");
     }
 }

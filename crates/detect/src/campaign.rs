@@ -79,14 +79,7 @@ fn bundles(engine: &Engine) -> Vec<Bundle<'_>> {
     let mut reported: Vec<Tested<'_>> = tested(engine)
         .filter(|tested| tested.hypothesis.detected_at.is_some() && tested.assessment.cleared.is_none())
         .collect();
-    // Of equally strong families the one that strangers send least leads: its members are the purest.
-    let rank = |tested: &Tested<'_>| (engine.chance(tested.number), tested.number);
-    reported.sort_by(|a, b| {
-        b.assessment.log10_e.total_cmp(&a.assessment.log10_e).then_with(|| {
-            let ((chance_a, number_a), (chance_b, number_b)) = (rank(a), rank(b));
-            chance_a.total_cmp(&chance_b).then(number_a.cmp(&number_b))
-        })
-    });
+    reported.sort_by(|a, b| b.assessment.log10_e.total_cmp(&a.assessment.log10_e).then(a.number.cmp(&b.number)));
     let mut drafts: Vec<Vec<(Tested<'_>, BTreeMap<AccountNo, Part>)>> = Vec::new();
     for tested in reported {
         let members = parts(engine, tested);
@@ -102,12 +95,20 @@ fn bundles(engine: &Engine) -> Vec<Bundle<'_>> {
             None => drafts.push(vec![(tested, members)]),
         }
     }
-    drafts.into_iter().map(join).collect()
+    drafts.into_iter().map(|draft| join(engine, draft)).collect()
 }
 
 /// Joins families into one bundle. Who sends the leading one is in; who does not must send about as many of the others as
 /// those in it do, since a phrase that also occurs in a template is sent by strangers.
-fn join(draft: Vec<(Tested<'_>, BTreeMap<AccountNo, Part>)>) -> Bundle<'_> {
+fn join<'e>(engine: &Engine, mut draft: Vec<(Tested<'e>, BTreeMap<AccountNo, Part>)>) -> Bundle<'e> {
+    // Of about equally strong families the one leads that tells most about who sends it: many send it, strangers hardly.
+    let strongest = draft.first().map_or(0.0, |(tested, _)| tested.assessment.log10_e);
+    let about_equal = draft.iter().take_while(|(tested, _)| tested.assessment.log10_e >= strongest - LEAD_WITHIN);
+    let telling = about_equal.enumerate().map(|(at, (tested, _))| (telling(engine, *tested), std::cmp::Reverse(at)));
+    if let Some((_, std::cmp::Reverse(lead))) = telling.max_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1))) {
+        let lead = draft.remove(lead);
+        draft.insert(0, lead);
+    }
     let mut shown: BTreeMap<AccountNo, usize> = BTreeMap::new();
     for number in draft.iter().flat_map(|(_, members)| sure(members)) {
         *shown.entry(number).or_default() += 1;
@@ -131,6 +132,13 @@ fn join(draft: Vec<(Tested<'_>, BTreeMap<AccountNo, Part>)>) -> Bundle<'_> {
         }
     }
     Bundle { families: draft.into_iter().map(|(tested, _)| tested).collect(), members }
+}
+
+/// How much a family tells about who belongs together: the evidence for all its members, in ln.
+fn telling(engine: &Engine, tested: Tested<'_>) -> f64 {
+    let p0 = engine.chance(tested.number);
+    let members = group::members(tested.number, tested.family, &engine.accounts, p0);
+    members.iter().map(|member| membership::evidence(member.account, member.stride, p0).max(0.0)).sum()
 }
 
 /// Those more likely in than not.
@@ -457,6 +465,8 @@ fn limits_reached(engine: &Engine) -> Vec<String> {
 
 /// Accounts are listed from this probability.
 const SHOWN_FROM: f64 = 0.2;
+/// Families whose evidence (log10) is within this of the strongest may lead their campaign.
+const LEAD_WITHIN: f64 = 1.0;
 /// Families of a campaign that an account must send to be in without sending the leading one, at least.
 const FURTHER_FAMILIES_MIN: usize = 2;
 /// Values held by at most this many accounts are rare.

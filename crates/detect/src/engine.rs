@@ -252,11 +252,7 @@ impl Engine {
 
     /// Counts an exchange for a family it matches.
     fn count(&mut self, hits: Hits, signals: &Signals, number: AccountNo, payer: Hash, item: u64, echo: bool) {
-        let (Some(family), Some(account)) =
-            (self.families.get_mut(hits.family as usize), self.accounts.get_mut(number))
-        else {
-            return;
-        };
+        let Some(family) = self.families.get_mut(hits.family as usize) else { return };
         family.exchanges += 1;
         family.core_hits += u64::from(hits.core);
         family.last = family.last.max(signals.time);
@@ -273,11 +269,14 @@ impl Engine {
         if let Some(hypothesis) = tested {
             hypothesis.count(payer, item, signals.intents, echo);
         }
-        let (stride, new) = account.stride_mut(hits.family, signals.time);
+        let Some(account) = self.accounts.get_mut(number) else { return };
+        let followed = |family: u32| self.families.get(family as usize).is_some_and(|f| f.hypothesis.is_some());
+        let (stride, new) = account.stride_mut(hits.family, signals.time, followed);
         if let Some(stride) = stride {
             stride.count(signals.time, hits.core, after);
         }
-        if new && family.members.last() != Some(&number) {
+        let Some(family) = self.families.get_mut(hits.family as usize).filter(|_| new) else { return };
+        if family.members.last() != Some(&number) {
             family.members.push(number);
         }
     }
@@ -453,7 +452,7 @@ impl Engine {
             let Some(account) = self.accounts.get_mut(number) else { continue };
             let Some(at) = account.strides.iter().position(|stride| stride.family == from) else { continue };
             let moved = account.strides.swap_remove(at);
-            let (stride, new) = account.stride_mut(into, moved.first);
+            let (stride, new) = account.stride_mut(into, moved.first, |_| true);
             if let Some(stride) = stride {
                 // Most of its exchanges were counted for both.
                 stride.exchanges = stride.exchanges.max(moved.exchanges);

@@ -15,8 +15,14 @@ use crate::finding::{Evidence, SignalFamily};
 /// The probability that an account takes part in a family on purpose: the posterior from [`PRIOR_ODDS`].
 #[must_use]
 pub fn probability(account: &Account, stride: &Stride, p0: f64) -> f64 {
-    let odds = PRIOR_ODDS * bernoulli_mixture(stride.exchanges.into(), account.exchanges.into(), p0, (0.5, 0.5)).exp();
+    let odds = PRIOR_ODDS * evidence(account, stride, p0).exp();
     if odds.is_infinite() { 1.0 } else { odds / (1.0 + odds) }
+}
+
+/// ln of the e-value that an account takes part in a family on purpose.
+#[must_use]
+pub fn evidence(account: &Account, stride: &Stride, p0: f64) -> f64 {
+    bernoulli_mixture(stride.exchanges.into(), account.exchanges.into(), p0, (0.5, 0.5))
 }
 
 /// The upper bound p0 on how often an account outside the group sends the family: from the accounts for which it is a side
