@@ -27,7 +27,7 @@ pub fn decide(evidence: &[Evidence], place: Place, payers: usize, log10_threshol
     let rhythm = of(SignalFamily::Rhythm).unwrap_or(0.0);
     // A dispatcher may imitate how unevenly people use things, but a lesson or a timer is as even as a dispatcher.
     let evenness = of(SignalFamily::Evenness).unwrap_or(0.0).max(UNEVEN_MIN);
-    let evenness = if rhythm <= NO { evenness.min(EVEN_IN_SITTINGS_MAX) } else { evenness };
+    let evenness = if rhythm <= IN_SITTINGS { evenness.min(EVEN_IN_SITTINGS_MAX) } else { evenness };
     let work_queue = of(SignalFamily::WorkQueue).unwrap_or(0.0);
     let origin: Vec<f64> = [SignalFamily::SignUp, SignalFamily::Infrastructure]
         .into_iter()
@@ -77,6 +77,8 @@ const WORK_YES: f64 = 1.0;
 const NO: f64 = -1.0;
 /// Uneven use speaks against a campaign this much at most.
 const UNEVEN_MIN: f64 = -2.0;
+/// Rhythm says that use comes in sittings from here down (log10).
+const IN_SITTINGS: f64 = -2.0;
 /// Even use that comes in sittings speaks for one this much at most.
 const EVEN_IN_SITTINGS_MAX: f64 = 1.0;
 /// Questions that must say yes.

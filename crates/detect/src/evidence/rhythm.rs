@@ -3,7 +3,8 @@
 //! People and the tools in their hands work in sittings: one request soon follows another. A dispatcher passes each item to
 //! the next account, so an account's requests are hours apart. Of an account's further requests, those within
 //! [`SITTING_SECONDS`] of the one before are follow-ons. Null: any share from half of what is usual in the deployment's own
-//! honest families ([`crate::reference::Reference::sitting`]) up; alternative: hardly any (Beta(1, b) mixed over b). At most
+//! honest families ([`crate::reference::Reference::sitting`]) up; alternative: hardly any (Beta(1, b) mixed over b), or as
+//! many as fall together by chance at the accounts' own rates, since a fast dispatcher's do too. At most
 //! [`TRIALS_EACH_MAX`] requests of each account count, so that no heavy user decides.
 //! Sittings speak against a dispatcher. Fails (says "dispatcher") for honest programs on a timer, which is why rhythm
 //! counts less than other evidence; says nothing where honest accounts come one request at a time anyway.
@@ -30,7 +31,7 @@ pub fn weigh(scene: &Scene<'_>) -> Option<Evidence> {
     );
     let mut evidence = evidence(
         SignalFamily::Rhythm,
-        dispatched(sitting.follow_ons, sitting.trials, scene.reference.sitting),
+        dispatched(&sitting, scene.reference.sitting),
         sitting.trials,
         text,
     );
@@ -39,12 +40,14 @@ pub fn weigh(scene: &Scene<'_>) -> Option<Evidence> {
 }
 
 /// How often requests follow soon.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Sitting {
     /// Further requests that count.
     pub trials: u64,
     /// Those that follow within a sitting.
     pub follow_ons: u64,
+    /// How many of them would by chance, were each account's requests spread evenly over its time.
+    pub chance: f64,
 }
 
 impl Sitting {
@@ -60,12 +63,15 @@ impl Sitting {
 pub fn sitting(group: &Group, number: u32, accounts: &Accounts, since: Since) -> Sitting {
     let mut sum = Sitting::default();
     for stride in group.iter(accounts).filter_map(|account| account.stride(number)) {
-        let (exchanges, follow_ons) = match since {
-            Since::Beginning => (stride.exchanges, stride.follow_ons),
-            Since::Frozen => (stride.after, stride.follow_ons_after),
+        let (exchanges, follow_ons, first) = match since {
+            Since::Beginning => (stride.exchanges, stride.follow_ons, stride.first),
+            Since::Frozen => (stride.after, stride.follow_ons_after, stride.first_after),
         };
         let further = u64::from(exchanges.saturating_sub(1));
         let trials = further.min(TRIALS_EACH_MAX);
+        // An account that was seen for an hour only may have been in one sitting.
+        let seconds = stride.last.seconds_since(first).max(SPAN_MIN_SECONDS);
+        sum.chance += trials as f64 * -(-(further as f64) * SITTING_SECONDS as f64 / seconds).exp_m1();
         sum.trials += trials;
         // Rounded to the nearest, for the trials that count.
         sum.follow_ons += (u64::from(follow_ons) * trials + further / 2).checked_div(further).unwrap_or(0).min(trials);
@@ -73,17 +79,28 @@ pub fn sitting(group: &Group, number: u32, accounts: &Accounts, since: Since) ->
     sum
 }
 
-/// ln of the e-value that `follow_ons` of `trials` follow soon by chance only, against a share of half of `honest` or more.
+/// ln of the e-value that requests follow soon by chance only, against a share of half of `honest` or more.
 #[must_use]
-pub fn dispatched(follow_ons: u64, trials: u64, honest: f64) -> f64 {
+pub fn dispatched(sitting: &Sitting, honest: f64) -> f64 {
+    let &Sitting { trials, follow_ons, chance } = sitting;
     let likeliest = (follow_ons as f64 / trials.max(1) as f64).clamp(honest / 2.0, 1.0 - f64::EPSILON);
     let others = trials.saturating_sub(follow_ons) as f64;
     let null = follow_ons as f64 * likeliest.ln() + others * (1.0 - likeliest).ln();
-    mean(&SELDOM.map(|b| beta_binomial(follow_ons, trials, (1.0, b)) - null))
+    let by_chance = (chance / trials.max(1) as f64).clamp(CHANCE_MIN, 1.0 - CHANCE_MIN);
+    let seldom = SELDOM.map(|b| (1.0, b));
+    let at_their_rate = CONCENTRATIONS.map(|c| (c * by_chance, c * (1.0 - by_chance)));
+    let priors = [seldom, at_their_rate].concat();
+    mean(&priors.into_iter().map(|prior| beta_binomial(follow_ons, trials, prior) - null).collect::<Vec<_>>())
 }
 
 /// Mean shares of one in twenty-one and in a hundred and one.
 const SELDOM: [f64; 2] = [20.0, 100.0];
+/// How surely the share is that of chance: about, and closely.
+const CONCENTRATIONS: [f64; 2] = [20.0, 100.0];
+/// Chance is never taken to be rarer than this.
+const CHANCE_MIN: f64 = 0.001;
+/// Rates are taken over at least this long.
+const SPAN_MIN_SECONDS: f64 = 43_200.0;
 /// Further requests of one account that count, at most.
 const TRIALS_EACH_MAX: u64 = 3;
 /// Fewer further requests give no evidence.
@@ -99,9 +116,17 @@ mod tests {
 
     #[test]
     fn a_dispatcher_has_no_sittings_and_people_have() {
-        assert!(dispatched(4, 300, 0.5) > 50.0);
-        assert!(dispatched(150, 300, 0.5) < -2.0);
-        assert!(dispatched(2, 12, 0.1) < 1.0, "where honest requests seldom follow soon, none is little evidence");
+        let ln_e = |follow_ons, trials, honest| dispatched(&Sitting { trials, follow_ons, chance: 0.0 }, honest);
+        assert!(ln_e(4, 300, 0.5) > 50.0);
+        assert!(ln_e(150, 300, 0.5) < -2.0);
+        assert!(ln_e(2, 12, 0.1) < 1.0, "where honest requests seldom follow soon, none is little evidence");
+    }
+
+    #[test]
+    fn a_fast_dispatcher_is_not_taken_for_people() {
+        let ln_e = |chance| dispatched(&Sitting { trials: 300, follow_ons: 90, chance }, 0.6);
+        assert!(ln_e(0.0) < -5.0, "as people of so few requests would");
+        assert!(ln_e(90.0) > -2.0, "as chance has it at this rate");
     }
 
     #[test]
