@@ -42,6 +42,8 @@ pub struct Account {
     pub held: Held,
     /// The hours of the day (UTC) at which it was seen, one bit each.
     pub hours: u32,
+    /// The family of accounts it shares infrastructure with.
+    pub pool: Option<u32>,
     /// The families it takes part in.
     pub strides: Vec<Stride>,
 }
@@ -167,6 +169,7 @@ impl Account {
             closed: None,
             held: Held::default(),
             hours: 0,
+            pool: None,
             strides: Vec::new(),
         }
     }

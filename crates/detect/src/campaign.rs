@@ -8,7 +8,7 @@ use signals::Capability;
 
 use crate::account::{Account, AccountNo};
 use crate::engine::Engine;
-use crate::evidence::{intent, membership};
+use crate::evidence::{infrastructure, intent, membership};
 use crate::family::Family;
 use crate::finding::{
     Campaign, Cleared, Discovery, Evidence, Findings, Guarantee, Mark, Member, Population, Sample, SignalFamily,
@@ -84,16 +84,18 @@ fn bundles(engine: &Engine) -> Vec<Bundle<'_>> {
     for tested in reported {
         let members = parts(engine, tested);
         let mine = sure(&members);
-        let home = drafts.iter_mut().find(|draft| {
+        let same = |draft: &Vec<(Tested<'_>, BTreeMap<AccountNo, Part>)>| {
             draft.iter().any(|(_, members)| {
                 let theirs = sure(members);
                 mine.intersection(&theirs).count() * 2 > mine.len().min(theirs.len())
             })
-        });
-        match home {
-            Some(draft) => draft.push((tested, members)),
-            None => drafts.push(vec![(tested, members)]),
-        }
+        };
+        // One that overlaps with several shows that they are one.
+        let (home, others): (Vec<_>, Vec<_>) = drafts.into_iter().partition(same);
+        let mut home: Vec<_> = home.into_iter().flatten().collect();
+        home.push((tested, members));
+        drafts = others;
+        drafts.push(home);
     }
     drafts.into_iter().map(|draft| join(engine, draft)).collect()
 }
@@ -102,10 +104,15 @@ fn bundles(engine: &Engine) -> Vec<Bundle<'_>> {
 /// those in it do, since a phrase that also occurs in a template is sent by strangers.
 fn join<'e>(engine: &Engine, mut draft: Vec<(Tested<'e>, BTreeMap<AccountNo, Part>)>) -> Bundle<'e> {
     // Of about equally strong families the one leads that tells most about who sends it: many send it, strangers hardly.
-    let strongest = draft.first().map_or(0.0, |(tested, _)| tested.assessment.log10_e);
-    let about_equal = draft.iter().take_while(|(tested, _)| tested.assessment.log10_e >= strongest - LEAD_WITHIN);
-    let telling = about_equal.enumerate().map(|(at, (tested, _))| (telling(engine, *tested), std::cmp::Reverse(at)));
-    if let Some((_, std::cmp::Reverse(lead))) = telling.max_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1))) {
+    let strongest = draft.iter().map(|(tested, _)| tested.assessment.log10_e).fold(f64::NEG_INFINITY, f64::max);
+    let about_equal = |tested: &Tested<'_>| tested.assessment.log10_e >= strongest - LEAD_WITHIN;
+    // Who sends a text is known better than who shares a card with whom.
+    let by_text = |tested: &Tested<'_>| tested.family.discovery == Discovery::Family;
+    let telling = draft.iter().enumerate().map(|(at, (tested, _))| {
+        ((by_text(tested), about_equal(tested)), telling(engine, *tested), std::cmp::Reverse(at))
+    });
+    let lead = telling.max_by(|a, b| a.0.cmp(&b.0).then(a.1.total_cmp(&b.1)).then(a.2.cmp(&b.2)));
+    if let Some((_, _, std::cmp::Reverse(lead))) = lead {
         let lead = draft.remove(lead);
         draft.insert(0, lead);
     }
@@ -183,12 +190,13 @@ fn campaign(engine: &Engine, bundle: &Bundle<'_>) -> Campaign {
         .collect();
     let timelines: Vec<&Timeline> = strongest.iter().map(|tested| &tested.family.timeline).collect();
     let samples = samples(engine, bundle);
+    let by_text = strongest.is_some_and(|tested| tested.family.discovery == Discovery::Family);
     let texts: Vec<&str> = samples.iter().map(|sample| sample.text.as_str()).collect();
     Campaign {
         id: String::new(),
         operator: String::new(),
         lineage: Vec::new(),
-        discovery: Discovery::Family,
+        discovery: strongest.map_or(Discovery::Family, |tested| tested.family.discovery),
         frozen_at,
         detected_at,
         first_seen: first,
@@ -209,7 +217,7 @@ fn campaign(engine: &Engine, bundle: &Bundle<'_>) -> Campaign {
         evidence,
         log10_e: strongest.map_or(0.0, |tested| tested.assessment.log10_e),
         log10_threshold: strongest.map_or(0.0, |tested| tested.assessment.log10_threshold),
-        skeleton: skeleton::draw(&texts),
+        skeleton: if by_text { skeleton::draw(&texts) } else { Vec::new() },
         portrait: portrait::draw(engine, &sitters, &timelines, marks(frozen_at, detected_at, &sitters)),
         not_observed: not_observed(&sitters),
         alternatives: strongest.map_or_else(Vec::new, |tested| alternatives(tested.assessment)),
@@ -218,6 +226,12 @@ fn campaign(engine: &Engine, bundle: &Bundle<'_>) -> Campaign {
 }
 
 fn evidence(engine: &Engine, tested: Tested<'_>) -> Vec<Evidence> {
+    if tested.family.discovery == Discovery::Infrastructure {
+        let members: Vec<&Account> =
+            tested.family.members.iter().filter_map(|&number| engine.accounts.get(number)).collect();
+        let found_by = infrastructure::found_by(&members, &engine.values);
+        return found_by.into_iter().chain(tested.assessment.evidence.iter().cloned()).collect();
+    }
     let strides = tested.family.members.iter().filter_map(|&number| {
         let account = engine.accounts.get(number)?;
         Some((account, account.stride(tested.number)?))
@@ -384,11 +398,13 @@ fn cleared(engine: &Engine, bundles: &[Bundle<'_>]) -> Vec<Cleared> {
         .map(|(tested, reason)| Cleared {
             accounts: tested.family.members.len() as u64,
             exchanges: tested.family.exchanges.into(),
-            label: tested
-                .family
-                .samples
-                .first()
-                .map_or_else(String::new, |sample| sample.excerpt.chars().take(100).collect()),
+            label: match tested.family.discovery {
+                Discovery::Infrastructure => "(accounts that share infrastructure)".to_owned(),
+                Discovery::Family => {
+                    let sample = tested.family.samples.first();
+                    sample.map_or_else(String::new, |sample| sample.excerpt.chars().take(100).collect())
+                }
+            },
             log10_e: tested.assessment.log10_e,
             evidence: tested.assessment.evidence.clone(),
             reason: reason.to_owned(),
@@ -403,7 +419,11 @@ fn population(engine: &Engine) -> Population {
         exchanges: engine.exchanges,
         accounts: seen().count() as u64,
         payers: payers.len() as u64,
-        families: engine.families.iter().filter(|family| family.merged_into.is_none()).count() as u64,
+        families: engine
+            .families
+            .iter()
+            .filter(|family| family.merged_into.is_none() && family.discovery == Discovery::Family)
+            .count() as u64,
         first_seen: engine.first,
         last_seen: engine.last,
         late: 0,

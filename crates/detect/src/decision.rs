@@ -91,7 +91,7 @@ mod tests {
     fn decided(pieces: &[(SignalFamily, f64)], place: Place, payers: usize) -> Option<String> {
         let evidence: Vec<Evidence> = pieces
             .iter()
-            .map(|&(family, log10_e)| Evidence { family, log10_e, text: String::new(), observations: 1 })
+            .map(|&(family, log10_e)| Evidence { family, log10_e, counts: true, text: String::new(), observations: 1 })
             .collect();
         decide(&evidence, place, payers, 3.0).cleared
     }
@@ -126,7 +126,7 @@ mod tests {
 
     #[test]
     fn origin_counts_once() {
-        let piece = |family, log10_e| Evidence { family, log10_e, text: String::new(), observations: 1 };
+        let piece = |family, log10_e| Evidence { family, log10_e, counts: true, text: String::new(), observations: 1 };
         let both = [piece(SignalFamily::SignUp, 4.0), piece(SignalFamily::Infrastructure, 4.0)];
         assert!((decide(&both, Place::Many, 50, 3.0).log10_e - 4.0).abs() < 1e-9);
     }

@@ -4,7 +4,7 @@
 //! what is heavier happens when a family has grown by a twelfth or the traffic by a quarter, so its cost an exchange
 //! stays bounded too. No clock, no randomness, no IO.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::hash::BuildHasherDefault;
 
 use exchange::{AccountFact, Time};
@@ -13,13 +13,14 @@ use xxhash_rust::xxh3::{Xxh3Default, xxh3_64};
 
 use crate::account::{AccountNo, Accounts};
 use crate::decision;
+use crate::dense;
 use crate::evalue;
 use crate::evidence::{self, Scene, membership};
 use crate::family::{Exhibit, Family, Key};
-use crate::finding::Findings;
+use crate::finding::{Discovery, Findings};
 use crate::group::{Group, Since};
 use crate::hypothesis::{Assessment, Hypothesis};
-use crate::limits::{FAMILIES_MAX, MATCHES_MAX, SHINGLES_MAX};
+use crate::limits::{FAMILIES_MAX, GROUPS_MAX, MATCHES_MAX, SHINGLES_MAX};
 use crate::output::Outputs;
 use crate::reference::Reference;
 use crate::shingle::{Owner, Shingles, Touched};
@@ -53,6 +54,8 @@ pub struct Engine {
     pub(crate) hypotheses: u64,
     pub(crate) discoveries: u64,
     pub(crate) families_refused: u64,
+    /// Families by infrastructure.
+    pools: usize,
     shingles: Shingles,
     outputs: Outputs,
     intents: [u64; Capability::ALL.len()],
@@ -95,6 +98,7 @@ impl Engine {
             hypotheses: 0,
             discoveries: 0,
             families_refused: 0,
+            pools: 0,
             shingles: Shingles::new(SHINGLES_MAX),
             outputs: Outputs::default(),
             intents: [0; Capability::ALL.len()],
@@ -127,6 +131,7 @@ impl Engine {
         if self.exchanges >= self.next_reference {
             self.next_reference = self.exchanges + self.exchanges / 4;
             self.reference = Reference::of(&self.families, &self.accounts, &self.values);
+            self.follow_pools(signals.time);
         }
     }
 
@@ -160,11 +165,15 @@ impl Engine {
         scratch.hits.retain(|hits| self.family(hits.family).is_some_and(|family| hits.core >= family.needed()));
         scratch.hits.sort_by_key(|hits| (std::cmp::Reverse(hits.core), hits.family));
         scratch.hits.truncate(MATCHES_MAX);
+        if let Some(family) = self.accounts.get(number).and_then(|account| account.pool) {
+            scratch.hits.push(Hits { family, core: 0, frozen: 0 });
+        }
         let item = self.item(signals, &scratch);
         for &hits in &scratch.hits {
             self.count(hits, signals, number, payer, item, echo);
         }
-        self.merge_what_goes_together(&scratch.hits);
+        let by_text: Vec<Hits> = scratch.hits.iter().filter(|hits| hits.core > 0).copied().collect();
+        self.merge_what_goes_together(&by_text);
         for &Hits { family, .. } in &scratch.hits {
             if self.families.get(family as usize).is_some_and(|f| f.exchanges >= f.next_look && f.merged_into.is_none())
             {
@@ -229,12 +238,12 @@ impl Engine {
 
     /// The work item: what of the exchange is not in the skeleton of the family it matches best.
     fn item(&self, signals: &Signals, scratch: &Scratch) -> u64 {
-        let Some(best) = scratch.hits.first() else { return 0 };
-        let family = self.families.get(best.family as usize);
+        let Some(best) = scratch.hits.first().map(|hits| hits.family) else { return 0 };
+        let family = self.families.get(best as usize);
         let mut skeleton: Vec<u64> = scratch
             .owned
             .iter()
-            .filter(|(owner, key)| owner.family == best.family && family.is_some_and(|f| f.has_core(owner.place, *key)))
+            .filter(|(owner, key)| owner.family == best && family.is_some_and(|f| f.has_core(owner.place, *key)))
             .map(|&(_, key)| key)
             .collect();
         skeleton.sort_unstable();
@@ -281,10 +290,58 @@ impl Engine {
         }
     }
 
+    /// Follows groups that are densely joined by rare infrastructure: a new one is a hypothesis from now on, one that is
+    /// followed already takes in those who joined.
+    fn follow_pools(&mut self, now: Time) {
+        for accounts in dense::groups(&self.accounts, &self.values) {
+            let mut known: BTreeMap<u32, usize> = BTreeMap::new();
+            for pool in accounts.iter().filter_map(|&number| self.accounts.get(number)?.pool) {
+                *known.entry(pool).or_default() += 1;
+            }
+            let known = known.into_iter().max_by_key(|&(pool, members)| (members, std::cmp::Reverse(pool)));
+            let pool = match known {
+                Some((pool, members)) if members * 2 > accounts.len() || members * 2 > self.pool_len(pool) => pool,
+                _ if self.pools >= GROUPS_MAX || self.families.len() >= FAMILIES_MAX => continue,
+                _ => {
+                    self.pools += 1;
+                    self.hypotheses += 1;
+                    let mut family = Family::by_infrastructure(now);
+                    family.hypothesis = Some(Box::new(Hypothesis::freeze(self.hypotheses, now, &family)));
+                    self.families.push(family);
+                    (self.families.len() - 1) as u32
+                }
+            };
+            for number in accounts {
+                self.join_pool(number, pool, now);
+            }
+        }
+    }
+
+    fn pool_len(&self, pool: u32) -> usize {
+        self.family(pool).map_or(0, |family| family.members.len())
+    }
+
+    fn join_pool(&mut self, number: AccountNo, pool: u32, now: Time) {
+        let Some(account) = self.accounts.get_mut(number).filter(|account| account.pool.is_none()) else { return };
+        account.pool = Some(pool);
+        let total = account.exchanges;
+        if let (Some(stride), true) = account.stride_mut(pool, now, |_| false) {
+            stride.freeze(total);
+        }
+        if let Some(family) = self.families.get_mut(pool as usize) {
+            family.members.push(number);
+        }
+    }
+
     /// Looks at a family: makes a hypothesis, makes it anew, or weighs the evidence for it.
     fn look(&mut self, number: u32) {
         let Some(family) = self.families.get_mut(number as usize) else { return };
         if family.merged_into.is_some() {
+            return;
+        }
+        if family.discovery == Discovery::Infrastructure {
+            family.tidy(0);
+            self.assess(number);
             return;
         }
         let wider = family.wider();

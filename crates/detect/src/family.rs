@@ -9,6 +9,7 @@
 use exchange::Time;
 
 use crate::account::AccountNo;
+use crate::finding::Discovery;
 use crate::hypothesis::Hypothesis;
 use crate::limits::{SAMPLES_MAX, SKELETON_MAX};
 use crate::timeline::Timeline;
@@ -16,6 +17,8 @@ use crate::timeline::Timeline;
 /// One family.
 #[derive(Debug)]
 pub struct Family {
+    /// How it was discovered. A family by infrastructure has no skeleton: every exchange of its members is in it.
+    pub discovery: Discovery,
     /// Its skeleton, in the order in which the shingles became shared.
     pub keys: Vec<Key>,
     /// Its exchanges.
@@ -71,6 +74,7 @@ impl Family {
     #[must_use]
     pub fn new(time: Time) -> Family {
         Family {
+            discovery: Discovery::Family,
             keys: Vec::new(),
             exchanges: 0,
             core_hits: 0,
@@ -84,6 +88,12 @@ impl Family {
             hypothesis: None,
             merged_into: None,
         }
+    }
+
+    /// A family of accounts that share infrastructure.
+    #[must_use]
+    pub fn by_infrastructure(time: Time) -> Family {
+        Family { discovery: Discovery::Infrastructure, ..Family::new(time) }
     }
 
     /// Adds a shingle; its place, none when the skeleton is full.
@@ -130,9 +140,12 @@ impl Family {
     }
 
     /// How many core shingles an exchange needs to match: a quarter of what exchanges of the family have on average, and
-    /// [`NEEDED_MIN`] unless most have fewer.
+    /// [`NEEDED_MIN`] unless most have fewer; none where the accounts make the family.
     #[must_use]
     pub fn needed(&self) -> u32 {
+        if self.discovery == Discovery::Infrastructure {
+            return 0;
+        }
         let average = if self.exchanges < CORE_TRIAL {
             self.keys.len() as u32
         } else {

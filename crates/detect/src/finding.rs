@@ -101,6 +101,8 @@ pub struct Evidence {
     pub family: SignalFamily,
     /// log10 of the e-value; negative speaks against a campaign.
     pub log10_e: f64,
+    /// Whether it counts towards the threshold; what a group was found by does not.
+    pub counts: bool,
     /// What it says, for a person.
     pub text: String,
     /// On how many records or accounts it rests.

@@ -9,6 +9,7 @@ use crate::account::{Account, AccountNo, Accounts, Stride};
 use crate::depth::Depth;
 use crate::evidence::membership;
 use crate::family::Family;
+use crate::finding::Discovery;
 
 /// A group.
 #[derive(Debug)]
@@ -60,7 +61,10 @@ pub fn members<'a>(number: u32, family: &Family, accounts: &'a Accounts, p0: f64
         .filter_map(|&account_no| {
             let account = accounts.get(account_no).filter(|account| !account.vetted)?;
             let stride = account.stride(number)?;
-            let probability = membership::probability(account, stride, p0);
+            let probability = match family.discovery {
+                Discovery::Family => membership::probability(account, stride, p0),
+                Discovery::Infrastructure => IN_POOL,
+            };
             Some(Member { number: account_no, account, stride, probability })
         })
         .collect();
@@ -107,3 +111,7 @@ impl Group {
         self.payers.iter().map(|payer| payer.exchanges).sum()
     }
 }
+
+/// The probability that an account takes part that shares two rare values with others of the pool: most do, and a value
+/// can be shared by chance.
+const IN_POOL: f64 = 0.9;

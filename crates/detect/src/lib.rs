@@ -9,6 +9,7 @@
 pub mod account;
 mod campaign;
 pub mod decision;
+pub mod dense;
 pub mod depth;
 pub mod engine;
 pub mod evalue;

@@ -7,6 +7,7 @@
 use crate::account::{Account, Accounts};
 use crate::evidence::{evenness, infrastructure, rhythm, sign_up};
 use crate::family::Family;
+use crate::finding::Discovery;
 use crate::group::{Group, Payer, Since};
 use crate::value::Values;
 
@@ -80,6 +81,7 @@ impl Reference {
 /// A family that was neither reported nor comes near to it.
 fn unsuspected(family: &Family) -> bool {
     family.merged_into.is_none()
+        && family.discovery == Discovery::Family
         && family.members.len() >= PAYERS_MIN
         && family.hypothesis.as_ref().is_none_or(|hypothesis| {
             hypothesis.detected_at.is_none() && hypothesis.assessment.as_ref().is_none_or(|a| a.log10_e < SUSPICION)

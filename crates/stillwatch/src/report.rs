@@ -222,7 +222,7 @@ struct Weighed {
 
 impl Weighed {
     fn new(evidence: &Evidence) -> Weighed {
-        let aside = evidence.family == SignalFamily::Template;
+        let aside = !evidence.counts;
         Weighed {
             name: signal_name(evidence.family),
             text: sentence(&evidence.text),

@@ -37,6 +37,19 @@ pub fn weigh(scene: &Scene<'_>) -> Option<Evidence> {
     Some(evidence(SignalFamily::Infrastructure, ln_e, known, text))
 }
 
+/// The evidence that a group was found by, for a person: it does not count.
+#[must_use]
+pub fn found_by(members: &[&Account], values: &Values) -> Option<Evidence> {
+    let pieces = KINDS.into_iter().filter_map(|kind| Some((kind, sharing(members, kind, values)?)));
+    let (kind, ln_e) = pieces.max_by(|a, b| a.1.total_cmp(&b.1))?;
+    let known = members.iter().filter(|account| account.holds(kind).known()).count() as u64;
+    let text = format!(
+        "{} The group was found by this, so it does not count towards the threshold.",
+        describe(members, kind, values)
+    );
+    Some(Evidence { counts: false, ..evidence(SignalFamily::Infrastructure, ln_e, known, text) })
+}
+
 /// ln of the likelihood ratio that members draw their values of `kind` from each other rather than from the population.
 #[must_use]
 pub fn sharing(members: &[&Account], kind: Kind, values: &Values) -> Option<f64> {

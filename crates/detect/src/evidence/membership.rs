@@ -59,6 +59,7 @@ pub fn describe<'a>(strides: impl Iterator<Item = (&'a Account, &'a Stride)>, fa
     Evidence {
         family: SignalFamily::Template,
         log10_e: log10(ln_e).min(SHOWN_MAX),
+        counts: false,
         text,
         observations: u64::from(family.exchanges),
     }

@@ -18,7 +18,7 @@ use signals::Capability;
 use crate::account::Accounts;
 use crate::evalue;
 use crate::family::Family;
-use crate::finding::{Evidence, SignalFamily};
+use crate::finding::{Discovery, Evidence, SignalFamily};
 use crate::group::Group;
 use crate::hypothesis::Hypothesis;
 use crate::reference::Reference;
@@ -55,7 +55,8 @@ pub fn weigh(scene: &Scene<'_>) -> Vec<Evidence> {
         rhythm::weigh(scene),
         work_queue::weigh(scene),
         sign_up::weigh(scene),
-        infrastructure::weigh(scene),
+        // What a group was found by cannot count for it as well.
+        (scene.family.discovery == Discovery::Family).then(|| infrastructure::weigh(scene)).flatten(),
         intent::weigh(scene),
     ];
     pieces.into_iter().flatten().collect()
@@ -64,7 +65,7 @@ pub fn weigh(scene: &Scene<'_>) -> Vec<Evidence> {
 /// Evidence with its e-value given by the natural logarithm, capped.
 fn evidence(family: SignalFamily, ln_e: f64, observations: u64, text: String) -> Evidence {
     let log10_e = evalue::log10(ln_e).clamp(-CAP, CAP);
-    Evidence { family, log10_e, text, observations }
+    Evidence { family, log10_e, counts: true, text, observations }
 }
 
 /// ln of the e-value of a mixture of "nothing here" and `ln_e`: costs a factor of two at most when it was nothing.

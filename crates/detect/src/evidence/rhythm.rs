@@ -29,12 +29,8 @@ pub fn weigh(scene: &Scene<'_>) -> Option<Evidence> {
         share * 100.0,
         scene.reference.sitting * 100.0
     );
-    let mut evidence = evidence(
-        SignalFamily::Rhythm,
-        dispatched(&sitting, scene.reference.sitting),
-        sitting.trials,
-        text,
-    );
+    let mut evidence =
+        evidence(SignalFamily::Rhythm, dispatched(&sitting, scene.reference.sitting), sitting.trials, text);
     evidence.log10_e = evidence.log10_e.clamp(-RHYTHM_MAX, RHYTHM_MAX);
     Some(evidence)
 }

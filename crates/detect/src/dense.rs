@@ -1,0 +1,296 @@
+//! The second way to discover a group: payers densely joined by rare values, whatever they ask.
+//!
+//! Payers and the values they hold (payment instruments, mail domains, address blocks) make a graph with two kinds of
+//! nodes. Popular values are left out, since everybody shares those. What remains is peeled to its core: payers with at
+//! least two values that each some other payers of the core hold too. A household or a chance meeting falls off; a pool
+//! that buys cards, domains and proxies in bulk stays, and so do a class and an office, which is why a group found here is
+//! a hypothesis only and its infrastructure counts nothing in the test. Where chance joins much of the population, more
+//! holders are asked for until it does not.
+//! A null that deals the values out anew under the same degrees was tried and does not help: a pool that is most of those
+//! who share anything looks the same after dealing. What parts it from others is that it shares at all.
+//! Deterministic; O(accounts + edges) each time.
+
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
+use std::hash::BuildHasherDefault;
+
+use signals::Hash;
+use xxhash_rust::xxh3::Xxh3Default;
+
+use crate::account::{Account, AccountNo, Accounts};
+use crate::limits::GROUPS_MAX;
+use crate::value::{Kind, Value, Values};
+
+/// Groups of accounts densely joined by rare values, largest first, at most [`GROUPS_MAX`].
+#[must_use]
+pub fn groups(accounts: &Accounts, values: &Values) -> Vec<Vec<AccountNo>> {
+    let graph = Graph::of(accounts, values);
+    let components = HOLDERS_MIN.into_iter().map(|holders_min| graph.components(&graph.core(holders_min)));
+    let apart = |components: &Vec<Vec<usize>>| components.iter().all(|c| c.len() * POPULATION_ONE_IN <= graph.all);
+    let mut groups: Vec<Vec<AccountNo>> = components
+        .into_iter()
+        .find(apart)
+        .into_iter()
+        .flatten()
+        .filter(|payers| payers.len() >= PAYERS_MIN)
+        .map(|payers| {
+            let mut members: Vec<AccountNo> =
+                payers.iter().filter_map(|&payer| graph.members.get(payer)).flatten().copied().collect();
+            members.sort_unstable();
+            members
+        })
+        .collect();
+    groups.sort_by(|a, b| b.len().cmp(&a.len()).then_with(|| a.cmp(b)));
+    groups.truncate(GROUPS_MAX);
+    groups
+}
+
+/// Payers, rare values and who holds what.
+struct Graph {
+    /// How many payers there are, with rare values or without.
+    all: usize,
+    /// Each payer's accounts; payers without rare values are left out.
+    members: Vec<Vec<AccountNo>>,
+    /// Payer and value, by kind, in a fixed order.
+    edges: Vec<(Kind, usize, Value)>,
+}
+
+/// What is left after peeling: which payers, and which values.
+struct Core {
+    payers: Vec<bool>,
+    values: HashMap<Value, Vec<usize>, BuildHasherDefault<Xxh3Default>>,
+}
+
+impl Graph {
+    fn of(accounts: &Accounts, values: &Values) -> Graph {
+        let mut numbers: HashMap<Hash, usize, BuildHasherDefault<Xxh3Default>> = HashMap::default();
+        let mut graph = Graph { all: 0, members: Vec::new(), edges: Vec::new() };
+        let mut all: HashSet<Hash, BuildHasherDefault<Xxh3Default>> = HashSet::default();
+        let popular = (accounts.iter().len() as u64 / POPULAR_ONE_IN).max(POPULAR_MIN);
+        let rare = |account: &Account, kind: Kind| {
+            let value = account.holds(kind);
+            (value.known() && (2..=popular).contains(&values.holders(value))).then_some((kind, value))
+        };
+        for (number, account) in accounts.iter().enumerate() {
+            if account.exchanges == 0 || account.vetted {
+                continue;
+            }
+            let held: Vec<(Kind, Value)> = KINDS.into_iter().filter_map(|kind| rare(account, kind)).collect();
+            all.insert(account.payer);
+            if held.is_empty() {
+                continue;
+            }
+            let payer = *numbers.entry(account.payer).or_insert_with(|| {
+                graph.members.push(Vec::new());
+                graph.members.len() - 1
+            });
+            if let Some(members) = graph.members.get_mut(payer) {
+                members.push(number as AccountNo);
+            }
+            graph.edges.extend(held.into_iter().map(|(kind, value)| (kind, payer, value)));
+        }
+        graph.all = all.len();
+        graph.edges.sort_unstable();
+        graph.edges.dedup();
+        graph
+    }
+
+    /// Peels off, until nothing more comes off, payers with fewer than two values and values with too few holders.
+    fn core(&self, holders_min: usize) -> Core {
+        let mut of_payer: Vec<Vec<Value>> = vec![Vec::new(); self.members.len()];
+        let mut of_value: HashMap<Value, Vec<usize>, BuildHasherDefault<Xxh3Default>> = HashMap::default();
+        for &(_, payer, value) in &self.edges {
+            if let Some(values) = of_payer.get_mut(payer) {
+                values.push(value);
+            }
+            of_value.entry(value).or_default().push(payer);
+        }
+        let mut left: Vec<usize> = of_payer.iter().map(Vec::len).collect();
+        let mut holders: HashMap<Value, usize, BuildHasherDefault<Xxh3Default>> =
+            of_value.iter().map(|(&value, payers)| (value, payers.len())).collect();
+        let mut gone: VecDeque<usize> = VecDeque::new();
+        let mut payers: Vec<bool> = vec![true; self.members.len()];
+        let mut lone: VecDeque<Value> =
+            holders.iter().filter(|&(_, &count)| count < holders_min).map(|(&value, _)| value).collect();
+        let mut off = |payer: usize, left: &[usize], gone: &mut VecDeque<usize>| {
+            if let (Some(still), Some(&count)) = (payers.get_mut(payer), left.get(payer))
+                && *still
+                && count < VALUES_MIN
+            {
+                *still = false;
+                gone.push_back(payer);
+            }
+        };
+        (0..left.len()).for_each(|payer| off(payer, &left, &mut gone));
+        loop {
+            if let Some(value) = lone.pop_front() {
+                for &payer in of_value.remove(&value).iter().flatten() {
+                    if let Some(count) = left.get_mut(payer) {
+                        *count = count.saturating_sub(1);
+                    }
+                    off(payer, &left, &mut gone);
+                }
+            } else if let Some(payer) = gone.pop_front() {
+                for &value in of_payer.get(payer).into_iter().flatten() {
+                    if let Some(count) = holders.get_mut(&value) {
+                        if *count == holders_min {
+                            lone.push_back(value);
+                        }
+                        *count = count.saturating_sub(1);
+                    }
+                }
+            } else {
+                break;
+            }
+        }
+        for holders in of_value.values_mut() {
+            holders.retain(|&payer| payers.get(payer).copied().unwrap_or(false));
+        }
+        Core { payers, values: of_value }
+    }
+
+    /// The parts of the core that no value joins to another.
+    fn components(&self, core: &Core) -> Vec<Vec<usize>> {
+        let mut parent: Vec<usize> = (0..self.members.len()).collect();
+        for holders in core.values.values() {
+            for pair in holders.windows(2) {
+                if let [a, b] = *pair {
+                    let (a, b) = (root(&mut parent, a), root(&mut parent, b));
+                    // The smaller number leads, so that the outcome does not depend on the order of values.
+                    if let Some(up) = parent.get_mut(a.max(b)) {
+                        *up = a.min(b);
+                    }
+                }
+            }
+        }
+        let mut components: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
+        for payer in (0..self.members.len()).filter(|&payer| core.payers.get(payer) == Some(&true)) {
+            components.entry(root(&mut parent, payer)).or_default().push(payer);
+        }
+        components.into_values().collect()
+    }
+}
+
+fn root(parent: &mut [usize], mut node: usize) -> usize {
+    while let Some(&up) = parent.get(node) {
+        if up == node {
+            break;
+        }
+        let above = parent.get(up).copied().unwrap_or(up);
+        if let Some(link) = parent.get_mut(node) {
+            *link = above;
+        }
+        node = above;
+    }
+    node
+}
+
+/// What is bought in bulk. A network operator has too many customers, a program too many users.
+const KINDS: [Kind; 3] = [Kind::Payment, Kind::EmailDomain, Kind::Block];
+/// A value is popular when more than one account in this many holds it,
+const POPULAR_ONE_IN: u64 = 100;
+/// and more than this many do.
+const POPULAR_MIN: u64 = 64;
+/// Values of the core that a payer of the core holds, at least.
+const VALUES_MIN: usize = 2;
+/// Holders in the core that a value of the core has, at least: what is tried, in turn.
+const HOLDERS_MIN: [usize; 5] = [3, 4, 6, 9, 13];
+/// A component with more than one in this many of all payers is the population, joined by chance.
+const POPULATION_ONE_IN: usize = 3;
+/// Fewer payers are no group.
+const PAYERS_MIN: usize = 6;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use exchange::{AccountFact, Time};
+    use proptest::prelude::*;
+
+    /// Accounts with a card and a mail domain each, all of them seen.
+    fn world(held: &[(String, String)]) -> (Accounts, Values) {
+        let (mut accounts, mut values) = (Accounts::default(), Values::default());
+        for (i, (card, domain)) in held.iter().enumerate() {
+            let id = format!("a{i:04}");
+            let number = accounts.number(&id).unwrap();
+            accounts.get_mut(number).unwrap().exchanges = 1;
+            let fact = AccountFact {
+                time: Time::from_seconds(0),
+                account: id.as_str().into(),
+                org: None,
+                created: None,
+                plan: None,
+                program: None,
+                assurance: None,
+                payment: Some(card.as_str().into()),
+                email_domain: Some(domain.as_str().into()),
+                phone_country: None,
+                status: None,
+                closed: None,
+            };
+            accounts.learn(&fact, &mut values);
+        }
+        (accounts, values)
+    }
+
+    fn pool(size: usize, cards: usize, domains: usize) -> Vec<(String, String)> {
+        (0..size).map(|i| (format!("card{}", i % cards), format!("domain{}.example", i % domains))).collect()
+    }
+
+    fn strangers(count: usize) -> Vec<(String, String)> {
+        (0..count).map(|i| (format!("own{i}"), "public.example".to_owned())).collect()
+    }
+
+    #[test]
+    fn a_pool_is_found_among_strangers() {
+        let mut held = strangers(2000);
+        held.extend(pool(60, 9, 7));
+        let (accounts, values) = world(&held);
+        assert_eq!(groups(&accounts, &values), [(2000..2060).collect::<Vec<_>>()]);
+    }
+
+    #[test]
+    fn households_and_popular_values_make_no_group() {
+        let mut held = strangers(2000);
+        held.extend((0..200).map(|i| (format!("family{}", i / 2), format!("family{}.example", i / 2))));
+        let (accounts, values) = world(&held);
+        assert!(groups(&accounts, &values).is_empty());
+    }
+
+    #[test]
+    fn what_joins_the_whole_population_makes_no_group() {
+        // Everybody holds one of few cards and domains.
+        let held = (0..400).map(|i: usize| (format!("card{}", i * 7919 % 83), format!("d{}", i * 104_729 % 79)));
+        let (accounts, values) = world(&held.collect::<Vec<_>>());
+        assert!(groups(&accounts, &values).is_empty());
+    }
+
+    #[test]
+    fn too_many_groups_are_cut_at_the_limit() {
+        let held: Vec<(String, String)> = (0..=GROUPS_MAX)
+            .flat_map(|group| (0..8).map(move |_| (format!("card{group}"), format!("domain{group}"))))
+            .collect();
+        let (accounts, values) = world(&held);
+        assert_eq!(groups(&accounts, &values).len(), GROUPS_MAX, "of {}", GROUPS_MAX + 1);
+    }
+
+    proptest! {
+        /// Whatever the graph, everybody in a group holds two values that two others of the core hold.
+        #[test]
+        fn cores_are_cores(held in prop::collection::vec((0_u8..12, 0_u8..12), 0..120)) {
+            let held: Vec<(String, String)> =
+                held.into_iter().map(|(card, domain)| (format!("c{card}"), format!("d{domain}"))).collect();
+            let (accounts, values) = world(&held);
+            let graph = Graph::of(&accounts, &values);
+            for holders_min in HOLDERS_MIN {
+                let core = graph.core(holders_min);
+                let inside: Vec<(Kind, usize, Value)> =
+                    graph.edges.iter().copied().filter(|&(_, payer, value)| core.payers[payer] && core.values.contains_key(&value)).collect();
+                for (payer, _) in core.payers.iter().enumerate().filter(|&(_, &left)| left) {
+                    prop_assert!(inside.iter().filter(|edge| edge.1 == payer).count() >= VALUES_MIN);
+                }
+                for value in core.values.keys() {
+                    prop_assert!(inside.iter().filter(|edge| edge.2 == *value).count() >= holders_min);
+                }
+            }
+        }
+    }
+}
