@@ -58,7 +58,7 @@ pub(crate) struct Hunt {
 #[derive(Clone, Copy, Debug, Args)]
 pub(crate) struct Run {
     /// Level at which the share of false findings is held
-    #[arg(long, default_value_t = 0.01, value_name = "LEVEL", value_parser = share)]
+    #[arg(long, default_value_t = 0.01, value_name = "LEVEL", value_parser = level)]
     pub(crate) alpha: f64,
     /// Threads that parse; all cores otherwise. The result is the same
     #[arg(long, value_name = "N")]
@@ -159,9 +159,14 @@ fn factor(text: &str) -> Result<f64, String> {
     if number > 0.0 && number.is_finite() { Ok(number) } else { Err("expected more than 0".to_owned()) }
 }
 
+fn level(text: &str) -> Result<f64, String> {
+    let number = share(text)?;
+    if number > 0.0 { Ok(number) } else { Err("expected more than 0 and at most 1".to_owned()) }
+}
+
 fn share(text: &str) -> Result<f64, String> {
     let number: f64 = text.parse().map_err(|_| "expected a number".to_owned())?;
-    if number > 0.0 && number <= 1.0 { Ok(number) } else { Err("expected more than 0 and at most 1".to_owned()) }
+    if (0.0..=1.0).contains(&number) { Ok(number) } else { Err("expected a number from 0 to 1".to_owned()) }
 }
 
 const EXIT_CODES: &str =
@@ -179,9 +184,9 @@ mod tests {
 
     #[test]
     fn shares_end_at_their_limits() {
-        assert!(share("1").is_ok());
-        assert!(share("1.01").is_err());
-        assert!(share("0").is_err());
-        assert!(share("x").is_err());
+        assert!(share("0").is_ok() && share("1").is_ok());
+        assert!(share("1.01").is_err() && share("-0.1").is_err() && share("x").is_err() && share("NaN").is_err());
+        assert!(level("1e-9").is_ok());
+        assert!(level("0").is_err() && level("1.01").is_err());
     }
 }

@@ -3,4 +3,5 @@
 #![expect(clippy::expect_used, clippy::panic, reason = "a test that panics has failed, as it should")]
 
 mod arrows;
+mod cli;
 mod frame;
