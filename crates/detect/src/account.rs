@@ -10,7 +10,7 @@ use std::hash::BuildHasherDefault;
 
 use exchange::{AccountFact, Assurance, Network, Time};
 use signals::{Hash, Signals};
-use xxhash_rust::xxh3::Xxh3Default;
+use xxhash_rust::xxh3::{Xxh3Default, xxh3_64};
 
 use crate::evidence::rhythm::SITTING_SECONDS;
 use crate::limits::{ACCOUNTS_MAX, STRIDES_MAX};
@@ -143,6 +143,8 @@ impl Account {
         }
         let stride = Stride::new(family, time);
         if self.strides.len() < STRIDES_MAX {
+            // Most accounts take part in one family or two: room for more would be most of the memory.
+            self.strides.reserve_exact(1);
             self.strides.push(stride);
             return (self.strides.last_mut(), true);
         }
@@ -178,7 +180,8 @@ impl Account {
 /// All accounts.
 #[derive(Default)]
 pub struct Accounts {
-    numbers: HashMap<Box<str>, AccountNo, BuildHasherDefault<Xxh3Default>>,
+    /// By the hash of the id, or of the next free one where ids collide.
+    numbers: HashMap<u64, AccountNo, BuildHasherDefault<Xxh3Default>>,
     list: Vec<Account>,
     /// Records of accounts beyond the limit.
     pub refused: u64,
@@ -198,8 +201,12 @@ impl Accounts {
 
     /// The number of the account with this id, new when it was not known; none beyond [`ACCOUNTS_MAX`].
     pub fn number(&mut self, id: &str) -> Option<AccountNo> {
-        if let Some(&number) = self.numbers.get(id) {
-            return Some(number);
+        let mut key = xxh3_64(id.as_bytes());
+        while let Some(&number) = self.numbers.get(&key) {
+            if self.get(number).is_some_and(|account| &*account.id == id) {
+                return Some(number);
+            }
+            key = key.wrapping_add(1);
         }
         if self.list.len() >= ACCOUNTS_MAX {
             self.refused += 1;
@@ -207,7 +214,7 @@ impl Accounts {
         }
         let number = self.list.len() as AccountNo;
         self.list.push(Account::new(id));
-        self.numbers.insert(id.into(), number);
+        self.numbers.insert(key, number);
         Some(number)
     }
 

@@ -433,10 +433,14 @@ fn population(engine: &Engine) -> Population {
 fn blind_spots(engine: &Engine) -> Vec<String> {
     let seen = engine.accounts.iter().filter(|account| account.exchanges > 0).count() as u64;
     let mut spots = Vec::new();
+    if engine.exchanges > 0 && engine.textless * 10 > engine.exchanges * 9 {
+        spots.push("Hardly any record has a prompt; campaigns that share a template could not be seen.".into());
+    }
     let missing = |kind: Kind| seen.saturating_sub(engine.values.known(kind));
     for kind in [Kind::Payment, Kind::EmailDomain, Kind::Block, Kind::Software, Kind::Params] {
         if missing(kind) * 10 > seen * 9 {
-            spots.push(format!("The {} is hardly ever in the records; sharing of it could not be seen.", kind.name()));
+            let be = if kind == Kind::Params { "are" } else { "is" };
+            spots.push(format!("The {} {be} hardly ever in the records; sharing could not be seen.", kind.name()));
         }
     }
     if engine.accounts.iter().filter(|account| account.exchanges > 0 && account.created.is_some()).count() as u64 * 10

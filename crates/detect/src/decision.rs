@@ -45,7 +45,9 @@ pub fn decide(evidence: &[Evidence], place: Place, payers: usize, log10_threshol
     let cleared = if payers == 0 {
         Some("nobody has taken part since it was noticed".into())
     } else if payers < PAYERS_MIN {
-        Some(format!("only {payers} payers take part since it was noticed"))
+        let (payers, take) =
+            if payers == 1 { ("one payer".into(), "takes") } else { (format!("{payers} payers"), "take") };
+        Some(format!("only {payers} {take} part since it was noticed"))
     } else if work_queue <= NO {
         Some(
             "the accounts ask the same things, as a class, a benchmark or a load test does; a work list would be split"

@@ -57,6 +57,8 @@ pub struct Engine {
     /// Families by infrastructure.
     pools: usize,
     shingles: Shingles,
+    /// Exchanges without any text to compare.
+    pub(crate) textless: u64,
     outputs: Outputs,
     intents: [u64; Capability::ALL.len()],
     next_reference: u64,
@@ -100,6 +102,7 @@ impl Engine {
             families_refused: 0,
             pools: 0,
             shingles: Shingles::new(SHINGLES_MAX),
+            textless: 0,
             outputs: Outputs::default(),
             intents: [0; Capability::ALL.len()],
             next_reference: FIRST_REFERENCE,
@@ -119,6 +122,7 @@ impl Engine {
         self.first = Some(self.first.map_or(signals.time, |first| first.min(signals.time)));
         self.last = Some(self.last.map_or(signals.time, |last| last.max(signals.time)));
         self.timeline.count(signals.time);
+        self.textless += u64::from(signals.prints.is_empty());
         let Some(number) = self.accounts.observe(signals, &mut self.values) else { return };
         for capability in signals.intents.iter() {
             if let Some(count) = self.intents.get_mut(capability.index()) {

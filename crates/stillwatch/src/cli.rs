@@ -63,7 +63,7 @@ pub(crate) struct Run {
     /// Threads that parse; all cores otherwise. The result is the same
     #[arg(long, value_name = "N")]
     pub(crate) threads: Option<std::num::NonZeroUsize>,
-    /// Fail (65) when more than this share of the lines cannot be read
+    /// Fail (65) when more than this share of the lines of exchanges cannot be read
     #[arg(long, default_value_t = 1.0, value_name = "SHARE", value_parser = share)]
     pub(crate) bad_lines_max: f64,
 }

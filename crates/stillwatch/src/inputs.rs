@@ -2,6 +2,7 @@
 //!
 //! Labels are for scoring and are never handed out here, whatever was typed.
 
+use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
@@ -15,6 +16,8 @@ pub(crate) struct Inputs {
     pub accounts: Vec<PathBuf>,
     /// Bytes in all files of exchanges; unknown when standard input is among them.
     pub bytes: Option<u64>,
+    /// Files and folders met so far, by their real paths: what is named twice is read once.
+    met: BTreeSet<PathBuf>,
 }
 
 /// Why there is nothing to read.
@@ -46,7 +49,9 @@ impl Inputs {
         let mut inputs = Inputs { bytes: Some(0), ..Inputs::default() };
         for path in paths {
             if path.as_os_str() == "-" {
-                inputs.exchanges.push(path.clone());
+                if inputs.met.insert(path.clone()) {
+                    inputs.exchanges.push(path.clone());
+                }
                 inputs.bytes = None;
                 continue;
             }
@@ -74,6 +79,10 @@ impl Inputs {
 
     fn folder(&mut self, folder: &Path) -> Result<(), InputError> {
         let unreadable = |source| InputError::Unreadable { path: folder.display().to_string(), source };
+        // A link may lead back to a folder above.
+        if !self.met.insert(folder.canonicalize().map_err(unreadable)?) {
+            return Ok(());
+        }
         let entries: Result<Vec<_>, _> = fs::read_dir(folder).map_err(unreadable)?.collect();
         let mut paths: Vec<PathBuf> = entries.map_err(unreadable)?.into_iter().map(|entry| entry.path()).collect();
         paths.sort();
@@ -92,6 +101,9 @@ impl Inputs {
 
     fn file(&mut self, path: &Path) -> io::Result<()> {
         if role(path) == Some(Role::Labels) {
+            return Ok(());
+        }
+        if !self.met.insert(path.canonicalize()?) {
             return Ok(());
         }
         let bytes = fs::metadata(path)?.len();

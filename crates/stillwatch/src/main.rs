@@ -16,6 +16,10 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
+/// Signals are made by the threads that parse and freed by the one that detects, which the system's allocator is slow at.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     let outcome = match cli::Cli::parse().command {
         cli::Command::Hunt(args) => command::hunt::run(&args),
@@ -26,7 +30,8 @@ fn main() -> ExitCode {
     match outcome {
         Ok(exit) => exit.into(),
         Err(failure) => {
-            eprintln!("stillwatch: {failure}");
+            // Names of files come from whoever wrote them.
+            eprintln!("stillwatch: {}", words::printable(&failure.to_string(), words::MESSAGE_CHARS_MAX));
             failure.exit().into()
         }
     }

@@ -63,6 +63,9 @@ pub(crate) fn strength(log10_e: f64) -> &'static str {
     }
 }
 
+/// Characters of a message, at most.
+pub(crate) const MESSAGE_CHARS_MAX: usize = 2_000;
+
 /// A text from outside as one line: no control or formatting characters, white space collapsed, cut with an ellipsis.
 pub(crate) fn printable(text: &str, chars_max: usize) -> String {
     let mut line = String::new();

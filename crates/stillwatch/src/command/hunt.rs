@@ -17,7 +17,7 @@ pub(crate) fn run(args: &Hunt) -> Result<Exit, Failure> {
     let inputs = Inputs::find(&args.paths, args.accounts.as_deref()).map_err(Failure::unreadable)?;
     let outcome = hunt(&inputs, args.run, args.format)?;
     tell_what_was_read(&outcome);
-    readable(&outcome.exchanges, args.run)?;
+    readable(&outcome, args)?;
     if let Some(path) = &args.campaigns_out {
         let mut bytes = Vec::new();
         campaigns_file::write(&outcome.findings, &mut bytes).map_err(|error| Failure::unwritable(path, &error))?;
@@ -89,18 +89,23 @@ pub(crate) fn tell_what_was_read(outcome: &Outcome) {
 }
 
 /// Whether enough could be read.
-fn readable(read: &ReadReport, run: Run) -> Result<(), Failure> {
-    if read.records == 0 && (read.bad_lines > 0 || !read.broken_sources.is_empty()) {
+fn readable(outcome: &Outcome, args: &Hunt) -> Result<(), Failure> {
+    let nothing = |read: &ReadReport| read.records == 0 && (read.bad_lines > 0 || !read.broken_sources.is_empty());
+    let read = &outcome.exchanges;
+    if nothing(read) {
         return Err(Failure::bad_input(
             "no line could be read as an exchange; if the format is known, name it by --format",
         ));
     }
-    if read.bad_share() > run.bad_lines_max {
+    if let Some(path) = args.accounts.as_deref().filter(|_| nothing(&outcome.accounts)) {
+        return Err(Failure::bad_input(format!("no line of `{}` could be read as an account fact", path.display())));
+    }
+    if read.bad_share() > args.run.bad_lines_max {
         return Err(Failure::bad_input(format!(
             "{} of {} lines could not be read, more than --bad-lines-max {} allows",
             read.bad_lines,
             read.bad_lines + read.records,
-            run.bad_lines_max
+            args.run.bad_lines_max
         )));
     }
     Ok(())

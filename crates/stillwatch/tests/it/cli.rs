@@ -1,68 +1,706 @@
-//! The program as a person meets it: what is typed, what is printed, and the exit code.
+//! The program as a person or a script meets it: exit codes, what is said where, and that nothing counts but records and
+//! flags.
+//!
+//! Every test runs the binary, on traffic that the binary itself simulates: a campaign that stands out, and honest
+//! customers only. It is simulated once for all tests of a process; each test then writes what it needs into a folder of
+//! its own, which goes when the test ends. No run may take longer than [`WAITS_MAX`] waits.
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::io::Write;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::io::{Read, Write};
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
 use std::sync::OnceLock;
+use std::thread;
+use std::time::Duration;
 
-use serde_json::Value;
+use exchange::Time;
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+use serde_json::{Value, json};
 
-const NOTHING: i32 = 0;
-const FOUND: i32 = 10;
-const USAGE: i32 = 2;
-const UNREADABLE: i32 = 65;
+// Exit codes.
 
-/// What a run of the program came to.
-struct Ran {
-    code: i32,
-    out: String,
-    err: String,
+#[test]
+fn exit_codes_are_those_that_the_help_names() {
+    let help = run(&["--help"]);
+    assert_eq!(help.code, 0);
+    assert!(
+        help.stdout
+            .contains("Exit codes: 0 nothing found, 10 campaigns found, 2 wrong usage, 65 input that cannot be read.")
+    );
 }
 
-impl Ran {
-    fn json(&self) -> Value {
-        serde_json::from_str(&self.out).expect("JSON on standard output")
+#[test]
+fn found_campaigns_end_with_10() {
+    let folder = Folder::new("found");
+    let hunted = run(&["hunt", &hydra().write_to(&folder)]);
+    assert_eq!(hunted.code, 10, "{hunted:?}");
+    assert!(hunted.stdout.starts_with("1 campaign was found: "), "{}", hunted.stdout);
+    assert_eq!(hunted.stderr, "");
+}
+
+#[test]
+fn honest_traffic_ends_with_0() {
+    let folder = Folder::new("honest");
+    let hunted = run(&["hunt", &honest().write_to(&folder)]);
+    assert_eq!(hunted.code, 0, "{hunted:?}");
+    assert!(hunted.stdout.starts_with("No campaign was found in "), "{}", hunted.stdout);
+    assert_eq!(hunted.stderr, "");
+}
+
+#[test]
+fn wrong_usage_ends_with_2() {
+    let folder = Folder::new("usage");
+    let log = folder.file("log.jsonl", THREE_RECORDS);
+    let out = folder.path("out");
+    let cases: [(&[&str], &str); 13] = [
+        (&[], "Usage: stillwatch"),
+        (&["hnt"], "'hnt'"),
+        (&["hunt"], "<PATH>"),
+        (&["hunt", &log, "--quiet"], "'--quiet'"),
+        (&["hunt", &log, "--format", "csv"], "'csv'"),
+        (&["hunt", &log, "--alpha", "0"], "'--alpha <LEVEL>'"),
+        (&["hunt", &log, "--threads", "0"], "'--threads <N>'"),
+        (&["hunt", &log, "--bad-lines-max", "1.1"], "'--bad-lines-max <SHARE>'"),
+        (&["simulate", "hydra"], "--out DIR"),
+        (&["simulate", "hidra", "--out", &out], "`hidra`"),
+        (&["simulate", "--out", &out, "--set", "acounts=3"], "`acounts`"),
+        (&["simulate", "--out", &out, "--set", "cover=2"], "cover"),
+        (&["evaluate"], "<DIR>"),
+    ];
+    for (args, named) in cases {
+        let ran = run(args);
+        assert_eq!(ran.code, 2, "{args:?} {ran:?}");
+        assert!(ran.stderr.contains(named), "{args:?} does not say `{named}`: {}", ran.stderr);
+        assert_eq!(ran.stdout, "", "{args:?}");
+    }
+    assert!(!folder.0.join("out").exists(), "wrong usage wrote something");
+}
+
+#[test]
+fn unreadable_input_ends_with_65_and_is_named() {
+    let folder = Folder::new("unreadable");
+    let log = folder.file("log.jsonl", THREE_RECORDS);
+    let missing = folder.path("missing.jsonl");
+    let garbage = folder.file("garbage.jsonl", "no record\nnone either\n");
+    let binary = folder.file("binary.jsonl", [0xff, 0xfe, 0, 1, b'\n']);
+    let facts = folder.file("facts.jsonl", r#"{"time":"2026-07-20T11:00:00Z","account":"a","plan":"free"}"#);
+    let broken = folder.file("broken.jsonl.gz", &gzip(THREE_RECORDS.as_bytes())[..12]);
+    let labels = folder.file("only/labels.jsonl", r#"{"account":"a","campaign":null}"#);
+    let only_labels = folder.path("only");
+    let beyond = folder.path("missing/found.jsonl");
+    let cases: [(&[&str], &str); 12] = [
+        (&[&missing], &missing),
+        (&[&log, &missing], &missing),
+        (&[&log, "--accounts", &missing], &missing),
+        (&[&garbage], &garbage),
+        (&[&log, "--format", "otlp"], &log),
+        (&[&binary], &binary),
+        (&[&facts], &facts),
+        (&[&broken], &broken),
+        (&[&labels], &labels),
+        (&[&only_labels], &only_labels),
+        (&[&log, "--campaigns-out", &beyond], &beyond),
+        (&[&log, "--report", &beyond], &beyond),
+    ];
+    for (args, named) in cases {
+        let hunted = run(&[&["hunt"], args].concat());
+        assert_eq!(hunted.code, 65, "{args:?} {hunted:?}");
+        assert!(hunted.stderr.contains(named), "{args:?} does not name `{named}`: {}", hunted.stderr);
+        assert!(hunted.stderr.lines().last().is_some_and(|line| line.starts_with("stillwatch: ")), "{hunted:?}");
+        assert_eq!(hunted.stdout, "", "{args:?}");
+    }
+    let piped = run_on(&["hunt", "-"], b"no record\n");
+    assert_eq!(piped.code, 65, "{piped:?}");
+    assert!(piped.stderr.contains("standard input:1: "), "{}", piped.stderr);
+}
+
+#[test]
+fn account_facts_that_cannot_be_read_end_with_65() {
+    let folder = Folder::new("facts");
+    let log = folder.file("log.jsonl", THREE_RECORDS);
+    let garbage = folder.file("facts.jsonl", "no fact\n");
+    for accounts in [garbage, folder.path("")] {
+        let hunted = run(&["hunt", &log, "--accounts", &accounts]);
+        assert!(hunted.stderr.contains(&accounts), "{hunted:?}");
+        assert_eq!(hunted.code, 65, "{hunted:?}");
     }
 }
 
-impl From<Output> for Ran {
-    fn from(output: Output) -> Ran {
-        Ran {
-            code: output.status.code().expect("an exit code"),
-            out: String::from_utf8(output.stdout).expect("UTF-8 on standard output"),
-            err: String::from_utf8(output.stderr).expect("UTF-8 on standard error"),
+// The same records and flags give the same findings.
+
+#[test]
+fn any_number_of_threads_gives_the_same_bytes() {
+    let folder = Folder::new("threads");
+    let log = hydra().write_to(&folder);
+    let (found, page) = (folder.path("found"), folder.path("page.html"));
+    let outputs = ["1", "2", "5"].map(|threads| {
+        let hunt = ["hunt", &log, "--threads", threads, "--campaigns-out", &found, "--report", &page];
+        let (shown, written) = (run(&hunt), run(&[&hunt[..], &["--json"]].concat()));
+        assert_eq!((shown.code, written.code), (10, 10), "{shown:?}");
+        (shown.stdout, written.stdout, read(&found), read(&page))
+    });
+    let [one, two, five] = outputs;
+    assert!(one == two, "two threads differ from one");
+    assert!(one == five, "five threads differ from one");
+    assert_eq!(one.1, hydra().findings(), "as many threads as there are cores");
+}
+
+#[test]
+fn compressed_piped_or_split_the_log_gives_the_same() {
+    let folder = Folder::new("kinds");
+    let traffic = hydra();
+    let plain = traffic.exchanges.as_bytes();
+    let (gz, zst) = (gzip(plain), zstd::encode_all(plain, 3).expect("memory takes it"));
+    let accounts = folder.file("facts/accounts.jsonl", &traffic.accounts);
+    let (first, second) = traffic.exchanges.split_at(after_line(&traffic.exchanges, 3000));
+    folder.file("split/a.jsonl", second);
+    folder.file("split/b.jsonl", first);
+    let found = folder.path("found.jsonl");
+    let mut written = BTreeSet::new();
+    let mut same = |path: &str, input: &[u8], what: &str| {
+        let hunted = run_on(&["hunt", path, "--accounts", &accounts, "--json", "--campaigns-out", &found], input);
+        assert_eq!(hunted.code, 10, "{what}: {}", hunted.stderr);
+        assert!(hunted.stdout == traffic.findings(), "{what} gives other findings");
+        written.insert(read(&found));
+    };
+    same(&folder.file("plain/log.jsonl", plain), b"", "plain");
+    same(&folder.file("gz/log.jsonl.gz", &gz), b"", "gzip");
+    same(&folder.file("zst/log.jsonl.zst", &zst), b"", "zstd");
+    same(&folder.path("split"), b"", "two files");
+    same("-", plain, "a pipe");
+    same("-", &gz, "a pipe of gzip");
+    same("-", &zst, "a pipe of zstd");
+    assert_eq!(written.len(), 1, "--campaigns-out differs");
+}
+
+#[test]
+fn a_file_named_twice_is_read_once() {
+    let folder = Folder::new("twice");
+    let log = folder.file("log.jsonl", THREE_RECORDS);
+    for paths in [[&log, &log], [&folder.path(""), &log]] {
+        let hunted = run(&["hunt", paths[0], paths[1], "--json"]);
+        assert_eq!(hunted.json()["read"]["exchanges"], 3, "{paths:?}");
+    }
+}
+
+// Labels are for scoring.
+
+#[test]
+fn labels_are_never_read() {
+    let folder = Folder::new("labels");
+    let log = hydra().write_to(&folder);
+    let unchanged = |what: &str| {
+        let hunted = run(&["hunt", &log, "--json"]);
+        assert_eq!((hunted.code, hunted.stderr.as_str()), (10, ""), "{what}");
+        assert!(hunted.stdout == hydra().findings(), "labels that are {what} change the findings");
+    };
+    unchanged("absent");
+    let labels = folder.file("log/labels.jsonl", &hydra().labels);
+    unchanged("right");
+    folder.file("log/labels.jsonl", "garbage\u{0}\n{");
+    folder.file("log/labels.jsonl.zst", "garbage");
+    unchanged("garbage");
+    // Exchanges in the place of labels would count if they were read.
+    folder.file("log/labels.jsonl", &hydra().exchanges);
+    unchanged("exchanges");
+    let named = run(&["hunt", &folder.path("log/exchanges.jsonl"), &labels, "--json"]);
+    assert!(named.stdout == hydra().findings(), "labels that are named are read");
+}
+
+/// Opening a pipe that nobody writes to never ends, so a hunt that ends has not opened it.
+#[cfg(unix)]
+#[test]
+fn labels_are_not_even_opened() {
+    let folder = Folder::new("fifo");
+    let log = hydra().write_to(&folder);
+    let made = Command::new("mkfifo").arg(folder.path("log/labels.jsonl")).status();
+    assert!(made.is_ok_and(|status| status.success()), "mkfifo");
+    for path in [log, folder.path("log/exchanges.jsonl")] {
+        let hunted = run(&["hunt", &path, "--json"]);
+        assert!(hunted.stdout == hydra().findings(), "{path}");
+    }
+}
+
+// Lines that cannot be read.
+
+#[test]
+fn a_broken_line_is_told_and_changes_nothing_else() {
+    let folder = Folder::new("broken");
+    let before = after_line(&hydra().exchanges, 3000);
+    for (broken, reason) in [
+        (&b"{\"time\":\"2026-07-20T12:00"[..], "not JSON: "),
+        (b"\xff\xfe", "not UTF-8 at byte 1"),
+        (br#"{"time":"2026-07-20T12:00:00Z","request":{}}"#, "`account` is missing"),
+        (br#"{"time":"2026-07-20T12:00:00Z","account":{},"request":{}}"#, "`account` is an object"),
+        (
+            br#"{"time":"2199-07-20T12:00:00Z","account":"a","request":{}}"#,
+            "`time` is `2199-07-20T12:00:00Z`, more than 24 hours ahead",
+        ),
+    ] {
+        let (first, second) = hydra().exchanges.as_bytes().split_at(before);
+        let log = hydra().write_to(&folder);
+        let path = folder.file("log/exchanges.jsonl", [first, broken, b"\n", second].concat());
+        let hunted = run(&["hunt", &log, "--json"]);
+        assert_eq!(hunted.code, 10, "{hunted:?}");
+        let told = format!("skipped {path}:3001: {reason}");
+        assert!(hunted.stderr.starts_with(&told) && hunted.stderr.lines().count() == 1, "{told}: {}", hunted.stderr);
+        let mut document = hunted.json();
+        assert_eq!(document["read"]["bad_lines"], 1);
+        document["read"]["bad_lines"] = json!(0);
+        assert!(document == parsed(hydra().findings()), "`{reason}` changes the findings");
+    }
+}
+
+#[test]
+fn a_broken_line_among_account_facts_is_told_too() {
+    let folder = Folder::new("broken-facts");
+    let log = hydra().write_to(&folder);
+    let path = folder.file("log/accounts.jsonl", format!("{}{{\n", hydra().accounts));
+    let hunted = run(&["hunt", &log, "--json"]);
+    let line = hydra().accounts.lines().count() + 1;
+    assert!(hunted.stderr.starts_with(&format!("skipped {path}:{line}: not JSON: ")), "{}", hunted.stderr);
+    let mut document = hunted.json();
+    assert_eq!((hunted.code, &document["read"]["bad_account_lines"]), (10, &json!(1)));
+    document["read"]["bad_account_lines"] = json!(0);
+    assert!(document == parsed(hydra().findings()), "a broken account fact changes the findings");
+}
+
+#[test]
+fn many_broken_lines_are_counted_and_some_shown() {
+    let folder = Folder::new("many");
+    let log = folder.file("log.jsonl", format!("{THREE_RECORDS}{}", "{\n".repeat(25)));
+    let hunted = run(&["hunt", &log, "--json"]);
+    assert_eq!((hunted.code, &hunted.json()["read"]["bad_lines"]), (0, &json!(25)));
+    let lines: Vec<&str> = hunted.stderr.lines().collect();
+    assert_eq!(lines.len(), 11, "{lines:#?}");
+    assert!(lines[0].starts_with(&format!("skipped {log}:4: ")), "{lines:#?}");
+    assert!(lines[9].starts_with(&format!("skipped {log}:13: ")), "{lines:#?}");
+    assert_eq!(lines[10], "skipped 15 more lines of exchanges");
+}
+
+#[test]
+fn more_bad_lines_than_allowed_end_with_65() {
+    let folder = Folder::new("share");
+    let log = folder.file("log.jsonl", format!("{THREE_RECORDS}{{\n"));
+    let (found, page) = (folder.path("found.jsonl"), folder.path("page.html"));
+    let allowing =
+        |share| run(&["hunt", &log, "--bad-lines-max", share, "--campaigns-out", &found, "--report", &page, "--json"]);
+    let beyond = allowing("0.249");
+    assert_eq!((beyond.code, beyond.stdout.as_str()), (65, ""), "{beyond:?}");
+    assert!(
+        beyond.stderr.ends_with("1 of 4 lines could not be read, more than --bad-lines-max 0.249 allows\n"),
+        "{}",
+        beyond.stderr
+    );
+    assert!(beyond.stderr.contains(&format!("{log}:4: ")), "{}", beyond.stderr);
+    assert!(!folder.0.join("found.jsonl").exists() && !folder.0.join("page.html").exists(), "half a result is written");
+    let limit = allowing("0.25");
+    assert_eq!((limit.code, &limit.json()["read"]["bad_lines"]), (0, &json!(1)), "{limit:?}");
+    assert!(folder.0.join("found.jsonl").exists() && folder.0.join("page.html").exists());
+}
+
+#[test]
+fn a_campaign_is_not_told_when_too_much_could_not_be_read() {
+    let folder = Folder::new("share-found");
+    let log = hydra().write_to(&folder);
+    folder.file("log/zz.jsonl", "{\n");
+    let lines = hydra().exchanges.lines().count() + 1;
+    let hunt = |share: f64| run(&["hunt", &log, "--json", "--bad-lines-max", &share.to_string()]);
+    let limit = hunt(1.0 / lines as f64);
+    assert_eq!(limit.code, 10, "{limit:?}");
+    let beyond = hunt(0.99 / lines as f64);
+    assert_eq!((beyond.code, beyond.stdout.as_str()), (65, ""), "{beyond:?}");
+}
+
+// Little to read.
+
+#[test]
+fn an_empty_log_says_that_nothing_was_read() {
+    let folder = Folder::new("empty");
+    let (empty, blank) = (folder.file("empty.jsonl", ""), folder.file("blank.jsonl", "\n  \r\n\n"));
+    let (gz, page) = (folder.file("empty.jsonl.gz", gzip(b"")), folder.path("page.html"));
+    for path in [empty.as_str(), &blank, &gz, "-"] {
+        let shown = run(&["hunt", path, "--report", &page]);
+        assert_eq!((shown.code, shown.stderr.as_str()), (0, ""), "{path}: {shown:?}");
+        assert!(shown.stdout.starts_with("No exchange was read"), "{path}: {}", shown.stdout);
+        assert!(read(&page).contains("No exchange was read"), "{path}: the report does not say so");
+        let document = run(&["hunt", path, "--json"]).json();
+        assert_eq!((&document["read"]["exchanges"], &document["campaigns"]), (&json!(0), &json!([])), "{path}");
+    }
+}
+
+/// All requests of the campaign, from one account: it takes several to act together.
+#[test]
+fn one_account_alone_is_no_campaign() {
+    let folder = Folder::new("alone");
+    let members = hydra().campaign_accounts();
+    let theirs = |record: &mut Value| {
+        let hers = record["account"].as_str().is_some_and(|account| members.contains(account));
+        record["account"] = json!("acc_alone");
+        hers
+    };
+    let log = folder.file("log.jsonl", rewritten(&hydra().exchanges, theirs));
+    let hunted = run(&["hunt", &log, "--json"]);
+    let document = hunted.json();
+    assert_eq!((hunted.code, &document["campaigns"]), (0, &json!([])), "{}", hunted.stdout);
+    assert_eq!(document["population"]["accounts"], 1);
+    assert!(document["read"]["exchanges"].as_u64().is_some_and(|exchanges| exchanges > 500), "{}", document["read"]);
+}
+
+// Missing fields count neither for nor against anybody, and are named.
+
+#[test]
+fn what_is_not_logged_is_named_and_held_against_nobody() {
+    let folder = Folder::new("bare");
+    let bare = |record: &mut Value| {
+        *record = json!({
+            "time": record["time"], "account": record["account"], "request": {"messages": record["request"]["messages"]},
+        });
+        true
+    };
+    assert_eq!(parsed(hydra().findings())["blind_spots"], json!([]), "everything is in the log");
+    for (name, traffic) in [("hydra", hydra()), ("honest", honest())] {
+        let log = folder.file(&format!("{name}.jsonl"), rewritten(&traffic.exchanges, bare));
+        let hunted = run(&["hunt", &log, "--json"]);
+        assert!(matches!(hunted.code, 0 | 10) && hunted.stderr.is_empty(), "{hunted:?}");
+        let document = hunted.json();
+        assert_eq!((&document["read"]["bad_lines"], &document["read"]["account_facts"]), (&json!(0), &json!(0)));
+        let spots = document["blind_spots"].to_string();
+        for missing in ["payment", "mail domain", "address", "software", "settings", "Sign-up"] {
+            assert!(spots.contains(missing), "`{missing}` is not among the blind spots: {spots}");
+        }
+        let reported = members(&document);
+        let accused: Vec<_> = reported.difference(&traffic.campaign_accounts()).cloned().collect();
+        assert_eq!(accused, [""; 0], "honest accounts of {name}");
+    }
+}
+
+#[test]
+fn only_what_is_missing_is_named() {
+    let folder = Folder::new("no-client");
+    let log = hydra().write_to(&folder);
+    let without = |record: &mut Value| record.as_object_mut().is_some_and(|record| record.remove("client").is_some());
+    folder.file("log/exchanges.jsonl", rewritten(&hydra().exchanges, without));
+    let spots = run(&["hunt", &log, "--json"]).json()["blind_spots"].to_string();
+    for (named, word) in [(true, "address"), (true, "software"), (false, "payment"), (false, "Sign-up")] {
+        assert_eq!(spots.contains(word), named, "`{word}` in {spots}");
+    }
+}
+
+#[test]
+fn a_log_without_prompts_says_so() {
+    let folder = Folder::new("no-prompts");
+    let log = hydra().write_to(&folder);
+    let without = |record: &mut Value| {
+        record["request"] = json!({"params": record["request"]["params"]});
+        true
+    };
+    folder.file("log/exchanges.jsonl", rewritten(&hydra().exchanges, without));
+    let spots = run(&["hunt", &log, "--json"]).json()["blind_spots"].to_string();
+    assert!(["prompt", "text", "template"].iter().any(|word| spots.contains(word)), "{spots}");
+}
+
+// What goes to a pipe is text.
+
+#[test]
+fn a_pipe_gets_no_progress_bar_and_no_colour() {
+    let folder = Folder::new("pipe");
+    let log = hydra().write_to(&folder);
+    folder.file("log/labels.jsonl", &hydra().labels);
+    folder.file("log/zz.jsonl", "{\n");
+    let (page, out) = (folder.path("page.html"), folder.path("out"));
+    let cases: [&[&str]; 7] = [
+        &["hunt", &log, "--report", &page],
+        &["hunt", &log, "--json"],
+        &["hunt", "-"],
+        &["hunt", "--nonsense"],
+        &["evaluate", &log],
+        &["simulate", "--out", &out, "--set", "days=1", "--set", "honest=20", "--set", "accounts=9"],
+        &["hunt", &out, "--format", "litellm"],
+    ];
+    for args in cases {
+        let ran = run_on(args, hydra().exchanges.as_bytes());
+        ran.is_plain(&format!("{args:?}"));
+    }
+}
+
+#[test]
+fn hostile_records_cannot_reach_the_terminal() {
+    let folder = Folder::new("hostile");
+    let hostile = |record: &mut Value| {
+        let account = record["account"].as_str().map(|account| format!("\u{1b}[31m\r{account}\u{202e}"));
+        record["account"] = json!(account);
+        record["request"]["system"] = json!("\u{1b}]0;owned\u{7}\u{9b}2J");
+        true
+    };
+    let log = folder.file("log.jsonl", rewritten(&hydra().exchanges, hostile));
+    folder
+        .file("more.jsonl", "{\"time\":\"\\u001b[2J\",\"account\":\"a\",\"request\":{}}\n\u{1b}[2J\u{9b}\r\u{202e}\n");
+    let hunted = run(&["hunt", &folder.path("")]);
+    hunted.is_plain("hunt");
+    assert!(hunted.stdout.contains("acc_"), "no account was shown, so nothing was tested: {}", hunted.stdout);
+    assert!(hunted.stderr.contains("`time` is "), "{}", hunted.stderr);
+    let page = folder.path("page.html");
+    run(&["hunt", &log, "--report", &page]).is_plain("report");
+    let page = read(&page);
+    assert!(page.contains("acc_") && !page.contains(['\u{1b}', '\u{7}', '\u{9b}', '\r', '\u{202e}']), "the report");
+}
+
+#[cfg(unix)]
+#[test]
+fn names_of_files_cannot_reach_the_terminal() {
+    let folder = Folder::new("names");
+    folder.file("log.jsonl", THREE_RECORDS);
+    // A link that leads nowhere can be read by nobody, not even by root.
+    std::os::unix::fs::symlink("nowhere", folder.path("\u{1b}[2J\r\u{202e}.jsonl")).expect("a link");
+    let hunted = run(&["hunt", &folder.path("")]);
+    assert_eq!(hunted.code, 65, "{hunted:?}");
+    hunted.is_plain("an error");
+}
+
+// Campaigns for other tools.
+
+/// A line of `--campaigns-out`: exactly these fields in exactly this order, or it is not written back as it was.
+#[derive(Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+struct Line {
+    campaign: String,
+    detected_at: String,
+    first_seen: String,
+    last_seen: String,
+    exchanges: u64,
+    accounts: Vec<Account>,
+    capabilities: Vec<String>,
+    evidence: Vec<Evidence>,
+    log10_e: Box<RawValue>,
+    operator: String,
+    frozen_at: String,
+}
+
+#[derive(Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+struct Account {
+    account: String,
+    probability: Box<RawValue>,
+}
+
+#[derive(Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+struct Evidence {
+    family: String,
+    log10_e: Box<RawValue>,
+    text: String,
+}
+
+#[test]
+fn campaigns_are_written_with_the_fields_of_the_format() {
+    let folder = Folder::new("campaigns");
+    let (out, found) = (folder.path("traffic"), folder.path("found.jsonl"));
+    let knobs = ["--set", "days=2", "--set", "honest=150", "--set", "accounts=50", "--set", "requests=10"];
+    assert_eq!(run(&[&["simulate", "mixed", "--out", &out], &knobs[..]].concat()).code, 0);
+    let hunted = run(&["hunt", &out, "--json", "--campaigns-out", &found]);
+    assert_eq!(hunted.code, 10, "{}", hunted.stderr);
+    let document = hunted.json();
+    let campaigns = document["campaigns"].as_array().unwrap();
+    let written = read(&found);
+    assert!(campaigns.len() > 1, "one campaign has no order");
+    assert_eq!(written.lines().count(), campaigns.len());
+    assert!(written.ends_with('\n'));
+    let mut surer = f64::INFINITY;
+    for (text, campaign) in written.lines().zip(campaigns) {
+        let line: Line = serde_json::from_str(text).unwrap_or_else(|error| panic!("{error}: {text}"));
+        assert_eq!(serde_json::to_string(&line).unwrap(), text, "fields and their order");
+
+        let [detected, first, last, frozen] =
+            [&line.detected_at, &line.first_seen, &line.last_seen, &line.frozen_at].map(|time| time.parse().unwrap());
+        let _: Time = first;
+        assert!(first <= frozen && frozen <= detected && detected <= last, "{text}");
+        let members = line.accounts.iter().map(|account| number(&account.probability));
+        assert!(members.is_sorted_by(|a, b| a >= b), "surest first: {text}");
+        assert!(line.accounts.iter().all(|a| (0.0..=1.0).contains(&number(&a.probability))), "{text}");
+        assert!(line.accounts.iter().filter(|a| number(&a.probability) >= 0.5).count() > 1, "{text}");
+        let names: BTreeSet<&str> = line.accounts.iter().map(|account| account.account.as_str()).collect();
+        assert_eq!(names.len(), line.accounts.len(), "an account is there once: {text}");
+        assert!(line.exchanges > 0 && !line.capabilities.is_empty() && !line.operator.is_empty(), "{text}");
+        assert!(!line.evidence.is_empty() && line.evidence.iter().all(|e| e.text.ends_with('.')), "{text}");
+        assert!(line.evidence.iter().all(|e| FAMILIES.contains(&e.family.as_str())), "{text}");
+        assert!(line.evidence.iter().all(|e| number(&e.log10_e).is_finite()), "{text}");
+        assert!(number(&line.log10_e) > 2.0 && number(&line.log10_e) <= surer, "surest first: {text}");
+        surer = number(&line.log10_e);
+
+        // What `--json` says of the same campaign.
+        let line = parsed(text);
+        assert_eq!(line["campaign"], campaign["id"]);
+        for field in ["detected_at", "first_seen", "last_seen", "exchanges", "capabilities", "log10_e", "operator"] {
+            assert_eq!(line[field], campaign[field], "{field}");
+        }
+        assert_eq!(line["frozen_at"], campaign["frozen_at"]);
+        for (list, fields) in
+            [("accounts", &["account", "probability"][..]), ("evidence", &["family", "log10_e", "text"])]
+        {
+            let (ours, theirs) = (line[list].as_array().unwrap(), campaign[list].as_array().unwrap());
+            assert_eq!(ours.len(), theirs.len(), "{list}");
+            for (ours, theirs) in ours.iter().zip(theirs) {
+                assert!(fields.iter().all(|field| ours[field] == theirs[field]), "{ours} {theirs}");
+            }
         }
     }
 }
 
-fn program() -> Command {
-    Command::new(env!("CARGO_BIN_EXE_stillwatch"))
+#[test]
+fn no_campaign_is_an_empty_file() {
+    let folder = Folder::new("no-campaign");
+    let log = folder.file("log.jsonl", THREE_RECORDS);
+    let found = folder.file("found.txt", "from an earlier run\n");
+    assert_eq!(run(&["hunt", &log, "--campaigns-out", &found]).code, 0);
+    assert_eq!(read(&found), "");
 }
 
-fn run<S: AsRef<std::ffi::OsStr>>(args: impl IntoIterator<Item = S>) -> Ran {
-    program().args(args).stdin(Stdio::null()).output().expect("the program runs").into()
+#[test]
+fn what_was_written_can_be_scored() {
+    let folder = Folder::new("scored");
+    let log = hydra().write_to(&folder);
+    folder.file("log/labels.jsonl", &hydra().labels);
+    let found = folder.path("found.jsonl");
+    assert_eq!(run(&["hunt", &log, "--campaigns-out", &found]).code, 10);
+    let (written, hunted) =
+        (run(&["evaluate", &log, "--campaigns", &found, "--json"]), run(&["evaluate", &log, "--json"]));
+    assert_eq!(written.json()["found"], 1, "{}", written.stdout);
+    assert_eq!(written.stdout, hunted.stdout);
 }
 
-/// A folder that goes with the test.
+#[test]
+fn the_report_says_who_since_when_and_why() {
+    let folder = Folder::new("report");
+    let log = hydra().write_to(&folder);
+    let page = folder.path("page.html");
+    assert_eq!(run(&["hunt", &log, "--report", &page]).code, 10);
+    let page = read(&page);
+    for part in ["1 campaign was found", "Why: the evidence", "The template", "What was not observed", "<svg"] {
+        assert!(page.contains(part), "{part}");
+    }
+}
+
+#[test]
+fn help_teaches() {
+    assert!(run(&["hunt", "--help"]).stdout.contains("Examples"));
+    let list = run(&["simulate", "list"]).stdout;
+    assert!(list.contains("own-infrastructure") && list.contains("requests"), "{list}");
+}
+
+// Streams that end too early.
+
+#[test]
+fn what_comes_before_the_end_of_a_truncated_stream_is_hunted() {
+    let folder = Folder::new("truncated");
+    let traffic = hydra();
+    let plain = traffic.exchanges.as_bytes();
+    let accounts = folder.file("facts/accounts.jsonl", &traffic.accounts);
+    let zst = zstd::encode_all(plain, 3).expect("memory takes it");
+    for (name, bytes) in [("log.jsonl.gz", gzip(plain)), ("log.jsonl.zst", zst)] {
+        let cut = folder.file(name, &bytes[..bytes.len() / 20 * 19]);
+        let hunted = run(&["hunt", &cut, "--accounts", &accounts, "--json"]);
+        assert_eq!(hunted.code, 10, "{name}: {}", hunted.stderr);
+        let told = format!("incomplete: {cut}: truncated: ");
+        assert!(hunted.stderr.lines().any(|line| line.starts_with(&told)), "{name}: {}", hunted.stderr);
+        let document = hunted.json();
+        assert!(document["read"]["incomplete"].to_string().contains(name), "{}", document["read"]);
+        // At most the line that was cut off is broken.
+        assert!(document["read"]["bad_lines"].as_u64().is_some_and(|bad| bad <= 1), "{}", document["read"]);
+
+        // The same as of a log that ends there.
+        let lines = usize::try_from(document["read"]["exchanges"].as_u64().unwrap()).unwrap();
+        let all = traffic.exchanges.lines().count();
+        assert!(lines > all / 10 * 8 && lines < all, "{name}: {lines} of {all}");
+        let whole = folder.file("whole.jsonl", &traffic.exchanges[..after_line(&traffic.exchanges, lines)]);
+        let whole = run(&["hunt", &whole, "--accounts", &accounts, "--json"]).json();
+        for part in ["campaigns", "cleared", "population", "blind_spots", "guarantee", "limits_reached"] {
+            assert!(document[part] == whole[part], "{name}: {part} differs");
+        }
+    }
+}
+
+// What the tests above are made of.
+
+/// Traffic, as text.
+struct Traffic {
+    exchanges: String,
+    accounts: String,
+    labels: String,
+    findings: OnceLock<String>,
+}
+
+/// A campaign that stands out, in two days.
+fn hydra() -> &'static Traffic {
+    static HYDRA: OnceLock<Traffic> = OnceLock::new();
+    HYDRA.get_or_init(|| Traffic::simulated("hydra", &["days=2", "honest=150", "accounts=60", "requests=10"]))
+}
+
+/// Honest customers only, in two days.
+fn honest() -> &'static Traffic {
+    static HONEST: OnceLock<Traffic> = OnceLock::new();
+    HONEST.get_or_init(|| Traffic::simulated("honest", &["days=2", "honest=100"]))
+}
+
+impl Traffic {
+    fn simulated(scenario: &str, knobs: &[&str]) -> Traffic {
+        let folder = Folder::new(&format!("simulated-{scenario}"));
+        let out = folder.path("");
+        let mut args = vec!["simulate", scenario, "--out", &out];
+        knobs.iter().for_each(|knob| args.extend(["--set", knob]));
+        let simulated = run(&args);
+        assert_eq!(simulated.code, 0, "{simulated:?}");
+        let [exchanges, accounts, labels] =
+            ["exchanges", "accounts", "labels"].map(|name| read(&folder.path(&format!("{name}.jsonl"))));
+        Traffic { exchanges, accounts, labels, findings: OnceLock::new() }
+    }
+
+    /// Writes a folder `log` with exchanges and accounts in it, and without labels.
+    fn write_to(&self, folder: &Folder) -> String {
+        folder.file("log/exchanges.jsonl", &self.exchanges);
+        folder.file("log/accounts.jsonl", &self.accounts);
+        folder.path("log")
+    }
+
+    /// What `--json` prints of it.
+    fn findings(&self) -> &str {
+        self.findings.get_or_init(|| {
+            let folder = Folder::new("findings");
+            let hunted = run(&["hunt", &self.write_to(&folder), "--json"]);
+            assert_eq!((hunted.code, hunted.stderr.as_str()), (10, ""));
+            hunted.stdout
+        })
+    }
+
+    /// The accounts that are labelled as belonging to a campaign.
+    fn campaign_accounts(&self) -> BTreeSet<String> {
+        let labels = self.labels.lines().map(parsed);
+        let theirs = labels.filter(|label| label.get("campaign").is_some_and(Value::is_string));
+        theirs.filter_map(|label| label.get("account")?.as_str().map(str::to_owned)).collect()
+    }
+}
+
+/// A folder of one test, which goes with it.
 struct Folder(PathBuf);
 
 impl Folder {
-    fn new(name: &str) -> Folder {
-        let path = std::env::temp_dir().join(format!("stillwatch-cli-{}-{name}", std::process::id()));
-        fs::create_dir_all(&path).expect("a folder for the test");
+    fn new(test: &str) -> Folder {
+        let path = std::env::temp_dir().join(format!("stillwatch-cli-{}-{test}", std::process::id()));
+        fs::create_dir_all(&path).expect("a folder");
         Folder(path)
     }
 
-    fn write(&self, name: &str, bytes: impl AsRef<[u8]>) -> String {
-        let path = self.0.join(name);
-        fs::write(&path, bytes).expect("a file for the test");
-        path.display().to_string()
+    fn path(&self, name: &str) -> String {
+        self.0.join(name).into_os_string().into_string().expect("a folder for temporary files in UTF-8")
     }
 
-    fn path(&self) -> &str {
-        self.0.to_str().expect("a path in UTF-8")
+    fn file(&self, name: &str, bytes: impl AsRef<[u8]>) -> String {
+        let path = self.0.join(name);
+        fs::create_dir_all(path.parent().expect("a folder")).expect("a folder");
+        fs::write(path, bytes).expect("a file");
+        self.path(name)
     }
 }
 
@@ -72,287 +710,129 @@ impl Drop for Folder {
     }
 }
 
-/// Simulated traffic.
-struct Traffic {
-    exchanges: String,
-    accounts: String,
-    labels: String,
+/// How a run ended and what it said.
+#[derive(Debug)]
+struct Ran {
+    code: i32,
+    stdout: String,
+    stderr: String,
 }
 
-impl Traffic {
-    fn simulate(scenario: &str, knobs: &[&str]) -> Traffic {
-        let folder = Folder::new(scenario);
-        let mut args = vec!["simulate", scenario, "--out", folder.path(), "--scale", "0.2", "--set", "days=1"];
-        knobs.iter().for_each(|knob| args.extend(["--set", knob]));
-        assert_eq!(run(args).code, 0);
-        let read = |name: &str| fs::read_to_string(folder.0.join(name)).expect("a simulated file");
-        Traffic { exchanges: read("exchanges.jsonl"), accounts: read("accounts.jsonl"), labels: read("labels.jsonl") }
+impl Ran {
+    /// What it printed, as JSON.
+    fn json(&self) -> Value {
+        parsed(&self.stdout)
     }
 
-    /// Writes all of it to a folder of its own.
-    fn folder(&self, name: &str) -> Folder {
-        let folder = Folder::new(name);
-        folder.write("exchanges.jsonl", &self.exchanges);
-        folder.write("accounts.jsonl", &self.accounts);
-        folder.write("labels.jsonl", &self.labels);
-        folder
+    /// Checks that it printed text only: nothing that moves a cursor, colours, or turns a line around.
+    fn is_plain(&self, what: &str) {
+        for text in [&self.stdout, &self.stderr] {
+            let wrong = text.chars().find(|c| (c.is_control() && *c != '\n') || *c == '\u{202e}');
+            assert_eq!(wrong, None, "{what}: {text:?}");
+        }
     }
 }
 
-fn hydra() -> &'static Traffic {
-    static HYDRA: OnceLock<Traffic> = OnceLock::new();
-    HYDRA.get_or_init(|| Traffic::simulate("hydra", &["accounts=80"]))
+/// Runs the program with an empty standard input.
+fn run(args: &[&str]) -> Ran {
+    run_on(args, b"")
 }
 
-fn honest() -> &'static Traffic {
-    static HONEST: OnceLock<Traffic> = OnceLock::new();
-    HONEST.get_or_init(|| Traffic::simulate("honest", &[]))
-}
-
-/// The members of every campaign in a document.
-fn members(document: &Value) -> Vec<BTreeSet<String>> {
-    let campaigns = document.get("campaigns").and_then(Value::as_array).expect("campaigns");
-    let accounts = campaigns.iter().map(|campaign| {
-        let accounts = campaign.get("accounts").and_then(Value::as_array).expect("accounts").iter();
-        let sure = accounts.filter(|member| member.get("probability").and_then(Value::as_f64) >= Some(0.5));
-        sure.filter_map(|member| member.get("account").and_then(Value::as_str)).map(str::to_owned).collect()
-    });
-    accounts.collect()
-}
-
-fn gzip(text: &str) -> Vec<u8> {
-    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
-    encoder.write_all(text.as_bytes()).expect("compressed in memory");
-    encoder.finish().expect("compressed in memory")
-}
-
-#[test]
-fn exit_codes_say_what_came_of_it() {
-    let folder = hydra().folder("codes");
-    let found = run(["hunt", folder.path()]);
-    assert_eq!(found.code, FOUND, "{}", found.err);
-    assert!(found.out.starts_with("1 campaign was found"), "{}", found.out);
-    let quiet = honest().folder("codes-honest");
-    let nothing = run(["hunt", quiet.path()]);
-    assert_eq!(nothing.code, NOTHING, "{}", nothing.out);
-    assert!(nothing.out.starts_with("No campaign was found"), "{}", nothing.out);
-    for wrong in [vec!["hunt"], vec!["hunt", "x", "--alpha", "2"], vec!["hunt", "x", "--format", "csv"], vec!["chase"]]
-    {
-        assert_eq!(run(&wrong).code, USAGE, "{wrong:?}");
-    }
-    let unreadable = folder.write("notes.txt", "not an exchange\nnor this\n");
-    for (path, said) in [(unreadable.as_str(), "--format"), ("no/such/file.jsonl", "no/such/file.jsonl")] {
-        let ran = run(["hunt", path]);
-        assert_eq!(ran.code, UNREADABLE, "{path}: {}", ran.err);
-        assert!(ran.err.contains(said), "{path}: {}", ran.err);
-    }
-}
-
-#[test]
-fn findings_are_the_same_bytes_whatever_the_number_of_threads() {
-    let folder = hydra().folder("threads");
-    let outputs: Vec<[Vec<u8>; 3]> = ["1", "2", "5"]
-        .into_iter()
-        .map(|threads| {
-            let file = |name: &str| folder.0.join(format!("{threads}-{name}"));
-            let (campaigns, report) = (file("campaigns"), file("report"));
-            let ran = program()
-                .args(["hunt", folder.path(), "--json", "--threads", threads])
-                .args([Path::new("--campaigns-out"), &campaigns, Path::new("--report"), &report])
-                .output()
-                .expect("the program runs");
-            let read = |path: &Path| fs::read(path).expect("a written file");
-            [ran.stdout, read(&campaigns), read(&report)]
-        })
-        .collect();
-    assert!(outputs.iter().flatten().all(|bytes| bytes.len() > 500));
-    assert!(outputs.windows(2).all(|pair| pair[0] == pair[1]));
-}
-
-#[test]
-fn it_does_not_matter_how_the_log_comes_in() {
-    let folder = hydra().folder("ways");
-    let accounts = folder.0.join("accounts.jsonl").display().to_string();
-    let plain = run(["hunt", folder.path(), "--json"]);
-    let other = Folder::new("ways-other");
-    let packed = other.write("log.jsonl.gz", gzip(&hydra().exchanges));
-    let gz = run(["hunt", &packed, "--accounts", &accounts, "--json"]);
-    assert_eq!(gz.out, plain.out);
-    let zstd = zstd::encode_all(hydra().exchanges.as_bytes(), 1).expect("compressed in memory");
-    // Content tells what a file is, whatever it is called.
-    let packed = other.write("log.bin", zstd);
-    assert_eq!(run(["hunt", &packed, "--accounts", &accounts, "--json"]).out, plain.out);
-    let mut child = program()
-        .args(["hunt", "-", "--accounts", &accounts, "--json"])
+/// Runs the program, with pipes to all sides.
+fn run_on(args: &[&str], input: &[u8]) -> Ran {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_stillwatch"))
+        .args(args)
+        // They ask for colours in a pipe, too.
+        .env_remove("CLICOLOR_FORCE")
+        .env_remove("FORCE_COLOR")
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()
-        .expect("the program runs");
-    let mut input = child.stdin.take().expect("its standard input");
-    std::thread::scope(|scope| {
-        scope.spawn(move || input.write_all(hydra().exchanges.as_bytes()).expect("all is read"));
-        let piped = Ran::from(child.wait_with_output().expect("it ends"));
-        assert_eq!(piped.out, plain.out);
-        assert!(!piped.err.contains(['\r', '\u{1b}']), "no progress bar in a pipe: {:?}", piped.err);
-    });
+        .expect("the program starts");
+    let pipes = (child.stdin.take(), child.stdout.take(), child.stderr.take());
+    let (Some(mut stdin), Some(stdout), Some(stderr)) = pipes else { panic!("pipes to all sides") };
+    thread::scope(|scope| {
+        // Whoever does not read its input ends the pipe, which is no failure of the one who writes.
+        scope.spawn(move || stdin.write_all(input).ok());
+        let stdout = scope.spawn(move || text_of(stdout));
+        let stderr = scope.spawn(move || text_of(stderr));
+        let mut waits = 0;
+        let status = loop {
+            if let Some(status) = child.try_wait().expect("a child") {
+                break status;
+            }
+            waits += 1;
+            if waits > WAITS_MAX {
+                child.kill().expect("a child");
+                panic!("{args:?} does not end");
+            }
+            thread::sleep(WAIT);
+        };
+        let code = status.code().unwrap_or_else(|| panic!("{args:?} was ended by a signal: {status}"));
+        Ran { code, stdout: stdout.join().expect("text"), stderr: stderr.join().expect("text") }
+    })
 }
 
-#[test]
-fn labels_are_never_read() {
-    let folder = hydra().folder("labels");
-    let with = run(["hunt", folder.path(), "--json"]);
-    folder.write("labels.jsonl", "\u{0}not even JSON");
-    let garbage = run(["hunt", folder.path(), "--json"]);
-    fs::remove_file(folder.0.join("labels.jsonl")).expect("the labels go");
-    let without = run(["hunt", folder.path(), "--json"]);
-    assert_eq!((&garbage.out, &garbage.err), (&with.out, &with.err));
-    assert_eq!((&without.out, &without.err), (&with.out, &with.err));
+fn text_of(mut pipe: impl Read) -> String {
+    let mut text = String::new();
+    pipe.read_to_string(&mut text).expect("UTF-8");
+    text
 }
 
-#[test]
-fn broken_lines_are_named_and_nothing_else_is_lost() {
-    let folder = hydra().folder("broken");
-    let whole = run(["hunt", folder.path(), "--json"]);
-    let mut lines: Vec<&str> = hydra().exchanges.lines().collect();
-    lines.insert(7, "{\"id\": \"half a rec");
-    folder.write("exchanges.jsonl", lines.join("\n"));
-    let ran = run(["hunt", folder.path(), "--json"]);
-    assert_eq!(ran.code, FOUND);
-    assert!(ran.err.contains("exchanges.jsonl") && ran.err.contains(":8"), "file and line: {}", ran.err);
-    let (mut before, mut after) = (whole.json(), ran.json());
-    assert_eq!(after["read"]["bad_lines"], 1);
-    for document in [&mut before, &mut after] {
-        document.as_object_mut().expect("an object").remove("read");
+fn read(path: &str) -> String {
+    fs::read_to_string(path).unwrap_or_else(|error| panic!("{path}: {error}"))
+}
+
+fn parsed(text: &str) -> Value {
+    serde_json::from_str(text).unwrap_or_else(|error| panic!("{error}: {text}"))
+}
+
+fn number(json: &RawValue) -> f64 {
+    json.get().parse().unwrap_or_else(|error| panic!("{error}: {json}"))
+}
+
+/// The accounts that are reported as members.
+fn members(document: &Value) -> BTreeSet<String> {
+    let campaigns = document.get("campaigns").and_then(Value::as_array).into_iter().flatten();
+    let accounts = campaigns.filter_map(|campaign| campaign.get("accounts")?.as_array()).flatten();
+    let members =
+        accounts.filter(|account| account.get("probability").and_then(Value::as_f64).is_some_and(|p| p >= 0.5));
+    members.filter_map(|account| account.get("account")?.as_str().map(str::to_owned)).collect()
+}
+
+/// The records of a log as `change` leaves them, without those it is false for.
+fn rewritten(log: &str, mut change: impl FnMut(&mut Value) -> bool) -> String {
+    let mut text = String::new();
+    for line in log.lines() {
+        let mut record = parsed(line);
+        if change(&mut record) {
+            text.push_str(&record.to_string());
+            text.push('\n');
+        }
     }
-    assert_eq!(before, after);
-    // The limit is a share of all lines: at it a run goes on, beyond it it fails.
-    let at = format!("{}", 1.0 / lines.len() as f64 * 1.0001);
-    assert_eq!(run(["hunt", folder.path(), "--bad-lines-max", &at]).code, FOUND);
-    let beyond = run(["hunt", folder.path(), "--bad-lines-max", "0"]);
-    assert_eq!(beyond.code, UNREADABLE);
-    assert!(beyond.err.contains("--bad-lines-max"), "{}", beyond.err);
+    text
 }
 
-#[test]
-fn a_truncated_file_gives_what_could_be_read_and_says_so() {
-    let folder = hydra().folder("truncated");
-    let mut packed = gzip(&hydra().exchanges);
-    packed.truncate(packed.len() / 2);
-    fs::remove_file(folder.0.join("exchanges.jsonl")).expect("the whole file goes");
-    folder.write("exchanges.jsonl.gz", packed);
-    let ran = run(["hunt", folder.path(), "--json"]);
-    assert!(ran.err.contains("incomplete") && ran.err.contains("exchanges.jsonl.gz"), "{}", ran.err);
-    assert!(ran.json()["read"]["exchanges"].as_u64() > Some(1000));
+/// Where the text after so many lines begins.
+fn after_line(text: &str, lines: usize) -> usize {
+    text.split_inclusive('\n').take(lines).map(str::len).sum()
 }
 
-#[test]
-fn little_to_go_by_is_no_campaign() {
-    let folder = Folder::new("little");
-    let empty = folder.write("empty.jsonl", "");
-    let ran = run(["hunt", &empty]);
-    assert_eq!(ran.code, NOTHING, "{}", ran.err);
-    assert!(ran.out.contains("No exchange was read"), "{}", ran.out);
-    // One account, whatever it sends.
-    let first = hydra().exchanges.lines().find_map(|line| serde_json::from_str::<Value>(line).ok()).expect("a record");
-    let account = first["account"].as_str().expect("an account");
-    let one: Vec<String> = hydra()
-        .exchanges
-        .lines()
-        .map(|line| {
-            let mut record: Value = serde_json::from_str(line).expect("a record");
-            record["account"] = account.into();
-            record.to_string()
-        })
-        .collect();
-    let one = folder.write("one.jsonl", one.join("\n"));
-    let ran = run(["hunt", &one]);
-    assert_eq!(ran.code, NOTHING, "{}", ran.out);
-    assert!(ran.out.contains("1 account"), "{}", ran.out);
+fn gzip(bytes: &[u8]) -> Vec<u8> {
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    encoder.write_all(bytes).expect("memory takes it");
+    encoder.finish().expect("memory takes it")
 }
 
-#[test]
-fn missing_fields_are_no_evidence_and_are_named() {
-    let folder = Folder::new("missing");
-    let bare = |traffic: &Traffic| -> String {
-        let lines = traffic.exchanges.lines().map(|line| {
-            let record: Value = serde_json::from_str(line).expect("a record");
-            let kept = ["id", "time", "account", "request"].map(|field| (field.to_owned(), record[field].clone()));
-            Value::Object(kept.into_iter().collect()).to_string()
-        });
-        lines.collect::<Vec<_>>().join("\n")
-    };
-    let honest = folder.write("honest.jsonl", bare(honest()));
-    let ran = run(["hunt", &honest, "--json"]);
-    assert_eq!(ran.code, NOTHING, "{}", ran.out);
-    let spots = ran.json()["blind_spots"].to_string();
-    for missing in ["payment instrument", "address block", "Sign-up times"] {
-        assert!(spots.contains(missing), "{missing}: {spots}");
-    }
-    // Text and times alone still show who harvests.
-    let hydra_bare = folder.write("hydra.jsonl", bare(hydra()));
-    let ran = run(["hunt", &hydra_bare, "--json"]);
-    let labels: BTreeSet<String> = hydra()
-        .labels
-        .lines()
-        .filter_map(|line| serde_json::from_str::<Value>(line).ok())
-        .filter(|label| label["campaign"].is_string())
-        .filter_map(|label| label["account"].as_str().map(str::to_owned))
-        .collect();
-    for found in members(&ran.json()) {
-        let right = found.intersection(&labels).count();
-        assert!(right * 10 >= found.len() * 9, "{right} of {} are the campaign's", found.len());
-    }
-}
-
-#[test]
-fn campaigns_out_has_the_promised_fields() {
-    let folder = hydra().folder("out");
-    let out = folder.0.join("campaigns.jsonl").display().to_string();
-    assert_eq!(run(["hunt", folder.path(), "--campaigns-out", &out]).code, FOUND);
-    let text = fs::read_to_string(&out).expect("the campaigns");
-    let campaign: Value = serde_json::from_str(text.lines().next().expect("a line")).expect("JSON");
-    for field in [
-        "campaign",
-        "detected_at",
-        "first_seen",
-        "last_seen",
-        "exchanges",
-        "accounts",
-        "capabilities",
-        "evidence",
-        "log10_e",
-        "operator",
-        "frozen_at",
-    ] {
-        assert!(campaign.get(field).is_some(), "{field}: {campaign}");
-    }
-    // What was written can be scored, and the score is what hunting in place gives.
-    let scored = run(["evaluate", folder.path(), "--campaigns", &out, "--json"]);
-    assert_eq!(scored.json()["found"], 1, "{}", scored.out);
-}
-
-#[test]
-fn the_report_names_who_and_since_when() {
-    let folder = hydra().folder("report");
-    let report = folder.0.join("report.html").display().to_string();
-    assert_eq!(run(["hunt", folder.path(), "--report", &report]).code, FOUND);
-    let page = fs::read_to_string(&report).expect("the report");
-    for part in ["1 campaign was found", "Why: the evidence", "The template", "What was not observed", "<svg"] {
-        assert!(page.contains(part), "{part}");
-    }
-    let unwritable = run(["hunt", folder.path(), "--report", "no/such/folder/report.html"]);
-    assert_ne!(unwritable.code, FOUND, "a report that was asked for and not written is no success");
-    assert!(unwritable.err.contains("no/such/folder/report.html"), "{}", unwritable.err);
-}
-
-#[test]
-fn help_teaches_and_lists_the_exit_codes() {
-    let help = run(["--help"]);
-    assert_eq!(help.code, 0);
-    for part in ["hunt", "simulate", "evaluate", "demo", "10", "65"] {
-        assert!(help.out.contains(part), "{part}: {}", help.out);
-    }
-    assert!(run(["hunt", "--help"]).out.contains("Examples"));
-    assert!(run(["simulate", "list"]).out.contains("own-infrastructure"));
-}
+/// Three exchanges of one account.
+const THREE_RECORDS: &str = r#"{"time":"2026-07-20T12:00:00Z","account":"a","request":{"messages":[{"role":"user","content":"Hello"}]}}
+{"time":"2026-07-20T12:01:00Z","account":"a","request":{"messages":[{"role":"user","content":"What is a hydra?"}]}}
+{"time":"2026-07-20T12:02:00Z","account":"a","request":{"messages":[{"role":"user","content":"Thank you"}]}}
+"#;
+/// The families of evidence, as they are written.
+const FAMILIES: [&str; 7] = ["template", "evenness", "work_queue", "sign_up", "infrastructure", "rhythm", "intent"];
+/// How long to wait before looking again whether a run has ended.
+const WAIT: Duration = Duration::from_millis(10);
+/// Waits after which a run hangs: two minutes, for the slowest of machines.
+const WAITS_MAX: u32 = 12_000;
