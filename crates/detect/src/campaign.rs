@@ -103,14 +103,13 @@ fn bundles(engine: &Engine) -> Vec<Bundle<'_>> {
 /// Joins families into one bundle. Who sends the leading one is in; who does not must send about as many of the others as
 /// those in it do, since a phrase that also occurs in a template is sent by strangers.
 fn join<'e>(engine: &Engine, mut draft: Vec<(Tested<'e>, BTreeMap<AccountNo, Part>)>) -> Bundle<'e> {
-    // Of about equally strong families the one leads that tells most about who sends it: many send it, strangers hardly.
-    let strongest = draft.iter().map(|(tested, _)| tested.assessment.log10_e).fold(f64::NEG_INFINITY, f64::max);
-    let about_equal = |tested: &Tested<'_>| tested.assessment.log10_e >= strongest - LEAD_WITHIN;
-    // Who sends a text is known better than who shares a card with whom.
+    // All of them are reported; the one leads that tells most about who sends it: many send it, strangers hardly. Who sends
+    // a text is known better than who shares a card with whom.
     let by_text = |tested: &Tested<'_>| tested.family.discovery == Discovery::Family;
-    let telling = draft.iter().enumerate().map(|(at, (tested, _))| {
-        ((by_text(tested), about_equal(tested)), telling(engine, *tested), std::cmp::Reverse(at))
-    });
+    let telling = draft
+        .iter()
+        .enumerate()
+        .map(|(at, (tested, _))| (by_text(tested), telling(engine, *tested), std::cmp::Reverse(at)));
     let lead = telling.max_by(|a, b| a.0.cmp(&b.0).then(a.1.total_cmp(&b.1)).then(a.2.cmp(&b.2)));
     if let Some((_, _, std::cmp::Reverse(lead))) = lead {
         let lead = draft.remove(lead);
@@ -489,8 +488,6 @@ fn limits_reached(engine: &Engine) -> Vec<String> {
 
 /// Accounts are listed from this probability.
 const SHOWN_FROM: f64 = 0.2;
-/// Families whose evidence (log10) is within this of the strongest may lead their campaign.
-const LEAD_WITHIN: f64 = 1.0;
 /// Families of a campaign that an account must send to be in without sending the leading one, at least.
 const FURTHER_FAMILIES_MIN: usize = 2;
 /// Values held by at most this many accounts are rare.
