@@ -458,14 +458,19 @@ fn guarantee(engine: &Engine) -> Guarantee {
     Guarantee {
         alpha,
         hypotheses: engine.hypotheses,
-        text: format!(
-            "{} groups were tested, each only on records after its hypothesis was frozen, so that at most {} % of \
-             findings are expected to be false (e-LOND) as long as honest groups divide work, sign up and share \
-             infrastructure no more alike than those of this deployment that nobody suspects. Who sends a template is \
-             guaranteed; why is not: a ban needs a person or an explicit policy.",
-            engine.hypotheses,
-            alpha * 100.0
-        ),
+        text: if engine.exchanges == 0 {
+            String::new()
+        } else {
+            let (groups, were) = if engine.hypotheses == 1 { ("group", "was") } else { ("groups", "were") };
+            format!(
+                "{} {groups} {were} tested, each only on records after its hypothesis was frozen, so that at most {} % of \
+                 findings are expected to be false (e-LOND) as long as honest groups divide work, sign up and share \
+                 infrastructure no more alike than those of this deployment that nobody suspects. Who sends a template is \
+                 guaranteed; why is not: a ban needs a person or an explicit policy.",
+                engine.hypotheses,
+                alpha * 100.0
+            )
+        },
     }
 }
 

@@ -12,7 +12,9 @@ use crate::progress;
 pub(crate) fn run(args: &Demo) -> Result<Exit, Failure> {
     let mut scenario =
         Scenario::by_name("hydra").ok_or_else(|| Failure::usage("this build has no scenario `hydra`"))?;
-    scenario.set("days", "1").map_err(Failure::usage)?;
+    for (knob, value) in [("days", "1"), ("start_day", "0.25")] {
+        scenario.set(knob, value).map_err(Failure::usage)?;
+    }
     scenario.check().map_err(Failure::usage)?;
     let waiting = progress::waiting("simulating a day of traffic");
     let summary = simulator::simulate_into(&scenario, None, &args.out, Compression::Plain);
