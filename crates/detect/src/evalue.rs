@@ -24,13 +24,17 @@ pub fn mean(lns: &[f64]) -> f64 {
     largest + (sum / lns.len() as f64).ln()
 }
 
-/// ln of the likelihood ratio "some probability p ~ Beta(a, b)" against "probability exactly `p0`" for `hits` of `trials`
-/// in order. For any fixed `p0` an e-process; since hits are what speaks against small p, it is one for all p ≤ `p0` too
-/// as long as the mixture lies above `p0`.
+/// ln of the likelihood ratio "some probability above `p0`" against "a probability of at most `p0`" for `hits` of `trials` in
+/// order: the mean over [`RATES`] rates spaced evenly between the logarithms of `p0` and one. An e-process whatever the true
+/// probability up to `p0` is, since each rate lies above it; fewer hits than `p0` expects are evidence of nothing.
 #[must_use]
-pub fn bernoulli_mixture(hits: u64, trials: u64, p0: f64, prior: (f64, f64)) -> f64 {
-    let (k, misses) = (hits as f64, trials.saturating_sub(hits) as f64);
-    ln_beta(prior.0 + k, prior.1 + misses) - ln_beta(prior.0, prior.1) - k * p0.ln() - misses * (-p0).ln_1p()
+pub fn more_often(hits: u64, trials: u64, p0: f64) -> f64 {
+    let misses = trials.saturating_sub(hits) as f64;
+    let ratios: [f64; RATES] = std::array::from_fn(|step| {
+        let rate = p0.powf(1.0 - (step + 1) as f64 / RATES as f64).min(RATE_MAX.max(p0));
+        hits as f64 * (rate / p0).ln() + misses * ((-rate).ln_1p() - (-p0).ln_1p())
+    });
+    mean(&ratios)
 }
 
 /// ln of the probability of `hits` of `trials` in order under p ~ Beta(a, b).
@@ -62,6 +66,10 @@ pub fn elond_level(alpha: f64, j: u64, discoveries: u64) -> f64 {
     alpha * gamma * (discoveries as f64 + 1.0)
 }
 
+/// Rates in the mixture of [`more_often`].
+const RATES: usize = 12;
+/// No rate is taken to be higher.
+const RATE_MAX: f64 = 0.99;
 /// Makes the levels of [`elond_level`] sum to one: 1/Σ 1/((j+1) ln²(j+1)) over j ≥ 1, rounded down.
 const GAMMA_SCALE: f64 = 0.4739;
 
@@ -82,18 +90,59 @@ mod tests {
     }
 
     #[test]
-    fn mixtures_sum_to_one_under_the_null() {
-        // All outcomes of 6 trials, each sequence of k hits equally likely: the mean of the ratio is exactly one.
-        let p0: f64 = 0.2;
-        let mean: f64 = (0..=6_u64)
-            .map(|k| {
-                let sequences = [1.0, 6.0, 15.0, 20.0, 15.0, 6.0, 1.0][k as usize];
-                let null = p0.powi(k as i32) * (1.0 - p0).powi(6 - k as i32);
-                sequences * null * bernoulli_mixture(k, 6, p0, (1.0, 3.0)).exp()
-            })
-            .sum();
-        assert!((mean - 1.0).abs() < 1e-9, "{mean}");
+    fn mixtures_mean_one_at_the_edge_of_the_null_and_less_within() {
+        // All outcomes of 6 trials, each sequence of k hits equally likely.
+        let mean_at = |p: f64| -> f64 {
+            (0..=6_u64)
+                .map(|k| {
+                    let sequences = [1.0, 6.0, 15.0, 20.0, 15.0, 6.0, 1.0][k as usize];
+                    sequences * p.powi(k as i32) * (1.0 - p).powi(6 - k as i32) * more_often(k, 6, 0.2).exp()
+                })
+                .sum()
+        };
+        assert!((mean_at(0.2) - 1.0).abs() < 1e-9, "{}", mean_at(0.2));
+        assert!(mean_at(0.1) < 1.0 && mean_at(0.01) < 1.0);
     }
+
+    #[test]
+    fn seldom_is_no_evidence() {
+        for (hits, trials, p0) in [(0, 100, 0.1), (1, 100, 0.2), (1, 10_000, 1e-3), (0, 1_000_000, 1e-4)] {
+            assert!(more_often(hits, trials, p0) < 0.0, "{hits} of {trials} at {p0}");
+        }
+        assert!(more_often(4, 4, 1e-3) > 20.0);
+    }
+
+    /// Ville's inequality, tried: whoever looks after every request and stops at the worst is wrong at most as often as α says.
+    #[test]
+    fn stopping_whenever_one_likes_is_wrong_at_most_as_often_as_said() {
+        let mut state = 0x5EED_u64;
+        let mut uniform = move || {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            (state >> 11) as f64 / (1_u64 << 53) as f64
+        };
+        const RUNS: u32 = 10_000;
+        for (p0, requests) in [(0.01, 300), (0.1, 100)] {
+            let mut crossed = [0_u32; 3];
+            for _ in 0..RUNS {
+                let (mut hits, mut highest) = (0, f64::NEG_INFINITY);
+                for trials in 1..=requests {
+                    hits += u64::from(uniform() < p0);
+                    highest = highest.max(more_often(hits, trials, p0));
+                }
+                for (count, alpha) in crossed.iter_mut().zip(ALPHAS) {
+                    *count += u32::from(highest >= -f64::ln(alpha));
+                }
+            }
+            for (count, alpha) in crossed.into_iter().zip(ALPHAS) {
+                // Three standard deviations of a count of that many.
+                let expected = alpha * f64::from(RUNS);
+                assert!(f64::from(count) <= expected + 3.0 * expected.sqrt(), "{count} of {RUNS} at {alpha}, p0 {p0}");
+            }
+            assert!(crossed[0] > 0, "a test that nothing ever crosses says nothing");
+        }
+    }
+
+    const ALPHAS: [f64; 3] = [0.1, 0.01, 0.001];
 
     #[test]
     fn urns_sum_to_one() {

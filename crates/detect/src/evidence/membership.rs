@@ -1,14 +1,14 @@
 //! Membership: does an account send this family more often than accounts do by chance?
 //!
 //! Null: given the past, each of the account's requests falls into the family with probability at most p0. The mixture of
-//! Bernoulli likelihood ratios over p ~ Beta(½, ½) is an e-process, so by Ville's inequality it ever exceeds 1/α with
+//! Bernoulli likelihood ratios over rates above p0 is an e-process, so by Ville's inequality it ever exceeds 1/α with
 //! probability at most α, whenever one stops, and without independence or stationarity (Ville 1939; Ramdas et al.,
 //! "Game-theoretic statistics and safe anytime-valid inference", 2023).
 //! What it cannot say: whether the family is an honest shared tool. It names *who*, not *why*, so it never counts towards
 //! a campaign's threshold.
 
 use crate::account::{Account, Stride};
-use crate::evalue::{bernoulli_mixture, log10};
+use crate::evalue::{log10, more_often};
 use crate::family::Family;
 use crate::finding::{Evidence, SignalFamily};
 
@@ -22,7 +22,7 @@ pub fn probability(account: &Account, stride: &Stride, p0: f64) -> f64 {
 /// ln of the e-value that an account takes part in a family on purpose.
 #[must_use]
 pub fn evidence(account: &Account, stride: &Stride, p0: f64) -> f64 {
-    bernoulli_mixture(stride.exchanges.into(), account.exchanges.into(), p0, (0.5, 0.5))
+    more_often(stride.exchanges.into(), account.exchanges.into(), p0)
 }
 
 /// The upper bound p0 on how often an account outside the group sends the family: from the accounts for which it is a side
@@ -47,7 +47,7 @@ pub fn describe<'a>(strides: impl Iterator<Item = (&'a Account, &'a Stride)>, fa
     let (mut sure, mut ln_e) = (0_u64, 0.0_f64);
     for (account, stride) in strides {
         let trials = account.exchanges.saturating_sub(stride.base);
-        let ln = bernoulli_mixture(stride.after.into(), trials.into(), p0, (0.5, 0.5));
+        let ln = more_often(stride.after.into(), trials.into(), p0);
         ln_e += ln.max(0.0);
         sure += u64::from(log10(ln) >= 2.0);
     }
@@ -105,6 +105,8 @@ mod tests {
             (1, 1, 0.1, false),
             (2, 20, 0.1, false),
             (20, 20, 0.1, true),
+            (1, 100, 0.2, false),
+            (0, 10_000, 1e-3, false),
         ] {
             assert_eq!(probability_of(hits, exchanges, p0) >= 0.5, member, "{hits} of {exchanges} at {p0}");
         }
