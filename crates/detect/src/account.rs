@@ -32,6 +32,8 @@ pub struct Account {
     pub first: Time,
     /// Its last exchange seen.
     pub last: Time,
+    /// The one before.
+    pub before: Time,
     /// Its exchanges.
     pub exchanges: u32,
     /// When it signed up.
@@ -67,7 +69,8 @@ pub struct Stride {
     pub last: Time,
     /// The first after the hypothesis was frozen.
     pub first_after: Time,
-    /// Exchanges that followed the one before within a sitting ([`crate::evidence::rhythm::SITTING_SECONDS`]).
+    /// Further exchanges that followed another of the account, of whatever kind, within a sitting
+    /// ([`crate::evidence::rhythm::SITTING_SECONDS`]).
     pub follow_ons: u32,
     /// Those of them after the hypothesis was frozen.
     pub follow_ons_after: u32,
@@ -91,9 +94,10 @@ impl Stride {
         }
     }
 
-    /// Counts one exchange with `core_hits` core shingles, which the frozen hypothesis may match too.
-    pub fn count(&mut self, time: Time, core_hits: u32, matches_frozen: bool) {
-        let follows = self.exchanges > 0 && time.seconds() - self.last.seconds() <= SITTING_SECONDS;
+    /// Counts one exchange with `core_hits` core shingles, which the frozen hypothesis may match too. `before` is when the
+    /// account sent anything before.
+    pub fn count(&mut self, time: Time, before: Time, core_hits: u32, matches_frozen: bool) {
+        let follows = self.exchanges > 0 && time.seconds_since(before) <= SITTING_SECONDS as f64;
         self.exchanges += 1;
         self.core_hits = self.core_hits.saturating_add(core_hits);
         self.last = time;
@@ -166,6 +170,7 @@ impl Account {
             vetted: false,
             first: Time::MIN,
             last: Time::MIN,
+            before: Time::MIN,
             exchanges: 0,
             created: None,
             closed: None,
@@ -260,6 +265,7 @@ impl Accounts {
             account.first = signals.time;
             account.held.iter().for_each(|&value| values.hold(value));
         }
+        account.before = account.last;
         account.last = account.last.max(signals.time);
         account.exchanges = account.exchanges.saturating_add(1);
         account.hours |= 1 << (signals.time.seconds().rem_euclid(86_400) / 3600);

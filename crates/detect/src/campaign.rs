@@ -74,35 +74,62 @@ fn tested(engine: &Engine) -> impl Iterator<Item = Tested<'_>> {
     })
 }
 
-/// Puts reported families together whose members are mostly the same, strongest first.
+/// A family with its members.
+type Draft<'e> = (Tested<'e>, BTreeMap<AccountNo, Part>);
+
+/// Puts reported families together whose members are mostly the same, and leaves out what stronger ones explain.
 fn bundles(engine: &Engine) -> Vec<Bundle<'_>> {
     let mut reported: Vec<Tested<'_>> = tested(engine)
         .filter(|tested| tested.hypothesis.detected_at.is_some() && tested.assessment.cleared.is_none())
         .collect();
     reported.sort_by(|a, b| b.assessment.log10_e.total_cmp(&a.assessment.log10_e).then(a.number.cmp(&b.number)));
-    let mut drafts: Vec<Vec<(Tested<'_>, BTreeMap<AccountNo, Part>)>> = Vec::new();
-    for tested in reported {
+    let (by_text, pools): (Vec<_>, Vec<_>) =
+        reported.into_iter().partition(|tested| tested.family.discovery == Discovery::Family);
+    let mut drafts: Vec<Vec<Draft<'_>>> = Vec::new();
+    for tested in by_text {
         let members = parts(engine, tested);
-        let mine = sure(&members);
-        let same = |draft: &Vec<(Tested<'_>, BTreeMap<AccountNo, Part>)>| {
-            draft.iter().any(|(_, members)| {
-                let theirs = sure(members);
-                mine.intersection(&theirs).count() * 2 > mine.len().min(theirs.len())
-            })
-        };
         // One that overlaps with several shows that they are one.
-        let (home, others): (Vec<_>, Vec<_>) = drafts.into_iter().partition(same);
-        let mut home: Vec<_> = home.into_iter().flatten().collect();
+        let (home, others): (Vec<_>, Vec<_>) = drafts.into_iter().partition(|draft| overlaps(draft, &members));
+        let mut home: Vec<Draft<'_>> = home.into_iter().flatten().collect();
         home.push((tested, members));
         drafts = others;
         drafts.push(home);
     }
-    drafts.into_iter().map(|draft| join(engine, draft)).collect()
+    // One operator's pool may send several templates: a pool goes with one of them and joins none.
+    for tested in pools {
+        let members = parts(engine, tested);
+        match drafts.iter_mut().find(|draft| overlaps(draft, &members)) {
+            Some(draft) => draft.push((tested, members)),
+            None => drafts.push(vec![(tested, members)]),
+        }
+    }
+    let mut bundles: Vec<Bundle<'_>> = drafts.into_iter().map(|draft| join(engine, draft)).collect();
+    let telling = |bundle: &Bundle<'_>| bundle.families.first().map_or(0.0, |tested| telling(engine, *tested));
+    bundles.sort_by(|a, b| telling(b).total_cmp(&telling(a)));
+    // What is left of a phrase without the campaign that uses it must speak for itself.
+    let mut explained: BTreeSet<AccountNo> = BTreeSet::new();
+    bundles.retain(|bundle| {
+        let left = bundle.families.first().and_then(|tested| engine.assessment(tested.number, &explained));
+        let stands = left.is_some_and(|assessment| assessment.cleared.is_none());
+        if stands {
+            explained.extend(sure(&bundle.members));
+        }
+        stands
+    });
+    bundles
+}
+
+fn overlaps(draft: &[Draft<'_>], members: &BTreeMap<AccountNo, Part>) -> bool {
+    let mine = sure(members);
+    draft.iter().any(|(_, members)| {
+        let theirs = sure(members);
+        mine.intersection(&theirs).count() * 2 > mine.len().min(theirs.len())
+    })
 }
 
 /// Joins families into one bundle. Who sends the leading one is in; who does not must send about as many of the others as
 /// those in it do, since a phrase that also occurs in a template is sent by strangers.
-fn join<'e>(engine: &Engine, mut draft: Vec<(Tested<'e>, BTreeMap<AccountNo, Part>)>) -> Bundle<'e> {
+fn join<'e>(engine: &Engine, mut draft: Vec<Draft<'e>>) -> Bundle<'e> {
     // All of them are reported; the one leads that tells most about who sends it: many send it, strangers hardly. Who sends
     // a text is known better than who shares a card with whom.
     let by_text = |tested: &Tested<'_>| tested.family.discovery == Discovery::Family;

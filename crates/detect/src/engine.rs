@@ -4,7 +4,7 @@
 //! what is heavier happens when a family has grown by a twelfth or the traffic by a quarter, so its cost an exchange
 //! stays bounded too. No clock, no randomness, no IO.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::hash::BuildHasherDefault;
 
 use exchange::{AccountFact, Time};
@@ -284,9 +284,10 @@ impl Engine {
         }
         let Some(account) = self.accounts.get_mut(number) else { return };
         let followed = |family: u32| self.families.get(family as usize).is_some_and(|f| f.hypothesis.is_some());
+        let before = account.before;
         let (stride, new) = account.stride_mut(hits.family, signals.time, followed);
         if let Some(stride) = stride {
-            stride.count(signals.time, hits.core, after);
+            stride.count(signals.time, before, hits.core, after);
         }
         let Some(family) = self.families.get_mut(hits.family as usize).filter(|_| new) else { return };
         if family.members.last() != Some(&number) {
@@ -417,10 +418,23 @@ impl Engine {
 
     /// Weighs the evidence since τ.
     fn assess(&mut self, number: u32) {
-        let p0 = self.chance(number);
-        let Some(family) = self.families.get(number as usize) else { return };
-        let Some(hypothesis) = family.hypothesis.as_deref() else { return };
-        let group = Group::of(number, family, &self.accounts, Since::Frozen, p0);
+        let Some(assessment) = self.assessment(number, &BTreeSet::new()) else { return };
+        let Some(family) = self.families.get_mut(number as usize) else { return };
+        let now = family.last;
+        let Some(hypothesis) = family.hypothesis.as_deref_mut() else { return };
+        if assessment.cleared.is_none() && hypothesis.detected_at.is_none() {
+            hypothesis.detected_at = Some(now);
+            self.discoveries += 1;
+        }
+        hypothesis.assessment = Some(assessment);
+    }
+
+    /// The evidence since τ for those in the group who are not among `others`.
+    pub(crate) fn assessment(&self, number: u32, others: &BTreeSet<AccountNo>) -> Option<Assessment> {
+        let family = self.families.get(number as usize)?;
+        let hypothesis = family.hypothesis.as_deref()?;
+        let group = Group::of(number, family, &self.accounts, Since::Frozen, self.chance(number));
+        let group = group.without(others, &self.accounts);
         let scene = Scene {
             group: &group,
             number,
@@ -437,25 +451,13 @@ impl Engine {
         let log10_threshold = -level.log10();
         let place = evidence::infrastructure::place(&group, &self.accounts, &self.values);
         let decision = decision::decide(&evidence, place, group.payers.len(), log10_threshold);
-        let assessment = Assessment {
+        Some(Assessment {
             evidence,
             log10_e: decision.log10_e,
             log10_threshold,
             cleared: decision.cleared,
             payers: group.payers.len() as u64,
-        };
-        let reported = assessment.cleared.is_none();
-        let now = family.last;
-        let Some(hypothesis) =
-            self.families.get_mut(number as usize).and_then(|family| family.hypothesis.as_deref_mut())
-        else {
-            return;
-        };
-        if reported && hypothesis.detected_at.is_none() {
-            hypothesis.detected_at = Some(now);
-            self.discoveries += 1;
-        }
-        hypothesis.assessment = Some(assessment);
+        })
     }
 
     fn family(&self, number: u32) -> Option<&Family> {

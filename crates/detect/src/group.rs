@@ -1,6 +1,6 @@
 //! A group under test: the accounts that take part in a family, by payer, with what they did since τ.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use exchange::Time;
 use signals::Hash;
@@ -23,6 +23,8 @@ pub struct Group {
 /// One payer of a group.
 #[derive(Clone, Copy, Debug)]
 pub struct Payer {
+    /// Who it is.
+    pub payer: Hash,
     /// Its exchanges in the family.
     pub exchanges: u64,
     /// The first of them.
@@ -91,13 +93,24 @@ impl Group {
                 continue;
             }
             members.push(member.number);
-            let payer = payers.entry(account.payer).or_insert(Payer { exchanges: 0, first });
+            let payer = payers.entry(account.payer).or_insert(Payer { payer: account.payer, exchanges: 0, first });
             payer.exchanges += u64::from(exchanges);
             payer.first = payer.first.min(first);
         }
         let mut payers: Vec<Payer> = payers.into_values().collect();
         payers.sort_by_key(|payer| (payer.first, payer.exchanges));
         Group { accounts: members, payers }
+    }
+
+    /// The same group without some of its accounts. Payers go with their accounts.
+    #[must_use]
+    pub fn without(mut self, others: &BTreeSet<AccountNo>, accounts: &Accounts) -> Group {
+        let payer = |number: &AccountNo| accounts.get(*number).map(|account| account.payer);
+        let gone: BTreeSet<Hash> =
+            self.accounts.iter().filter(|number| others.contains(number)).filter_map(payer).collect();
+        self.accounts.retain(|number| !others.contains(number));
+        self.payers.retain(|member| !gone.contains(&member.payer));
+        self
     }
 
     /// Its accounts.

@@ -103,7 +103,7 @@ fn population_shape(accounts: &Accounts) -> Option<f64> {
         .iter()
         .step_by(every)
         .filter(|account| account.exchanges > 0)
-        .map(|account| Payer { exchanges: account.exchanges.into(), first: account.first })
+        .map(|account| Payer { payer: account.payer, exchanges: account.exchanges.into(), first: account.first })
         .collect();
     (payers.len() >= PAYERS_MIN).then(|| shape(&payers))?
 }
@@ -156,8 +156,10 @@ mod tests {
     #[test]
     fn shapes_are_told_apart() {
         let of = |counts: Vec<u64>| {
-            let payers: Vec<Payer> =
-                counts.into_iter().map(|exchanges| Payer { exchanges, first: Time::from_seconds(0) }).collect();
+            let payers: Vec<Payer> = counts
+                .into_iter()
+                .map(|exchanges| Payer { payer: signals::Hash(0), exchanges, first: Time::from_seconds(0) })
+                .collect();
             shape(&payers)
         };
         assert_eq!(of(vec![1; 40]), None);

@@ -73,7 +73,10 @@ mod tests {
     use exchange::Time;
 
     fn payers(counts: &[u64]) -> Vec<Payer> {
-        counts.iter().map(|&exchanges| Payer { exchanges, first: Time::from_seconds(0) }).collect()
+        counts
+            .iter()
+            .map(|&exchanges| Payer { payer: signals::Hash(0), exchanges, first: Time::from_seconds(0) })
+            .collect()
     }
 
     #[test]

@@ -2,7 +2,8 @@
 //!
 //! People and the tools in their hands work in sittings: one request soon follows another. A dispatcher passes each item to
 //! the next account, so an account's requests are hours apart. Of an account's further requests, those within
-//! [`SITTING_SECONDS`] of the one before are follow-ons. Null: any share from half of what is usual in the deployment's own
+//! [`SITTING_SECONDS`] of anything it sent before are follow-ons: what a busy program sends now and then is no sign of a
+//! dispatcher. Null: any share from half of what is usual in the deployment's own
 //! honest families ([`crate::reference::Reference::sitting`]) up; alternative: hardly any (Beta(1, b) mixed over b), or as
 //! many as fall together by chance at the accounts' own rates, since a fast dispatcher's do too. At most
 //! [`TRIALS_EACH_MAX`] requests of each account count, so that no heavy user decides.
@@ -58,16 +59,17 @@ impl Sitting {
 #[must_use]
 pub fn sitting(group: &Group, number: u32, accounts: &Accounts, since: Since) -> Sitting {
     let mut sum = Sitting::default();
-    for stride in group.iter(accounts).filter_map(|account| account.stride(number)) {
-        let (exchanges, follow_ons, first) = match since {
-            Since::Beginning => (stride.exchanges, stride.follow_ons, stride.first),
-            Since::Frozen => (stride.after, stride.follow_ons_after, stride.first_after),
+    for (account, stride) in group.iter(accounts).filter_map(|account| Some((account, account.stride(number)?))) {
+        let (exchanges, follow_ons) = match since {
+            Since::Beginning => (stride.exchanges, stride.follow_ons),
+            Since::Frozen => (stride.after, stride.follow_ons_after),
         };
         let further = u64::from(exchanges.saturating_sub(1));
         let trials = further.min(TRIALS_EACH_MAX);
         // An account that was seen for an hour only may have been in one sitting.
-        let seconds = stride.last.seconds_since(first).max(SPAN_MIN_SECONDS);
-        sum.chance += trials as f64 * -(-(further as f64) * SITTING_SECONDS as f64 / seconds).exp_m1();
+        let seconds = account.last.seconds_since(account.first).max(SPAN_MIN_SECONDS);
+        let others = f64::from(account.exchanges.saturating_sub(1));
+        sum.chance += trials as f64 * -(-others * SITTING_SECONDS as f64 / seconds).exp_m1();
         sum.trials += trials;
         // Rounded to the nearest, for the trials that count.
         sum.follow_ons += (u64::from(follow_ons) * trials + further / 2).checked_div(further).unwrap_or(0).min(trials);
@@ -129,8 +131,8 @@ mod tests {
     fn sittings_end_at_their_limit() {
         let follow_ons = |gap: i64| {
             let mut stride = Stride::new(0, Time::from_seconds(0));
-            stride.count(Time::from_seconds(0), 1, false);
-            stride.count(Time::from_seconds(gap), 1, false);
+            stride.count(Time::from_seconds(0), Time::MIN, 1, false);
+            stride.count(Time::from_seconds(gap), Time::from_seconds(0), 1, false);
             stride.follow_ons
         };
         assert_eq!(follow_ons(SITTING_SECONDS), 1);
