@@ -16,19 +16,33 @@ pub struct Depth {
 }
 
 impl Depth {
-    /// The depth around which half of the accounts lie closest together, and how close; none without accounts.
+    /// The depth around which half of the weight lies closest together, and how close; none without accounts. An account
+    /// weighs as much as it has requests, up to [`WEIGHT_MAX`]: those who share a phrase by chance send it once or twice.
     #[must_use]
     pub fn usual<'a>(strides: impl Iterator<Item = &'a Stride>) -> Option<Depth> {
-        let mut depths: Vec<f64> = strides.filter_map(ln_depth).collect();
-        depths.sort_by(f64::total_cmp);
-        let half = depths.len().div_ceil(2).max(1);
-        let width = |(first, last): &(f64, f64)| last - first;
-        let densest = depths
-            .windows(half)
-            .filter_map(|window| Some((*window.first()?, *window.last()?)))
-            .min_by(|a, b| width(a).total_cmp(&width(b)))?;
-        let leave = (LEAVE_WIDTHS * width(&densest)).clamp(LEAVE_MIN, LEAVE_MAX);
-        Some(Depth { usual: f64::midpoint(densest.0, densest.1), leave })
+        let weigh = |stride: &'a Stride| Some((ln_depth(stride)?, f64::from(stride.exchanges.min(WEIGHT_MAX))));
+        let mut depths: Vec<(f64, f64)> = strides.filter_map(weigh).collect();
+        depths.sort_by(|a, b| a.0.total_cmp(&b.0));
+        let half = depths.iter().map(|&(_, weight)| weight).sum::<f64>() / 2.0;
+        let (mut narrowest, mut inside, mut last) = (None::<(f64, f64)>, 0.0, depths.iter());
+        let mut end = f64::NEG_INFINITY;
+        for &(start, weight) in &depths {
+            while inside < half {
+                let Some(&(depth, weight)) = last.next() else { break };
+                inside += weight;
+                end = depth;
+            }
+            if inside < half {
+                break;
+            }
+            if narrowest.is_none_or(|(first, last)| end - start < last - first) {
+                narrowest = Some((start, end));
+            }
+            inside -= weight;
+        }
+        let (first, last) = narrowest?;
+        let leave = (LEAVE_WIDTHS * (last - first)).clamp(LEAVE_MIN, LEAVE_MAX);
+        Some(Depth { usual: f64::midpoint(first, last), leave })
     }
 
     /// Whether an account's requests show about as much as usual.
@@ -45,6 +59,8 @@ fn ln_depth(stride: &Stride) -> Option<f64> {
         .then(|| f64::from(stride.core_hits).ln() - f64::from(stride.exchanges).ln())
 }
 
+/// Requests of an account that add to its weight.
+const WEIGHT_MAX: u32 = 10;
 /// Twice the width of the densest half is nearly three standard deviations of a bell.
 const LEAVE_WIDTHS: f64 = 2.0;
 /// A fifth less or a quarter more always fits,
@@ -69,6 +85,15 @@ mod tests {
         let depth = Depth::usual(group.iter()).unwrap();
         let fit: Vec<bool> = group.iter().map(|stride| depth.fits(stride)).collect();
         assert_eq!(fit, [true, true, true, true, true, false, false, false]);
+    }
+
+    #[test]
+    fn many_who_send_a_phrase_once_do_not_outweigh_few_who_send_the_template() {
+        let senders = (0..20).map(|i| stride(480 + i, 40));
+        let strangers = (0..60).map(|_| stride(2, 1));
+        let group: Vec<Stride> = senders.chain(strangers).collect();
+        let depth = Depth::usual(group.iter()).unwrap();
+        assert_eq!(group.iter().filter(|stride| depth.fits(stride)).count(), 20);
     }
 
     #[test]
