@@ -7,6 +7,7 @@ use exchange::Time;
 use signals::Capability;
 
 use crate::account::{Account, AccountNo};
+use crate::comeback::{self, Span, Wave};
 use crate::engine::Engine;
 use crate::evidence::{infrastructure, intent, membership};
 use crate::family::Family;
@@ -216,12 +217,15 @@ fn campaign(engine: &Engine, bundle: &Bundle<'_>) -> Campaign {
         .collect();
     let timelines: Vec<&Timeline> = strongest.iter().map(|tested| &tested.family.timeline).collect();
     let samples = samples(engine, bundle);
+    let spans: Vec<Span> =
+        sure.iter().map(|(_, account, part)| Span { first: part.first, closed: account.closed }).collect();
+    let waves = strongest.map_or_else(Vec::new, |tested| comeback::waves(&spans, &tested.family.timeline));
     let by_text = strongest.is_some_and(|tested| tested.family.discovery == Discovery::Family);
     let texts: Vec<&str> = samples.iter().map(|sample| sample.text.as_str()).collect();
     Campaign {
         id: String::new(),
         operator: String::new(),
-        lineage: Vec::new(),
+        lineage: waves.iter().map(Wave::text).collect(),
         discovery: strongest.map_or(Discovery::Family, |tested| tested.family.discovery),
         frozen_at,
         detected_at,
@@ -244,7 +248,7 @@ fn campaign(engine: &Engine, bundle: &Bundle<'_>) -> Campaign {
         log10_e: strongest.map_or(0.0, |tested| tested.assessment.log10_e),
         log10_threshold: strongest.map_or(0.0, |tested| tested.assessment.log10_threshold),
         skeleton: if by_text { skeleton::draw(&texts) } else { Vec::new() },
-        portrait: portrait::draw(engine, &sitters, &timelines, marks(frozen_at, detected_at, &sitters)),
+        portrait: portrait::draw(engine, &sitters, &timelines, marks(frozen_at, detected_at, &waves)),
         not_observed: not_observed(&sitters),
         alternatives: strongest.map_or_else(Vec::new, |tested| alternatives(tested.assessment)),
         samples,
@@ -297,15 +301,14 @@ fn samples(engine: &Engine, bundle: &Bundle<'_>) -> Vec<Sample> {
         .collect()
 }
 
-fn marks(frozen_at: Time, detected_at: Time, sitters: &[Sitter<'_>]) -> Vec<Mark> {
+fn marks(frozen_at: Time, detected_at: Time, waves: &[Wave]) -> Vec<Mark> {
     let mut marks = vec![
         Mark { time: frozen_at, label: "hypothesis frozen (τ)".into() },
         Mark { time: detected_at, label: "detected".into() },
     ];
-    let mut closed: Vec<Time> = sitters.iter().filter_map(|sitter| sitter.account.closed).collect();
-    closed.sort_unstable();
-    if let Some(&median) = closed.get(closed.len() / 2) {
-        marks.push(Mark { time: median, label: format!("{} accounts closed around here", closed.len()) });
+    for wave in waves.iter().take(WAVES_MARKED_MAX) {
+        let label = if wave.came_back() { "closed, others took over" } else { "closed" };
+        marks.push(Mark { time: wave.time, label: format!("{} accounts {label}", wave.closed) });
     }
     marks.sort_by_key(|mark| mark.time);
     marks
@@ -355,35 +358,32 @@ fn name_operators(engine: &Engine, bundles: &[Bundle<'_>], campaigns: &mut [Camp
     order.sort_by_key(|&i| campaigns.get(i).map(|campaign| campaign.first_seen));
     let mut operators: Vec<Vec<usize>> = Vec::new();
     for i in order {
-        let linked = operators.iter().position(|known| {
-            known.iter().any(|&j| match (traits.get(i), traits.get(j)) {
-                (Some(a), Some(b)) => shared(a, b) >= LINKS_MIN,
-                _ => false,
-            })
-        });
-        let number = linked.unwrap_or_else(|| {
-            operators.push(Vec::new());
-            operators.len() - 1
-        });
-        let earlier = operators.get(number).and_then(|known| known.last().copied());
-        let before = earlier.and_then(|j| campaigns.get(j)).map(|campaign| campaign.last_seen);
-        let links = earlier.map_or(0, |j| traits.get(i).zip(traits.get(j)).map_or(0, |(a, b)| shared(a, b)));
+        let links = |j: usize| traits.get(i).zip(traits.get(j)).map_or(0, |(a, b)| shared(engine, a, b));
+        let known = operators.iter().enumerate().flat_map(|(number, known)| known.iter().map(move |&j| (number, j)));
+        let linked = known
+            .map(|(number, j)| (links(j), number, j))
+            .filter(|&(links, ..)| links >= LINKS_MIN)
+            .max_by_key(|&(links, number, j)| (links, std::cmp::Reverse((number, j))));
+        let number = linked.map_or(operators.len(), |(_, number, _)| number);
+        let before = linked.and_then(|(links, _, j)| Some((links, campaigns.get(j)?.last_seen)));
         if let Some(campaign) = campaigns.get_mut(i) {
             campaign.operator = format!("op_{}", number + 1);
-            if let Some(before) = before {
-                let gap = campaign.first_seen.seconds_since(before) / 3600.0;
+            if let Some((links, last_seen)) = before {
+                let gap = campaign.first_seen.seconds_since(last_seen) / 3600.0;
                 let when = if gap > 0.0 {
                     format!("{gap:.1} hours after the earlier one ended")
                 } else {
                     "alongside the earlier one".into()
                 };
                 campaign.lineage.push(format!(
-                    "Shares {links} rare payment instruments, mail domains or address blocks with an earlier campaign of the same operator; began {when}."
+                    "Shares {links} rare payment instruments, mail domains or address blocks, which hardly anybody else has, \
+                     with an earlier campaign of the same operator; began {when}."
                 ));
             }
         }
-        if let Some(known) = operators.get_mut(number) {
-            known.push(i);
+        match operators.get_mut(number) {
+            Some(known) => known.push(i),
+            None => operators.push(vec![i]),
         }
     }
 }
@@ -403,8 +403,10 @@ fn rare_values(engine: &Engine, bundle: &Bundle<'_>) -> BTreeMap<Value, u64> {
     counts
 }
 
-fn shared(a: &BTreeMap<Value, u64>, b: &BTreeMap<Value, u64>) -> usize {
-    a.keys().filter(|value| b.contains_key(value)).count()
+/// How many values two campaigns share that are mostly theirs.
+fn shared(engine: &Engine, a: &BTreeMap<Value, u64>, b: &BTreeMap<Value, u64>) -> usize {
+    let theirs = a.iter().filter_map(|(value, mine)| Some((*value, mine + b.get(value)?)));
+    theirs.filter(|&(value, holders)| holders * 2 >= engine.values.holders(value)).count()
 }
 
 /// Groups that act together and were not reported, strongest first, with the reason.
@@ -518,6 +520,8 @@ fn limits_reached(engine: &Engine) -> Vec<String> {
     limits
 }
 
+/// Waves of closures marked in a picture.
+const WAVES_MARKED_MAX: usize = 4;
 /// Accounts are listed from this probability.
 const SHOWN_FROM: f64 = 0.2;
 /// Families of a campaign that an account must send to be in without sending the leading one, at least.

@@ -31,7 +31,7 @@ pub struct Campaign {
     pub id: String,
     /// The operator it is linked to; campaigns that succeed each other share one.
     pub operator: String,
-    /// What links it to earlier campaigns of the same operator, in words; empty for the first.
+    /// How it came back after closures, and what links it to earlier campaigns of the same operator, in words.
     pub lineage: Vec<String>,
     /// How it was discovered.
     pub discovery: Discovery,

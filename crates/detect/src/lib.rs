@@ -8,6 +8,7 @@
 
 pub mod account;
 mod campaign;
+mod comeback;
 pub mod decision;
 pub mod dense;
 pub mod depth;

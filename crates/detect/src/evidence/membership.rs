@@ -77,7 +77,7 @@ pub const DEVOTED_ONE_IN: u32 = 20;
 const CLUSTERING: f64 = 3.0;
 /// Larger e-values (log10) mean nothing more to anybody.
 const SHOWN_MAX: f64 = 300.0;
-const CHANCE_MIN: f64 = 1e-4;
+const CHANCE_MIN: f64 = 1e-3;
 const CHANCE_MAX: f64 = 0.2;
 
 #[cfg(test)]
