@@ -20,26 +20,41 @@ use crate::limits::{ACCOUNTS_MAX, CLEARED_MAX, FAMILIES_MAX};
 use crate::portrait::{self, Sitter};
 use crate::skeleton;
 use crate::timeline::Timeline;
+use crate::trace::{Template, Trace, Traced};
 use crate::value::{Kind, Value};
 
-/// All findings of a finished run.
-pub(crate) fn findings(engine: &Engine) -> Findings {
+/// All findings of a finished run, and with what to find their exchanges again.
+pub(crate) fn findings(engine: &Engine) -> (Findings, Trace) {
     let bundles = bundles(engine);
     let mut campaigns: Vec<Campaign> = bundles.iter().map(|bundle| campaign(engine, bundle)).collect();
     name_operators(engine, &bundles, &mut campaigns);
-    campaigns
-        .sort_by(|a, b| b.log10_e.total_cmp(&a.log10_e).then(a.detected_at.cmp(&b.detected_at)).then(a.id.cmp(&b.id)));
-    for (i, campaign) in campaigns.iter_mut().enumerate() {
+    let mut ordered: Vec<(Campaign, &Bundle<'_>)> = campaigns.into_iter().zip(&bundles).collect();
+    ordered.sort_by(|(a, _), (b, _)| b.log10_e.total_cmp(&a.log10_e).then(a.detected_at.cmp(&b.detected_at)));
+    let mut trace = Trace::default();
+    for (i, (campaign, bundle)) in ordered.iter_mut().enumerate() {
         campaign.id = format!("cmp_{}", i + 1);
+        let sure = campaign.accounts.iter().filter(|member| member.probability >= 0.5);
+        let traced = Traced { campaign: campaign.id.clone(), templates: templates(bundle) };
+        trace.add(traced, sure.map(|member| member.account.as_str()));
     }
-    Findings {
+    let findings = Findings {
         cleared: cleared(engine, &bundles),
-        campaigns,
+        campaigns: ordered.into_iter().map(|(campaign, _)| campaign).collect(),
         population: population(engine),
         blind_spots: blind_spots(engine),
         guarantee: guarantee(engine),
         limits_reached: limits_reached(engine),
-    }
+    };
+    (findings, trace)
+}
+
+/// The templates of a campaign.
+fn templates(bundle: &Bundle<'_>) -> Vec<Template> {
+    let by_text = bundle.families.iter().filter(|tested| tested.family.discovery == Discovery::Family);
+    by_text
+        .map(|tested| Template { core: tested.family.core().collect(), needed: tested.family.needed() })
+        .filter(|template| !template.core.is_empty())
+        .collect()
 }
 
 /// Families reported for the same accounts.
@@ -529,4 +544,4 @@ const FURTHER_FAMILIES_MIN: usize = 2;
 /// Values held by at most this many accounts are rare.
 const RARE_HOLDERS_MAX: u64 = 50;
 /// Rare values in common that link two campaigns.
-const LINKS_MIN: usize = 2;
+const LINKS_MIN: usize = 3;

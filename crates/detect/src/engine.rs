@@ -25,6 +25,7 @@ use crate::output::Outputs;
 use crate::reference::Reference;
 use crate::shingle::{Owner, Shingles, Touched};
 use crate::timeline::Timeline;
+use crate::trace::Trace;
 use crate::value::Values;
 
 /// How sure a finding must be.
@@ -141,7 +142,13 @@ impl Engine {
 
     /// Ends the run: looks at everything once more and tells what was found.
     #[must_use]
-    pub fn finish(mut self) -> Findings {
+    pub fn finish(self) -> Findings {
+        self.finish_traced().0
+    }
+
+    /// Ends the run like [`Engine::finish`], and tells with what a second pass finds the exchanges of each campaign.
+    #[must_use]
+    pub fn finish_traced(mut self) -> (Findings, Trace) {
         self.reference = Reference::of(&self.families, &self.accounts, &self.values);
         for family in 0..self.families.len() as u32 {
             self.look(family);

@@ -139,6 +139,12 @@ impl Family {
         (0..self.keys.len()).filter(|&place| self.is_core(place as u16)).count()
     }
 
+    /// The core shingles.
+    pub fn core(&self) -> impl Iterator<Item = u64> + '_ {
+        let places = self.keys.iter().zip(0_u16..).filter(|&(_, place)| self.is_core(place));
+        places.map(|(key, _)| key.key)
+    }
+
     /// How many core shingles an exchange needs to match: a quarter of what exchanges of the family have on average, and
     /// [`NEEDED_MIN`] unless most have fewer; none where the accounts make the family.
     #[must_use]

@@ -26,7 +26,9 @@ pub mod reference;
 pub mod shingle;
 mod skeleton;
 pub mod timeline;
+pub mod trace;
 pub mod value;
 
 pub use engine::{Config, Engine};
 pub use finding::Findings;
+pub use trace::Trace;

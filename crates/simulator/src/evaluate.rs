@@ -31,6 +31,8 @@ pub struct Evaluation {
     pub time_to_detect: Option<f64>,
     /// Accounts, whichever campaign they belong to.
     pub accounts: AccountScore,
+    /// Exchanges of accounts that send a campaign's among others; absent when no exchange is labelled.
+    pub exchanges: Option<ExchangeScore>,
     /// Every kind of honest user, by name, with the accounts wrongly flagged.
     pub roles: Vec<RoleScore>,
     /// How many findings there are.
@@ -78,6 +80,21 @@ pub struct AccountScore {
     /// Correct as a share of flagged; absent when nothing was flagged.
     pub precision: Option<f64>,
     /// Correct as a share of labelled; absent when none is labelled.
+    pub recall: Option<f64>,
+}
+
+/// Exchanges told to belong to a campaign against exchanges labelled, of accounts whose exchanges are labelled one by one.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct ExchangeScore {
+    /// Exchanges that belong to a labelled campaign.
+    pub labelled: u64,
+    /// Exchanges that were told to belong to a finding.
+    pub told: u64,
+    /// Exchanges that are both.
+    pub correct: u64,
+    /// Correct as a share of told; absent when none was told.
+    pub precision: Option<f64>,
+    /// Correct as a share of labelled.
     pub recall: Option<f64>,
 }
 
@@ -131,6 +148,8 @@ pub struct Activity<'a> {
     labels: &'a Labels,
     accounts: BTreeMap<&'a str, AccountActivity<'a>>,
     unlabelled: BTreeSet<String>,
+    /// Exchanges told to belong to a finding, and those of them that do, where exchanges are labelled.
+    told: (usize, usize),
 }
 
 /// Role of honest accounts whose label names none.
@@ -237,7 +256,7 @@ impl<'a> Activity<'a> {
     /// Nothing seen yet.
     #[must_use]
     pub fn new(labels: &'a Labels) -> Self {
-        Activity { labels, accounts: BTreeMap::new(), unlabelled: BTreeSet::new() }
+        Activity { labels, accounts: BTreeMap::new(), unlabelled: BTreeSet::new(), told: (0, 0) }
     }
 
     /// Takes in one exchange.
@@ -255,6 +274,28 @@ impl<'a> Activity<'a> {
                 None => activity.rest.push(time),
             }
         }
+    }
+
+    /// Takes in that a hunt told an exchange to belong to a campaign. Feed it after every exchange was seen.
+    pub fn told(&mut self, account: &str, exchange: &str) {
+        if self.accounts.get(account).is_none_or(|activity| activity.labelled.is_empty()) {
+            return;
+        }
+        self.told.0 += 1;
+        self.told.1 += usize::from(self.labels.exchanges.get(exchange).is_some_and(Option::is_some));
+    }
+
+    fn score_exchanges(&self) -> Option<ExchangeScore> {
+        let labelled = self.accounts.values().flat_map(|activity| &activity.labelled);
+        let labelled = labelled.filter(|(campaign, _)| campaign.is_some()).count();
+        let (told, correct) = self.told;
+        (labelled > 0).then(|| ExchangeScore {
+            labelled: count(labelled),
+            told: count(told),
+            correct: count(correct),
+            precision: ratio(correct, told),
+            recall: ratio(correct, labelled),
+        })
     }
 
     /// The times of a campaign's own exchanges.
@@ -294,6 +335,7 @@ pub fn score(findings: &[Found], labels: &Labels, activity: &Activity<'_>) -> Ev
         found_share: ratio(found, campaigns.len()),
         time_to_detect: median(campaigns.iter().filter_map(|campaign| campaign.time_to_detect).collect()),
         accounts: score_accounts(&truth, &flagged),
+        exchanges: activity.score_exchanges(),
         roles: score_roles(labels, activity, &flagged),
         findings: count(findings.len()),
         unmatched,

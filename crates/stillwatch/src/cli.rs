@@ -44,6 +44,9 @@ pub(crate) struct Hunt {
     /// Write one line of JSON per campaign
     #[arg(long, value_name = "FILE")]
     pub(crate) campaigns_out: Option<PathBuf>,
+    /// Write one line of JSON per exchange that belongs to a campaign; reads the files a second time
+    #[arg(long, value_name = "FILE")]
+    pub(crate) exchanges_out: Option<PathBuf>,
     /// Write a self-contained page about what was found, to read, print or mail (it quotes prompts)
     #[arg(long, value_name = "FILE.html")]
     pub(crate) report: Option<PathBuf>,

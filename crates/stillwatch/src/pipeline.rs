@@ -13,7 +13,7 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
-use detect::{Engine, Findings};
+use detect::{Engine, Findings, Trace};
 use exchange::{Chunk, Format, Progress, ReadReport, Source, Time, first_time, parse_accounts, parse_chunk};
 use signals::Signals;
 
@@ -37,6 +37,8 @@ pub(crate) struct Settings {
 pub(crate) struct Outcome {
     /// What was found.
     pub findings: Findings,
+    /// With what to find the exchanges of each campaign again.
+    pub trace: Trace,
     /// What was read of the exchanges.
     pub exchanges: ReadReport,
     /// What was read of the accounts.
@@ -54,11 +56,45 @@ pub(crate) fn run(inputs: &Inputs, settings: &Settings, watch: &mut dyn FnMut(St
     for path in &inputs.accounts {
         learn_accounts(path, settings, &mut engine, &mut accounts)?;
     }
+    let mut reorder = Reorder::default();
+    let exchanges = each(inputs, settings, watch, &mut |signals| reorder.push(signals, &mut engine))?;
+    reorder.drain(&mut engine);
+    let (mut findings, trace) = engine.finish_traced();
+    findings.population.late = reorder.late;
+    Ok(Outcome { findings, trace, exchanges, accounts })
+}
+
+/// Goes through `inputs` once more and hands every exchange that belongs to a campaign to `sink`, in the order of the files.
+///
+/// # Errors
+///
+/// When a file cannot be opened.
+pub(crate) fn again(
+    inputs: &Inputs,
+    settings: &Settings,
+    trace: &Trace,
+    watch: &mut dyn FnMut(Step),
+    sink: &mut dyn FnMut(&str, &Signals),
+) -> Result<(), InputError> {
+    each(inputs, settings, watch, &mut |signals| {
+        if let Some(campaign) = trace.campaign(&signals) {
+            sink(campaign, &signals);
+        }
+    })?;
+    Ok(())
+}
+
+/// Reads and parses `inputs` in parallel and hands the signals to `sink`, in the order of the files.
+fn each(
+    inputs: &Inputs,
+    settings: &Settings,
+    watch: &mut dyn FnMut(Step),
+    sink: &mut dyn FnMut(Signals),
+) -> Result<ReadReport, InputError> {
     let sources: Vec<Source<Box<dyn Read + Send>>> =
         inputs.exchanges.iter().map(|path| source(path)).collect::<Result<_, _>>()?;
     let progress: Vec<Progress> = sources.iter().map(Source::progress).collect();
     let mut exchanges = ReadReport::default();
-    let mut late = 0;
     thread::scope(|scope| {
         let (jobs, waiting) = sync_channel::<Job>(CHUNKS_AHEAD_MAX);
         let (ordered, results) = sync_channel::<Receiver<Parsed>>(CHUNKS_AHEAD_MAX);
@@ -68,24 +104,17 @@ pub(crate) fn run(inputs: &Inputs, settings: &Settings, watch: &mut dyn FnMut(St
             scope.spawn(move || parse(&waiting, settings));
         }
         scope.spawn(move || read(sources, settings, &jobs, &ordered));
-        let mut reorder = Reorder::default();
         let mut step = Step::default();
         for result in results {
             let Ok(parsed) = result.recv() else { break };
             exchanges.merge(parsed.report);
-            for signals in parsed.signals {
-                reorder.push(signals, &mut engine);
-            }
+            parsed.signals.into_iter().for_each(&mut *sink);
             step.exchanges = exchanges.records;
             step.bytes = progress.iter().map(Progress::bytes).sum();
             watch(step);
         }
-        reorder.drain(&mut engine);
-        late = reorder.late;
     });
-    let mut findings = engine.finish();
-    findings.population.late = late;
-    Ok(Outcome { findings, exchanges, accounts })
+    Ok(exchanges)
 }
 
 /// How far a run is.

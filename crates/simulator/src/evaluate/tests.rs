@@ -330,6 +330,31 @@ fn lines_are_taken_up_to_the_limit_and_not_one_byte_further() {
 }
 
 /// Two campaigns of which one is found, a false finding, and names that try to write to the terminal.
+#[test]
+fn exchanges_are_scored_where_they_are_labelled() {
+    let mut labels = Labels::default();
+    for account in ["covered", "whole"] {
+        labels.label_account(account, Some("c1"), None).unwrap();
+    }
+    labels.label_exchange("work", Some("c1")).unwrap();
+    labels.label_exchange("missed", Some("c1")).unwrap();
+    labels.label_exchange("cover", None).unwrap();
+    let mut activity = Activity::new(&labels);
+    for (account, exchange) in
+        [("covered", "work"), ("covered", "missed"), ("covered", "cover"), ("covered", "rest"), ("whole", "x")]
+    {
+        activity.see(account, Time::from_seconds(0), exchange);
+    }
+    for (account, exchange) in [("covered", "work"), ("covered", "cover"), ("covered", "rest"), ("whole", "x")] {
+        activity.told(account, exchange);
+    }
+    let score = score(&[], &labels, &activity).exchanges.unwrap();
+    assert_eq!((score.labelled, score.told, score.correct), (2, 3, 1));
+    assert_eq!((score.precision, score.recall), (Some(1.0 / 3.0), Some(0.5)));
+    let unlabelled = Labels::default();
+    assert_eq!(score_unseen(&[], &unlabelled).exchanges, None);
+}
+
 fn hostile_evaluation() -> Evaluation {
     let mut lines = in_campaign("a", 20, "harvest") + &in_campaign("b", 4, "\u{1b}[31mred\u{202e}hidden");
     lines += &(0..3000).map(|index| format!("s{index} - student\n")).collect::<String>();

@@ -59,7 +59,19 @@ impl Evaluation {
                 grouped(accounts.labelled)
             ),
         };
-        format!("{found}{time}\nAccounts: {precision}, {recall}. Grouping (ARI): {:.3}.", self.grouping_ari)
+        let exchanges = match &self.exchanges {
+            Some(exchanges) if exchanges.told > 0 => format!(
+                "\nExchanges among cover: precision {} ({} of {} told), recall {} ({} of {} labelled).",
+                percent(exchanges.precision),
+                grouped(exchanges.correct),
+                grouped(exchanges.told),
+                percent(exchanges.recall),
+                grouped(exchanges.correct),
+                grouped(exchanges.labelled)
+            ),
+            _ => String::new(),
+        };
+        format!("{found}{time}\nAccounts: {precision}, {recall}. Grouping (ARI): {:.3}.{exchanges}", self.grouping_ari)
     }
 
     fn campaigns_text(&self, width: usize) -> String {

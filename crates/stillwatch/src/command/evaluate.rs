@@ -4,6 +4,7 @@ use std::fs::File;
 use std::io::BufReader;
 use std::path::Path;
 
+use detect::Trace;
 use exchange::{ReadReport, Source, parse_chunk};
 use simulator::Compression;
 use simulator::evaluate::{Activity, Evaluation, Found, read_campaigns, read_labels, score};
@@ -30,18 +31,23 @@ fn evaluate(folder: &Path, args: &Evaluate) -> Result<Evaluation, Failure> {
     let inputs = Inputs::find(&[folder.to_owned()], None).map_err(Failure::unreadable)?;
     let path = folder.join("labels.jsonl");
     let labels = read_labels(&path.display().to_string(), open(&path)?).map_err(Failure::unreadable)?;
-    let found = match &args.campaigns {
-        Some(path) => read_campaigns(&path.display().to_string(), open(path)?).map_err(Failure::unreadable)?,
+    let (found, trace) = match &args.campaigns {
+        Some(path) => {
+            (read_campaigns(&path.display().to_string(), open(path)?).map_err(Failure::unreadable)?, Trace::default())
+        }
         None => found(&inputs, args)?,
     };
     let mut activity = Activity::new(&labels);
     for path in &inputs.exchanges {
         see(path, &mut activity)?;
     }
+    hunt::trace(&inputs, args.run, None, &trace, &mut |_, signals| {
+        activity.told(&signals.account, &signals.exchange);
+    })?;
     Ok(score(&found, &labels, &activity))
 }
 
-fn found(inputs: &Inputs, args: &Evaluate) -> Result<Vec<Found>, Failure> {
+fn found(inputs: &Inputs, args: &Evaluate) -> Result<(Vec<Found>, Trace), Failure> {
     let outcome = hunt::hunt(inputs, args.run, None)?;
     hunt::tell_what_was_read(&outcome);
     let found = outcome.findings.campaigns.into_iter().map(|campaign| Found {
@@ -49,7 +55,7 @@ fn found(inputs: &Inputs, args: &Evaluate) -> Result<Vec<Found>, Failure> {
         detected_at: campaign.detected_at,
         accounts: campaign.accounts.into_iter().map(|member| (member.account, member.probability)).collect(),
     });
-    Ok(found.collect())
+    Ok((found.collect(), outcome.trace))
 }
 
 fn see(path: &Path, activity: &mut Activity<'_>) -> Result<(), Failure> {

@@ -2,9 +2,10 @@
 
 use std::io::{self, IsTerminal};
 
-use detect::Findings;
+use detect::{Findings, Trace};
 use exchange::ReadReport;
 use serde::Serialize;
+use signals::Signals;
 
 use super::{Exit, Failure, print, write_file};
 use crate::cli::{Hunt, Run};
@@ -15,6 +16,11 @@ use crate::{campaigns_file, progress, report, table, words};
 /// Hunts, and says what was found.
 pub(crate) fn run(args: &Hunt) -> Result<Exit, Failure> {
     let inputs = Inputs::find(&args.paths, args.accounts.as_deref()).map_err(Failure::unreadable)?;
+    if args.exchanges_out.is_some() && inputs.bytes.is_none() {
+        return Err(Failure::usage(
+            "--exchanges-out reads the input twice, which standard input cannot be; name a file",
+        ));
+    }
     let outcome = hunt(&inputs, args.run, args.format)?;
     tell_what_was_read(&outcome);
     readable(&outcome, args)?;
@@ -22,6 +28,9 @@ pub(crate) fn run(args: &Hunt) -> Result<Exit, Failure> {
         let mut bytes = Vec::new();
         campaigns_file::write(&outcome.findings, &mut bytes).map_err(|error| Failure::unwritable(path, &error))?;
         write_file(path, &bytes)?;
+    }
+    if let Some(path) = &args.exchanges_out {
+        write_file(path, &exchanges_of(&inputs, &outcome, args)?)?;
     }
     if let Some(path) = &args.report {
         let sources = args.paths.iter().map(|path| path.display().to_string()).collect();
@@ -31,15 +40,56 @@ pub(crate) fn run(args: &Hunt) -> Result<Exit, Failure> {
     Ok(if outcome.findings.campaigns.is_empty() { Exit::Nothing } else { Exit::Found })
 }
 
-/// Runs the pipeline with a progress bar.
-pub(crate) fn hunt(inputs: &Inputs, run: Run, format: Option<exchange::Format>) -> Result<Outcome, Failure> {
+/// The exchanges of every campaign, as JSON lines.
+fn exchanges_of(inputs: &Inputs, outcome: &Outcome, args: &Hunt) -> Result<Vec<u8>, Failure> {
+    #[derive(Serialize)]
+    struct Line<'a> {
+        campaign: &'a str,
+        exchange: &'a str,
+        account: &'a str,
+        time: exchange::Time,
+    }
+    let mut bytes = Vec::new();
+    let mut failed = None;
+    let mut sink = |campaign: &str, signals: &Signals| {
+        let line = Line { campaign, exchange: &signals.exchange, account: &signals.account, time: signals.time };
+        match serde_json::to_writer(&mut bytes, &line) {
+            Ok(()) => bytes.push(b'\n'),
+            Err(error) => failed = Some(error),
+        }
+    };
+    trace(inputs, args.run, args.format, &outcome.trace, &mut sink)?;
+    failed.map_or(Ok(bytes), |error| Err(Failure::unreadable(error)))
+}
+
+/// Hands every exchange of a campaign to `sink`, with a progress bar.
+pub(crate) fn trace(
+    inputs: &Inputs,
+    run: Run,
+    format: Option<exchange::Format>,
+    trace: &Trace,
+    sink: &mut dyn FnMut(&str, &Signals),
+) -> Result<(), Failure> {
     let bar = progress::reading(inputs.bytes);
-    let settings = Settings {
+    let mut watch = |step: pipeline::Step| bar.set_position(step.bytes);
+    let went = pipeline::again(inputs, &settings(run, format), trace, &mut watch, sink);
+    bar.finish_and_clear();
+    went.map_err(Failure::unreadable)
+}
+
+fn settings(run: Run, format: Option<exchange::Format>) -> Settings {
+    Settings {
         format,
         threads: run.threads.or_else(|| std::thread::available_parallelism().ok()).map_or(1, usize::from),
         now: now(),
         engine: detect::Config { alpha: run.alpha },
-    };
+    }
+}
+
+/// Runs the pipeline with a progress bar.
+pub(crate) fn hunt(inputs: &Inputs, run: Run, format: Option<exchange::Format>) -> Result<Outcome, Failure> {
+    let bar = progress::reading(inputs.bytes);
+    let settings = settings(run, format);
     let outcome = pipeline::run(inputs, &settings, &mut |step| {
         bar.set_position(step.bytes);
         bar.set_message(format!("{} exchanges", step.exchanges));

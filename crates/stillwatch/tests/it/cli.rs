@@ -572,6 +572,30 @@ fn what_was_written_can_be_scored() {
 }
 
 #[test]
+fn the_exchanges_of_a_campaign_are_told_from_cover() {
+    let folder = Folder::new("exchanges");
+    let (log, told) = (folder.path("traffic"), folder.path("told.jsonl"));
+    let knobs = ["--set", "days=1", "--set", "honest=150", "--set", "accounts=60", "--set", "cover=0.5"];
+    assert_eq!(run(&[&["simulate", "hydra", "--out", &log], &knobs[..]].concat()).code, 0);
+    assert_eq!(run(&["hunt", &log, "--exchanges-out", &told]).code, 10);
+    let labels: BTreeSet<String> = read(&format!("{log}/labels.jsonl"))
+        .lines()
+        .map(parsed)
+        .filter(|label| label["campaign"].is_string())
+        .filter_map(|label| label["exchange"].as_str().map(str::to_owned))
+        .collect();
+    let told: Vec<Value> = read(&told).lines().map(parsed).collect();
+    let right = told.iter().filter(|line| line["exchange"].as_str().is_some_and(|id| labels.contains(id))).count();
+    assert!(right * 10 >= told.len() * 9, "{right} of {} told are the campaign's", told.len());
+    assert!(right * 10 >= labels.len() * 8, "{right} of {} are told", labels.len());
+    let scored = run(&["evaluate", &log, "--json"]).json();
+    assert_eq!(scored["exchanges"]["labelled"], labels.len(), "{}", scored["exchanges"]);
+    assert_eq!(scored["exchanges"]["correct"], right, "{}", scored["exchanges"]);
+    let piped = run_on(&["hunt", "-", "--exchanges-out", &folder.path("out")], b"");
+    assert_eq!(piped.code, 2, "{piped:?}");
+}
+
+#[test]
 fn the_report_says_who_since_when_and_why() {
     let folder = Folder::new("report");
     let log = hydra().write_to(&folder);
