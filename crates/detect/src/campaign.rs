@@ -304,7 +304,7 @@ fn samples(engine: &Engine, bundle: &Bundle<'_>) -> Vec<Sample> {
     let sure = |number: &AccountNo| bundle.members.get(number).is_some_and(|part| part.probability >= 0.5);
     exhibits
         .iter()
-        .filter(|exhibit| sure(&exhibit.account))
+        .filter(|exhibit| sure(&exhibit.account) && !exhibit.excerpt.is_empty())
         .filter_map(|exhibit| {
             Some(Sample {
                 exchange: exhibit.exchange.to_string(),
@@ -478,6 +478,9 @@ fn blind_spots(engine: &Engine) -> Vec<String> {
     let mut spots = Vec::new();
     if engine.exchanges > 0 && engine.textless * 10 > engine.exchanges * 9 {
         spots.push("Hardly any record has a prompt; campaigns that share a template could not be seen.".into());
+    }
+    if engine.sealed * 2 > engine.exchanges {
+        spots.push("Records hold fingerprints instead of texts; neither a template nor samples can be shown.".into());
     }
     let missing = |kind: Kind| seen.saturating_sub(engine.values.known(kind));
     for kind in [Kind::Payment, Kind::EmailDomain, Kind::Block, Kind::Software, Kind::Params] {

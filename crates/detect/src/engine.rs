@@ -60,6 +60,8 @@ pub struct Engine {
     shingles: Shingles,
     /// Exchanges without any text to compare.
     pub(crate) textless: u64,
+    /// Exchanges whose text is not to be had, only fingerprints of it.
+    pub(crate) sealed: u64,
     outputs: Outputs,
     intents: [u64; Capability::ALL.len()],
     next_reference: u64,
@@ -104,6 +106,7 @@ impl Engine {
             pools: 0,
             shingles: Shingles::new(SHINGLES_MAX),
             textless: 0,
+            sealed: 0,
             outputs: Outputs::default(),
             intents: [0; Capability::ALL.len()],
             next_reference: FIRST_REFERENCE,
@@ -124,6 +127,7 @@ impl Engine {
         self.last = Some(self.last.map_or(signals.time, |last| last.max(signals.time)));
         self.timeline.count(signals.time);
         self.textless += u64::from(signals.prints.is_empty());
+        self.sealed += u64::from(signals.excerpt.is_empty() && !signals.prints.is_empty());
         let Some(number) = self.accounts.observe(signals, &mut self.values) else { return };
         for capability in signals.intents.iter() {
             if let Some(count) = self.intents.get_mut(capability.index()) {

@@ -50,6 +50,7 @@ pub(crate) fn read<'a>(
         returned.clone().and_then(|json| json.object()?.take("metrics")?.object()?.take("latencyMs")?.float());
     let answer = returned.map(|json| Answer::read(json, notes)).unwrap_or_default();
     Ok(Exchange {
+        fingerprint: None,
         id: record.id(&["requestId"], notes).map_or_else(|| position.id(0), Into::into),
         time,
         account: account.into(),

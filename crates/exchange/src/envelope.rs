@@ -104,6 +104,7 @@ pub(crate) fn read<'a>(
     let request = body::request(body, notes);
     let answer = reply.body.map(|json| Answer::read(json, notes)).unwrap_or_default();
     Ok(Exchange {
+        fingerprint: None,
         id: id.map_or_else(|| position.id(0), Into::into),
         time,
         account: account.into(),

@@ -32,8 +32,8 @@ pub use account::{AccountFact, read_account};
 pub use bad::{BadRecord, Notes, Warning};
 pub use format::{Format, Position, UnknownFormat, read};
 pub use record::{
-    AccountId, Assurance, Client, Content, EndUserId, Exchange, ExchangeId, KeyId, Message, Network, Operation, OrgId,
-    Params, Part, Request, Response, Role, SessionId, Tool, Usage,
+    AccountId, Assurance, Client, Content, EndUserId, Exchange, ExchangeId, Fingerprint, KeyId, Message, Network,
+    Operation, OrgId, Params, Part, Request, Response, Role, SessionId, Tool, Usage,
 };
 pub use report::{BadLine, ReadReport, first_time, parse_accounts, parse_chunk};
 pub use source::{Chunk, Progress, Source, SourceError};

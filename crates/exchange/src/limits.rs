@@ -32,3 +32,5 @@ pub const FIRST_TIME_RECORDS_MAX: usize = 16;
 
 /// How many bytes are unpacked at a time, and so the most that damage in a compressed stream takes along before it.
 pub const UNPACK_BYTES: usize = 4 * 1024;
+/// Hexadecimal digits of the fingerprints in one record. Longer ones are as if absent.
+pub const FINGERPRINT_BYTES_MAX: usize = 98_304;

@@ -82,6 +82,7 @@ pub(crate) fn read<'a>(
         ..answer.usage
     };
     Ok(Exchange {
+        fingerprint: None,
         id: payload.id(&["id", "request_id"], notes).map_or_else(|| position.id(0), Into::into),
         time,
         account: account.into(),

@@ -22,7 +22,8 @@ use crate::bad::{BadRecord, Notes};
 use crate::body::{self, Answer};
 use crate::format::{Position, required_account, required_time, secret_free};
 use crate::json::{Fields, Json};
-use crate::{Client, Exchange, Network, Operation, Response};
+use crate::limits::FINGERPRINT_BYTES_MAX;
+use crate::{Client, Exchange, Fingerprint, Network, Operation, Response};
 
 /// Reads one record.
 pub(crate) fn read<'a>(
@@ -65,8 +66,34 @@ pub(crate) fn read<'a>(
         usage: record.take("usage").map(|json| body::usage(json, notes)).unwrap_or_default(),
         status: record.whole(&["status"], notes),
         duration_ms: record.float(&["duration_ms", "latency_ms"], notes),
+        fingerprint: record.fields("fingerprint", "fingerprint", notes).and_then(|fields| fingerprint(fields, notes)),
     })
 }
+
+/// Fingerprints instead of text; none where those of what was asked are not as expected.
+fn fingerprint<'a>(mut fields: Fields<'a>, notes: &mut Notes) -> Option<Fingerprint<'a>> {
+    let digits = |each: usize| {
+        move |json: Json<'a>| {
+            let text = json.text()?;
+            let fits = text.len() <= FINGERPRINT_BYTES_MAX && text.len().is_multiple_of(each);
+            (fits && text.bytes().all(|byte| byte.is_ascii_hexdigit())).then_some(text)
+        }
+    };
+    let prints =
+        fields.typed(&["prints"], "24 hexadecimal digits a fingerprint", notes, digits(Fingerprint::PRINT_DIGITS))?;
+    let output =
+        fields.typed(&["output"], "16 hexadecimal digits a fingerprint", notes, digits(Fingerprint::OUTPUT_DIGITS));
+    let intents = fields.list(&["intents"], notes).unwrap_or_default().into_iter().filter_map(Json::text);
+    Some(Fingerprint {
+        prints,
+        output: output.unwrap_or_default(),
+        intents: intents.take(INTENTS_MAX).collect(),
+        follow_up: fields.flag(&["follow_up"], notes).unwrap_or(false),
+    })
+}
+
+/// Capabilities named in one record, at most.
+const INTENTS_MAX: usize = 32;
 
 /// The operation a word stands for.
 pub(crate) fn operation(word: &str) -> Operation {

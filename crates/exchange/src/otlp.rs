@@ -133,6 +133,7 @@ impl<'a, 'r> Span<'a, 'r> {
         }
         let operation = attributes.text(&["gen_ai.operation.name", "llm.request.type"], notes);
         Ok(Exchange {
+            fingerprint: None,
             // A span's id is unique within its trace only.
             id: match (trace, id) {
                 (Some(trace), Some(span)) if trace.len() + span.len() < limits::ID_BYTES_MAX => {

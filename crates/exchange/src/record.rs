@@ -106,6 +106,32 @@ pub struct Exchange<'a> {
     /// From the request's arrival to the reply's end, in milliseconds.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub duration_ms: Option<f64>,
+    /// What was computed from texts that are not here, where a provider keeps none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fingerprint: Option<Fingerprint<'a>>,
+}
+
+/// Keyed fingerprints instead of text, as `stillwatch fingerprint` computes them where the texts are.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct Fingerprint<'a> {
+    /// What was asked: 24 hexadecimal digits a fingerprint, at most [`limits::FINGERPRINT_BYTES_MAX`] in all.
+    pub prints: Cow<'a, str>,
+    /// What was answered: 16 hexadecimal digits a fingerprint.
+    #[serde(skip_serializing_if = "str::is_empty")]
+    pub output: Cow<'a, str>,
+    /// What it is after, by the names of capabilities.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub intents: Vec<Cow<'a, str>>,
+    /// Whether it continues a conversation.
+    #[serde(skip_serializing_if = "is_default")]
+    pub follow_up: bool,
+}
+
+impl Fingerprint<'_> {
+    /// Digits of one fingerprint of what was asked.
+    pub const PRINT_DIGITS: usize = 24;
+    /// Digits of one fingerprint of what was answered.
+    pub const OUTPUT_DIGITS: usize = 16;
 }
 
 /// The kind of call.

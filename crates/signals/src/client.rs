@@ -3,7 +3,7 @@
 //! Takes only what a trusted front wrote into the record; computes no network fingerprint of its own. Addresses are
 //! widened to the block that one customer usually holds (/24 for IPv4, /48 for IPv6).
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use exchange::{Client, Network};
 
@@ -66,6 +66,17 @@ impl Block {
     fn v4(address: std::net::Ipv4Addr) -> Block {
         let [a, b, c, _] = address.octets();
         Block::V4([a, b, c])
+    }
+}
+
+impl Block {
+    /// The first address of the block.
+    #[must_use]
+    pub fn base(self) -> IpAddr {
+        match self {
+            Block::V4([a, b, c]) => Ipv4Addr::new(a, b, c, 0).into(),
+            Block::V6([a, b, c]) => Ipv6Addr::new(a, b, c, 0, 0, 0, 0, 0).into(),
+        }
     }
 }
 

@@ -55,6 +55,22 @@ impl Capability {
         self as usize
     }
 
+    /// Its name in files.
+    #[must_use]
+    pub fn id(self) -> &'static str {
+        match self {
+            Capability::ReasoningTrace => "reasoning_trace",
+            Capability::Grading => "grading",
+            Capability::DataGeneration => "data_generation",
+            Capability::ToolUse => "tool_use",
+            Capability::Coding => "coding",
+            Capability::Logits => "logits",
+            Capability::TraceCleaning => "trace_cleaning",
+            Capability::Translation => "translation",
+            Capability::General => "general",
+        }
+    }
+
     /// Its name for people.
     #[must_use]
     pub fn name(self) -> &'static str {
@@ -91,6 +107,14 @@ impl Intents {
     /// The capabilities in the set.
     pub fn iter(self) -> impl Iterator<Item = Capability> {
         Capability::ALL.into_iter().filter(move |&capability| self.has(capability))
+    }
+}
+
+impl FromIterator<Capability> for Intents {
+    fn from_iter<T: IntoIterator<Item = Capability>>(capabilities: T) -> Intents {
+        let mut intents = Intents::default();
+        capabilities.into_iter().for_each(|capability| intents.add(capability, true));
+        intents
     }
 }
 
@@ -701,6 +725,7 @@ mod tests {
     fn ask(prompt: &str) -> Exchange<'_> {
         let content = Content::Text(prompt.into());
         Exchange {
+            fingerprint: None,
             id: "ex".into(),
             time: Time::from_seconds(0),
             account: "acc".into(),

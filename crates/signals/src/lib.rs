@@ -4,6 +4,7 @@
 //! the exchange), and cannot fail: a field that is missing is a signal that is missing.
 
 pub mod client;
+pub mod fingerprint;
 pub mod intent;
 pub mod profile;
 pub mod sketch;
@@ -61,7 +62,8 @@ impl Signals {
     /// The signals of one exchange.
     #[must_use]
     pub fn of(exchange: &Exchange<'_>) -> Signals {
-        let mut prints = Vec::new();
+        let sealed = exchange.fingerprint.as_ref();
+        let mut prints = sealed.map(fingerprint::prints).unwrap_or_default();
         let mut excerpt = String::new();
         for text in asked(exchange) {
             let text = head(text, TEXT_BYTES_MAX);
@@ -75,11 +77,12 @@ impl Signals {
             org: exchange.org.as_ref().map(|org| Hash::of(org.as_str())),
             model: exchange.model.as_deref().map(Hash::of),
             prints,
-            output: output_sketch(exchange),
-            intents: intent::intents(exchange),
+            output: sealed.map_or_else(|| output_sketch(exchange), fingerprint::output),
+            intents: sealed.map_or_else(|| intent::intents(exchange), fingerprint::intents),
             params: profile::params(&exchange.request.params),
             client: ClientProfile::of(&exchange.client),
-            follow_up: exchange.request.messages.iter().any(|message| message.role == Role::Assistant),
+            follow_up: sealed.is_some_and(|sealed| sealed.follow_up)
+                || exchange.request.messages.iter().any(|message| message.role == Role::Assistant),
             excerpt: excerpt.into(),
         }
     }

@@ -66,6 +66,7 @@ impl Renderer {
             _ => Some("stop"),
         };
         Exchange {
+            fingerprint: None,
             id: id("ex_", mix(self.seed, &path), mix(session, &path)).into(),
             time: time(arrival.at),
             account: account_id(account).into(),

@@ -18,6 +18,7 @@ pub(crate) enum Command {
     Hunt(Hunt),
     Simulate(Simulate),
     Evaluate(Evaluate),
+    Fingerprint(Fingerprint),
     Demo(Demo),
 }
 
@@ -69,6 +70,31 @@ pub(crate) struct Run {
     /// Fail (65) when more than this share of the lines of exchanges cannot be read
     #[arg(long, default_value_t = 1.0, value_name = "SHARE", value_parser = share)]
     pub(crate) bad_lines_max: f64,
+}
+
+/// Replace the texts of a log by keyed fingerprints, for detection without texts.
+///
+/// Runs where the texts are. What it writes has no prompt, no answer, no credential, no end user and no session, and of each
+/// address its block only; a hunt in it finds the campaigns that it finds in the texts. The key must stay the same for all
+/// logs that are hunted together, and is needed by nobody else.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Example:\n  openssl rand -hex 16 > key\n  stillwatch fingerprint logs/ --key-file key --out sealed.jsonl\n  \
+                        stillwatch hunt sealed.jsonl --accounts logs/accounts.jsonl"
+)]
+pub(crate) struct Fingerprint {
+    /// Files or folders of exchanges; `-` is standard input
+    #[arg(required = true, value_name = "PATH")]
+    pub(crate) paths: Vec<PathBuf>,
+    /// File with the key: 32 hexadecimal digits
+    #[arg(long, value_name = "FILE")]
+    pub(crate) key_file: PathBuf,
+    /// File to write the records to
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: PathBuf,
+    /// Format of every record; recognised by content otherwise
+    #[arg(long, value_name = "FORMAT")]
+    pub(crate) format: Option<Format>,
 }
 
 /// Write labelled traffic with campaigns in it.

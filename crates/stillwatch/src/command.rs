@@ -2,6 +2,7 @@
 
 pub(crate) mod demo;
 pub(crate) mod evaluate;
+pub(crate) mod fingerprint;
 pub(crate) mod hunt;
 pub(crate) mod simulate;
 

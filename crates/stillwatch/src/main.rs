@@ -25,6 +25,7 @@ fn main() -> ExitCode {
         cli::Command::Hunt(args) => command::hunt::run(&args),
         cli::Command::Simulate(args) => command::simulate::run(&args),
         cli::Command::Evaluate(args) => command::evaluate::run(&args),
+        cli::Command::Fingerprint(args) => command::fingerprint::run(&args),
         cli::Command::Demo(args) => command::demo::run(&args),
     };
     match outcome {

@@ -190,3 +190,17 @@ fn chunk_bytes() {
         assert_eq!((lengths.len(), lengths.iter().sum::<usize>()), (chunks, bytes), "{lengths:?}");
     }
 }
+
+#[test]
+fn fingerprint_bytes_max() {
+    for (digits, kept) in [(limits::FINGERPRINT_BYTES_MAX, true), (limits::FINGERPRINT_BYTES_MAX + 24, false)] {
+        let prints = "0".repeat(digits);
+        let record = format!(
+            r#"{{"time":"2026-07-20T12:00:00Z","account":"a","request":{{}},"fingerprint":{{"prints":"{prints}"}}}}"#
+        );
+        let mut read = None;
+        let mut sink = |exchange: exchange::Exchange<'_>| read = Some(exchange.fingerprint.is_some());
+        exchange::read(None, &record, "test", 1, &mut exchange::Notes::default(), &mut sink).unwrap();
+        assert_eq!(read, Some(kept), "{digits}");
+    }
+}

@@ -105,6 +105,17 @@ prop_compose! {
 }
 
 prop_compose! {
+    fn fingerprint()(
+        prints in "([0-9a-f]{24}){0,4}",
+        output in "([0-9a-f]{16}){0,3}",
+        intents in prop::collection::vec(words(), 0..3),
+        follow_up in any::<bool>(),
+    ) -> exchange::Fingerprint<'static> {
+        exchange::Fingerprint { prints: prints.into(), output: output.into(), intents, follow_up }
+    }
+}
+
+prop_compose! {
     fn exchange()(
         (id, time, account) in (named(), time(), named()),
         (org, key, end_user, session) in (of(named()), of(named()), of(named()), of(named())),
@@ -118,11 +129,12 @@ prop_compose! {
         (reasoning_tokens, cached_tokens) in (of(any::<u64>()), of(any::<u64>())),
         status in of(any::<u16>()),
         duration_ms in of((0_u32..10_000_000).prop_map(|quarters| f64::from(quarters) / 4.0)),
+        fingerprint in of(fingerprint()),
     ) -> Exchange<'static> {
         let usage = Usage { input_tokens, output_tokens, reasoning_tokens, cached_tokens };
         Exchange {
             id, time, account, org, key, end_user, session, operation, model, client, request, response, usage, status,
-            duration_ms,
+            duration_ms, fingerprint,
         }
     }
 }

@@ -124,17 +124,21 @@ pub(crate) fn width() -> usize {
 
 /// What could not be read, so that nobody takes silence for completeness.
 pub(crate) fn tell_what_was_read(outcome: &Outcome) {
-    for (what, read) in [("exchanges", &outcome.exchanges), ("account facts", &outcome.accounts)] {
-        for line in read.kept.iter().take(BAD_LINES_SHOWN) {
-            eprintln!("skipped {}", words::printable(&line.to_string(), LINE_CHARS));
-        }
-        let more = read.bad_lines.saturating_sub(BAD_LINES_SHOWN as u64);
-        if more > 0 {
-            eprintln!("skipped {more} more lines of {what}");
-        }
-        for broken in &read.broken_sources {
-            eprintln!("incomplete: {}", words::printable(broken, LINE_CHARS));
-        }
+    tell(&outcome.exchanges, "exchanges");
+    tell(&outcome.accounts, "account facts");
+}
+
+/// The lines of one kind that could not be read.
+pub(crate) fn tell(read: &ReadReport, what: &str) {
+    for line in read.kept.iter().take(BAD_LINES_SHOWN) {
+        eprintln!("skipped {}", words::printable(&line.to_string(), LINE_CHARS));
+    }
+    let more = read.bad_lines.saturating_sub(BAD_LINES_SHOWN as u64);
+    if more > 0 {
+        eprintln!("skipped {more} more lines of {what}");
+    }
+    for broken in &read.broken_sources {
+        eprintln!("incomplete: {}", words::printable(broken, LINE_CHARS));
     }
 }
 

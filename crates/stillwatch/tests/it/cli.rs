@@ -596,6 +596,32 @@ fn the_exchanges_of_a_campaign_are_told_from_cover() {
 }
 
 #[test]
+fn without_texts_the_same_accounts_are_found() {
+    let folder = Folder::new("sealed");
+    let log = hydra().write_to(&folder);
+    let (key, sealed) = (folder.file("key", "0123456789abcdef0123456789ABCDEF\n"), folder.path("sealed.jsonl"));
+    let ran = run(&["fingerprint", &log, "--key-file", &key, "--out", &sealed]);
+    assert_eq!(ran.code, 0, "{ran:?}");
+    ran.is_plain("fingerprint");
+    let written = read(&sealed);
+    assert_eq!(written.lines().count(), hydra().exchanges.lines().count());
+    for line in written.lines().take(50) {
+        let record = parsed(line);
+        assert!(record["request"]["messages"] == json!([]) && record.get("response").is_none(), "{line}");
+    }
+    let accounts = folder.path("log/accounts.jsonl");
+    let hunted = run(&["hunt", &sealed, "--accounts", &accounts, "--json"]);
+    assert_eq!(hunted.code, 10, "{}", hunted.stderr);
+    let document = hunted.json();
+    assert_eq!(members(&document), members(&parsed(hydra().findings())));
+    assert!(document["blind_spots"].to_string().contains("fingerprints instead of texts"), "{document}");
+    let short = folder.file("short", "0123");
+    let refused = run(&["fingerprint", &log, "--key-file", &short, "--out", &sealed]);
+    assert_eq!(refused.code, 65);
+    assert!(refused.stderr.contains("32 hexadecimal digits") && !refused.stderr.contains("0123"), "{}", refused.stderr);
+}
+
+#[test]
 fn the_report_says_who_since_when_and_why() {
     let folder = Folder::new("report");
     let log = hydra().write_to(&folder);
