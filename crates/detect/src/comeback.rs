@@ -5,7 +5,7 @@
 
 use exchange::Time;
 
-use crate::timeline::Timeline;
+use crate::timeline::{Timeline, span};
 
 /// When an account of a campaign was first seen in it, and when it was closed.
 #[derive(Clone, Copy, Debug)]
@@ -99,15 +99,6 @@ impl Wave {
 fn minute(time: Time) -> String {
     let text = time.to_string();
     text.get(..16).unwrap_or(&text).replace('T', " ") + " UTC"
-}
-
-fn span(seconds: i64) -> String {
-    match seconds {
-        ..120 => format!("{seconds} seconds"),
-        120..7200 => format!("{} minutes", seconds / 60),
-        7200..172_800 => format!("{} hours", seconds / 3600),
-        _ => format!("{} days", seconds / 86_400),
-    }
 }
 
 /// Fewer closures are no wave,

@@ -59,6 +59,17 @@ impl Timeline {
     }
 }
 
+/// A length of time in words.
+#[must_use]
+pub(crate) fn span(seconds: i64) -> String {
+    match seconds {
+        ..120 => format!("{seconds} seconds"),
+        120..7200 => format!("{} minutes", seconds / 60),
+        7200..172_800 => format!("{} hours", seconds / 3600),
+        _ => format!("{} days", seconds / 86_400),
+    }
+}
+
 /// The most bins.
 pub const BINS_MAX: usize = 512;
 /// Seconds per bin at first.

@@ -114,7 +114,7 @@ pub struct Exchange<'a> {
 /// Keyed fingerprints instead of text, as `stillwatch fingerprint` computes them where the texts are.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Fingerprint<'a> {
-    /// What was asked: 24 hexadecimal digits a fingerprint, at most [`limits::FINGERPRINT_BYTES_MAX`] in all.
+    /// What was asked: 24 hexadecimal digits a fingerprint, at most [`crate::limits::FINGERPRINT_BYTES_MAX`] in all.
     pub prints: Cow<'a, str>,
     /// What was answered: 16 hexadecimal digits a fingerprint.
     #[serde(skip_serializing_if = "str::is_empty")]

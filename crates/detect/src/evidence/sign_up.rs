@@ -11,6 +11,7 @@ use crate::account::Account;
 use crate::evalue::{dirichlet_multinomial, mean};
 use crate::finding::{Evidence, SignalFamily};
 use crate::reference::Reference;
+use crate::timeline::span;
 use crate::value::Kind;
 
 /// Weighs sign-up times, ages and programmes.
@@ -68,15 +69,6 @@ fn clustering(times: impl Iterator<Item = i64>, edges: &[i64]) -> Option<f64> {
 fn shortest_half(times: &[i64]) -> Option<i64> {
     let half = times.len().div_ceil(2);
     (times.len() >= 2).then(|| times.windows(half).filter_map(|w| Some(w.last()? - w.first()?)).min())?
-}
-
-fn span(seconds: i64) -> String {
-    match seconds {
-        ..120 => format!("{seconds} seconds"),
-        120..7200 => format!("{} minutes", seconds / 60),
-        7200..172_800 => format!("{} hours", seconds / 3600),
-        _ => format!("{} days", seconds / 86_400),
-    }
 }
 
 /// Fewer known members give no evidence.
