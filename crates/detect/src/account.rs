@@ -183,13 +183,20 @@ impl Account {
 }
 
 /// All accounts.
-#[derive(Default)]
 pub struct Accounts {
+    /// How many are kept.
+    limit: usize,
     /// By the hash of the id, or of the next free one where ids collide.
     numbers: HashMap<u64, AccountNo, BuildHasherDefault<Xxh3Default>>,
     list: Vec<Account>,
     /// Records of accounts beyond the limit.
     pub refused: u64,
+}
+
+impl Default for Accounts {
+    fn default() -> Self {
+        Accounts { limit: ACCOUNTS_MAX, numbers: HashMap::default(), list: Vec::new(), refused: 0 }
+    }
 }
 
 impl Accounts {
@@ -213,7 +220,7 @@ impl Accounts {
             }
             key = key.wrapping_add(1);
         }
-        if self.list.len() >= ACCOUNTS_MAX {
+        if self.list.len() >= self.limit {
             self.refused += 1;
             return None;
         }
@@ -359,6 +366,14 @@ mod tests {
             status: None,
             closed: None,
         }
+    }
+
+    #[test]
+    fn accounts_beyond_the_limit_are_refused_and_counted() {
+        let mut accounts = Accounts { limit: 2, ..Accounts::default() };
+        assert_eq!(["a", "b", "c", "a", "d"].map(|id| accounts.number(id)), [Some(0), Some(1), None, Some(0), None]);
+        assert_eq!((accounts.iter().len(), accounts.refused), (2, 2));
+        assert_eq!(Accounts::default().limit, ACCOUNTS_MAX);
     }
 
     #[test]

@@ -117,12 +117,6 @@ impl Group {
     pub fn iter<'a>(&'a self, accounts: &'a Accounts) -> impl Iterator<Item = &'a Account> {
         self.accounts.iter().filter_map(|&number| accounts.get(number))
     }
-
-    /// Its exchanges.
-    #[must_use]
-    pub fn exchanges(&self) -> u64 {
-        self.payers.iter().map(|payer| payer.exchanges).sum()
-    }
 }
 
 /// The probability that an account takes part that shares two rare values with others of the pool: most do, and a value

@@ -88,8 +88,9 @@ impl Value {
 pub type Held = [Value; Kind::ALL.len()];
 
 /// All values seen.
-#[derive(Default)]
 pub struct Values {
+    /// How many are kept.
+    limit: usize,
     ids: HashMap<u64, Value, BuildHasherDefault<Xxh3Default>>,
     facts: Vec<Fact>,
     /// Accounts for which a value of the kind is known.
@@ -100,6 +101,12 @@ struct Fact {
     kind: Kind,
     holders: u32,
     name: Box<str>,
+}
+
+impl Default for Values {
+    fn default() -> Self {
+        Values { limit: VALUES_MAX, ids: HashMap::default(), facts: Vec::new(), known: [0; Kind::ALL.len()] }
+    }
 }
 
 impl Values {
@@ -118,7 +125,7 @@ impl Values {
         if let Some(&value) = self.ids.get(&key) {
             return value;
         }
-        if self.facts.len() >= VALUES_MAX {
+        if self.facts.len() >= self.limit {
             return Value::default();
         }
         self.facts.push(Fact { kind, holders: 0, name: name() });
@@ -183,6 +190,14 @@ mod tests {
         values.release(card);
         assert_eq!((values.holders(card), values.known(Kind::Payment)), (1, 1));
         assert_eq!(values.name(card), "x");
+    }
+
+    #[test]
+    fn values_beyond_the_limit_are_unknown() {
+        let mut values = Values { limit: 2, ..Values::default() };
+        let known = ["a", "b", "c", "a"].map(|name| values.intern(Kind::Payment, name).known());
+        assert_eq!(known, [true, true, false, true]);
+        assert_eq!(Values::default().limit, VALUES_MAX);
     }
 
     #[test]
