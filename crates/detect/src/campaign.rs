@@ -359,6 +359,13 @@ fn alternatives(assessment: &Assessment) -> Vec<String> {
     if let Some(evidence) = of(SignalFamily::Evenness) {
         tried.push(format!("A popular tool or prompt is used unevenly by unrelated people: {}", evidence.text));
     }
+    if of(SignalFamily::SignUp).is_none() && of(SignalFamily::Infrastructure).is_none() {
+        tried.push(
+            "A tool on a timer, with items of its own for each customer, would look much the same: sign-up and infrastructure, \
+             which would tell, are not known. Look there before you act."
+                .into(),
+        );
+    }
     tried.push(format!(
         "One product or company would be one payer: accounts of one verified organisation count once, and {} payers take part.",
         assessment.payers

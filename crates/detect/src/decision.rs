@@ -4,8 +4,8 @@
 //! (evenness, rhythm, work queue), do the accounts have a common *origin* (sign-up, infrastructure), is what they ask worth
 //! *taking* (intent)? Within origin the e-values are averaged, since one event — a class, a hackathon — explains both; and
 //! where the accounts come from one place, such an event is the simplest explanation of origin, which then counts nothing.
-//! A group is reported when the product crosses the threshold, at least two questions say yes on their own, and nothing
-//! says no: work that overlaps, or rates as uneven as people's, clear a group whatever else it shows.
+//! A group is reported when the product crosses the threshold, at least two questions say yes on their own (or work leaves no
+//! doubt, where nothing is known of origin), and nothing says no: work that overlaps, or rates as uneven as people's, clear a group whatever else it shows.
 
 use crate::evalue;
 use crate::evidence::infrastructure::Place;
@@ -34,6 +34,7 @@ pub fn decide(evidence: &[Evidence], place: Place, payers: usize, log10_threshol
         .filter_map(of)
         .map(|log10_e| log10_e * std::f64::consts::LN_10)
         .collect();
+    let origin_unknown = origin.is_empty();
     let origin = match place {
         Place::One => 0.0,
         Place::Many => evalue::log10(evalue::mean(&origin)),
@@ -41,6 +42,8 @@ pub fn decide(evidence: &[Evidence], place: Place, payers: usize, log10_threshol
     let purpose = of(SignalFamily::Intent).unwrap_or(0.0);
     let work = evenness + rhythm + work_queue;
     let log10_e = work + origin + purpose;
+    // Where nothing is known of sign-up and infrastructure, a single question can be enough if the answer leaves no doubt.
+    let alone = origin_unknown && evenness + rhythm >= WORK_ALONE && rhythm >= RHYTHM_ALONE;
     let saying_yes = [work >= WORK_YES, origin >= YES, purpose >= YES].into_iter().filter(|&yes| yes).count();
     let cleared = if payers == 0 {
         Some("nobody has taken part since it was noticed".into())
@@ -59,9 +62,9 @@ pub fn decide(evidence: &[Evidence], place: Place, payers: usize, log10_threshol
         )
     } else if log10_e < log10_threshold {
         Some(format!("the evidence (10^{log10_e:.1}) does not reach the threshold (10^{log10_threshold:.1})"))
-    } else if saying_yes < QUESTIONS_MIN && place == Place::One {
+    } else if saying_yes < QUESTIONS_MIN && !alone && place == Place::One {
         Some("the accounts come from one place, as a class, an office or an event does, and nothing else sets them apart".into())
-    } else if saying_yes < QUESTIONS_MIN {
+    } else if saying_yes < QUESTIONS_MIN && !alone {
         Some("only one kind of evidence speaks for it: that is not enough for a finding".into())
     } else {
         None
@@ -75,6 +78,10 @@ const PAYERS_MIN: usize = 6;
 const YES: f64 = 0.5;
 /// Work is split rather than used from here on: it is the question that parts a campaign from an event.
 const WORK_YES: f64 = 1.0;
+/// Evenness and rhythm are enough alone, where the origin is not known, from here on (log10), and
+const WORK_ALONE: f64 = 8.0;
+/// only with this much of rhythm.
+const RHYTHM_ALONE: f64 = 2.0;
 /// A question says no from here down (log10).
 const NO: f64 = -1.0;
 /// Uneven use speaks against a campaign this much at most.
@@ -100,11 +107,15 @@ mod tests {
 
     #[test]
     fn two_questions_must_say_yes_and_none_no() {
-        use SignalFamily::{Evenness, Infrastructure, Intent, SignUp, WorkQueue};
+        use SignalFamily::{Evenness, Infrastructure, Intent, Rhythm, SignUp, WorkQueue};
         for (pieces, payers, reported) in [
             (vec![(Evenness, 5.0), (Intent, 1.0)], 50, true),
             (vec![(Evenness, 5.0), (SignUp, 4.0)], 50, true),
             (vec![(Evenness, 6.0)], 50, false),
+            (vec![(Evenness, 6.0), (Rhythm, 3.0)], 50, true),
+            (vec![(Evenness, 6.0), (Rhythm, 1.9)], 50, false),
+            (vec![(Evenness, 6.0), (Rhythm, 3.0), (SignUp, 0.0)], 50, false),
+            (vec![(Evenness, 6.0), (Rhythm, 3.0), (WorkQueue, -1.0)], 50, false),
             (vec![(SignUp, 6.0), (Infrastructure, 6.0)], 50, false),
             (vec![(Evenness, 5.0), (WorkQueue, -3.0), (SignUp, 6.0)], 50, false),
             (vec![(Evenness, -4.0), (SignUp, 6.0), (Intent, 1.3)], 50, false),
