@@ -34,7 +34,7 @@ pub(crate) fn findings(engine: &Engine) -> (Findings, Trace) {
     for (i, (campaign, bundle)) in ordered.iter_mut().enumerate() {
         campaign.id = format!("cmp_{}", i + 1);
         let sure = campaign.accounts.iter().filter(|member| member.probability >= 0.5);
-        let traced = Traced { campaign: campaign.id.clone(), templates: templates(bundle) };
+        let traced = Traced { campaign: campaign.id.clone(), templates: templates(engine, bundle) };
         trace.add(traced, sure.map(|member| member.account.as_str()));
     }
     let findings = Findings {
@@ -49,12 +49,21 @@ pub(crate) fn findings(engine: &Engine) -> (Findings, Trace) {
 }
 
 /// The templates of a campaign.
-fn templates(bundle: &Bundle<'_>) -> Vec<Template> {
-    let by_text = bundle.families.iter().filter(|tested| tested.family.discovery == Discovery::Family);
-    by_text
-        .map(|tested| Template { core: tested.family.core().collect(), needed: tested.family.needed() })
+fn templates(engine: &Engine, bundle: &Bundle<'_>) -> Vec<Template> {
+    by_text(engine, bundle)
+        .map(|family| Template { core: family.core().collect(), needed: family.needed() })
         .filter(|template| !template.core.is_empty())
         .collect()
+}
+
+/// The families by text of a bundle, those that are kin with them.
+fn by_text<'e>(engine: &'e Engine, bundle: &Bundle<'_>) -> impl Iterator<Item = &'e Family> {
+    let numbers: BTreeSet<u32> = bundle.families.iter().map(|tested| tested.number).collect();
+    let within = move |(number, family): &(usize, &Family)| {
+        numbers.contains(&(*number as u32)) || family.kin.is_some_and(|kin| numbers.contains(&kin))
+    };
+    let families = engine.families.iter().enumerate().filter(within).map(|(_, family)| family);
+    families.filter(|family| family.discovery == Discovery::Family && family.merged_into.is_none())
 }
 
 /// Families reported for the same accounts.
@@ -99,10 +108,9 @@ fn bundles(engine: &Engine) -> Vec<Bundle<'_>> {
         .filter(|tested| tested.hypothesis.detected_at.is_some() && tested.assessment.cleared.is_none())
         .collect();
     reported.sort_by(|a, b| b.assessment.log10_e.total_cmp(&a.assessment.log10_e).then(a.number.cmp(&b.number)));
-    let (by_text, pools): (Vec<_>, Vec<_>) =
-        reported.into_iter().partition(|tested| tested.family.discovery == Discovery::Family);
+    let of = |discovery: Discovery| reported.iter().copied().filter(move |tested| tested.family.discovery == discovery);
     let mut drafts: Vec<Vec<Draft<'_>>> = Vec::new();
-    for tested in by_text {
+    for tested in of(Discovery::Family) {
         let members = parts(engine, tested);
         // One that overlaps with several shows that they are one.
         let (home, others): (Vec<_>, Vec<_>) = drafts.into_iter().partition(|draft| overlaps(draft, &members));
@@ -111,8 +119,22 @@ fn bundles(engine: &Engine) -> Vec<Bundle<'_>> {
         drafts = others;
         drafts.push(home);
     }
+    // Where no family says who sends the kin, since each is one wording of many, all of them say it together.
+    for tested in of(Discovery::Kin) {
+        let members = parts(engine, tested);
+        let enough = sure(&members).len() * LEADS.0;
+        let (mut home, others): (Vec<_>, Vec<_>) = drafts.into_iter().partition(|draft| overlaps(draft, &members));
+        let leads = |draft: &Vec<Draft<'_>>| {
+            draft.get(lead(engine, draft)).is_some_and(|(_, members)| sure(members).len() * LEADS.1 >= enough)
+        };
+        if !home.iter().any(leads) {
+            let families = home.drain(..).flatten();
+            home = vec![std::iter::once((tested, members)).chain(families).collect()];
+        }
+        drafts = home.into_iter().chain(others).collect();
+    }
     // One operator's pool may send several templates: a pool goes with one of them and joins none.
-    for tested in pools {
+    for tested in of(Discovery::Infrastructure) {
         let members = parts(engine, tested);
         match drafts.iter_mut().find(|draft| overlaps(draft, &members)) {
             Some(draft) => draft.push((tested, members)),
@@ -146,18 +168,9 @@ fn overlaps(draft: &[Draft<'_>], members: &BTreeMap<AccountNo, Part>) -> bool {
 /// Joins families into one bundle. Who sends the leading one is in; who does not must send about as many of the others as
 /// those in it do, since a phrase that also occurs in a template is sent by strangers.
 fn join<'e>(engine: &Engine, mut draft: Vec<Draft<'e>>) -> Bundle<'e> {
-    // All of them are reported; the one leads that tells most about who sends it: many send it, strangers hardly. Who sends
-    // a text is known better than who shares a card with whom.
-    let by_text = |tested: &Tested<'_>| tested.family.discovery == Discovery::Family;
-    let telling = draft
-        .iter()
-        .enumerate()
-        .map(|(at, (tested, _))| (by_text(tested), telling(engine, *tested), std::cmp::Reverse(at)));
-    let lead = telling.max_by(|a, b| a.0.cmp(&b.0).then(a.1.total_cmp(&b.1)).then(a.2.cmp(&b.2)));
-    if let Some((_, _, std::cmp::Reverse(lead))) = lead {
-        let lead = draft.remove(lead);
-        draft.insert(0, lead);
-    }
+    // All of them are reported; the one leads that tells most about who sends it: many send it, strangers hardly.
+    let lead = lead(engine, &draft);
+    draft.swap(0, lead);
     let mut shown: BTreeMap<AccountNo, usize> = BTreeMap::new();
     for number in draft.iter().flat_map(|(_, members)| sure(members)) {
         *shown.entry(number).or_default() += 1;
@@ -181,6 +194,17 @@ fn join<'e>(engine: &Engine, mut draft: Vec<Draft<'e>>) -> Bundle<'e> {
         }
     }
     Bundle { families: draft.into_iter().map(|(tested, _)| tested).collect(), members }
+}
+
+/// Which of the families leads: of those by text the one that tells most, since who sends a text is known better than who
+/// shares a card with whom.
+fn lead(engine: &Engine, draft: &[Draft<'_>]) -> usize {
+    let best = |discovery: Discovery| {
+        let of = draft.iter().enumerate().filter(|(_, (tested, _))| tested.family.discovery == discovery);
+        let telling = of.map(|(at, (tested, _))| (telling(engine, *tested), at));
+        telling.max_by(|a, b| a.0.total_cmp(&b.0).then(b.1.cmp(&a.1))).map(|(_, at)| at)
+    };
+    [Discovery::Kin, Discovery::Family, Discovery::Infrastructure].into_iter().find_map(best).unwrap_or(0)
 }
 
 /// How much a family tells about who belongs together: the evidence for all its members, in ln.
@@ -235,7 +259,7 @@ fn campaign(engine: &Engine, bundle: &Bundle<'_>) -> Campaign {
     let spans: Vec<Span> =
         sure.iter().map(|(_, account, part)| Span { first: part.first, closed: account.closed }).collect();
     let waves = strongest.map_or_else(Vec::new, |tested| comeback::waves(&spans, &tested.family.timeline));
-    let by_text = strongest.is_some_and(|tested| tested.family.discovery == Discovery::Family);
+    let by_text = strongest.is_some_and(|tested| tested.family.discovery != Discovery::Infrastructure);
     let texts: Vec<&str> = samples.iter().map(|sample| sample.text.as_str()).collect();
     Campaign {
         id: String::new(),
@@ -281,7 +305,8 @@ fn evidence(engine: &Engine, tested: Tested<'_>) -> Vec<Evidence> {
         let account = engine.accounts.get(number)?;
         Some((account, account.stride(tested.number)?))
     });
-    let template = membership::describe(strides, tested.family, engine.chance(tested.number));
+    let templates = engine.families.iter().filter(|family| family.kin == Some(tested.number)).count();
+    let template = membership::describe(strides, tested.family, templates, engine.chance(tested.number));
     std::iter::once(template).chain(tested.assessment.evidence.iter().cloned()).collect()
 }
 
@@ -410,6 +435,9 @@ fn name_operators(engine: &Engine, bundles: &[Bundle<'_>], campaigns: &mut [Camp
     }
 }
 
+/// A family that at least three in four send of those who send its kin says who is in.
+const LEADS: (usize, usize) = (3, 4);
+
 /// Values that the bundle's members hold and few others do.
 fn rare_values(engine: &Engine, bundle: &Bundle<'_>) -> BTreeMap<Value, u64> {
     let mut counts: BTreeMap<Value, u64> = BTreeMap::new();
@@ -450,7 +478,7 @@ fn cleared(engine: &Engine, bundles: &[Bundle<'_>]) -> Vec<Cleared> {
             exchanges: tested.family.exchanges.into(),
             label: match tested.family.discovery {
                 Discovery::Infrastructure => "(accounts that share infrastructure)".to_owned(),
-                Discovery::Family => {
+                Discovery::Family | Discovery::Kin => {
                     let sample = tested.family.samples.first();
                     sample.map_or_else(String::new, |sample| sample.excerpt.chars().take(100).collect())
                 }

@@ -20,6 +20,7 @@ use crate::family::{Exhibit, Family, Key};
 use crate::finding::{Discovery, Findings};
 use crate::group::{Group, Since};
 use crate::hypothesis::{Assessment, Hypothesis};
+use crate::kin;
 use crate::limits::{FAMILIES_MAX, GROUPS_MAX, MATCHES_MAX, SHINGLES_MAX};
 use crate::output::Outputs;
 use crate::reference::Reference;
@@ -141,6 +142,7 @@ impl Engine {
             self.next_reference = self.exchanges + self.exchanges / 4;
             self.reference = Reference::of(&self.families, &self.accounts, &self.values);
             self.follow_pools(signals.time);
+            self.follow_kin(signals.time);
         }
     }
 
@@ -180,6 +182,8 @@ impl Engine {
         scratch.hits.retain(|hits| self.family(hits.family).is_some_and(|family| hits.core >= family.needed()));
         scratch.hits.sort_by_key(|hits| (std::cmp::Reverse(hits.core), hits.family));
         scratch.hits.truncate(MATCHES_MAX);
+        let by_text = scratch.hits.len();
+        self.hit_kin(&mut scratch.hits);
         if let Some(family) = self.accounts.get(number).and_then(|account| account.pool) {
             scratch.hits.push(Hits { family, core: 0, frozen: 0 });
         }
@@ -187,8 +191,7 @@ impl Engine {
         for &hits in &scratch.hits {
             self.count(hits, signals, number, payer, item, echo);
         }
-        let by_text: Vec<Hits> = scratch.hits.iter().filter(|hits| hits.core > 0).copied().collect();
-        self.merge_what_goes_together(&by_text);
+        self.merge_what_goes_together(scratch.hits.get(..by_text).unwrap_or_default());
         for &Hits { family, .. } in &scratch.hits {
             if self.families.get(family as usize).is_some_and(|f| f.exchanges >= f.next_look && f.merged_into.is_none())
             {
@@ -213,6 +216,22 @@ impl Engine {
                     hits.frozen += u32::from(frozen);
                 }
                 None => scratch.hits.push(Hits { family: owner.family, core: 1, frozen: frozen.into() }),
+            }
+        }
+    }
+
+    /// Adds the groups of kin that the families hit are in. An exchange has as much of such a group as it has of the family,
+    /// compared to what is usual there.
+    fn hit_kin(&self, hits: &mut Vec<Hits>) {
+        for at in 0..hits.len() {
+            let Some(&Hits { family, core, .. }) = hits.get(at) else { continue };
+            let Some((family, kin)) = self.family(family).and_then(|family| Some((family, family.kin?))) else {
+                continue;
+            };
+            if hits.iter().all(|hits| hits.family != kin) {
+                let usual = family.core_hits as f64 / f64::from(family.exchanges.max(1));
+                let core = (f64::from(core) / usual.max(1.0) * USUAL_DEPTH).clamp(1.0, USUAL_DEPTH * USUAL_DEPTH);
+                hits.push(Hits { family: kin, core: core as u32, frozen: 0 });
             }
         }
     }
@@ -320,16 +339,94 @@ impl Engine {
                 _ if self.pools >= GROUPS_MAX || self.families.len() >= FAMILIES_MAX => continue,
                 _ => {
                     self.pools += 1;
-                    self.hypotheses += 1;
-                    let mut family = Family::by_infrastructure(now);
-                    family.hypothesis = Some(Box::new(Hypothesis::freeze(self.hypotheses, now, &family)));
-                    self.families.push(family);
-                    (self.families.len() - 1) as u32
+                    self.suppose(Discovery::Infrastructure, now)
                 }
             };
             for number in accounts {
                 self.join_pool(number, pool, now);
             }
+        }
+    }
+
+    /// A hypothesis about a group that has no skeleton.
+    fn suppose(&mut self, discovery: Discovery, now: Time) -> u32 {
+        self.hypotheses += 1;
+        let mut family = Family::without_skeleton(discovery, now);
+        family.hypothesis = Some(Box::new(Hypothesis::freeze(self.hypotheses, now, &family)));
+        self.families.push(family);
+        (self.families.len() - 1) as u32
+    }
+
+    /// Follows groups of families that the same accounts send. One that has mostly the same families as before takes in those
+    /// that are new; one that is made up anew is a new hypothesis in place of the old.
+    fn follow_kin(&mut self, now: Time) {
+        let mut before: BTreeMap<u32, usize> = BTreeMap::new();
+        for kin in self.families.iter().filter_map(|family| family.kin) {
+            *before.entry(kin).or_default() += 1;
+        }
+        for families in kin::groups(&self.families, &self.accounts) {
+            let mut known: BTreeMap<u32, usize> = BTreeMap::new();
+            for kin in families.iter().filter_map(|&number| self.family(number)?.kin) {
+                *known.entry(kin).or_default() += 1;
+            }
+            let known = known.into_iter().max_by_key(|&(kin, families)| (families, std::cmp::Reverse(kin)));
+            let same = known.filter(|&(kin, common)| {
+                let detected = self.family(kin).and_then(|kin| kin.hypothesis.as_ref()?.detected_at).is_some();
+                detected || common * 3 >= before.get(&kin).copied().unwrap_or(0) * 2 && common * 2 >= families.len()
+            });
+            let kin = match same {
+                Some((kin, _)) => kin,
+                None if self.families.len() >= FAMILIES_MAX => continue,
+                None => {
+                    self.dissolve(&families);
+                    self.suppose(Discovery::Kin, now)
+                }
+            };
+            for number in families {
+                self.join_kin(number, kin, now);
+            }
+        }
+    }
+
+    /// Gives up the groups of kin that any of `families` is in, but for those that were detected.
+    fn dissolve(&mut self, families: &[u32]) {
+        let of: BTreeSet<u32> = families.iter().filter_map(|&number| self.family(number)?.kin).collect();
+        for kin in of {
+            let Some(group) = self.families.get_mut(kin as usize) else { continue };
+            if group.hypothesis.as_ref().is_some_and(|hypothesis| hypothesis.detected_at.is_some()) {
+                continue;
+            }
+            group.hypothesis = None;
+            self.families.iter_mut().filter(|family| family.kin == Some(kin)).for_each(|family| family.kin = None);
+        }
+    }
+
+    /// Puts a family into a group of kin, with what its accounts sent of it so far.
+    fn join_kin(&mut self, number: u32, kin: u32, now: Time) {
+        let Some(family) = self.families.get_mut(number as usize).filter(|family| family.kin.is_none()) else { return };
+        family.kin = Some(kin);
+        let members = std::mem::take(&mut family.members);
+        let followed = |family: u32| self.families.get(family as usize).is_some_and(|f| f.hypothesis.is_some());
+        let mut joined = Vec::new();
+        for &member in &members {
+            let Some(account) = self.accounts.get_mut(member) else { continue };
+            let Some(sent) = account.stride(number).copied() else { continue };
+            let total = account.exchanges;
+            let (Some(stride), new) = account.stride_mut(kin, now, followed) else { continue };
+            if new {
+                stride.freeze(total);
+                joined.push(member);
+            }
+            // Some exchanges are in several of the families, so this is a bound.
+            stride.exchanges = (stride.exchanges + sent.exchanges).min(total);
+            stride.first = stride.first.min(sent.first);
+            stride.last = stride.last.max(sent.last);
+        }
+        if let Some(family) = self.families.get_mut(number as usize) {
+            family.members = members;
+        }
+        if let Some(kin) = self.families.get_mut(kin as usize) {
+            kin.members.append(&mut joined);
         }
     }
 
@@ -355,8 +452,10 @@ impl Engine {
         if family.merged_into.is_some() {
             return;
         }
-        if family.discovery == Discovery::Infrastructure {
+        if family.discovery != Discovery::Family {
             family.tidy(0);
+            family.members.sort_unstable();
+            family.members.dedup();
             self.assess(number);
             return;
         }
@@ -559,6 +658,8 @@ const REFREEZE_GROWTH: u32 = 3;
 const JOIN_HITS: u32 = 2;
 /// Newly shared shingles more than this many times as many are a text of their own, which shares a phrase with the family.
 const JOIN_TIMES: usize = 3;
+/// How much of its family an exchange that has as much as usual has, for a group of kin.
+const USUAL_DEPTH: f64 = 16.0;
 /// Fingerprints that stand for a work item.
 const ITEM_PRINTS: usize = 6;
 /// An odd constant with well spread bits.

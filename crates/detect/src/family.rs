@@ -17,7 +17,8 @@ use crate::timeline::Timeline;
 /// One family.
 #[derive(Debug)]
 pub struct Family {
-    /// How it was discovered. A family by infrastructure has no skeleton: every exchange of its members is in it.
+    /// How it was discovered. A family by infrastructure has no skeleton: every exchange of its members is in it. Nor has
+    /// one of kin: every exchange of the families that are its kin is in it.
     pub discovery: Discovery,
     /// Its skeleton, in the order in which the shingles became shared.
     pub keys: Vec<Key>,
@@ -43,6 +44,8 @@ pub struct Family {
     pub hypothesis: Option<Box<Hypothesis>>,
     /// The family it was merged into.
     pub merged_into: Option<u32>,
+    /// The group of kin that it is in.
+    pub kin: Option<u32>,
 }
 
 /// A shingle of a skeleton.
@@ -87,13 +90,14 @@ impl Family {
             next_look: FIRST_LOOK,
             hypothesis: None,
             merged_into: None,
+            kin: None,
         }
     }
 
-    /// A family of accounts that share infrastructure.
+    /// A family that is not known by a skeleton of its own.
     #[must_use]
-    pub fn by_infrastructure(time: Time) -> Family {
-        Family { discovery: Discovery::Infrastructure, ..Family::new(time) }
+    pub fn without_skeleton(discovery: Discovery, time: Time) -> Family {
+        Family { discovery, ..Family::new(time) }
     }
 
     /// Adds a shingle; its place, none when the skeleton is full.
@@ -146,10 +150,10 @@ impl Family {
     }
 
     /// How many core shingles an exchange needs to match: a quarter of what exchanges of the family have on average, and
-    /// [`NEEDED_MIN`] unless most have fewer; none where the accounts make the family.
+    /// [`NEEDED_MIN`] unless most have fewer; none where there is no skeleton.
     #[must_use]
     pub fn needed(&self) -> u32 {
-        if self.discovery == Discovery::Infrastructure {
+        if self.discovery != Discovery::Family {
             return 0;
         }
         let average = if self.exchanges < CORE_TRIAL {

@@ -75,6 +75,8 @@ pub enum Discovery {
     Family,
     /// Several accounts are densely joined by rare shared infrastructure.
     Infrastructure,
+    /// The same accounts send several templates.
+    Kin,
 }
 
 /// One account of a campaign.

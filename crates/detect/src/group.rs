@@ -64,7 +64,7 @@ pub fn members<'a>(number: u32, family: &Family, accounts: &'a Accounts, p0: f64
             let account = accounts.get(account_no).filter(|account| !account.vetted)?;
             let stride = account.stride(number)?;
             let probability = match family.discovery {
-                Discovery::Family => membership::probability(account, stride, p0),
+                Discovery::Family | Discovery::Kin => membership::probability(account, stride, p0),
                 Discovery::Infrastructure => IN_POOL,
             };
             Some(Member { number: account_no, account, stride, probability })

@@ -19,6 +19,7 @@ pub mod family;
 pub mod finding;
 pub mod group;
 pub mod hypothesis;
+pub mod kin;
 pub mod limits;
 pub mod output;
 mod portrait;

@@ -20,6 +20,8 @@ pub const ITEMS_MAX: usize = 512;
 pub const VALUES_MAX: usize = 8_000_000;
 /// Groups found by shared infrastructure that are followed at once.
 pub const GROUPS_MAX: usize = 256;
+/// Groups of families that the same accounts send, that are followed at once.
+pub const KIN_MAX: usize = 256;
 /// Served outputs remembered, to know them again as input. The oldest are forgotten.
 pub const OUTPUTS_MAX: usize = 1 << 20;
 /// Groups that are explained in a finding although not reported.

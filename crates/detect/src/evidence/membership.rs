@@ -41,9 +41,14 @@ pub fn chance<'a>(strides: impl Iterator<Item = (&'a Account, &'a Stride)>, popu
     (CLUSTERING * (hits as f64 + 3.0) / (outside + 3.0)).clamp(CHANCE_MIN, CHANCE_MAX)
 }
 
-/// The evidence that a person reads: how many accounts send the template that unrelated accounts do not.
+/// The evidence that a person reads: how many accounts send the template, or one of so many, that unrelated accounts do not.
 #[must_use]
-pub fn describe<'a>(strides: impl Iterator<Item = (&'a Account, &'a Stride)>, family: &Family, p0: f64) -> Evidence {
+pub fn describe<'a>(
+    strides: impl Iterator<Item = (&'a Account, &'a Stride)>,
+    family: &Family,
+    templates: usize,
+    p0: f64,
+) -> Evidence {
     let (mut sure, mut ln_e) = (0_u64, 0.0_f64);
     for (account, stride) in strides {
         let trials = account.exchanges.saturating_sub(stride.base);
@@ -51,8 +56,9 @@ pub fn describe<'a>(strides: impl Iterator<Item = (&'a Account, &'a Stride)>, fa
         ln_e += ln.max(0.0);
         sure += u64::from(log10(ln) >= 2.0);
     }
+    let what = if templates > 1 { format!("one of these {templates} templates") } else { "this template".into() };
     let text = format!(
-        "{sure} accounts each send this template far more often than chance explains: outside the group at most {} of \
+        "{sure} accounts each send {what} far more often than chance explains: outside the group at most {} of \
          requests have it. This says who belongs together, not why, and does not count towards the threshold.",
         percent(p0)
     );

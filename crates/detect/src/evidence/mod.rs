@@ -56,7 +56,7 @@ pub fn weigh(scene: &Scene<'_>) -> Vec<Evidence> {
         work_queue::weigh(scene),
         sign_up::weigh(scene),
         // What a group was found by cannot count for it as well.
-        (scene.family.discovery == Discovery::Family).then(|| infrastructure::weigh(scene)).flatten(),
+        (scene.family.discovery != Discovery::Infrastructure).then(|| infrastructure::weigh(scene)).flatten(),
         intent::weigh(scene),
     ];
     pieces.into_iter().flatten().collect()

@@ -1,0 +1,292 @@
+//! The third way to discover a group: families that the same accounts send.
+//!
+//! A template in many wordings, in several languages or cut into parts makes many families, each of which few accounts
+//! send and none of which tells enough. But the accounts that send one send others of them too, and strangers do not.
+//! Families and the payers devoted to them make a graph; families are *kin* when more payers are devoted to both than
+//! chance explains, given how many are devoted to each. They are clustered by modularity with [`LIFT`] as its resolution
+//! (Blondel et al., "Fast unfolding of communities in large networks", 2008); then the families that many send who send
+//! no other of the cluster are left out: a phrase that strangers use too. What comes out is a hypothesis: a company's own prompts are kin as well.
+//! Deterministic; O(accounts + pairs of families) each time, over at most [`ACCOUNTS_READ_MAX`] accounts.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::hash::BuildHasherDefault;
+
+use signals::Hash;
+use xxhash_rust::xxh3::Xxh3Default;
+
+use crate::account::Accounts;
+use crate::evidence::membership::DEVOTED_ONE_IN;
+use crate::family::Family;
+use crate::finding::Discovery;
+use crate::limits::KIN_MAX;
+
+/// Groups of families that the same payers send, by number, those with most families first, at most [`KIN_MAX`].
+#[must_use]
+pub fn groups(families: &[Family], accounts: &Accounts) -> Vec<Vec<u32>> {
+    let (numbers, sent) = sent(families, accounts);
+    let family = |node: usize| numbers.get(node).copied();
+    clusters(numbers.len(), &sent).into_iter().map(|nodes| nodes.into_iter().filter_map(family).collect()).collect()
+}
+
+/// Clusters of nodes, given which nodes each payer is devoted to.
+fn clusters(nodes: usize, sent: &[Vec<usize>]) -> Vec<Vec<usize>> {
+    let graph = Graph::of(nodes, sent);
+    let mut homes = graph.settle();
+    loop {
+        // Clusters move as wholes in turn.
+        let moved = graph.coarse(&homes).settle();
+        if moved.iter().enumerate().all(|(node, &home)| node == home) {
+            break;
+        }
+        homes = homes.iter().map(|&home| moved.get(home).copied().unwrap_or(home)).collect();
+    }
+    let mut clusters = close(&homes, sent);
+    clusters.retain(|cluster| cluster.len() >= FAMILIES_MIN);
+    clusters.sort_by(|a, b| b.len().cmp(&a.len()).then_with(|| a.cmp(b)));
+    clusters.truncate(KIN_MAX);
+    clusters
+}
+
+/// The tested families, by node, and for each payer the nodes it is devoted to.
+fn sent(families: &[Family], accounts: &Accounts) -> (Vec<u32>, Vec<Vec<usize>>) {
+    let every = (accounts.iter().len() / ACCOUNTS_READ_MAX).max(1);
+    let tested = |number: u32| {
+        let family = families.get(number as usize)?;
+        (family.discovery == Discovery::Family && family.hypothesis.is_some()).then_some(number)
+    };
+    let (mut numbers, mut all) = (Vec::new(), Vec::new());
+    let mut nodes: HashMap<u32, usize, BuildHasherDefault<Xxh3Default>> = HashMap::default();
+    let mut payers: HashSet<Hash, BuildHasherDefault<Xxh3Default>> = HashSet::default();
+    for account in accounts.iter().step_by(every).filter(|account| account.exchanges > 0 && !account.vetted) {
+        if !payers.insert(account.payer) {
+            continue;
+        }
+        let devoted = account.strides.iter().filter(|s| s.exchanges * DEVOTED_ONE_IN >= account.exchanges);
+        let mut sent: Vec<u32> = devoted.filter_map(|stride| tested(stride.family)).collect();
+        sent.sort_unstable();
+        let mut node = |family: u32| {
+            *nodes.entry(family).or_insert_with(|| {
+                numbers.push(family);
+                numbers.len() - 1
+            })
+        };
+        all.push(sent.into_iter().map(&mut node).collect());
+    }
+    (numbers, all)
+}
+
+/// Families, or clusters of them.
+#[derive(Default)]
+struct Graph {
+    nodes: Vec<Node>,
+    /// All payers there are.
+    payers: f64,
+}
+
+#[derive(Default)]
+struct Node {
+    /// Payers devoted to this node and another.
+    edges: BTreeMap<usize, f64>,
+    /// Payers devoted to this node.
+    devoted: f64,
+}
+
+impl Graph {
+    fn of(nodes: usize, sent: &[Vec<usize>]) -> Graph {
+        let mut graph = Graph::empty(nodes, sent.len() as f64);
+        for nodes in sent {
+            for (i, &a) in nodes.iter().enumerate() {
+                graph.devote(a, 1.0);
+                nodes.iter().skip(i + 1).for_each(|&b| graph.join(a, b, 1.0));
+            }
+        }
+        graph
+    }
+
+    fn empty(nodes: usize, payers: f64) -> Graph {
+        Graph { nodes: (0..nodes).map(|_| Node::default()).collect(), payers }
+    }
+
+    fn devote(&mut self, node: usize, payers: f64) {
+        if let Some(node) = self.nodes.get_mut(node) {
+            node.devoted += payers;
+        }
+    }
+
+    fn join(&mut self, a: usize, b: usize, payers: f64) {
+        for (a, b) in [(a, b), (b, a)] {
+            if let Some(node) = self.nodes.get_mut(a).filter(|_| a != b) {
+                *node.edges.entry(b).or_default() += payers;
+            }
+        }
+    }
+
+    /// The graph whose nodes are the clusters, under the number of one of their nodes.
+    fn coarse(&self, homes: &[usize]) -> Graph {
+        let mut coarse = Graph::empty(self.nodes.len(), self.payers);
+        let home = |node: usize| homes.get(node).copied().unwrap_or(node);
+        for (a, node) in self.nodes.iter().enumerate() {
+            coarse.devote(home(a), node.devoted);
+            node.edges.range(a + 1..).for_each(|(&b, &weight)| coarse.join(home(a), home(b), weight));
+        }
+        coarse
+    }
+
+    /// Moves every node to the cluster with most weight above what chance gives, until none moves. The cluster of each, under
+    /// the number of one of its nodes.
+    fn settle(&self) -> Vec<usize> {
+        let mut homes: Vec<usize> = (0..self.nodes.len()).collect();
+        let mut devoted: Vec<f64> = self.nodes.iter().map(|node| node.devoted).collect();
+        for _ in 0..ROUNDS_MAX {
+            let mut moved = false;
+            for (number, node) in self.nodes.iter().enumerate() {
+                let Some(&now) = homes.get(number) else { continue };
+                let to = self.weights(node, &homes);
+                let gain = |cluster: usize| {
+                    let within = devoted.get(cluster).copied().unwrap_or_default();
+                    let others = if cluster == now { within - node.devoted } else { within };
+                    to.get(&cluster).copied().unwrap_or_default() - LIFT * self.chance(node.devoted, others)
+                };
+                let best = to.keys().map(|&cluster| (gain(cluster), cluster));
+                // Of equals the smallest number, and never away for nothing.
+                let best = best.max_by(|a, b| a.0.total_cmp(&b.0).then(b.1.cmp(&a.1)));
+                let Some((_, best)) = best.filter(|&(gained, _)| gained > gain(now) + 1e-9) else { continue };
+                for (cluster, change) in [(now, -node.devoted), (best, node.devoted)] {
+                    if let Some(sum) = devoted.get_mut(cluster) {
+                        *sum += change;
+                    }
+                }
+                if let Some(home) = homes.get_mut(number) {
+                    *home = best;
+                }
+                moved = true;
+            }
+            if !moved {
+                break;
+            }
+        }
+        homes
+    }
+
+    /// A node's weights by cluster; its own is always among them.
+    fn weights(&self, node: &Node, homes: &[usize]) -> BTreeMap<usize, f64> {
+        let mut to: BTreeMap<usize, f64> = BTreeMap::new();
+        for (&other, &weight) in &node.edges {
+            *to.entry(homes.get(other).copied().unwrap_or(other)).or_default() += weight;
+        }
+        to
+    }
+
+    /// How many payers of a node are devoted to others by chance.
+    fn chance(&self, devoted: f64, others: f64) -> f64 {
+        if self.payers > 0.0 { devoted * others / self.payers } else { 0.0 }
+    }
+}
+
+/// The clusters without the nodes that are sent by too many payers who send no other of the cluster.
+fn close(homes: &[usize], sent: &[Vec<usize>]) -> Vec<Vec<usize>> {
+    let mut homes: Vec<Option<usize>> = homes.iter().copied().map(Some).collect();
+    let home = |homes: &[Option<usize>], node: usize| homes.get(node).copied().flatten();
+    loop {
+        let (mut with_others, mut alone) = (vec![0_usize; homes.len()], vec![0_usize; homes.len()]);
+        for nodes in sent {
+            for (at, &node) in nodes.iter().enumerate() {
+                let Some(own) = home(&homes, node) else { continue };
+                let others = nodes.iter().enumerate().any(|(other, &n)| other != at && home(&homes, n) == Some(own));
+                let count = if others { with_others.get_mut(node) } else { alone.get_mut(node) };
+                count.into_iter().for_each(|count| *count += 1);
+            }
+        }
+        let open: Vec<usize> = (0..homes.len())
+            .filter(|&node| home(&homes, node).is_some())
+            .filter(|&node| with_others.get(node) < alone.get(node).map(|alone| alone * WITH_OTHERS).as_ref())
+            .collect();
+        if open.is_empty() {
+            break;
+        }
+        for node in open {
+            homes.get_mut(node).into_iter().for_each(|home| *home = None);
+        }
+    }
+    let mut clusters: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
+    for (node, home) in homes.into_iter().enumerate() {
+        home.into_iter().for_each(|home| clusters.entry(home).or_default().push(node));
+    }
+    clusters.into_values().collect()
+}
+
+/// Fewer families are no kin.
+const FAMILIES_MIN: usize = 2;
+/// How many times as often as by chance payers are devoted to both of two families that are kin.
+const LIFT: f64 = 3.0;
+/// For each payer who sends a family alone at least this many send others of its kin too.
+const WITH_OTHERS: usize = 8;
+/// Rounds of moving, at most; a handful settle most graphs.
+const ROUNDS_MAX: usize = 32;
+/// Accounts read each time, at most about.
+const ACCOUNTS_READ_MAX: usize = 1 << 16;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// Payers that send four of `of` each, drawn by hash; some are the same.
+    fn senders(of: &[usize], payers: u64) -> Vec<Vec<usize>> {
+        let draw = |i: u64| of[xxhash_rust::xxh3::xxh3_64(&i.to_le_bytes()) as usize % of.len()];
+        (0..payers).map(|i| sorted((0..4).map(|j| draw(i * 4 + j)).collect())).collect()
+    }
+
+    fn sorted(mut nodes: Vec<usize>) -> Vec<usize> {
+        nodes.sort_unstable();
+        nodes.dedup();
+        nodes
+    }
+
+    #[test]
+    fn what_the_same_payers_send_is_kin() {
+        let mut sent = senders(&[0, 2, 4, 6, 8, 10, 12, 14, 16, 18], 60);
+        // Strangers send one of the others each, and nothing with it.
+        sent.extend((0..400).map(|i| vec![1 + 2 * (i % 10)]));
+        assert_eq!(clusters(20, &sent), [vec![0, 2, 4, 6, 8, 10, 12, 14, 16, 18]]);
+    }
+
+    #[test]
+    fn a_phrase_that_strangers_use_too_is_no_kin() {
+        let campaign = senders(&[0, 1, 2, 3], 60).into_iter().map(|nodes| sorted([nodes, vec![4]].concat()));
+        let strangers = |count: usize| (0..count).map(|_| vec![4]).chain((0..300).map(|_| Vec::new()));
+        let few: Vec<Vec<usize>> = campaign.clone().chain(strangers(7)).collect();
+        let many: Vec<Vec<usize>> = campaign.chain(strangers(8)).collect();
+        assert_eq!(clusters(5, &few), [vec![0, 1, 2, 3, 4]]);
+        assert_eq!(clusters(5, &many), [vec![0, 1, 2, 3]]);
+    }
+
+    #[test]
+    fn popular_prompts_are_not_kin_of_each_other() {
+        // Every payer tries two of six prompts, whichever.
+        let sent: Vec<Vec<usize>> = (0..300).map(|i| sorted(vec![i % 6, (i / 6 + i * 5) % 6])).collect();
+        assert!(clusters(6, &sent).is_empty());
+    }
+
+    #[test]
+    fn the_number_of_groups_stays_within_its_limit() {
+        for extra in [0, 1] {
+            let groups = KIN_MAX + extra;
+            let sent: Vec<Vec<usize>> = (0..groups * 8).map(|i| vec![i / 8 * 2, i / 8 * 2 + 1]).collect();
+            assert_eq!(clusters(groups * 2, &sent).len(), KIN_MAX);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn every_family_is_in_one_group_at_most(sent in prop::collection::vec(prop::collection::vec(0_usize..24, 0..6), 0..120)) {
+            let sent: Vec<Vec<usize>> = sent.into_iter().map(sorted).collect();
+            let found = clusters(24, &sent);
+            let mut all: Vec<usize> = found.concat();
+            all.sort_unstable();
+            let count = all.len();
+            all.dedup();
+            prop_assert_eq!(count, all.len());
+        }
+    }
+}
