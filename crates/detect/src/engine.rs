@@ -14,6 +14,7 @@ use xxhash_rust::xxh3::{Xxh3Default, xxh3_64};
 use crate::account::{AccountNo, Accounts};
 use crate::decision;
 use crate::dense;
+use crate::direction::Direction;
 use crate::evalue;
 use crate::evidence::{self, Scene, membership};
 use crate::family::{Exhibit, Family, Key};
@@ -64,6 +65,8 @@ pub struct Engine {
     /// Exchanges whose text is not to be had, only fingerprints of it.
     pub(crate) sealed: u64,
     outputs: Outputs,
+    /// What all exchanges mean.
+    pub(crate) meaning: Direction,
     intents: [u64; Capability::ALL.len()],
     next_reference: u64,
     /// How often two families matched the same exchange.
@@ -109,6 +112,7 @@ impl Engine {
             textless: 0,
             sealed: 0,
             outputs: Outputs::default(),
+            meaning: Direction::default(),
             intents: [0; Capability::ALL.len()],
             next_reference: FIRST_REFERENCE,
             together: HashMap::default(),
@@ -135,6 +139,7 @@ impl Engine {
                 *count += 1;
             }
         }
+        self.meaning.add(&signals.meaning);
         let echo = self.outputs.echo(&signals.prints);
         self.outputs.remember(&signals.output);
         self.place(signals, number, echo);
@@ -298,6 +303,8 @@ impl Engine {
         let Some(family) = self.families.get_mut(hits.family as usize) else { return };
         family.exchanges += 1;
         family.core_hits += u64::from(hits.core);
+        family.prints += signals.prints.len() as u64;
+        family.meaning.add(&signals.meaning);
         family.last = family.last.max(signals.time);
         family.timeline.count(signals.time);
         let exhibit = || Exhibit {
@@ -364,7 +371,7 @@ impl Engine {
         for kin in self.families.iter().filter_map(|family| family.kin) {
             *before.entry(kin).or_default() += 1;
         }
-        for families in kin::groups(&self.families, &self.accounts) {
+        for families in kin::groups(&self.families, &self.accounts, &self.meaning) {
             let mut known: BTreeMap<u32, usize> = BTreeMap::new();
             for kin in families.iter().filter_map(|&number| self.family(number)?.kin) {
                 *known.entry(kin).or_default() += 1;

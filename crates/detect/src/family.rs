@@ -9,6 +9,7 @@
 use exchange::Time;
 
 use crate::account::AccountNo;
+use crate::direction::Direction;
 use crate::finding::Discovery;
 use crate::hypothesis::Hypothesis;
 use crate::limits::{SAMPLES_MAX, SKELETON_MAX};
@@ -26,6 +27,10 @@ pub struct Family {
     pub exchanges: u32,
     /// Core shingles that its exchanges had, in total.
     pub core_hits: u64,
+    /// Fingerprints of any kind that its exchanges had, in total.
+    pub prints: u64,
+    /// What its exchanges mean, in total.
+    pub meaning: Box<Direction>,
     /// Places in the skeleton that can be used again.
     free: Vec<u16>,
     /// The first of them.
@@ -81,6 +86,8 @@ impl Family {
             keys: Vec::new(),
             exchanges: 0,
             core_hits: 0,
+            prints: 0,
+            meaning: Box::default(),
             free: Vec::new(),
             first: time,
             last: time,

@@ -15,6 +15,7 @@ use signals::Hash;
 use xxhash_rust::xxh3::Xxh3Default;
 
 use crate::account::Accounts;
+use crate::direction::{self, Direction};
 use crate::evidence::membership::DEVOTED_ONE_IN;
 use crate::family::Family;
 use crate::finding::Discovery;
@@ -22,10 +23,97 @@ use crate::limits::KIN_MAX;
 
 /// Groups of families that the same payers send, by number, those with most families first, at most [`KIN_MAX`].
 #[must_use]
-pub fn groups(families: &[Family], accounts: &Accounts) -> Vec<Vec<u32>> {
+pub fn groups(families: &[Family], accounts: &Accounts, all: &Direction) -> Vec<Vec<u32>> {
     let (numbers, sent) = sent(families, accounts);
     let family = |node: usize| numbers.get(node).copied();
-    clusters(numbers.len(), &sent).into_iter().map(|nodes| nodes.into_iter().filter_map(family).collect()).collect()
+    let by_senders =
+        clusters(numbers.len(), &sent).into_iter().map(|nodes| nodes.into_iter().filter_map(family).collect());
+    let mut groups = alike(by_senders.collect(), families, accounts, all);
+    groups.retain(|group| group.len() >= FAMILIES_MIN);
+    groups.sort_by(|a, b| b.len().cmp(&a.len()).then_with(|| a.cmp(b)));
+    groups.truncate(KIN_MAX);
+    groups
+}
+
+/// What is compared by meaning: a family, or families that are kin already.
+struct Kin {
+    families: Vec<u32>,
+    meaning: Direction,
+    /// Exchanges of any kind that a sender has, the median.
+    typical_use: u32,
+}
+
+/// Puts families and groups of them together that mean the same and whose senders use the model equally much. Few senders of
+/// few requests each have no families in common yet; but a benchmark run that asks the same has senders of another kind.
+fn alike(groups: Vec<Vec<u32>>, families: &[Family], accounts: &Accounts, all: &Direction) -> Vec<Vec<u32>> {
+    let grouped: HashSet<u32> = groups.iter().flatten().copied().collect();
+    // A phrase in texts of other matter means what those texts mean.
+    let much_of_it = |family: &Family| family.core_hits * MUCH_ONE_IN >= family.prints;
+    let single = families
+        .iter()
+        .zip(0_u32..)
+        .filter(|&(family, number)| is_tested(family) && much_of_it(family) && !grouped.contains(&number));
+    let mut single: Vec<(u32, u32)> = single.map(|(family, number)| (family.exchanges, number)).collect();
+    single.sort_unstable_by(|a, b| b.cmp(a));
+    single.truncate(COMPARED_MAX);
+    let mut kin: Vec<Kin> = groups
+        .into_iter()
+        .chain(single.into_iter().map(|(_, number)| vec![number]))
+        .map(|numbers| Kin::of(numbers, families, accounts))
+        .collect();
+    let seen: Vec<_> = kin.iter().map(|kin| kin.meaning.seen_from(all)).collect();
+    let mut pairs: Vec<(f64, usize, usize)> = Vec::new();
+    for (a, (one, seen_one)) in kin.iter().zip(&seen).enumerate() {
+        for (b, (other, seen_other)) in kin.iter().zip(&seen).enumerate().skip(a + 1) {
+            let (Some(seen_one), Some(seen_other)) = (seen_one, seen_other) else { continue };
+            let cosine = direction::cosine(seen_one, seen_other);
+            if cosine >= ALIKE && one.uses_like(other) {
+                pairs.push((cosine, a, b));
+            }
+        }
+    }
+    pairs.sort_by(|a, b| b.0.total_cmp(&a.0).then((a.1, a.2).cmp(&(b.1, b.2))));
+    let mut home: Vec<usize> = (0..kin.len()).collect();
+    for (_, a, b) in pairs {
+        let (Some(&a), Some(&b)) = (home.get(a), home.get(b)) else { continue };
+        // Not a chain of neighbours: the groups as they are by now must be alike.
+        let still = kin.get(a).zip(kin.get(b)).is_some_and(|(a, b)| {
+            let seen = a.meaning.seen_from(all).zip(b.meaning.seen_from(all));
+            seen.is_some_and(|(a, b)| direction::cosine(&a, &b) >= ALIKE)
+        });
+        if a == b || !still {
+            continue;
+        }
+        let Some(taken) = kin.get_mut(b).map(|kin| std::mem::take(&mut kin.families)) else { continue };
+        let meaning = kin.get(b).map(|kin| kin.meaning.clone()).unwrap_or_default();
+        if let Some(kin) = kin.get_mut(a) {
+            kin.families.extend(taken);
+            kin.meaning.merge(&meaning);
+        }
+        home.iter_mut().filter(|home| **home == b).for_each(|home| *home = a);
+    }
+    kin.into_iter().map(|kin| kin.families).collect()
+}
+
+impl Kin {
+    fn of(numbers: Vec<u32>, families: &[Family], accounts: &Accounts) -> Kin {
+        let (mut meaning, mut uses) = (Direction::default(), Vec::new());
+        for family in numbers.iter().filter_map(|&number| families.get(number as usize)) {
+            meaning.merge(&family.meaning);
+            uses.extend(family.members.iter().take(MEMBERS_READ_MAX).filter_map(|&n| Some(accounts.get(n)?.exchanges)));
+        }
+        uses.sort_unstable();
+        Kin { families: numbers, meaning, typical_use: uses.get(uses.len() / 2).copied().unwrap_or(0) }
+    }
+
+    fn uses_like(&self, other: &Kin) -> bool {
+        self.typical_use.max(other.typical_use) <= self.typical_use.min(other.typical_use).saturating_mul(USE_TIMES)
+    }
+}
+
+/// Whether there is a hypothesis about a family by text.
+fn is_tested(family: &Family) -> bool {
+    family.discovery == Discovery::Family && family.hypothesis.is_some()
 }
 
 /// Clusters of nodes, given which nodes each payer is devoted to.
@@ -50,10 +138,7 @@ fn clusters(nodes: usize, sent: &[Vec<usize>]) -> Vec<Vec<usize>> {
 /// The tested families, by node, and for each payer the nodes it is devoted to.
 fn sent(families: &[Family], accounts: &Accounts) -> (Vec<u32>, Vec<Vec<usize>>) {
     let every = (accounts.iter().len() / ACCOUNTS_READ_MAX).max(1);
-    let tested = |number: u32| {
-        let family = families.get(number as usize)?;
-        (family.discovery == Discovery::Family && family.hypothesis.is_some()).then_some(number)
-    };
+    let tested = |number: u32| families.get(number as usize).filter(|family| is_tested(family)).map(|_| number);
     let (mut numbers, mut all) = (Vec::new(), Vec::new());
     let mut nodes: HashMap<u32, usize, BuildHasherDefault<Xxh3Default>> = HashMap::default();
     let mut payers: HashSet<Hash, BuildHasherDefault<Xxh3Default>> = HashSet::default();
@@ -221,6 +306,16 @@ const FAMILIES_MIN: usize = 2;
 const LIFT: f64 = 3.0;
 /// For each payer who sends a family alone at least this many send others of its kin too.
 const WITH_OTHERS: usize = 8;
+/// Families, or groups of kin, whose directions as seen from the middle of all traffic have this cosine mean the same.
+const ALIKE: f64 = 0.78;
+/// A template is at least one in this many of the fingerprints of its exchanges, to be compared by meaning.
+const MUCH_ONE_IN: u64 = 5;
+/// Senders use the model equally much when the median of one group is at most this many times that of the other.
+const USE_TIMES: u32 = 2;
+/// Families compared by meaning, at most; the largest.
+const COMPARED_MAX: usize = 512;
+/// Senders of a family whose use is read, at most.
+const MEMBERS_READ_MAX: usize = 64;
 /// Rounds of moving, at most; a handful settle most graphs.
 const ROUNDS_MAX: usize = 32;
 /// Accounts read each time, at most about.

@@ -12,6 +12,7 @@ mod comeback;
 pub mod decision;
 pub mod dense;
 pub mod depth;
+pub mod direction;
 pub mod engine;
 pub mod evalue;
 pub mod evidence;

@@ -6,6 +6,7 @@
 pub mod client;
 pub mod fingerprint;
 pub mod intent;
+pub mod meaning;
 pub mod profile;
 pub mod sketch;
 pub mod token;
@@ -15,6 +16,7 @@ use xxhash_rust::xxh3::xxh3_64;
 
 pub use client::ClientProfile;
 pub use intent::{Capability, Intents};
+pub use meaning::Meaning;
 pub use sketch::Print;
 
 /// What one exchange shows. Ids are hashes, apart from those a finding must name.
@@ -32,6 +34,8 @@ pub struct Signals {
     pub model: Option<Hash>,
     /// Fingerprints of what the caller wrote: system prompt, first and last user turn.
     pub prints: Vec<Print>,
+    /// What that means, coarsely.
+    pub meaning: Meaning,
     /// A few fingerprints of what the model answered, to know it again when it comes back as input.
     pub output: Vec<u64>,
     /// What it is after.
@@ -65,9 +69,10 @@ impl Signals {
         let sealed = exchange.fingerprint.as_ref();
         let mut prints = sealed.map(fingerprint::prints).unwrap_or_default();
         let mut excerpt = String::new();
+        let mut meaning = meaning::Sum::default();
         for text in asked(exchange) {
             let text = head(text, TEXT_BYTES_MAX);
-            sketch::winnow(text, &mut prints);
+            sketch::winnow_with(text, &mut prints, |token| meaning.add(text, token));
             append_excerpt(&mut excerpt, text);
         }
         Signals {
@@ -77,6 +82,7 @@ impl Signals {
             org: exchange.org.as_ref().map(|org| Hash::of(org.as_str())),
             model: exchange.model.as_deref().map(Hash::of),
             prints,
+            meaning: meaning.meaning(),
             output: sealed.map_or_else(|| output_sketch(exchange), fingerprint::output),
             intents: sealed.map_or_else(|| intent::intents(exchange), fingerprint::intents),
             params: profile::params(&exchange.request.params),

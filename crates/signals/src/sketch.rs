@@ -27,6 +27,11 @@ pub struct Print {
 
 /// Adds the fingerprints of `text` to `prints`.
 pub fn winnow(text: &str, prints: &mut Vec<Print>) {
+    winnow_with(text, prints, |_| {});
+}
+
+/// Adds the fingerprints of `text` to `prints`, and shows `see` each token on the way.
+pub fn winnow_with(text: &str, prints: &mut Vec<Print>, mut see: impl FnMut(&Token)) {
     let mut window = Window::default();
     let mut last: Option<Print> = None;
     let (mut recent, mut count) = ([EMPTY; SHINGLE], 0_usize);
@@ -34,6 +39,7 @@ pub fn winnow(text: &str, prints: &mut Vec<Print>) {
         if prints.len() >= PRINTS_MAX {
             return;
         }
+        see(&token);
         recent.rotate_left(1);
         if let Some(slot) = recent.last_mut() {
             *slot = token;

@@ -122,7 +122,7 @@ impl Tokens<'_> {
             self.in_run += 1;
             return None;
         }
-        let hash = [before.0, last.0, c].iter().fold(SEED, |hash, &c| mix(hash, u64::from(c)));
+        let hash = hash([before.0, last.0, c].into_iter());
         Some(Token { masked: hash, exact: hash, start: before.1, end: self.at })
     }
 }
@@ -156,6 +156,11 @@ fn narrow(c: char) -> char {
         code @ 0xFF01..=0xFF5E => char::from_u32(code - 0xFEE0).unwrap_or(c),
         _ => c,
     }
+}
+
+/// The hash of a token without digits that consists of these characters.
+pub(crate) fn hash(characters: impl Iterator<Item = char>) -> u64 {
+    characters.fold(SEED, |hash, c| mix(hash, u64::from(c)))
 }
 
 fn mix(hash: u64, value: u64) -> u64 {

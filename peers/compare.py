@@ -1,0 +1,120 @@
+"""Runs every method on the same traffic and writes what came out. `peers/run --help` lists the flags."""
+
+import argparse
+import importlib
+import json
+from pathlib import Path
+
+import experiments
+import numpy as np
+import score
+import stillwatch
+import tables
+import windows
+from experiments import Run
+
+HERE = Path(__file__).parent
+PEERS = ("volume", "exact_template", "shared_values", "synchrotrap", "fraudar", "dcube", "midas_f")
+HONEST_FLAGGED_MAX = 0.01
+
+
+def main():
+    parser = argparse.ArgumentParser(prog="peers/run", description="Compares Stillwatch with other methods.")
+    parser.add_argument("--stillwatch", type=Path, default=HERE.parent / "target/release/stillwatch", help="the binary")
+    parser.add_argument("--corpora", type=Path, help="folder of real texts, beside the simulator's own")
+    parser.add_argument("--only", choices=("accounts", "windows"), help="run one half and keep the other's results")
+    flags = parser.parse_args()
+    if not flags.stillwatch.exists():
+        parser.error(f"`{flags.stillwatch}` does not exist; run `cargo build --release` or name it with --stillwatch")
+
+    kept = HERE / "results.json"
+    results = json.loads(kept.read_text()) if kept.exists() else {}
+    texts = {"own text": None} | ({"open corpora": flags.corpora} if flags.corpora else {})
+    if flags.only != "windows":
+        results["accounts"] = accounts(flags.stillwatch, texts)
+    if flags.only != "accounts":
+        results["windows"] = windows.compare(flags.stillwatch, texts, HERE / ".venv" / "embeddings.npz")
+    kept.write_text(json.dumps(results, indent=1) + "\n")
+    tables.write(HERE.parent / "docs/comparison.md", results)
+
+
+def accounts(binary, texts):
+    chosen, thresholds = choose(binary, texts)
+    results = {"chosen": chosen, "thresholds": thresholds, "runs": []}
+    for text, corpora in texts.items():
+        runs = [Run("honest", seed, corpora) for seed in experiments.HONEST_SEEDS]
+        runs += [Run(scenario, seed, corpora) for scenario in experiments.SCENARIOS for seed in experiments.SEEDS]
+        if corpora is None:
+            points = [point for frontier in experiments.FRONTIERS.values() for point in frontier]
+            runs += [Run("hydra", seed, None, (point,)) for point in points for seed in experiments.FRONTIER_SEEDS]
+        for run in runs:
+            results["runs"].append(
+                {
+                    "text": text,
+                    "flags": run.flags(),
+                    "knobs": run.knobs,
+                    "scenario": run.scenario,
+                    "scores": compare(binary, run, chosen, thresholds[text]),
+                }
+            )
+            show(results["runs"][-1])
+    return results
+
+
+def choose(binary, texts):
+    """For each peer the setting that does best on development campaigns, and for each text the threshold that goes with it.
+
+    A threshold is the lowest at which at most one in a hundred accounts of honest development traffic is flagged.
+    """
+    thresholds = {text: {} for text in texts}
+    totals = {}
+    for text, corpora in texts.items():
+        honest = {}
+        for seed in experiments.HONEST_DEVELOPMENT_SEEDS:
+            with Run("honest", seed, corpora).simulated(binary) as (_, traffic):
+                for key, scores in scores_of_all(traffic):
+                    honest.setdefault(key, []).append(scores)
+        limits = {key: score.threshold(np.concatenate(parts), HONEST_FLAGGED_MAX) for key, parts in honest.items()}
+        for scenario in experiments.DEVELOPMENT:
+            with Run(scenario, experiments.CAMPAIGN_DEVELOPMENT_SEED, corpora).simulated(binary) as (_, traffic):
+                for key, scores in scores_of_all(traffic):
+                    totals[key] = totals.get(key, 0) + score.score(traffic, scores > limits[key])["f1"]
+        thresholds[text] = limits
+    chosen = {name: max((key for key in totals if key[0] == name), key=totals.get) for name in PEERS}
+    for text, limits in thresholds.items():
+        thresholds[text] = {name: limits[key] for name, key in chosen.items()}
+    return {name: json.loads(key[1]) for name, key in chosen.items()}, thresholds
+
+
+def scores_of_all(traffic):
+    for name in PEERS:
+        method = importlib.import_module(name)
+        for setting in method.GRID:
+            yield (name, json.dumps(setting)), method.score(traffic, **setting)
+
+
+def compare(binary, run, chosen, thresholds):
+    """Scores of all methods on one run."""
+    with run.simulated(binary) as (folder, traffic):
+        result = {}
+        for name in PEERS:
+            scores = importlib.import_module(name).score(traffic, **chosen[name])
+            result[name] = score.score(traffic, scores > thresholds[name])
+            result[name]["f1_hindsight"] = score.best_f1(traffic, scores)
+        found, told = stillwatch.hunt(binary, folder)
+        flagged = np.array([account in found for account in traffic.accounts])
+        result["stillwatch"] = score.score(traffic, flagged, np.array([i in told for i in traffic.exchange_ids]))
+        own = stillwatch.evaluate(binary, folder)
+        ours = result["stillwatch"]
+        if (own["flagged"], own["correct"]) != (ours["flagged"], ours["right"]):
+            raise SystemExit(f"`stillwatch evaluate` says {own}, ours is {ours}: {run}")
+        return result
+
+
+def show(entry):
+    cells = [f"{name} {s['recall'] or 0:.2f}/{s['precision'] or 0:.2f}" for name, s in entry["scores"].items()]
+    print(entry["text"], " ".join(entry["flags"]), "|", " ".join(cells), flush=True)
+
+
+if __name__ == "__main__":
+    main()
