@@ -39,9 +39,9 @@ def main():
 
 
 def accounts(binary, texts):
-    chosen, thresholds = choose(binary, texts)
-    results = {"chosen": chosen, "thresholds": thresholds, "runs": []}
+    results = {"chosen": {}, "runs": []}
     for text, corpora in texts.items():
+        chosen = results["chosen"][text] = choose(binary, corpora)
         runs = [Run("honest", seed, corpora) for seed in experiments.HONEST_SEEDS]
         runs += [Run(scenario, seed, corpora) for scenario in experiments.SCENARIOS for seed in experiments.SEEDS]
         if corpora is None:
@@ -54,36 +54,30 @@ def accounts(binary, texts):
                     "flags": run.flags(),
                     "knobs": run.knobs,
                     "scenario": run.scenario,
-                    "scores": compare(binary, run, chosen, thresholds[text]),
+                    "scores": compare(binary, run, chosen),
                 }
             )
             show(results["runs"][-1])
     return results
 
 
-def choose(binary, texts):
-    """For each peer the setting that does best on development campaigns, and for each text the threshold that goes with it.
+def choose(binary, corpora):
+    """For each peer the setting that does best on development campaigns, and the threshold that goes with it.
 
     A threshold is the lowest at which at most one in a hundred accounts of honest development traffic is flagged.
     """
-    thresholds = {text: {} for text in texts}
-    totals = {}
-    for text, corpora in texts.items():
-        honest = {}
-        for seed in experiments.HONEST_DEVELOPMENT_SEEDS:
-            with Run("honest", seed, corpora).simulated(binary) as (_, traffic):
-                for key, scores in scores_of_all(traffic):
-                    honest.setdefault(key, []).append(scores)
-        limits = {key: score.threshold(np.concatenate(parts), HONEST_FLAGGED_MAX) for key, parts in honest.items()}
-        for scenario in experiments.DEVELOPMENT:
-            with Run(scenario, experiments.CAMPAIGN_DEVELOPMENT_SEED, corpora).simulated(binary) as (_, traffic):
-                for key, scores in scores_of_all(traffic):
-                    totals[key] = totals.get(key, 0) + score.score(traffic, scores > limits[key])["f1"]
-        thresholds[text] = limits
-    chosen = {name: max((key for key in totals if key[0] == name), key=totals.get) for name in PEERS}
-    for text, limits in thresholds.items():
-        thresholds[text] = {name: limits[key] for name, key in chosen.items()}
-    return {name: json.loads(key[1]) for name, key in chosen.items()}, thresholds
+    honest, total = {}, {}
+    for seed in experiments.HONEST_DEVELOPMENT_SEEDS:
+        with Run("honest", seed, corpora).simulated(binary) as (_, traffic):
+            for key, scores in scores_of_all(traffic):
+                honest.setdefault(key, []).append(scores)
+    limits = {key: score.threshold(np.concatenate(parts), HONEST_FLAGGED_MAX) for key, parts in honest.items()}
+    for scenario in experiments.DEVELOPMENT:
+        with Run(scenario, experiments.CAMPAIGN_DEVELOPMENT_SEED, corpora).simulated(binary) as (_, traffic):
+            for key, scores in scores_of_all(traffic):
+                total[key] = total.get(key, 0) + score.score(traffic, scores > limits[key])["f1"]
+    best = {name: max((key for key in total if key[0] == name), key=total.get) for name in PEERS}
+    return {name: {"setting": json.loads(key[1]), "threshold": limits[key]} for name, key in best.items()}
 
 
 def scores_of_all(traffic):
@@ -93,18 +87,17 @@ def scores_of_all(traffic):
             yield (name, json.dumps(setting)), method.score(traffic, **setting)
 
 
-def compare(binary, run, chosen, thresholds):
+def compare(binary, run, chosen):
     """Scores of all methods on one run."""
     with run.simulated(binary) as (folder, traffic):
         result = {}
-        for name in PEERS:
-            scores = importlib.import_module(name).score(traffic, **chosen[name])
-            result[name] = score.score(traffic, scores > thresholds[name])
+        for name, choice in chosen.items():
+            scores = importlib.import_module(name).score(traffic, **choice["setting"])
+            result[name] = score.score(traffic, scores > choice["threshold"])
             result[name]["f1_hindsight"] = score.best_f1(traffic, scores)
-        found, told = stillwatch.hunt(binary, folder)
+        found, told, own = stillwatch.hunt(binary, folder)
         flagged = np.array([account in found for account in traffic.accounts])
         result["stillwatch"] = score.score(traffic, flagged, np.array([i in told for i in traffic.exchange_ids]))
-        own = stillwatch.evaluate(binary, folder)
         ours = result["stillwatch"]
         if (own["flagged"], own["correct"]) != (ours["flagged"], ours["right"]):
             raise SystemExit(f"`stillwatch evaluate` says {own}, ours is {ours}: {run}")

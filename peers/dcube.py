@@ -13,7 +13,7 @@ import numpy as np
 BLOCKS = 6
 GRID = [
     {"kind": kind, "density": density, "count": count}
-    for kind in ("block", "prefix16", "sketch")
+    for kind in ("block", "prefix8", "suffix4", "sketch")
     for density in ("arithmetic", "geometric")
     for count in ("requests", "one")
 ]

@@ -14,10 +14,8 @@ import numpy as np
 
 BLOCKS = 4
 INFRASTRUCTURE = ["payment", "domain", "block", "ja4"]
-GRID = [{"kinds": INFRASTRUCTURE + text} for text in ([], ["prefix16"], ["sketch"])] + [
-    {"kinds": ["prefix16"]},
-    {"kinds": ["sketch"]},
-]
+TEXT = ("prefix8", "suffix4", "sketch")
+GRID = [{"kinds": INFRASTRUCTURE}] + [{"kinds": own + [text]} for own in ([], INFRASTRUCTURE) for text in TEXT]
 
 
 def score(traffic, kinds):

@@ -16,7 +16,7 @@ DECAY = 0.5
 SCORE_MERGED_MAX = 1000
 GRID = [
     {"kinds": kinds, "tick_minutes": minutes, "account": account}
-    for kinds in (["block"], ["payment"], ["sketch"], ["block", "payment", "prefix16"])
+    for kinds in (["block", "payment"], ["prefix8"], ["suffix4"], ["sketch"], ["block", "payment", "sketch"])
     for minutes in (10, 60)
     for account in ("mean", "max")
 ]

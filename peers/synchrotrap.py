@@ -14,7 +14,7 @@ from scipy.sparse.csgraph import connected_components
 
 GRID = [
     {"kind": kind, "hours": hours, "similarity": similarity}
-    for kind in ("block", "prefix16", "sketch")
+    for kind in ("block", "prefix8", "suffix4", "sketch")
     for hours in (1, 24)
     for similarity in (0.1, 0.4)
 ]

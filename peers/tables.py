@@ -93,17 +93,18 @@ def pooled(scores):
 
 
 def settings(found):
-    texts = list(found["thresholds"])
-    lines = ["| method | setting | " + " | ".join(f"more than, {text}" for text in texts) + " |"]
-    lines.append("|---|---|" + "--:|" * len(texts))
+    texts = list(found["chosen"])
+    lines = ["| method | " + " | ".join(texts) + " |", "|---|" + "---|" * len(texts)]
     for key, name in NAMES.items():
-        if setting := found["chosen"].get(key):
-            words = ", ".join(
-                f"{k.replace('_', ' ')} {' + '.join(v) if isinstance(v, list) else v}" for k, v in setting.items()
-            )
-            limits = " | ".join(f"{found['thresholds'][text][key]:.4g}" for text in texts)
-            lines.append(f"| {name} | {words} | {limits} |")
+        if key in found["chosen"][texts[0]]:
+            cells = [words(**found["chosen"][text][key]) for text in texts]
+            lines.append(f"| {name} | " + " | ".join(cells) + " |")
     return "\n".join(lines)
+
+
+def words(setting, threshold):
+    parts = [" + ".join(v) if isinstance(v, list) else f"{v}" if k == "kind" else f"{k} {v}" for k, v in setting.items()]
+    return ", ".join(parts).replace("_", " ") + f": more than {threshold:.4g}"
 
 
 def windows(found):

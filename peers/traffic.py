@@ -4,7 +4,7 @@ Every peer reads the same columns. `values[kind]` is a pair of arrays: rows (pos
 seen there). Kinds:
 
 - `block`, `ja4`, `payment`, `domain`: address block (/24, /48), TLS fingerprint, payment instrument, mail domain;
-- `prefix4` … `prefix32`: the first words of the prompt, system prompt first;
+- `prefix4` … `prefix32`: the first words of the prompt, system prompt first; `suffix4`, `suffix8`: its last words;
 - `sketch`: the three smallest hashes of its five-word runs (bottom-k sketch, Broder 1997), so that prompts which share
   most of their text share a value although some words differ.
 """
@@ -20,6 +20,7 @@ from pathlib import Path
 import numpy as np
 
 PREFIX_WORDS = (4, 8, 16, 32)
+SUFFIX_WORDS = (4, 8)
 SHINGLE_WORDS = 5
 SKETCH_SIZE = 3
 PROMPT_WORDS_MAX = 256
@@ -110,7 +111,9 @@ def turns(request):
 def text_values(system, first, last):
     start = WORD.findall(f"{system} {first}".lower())[: max(PREFIX_WORDS)]
     values = [(f"prefix{n}", hash(tuple(start[:n]))) for n in PREFIX_WORDS if start]
-    words = " ".join(WORD.findall(f"{system} {last}".lower())[:PROMPT_WORDS_MAX]).encode().split()
+    words = WORD.findall(f"{system} {last}".lower())
+    values += [(f"suffix{n}", hash(tuple(words[-n:]))) for n in SUFFIX_WORDS if words]
+    words = [word.encode() for word in words[:PROMPT_WORDS_MAX]]
     runs = {zlib.crc32(b" ".join(words[i : i + SHINGLE_WORDS])) for i in range(len(words) - SHINGLE_WORDS + 1)}
     return values + [("sketch", value) for value in sorted(runs)[:SKETCH_SIZE]]
 

@@ -7,7 +7,6 @@ detector gets a benign reference and benign windows of the same deployment; Stil
 
 import json
 import shutil
-import subprocess
 import tempfile
 from pathlib import Path
 
@@ -70,7 +69,7 @@ def one(binary, folder, traffic, encoder):
     result["running"] = outcome(binary, folder, mmd, running(now), hidden)
     result["attack_share"] = float(traffic.campaign_exchange.mean())
 
-    accounts, _ = stillwatch.hunt(binary, folder)
+    accounts, _, _ = stillwatch.hunt(binary, folder)
     found = np.array([a in accounts for a in traffic.accounts])
     result["whole_log_recall"] = float((found & traffic.campaign).sum() / traffic.campaign.sum())
     result["whole_log_strangers"] = int((found & ~traffic.campaign).sum())
@@ -99,5 +98,4 @@ def hunted(binary, folder, rows):
     with tempfile.TemporaryDirectory() as window:
         (Path(window) / "exchanges.jsonl").write_bytes(b"".join(lines[row] for row in sorted(rows)))
         shutil.copy(Path(folder) / "accounts.jsonl", window)
-        done = subprocess.run([binary, "hunt", window, "--json"], capture_output=True, check=False)
-    return bool(json.loads(done.stdout)["campaigns"])
+        return stillwatch.reports(binary, window)

@@ -41,7 +41,7 @@ pub fn decide(evidence: &[Evidence], place: Place, payers: usize, log10_threshol
     };
     let purpose = of(SignalFamily::Intent).unwrap_or(0.0);
     let work = evenness + rhythm + work_queue;
-    let log10_e = work + origin + purpose;
+    let log10_e = work + origin + purpose + conduct(evidence);
     // Where nothing is known of sign-up and infrastructure, a single question can be enough if the answer leaves no doubt.
     let alone = origin_unknown && evenness + rhythm >= WORK_ALONE && rhythm >= RHYTHM_ALONE;
     let saying_yes = [work >= WORK_YES, origin >= YES, purpose >= YES].into_iter().filter(|&yes| yes).count();
@@ -70,6 +70,15 @@ pub fn decide(evidence: &[Evidence], place: Place, payers: usize, log10_threshol
         None
     };
     Decision { log10_e, cleared }
+}
+
+/// What the signs of conduct come to: their average, since one cause, a program on a timer, may explain all of them. They are no
+/// question of their own.
+fn conduct(evidence: &[Evidence]) -> f64 {
+    let signs = [SignalFamily::Silence, SignalFamily::Takeover, SignalFamily::Pivot, SignalFamily::Reply];
+    let of = evidence.iter().filter(|piece| signs.contains(&piece.family));
+    let lns: Vec<f64> = of.map(|piece| piece.log10_e * std::f64::consts::LN_10).collect();
+    if lns.is_empty() { 0.0 } else { evalue::log10(evalue::mean(&lns)) }
 }
 
 /// Fewer payers are no group.

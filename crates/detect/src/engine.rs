@@ -12,6 +12,7 @@ use signals::{Capability, Hash, Signals};
 use xxhash_rust::xxh3::{Xxh3Default, xxh3_64};
 
 use crate::account::{AccountNo, Accounts};
+use crate::conduct::Conduct;
 use crate::decision;
 use crate::dense;
 use crate::direction::Direction;
@@ -67,6 +68,8 @@ pub struct Engine {
     outputs: Outputs,
     /// What all exchanges mean.
     pub(crate) meaning: Direction,
+    /// How all exchanges are sent.
+    pub(crate) conduct: Conduct,
     intents: [u64; Capability::ALL.len()],
     next_reference: u64,
     /// How often two families matched the same exchange.
@@ -113,6 +116,7 @@ impl Engine {
             sealed: 0,
             outputs: Outputs::default(),
             meaning: Direction::default(),
+            conduct: Conduct::default(),
             intents: [0; Capability::ALL.len()],
             next_reference: FIRST_REFERENCE,
             together: HashMap::default(),
@@ -140,12 +144,13 @@ impl Engine {
             }
         }
         self.meaning.add(&signals.meaning);
+        self.conduct.count(signals);
         let echo = self.outputs.echo(&signals.prints);
         self.outputs.remember(&signals.output);
         self.place(signals, number, echo);
         if self.exchanges >= self.next_reference {
             self.next_reference = self.exchanges + self.exchanges / 4;
-            self.reference = Reference::of(&self.families, &self.accounts, &self.values);
+            self.reference = Reference::of(self);
             self.follow_pools(signals.time);
             self.follow_kin(signals.time);
         }
@@ -160,7 +165,7 @@ impl Engine {
     /// Ends the run like [`Engine::finish`], and tells with what a second pass finds the exchanges of each campaign.
     #[must_use]
     pub fn finish_traced(mut self) -> (Findings, Trace) {
-        self.reference = Reference::of(&self.families, &self.accounts, &self.values);
+        self.reference = Reference::of(&self);
         for family in 0..self.families.len() as u32 {
             self.look(family);
         }
@@ -303,6 +308,7 @@ impl Engine {
         let Some(family) = self.families.get_mut(hits.family as usize) else { return };
         family.exchanges += 1;
         family.core_hits += u64::from(hits.core);
+        family.conduct.count(signals);
         family.prints += signals.prints.len() as u64;
         family.meaning.add(&signals.meaning);
         family.last = family.last.max(signals.time);
@@ -317,7 +323,7 @@ impl Engine {
         let tested = family.hypothesis.as_mut().filter(|hypothesis| hits.frozen >= hypothesis.needed);
         let after = tested.is_some();
         if let Some(hypothesis) = tested {
-            hypothesis.count(payer, item, signals.intents, echo);
+            hypothesis.count(payer, item, signals, echo);
         }
         let Some(account) = self.accounts.get_mut(number) else { return };
         let followed = |family: u32| self.families.get(family as usize).is_some_and(|f| f.hypothesis.is_some());
@@ -561,6 +567,8 @@ impl Engine {
             values: &self.values,
             reference: &self.reference,
             intents: &self.intents,
+            timeline: &self.timeline,
+            conduct: &self.conduct,
             exchanges: self.exchanges,
         };
         let evidence = evidence::weigh(&scene);

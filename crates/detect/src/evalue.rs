@@ -56,6 +56,19 @@ pub fn dirichlet_multinomial(counts: &[u64], shape: f64) -> f64 {
     lgamma(places * shape) - lgamma(places * shape + total as f64) + each
 }
 
+/// The e-value that a group's statistic gives beside those of groups that are known to be honest: the statistic by the mean of
+/// all. When the group is exchangeable with these its expectation is one, whatever the statistic's law (Vovk, "Conformal
+/// e-prediction", 2024); it never exceeds their number and one. Statistics are not negative; none among fewer than
+/// [`CONFORMAL_MIN`].
+#[must_use]
+pub fn conformal(statistic: f64, honest: &[f64]) -> Option<f64> {
+    let sum = honest.iter().sum::<f64>() + statistic;
+    (honest.len() >= CONFORMAL_MIN && sum > 0.0).then(|| statistic * (honest.len() + 1) as f64 / sum)
+}
+
+/// Fewer honest groups are not enough to compare with.
+pub const CONFORMAL_MIN: usize = 8;
+
 /// The level that e-LOND gives to the `j`-th hypothesis (from 1) after `discoveries`: reject when e ≥ 1/level. Controls
 /// the false discovery rate under any dependence (Xu and Ramdas, "Online multiple testing with e-values", 2024).
 #[must_use]

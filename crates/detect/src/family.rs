@@ -9,6 +9,7 @@
 use exchange::Time;
 
 use crate::account::AccountNo;
+use crate::conduct::Conduct;
 use crate::direction::Direction;
 use crate::finding::Discovery;
 use crate::hypothesis::Hypothesis;
@@ -27,6 +28,8 @@ pub struct Family {
     pub exchanges: u32,
     /// Core shingles that its exchanges had, in total.
     pub core_hits: u64,
+    /// How its exchanges are sent.
+    pub conduct: Conduct,
     /// Fingerprints of any kind that its exchanges had, in total.
     pub prints: u64,
     /// What its exchanges mean, in total.
@@ -86,6 +89,7 @@ impl Family {
             keys: Vec::new(),
             exchanges: 0,
             core_hits: 0,
+            conduct: Conduct::default(),
             prints: 0,
             meaning: Box::default(),
             free: Vec::new(),

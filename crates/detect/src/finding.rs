@@ -129,6 +129,14 @@ pub enum SignalFamily {
     Rhythm,
     /// What is asked is worth harvesting.
     Intent,
+    /// All accounts are silent when everybody else is not.
+    Silence,
+    /// New accounts carry on where closed ones stopped.
+    Takeover,
+    /// All accounts change from one model to another at once.
+    Pivot,
+    /// Answers are taken once, and asked for in one way.
+    Reply,
 }
 
 /// A piece of a template.

@@ -7,11 +7,13 @@
 use std::collections::BTreeMap;
 
 use exchange::Time;
-use signals::{Capability, Hash, Intents};
+use signals::{Capability, Hash, Signals};
 
+use crate::conduct::Conduct;
 use crate::family::Family;
 use crate::finding::Evidence;
 use crate::limits::ITEMS_MAX;
+use crate::timeline::Timeline;
 
 /// A frozen hypothesis and what was seen since.
 #[derive(Debug)]
@@ -34,6 +36,10 @@ pub struct Hypothesis {
     pub items: Items,
     /// Exchanges since, by capability.
     pub intents: [u32; Capability::ALL.len()],
+    /// How exchanges were sent since.
+    pub conduct: Conduct,
+    /// When.
+    pub timeline: Timeline,
     /// Exchanges since in which the model's own earlier output came back.
     pub echoes: u32,
     /// When the evidence crossed the threshold.
@@ -71,6 +77,8 @@ impl Hypothesis {
             exchanges: 0,
             items: Items::default(),
             intents: [0; Capability::ALL.len()],
+            conduct: Conduct::default(),
+            timeline: Timeline::default(),
             echoes: 0,
             detected_at: None,
             assessment: None,
@@ -78,10 +86,12 @@ impl Hypothesis {
     }
 
     /// Counts one matching exchange after τ.
-    pub fn count(&mut self, payer: Hash, item: u64, intents: Intents, echo: bool) {
+    pub fn count(&mut self, payer: Hash, item: u64, signals: &Signals, echo: bool) {
         self.exchanges += 1;
         self.echoes += u32::from(echo);
-        for capability in intents.iter() {
+        self.conduct.count(signals);
+        self.timeline.count(signals.time);
+        for capability in signals.intents.iter() {
             if let Some(count) = self.intents.get_mut(capability.index()) {
                 *count += 1;
             }

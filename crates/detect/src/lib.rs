@@ -9,6 +9,7 @@
 pub mod account;
 mod campaign;
 mod comeback;
+pub mod conduct;
 pub mod decision;
 pub mod dense;
 pub mod depth;

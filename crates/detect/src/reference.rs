@@ -5,11 +5,11 @@
 //! sign-up and infrastructure; the accounts give the quantiles of sign-up times and ages. Where a deployment is too small to say, cautious constants stand in, named below.
 
 use crate::account::{Account, Accounts};
-use crate::evidence::{evenness, infrastructure, rhythm, sign_up};
+use crate::engine::Engine;
+use crate::evidence::{evenness, infrastructure, pivot, reply, rhythm, sign_up, silence, takeover};
 use crate::family::Family;
 use crate::finding::Discovery;
 use crate::group::{Group, Payer, Since};
-use crate::value::Values;
 
 /// The numbers.
 #[derive(Clone, Debug)]
@@ -24,6 +24,14 @@ pub struct Reference {
     pub created: Vec<i64>,
     /// The same of ages at first use.
     pub ages: Vec<i64>,
+    /// The statistic of honest families for silence,
+    pub silences: Vec<f64>,
+    /// for takeover,
+    pub takeovers: Vec<f64>,
+    /// for pivot,
+    pub pivots: Vec<f64>,
+    /// and for reply.
+    pub replies: Vec<f64>,
     /// Families that the numbers rest on.
     pub families: usize,
 }
@@ -36,6 +44,10 @@ impl Default for Reference {
             allowance: ALLOWANCE_MIN,
             created: Vec::new(),
             ages: Vec::new(),
+            silences: Vec::new(),
+            takeovers: Vec::new(),
+            pivots: Vec::new(),
+            replies: Vec::new(),
             families: 0,
         }
     }
@@ -44,7 +56,8 @@ impl Default for Reference {
 impl Reference {
     /// From the engine's state.
     #[must_use]
-    pub fn of(families: &[Family], accounts: &Accounts, values: &Values) -> Reference {
+    pub(crate) fn of(engine: &Engine) -> Reference {
+        let (families, accounts, values) = (&engine.families, &engine.accounts, &engine.values);
         let seen = || accounts.iter().filter(|account| account.exchanges > 0);
         let mut reference = Reference {
             created: sixteenths(seen().filter_map(|account| account.created).map(|time| time.seconds())),
@@ -62,6 +75,11 @@ impl Reference {
             reference.families += 1;
             shapes.extend(shape(&group.payers));
             sittings.extend(rhythm::sitting(&group, number as u32, accounts, Since::Beginning).share());
+            reference.silences.extend(silence::silent(&family.timeline, &engine.timeline));
+            let taken_over = takeover::taken_over(&group, number as u32, accounts, &family.timeline);
+            reference.takeovers.push(taken_over.unwrap_or(0.0));
+            reference.pivots.extend(pivot::apart(&family.conduct, &engine.conduct));
+            reference.replies.extend(reply::taken_once(&family.conduct));
             let members: Vec<&Account> = group.iter(accounts).collect();
             let mut pieces = sign_up::clusterings(&members, &reference);
             pieces.extend(

@@ -444,6 +444,10 @@ fn signal_name(family: SignalFamily) -> &'static str {
         SignalFamily::Infrastructure => "Shared infrastructure",
         SignalFamily::Rhythm => "Rhythm of a dispatcher",
         SignalFamily::Intent => "Worth taking",
+        SignalFamily::Silence => "Silent together",
+        SignalFamily::Takeover => "Others take over",
+        SignalFamily::Pivot => "Change models together",
+        SignalFamily::Reply => "Answers taken once",
     }
 }
 

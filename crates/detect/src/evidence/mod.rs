@@ -9,19 +9,25 @@ pub mod evenness;
 pub mod infrastructure;
 pub mod intent;
 pub mod membership;
+pub mod pivot;
+pub mod reply;
 pub mod rhythm;
 pub mod sign_up;
+pub mod silence;
+pub mod takeover;
 pub mod work_queue;
 
 use signals::Capability;
 
 use crate::account::Accounts;
+use crate::conduct::Conduct;
 use crate::evalue;
 use crate::family::Family;
 use crate::finding::{Discovery, Evidence, SignalFamily};
 use crate::group::Group;
 use crate::hypothesis::Hypothesis;
 use crate::reference::Reference;
+use crate::timeline::Timeline;
 use crate::value::Values;
 
 /// What a piece of evidence may look at.
@@ -43,6 +49,10 @@ pub struct Scene<'a> {
     pub reference: &'a Reference,
     /// All exchanges by capability.
     pub intents: &'a [u64; Capability::ALL.len()],
+    /// When all exchanges happened.
+    pub timeline: &'a Timeline,
+    /// How all exchanges were sent.
+    pub conduct: &'a Conduct,
     /// All exchanges.
     pub exchanges: u64,
 }
@@ -58,6 +68,10 @@ pub fn weigh(scene: &Scene<'_>) -> Vec<Evidence> {
         // What a group was found by cannot count for it as well.
         (scene.family.discovery != Discovery::Infrastructure).then(|| infrastructure::weigh(scene)).flatten(),
         intent::weigh(scene),
+        silence::weigh(scene),
+        takeover::weigh(scene),
+        pivot::weigh(scene),
+        reply::weigh(scene),
     ];
     pieces.into_iter().flatten().collect()
 }
@@ -66,6 +80,12 @@ pub fn weigh(scene: &Scene<'_>) -> Vec<Evidence> {
 fn evidence(family: SignalFamily, ln_e: f64, observations: u64, text: String) -> Evidence {
     let log10_e = evalue::log10(ln_e).clamp(-CAP, CAP);
     Evidence { family, log10_e, counts: true, text, observations }
+}
+
+/// Evidence by rank among the deployment's own honest families; none where there are too few of them.
+fn conduct_evidence(family: SignalFamily, statistic: f64, honest: &[f64], text: String) -> Option<Evidence> {
+    let e = evalue::conformal(statistic, honest)?;
+    Some(evidence(family, hedged(e.ln()), honest.len() as u64, text))
 }
 
 /// ln of the e-value of a mixture of "nothing here" and `ln_e`: costs a factor of two at most when it was nothing.

@@ -1,0 +1,166 @@
+//! Conduct: how a family's exchanges are sent, apart from what they say.
+//!
+//! Counted for every family and anew for every hypothesis, so that a group under test can be compared with the
+//! deployment's own. Fixed size.
+
+use exchange::Time;
+use signals::{Hash, Signals};
+
+/// How exchanges were sent.
+#[derive(Clone, Debug, Default)]
+pub struct Conduct {
+    /// How many.
+    pub exchanges: u32,
+    /// Those that continue a conversation.
+    pub follow_ups: u32,
+    /// Their decoding settings.
+    pub settings: Common,
+    /// The models asked for, the first few.
+    models: Vec<ModelUse>,
+}
+
+impl Conduct {
+    /// Counts one exchange.
+    pub fn count(&mut self, signals: &Signals) {
+        self.exchanges += 1;
+        self.follow_ups += u32::from(signals.follow_up);
+        if let Some(settings) = signals.params {
+            self.settings.count(settings);
+        }
+        if let Some(model) = signals.model {
+            self.count_model(model, signals.time);
+        }
+    }
+
+    fn count_model(&mut self, model: Hash, time: Time) {
+        let at = self.models.iter().position(|known| known.model == model);
+        let at = at.unwrap_or_else(|| {
+            if self.models.len() < MODELS_MAX {
+                self.models.push(ModelUse { model, exchanges: 0.0, start: time, sum: 0.0, squares: 0.0 });
+            }
+            self.models.len()
+        });
+        if let Some(known) = self.models.get_mut(at.min(MODELS_MAX - 1)).filter(|known| known.model == model) {
+            known.count(time);
+        }
+    }
+
+    /// The two models that most exchanges asked for.
+    #[must_use]
+    pub fn two_models(&self) -> Option<(ModelUse, ModelUse)> {
+        let mut models = self.models.clone();
+        models.sort_by(|a, b| b.exchanges.total_cmp(&a.exchanges).then(a.model.cmp(&b.model)));
+        models.truncate(2);
+        models.try_into().ok().map(|[a, b]: [ModelUse; 2]| (a, b))
+    }
+
+    /// How a model was used.
+    #[must_use]
+    pub fn model(&self, model: Hash) -> Option<ModelUse> {
+        self.models.iter().find(|known| known.model == model).copied()
+    }
+}
+
+/// When a model was asked for.
+#[derive(Clone, Copy, Debug)]
+pub struct ModelUse {
+    /// The model.
+    pub model: Hash,
+    /// Exchanges that asked for it.
+    pub exchanges: f64,
+    start: Time,
+    sum: f64,
+    squares: f64,
+}
+
+impl ModelUse {
+    fn count(&mut self, time: Time) {
+        let days = time.seconds_since(self.start) / 86_400.0;
+        self.exchanges += 1.0;
+        self.sum += days;
+        self.squares += days * days;
+    }
+
+    /// The middle of its use in seconds.
+    #[must_use]
+    pub fn middle(&self) -> f64 {
+        self.start.seconds() as f64 + self.sum / self.exchanges.max(1.0) * 86_400.0
+    }
+
+    /// How far its use is spread around that: the standard deviation, in seconds.
+    #[must_use]
+    pub fn spread(&self) -> f64 {
+        let (mean, count) = (self.sum / self.exchanges.max(1.0), self.exchanges.max(1.0));
+        (self.squares / count - mean * mean).max(0.0).sqrt() * 86_400.0
+    }
+}
+
+/// The commonest of many values, by the counters of Misra and Gries: what more than one in [`COUNTERS`] has is among them.
+#[derive(Clone, Debug, Default)]
+pub struct Common {
+    counters: [(u64, u32); COUNTERS],
+    total: u32,
+}
+
+impl Common {
+    fn count(&mut self, value: Hash) {
+        self.total += 1;
+        if let Some(counter) = self.counters.iter_mut().find(|counter| counter.1 > 0 && counter.0 == value.0) {
+            counter.1 += 1;
+        } else if let Some(free) = self.counters.iter_mut().find(|counter| counter.1 == 0) {
+            *free = (value.0, 1);
+        } else {
+            self.counters.iter_mut().for_each(|counter| counter.1 -= 1);
+        }
+    }
+
+    /// At least this share of the values is the commonest one; none when there are too few.
+    #[must_use]
+    pub fn share(&self) -> Option<f64> {
+        let most = self.counters.iter().map(|counter| counter.1).max()?;
+        (self.total >= VALUES_MIN).then(|| f64::from(most) / f64::from(self.total))
+    }
+}
+
+/// Models followed.
+const MODELS_MAX: usize = 4;
+const COUNTERS: usize = 4;
+/// Fewer values say nothing about the commonest.
+const VALUES_MIN: u32 = 12;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_commonest_value_is_found_among_many() {
+        let mut common = Common::default();
+        (0..90).for_each(|i| common.count(Hash(if i % 3 == 0 { i } else { 7 })));
+        let share = common.share().unwrap();
+        assert!((0.5..=0.68).contains(&share), "{share}");
+        assert_eq!(Common::default().share(), None);
+    }
+
+    #[test]
+    fn models_beyond_the_limit_are_not_followed() {
+        let mut conduct = Conduct::default();
+        for model in 0..=MODELS_MAX as u64 {
+            conduct.count_model(Hash(model), Time::from_seconds(0));
+        }
+        assert_eq!(conduct.models.len(), MODELS_MAX);
+        assert!(conduct.model(Hash(MODELS_MAX as u64)).is_none());
+        assert!(conduct.models.iter().all(|known| known.exchanges == 1.0));
+    }
+
+    #[test]
+    fn the_use_of_a_model_has_a_middle_and_a_spread() {
+        let mut conduct = Conduct::default();
+        for (model, day) in [(1, 0), (1, 2), (2, 10), (2, 10), (2, 10)] {
+            conduct.count_model(Hash(model), Time::from_seconds(day * 86_400));
+        }
+        let (most, second) = conduct.two_models().unwrap();
+        assert_eq!((most.model, second.model), (Hash(2), Hash(1)));
+        assert_eq!((second.middle(), second.spread()), (86_400.0, 86_400.0));
+        assert_eq!((most.middle(), most.spread()), (864_000.0, 0.0));
+    }
+}

@@ -1,0 +1,40 @@
+//! Reply: does nobody in the group care for the answers, and does everybody ask for them in the same way?
+//!
+//! A harvest takes each answer once: no turn follows, and one program sets the same temperature and the same budget for all.
+//! Statistic: the inverse of the share of exchanges that continue a conversation, times the inverse of the share whose settings
+//! are not the commonest ones, each bounded. Null: the group is like the deployment's own families that nobody suspects.
+//! Calibrated by rank among these ([`crate::evalue::conformal`]): where honest products send single questions under fixed settings
+//! as well, it says nothing. Needs [`EXCHANGES_MIN`] exchanges. Fails where honest programs are rare and all others chat.
+
+use super::{Scene, conduct_evidence};
+use crate::conduct::Conduct;
+use crate::finding::{Evidence, SignalFamily};
+
+/// Weighs how answers are asked for and what follows them.
+#[must_use]
+pub fn weigh(scene: &Scene<'_>) -> Option<Evidence> {
+    let conduct = &scene.hypothesis.conduct;
+    let taken = taken_once(conduct)?;
+    let followed = f64::from(conduct.follow_ups) / f64::from(conduct.exchanges.max(1));
+    let settings = conduct
+        .settings
+        .share()
+        .map_or_else(String::new, |share| format!(", and {:.0} % are asked for with the same settings", share * 100.0));
+    let text = format!("A further turn follows {:.0} % of the answers{settings}.", followed * 100.0);
+    conduct_evidence(SignalFamily::Reply, taken, &scene.reference.replies, text)
+}
+
+/// How much answers are taken once and in one way; none when too little was seen.
+#[must_use]
+pub fn taken_once(conduct: &Conduct) -> Option<f64> {
+    (conduct.exchanges >= EXCHANGES_MIN).then(|| {
+        let followed = f64::from(conduct.follow_ups) / f64::from(conduct.exchanges);
+        let other = conduct.settings.share().map_or(1.0, |share| 1.0 - share);
+        1.0 / ((followed + SHARE_MIN) * (other + SHARE_MIN))
+    })
+}
+
+/// Fewer exchanges say nothing.
+const EXCHANGES_MIN: u32 = 24;
+/// Smaller shares are all alike.
+const SHARE_MIN: f64 = 0.05;
