@@ -4,8 +4,8 @@ Source: Liu, Guo and Dong, An embarrassingly simple detector for model extractio
 traffic, arXiv 2606.05725. Prompts are embedded, and a window of 1,500 is compared to benign traffic by maximum mean
 discrepancy (Gretton et al. 2012). The threshold comes from benign windows alone, at 0.3 % false alarms, the paper's rate.
 
-Ours: written anew; the Gaussian kernel with the median distance as its width; the encoder MiniLM, where the paper's own code
-takes another small one.
+Ours: written anew; a Gaussian kernel with the median squared distance as its width; the encoder is all-MiniLM-L6-v2, where
+the paper's code takes bge-small-en-v1.5, of about the same size.
 """
 
 import numpy as np

@@ -28,8 +28,8 @@ CASES = (
     ("data_generation", 150, 3),
     ("human_prompts", 150, 3),
 )
-CALIBRATION, DRAWN, HUNTED, STEP = 1000, 200, 40, 100
-KNOBS = (("honest_rate", "0.2"), ("start_day", "0"), ("campaign_days", "2"))
+REFERENCE, CALIBRATION, DRAWN, HUNTED, STEP = 1500, 1000, 200, 40, 100
+KNOBS = (("honest_rate", "0.15"), ("start_day", "0"), ("campaign_days", "2"))
 
 
 def compare(binary, texts, cache):
@@ -53,11 +53,12 @@ def one(binary, folder, traffic, encoder):
     draw = lambda pool, count: random.choice(pool, count, replace=False)  # noqa: E731
     mixed = lambda pool: np.concatenate([draw(pool, WINDOW - ATTACK), draw(attack, ATTACK)])  # noqa: E731
 
-    third = np.array_split(random.permutation(honest), 3)
-    mmd = WindowMmd(vectors, third[0])
-    mmd.calibrate([draw(third[1], WINDOW) for _ in range(CALIBRATION)])
-    benign = [draw(third[2], WINDOW) for _ in range(DRAWN)]
-    hidden = [mixed(third[2]) for _ in range(DRAWN)]
+    shuffled = random.permutation(honest)
+    before, after = np.array_split(shuffled[REFERENCE:], 2)
+    mmd = WindowMmd(vectors, shuffled[:REFERENCE])
+    mmd.calibrate([draw(before, WINDOW) for _ in range(CALIBRATION)])
+    benign = [draw(after, WINDOW) for _ in range(DRAWN)]
+    hidden = [mixed(after) for _ in range(DRAWN)]
     result = {"drawn": outcome(binary, folder, mmd, benign, hidden)}
 
     # The past calibrates, the second half is tested. Windows overlap: there are few requests and no other way.

@@ -306,7 +306,8 @@ fn evidence(engine: &Engine, tested: Tested<'_>) -> Vec<Evidence> {
         Some((account, account.stride(tested.number)?))
     });
     let templates = engine.families.iter().filter(|family| family.kin == Some(tested.number)).count();
-    let template = membership::describe(strides, tested.family, templates, engine.chance(tested.number));
+    let template =
+        membership::describe(strides, tested.family, templates, engine.chance(tested.number), engine.config.alpha);
     std::iter::once(template).chain(tested.assessment.evidence.iter().cloned()).collect()
 }
 

@@ -33,15 +33,12 @@ impl Conduct {
     }
 
     fn count_model(&mut self, model: Hash, time: Time) {
-        let at = self.models.iter().position(|known| known.model == model);
-        let at = at.unwrap_or_else(|| {
-            if self.models.len() < MODELS_MAX {
-                self.models.push(ModelUse { model, exchanges: 0.0, start: time, sum: 0.0, squares: 0.0 });
-            }
-            self.models.len()
-        });
-        if let Some(known) = self.models.get_mut(at.min(MODELS_MAX - 1)).filter(|known| known.model == model) {
+        if let Some(known) = self.models.iter_mut().find(|known| known.model == model) {
             known.count(time);
+        } else if self.models.len() < MODELS_MAX {
+            let mut known = ModelUse { model, exchanges: 0.0, start: time, sum: 0.0, squares: 0.0 };
+            known.count(time);
+            self.models.push(known);
         }
     }
 

@@ -69,6 +69,18 @@ pub fn conformal(statistic: f64, honest: &[f64]) -> Option<f64> {
 /// Fewer honest groups are not enough to compare with.
 pub const CONFORMAL_MIN: usize = 8;
 
+/// The smallest e-value, in ln, among those that e-BH rejects at level `alpha`: none when it rejects none. Holds the false discovery
+/// rate under any dependence, for e-values of one fixed time; running maxima are none (Wang and Ramdas, "False discovery rate
+/// control with e-values", 2022).
+#[must_use]
+pub fn ebh(lns: &[f64], alpha: f64) -> Option<f64> {
+    let mut lns = lns.to_vec();
+    lns.sort_by(|a, b| b.total_cmp(a));
+    let all = lns.len() as f64;
+    let rejected = |&(k, ln): &(usize, f64)| ln >= (all / (alpha * (k + 1) as f64)).ln();
+    lns.into_iter().enumerate().filter(rejected).last().map(|(_, ln)| ln)
+}
+
 /// The level that e-LOND gives to the `j`-th hypothesis (from 1) after `discoveries`: reject when e ≥ 1/level. Controls
 /// the false discovery rate under any dependence (Xu and Ramdas, "Online multiple testing with e-values", 2024).
 #[must_use]
@@ -93,6 +105,35 @@ fn ln_beta(a: f64, b: f64) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn e_bh_rejects_as_many_as_are_large_enough_together() {
+        let of =
+            |es: &[f64], alpha| ebh(&es.iter().map(|e| e.ln()).collect::<Vec<_>>(), alpha).map(|ln| ln.exp().round());
+        assert_eq!(of(&[], 0.1), None);
+        assert_eq!(of(&[39.0, 1.0, 1.0, 1.0], 0.1), None);
+        assert_eq!(of(&[40.0, 1.0, 1.0, 1.0], 0.1), Some(40.0));
+        // Two of 20 each are enough where one of 39 is not.
+        assert_eq!(of(&[20.0, 20.0, 1.0, 1.0], 0.1), Some(20.0));
+        assert_eq!(of(&[1.0, 11.0, 11.0, 11.0, 9.0], 0.5), Some(9.0));
+    }
+
+    #[test]
+    fn a_conformal_e_value_has_mean_one_under_exchangeability() {
+        // Every group in turn among the others: the e-values of all of them sum to their number, whatever the statistics.
+        let statistics: Vec<f64> = (0..20).map(|i| f64::from(i * i % 17) + if i == 3 { 1e6 } else { 0.0 }).collect();
+        let sum: f64 = (0..statistics.len())
+            .map(|at| {
+                let others: Vec<f64> =
+                    statistics.iter().enumerate().filter(|&(i, _)| i != at).map(|(_, &s)| s).collect();
+                conformal(statistics[at], &others).unwrap()
+            })
+            .sum();
+        assert!((sum - 20.0).abs() < 1e-9);
+        assert_eq!(conformal(5.0, &[1.0; CONFORMAL_MIN - 1]), None);
+        assert_eq!(conformal(1.0, &[1.0; CONFORMAL_MIN]), Some(1.0));
+        assert_eq!(conformal(0.0, &[0.0; CONFORMAL_MIN]), None);
+    }
 
     #[test]
     fn the_mean_of_evalues() {

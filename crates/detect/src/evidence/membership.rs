@@ -8,7 +8,7 @@
 //! a campaign's threshold.
 
 use crate::account::{Account, Stride};
-use crate::evalue::{log10, more_often};
+use crate::evalue::{ebh, log10, more_often};
 use crate::family::Family;
 use crate::finding::{Evidence, SignalFamily};
 
@@ -23,6 +23,12 @@ pub fn probability(account: &Account, stride: &Stride, p0: f64) -> f64 {
 #[must_use]
 pub fn evidence(account: &Account, stride: &Stride, p0: f64) -> f64 {
     more_often(stride.exchanges.into(), account.exchanges.into(), p0)
+}
+
+/// ln of the same on what came after τ alone: what the guarantee of membership is about.
+#[must_use]
+pub fn since_frozen(account: &Account, stride: &Stride, p0: f64) -> f64 {
+    more_often(stride.after.into(), account.exchanges.saturating_sub(stride.base).into(), p0)
 }
 
 /// The upper bound p0 on how often an account outside the group sends the family: from the accounts for which it is a side
@@ -48,19 +54,20 @@ pub fn describe<'a>(
     family: &Family,
     templates: usize,
     p0: f64,
+    alpha: f64,
 ) -> Evidence {
-    let (mut sure, mut ln_e) = (0_u64, 0.0_f64);
-    for (account, stride) in strides {
-        let trials = account.exchanges.saturating_sub(stride.base);
-        let ln = more_often(stride.after.into(), trials.into(), p0);
-        ln_e += ln.max(0.0);
-        sure += u64::from(log10(ln) >= 2.0);
-    }
+    let lns: Vec<f64> = strides.map(|(account, stride)| since_frozen(account, stride, p0)).collect();
+    let ln_e: f64 = lns.iter().map(|ln| ln.max(0.0)).sum();
+    let enough = ebh(&lns, alpha);
+    let sure = lns.iter().filter(|&&ln| enough.is_some_and(|enough| ln >= enough)).count();
     let what = if templates > 1 { format!("one of these {templates} templates") } else { "this template".into() };
     let text = format!(
         "{sure} accounts each send {what} far more often than chance explains: outside the group at most {} of \
-         requests have it. This says who belongs together, not why, and does not count towards the threshold.",
-        percent(p0)
+         requests have it (e-BH over {} accounts at {}). This says who belongs together, not why, and does not count \
+         towards the threshold.",
+        percent(p0),
+        lns.len(),
+        percent(alpha)
     );
     Evidence {
         family: SignalFamily::Template,

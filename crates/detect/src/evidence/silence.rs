@@ -91,7 +91,7 @@ mod tests {
     #[test]
     fn few_exchanges_say_nothing() {
         let everybody = timeline(0..6000);
-        assert_eq!(silent(&timeline((0..6000).step_by(101)), &everybody), None);
-        assert_eq!(silent(&timeline(0..60), &everybody), None);
+        assert_eq!(silent(&timeline((0..5900).step_by(100)), &everybody), None);
+        assert_eq!(silent(&timeline(0..30), &everybody), None);
     }
 }

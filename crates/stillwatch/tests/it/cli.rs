@@ -881,7 +881,19 @@ const THREE_RECORDS: &str = r#"{"time":"2026-07-20T12:00:00Z","account":"a","req
 {"time":"2026-07-20T12:02:00Z","account":"a","request":{"messages":[{"role":"user","content":"Thank you"}]}}
 "#;
 /// The families of evidence, as they are written.
-const FAMILIES: [&str; 7] = ["template", "evenness", "work_queue", "sign_up", "infrastructure", "rhythm", "intent"];
+const FAMILIES: [&str; 11] = [
+    "template",
+    "evenness",
+    "work_queue",
+    "sign_up",
+    "infrastructure",
+    "rhythm",
+    "intent",
+    "silence",
+    "takeover",
+    "pivot",
+    "reply",
+];
 /// How long to wait before looking again whether a run has ended.
 const WAIT: Duration = Duration::from_millis(10);
 /// Waits after which a run hangs: two minutes, for the slowest of machines.
