@@ -154,17 +154,20 @@ mod tests {
     }
 
     #[test]
-    fn other_words_for_the_same_are_closer_than_other_things() {
+    fn the_same_in_another_wording_or_language_is_closer_than_something_else() {
         let of = Meaning::of;
-        let grade = of("Rate the answer from 1 to 10 for helpfulness and correctness.");
+        let grade = of("Rate the answer, score its quality and accuracy.");
+        let others = ["Cook the soup with vegetables.", "Translate the letter."];
         for same in [
-            "Give the response a score between one and ten, judging how useful and accurate it is.",
-            "Bewerte die Antwort mit einer Note und beurteile Qualität und Genauigkeit.",
-            "请给回答打分，并评价其质量和准确性。",
+            "Judge how accurate the response is and give it a grade.",
+            "Bewerte die Antwort: Qualität und Genauigkeit.",
+            "Evalúa la respuesta: calidad y precisión.",
+            "请评价回答的质量和准确性。",
         ] {
-            for other in ["My cat is ill and I want to know what to feed her.", "Translate the letter into French."] {
-                let (near, far) = (grade.cosine(&of(same)), grade.cosine(&of(other)));
-                assert!(near > far + 0.2, "{same}: {near:.2}, {other}: {far:.2}");
+            let near = grade.cosine(&of(same));
+            for other in others {
+                let far = grade.cosine(&of(other));
+                assert!(near > far + 0.15, "{same}: {near:.2}, {other}: {far:.2}");
             }
         }
     }
