@@ -20,6 +20,7 @@ use crate::family::{Exhibit, Family, Key};
 use crate::finding::{Discovery, Findings};
 use crate::group::{Group, Since};
 use crate::hypothesis::{Assessment, Hypothesis};
+use crate::label::{LabelNo, Labels};
 use crate::limits::{FAMILIES_MAX, GROUPS_MAX, MATCHES_MAX, SHINGLES_MAX};
 use crate::output::Outputs;
 use crate::reference::Reference;
@@ -46,6 +47,7 @@ pub struct Engine {
     pub(crate) config: Config,
     pub(crate) accounts: Accounts,
     pub(crate) values: Values,
+    pub(crate) labels: Labels,
     pub(crate) families: Vec<Family>,
     pub(crate) reference: Reference,
     pub(crate) exchanges: u64,
@@ -66,7 +68,9 @@ pub struct Engine {
     intents: [u64; Capability::ALL.len()],
     next_reference: u64,
     /// How often two families matched the same exchange.
-    together: HashMap<(u32, u32), u32, BuildHasherDefault<Xxh3Default>>,
+    pub(crate) together: HashMap<(u32, u32), u32, BuildHasherDefault<Xxh3Default>>,
+    /// Families that a label is about, with the labels.
+    pub(crate) known: BTreeMap<u32, BTreeSet<LabelNo>>,
     scratch: Scratch,
 }
 
@@ -90,8 +94,15 @@ impl Engine {
     /// An engine that has seen nothing.
     #[must_use]
     pub fn new(config: Config) -> Engine {
+        Engine::with_labels(config, Labels::default())
+    }
+
+    /// An engine that has seen nothing and knows what people said of earlier findings.
+    #[must_use]
+    pub fn with_labels(config: Config, labels: Labels) -> Engine {
         Engine {
             config,
+            labels,
             accounts: Accounts::default(),
             values: Values::default(),
             families: Vec::new(),
@@ -111,6 +122,7 @@ impl Engine {
             intents: [0; Capability::ALL.len()],
             next_reference: FIRST_REFERENCE,
             together: HashMap::default(),
+            known: BTreeMap::new(),
             scratch: Scratch::default(),
         }
     }
@@ -139,7 +151,7 @@ impl Engine {
         self.place(signals, number, echo);
         if self.exchanges >= self.next_reference {
             self.next_reference = self.exchanges + self.exchanges / 4;
-            self.reference = Reference::of(&self.families, &self.accounts, &self.values);
+            self.reference = Reference::of(&self.families, &self.accounts, &self.values, &self.labels);
             self.follow_pools(signals.time);
         }
     }
@@ -153,7 +165,7 @@ impl Engine {
     /// Ends the run like [`Engine::finish`], and tells with what a second pass finds the exchanges of each campaign.
     #[must_use]
     pub fn finish_traced(mut self) -> (Findings, Trace) {
-        self.reference = Reference::of(&self.families, &self.accounts, &self.values);
+        self.reference = Reference::of(&self.families, &self.accounts, &self.values, &self.labels);
         for family in 0..self.families.len() as u32 {
             self.look(family);
         }
@@ -288,7 +300,9 @@ impl Engine {
             excerpt: signals.excerpt.clone(),
         };
         family.exhibit(xxh3_64(signals.exchange.as_bytes()), exhibit, number);
-        let tested = family.hypothesis.as_mut().filter(|hypothesis| hits.frozen >= hypothesis.needed);
+        let account = self.accounts.get(number);
+        let covered = account.is_some_and(|account| self.labels.cover(&family.labels, account, signals.time));
+        let tested = family.hypothesis.as_mut().filter(|hypothesis| !covered && hits.frozen >= hypothesis.needed);
         let after = tested.is_some();
         if let Some(hypothesis) = tested {
             hypothesis.count(payer, item, signals.intents, echo);
@@ -299,6 +313,7 @@ impl Engine {
         let (stride, new) = account.stride_mut(hits.family, signals.time, followed);
         if let Some(stride) = stride {
             stride.count(signals.time, before, hits.core, after);
+            stride.covered = covered;
         }
         let Some(family) = self.families.get_mut(hits.family as usize).filter(|_| new) else { return };
         if family.members.last() != Some(&number) {
@@ -355,6 +370,8 @@ impl Engine {
         if family.merged_into.is_some() {
             return;
         }
+        self.heed_labels(number);
+        let Some(family) = self.families.get_mut(number as usize) else { return };
         if family.discovery == Discovery::Infrastructure {
             family.tidy(0);
             self.assess(number);
@@ -406,7 +423,9 @@ impl Engine {
             .filter_map(|&account| self.accounts.get(account))
             .filter(|account| !account.vetted)
             .filter(|account| {
-                account.stride(number).is_some_and(|s| s.exchanges * membership::DEVOTED_ONE_IN >= account.exchanges)
+                account
+                    .stride(number)
+                    .is_some_and(|s| !s.covered && s.exchanges * membership::DEVOTED_ONE_IN >= account.exchanges)
             })
             .map(|account| account.payer)
             .collect();

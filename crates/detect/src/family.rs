@@ -11,6 +11,7 @@ use exchange::Time;
 use crate::account::AccountNo;
 use crate::finding::Discovery;
 use crate::hypothesis::Hypothesis;
+use crate::label::LabelNo;
 use crate::limits::{SAMPLES_MAX, SKELETON_MAX};
 use crate::timeline::Timeline;
 
@@ -41,6 +42,8 @@ pub struct Family {
     pub next_look: u32,
     /// What is being tested about it.
     pub hypothesis: Option<Box<Hypothesis>>,
+    /// What people said of it.
+    pub labels: Vec<LabelNo>,
     /// The family it was merged into.
     pub merged_into: Option<u32>,
 }
@@ -86,6 +89,7 @@ impl Family {
             timeline: Timeline::default(),
             next_look: FIRST_LOOK,
             hypothesis: None,
+            labels: Vec::new(),
             merged_into: None,
         }
     }

@@ -9,6 +9,7 @@
 pub mod account;
 mod campaign;
 mod comeback;
+mod cover;
 pub mod decision;
 pub mod dense;
 pub mod depth;
@@ -19,6 +20,7 @@ pub mod family;
 pub mod finding;
 pub mod group;
 pub mod hypothesis;
+pub mod label;
 pub mod limits;
 pub mod output;
 mod portrait;
@@ -31,4 +33,5 @@ pub mod value;
 
 pub use engine::{Config, Engine};
 pub use finding::Findings;
+pub use label::Labels;
 pub use trace::Trace;

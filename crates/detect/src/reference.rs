@@ -4,11 +4,16 @@
 //! nobody suspects give the shape of organic rates, how much people work in sittings and how far honest groups cluster by
 //! sign-up and infrastructure; the accounts give the quantiles of sign-up times and ages. Where a deployment is too small to say, cautious constants stand in, named below.
 
-use crate::account::{Account, Accounts};
+use std::collections::BTreeSet;
+
+use serde::{Deserialize, Serialize};
+
+use crate::account::{Account, AccountNo, Accounts};
 use crate::evidence::{evenness, infrastructure, rhythm, sign_up};
 use crate::family::Family;
 use crate::finding::Discovery;
 use crate::group::{Group, Payer, Since};
+use crate::label::Labels;
 use crate::value::Values;
 
 /// The numbers.
@@ -44,32 +49,24 @@ impl Default for Reference {
 impl Reference {
     /// From the engine's state.
     #[must_use]
-    pub fn of(families: &[Family], accounts: &Accounts, values: &Values) -> Reference {
-        let seen = || accounts.iter().filter(|account| account.exchanges > 0);
+    pub fn of(families: &[Family], accounts: &Accounts, values: &Values, labels: &Labels) -> Reference {
+        let seen = || accounts.iter().filter(|account| account.exchanges > 0 && !labels.confirmed(account));
         let mut reference = Reference {
             created: sixteenths(seen().filter_map(|account| account.created).map(|time| time.seconds())),
             ages: sixteenths(seen().filter_map(|a| Some(a.first.seconds() - a.created?.seconds()))),
             ..Reference::default()
         };
-        let (mut shapes, mut sittings, mut allowances) = (Vec::new(), Vec::new(), Vec::new());
+        let mut units = labels.habits().to_vec();
         for (number, family) in
             families.iter().enumerate().filter(|(_, family)| unsuspected(family)).take(FAMILIES_READ_MAX)
         {
-            let group = Group::of(number as u32, family, accounts, Since::Beginning, 1e-3);
-            if group.payers.len() < PAYERS_MIN {
-                continue;
-            }
-            reference.families += 1;
-            shapes.extend(shape(&group.payers));
-            sittings.extend(rhythm::sitting(&group, number as u32, accounts, Since::Beginning).share());
-            let members: Vec<&Account> = group.iter(accounts).collect();
-            let mut pieces = sign_up::clusterings(&members, &reference);
-            pieces.extend(
-                infrastructure::KINDS.into_iter().filter_map(|kind| infrastructure::sharing(&members, kind, values)),
-            );
-            allowances.extend(pieces.into_iter().map(|ln| ln / members.len() as f64));
+            units.extend(Habits::of(number as u32, family, accounts, values, &reference, labels));
         }
-        shapes.extend(population_shape(accounts));
+        reference.families = units.len();
+        let mut shapes: Vec<f64> = units.iter().filter_map(|unit| unit.shape).collect();
+        let mut sittings: Vec<f64> = units.iter().filter_map(|unit| unit.sitting).collect();
+        let mut allowances: Vec<f64> = units.iter().flat_map(|unit| &unit.allowances).copied().collect();
+        shapes.extend(population_shape(accounts, labels));
         reference.shape = quantile(&mut shapes, 0.75).unwrap_or(SHAPE_UNKNOWN).clamp(SHAPE_MIN, SHAPE_MAX);
         reference.sitting = quantile(&mut sittings, 0.25).unwrap_or(SITTING_MIN).clamp(SITTING_MIN, SITTING_MAX);
         reference.allowance =
@@ -78,9 +75,51 @@ impl Reference {
     }
 }
 
-/// A family that was neither reported nor comes near to it.
+/// What one family says of what is usual: a unit of what the numbers rest on.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Habits {
+    /// The likeliest shape of the urn from which its payers draw.
+    pub shape: Option<f64>,
+    /// The share of its further requests that follow within a sitting.
+    pub sitting: Option<f64>,
+    /// How far it clusters, in ln per account, by each kind of sign-up and infrastructure that is known.
+    pub allowances: Vec<f64>,
+}
+
+impl Habits {
+    /// What a family says, without the accounts of confirmed campaigns; none when too few payers are left.
+    pub(crate) fn of(
+        number: u32,
+        family: &Family,
+        accounts: &Accounts,
+        values: &Values,
+        reference: &Reference,
+        labels: &Labels,
+    ) -> Option<Habits> {
+        let group = Group::of(number, family, accounts, Since::Beginning, 1e-3);
+        let confirmed = |number: &AccountNo| accounts.get(*number).is_some_and(|account| labels.confirmed(account));
+        let others: BTreeSet<AccountNo> = group.accounts.iter().copied().filter(confirmed).collect();
+        let group = group.without(&others, accounts);
+        if group.payers.len() < PAYERS_MIN {
+            return None;
+        }
+        let members: Vec<&Account> = group.iter(accounts).collect();
+        let mut pieces = sign_up::clusterings(&members, reference);
+        pieces.extend(
+            infrastructure::KINDS.into_iter().filter_map(|kind| infrastructure::sharing(&members, kind, values)),
+        );
+        Some(Habits {
+            shape: shape(&group.payers),
+            sitting: rhythm::sitting(&group, number, accounts, Since::Beginning).share(),
+            allowances: pieces.into_iter().map(|ln| ln / members.len() as f64).collect(),
+        })
+    }
+}
+
+/// A family that was neither reported nor comes near to it, and that nobody said anything of.
 fn unsuspected(family: &Family) -> bool {
     family.merged_into.is_none()
+        && family.labels.is_empty()
         && family.discovery == Discovery::Family
         && family.members.len() >= PAYERS_MIN
         && family.hypothesis.as_ref().is_none_or(|hypothesis| {
@@ -97,12 +136,12 @@ fn shape(payers: &[Payer]) -> Option<f64> {
 }
 
 /// The shape of the whole population's use, from a sample of accounts.
-fn population_shape(accounts: &Accounts) -> Option<f64> {
+fn population_shape(accounts: &Accounts, labels: &Labels) -> Option<f64> {
     let every = (accounts.iter().len() / ACCOUNTS_READ_MAX).max(1);
     let payers: Vec<Payer> = accounts
         .iter()
         .step_by(every)
-        .filter(|account| account.exchanges > 0)
+        .filter(|account| account.exchanges > 0 && !labels.confirmed(account))
         .map(|account| Payer { payer: account.payer, exchanges: account.exchanges.into(), first: account.first })
         .collect();
     (payers.len() >= PAYERS_MIN).then(|| shape(&payers))?
