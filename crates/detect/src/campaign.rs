@@ -233,6 +233,7 @@ fn campaign(engine: &Engine, bundle: &Bundle<'_>) -> Campaign {
         .collect();
     let accounts: Vec<&Account> = sure.iter().map(|(_, account, _)| *account).collect();
     let families: Vec<(u32, &Family)> = bundle.families.iter().map(|tested| (tested.number, tested.family)).collect();
+    let identity = cover::identity(engine, &families, &accounts);
     let timelines: Vec<&Timeline> = strongest.iter().map(|tested| &tested.family.timeline).collect();
     let samples = samples(engine, bundle);
     let spans: Vec<Span> =
@@ -270,8 +271,8 @@ fn campaign(engine: &Engine, bundle: &Bundle<'_>) -> Campaign {
         not_observed: not_observed(&sitters),
         alternatives: strongest.map_or_else(Vec::new, |tested| alternatives(tested.assessment)),
         samples,
-        judgements: cover::judgements(engine, bundle.families.iter().map(|tested| tested.family), &accounts),
-        identity: cover::identity(engine, &families, &accounts),
+        judgements: cover::judgements(engine, bundle.families.iter().map(|tested| tested.family), &identity, &accounts),
+        identity,
     }
 }
 
@@ -453,6 +454,7 @@ fn cleared(engine: &Engine, bundles: &[Bundle<'_>]) -> Vec<Cleared> {
     let groups = groups.into_iter().map(|(tested, reason)| {
         let part = sure(&parts(engine, tested));
         let members: Vec<&Account> = part.iter().filter_map(|&number| engine.accounts.get(number)).collect();
+        let identity = cover::identity(engine, &[(tested.number, tested.family)], &members);
         let covered = |number: &&AccountNo| {
             engine.accounts.get(**number).and_then(|account| account.stride(tested.number)).is_some_and(|s| s.covered)
         };
@@ -464,8 +466,8 @@ fn cleared(engine: &Engine, bundles: &[Bundle<'_>]) -> Vec<Cleared> {
             log10_e: tested.assessment.log10_e,
             evidence: tested.assessment.evidence.clone(),
             reason: reason.to_owned(),
-            judgements: cover::judgements(engine, std::iter::once(tested.family), &members),
-            identity: cover::identity(engine, &[(tested.number, tested.family)], &members),
+            judgements: cover::judgements(engine, std::iter::once(tested.family), &identity, &members),
+            identity,
         }
     });
     let mut cleared: Vec<Cleared> = cover::vetted(engine).into_iter().chain(groups).collect();

@@ -23,7 +23,19 @@ impl Engine {
         }
         let Some(family) = self.families.get(number as usize) else { return };
         let now = family.last;
-        let about = self.labels.about(family, &self.accounts);
+        let about = match family.discovery {
+            Discovery::Infrastructure => self.labels.pools(family, &self.accounts),
+            Discovery::Family => {
+                let mut pieces = self.labels.pieces(family);
+                // A template may be one family in one log and several in the next.
+                pieces.retain(|&label, piece| {
+                    let shown = self.shown.entry(label).or_default();
+                    shown.append(piece);
+                    self.labels.half_shown(label, shown.len())
+                });
+                pieces.into_keys().collect()
+            }
+        };
         let mut labels: BTreeSet<LabelNo> = family.labels.iter().copied().collect();
         labels.extend(&about);
         labels.extend(self.alongside(number, family));
@@ -66,15 +78,17 @@ impl Engine {
     }
 }
 
-/// What people said of the families of a campaign, and which of its accounts nobody had looked at then.
+/// What people said of a group, and which of its accounts nobody had looked at then.
 pub(crate) fn judgements<'e>(
     engine: &Engine,
     families: impl Iterator<Item = &'e Family>,
+    identity: &Identity,
     members: &[&Account],
 ) -> Vec<Judgement> {
-    let labels: BTreeSet<LabelNo> = families
-        .flat_map(|family| engine.labels.about(family, &engine.accounts).into_iter().chain(family.labels.clone()))
-        .collect();
+    let mut labels = engine.labels.same(identity);
+    let vouches = |label: &LabelNo| engine.labels.get(*label).is_some_and(Label::vouches);
+    // Who came to a vetted family shows it, be it a piece; a campaign is known by half of its template only.
+    labels.extend(families.flat_map(|family| &family.labels).copied().filter(vouches));
     let labels = labels.into_iter().filter_map(|number| engine.labels.get(number));
     labels.map(|label| judgement(label, members)).collect()
 }
@@ -95,7 +109,6 @@ fn judgement(label: &Label, members: &[&Account]) -> Judgement {
 /// By what a group is known again: the cores of its families, who is in it, and what it says of honest traffic.
 pub(crate) fn identity(engine: &Engine, families: &[(u32, &Family)], members: &[&Account]) -> Identity {
     let by_text = || families.iter().filter(|(_, family)| family.discovery == Discovery::Family);
-    let templates = by_text().map(|(_, family)| Prints(family.core().collect()));
     let paid_for = members.iter().filter(|account| account.payer != Hash::of(&account.id));
     let habits = by_text().next().and_then(|&(number, family)| {
         let Engine { accounts, values, reference, labels, .. } = engine;
@@ -103,7 +116,7 @@ pub(crate) fn identity(engine: &Engine, families: &[(u32, &Family)], members: &[
     });
     Identity {
         infrastructure: families.iter().any(|(_, family)| family.discovery == Discovery::Infrastructure),
-        templates: templates.filter(|template| !template.0.is_empty()).collect(),
+        template: Prints(by_text().flat_map(|(_, family)| family.core()).collect()),
         accounts: members.iter().map(|account| account.id.to_string()).collect(),
         payers: Prints(paid_for.map(|account| account.payer.0).collect()),
         habits,

@@ -71,6 +71,8 @@ pub struct Engine {
     pub(crate) together: HashMap<(u32, u32), u32, BuildHasherDefault<Xxh3Default>>,
     /// Families that a label is about, with the labels.
     pub(crate) known: BTreeMap<u32, BTreeSet<LabelNo>>,
+    /// What was seen so far of the template of each label.
+    pub(crate) shown: BTreeMap<LabelNo, BTreeSet<u64>>,
     scratch: Scratch,
 }
 
@@ -123,6 +125,7 @@ impl Engine {
             next_reference: FIRST_REFERENCE,
             together: HashMap::default(),
             known: BTreeMap::new(),
+            shown: BTreeMap::new(),
             scratch: Scratch::default(),
         }
     }

@@ -2,7 +2,7 @@
 //!
 //! Promises that a verdict speaks for those who were looked at when it was given and for nobody who came later, and that what
 //! calibration takes from it was frozen then: what is sent afterwards moves neither. Refuses to know a group again by less
-//! than half of its template. Labels are an input like records: nothing here reads a file or a clock.
+//! than half of its template, or by less than half of what it sends now. Labels are an input like records: nothing here reads a file or a clock.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -12,7 +12,6 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 use crate::account::{Account, Accounts};
 use crate::family::Family;
-use crate::finding::Discovery;
 use crate::reference::Habits;
 
 /// What a person says of a group.
@@ -51,8 +50,8 @@ pub struct Label {
 pub struct Identity {
     /// Whether shared infrastructure joined it; such a group is known again by its accounts.
     pub infrastructure: bool,
-    /// The cores of its templates.
-    pub templates: Vec<Prints>,
+    /// The cores of its templates, all in one: which of them make a family of their own differs from log to log.
+    pub template: Prints,
     /// Its accounts.
     pub accounts: BTreeSet<String>,
     /// Those who pay for them, apart from accounts that stand for themselves.
@@ -91,13 +90,15 @@ impl<'de> Deserialize<'de> for Prints {
 }
 
 impl Identity {
-    /// Whether `other` is the same group: one of its templates is the same, or shared infrastructure joined both and they have
+    /// Whether `other` is the same group: half of each one's template is in the other's, or shared infrastructure joined both and they have
     /// half of the smaller one's accounts in common.
     #[must_use]
     pub fn same(&self, other: &Identity) -> bool {
-        let text = |a: &Prints, b: &Prints| same(a.0.intersection(&b.0).count(), a.0.len(), b.0.len());
+        let (mine, theirs) = (&self.template.0, &other.template.0);
+        let shown = mine.intersection(theirs).count();
         let common = || self.accounts.intersection(&other.accounts).count();
-        self.templates.iter().any(|mine| other.templates.iter().any(|theirs| text(mine, theirs)))
+        // Less than half of either would be a phrase that both use, and most of one of them something else.
+        (shown > 0 && shown * 2 >= mine.len() && shown * 2 >= theirs.len())
             || (self.infrastructure
                 && other.infrastructure
                 && common() * 2 >= self.accounts.len().min(other.accounts.len()).max(1))
@@ -110,12 +111,6 @@ impl Identity {
     }
 }
 
-/// Whether two templates of so many fingerprints, of which so many are common, are the same: half of each is in the other.
-/// Less than half of either is a phrase that it shares with the other, and most of it is something else.
-fn same(common: usize, a: usize, b: usize) -> bool {
-    common > 0 && common * 2 >= a && common * 2 >= b
-}
-
 /// A label's place among the labels.
 pub type LabelNo = u32;
 
@@ -123,10 +118,8 @@ pub type LabelNo = u32;
 #[derive(Clone, Debug, Default)]
 pub struct Labels {
     list: Vec<Label>,
-    /// The templates of all labels: whose each is, and how many fingerprints it has.
-    templates: Vec<(LabelNo, usize)>,
-    /// Templates by fingerprint.
-    by_print: BTreeMap<u64, Vec<u32>>,
+    /// Labels by the fingerprints of their templates.
+    by_print: BTreeMap<u64, Vec<LabelNo>>,
     /// Accounts of confirmed campaigns.
     confirmed: BTreeSet<String>,
     habits: Vec<Habits>,
@@ -182,10 +175,8 @@ impl Labels {
         }
         for label in list.into_iter().filter(speaks) {
             let number = labels.list.len() as LabelNo;
-            for template in &label.identity.templates {
-                let place = labels.templates.len() as u32;
-                labels.templates.push((number, template.0.len()));
-                template.0.iter().for_each(|&print| labels.by_print.entry(print).or_default().push(place));
+            for &print in &label.identity.template.0 {
+                labels.by_print.entry(print).or_default().push(number);
             }
             if label.verdict == Verdict::Campaign {
                 labels.confirmed.extend(label.identity.accounts.iter().cloned());
@@ -224,32 +215,39 @@ impl Labels {
         self.confirmed.contains(&*account.id)
     }
 
-    /// The labels about a family: its core and one of the label's templates are the same, or, where infrastructure joined
-    /// both, at least half of its members were looked at.
+    /// The labels whose template at least half of a family's core is in, with what it shows of them.
     #[must_use]
-    pub(crate) fn about(&self, family: &Family, accounts: &Accounts) -> BTreeSet<LabelNo> {
-        match family.discovery {
-            Discovery::Family => self.about_template(family),
-            Discovery::Infrastructure => self.about_pool(family, accounts),
-        }
-    }
-
-    fn about_template(&self, family: &Family) -> BTreeSet<LabelNo> {
-        let (mut core, mut common) = (0, BTreeMap::<u32, usize>::new());
+    pub(crate) fn pieces(&self, family: &Family) -> BTreeMap<LabelNo, BTreeSet<u64>> {
+        let (mut core, mut shown) = (0, BTreeMap::<LabelNo, BTreeSet<u64>>::new());
         for print in family.core() {
             core += 1;
-            for &template in self.by_print.get(&print).into_iter().flatten() {
-                *common.entry(template).or_default() += 1;
+            for &label in self.by_print.get(&print).into_iter().flatten() {
+                shown.entry(label).or_default().insert(print);
             }
         }
-        let known = common.into_iter().filter_map(|(template, common)| {
-            let &(label, len) = self.templates.get(template as usize)?;
-            same(common, core, len).then_some(label)
-        });
-        known.collect()
+        shown.retain(|_, shown| shown.len() * 2 >= core);
+        shown
     }
 
-    fn about_pool(&self, family: &Family, accounts: &Accounts) -> BTreeSet<LabelNo> {
+    /// Whether so many fingerprints are at least half of a label's template.
+    #[must_use]
+    pub(crate) fn half_shown(&self, number: LabelNo, shown: usize) -> bool {
+        self.get(number).is_some_and(|label| shown * 2 >= label.identity.template.0.len())
+    }
+
+    /// The labels that were given to the same group.
+    #[must_use]
+    pub(crate) fn same(&self, identity: &Identity) -> BTreeSet<LabelNo> {
+        let by_text = identity.template.0.iter().filter_map(|print| self.by_print.get(print)).flatten().copied();
+        let pools = (0..).zip(&self.list).filter(|(_, label)| label.identity.infrastructure && identity.infrastructure);
+        let candidates: BTreeSet<LabelNo> = by_text.chain(pools.map(|(number, _)| number)).collect();
+        let same = |number: &LabelNo| self.get(*number).is_some_and(|label| label.identity.same(identity));
+        candidates.into_iter().filter(same).collect()
+    }
+
+    /// The labels about a group by infrastructure: at least half of its members were looked at.
+    #[must_use]
+    pub(crate) fn pools(&self, family: &Family, accounts: &Accounts) -> BTreeSet<LabelNo> {
         let labels = (0..).zip(&self.list).filter(|(_, label)| label.identity.infrastructure);
         let members = || family.members.iter().filter_map(|&number| accounts.get(number));
         let known = labels.filter(|(_, label)| {

@@ -179,7 +179,7 @@ pub(crate) fn identity(object: &mut Map<String, Value>) -> Result<Identity, Stri
     let within = "identity.";
     let identity = Identity {
         infrastructure: field(&mut fields, within, "infrastructure")?,
-        templates: field(&mut fields, within, "templates")?,
+        template: field(&mut fields, within, "template")?,
         accounts: field(&mut fields, within, "accounts")?,
         payers: field(&mut fields, within, "payers")?,
         habits: field(&mut fields, within, "habits")?,
@@ -187,8 +187,8 @@ pub(crate) fn identity(object: &mut Map<String, Value>) -> Result<Identity, Stri
     if identity.accounts.is_empty() {
         return Err("`identity.accounts` is empty, expected the accounts that were looked at".into());
     }
-    if identity.templates.is_empty() && !identity.infrastructure {
-        return Err("`identity.templates` is empty, expected what the group is known again by".into());
+    if identity.template.0.is_empty() && !identity.infrastructure {
+        return Err("`identity.template` is empty, expected what the group is known again by".into());
     }
     Ok(identity)
 }
