@@ -74,6 +74,8 @@ pub struct Stride {
     pub follow_ons: u32,
     /// Those of them after the hypothesis was frozen.
     pub follow_ons_after: u32,
+    /// Whether a person vouches for the account's part in the family, which is then not tested.
+    pub covered: bool,
 }
 
 impl Stride {
@@ -91,6 +93,7 @@ impl Stride {
             first_after: time,
             follow_ons: 0,
             follow_ons_after: 0,
+            covered: false,
         }
     }
 

@@ -8,6 +8,7 @@ use signals::Capability;
 
 use crate::account::{Account, AccountNo};
 use crate::comeback::{self, Span, Wave};
+use crate::cover;
 use crate::engine::Engine;
 use crate::evidence::{infrastructure, intent, membership};
 use crate::family::Family;
@@ -50,20 +51,11 @@ pub(crate) fn findings(engine: &Engine) -> (Findings, Trace) {
 
 /// The templates of a campaign.
 fn templates(engine: &Engine, bundle: &Bundle<'_>) -> Vec<Template> {
-    by_text(engine, bundle)
-        .map(|family| Template { core: family.core().collect(), needed: family.needed() })
+    let families = bundle.families.iter().flat_map(|tested| engine.texts(tested.number));
+    families
+        .map(|(_, family)| Template { core: family.core().collect(), needed: family.needed() })
         .filter(|template| !template.core.is_empty())
         .collect()
-}
-
-/// The families by text of a bundle, those that are kin with them.
-fn by_text<'e>(engine: &'e Engine, bundle: &Bundle<'_>) -> impl Iterator<Item = &'e Family> {
-    let numbers: BTreeSet<u32> = bundle.families.iter().map(|tested| tested.number).collect();
-    let within = move |(number, family): &(usize, &Family)| {
-        numbers.contains(&(*number as u32)) || family.kin.is_some_and(|kin| numbers.contains(&kin))
-    };
-    let families = engine.families.iter().enumerate().filter(within).map(|(_, family)| family);
-    families.filter(|family| family.discovery == Discovery::Family && family.merged_into.is_none())
 }
 
 /// Families reported for the same accounts.
@@ -254,6 +246,9 @@ fn campaign(engine: &Engine, bundle: &Bundle<'_>) -> Campaign {
         .iter()
         .map(|(number, account, part)| Sitter { number: *number, account, exchanges: part.exchanges })
         .collect();
+    let accounts: Vec<&Account> = sure.iter().map(|(_, account, _)| *account).collect();
+    let families: Vec<(u32, &Family)> = bundle.families.iter().map(|tested| (tested.number, tested.family)).collect();
+    let identity = cover::identity(engine, &families, &accounts);
     let timelines: Vec<&Timeline> = strongest.iter().map(|tested| &tested.family.timeline).collect();
     let samples = samples(engine, bundle);
     let spans: Vec<Span> =
@@ -291,6 +286,8 @@ fn campaign(engine: &Engine, bundle: &Bundle<'_>) -> Campaign {
         not_observed: not_observed(&sitters),
         alternatives: strongest.map_or_else(Vec::new, |tested| alternatives(tested.assessment)),
         samples,
+        judgements: cover::judgements(engine, bundle.families.iter().map(|tested| tested.family), &identity, &accounts),
+        identity,
     }
 }
 
@@ -465,6 +462,8 @@ fn cleared(engine: &Engine, bundles: &[Bundle<'_>]) -> Vec<Cleared> {
     let reported: BTreeSet<AccountNo> = bundles.iter().flat_map(|bundle| bundle.members.keys().copied()).collect();
     let mut groups: Vec<(Tested<'_>, &str)> =
         tested(engine).filter_map(|tested| Some((tested, tested.assessment.cleared.as_deref()?))).collect();
+    // Of a group that people vouch for, only who is not covered is told here.
+    groups.retain(|(tested, _)| tested.family.labels.is_empty() || tested.assessment.payers > 0);
     groups.retain(|(tested, _)| {
         let mine = &tested.family.members;
         let inside = mine.iter().filter(|number| reported.contains(number)).count();
@@ -472,23 +471,41 @@ fn cleared(engine: &Engine, bundles: &[Bundle<'_>]) -> Vec<Cleared> {
     });
     groups.sort_by(|a, b| b.0.family.exchanges.cmp(&a.0.family.exchanges).then(a.0.number.cmp(&b.0.number)));
     groups.truncate(CLEARED_MAX);
-    groups
-        .into_iter()
-        .map(|(tested, reason)| Cleared {
-            accounts: tested.family.members.len() as u64,
+    let groups = groups.into_iter().map(|(tested, reason)| {
+        let part = sure(&parts(engine, tested));
+        let members: Vec<&Account> = part.iter().filter_map(|&number| engine.accounts.get(number)).collect();
+        let identity = cover::identity(engine, &[(tested.number, tested.family)], &members);
+        let covered = |number: &&AccountNo| {
+            engine.accounts.get(**number).and_then(|account| account.stride(tested.number)).is_some_and(|s| s.covered)
+        };
+        Cleared {
+            id: String::new(),
+            accounts: (tested.family.members.len() - tested.family.members.iter().filter(covered).count()) as u64,
             exchanges: tested.family.exchanges.into(),
-            label: match tested.family.discovery {
-                Discovery::Infrastructure => "(accounts that share infrastructure)".to_owned(),
-                Discovery::Family | Discovery::Kin => {
-                    let sample = tested.family.samples.first();
-                    sample.map_or_else(String::new, |sample| sample.excerpt.chars().take(100).collect())
-                }
-            },
+            label: label(tested.family),
             log10_e: tested.assessment.log10_e,
             evidence: tested.assessment.evidence.clone(),
             reason: reason.to_owned(),
-        })
-        .collect()
+            judgements: cover::judgements(engine, std::iter::once(tested.family), &identity, &members),
+            identity,
+        }
+    });
+    let mut cleared: Vec<Cleared> = cover::vetted(engine).into_iter().chain(groups).collect();
+    for (i, group) in cleared.iter_mut().enumerate() {
+        group.id = format!("grp_{}", i + 1);
+    }
+    cleared
+}
+
+/// The beginning of a family's template, or what joined it.
+pub(crate) fn label(family: &Family) -> String {
+    match family.discovery {
+        Discovery::Infrastructure => "(accounts that share infrastructure)".to_owned(),
+        Discovery::Family | Discovery::Kin => {
+            let sample = family.samples.first();
+            sample.map_or_else(String::new, |sample| sample.excerpt.chars().take(100).collect())
+        }
+    }
 }
 
 fn population(engine: &Engine) -> Population {

@@ -23,6 +23,7 @@ use crate::finding::{Discovery, Findings};
 use crate::group::{Group, Since};
 use crate::hypothesis::{Assessment, Hypothesis};
 use crate::kin;
+use crate::label::{LabelNo, Labels};
 use crate::limits::{FAMILIES_MAX, GROUPS_MAX, MATCHES_MAX, SHINGLES_MAX};
 use crate::output::Outputs;
 use crate::reference::Reference;
@@ -49,6 +50,7 @@ pub struct Engine {
     pub(crate) config: Config,
     pub(crate) accounts: Accounts,
     pub(crate) values: Values,
+    pub(crate) labels: Labels,
     pub(crate) families: Vec<Family>,
     pub(crate) reference: Reference,
     pub(crate) exchanges: u64,
@@ -73,7 +75,11 @@ pub struct Engine {
     intents: [u64; Capability::ALL.len()],
     next_reference: u64,
     /// How often two families matched the same exchange.
-    together: HashMap<(u32, u32), u32, BuildHasherDefault<Xxh3Default>>,
+    pub(crate) together: HashMap<(u32, u32), u32, BuildHasherDefault<Xxh3Default>>,
+    /// Families that a label is about, with the labels.
+    pub(crate) known: BTreeMap<u32, BTreeSet<LabelNo>>,
+    /// What was seen so far of the template of each label.
+    pub(crate) shown: BTreeMap<LabelNo, BTreeSet<u64>>,
     scratch: Scratch,
 }
 
@@ -97,8 +103,15 @@ impl Engine {
     /// An engine that has seen nothing.
     #[must_use]
     pub fn new(config: Config) -> Engine {
+        Engine::with_labels(config, Labels::default())
+    }
+
+    /// An engine that has seen nothing and knows what people said of earlier findings.
+    #[must_use]
+    pub fn with_labels(config: Config, labels: Labels) -> Engine {
         Engine {
             config,
+            labels,
             accounts: Accounts::default(),
             values: Values::default(),
             families: Vec::new(),
@@ -120,6 +133,8 @@ impl Engine {
             intents: [0; Capability::ALL.len()],
             next_reference: FIRST_REFERENCE,
             together: HashMap::default(),
+            known: BTreeMap::new(),
+            shown: BTreeMap::new(),
             scratch: Scratch::default(),
         }
     }
@@ -320,7 +335,9 @@ impl Engine {
             excerpt: signals.excerpt.clone(),
         };
         family.exhibit(xxh3_64(signals.exchange.as_bytes()), exhibit, number);
-        let tested = family.hypothesis.as_mut().filter(|hypothesis| hits.frozen >= hypothesis.needed);
+        let account = self.accounts.get(number);
+        let covered = account.is_some_and(|account| self.labels.cover(&family.labels, account, signals.time));
+        let tested = family.hypothesis.as_mut().filter(|hypothesis| !covered && hits.frozen >= hypothesis.needed);
         let after = tested.is_some();
         if let Some(hypothesis) = tested {
             hypothesis.count(payer, item, signals, echo);
@@ -331,6 +348,7 @@ impl Engine {
         let (stride, new) = account.stride_mut(hits.family, signals.time, followed);
         if let Some(stride) = stride {
             stride.count(signals.time, before, hits.core, after);
+            stride.covered = covered;
         }
         let Some(family) = self.families.get_mut(hits.family as usize).filter(|_| new) else { return };
         if family.members.last() != Some(&number) {
@@ -465,6 +483,8 @@ impl Engine {
         if family.merged_into.is_some() {
             return;
         }
+        self.heed_labels(number);
+        let Some(family) = self.families.get_mut(number as usize) else { return };
         if family.discovery != Discovery::Family {
             family.tidy(0);
             family.members.sort_unstable();
@@ -518,7 +538,9 @@ impl Engine {
             .filter_map(|&account| self.accounts.get(account))
             .filter(|account| !account.vetted)
             .filter(|account| {
-                account.stride(number).is_some_and(|s| s.exchanges * membership::DEVOTED_ONE_IN >= account.exchanges)
+                account
+                    .stride(number)
+                    .is_some_and(|s| !s.covered && s.exchanges * membership::DEVOTED_ONE_IN >= account.exchanges)
             })
             .map(|account| account.payer)
             .collect();

@@ -13,6 +13,7 @@ use crate::conduct::Conduct;
 use crate::direction::Direction;
 use crate::finding::Discovery;
 use crate::hypothesis::Hypothesis;
+use crate::label::LabelNo;
 use crate::limits::{SAMPLES_MAX, SKELETON_MAX};
 use crate::timeline::Timeline;
 
@@ -50,6 +51,8 @@ pub struct Family {
     pub next_look: u32,
     /// What is being tested about it.
     pub hypothesis: Option<Box<Hypothesis>>,
+    /// What people said of it.
+    pub labels: Vec<LabelNo>,
     /// The family it was merged into.
     pub merged_into: Option<u32>,
     /// The group of kin that it is in.
@@ -100,6 +103,7 @@ impl Family {
             timeline: Timeline::default(),
             next_look: FIRST_LOOK,
             hypothesis: None,
+            labels: Vec::new(),
             merged_into: None,
             kin: None,
         }

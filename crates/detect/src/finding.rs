@@ -7,6 +7,8 @@ use exchange::Time;
 use serde::Serialize;
 pub use signals::Capability;
 
+use crate::label::{Identity, Verdict};
+
 /// All that one hunt found.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct Findings {
@@ -65,6 +67,30 @@ pub struct Campaign {
     pub not_observed: Vec<String>,
     /// Honest explanations that were tried, and why each does not fit.
     pub alternatives: Vec<String>,
+    /// What people said of it before.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub judgements: Vec<Judgement>,
+    /// By what it is known again, for a person's verdict.
+    pub identity: Identity,
+}
+
+/// What a person said of a group, beside what was found of it now.
+#[derive(Clone, Debug, Serialize)]
+pub struct Judgement {
+    /// The label.
+    pub label: String,
+    /// What was said.
+    pub verdict: Verdict,
+    /// Who said it.
+    pub by: String,
+    /// When.
+    pub time: Time,
+    /// Why.
+    pub reason: String,
+    /// When it ends or ended.
+    pub until: Option<Time>,
+    /// Accounts of the finding that were not looked at then.
+    pub new_accounts: Vec<String>,
 }
 
 /// How a hypothesis came up.
@@ -165,6 +191,8 @@ pub struct Sample {
 /// A group that was looked at and not reported.
 #[derive(Clone, Debug, Serialize)]
 pub struct Cleared {
+    /// Its name in this run.
+    pub id: String,
     /// How many accounts.
     pub accounts: u64,
     /// How many exchanges.
@@ -177,6 +205,11 @@ pub struct Cleared {
     pub evidence: Vec<Evidence>,
     /// Why it was not reported, in words.
     pub reason: String,
+    /// What people said of it before.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub judgements: Vec<Judgement>,
+    /// By what it is known again, for a person's verdict.
+    pub identity: Identity,
 }
 
 /// The group drawn against the rest of the population.

@@ -53,7 +53,7 @@ pub struct Member<'a> {
     pub probability: f64,
 }
 
-/// The accounts that touched a family, no contract vouches for and whose requests show as much of it as is usual among
+/// The accounts that touched a family, neither a contract nor a person vouches for and whose requests show as much of it as is usual among
 /// those more likely in it than not.
 #[must_use]
 pub fn members<'a>(number: u32, family: &Family, accounts: &'a Accounts, p0: f64) -> Vec<Member<'a>> {
@@ -62,7 +62,7 @@ pub fn members<'a>(number: u32, family: &Family, accounts: &'a Accounts, p0: f64
         .iter()
         .filter_map(|&account_no| {
             let account = accounts.get(account_no).filter(|account| !account.vetted)?;
-            let stride = account.stride(number)?;
+            let stride = account.stride(number).filter(|stride| !stride.covered)?;
             let probability = match family.discovery {
                 Discovery::Family | Discovery::Kin => membership::probability(account, stride, p0),
                 Discovery::Infrastructure => IN_POOL,

@@ -85,6 +85,16 @@ impl Hypothesis {
         }
     }
 
+    /// Forgets what was counted of everybody together, and what came of it. τ stays, and what is counted by account.
+    pub fn forget(&mut self) {
+        self.exchanges = 0;
+        self.items = Items::default();
+        self.intents = [0; Capability::ALL.len()];
+        self.echoes = 0;
+        self.detected_at = None;
+        self.assessment = None;
+    }
+
     /// Counts one matching exchange after τ.
     pub fn count(&mut self, payer: Hash, item: u64, signals: &Signals, echo: bool) {
         self.exchanges += 1;

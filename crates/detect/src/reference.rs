@@ -4,12 +4,17 @@
 //! nobody suspects give the shape of organic rates, how much people work in sittings and how far honest groups cluster by
 //! sign-up and infrastructure; the accounts give the quantiles of sign-up times and ages. Where a deployment is too small to say, cautious constants stand in, named below.
 
-use crate::account::{Account, Accounts};
+use std::collections::BTreeSet;
+
+use serde::{Deserialize, Serialize};
+
+use crate::account::{Account, AccountNo, Accounts};
 use crate::engine::Engine;
 use crate::evidence::{evenness, infrastructure, pivot, reply, rhythm, sign_up, silence, takeover};
 use crate::family::Family;
 use crate::finding::Discovery;
 use crate::group::{Group, Payer, Since};
+use crate::label::Labels;
 
 /// The numbers.
 #[derive(Clone, Debug)]
@@ -57,38 +62,29 @@ impl Reference {
     /// From the engine's state.
     #[must_use]
     pub(crate) fn of(engine: &Engine) -> Reference {
-        let (families, accounts, values) = (&engine.families, &engine.accounts, &engine.values);
-        let seen = || accounts.iter().filter(|account| account.exchanges > 0);
+        let Engine { families, accounts, labels, .. } = engine;
+        let seen = || accounts.iter().filter(|account| account.exchanges > 0 && !labels.confirmed(account));
         let mut reference = Reference {
             created: sixteenths(seen().filter_map(|account| account.created).map(|time| time.seconds())),
             ages: sixteenths(seen().filter_map(|a| Some(a.first.seconds() - a.created?.seconds()))),
             ..Reference::default()
         };
-        let (mut shapes, mut sittings, mut allowances) = (Vec::new(), Vec::new(), Vec::new());
+        let mut units = labels.habits().to_vec();
         for (number, family) in
             families.iter().enumerate().filter(|(_, family)| unsuspected(family)).take(FAMILIES_READ_MAX)
         {
-            let group = Group::of(number as u32, family, accounts, Since::Beginning, 1e-3);
-            if group.payers.len() < PAYERS_MIN {
-                continue;
-            }
-            reference.families += 1;
-            shapes.extend(shape(&group.payers));
-            sittings.extend(rhythm::sitting(&group, number as u32, accounts, Since::Beginning).share());
-            reference.silences.extend(silence::silent(&family.timeline, &engine.timeline));
-            let taken_over = takeover::taken_over(&group, number as u32, accounts, &family.timeline);
-            reference.takeovers.push(taken_over.unwrap_or(0.0));
-            reference.pivots.extend(pivot::apart(&family.conduct, &engine.conduct));
-            reference.replies.extend(reply::taken_once(&family.conduct));
-            let members: Vec<&Account> = group.iter(accounts).collect();
-            let mut pieces = sign_up::clusterings(&members, &reference);
-            pieces.extend(
-                infrastructure::KINDS.into_iter().filter_map(|kind| infrastructure::sharing(&members, kind, values)),
-            );
-            allowances.extend(pieces.into_iter().map(|ln| ln / members.len() as f64));
+            units.extend(Habits::of(number as u32, family, engine, &reference));
         }
-        shapes.extend(population_shape(accounts));
+        reference.families = units.len();
+        let mut shapes: Vec<f64> = units.iter().filter_map(|unit| unit.shape).collect();
+        let mut sittings: Vec<f64> = units.iter().filter_map(|unit| unit.sitting).collect();
+        let mut allowances: Vec<f64> = units.iter().flat_map(|unit| &unit.allowances).copied().collect();
+        shapes.extend(population_shape(accounts, labels));
         reference.shape = quantile(&mut shapes, 0.75).unwrap_or(SHAPE_UNKNOWN).clamp(SHAPE_MIN, SHAPE_MAX);
+        reference.silences = units.iter().filter_map(|unit| unit.silence).collect();
+        reference.takeovers = units.iter().map(|unit| unit.takeover).collect();
+        reference.pivots = units.iter().filter_map(|unit| unit.pivot).collect();
+        reference.replies = units.iter().filter_map(|unit| unit.reply).collect();
         reference.sitting = quantile(&mut sittings, 0.25).unwrap_or(SITTING_MIN).clamp(SITTING_MIN, SITTING_MAX);
         reference.allowance =
             quantile(&mut allowances, 0.75).unwrap_or(ALLOWANCE_MIN).clamp(ALLOWANCE_MIN, ALLOWANCE_MAX);
@@ -96,9 +92,58 @@ impl Reference {
     }
 }
 
-/// A family that was neither reported nor comes near to it.
+/// What one family says of what is usual: a unit of what the numbers rest on.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Habits {
+    /// The likeliest shape of the urn from which its payers draw.
+    pub shape: Option<f64>,
+    /// The share of its further requests that follow within a sitting.
+    pub sitting: Option<f64>,
+    /// How far it clusters, in ln per account, by each kind of sign-up and infrastructure that is known.
+    pub allowances: Vec<f64>,
+    /// How silent it is while everybody else is not.
+    pub silence: Option<f64>,
+    /// How much others took over of what was closed; nothing when nothing was closed.
+    pub takeover: f64,
+    /// How far apart it uses its models.
+    pub pivot: Option<f64>,
+    /// How much it takes its answers once and in one way.
+    pub reply: Option<f64>,
+}
+
+impl Habits {
+    /// What a family says, without the accounts of confirmed campaigns; none when too few payers are left.
+    pub(crate) fn of(number: u32, family: &Family, engine: &Engine, reference: &Reference) -> Option<Habits> {
+        let Engine { accounts, values, labels, .. } = engine;
+        let group = Group::of(number, family, accounts, Since::Beginning, 1e-3);
+        let confirmed = |number: &AccountNo| accounts.get(*number).is_some_and(|account| labels.confirmed(account));
+        let others: BTreeSet<AccountNo> = group.accounts.iter().copied().filter(confirmed).collect();
+        let group = group.without(&others, accounts);
+        if group.payers.len() < PAYERS_MIN {
+            return None;
+        }
+        let members: Vec<&Account> = group.iter(accounts).collect();
+        let mut pieces = sign_up::clusterings(&members, reference);
+        pieces.extend(
+            infrastructure::KINDS.into_iter().filter_map(|kind| infrastructure::sharing(&members, kind, values)),
+        );
+        Some(Habits {
+            shape: shape(&group.payers),
+            sitting: rhythm::sitting(&group, number, accounts, Since::Beginning).share(),
+            allowances: pieces.into_iter().map(|ln| ln / members.len() as f64).collect(),
+            silence: silence::silent(&family.timeline, &engine.timeline),
+            takeover: takeover::taken_over(&group, number, accounts, &family.timeline).unwrap_or(0.0),
+            pivot: pivot::apart(&family.conduct, &engine.conduct),
+            reply: reply::taken_once(&family.conduct),
+        })
+    }
+}
+
+/// A family that was neither reported nor comes near to it, and that nobody said anything of.
 fn unsuspected(family: &Family) -> bool {
     family.merged_into.is_none()
+        && family.labels.is_empty()
         && family.discovery == Discovery::Family
         && family.members.len() >= PAYERS_MIN
         && family.hypothesis.as_ref().is_none_or(|hypothesis| {
@@ -115,12 +160,12 @@ fn shape(payers: &[Payer]) -> Option<f64> {
 }
 
 /// The shape of the whole population's use, from a sample of accounts.
-fn population_shape(accounts: &Accounts) -> Option<f64> {
+fn population_shape(accounts: &Accounts, labels: &Labels) -> Option<f64> {
     let every = (accounts.iter().len() / ACCOUNTS_READ_MAX).max(1);
     let payers: Vec<Payer> = accounts
         .iter()
         .step_by(every)
-        .filter(|account| account.exchanges > 0)
+        .filter(|account| account.exchanges > 0 && !labels.confirmed(account))
         .map(|account| Payer { payer: account.payer, exchanges: account.exchanges.into(), first: account.first })
         .collect();
     (payers.len() >= PAYERS_MIN).then(|| shape(&payers))?

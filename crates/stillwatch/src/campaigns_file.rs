@@ -5,7 +5,8 @@
 
 use std::io::{self, Write};
 
-use detect::finding::{Campaign, Capability, Findings, SignalFamily};
+use detect::finding::{Campaign, Capability, Findings, Judgement, SignalFamily};
+use detect::label::Identity;
 use exchange::Time;
 use serde::Serialize;
 
@@ -35,6 +36,9 @@ struct Line<'a> {
     log10_e: f64,
     operator: &'a str,
     frozen_at: Time,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    judgements: &'a [Judgement],
+    identity: &'a Identity,
 }
 
 #[derive(Serialize)]
@@ -70,6 +74,8 @@ impl<'a> Line<'a> {
             log10_e: campaign.log10_e,
             operator: &campaign.operator,
             frozen_at: campaign.frozen_at,
+            judgements: &campaign.judgements,
+            identity: &campaign.identity,
         }
     }
 }

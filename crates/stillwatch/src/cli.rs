@@ -3,7 +3,8 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
-use exchange::Format;
+use detect::label::Verdict;
+use exchange::{Format, Time};
 
 /// Finds, stops and proves illicit distillation of AI models through their APIs.
 #[derive(Debug, Parser)]
@@ -19,6 +20,7 @@ pub(crate) enum Command {
     Simulate(Simulate),
     Evaluate(Evaluate),
     Fingerprint(Fingerprint),
+    Label(Label),
     Demo(Demo),
 }
 
@@ -39,6 +41,9 @@ pub(crate) struct Hunt {
     /// Account facts, instead of an accounts.jsonl beside the exchanges
     #[arg(long, value_name = "FILE")]
     pub(crate) accounts: Option<PathBuf>,
+    /// What people said of earlier findings, as `stillwatch label` writes it
+    #[arg(long, value_name = "FILE")]
+    pub(crate) labels: Option<PathBuf>,
     /// Format of every record: native, openai, anthropic, litellm, bedrock, otlp; recognised by content otherwise
     #[arg(long, value_name = "FORMAT")]
     pub(crate) format: Option<Format>,
@@ -95,6 +100,85 @@ pub(crate) struct Fingerprint {
     /// Format of every record; recognised by content otherwise
     #[arg(long, value_name = "FORMAT")]
     pub(crate) format: Option<Format>,
+}
+
+/// Record what a person says of a finding.
+///
+/// A verdict covers the accounts that were looked at and nobody who comes later. `hunt --labels` does not report those whom
+/// somebody vouched for, learns from honest ones as they were then, and tells confirmed campaigns with the accounts that are
+/// new. Nothing in the file of labels is ever changed: a verdict is taken back by a further line.
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  stillwatch hunt logs/ --json > findings.json\n  \
+                        stillwatch label add cmp_1 --verdict benign --reason 'a course' --by ann --from findings.json\n  \
+                        stillwatch hunt logs/ --labels labels.jsonl")]
+pub(crate) struct Label {
+    #[command(subcommand)]
+    pub(crate) command: LabelCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum LabelCommand {
+    Add(AddLabel),
+    List(ListLabels),
+    Undo(UndoLabel),
+}
+
+/// Say what a finding is.
+#[derive(Debug, Args)]
+pub(crate) struct AddLabel {
+    /// The finding: a campaign such as cmp_1, or a cleared group such as grp_1
+    pub(crate) finding: String,
+    /// benign (an honest family), research (approved), or campaign (confirmed)
+    #[arg(long, value_parser = verdict)]
+    pub(crate) verdict: Verdict,
+    /// What `hunt --campaigns-out` or `hunt --json` wrote; cleared groups are in the latter only
+    #[arg(long, value_name = "FILE")]
+    pub(crate) from: PathBuf,
+    /// Research ends then: a time, or a date, which means its first moment (UTC)
+    #[arg(long, value_name = "DATE", value_parser = date)]
+    pub(crate) until: Option<Time>,
+    #[command(flatten)]
+    pub(crate) says: Says,
+    /// File of labels to add to
+    #[arg(long, default_value = LABELS, value_name = "FILE")]
+    pub(crate) labels: PathBuf,
+}
+
+/// Show what was said.
+#[derive(Debug, Args)]
+pub(crate) struct ListLabels {
+    /// Print as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// File of labels
+    #[arg(long, default_value = LABELS, value_name = "FILE")]
+    pub(crate) labels: PathBuf,
+}
+
+/// Take a label back.
+#[derive(Debug, Args)]
+pub(crate) struct UndoLabel {
+    /// The label, such as lbl_1
+    pub(crate) id: String,
+    #[command(flatten)]
+    pub(crate) says: Says,
+    /// File of labels to add to
+    #[arg(long, default_value = LABELS, value_name = "FILE")]
+    pub(crate) labels: PathBuf,
+}
+
+/// Who says something, and why.
+#[derive(Debug, Args)]
+pub(crate) struct Says {
+    /// Who says so
+    #[arg(long, value_name = "NAME", value_parser = said)]
+    pub(crate) by: String,
+    /// Why
+    #[arg(long, value_name = "TEXT", value_parser = said)]
+    pub(crate) reason: String,
+    /// When, instead of now
+    #[arg(long, value_name = "TIME", value_parser = date)]
+    pub(crate) at: Option<Time>,
 }
 
 /// Write labelled traffic with campaigns in it.
@@ -198,6 +282,32 @@ fn share(text: &str) -> Result<f64, String> {
     if (0.0..=1.0).contains(&number) { Ok(number) } else { Err("expected a number from 0 to 1".to_owned()) }
 }
 
+fn verdict(text: &str) -> Result<Verdict, String> {
+    match text {
+        "benign" => Ok(Verdict::Benign),
+        "research" => Ok(Verdict::Research),
+        "campaign" => Ok(Verdict::Campaign),
+        _ => Err("expected benign, research or campaign".to_owned()),
+    }
+}
+
+fn said(text: &str) -> Result<String, String> {
+    match text.trim() {
+        "" => Err("expected some text".to_owned()),
+        text if text.chars().count() > SAID_CHARS_MAX => Err(format!("expected at most {SAID_CHARS_MAX} characters")),
+        text => Ok(text.to_owned()),
+    }
+}
+
+fn date(text: &str) -> Result<Time, String> {
+    let time = text.parse().or_else(|_| format!("{text}T00:00:00Z").parse());
+    time.map_err(|_| format!("expected a date such as 2026-12-31, or {}", Time::EXPECTED))
+}
+
+/// The file of labels where none is named.
+const LABELS: &str = "labels.jsonl";
+/// Characters of a name or a reason.
+const SAID_CHARS_MAX: usize = 1_000;
 const EXIT_CODES: &str =
     "Exit codes: 0 nothing found, 10 campaigns found, 2 wrong usage, 65 input that cannot be read.";
 
@@ -216,6 +326,8 @@ mod tests {
         assert!(share("0").is_ok() && share("1").is_ok());
         assert!(share("1.01").is_err() && share("-0.1").is_err() && share("x").is_err() && share("NaN").is_err());
         assert!(level("1e-9").is_ok());
+        assert!(said(&"x".repeat(SAID_CHARS_MAX)).is_ok() && said(&"x".repeat(SAID_CHARS_MAX + 1)).is_err());
+        assert!(said(" ").is_err());
         assert!(level("0").is_err() && level("1.01").is_err());
     }
 }

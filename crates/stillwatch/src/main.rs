@@ -6,6 +6,7 @@ mod campaigns_file;
 mod cli;
 mod command;
 mod inputs;
+mod labels;
 mod pipeline;
 mod progress;
 mod report;
@@ -26,6 +27,7 @@ fn main() -> ExitCode {
         cli::Command::Simulate(args) => command::simulate::run(&args),
         cli::Command::Evaluate(args) => command::evaluate::run(&args),
         cli::Command::Fingerprint(args) => command::fingerprint::run(&args),
+        cli::Command::Label(args) => command::label::run(&args.command),
         cli::Command::Demo(args) => command::demo::run(&args),
     };
     match outcome {

@@ -13,7 +13,7 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
-use detect::{Engine, Findings, Trace};
+use detect::{Engine, Findings, Labels, Trace};
 use exchange::{Chunk, Format, Progress, ReadReport, Source, Time, first_time, parse_accounts, parse_chunk};
 use signals::Signals;
 
@@ -45,13 +45,18 @@ pub(crate) struct Outcome {
     pub accounts: ReadReport,
 }
 
-/// Runs a hunt over `inputs`, telling `watch` how far it is.
+/// Runs a hunt over `inputs` that heeds `labels`, telling `watch` how far it is.
 ///
 /// # Errors
 ///
 /// When a file cannot be opened.
-pub(crate) fn run(inputs: &Inputs, settings: &Settings, watch: &mut dyn FnMut(Step)) -> Result<Outcome, InputError> {
-    let mut engine = Engine::new(settings.engine);
+pub(crate) fn run(
+    inputs: &Inputs,
+    settings: &Settings,
+    labels: Labels,
+    watch: &mut dyn FnMut(Step),
+) -> Result<Outcome, InputError> {
+    let mut engine = Engine::with_labels(settings.engine, labels);
     let mut accounts = ReadReport::default();
     for path in &inputs.accounts {
         learn_accounts(path, settings, &mut engine, &mut accounts)?;

@@ -10,7 +10,7 @@ use askama::Template;
 use detect::Findings;
 use detect::finding::{Campaign, Cleared, Evidence, Member, Segment, SignalFamily, TimeBin};
 
-use crate::words::{counted, grouped, members, minute, printable, strength, verdict, words};
+use crate::words::{self, counted, grouped, members, minute, printable, strength, verdict, words};
 use plot::{Active, Lanes, Shares, Timeline, Weight, percent};
 
 /// How much is shown of each.
@@ -157,7 +157,7 @@ impl Card {
                 minute(campaign.last_seen)
             ),
             operator: identifier(&campaign.operator),
-            lineage: sentences(&campaign.lineage),
+            lineage: campaign.judgements.iter().map(words::judgement).chain(campaign.lineage.clone()).map(|text| sentence(&text)).collect(),
             strength: strength(campaign.log10_e),
             tiles: vec![
                 Tile { value: grouped(sure), label: "accounts" },

@@ -9,7 +9,9 @@ use anstyle::{AnsiColor, Style};
 use comfy_table::{Cell, CellAlignment, ColumnConstraint, ContentArrangement, Row, Table, Width, presets::NOTHING};
 use detect::finding::{Campaign, Cleared, Findings};
 
-use crate::words::{confidence, counted, grouped, members, minute, one_or_many, power, printable, verdict, words};
+use crate::words::{
+    self, confidence, counted, grouped, members, minute, one_or_many, power, printable, verdict, words,
+};
 
 /// How much is shown.
 mod limits {
@@ -101,6 +103,9 @@ impl Page {
 
     /// What stands below a campaign: its strongest evidence and its surest accounts.
     fn support(&mut self, campaign: &Campaign) {
+        for judgement in &campaign.judgements {
+            self.entry("verdict", &words::judgement(judgement));
+        }
         let mut evidence: Vec<_> = campaign.evidence.iter().filter(|evidence| evidence.log10_e > 0.0).collect();
         evidence.sort_by(|a, b| b.log10_e.total_cmp(&a.log10_e));
         for evidence in evidence.into_iter().take(limits::EVIDENCE) {

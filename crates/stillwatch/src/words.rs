@@ -5,7 +5,8 @@
 
 use std::collections::BTreeSet;
 
-use detect::finding::{Campaign, Capability, Findings};
+use detect::finding::{Campaign, Capability, Findings, Judgement};
+use detect::label::Verdict;
 use exchange::Time;
 
 /// What was found, in one sentence.
@@ -33,6 +34,36 @@ pub(crate) fn verdict(findings: &Findings) -> String {
         }
     }
 }
+
+/// What a person said of a group.
+pub(crate) fn verdict_of_person(verdict: Verdict) -> &'static str {
+    match verdict {
+        Verdict::Benign => "honest",
+        Verdict::Research => "approved research",
+        Verdict::Campaign => "a confirmed campaign",
+    }
+}
+
+/// What a person said of a campaign, and who of it is new since, in sentences.
+pub(crate) fn judgement(judgement: &Judgement) -> String {
+    let Judgement { verdict, by, time, reason, until, new_accounts, .. } = judgement;
+    let until = until.map(|until| format!(" until {}", minute(until))).unwrap_or_default();
+    let first = new_accounts.iter().take(NEW_ACCOUNTS_SHOWN).map(|account| printable(account, NEW_ACCOUNT_CHARS));
+    let first: Vec<String> = first.collect();
+    let new = match new_accounts.len() {
+        0 => "No account is new since".to_owned(),
+        new => {
+            let more = new.saturating_sub(first.len());
+            let more = if more > 0 { format!(" and {} more", grouped(more as u64)) } else { String::new() };
+            format!("Not looked at then: {}, {}{more}", counted(new as u64, "account"), first.join(", "))
+        }
+    };
+    format!("{by} called this {}{until} on {}: {reason}. {new}.", verdict_of_person(*verdict), minute(*time))
+}
+
+/// Accounts named that are new since a verdict.
+const NEW_ACCOUNTS_SHOWN: usize = 3;
+const NEW_ACCOUNT_CHARS: usize = 24;
 
 /// The accounts that count as members, surest first.
 pub(crate) fn members(campaign: &Campaign) -> impl Iterator<Item = &str> {

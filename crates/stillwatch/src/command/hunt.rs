@@ -2,12 +2,12 @@
 
 use std::io::{self, IsTerminal};
 
-use detect::{Findings, Trace};
+use detect::{Findings, Labels, Trace};
 use exchange::ReadReport;
 use serde::Serialize;
 use signals::Signals;
 
-use super::{Exit, Failure, print, write_file};
+use super::{Exit, Failure, label, print, write_file};
 use crate::cli::{Hunt, Run};
 use crate::inputs::Inputs;
 use crate::pipeline::{self, Outcome, Settings};
@@ -21,7 +21,8 @@ pub(crate) fn run(args: &Hunt) -> Result<Exit, Failure> {
             "--exchanges-out reads the input twice, which standard input cannot be; name a file",
         ));
     }
-    let outcome = hunt(&inputs, args.run, args.format)?;
+    let labels = args.labels.as_deref().map_or_else(|| Ok(Labels::default()), label::in_force)?;
+    let outcome = hunt_with(&inputs, args.run, args.format, labels)?;
     tell_what_was_read(&outcome);
     readable(&outcome, args)?;
     if let Some(path) = &args.campaigns_out {
@@ -88,9 +89,14 @@ fn settings(run: Run, format: Option<exchange::Format>) -> Settings {
 
 /// Runs the pipeline with a progress bar.
 pub(crate) fn hunt(inputs: &Inputs, run: Run, format: Option<exchange::Format>) -> Result<Outcome, Failure> {
+    hunt_with(inputs, run, format, Labels::default())
+}
+
+/// The same, heeding labels.
+fn hunt_with(inputs: &Inputs, run: Run, format: Option<exchange::Format>, labels: Labels) -> Result<Outcome, Failure> {
     let bar = progress::reading(inputs.bytes);
     let settings = settings(run, format);
-    let outcome = pipeline::run(inputs, &settings, &mut |step| {
+    let outcome = pipeline::run(inputs, &settings, labels, &mut |step| {
         bar.set_position(step.bytes);
         bar.set_message(format!("{} exchanges", step.exchanges));
     });
@@ -197,9 +203,9 @@ fn json(outcome: &Outcome) -> Result<String, Failure> {
     Ok(text)
 }
 
-/// The time of day, for one purpose only: records from the far future are bad.
+/// The time of day, for two purposes only: records from the far future are bad, and a label says when it was given.
 #[expect(clippy::disallowed_methods, reason = "the one place where the clock is read; detection never sees it")]
-fn now() -> Option<exchange::Time> {
+pub(crate) fn now() -> Option<exchange::Time> {
     let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).ok()?;
     Some(exchange::Time::from_seconds(i64::try_from(since.as_secs()).ok()?))
 }
