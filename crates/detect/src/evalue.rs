@@ -78,7 +78,7 @@ pub fn ebh(lns: &[f64], alpha: f64) -> Option<f64> {
     lns.sort_by(|a, b| b.total_cmp(a));
     let all = lns.len() as f64;
     let rejected = |&(k, ln): &(usize, f64)| ln >= (all / (alpha * (k + 1) as f64)).ln();
-    lns.into_iter().enumerate().filter(rejected).next_back().map(|(_, ln)| ln)
+    lns.into_iter().enumerate().rfind(rejected).map(|(_, ln)| ln)
 }
 
 /// The level that e-LOND gives to the `j`-th hypothesis (from 1) after `discoveries`: reject when e ≥ 1/level. Controls
