@@ -7,7 +7,7 @@
 
 use std::sync::LazyLock;
 
-use aho_corasick::{AhoCorasick, AhoCorasickBuilder, MatchKind};
+use aho_corasick::{AhoCorasick, AhoCorasickBuilder, AhoCorasickKind, MatchKind};
 use exchange::{Exchange, Role};
 use serde::Serialize;
 
@@ -255,7 +255,7 @@ static LEXICON: LazyLock<Lexicon> = LazyLock::new(|| {
     let patterns =
         WORDINGS.iter().flat_map(|(concept, wordings)| wordings.iter().map(move |wording| (*concept, *wording)));
     let (concepts, wordings): (Vec<Concept>, Vec<&str>) = patterns.unzip();
-    let built = AhoCorasickBuilder::new().ascii_case_insensitive(true).match_kind(MatchKind::Standard).build(wordings);
+    let built = AhoCorasickBuilder::new().kind(Some(AhoCorasickKind::DFA)).ascii_case_insensitive(true).match_kind(MatchKind::Standard).build(wordings);
     #[expect(clippy::expect_used, reason = "the patterns are constants, and a test builds them")]
     let automaton = built.expect("the lexicon builds");
     Lexicon { automaton, concepts }
