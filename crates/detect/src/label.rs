@@ -132,7 +132,6 @@ impl Labels {
     pub fn new(labels: Vec<Label>) -> Labels {
         let mut list: Vec<Label> = Vec::with_capacity(labels.len());
         let mut by_account: BTreeMap<String, Vec<usize>> = BTreeMap::new();
-        let mut habits: Vec<(usize, Habits)> = Vec::new();
         for label in labels {
             let number = list.len();
             let earlier: BTreeSet<usize> = label
@@ -148,38 +147,41 @@ impl Labels {
                 if earlier.identity.same(&label.identity) {
                     earlier.identity.accounts.retain(|account| !label.identity.accounts.contains(account));
                     earlier.identity.payers.0.retain(|payer| !label.identity.payers.0.contains(payer));
+                    if label.verdict == Verdict::Campaign {
+                        earlier.identity.habits = None;
+                    }
                 }
             }
             for account in &label.identity.accounts {
                 by_account.entry(account.clone()).or_default().push(number);
             }
-            if let (Verdict::Benign, Some(usual)) = (label.verdict, &label.identity.habits) {
-                habits.push((number, usual.clone()));
-            }
             list.push(label);
         }
-        Labels::indexed(list, &habits)
+        Labels::indexed(list)
     }
 
-    fn indexed(list: Vec<Label>, habits: &[(usize, Habits)]) -> Labels {
-        let mut labels = Labels::default();
-        let speaks = |label: &Label| !label.identity.accounts.is_empty() || !label.identity.payers.0.is_empty();
-        // Of labels about one family the first counts: who came to it later does not move it.
-        let mut heard: Vec<&Identity> = Vec::new();
-        for (number, usual) in habits {
-            let Some(label) = list.get(*number).filter(|label| speaks(label)) else { continue };
-            if !heard.iter().any(|earlier| earlier.same(&label.identity)) {
-                heard.push(&label.identity);
-                labels.habits.push(usual.clone());
+    fn indexed(list: Vec<Label>) -> Labels {
+        let speaks = |label: &&Label| !label.identity.accounts.is_empty() || !label.identity.payers.0.is_empty();
+        let confirmed = list.iter().filter(|label| label.verdict == Verdict::Campaign);
+        let confirmed: BTreeSet<String> = confirmed.flat_map(|label| &label.identity.accounts).cloned().collect();
+        // Of labels about one family the first counts: who came to it later does not move it. Nothing is learnt from a family
+        // that turned out to have accounts of a campaign in it.
+        let mut heard: Vec<(&Identity, &Habits)> = Vec::new();
+        for label in list.iter().filter(|label| label.verdict == Verdict::Benign).filter(speaks) {
+            let identity = &label.identity;
+            let Some(habits) = identity.habits.as_ref().filter(|_| identity.accounts.is_disjoint(&confirmed)) else {
+                continue;
+            };
+            if !heard.iter().any(|(earlier, _)| earlier.same(identity)) {
+                heard.push((identity, habits));
             }
         }
-        for label in list.into_iter().filter(speaks) {
+        let habits = heard.into_iter().map(|(_, habits)| habits.clone()).collect();
+        let mut labels = Labels { confirmed, habits, ..Labels::default() };
+        for label in list.into_iter().filter(|label| speaks(&label)) {
             let number = labels.list.len() as LabelNo;
             for &print in &label.identity.template.0 {
                 labels.by_print.entry(print).or_default().push(number);
-            }
-            if label.verdict == Verdict::Campaign {
-                labels.confirmed.extend(label.identity.accounts.iter().cloned());
             }
             labels.list.push(label);
         }
@@ -374,6 +376,11 @@ mod tests {
         ]);
         let shapes: Vec<_> = labels.habits().iter().filter_map(|habits| habits.shape).collect();
         assert_eq!(shapes, [1.0, 3.0]);
+        let tainted = Labels::new(vec![
+            with("lbl_1", Verdict::Benign, 0..10, "a", 1.0),
+            with("lbl_2", Verdict::Campaign, 80..90, "a", 2.0),
+        ]);
+        assert!(tainted.habits().is_empty(), "one of its accounts is a campaign's");
     }
 
     #[test]

@@ -402,7 +402,7 @@ mod tests {
         let whole = parse("l", text.trim_end().as_bytes()).unwrap();
         assert_eq!((whole.labels.len(), whole.cut_off), (2, None));
         for end in text.len() / 2 + 1..text.len() - 1 {
-            let cut = parse("l", text[..end].as_bytes()).unwrap();
+            let cut = parse("l", &text.as_bytes()[..end]).unwrap();
             assert_eq!((cut.labels.len(), cut.cut_off), (1, Some(2)), "{}", &text[..end]);
         }
         let inside = text[..text.len() / 2 - 5].to_owned() + "\n" + &undo(2, 1);
