@@ -132,7 +132,6 @@ impl Labels {
     pub fn new(labels: Vec<Label>) -> Labels {
         let mut list: Vec<Label> = Vec::with_capacity(labels.len());
         let mut by_account: BTreeMap<String, Vec<usize>> = BTreeMap::new();
-        let mut habits: Vec<(usize, Habits)> = Vec::new();
         for label in labels {
             let number = list.len();
             let earlier: BTreeSet<usize> = label
@@ -148,38 +147,41 @@ impl Labels {
                 if earlier.identity.same(&label.identity) {
                     earlier.identity.accounts.retain(|account| !label.identity.accounts.contains(account));
                     earlier.identity.payers.0.retain(|payer| !label.identity.payers.0.contains(payer));
+                    if label.verdict == Verdict::Campaign {
+                        earlier.identity.habits = None;
+                    }
                 }
             }
             for account in &label.identity.accounts {
                 by_account.entry(account.clone()).or_default().push(number);
             }
-            if let (Verdict::Benign, Some(usual)) = (label.verdict, &label.identity.habits) {
-                habits.push((number, usual.clone()));
-            }
             list.push(label);
         }
-        Labels::indexed(list, &habits)
+        Labels::indexed(list)
     }
 
-    fn indexed(list: Vec<Label>, habits: &[(usize, Habits)]) -> Labels {
-        let mut labels = Labels::default();
-        let speaks = |label: &Label| !label.identity.accounts.is_empty() || !label.identity.payers.0.is_empty();
-        // Of labels about one family the first counts: who came to it later does not move it.
-        let mut heard: Vec<&Identity> = Vec::new();
-        for (number, usual) in habits {
-            let Some(label) = list.get(*number).filter(|label| speaks(label)) else { continue };
-            if !heard.iter().any(|earlier| earlier.same(&label.identity)) {
-                heard.push(&label.identity);
-                labels.habits.push(usual.clone());
+    fn indexed(list: Vec<Label>) -> Labels {
+        let speaks = |label: &&Label| !label.identity.accounts.is_empty() || !label.identity.payers.0.is_empty();
+        let confirmed = list.iter().filter(|label| label.verdict == Verdict::Campaign);
+        let confirmed: BTreeSet<String> = confirmed.flat_map(|label| &label.identity.accounts).cloned().collect();
+        // Of labels about one family the first counts: who came to it later does not move it. Nothing is learnt from a family
+        // that turned out to have accounts of a campaign in it.
+        let mut heard: Vec<(&Identity, &Habits)> = Vec::new();
+        for label in list.iter().filter(|label| label.verdict == Verdict::Benign).filter(speaks) {
+            let identity = &label.identity;
+            let Some(habits) = identity.habits.as_ref().filter(|_| identity.accounts.is_disjoint(&confirmed)) else {
+                continue;
+            };
+            if !heard.iter().any(|(earlier, _)| earlier.same(identity)) {
+                heard.push((identity, habits));
             }
         }
-        for label in list.into_iter().filter(speaks) {
+        let habits = heard.into_iter().map(|(_, habits)| habits.clone()).collect();
+        let mut labels = Labels { confirmed, habits, ..Labels::default() };
+        for label in list.into_iter().filter(|label| speaks(&label)) {
             let number = labels.list.len() as LabelNo;
             for &print in &label.identity.template.0 {
                 labels.by_print.entry(print).or_default().push(number);
-            }
-            if label.verdict == Verdict::Campaign {
-                labels.confirmed.extend(label.identity.accounts.iter().cloned());
             }
             labels.list.push(label);
         }
@@ -283,3 +285,112 @@ impl Label {
 
 /// Hexadecimal digits of a fingerprint.
 const DIGITS: usize = 16;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn identity(template: std::ops::Range<u64>, accounts: &[&str]) -> Identity {
+        Identity {
+            template: Prints(template.collect()),
+            accounts: accounts.iter().map(|&account| account.to_owned()).collect(),
+            ..Identity::default()
+        }
+    }
+
+    fn label(id: &str, verdict: Verdict, identity: Identity) -> Label {
+        let time = Time::from_seconds(0);
+        Label { id: id.into(), verdict, by: "ann".into(), time, reason: "a course".into(), until: None, identity }
+    }
+
+    fn ids(labels: &Labels) -> Vec<&str> {
+        labels.iter().map(|label| label.id.as_str()).collect()
+    }
+
+    #[test]
+    fn a_group_is_known_again_by_half_of_either_template() {
+        let known = identity(0..10, &["a"]);
+        for (other, same) in
+            [(0..10, true), (5..15, true), (6..16, false), (0..20, true), (0..21, false), (0..4, false)]
+        {
+            assert_eq!(known.same(&identity(other.clone(), &["b"])), same, "{other:?}");
+            assert_eq!(identity(other.clone(), &["b"]).same(&known), same, "{other:?}");
+        }
+        assert!(!identity(0..0, &["a"]).same(&identity(0..0, &["a"])), "no template is none in common");
+    }
+
+    #[test]
+    fn a_family_is_a_piece_when_half_of_it_is_in_the_template() {
+        let labels = Labels::new(vec![label("lbl_1", Verdict::Benign, identity(0..10, &["a"]))]);
+        for (core, piece) in [(8..12, true), (7..12, true), (9..12, false), (0..3, true), (10..13, false)] {
+            let mut family = Family::new(Time::from_seconds(0));
+            assert!(core.clone().all(|key| family.add(key).is_some()));
+            assert_eq!(labels.pieces(&family).contains_key(&0), piece, "{core:?}");
+        }
+        assert!(labels.half_shown(0, 5) && !labels.half_shown(0, 4));
+    }
+
+    #[test]
+    fn who_was_looked_at_is_covered_until_it_ends_and_nobody_else() {
+        let mut research = label("lbl_1", Verdict::Research, identity(0..10, &["a"]));
+        research.until = Some(Time::from_seconds(10));
+        research.identity.payers.0.insert(signals::Hash::of("org").0);
+        let campaign = label("lbl_2", Verdict::Campaign, identity(0..10, &["b"]));
+        let labels = Labels::new(vec![research, campaign]);
+        let mut accounts = Accounts::default();
+        let mut covered = |id: &str, org: Option<&str>, seconds: i64| {
+            let number = accounts.number(id).unwrap();
+            let account = accounts.get_mut(number).unwrap();
+            account.payer = signals::Hash::of(org.unwrap_or(id));
+            labels.cover(&[0, 1], accounts.get(number).unwrap(), Time::from_seconds(seconds))
+        };
+        assert!(covered("a", None, 9) && !covered("a", None, 10));
+        assert!(covered("c", Some("org"), 9), "who pays was looked at");
+        assert!(!covered("b", None, 9) && !covered("c", None, 9));
+    }
+
+    #[test]
+    fn a_later_label_speaks_for_the_accounts_it_names() {
+        let benign = || label("lbl_1", Verdict::Benign, identity(0..10, &["a", "b"]));
+        let some = Labels::new(vec![benign(), label("lbl_2", Verdict::Campaign, identity(0..10, &["b"]))]);
+        assert_eq!(ids(&some), ["lbl_1", "lbl_2"]);
+        assert_eq!(some.get(0).unwrap().identity.accounts.iter().collect::<Vec<_>>(), ["a"]);
+        let all = Labels::new(vec![benign(), label("lbl_2", Verdict::Campaign, identity(0..10, &["a", "b"]))]);
+        assert_eq!(ids(&all), ["lbl_2"]);
+        let other = Labels::new(vec![benign(), label("lbl_2", Verdict::Campaign, identity(20..30, &["a", "b"]))]);
+        assert_eq!(ids(&other), ["lbl_1", "lbl_2"], "another group");
+    }
+
+    #[test]
+    fn of_labels_about_one_family_the_first_is_learnt_from() {
+        let with = |id: &str, verdict, template, account: &str, shape| {
+            let habits = Some(Habits { shape: Some(shape), ..Habits::default() });
+            label(id, verdict, Identity { habits, ..identity(template, &[account]) })
+        };
+        let labels = Labels::new(vec![
+            with("lbl_1", Verdict::Benign, 0..10, "a", 1.0),
+            with("lbl_2", Verdict::Benign, 0..10, "b", 2.0),
+            with("lbl_3", Verdict::Benign, 20..30, "c", 3.0),
+            with("lbl_4", Verdict::Research, 40..50, "d", 4.0),
+            with("lbl_5", Verdict::Campaign, 60..70, "e", 5.0),
+        ]);
+        let shapes: Vec<_> = labels.habits().iter().filter_map(|habits| habits.shape).collect();
+        assert_eq!(shapes, [1.0, 3.0]);
+        let tainted = Labels::new(vec![
+            with("lbl_1", Verdict::Benign, 0..10, "a", 1.0),
+            with("lbl_2", Verdict::Campaign, 80..90, "a", 2.0),
+        ]);
+        assert!(tainted.habits().is_empty(), "one of its accounts is a campaign's");
+    }
+
+    #[test]
+    fn fingerprints_are_read_as_they_are_written() {
+        let prints = Prints([0, 7, u64::MAX].into());
+        let text = serde_json::to_string(&prints).unwrap();
+        assert_eq!(text, r#""00000000000000000000000000000007ffffffffffffffff""#);
+        assert_eq!(serde_json::from_str::<Prints>(&text).unwrap(), prints);
+        for wrong in [r#""7""#, r#""000000000000000g""#, r#""+000000000000007""#, "7", r#""ééééééé7é""#] {
+            assert!(serde_json::from_str::<Prints>(wrong).is_err(), "{wrong}");
+        }
+    }
+}

@@ -236,4 +236,37 @@ mod tests {
         assert_eq!(sixteenths((0..64).map(|i| i * 10)).len(), 15);
         assert!(sixteenths((0..64).map(|_| 5)).is_empty());
     }
+
+    #[test]
+    fn what_a_label_says_is_one_unit_and_kept_within_bounds() {
+        use crate::engine::Config;
+        use crate::label::{Identity, Label, Prints, Verdict};
+        let label = |number: u64, verdict, shape| Label {
+            id: format!("lbl_{number}"),
+            verdict,
+            by: "ann".into(),
+            time: Time::from_seconds(0),
+            reason: "a course".into(),
+            until: None,
+            identity: Identity {
+                template: Prints((number * 100..number * 100 + 10).collect()),
+                accounts: [format!("acc_{number}")].into(),
+                habits: Some(Habits {
+                    shape: Some(shape),
+                    sitting: Some(1.0),
+                    allowances: vec![9.0],
+                    ..Habits::default()
+                }),
+                ..Identity::default()
+            },
+        };
+        let of = |labels| Reference::of(&Engine::with_labels(Config::default(), Labels::new(labels)));
+        let wild = of(vec![label(1, Verdict::Benign, 1e9)]);
+        assert_eq!((wild.shape, wild.sitting, wild.allowance), (SHAPE_MAX, SITTING_MAX, ALLOWANCE_MAX));
+        assert_eq!(wild.families, 1);
+        let tame: Vec<Label> = (1..8).map(|number| label(number, Verdict::Benign, 2.0)).collect();
+        let poisoned = [tame.clone(), vec![label(9, Verdict::Benign, 1e9)]].concat();
+        assert_eq!(of(tame).shape, of(poisoned).shape, "one of eight does not move the upper quarter");
+        assert_eq!(of(vec![label(1, Verdict::Campaign, 1e9)]).families, 0);
+    }
 }

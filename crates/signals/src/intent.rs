@@ -255,7 +255,11 @@ static LEXICON: LazyLock<Lexicon> = LazyLock::new(|| {
     let patterns =
         WORDINGS.iter().flat_map(|(concept, wordings)| wordings.iter().map(move |wording| (*concept, *wording)));
     let (concepts, wordings): (Vec<Concept>, Vec<&str>) = patterns.unzip();
-    let built = AhoCorasickBuilder::new().kind(Some(AhoCorasickKind::DFA)).ascii_case_insensitive(true).match_kind(MatchKind::Standard).build(wordings);
+    let built = AhoCorasickBuilder::new()
+        .kind(Some(AhoCorasickKind::DFA))
+        .ascii_case_insensitive(true)
+        .match_kind(MatchKind::Standard)
+        .build(wordings);
     #[expect(clippy::expect_used, reason = "the patterns are constants, and a test builds them")]
     let automaton = built.expect("the lexicon builds");
     Lexicon { automaton, concepts }

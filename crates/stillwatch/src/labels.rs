@@ -352,3 +352,69 @@ fn time_until(object: &mut Map<String, Value>, verdict: Verdict) -> Result<Optio
 const VERSION: u64 = 1;
 /// Labels in force, at most. A further one is refused, and so is a file with more.
 pub(crate) const LABELS_MAX: usize = 4_096;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// As many labels, a line each.
+    fn lines(labels: usize) -> String {
+        (1..=labels)
+            .map(|number| {
+                format!(
+                    r#"{{"version":1,"id":"lbl_{number}","time":"2026-08-01T00:00:00Z","by":"ann","reason":"a course","verdict":"benign","finding":"cmp_1","identity":{{"infrastructure":false,"template":"{number:016x}","accounts":["a"],"payers":"","habits":null}}}}"#
+                ) + "\n"
+            })
+            .collect()
+    }
+
+    fn undo(number: usize, label: usize) -> String {
+        format!(
+            r#"{{"version":1,"id":"lbl_{number}","time":"2026-08-01T00:00:00Z","by":"ann","reason":"no","undo":"lbl_{label}"}}"#
+        ) + "\n"
+    }
+
+    #[test]
+    fn as_many_labels_are_in_force_as_the_limit_says_and_no_more() {
+        let full = lines(LABELS_MAX);
+        assert_eq!(parse("l", full.as_bytes()).unwrap().in_force().count(), LABELS_MAX);
+        let error = parse("l", lines(LABELS_MAX + 1).as_bytes()).unwrap_err().to_string();
+        assert!(error.starts_with(&format!("`l`:{}: one label more than {LABELS_MAX}", LABELS_MAX + 1)), "{error}");
+        let undone = full.clone() + &undo(LABELS_MAX + 1, 1);
+        assert_eq!(parse("l", undone.as_bytes()).unwrap().in_force().count(), LABELS_MAX - 1);
+
+        let path = std::env::temp_dir().join(format!("stillwatch-labels-{}", std::process::id()));
+        fs::write(&path, &full).unwrap();
+        let identity = Identity { infrastructure: true, accounts: ["a".to_owned()].into(), ..Identity::default() };
+        let draft = Draft { verdict: Verdict::Benign, until: None, finding: "cmp_1".into(), identity };
+        let said = Said { by: "ann", time: Time::from_seconds(1), reason: "a course" };
+        assert!(matches!(add(&path, &draft, &said), Err(LabelsError::Full { .. })));
+        assert_eq!(fs::read_to_string(&path).unwrap(), full, "nothing was written");
+        fs::write(&path, undone).unwrap();
+        assert_eq!(add(&path, &draft, &said).unwrap(), format!("lbl_{}", LABELS_MAX + 2));
+        assert_eq!(read(&path).unwrap().in_force().count(), LABELS_MAX);
+        fs::remove_file(&path).unwrap();
+    }
+
+    #[test]
+    fn a_last_line_is_cut_off_only_when_it_is_not_whole() {
+        let text = lines(2);
+        let whole = parse("l", text.trim_end().as_bytes()).unwrap();
+        assert_eq!((whole.labels.len(), whole.cut_off), (2, None));
+        for end in text.len() / 2 + 1..text.len() - 1 {
+            let cut = parse("l", &text.as_bytes()[..end]).unwrap();
+            assert_eq!((cut.labels.len(), cut.cut_off), (1, Some(2)), "{}", &text[..end]);
+        }
+        let inside = text[..text.len() / 2 - 5].to_owned() + "\n" + &undo(2, 1);
+        assert!(matches!(parse("l", inside.as_bytes()), Err(LabelsError::Bad { line: 1, .. })));
+    }
+
+    #[test]
+    fn a_removed_line_is_noticed() {
+        let text = lines(3);
+        let without: String =
+            text.lines().filter(|line| !line.contains("lbl_2")).map(|line| format!("{line}\n")).collect();
+        let error = parse("l", without.as_bytes()).unwrap_err().to_string();
+        assert_eq!(error, "`l`:2: `id` is `lbl_3`, expected `lbl_2`, as lines are numbered");
+    }
+}

@@ -477,6 +477,17 @@ struct Line {
     log10_e: Box<RawValue>,
     operator: String,
     frozen_at: String,
+    identity: Identity,
+}
+
+#[derive(Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+struct Identity {
+    infrastructure: bool,
+    template: String,
+    accounts: Vec<String>,
+    payers: String,
+    habits: Option<Box<RawValue>>,
 }
 
 #[derive(Deserialize, Serialize)]
@@ -536,7 +547,7 @@ fn campaigns_are_written_with_the_fields_of_the_format() {
         for field in ["detected_at", "first_seen", "last_seen", "exchanges", "capabilities", "log10_e", "operator"] {
             assert_eq!(line[field], campaign[field], "{field}");
         }
-        assert_eq!(line["frozen_at"], campaign["frozen_at"]);
+        assert_eq!((&line["frozen_at"], &line["identity"]), (&campaign["frozen_at"], &campaign["identity"]));
         for (list, fields) in
             [("accounts", &["account", "probability"][..]), ("evidence", &["family", "log10_e", "text"])]
         {
@@ -675,15 +686,15 @@ fn what_comes_before_the_end_of_a_truncated_stream_is_hunted() {
 // What the tests above are made of.
 
 /// Traffic, as text.
-struct Traffic {
-    exchanges: String,
-    accounts: String,
-    labels: String,
+pub(crate) struct Traffic {
+    pub(crate) exchanges: String,
+    pub(crate) accounts: String,
+    pub(crate) labels: String,
     findings: OnceLock<String>,
 }
 
 /// A campaign that stands out, in two days.
-fn hydra() -> &'static Traffic {
+pub(crate) fn hydra() -> &'static Traffic {
     static HYDRA: OnceLock<Traffic> = OnceLock::new();
     HYDRA.get_or_init(|| Traffic::simulated("hydra", &["days=2", "honest=150", "accounts=60", "requests=10"]))
 }
@@ -696,28 +707,36 @@ fn honest() -> &'static Traffic {
 
 impl Traffic {
     fn simulated(scenario: &str, knobs: &[&str]) -> Traffic {
+        Traffic::seeded(scenario, "1", knobs)
+    }
+
+    pub(crate) fn seeded(scenario: &str, seed: &str, knobs: &[&str]) -> Traffic {
         let folder = Folder::new(&format!("simulated-{scenario}"));
         let out = folder.path("");
-        let mut args = vec!["simulate", scenario, "--out", &out];
+        let mut args = vec!["simulate", scenario, "--seed", seed, "--out", &out];
         knobs.iter().for_each(|knob| args.extend(["--set", knob]));
         let simulated = run(&args);
         assert_eq!(simulated.code, 0, "{simulated:?}");
         let [exchanges, accounts, labels] =
             ["exchanges", "accounts", "labels"].map(|name| read(&folder.path(&format!("{name}.jsonl"))));
+        Traffic::of(exchanges, accounts, labels)
+    }
+
+    pub(crate) fn of(exchanges: String, accounts: String, labels: String) -> Traffic {
         Traffic { exchanges, accounts, labels, findings: OnceLock::new() }
     }
 
     /// Writes a folder `log` with exchanges and accounts in it, and without labels.
-    fn write_to(&self, folder: &Folder) -> String {
+    pub(crate) fn write_to(&self, folder: &Folder) -> String {
         folder.file("log/exchanges.jsonl", &self.exchanges);
         folder.file("log/accounts.jsonl", &self.accounts);
         folder.path("log")
     }
 
     /// What `--json` prints of it.
-    fn findings(&self) -> &str {
+    pub(crate) fn findings(&self) -> &str {
         self.findings.get_or_init(|| {
-            let folder = Folder::new("findings");
+            let folder = Folder::new(&format!("findings-{self:p}"));
             let hunted = run(&["hunt", &self.write_to(&folder), "--json"]);
             assert_eq!((hunted.code, hunted.stderr.as_str()), (10, ""));
             hunted.stdout
@@ -725,7 +744,7 @@ impl Traffic {
     }
 
     /// The accounts that are labelled as belonging to a campaign.
-    fn campaign_accounts(&self) -> BTreeSet<String> {
+    pub(crate) fn campaign_accounts(&self) -> BTreeSet<String> {
         let labels = self.labels.lines().map(parsed);
         let theirs = labels.filter(|label| label.get("campaign").is_some_and(Value::is_string));
         theirs.filter_map(|label| label.get("account")?.as_str().map(str::to_owned)).collect()
@@ -733,20 +752,20 @@ impl Traffic {
 }
 
 /// A folder of one test, which goes with it.
-struct Folder(PathBuf);
+pub(crate) struct Folder(PathBuf);
 
 impl Folder {
-    fn new(test: &str) -> Folder {
+    pub(crate) fn new(test: &str) -> Folder {
         let path = std::env::temp_dir().join(format!("stillwatch-cli-{}-{test}", std::process::id()));
         fs::create_dir_all(&path).expect("a folder");
         Folder(path)
     }
 
-    fn path(&self, name: &str) -> String {
+    pub(crate) fn path(&self, name: &str) -> String {
         self.0.join(name).into_os_string().into_string().expect("a folder for temporary files in UTF-8")
     }
 
-    fn file(&self, name: &str, bytes: impl AsRef<[u8]>) -> String {
+    pub(crate) fn file(&self, name: &str, bytes: impl AsRef<[u8]>) -> String {
         let path = self.0.join(name);
         fs::create_dir_all(path.parent().expect("a folder")).expect("a folder");
         fs::write(path, bytes).expect("a file");
@@ -762,20 +781,20 @@ impl Drop for Folder {
 
 /// How a run ended and what it said.
 #[derive(Debug)]
-struct Ran {
-    code: i32,
-    stdout: String,
-    stderr: String,
+pub(crate) struct Ran {
+    pub(crate) code: i32,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
 }
 
 impl Ran {
     /// What it printed, as JSON.
-    fn json(&self) -> Value {
+    pub(crate) fn json(&self) -> Value {
         parsed(&self.stdout)
     }
 
     /// Checks that it printed text only: nothing that moves a cursor, colours, or turns a line around.
-    fn is_plain(&self, what: &str) {
+    pub(crate) fn is_plain(&self, what: &str) {
         for text in [&self.stdout, &self.stderr] {
             let wrong = text.chars().find(|c| (c.is_control() && *c != '\n') || *c == '\u{202e}');
             assert_eq!(wrong, None, "{what}: {text:?}");
@@ -784,7 +803,7 @@ impl Ran {
 }
 
 /// Runs the program with an empty standard input.
-fn run(args: &[&str]) -> Ran {
+pub(crate) fn run(args: &[&str]) -> Ran {
     run_on(args, b"")
 }
 
@@ -830,11 +849,11 @@ fn text_of(mut pipe: impl Read) -> String {
     text
 }
 
-fn read(path: &str) -> String {
+pub(crate) fn read(path: &str) -> String {
     fs::read_to_string(path).unwrap_or_else(|error| panic!("{path}: {error}"))
 }
 
-fn parsed(text: &str) -> Value {
+pub(crate) fn parsed(text: &str) -> Value {
     serde_json::from_str(text).unwrap_or_else(|error| panic!("{error}: {text}"))
 }
 
@@ -843,7 +862,7 @@ fn number(json: &RawValue) -> f64 {
 }
 
 /// The accounts that are reported as members.
-fn members(document: &Value) -> BTreeSet<String> {
+pub(crate) fn members(document: &Value) -> BTreeSet<String> {
     let campaigns = document.get("campaigns").and_then(Value::as_array).into_iter().flatten();
     let accounts = campaigns.filter_map(|campaign| campaign.get("accounts")?.as_array()).flatten();
     let members =
@@ -852,7 +871,7 @@ fn members(document: &Value) -> BTreeSet<String> {
 }
 
 /// The records of a log as `change` leaves them, without those it is false for.
-fn rewritten(log: &str, mut change: impl FnMut(&mut Value) -> bool) -> String {
+pub(crate) fn rewritten(log: &str, mut change: impl FnMut(&mut Value) -> bool) -> String {
     let mut text = String::new();
     for line in log.lines() {
         let mut record = parsed(line);
