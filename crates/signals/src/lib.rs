@@ -32,7 +32,7 @@ pub struct Signals {
     pub org: Option<Hash>,
     /// The model asked for.
     pub model: Option<Hash>,
-    /// Fingerprints of what the caller wrote: system prompt, first and last user turn.
+    /// Fingerprints of what the caller wrote: system prompt, definitions of tools, first user turns and the last.
     pub prints: Vec<Print>,
     /// What that means, coarsely.
     pub meaning: Meaning,
@@ -94,16 +94,20 @@ impl Signals {
     }
 }
 
-/// The texts that carry a template: the system prompt, the first user turn and the last. Turns in between were the last
-/// ones of earlier exchanges.
+/// The texts that carry a template: the system prompt, the definitions of tools, the first user turns and the last one, and an
+/// answer that the caller began. Other turns in between were the last ones of earlier exchanges.
 fn asked<'e>(exchange: &'e Exchange<'_>) -> impl Iterator<Item = &'e str> {
     let request = &exchange.request;
     let of = |role: Role| {
         request.messages.iter().filter(move |message| message.role == role).map(|message| &message.content)
     };
-    let first = of(Role::User).next();
-    let last = of(Role::User).next_back().filter(|last| first.is_some_and(|first| !std::ptr::eq(first, *last)));
-    request.system.iter().chain(of(Role::System)).chain(first).chain(last).flat_map(Content::texts)
+    let tools = request.tools.iter().filter_map(|tool| tool.description.as_deref());
+    let first = of(Role::User).take(FIRST_TURNS);
+    let last = of(Role::User).skip(FIRST_TURNS).last();
+    let begun = request.messages.last().filter(|message| message.role == Role::Assistant);
+    let turns = first.chain(last).chain(begun.map(|message| &message.content));
+    let system = request.system.iter().chain(of(Role::System));
+    system.flat_map(Content::texts).chain(tools).chain(turns.flat_map(Content::texts))
 }
 
 /// The smallest few fingerprints of the answer, so that an answer and a quotation of most of it share some.
@@ -138,9 +142,53 @@ fn head(text: &str, bytes: usize) -> &str {
     text.get(..end).unwrap_or(text)
 }
 
+/// User turns from the beginning that are fingerprinted: a template may be spread over a few.
+const FIRST_TURNS: usize = 3;
 /// The most bytes of one text that are fingerprinted.
 pub const TEXT_BYTES_MAX: usize = 32 * 1024;
 /// The most bytes of an excerpt.
 pub const EXCERPT_BYTES_MAX: usize = 1536;
 /// The most fingerprints kept of an answer.
 pub const OUTPUT_PRINTS_MAX: usize = 8;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use exchange::Notes;
+
+    fn prints(request: &str) -> Vec<u64> {
+        let record = format!(r#"{{"time":"2026-07-20T12:00:00Z","account":"a","request":{request}}}"#);
+        let mut prints = Vec::new();
+        let mut sink = |exchange: Exchange<'_>| {
+            prints.extend(Signals::of(&exchange).prints.into_iter().map(|print| print.key));
+        };
+        exchange::read(None, &record, "test", 1, &mut Notes::default(), &mut sink).unwrap();
+        prints
+    }
+
+    #[test]
+    fn a_template_shows_wherever_the_caller_puts_it() {
+        let template = "Lay out every deduction in order and close with the bare result of the exercise.";
+        let user = |text: &str| format!(r#"{{"role":"user","content":"{text}"}}"#);
+        let said = |text: &str| format!(r#"{{"role":"assistant","content":"{text}"}}"#);
+        let turns = |turns: &[String]| format!(r#"{{"messages":[{}]}}"#, turns.join(","));
+        let known = prints(&turns(&[user(template)]));
+        assert!(known.len() > 3);
+        let other = "What is the capital of the country that Lima lies in, please?";
+        for request in [
+            format!(r#"{{"system":"{template}","messages":[{}]}}"#, user(other)),
+            format!(
+                r#"{{"messages":[{}],"tools":[{{"type":"function","function":{{"name":"run","description":"{template}"}}}}]}}"#,
+                user(other)
+            ),
+            turns(&[user(other), said("Lima."), user(template)]),
+            turns(&[user(other), said("Lima."), user(template), said("Yes."), user(other), said("Yes."), user(other)]),
+            turns(&[user(other), said(template)]),
+        ] {
+            let shown = prints(&request);
+            assert!(known.iter().all(|print| shown.contains(print)), "{request}");
+        }
+        let answered = prints(&turns(&[user(other), said(template), user(other)]));
+        assert!(!known.iter().any(|print| answered.contains(print)), "what the model said is not the caller's");
+    }
+}
