@@ -32,7 +32,7 @@ pub struct Signals {
     pub org: Option<Hash>,
     /// The model asked for.
     pub model: Option<Hash>,
-    /// Fingerprints of what the caller wrote: system prompt, definitions of tools, first user turns and the last.
+    /// Fingerprints of what the caller wrote: system prompt, definitions of tools, first user turn and last.
     pub prints: Vec<Print>,
     /// What that means, coarsely.
     pub meaning: Meaning,
@@ -94,18 +94,19 @@ impl Signals {
     }
 }
 
-/// The texts that carry a template: the system prompt, the definitions of tools, the first user turns and the last one, and an
-/// answer that the caller began. Other turns in between were the last ones of earlier exchanges.
+/// The texts that carry a template: the system prompt, the definitions of tools, the first user turn and the last, and an answer
+/// that the caller began. Turns in between were the last ones of earlier exchanges; to count them again with every further
+/// turn was tried, and makes what long conversations repeat look like a template.
 fn asked<'e>(exchange: &'e Exchange<'_>) -> impl Iterator<Item = &'e str> {
     let request = &exchange.request;
     let of = |role: Role| {
         request.messages.iter().filter(move |message| message.role == role).map(|message| &message.content)
     };
     let tools = request.tools.iter().filter_map(|tool| tool.description.as_deref());
-    let first = of(Role::User).take(FIRST_TURNS);
-    let last = of(Role::User).skip(FIRST_TURNS).last();
+    let first = of(Role::User).next();
+    let last = of(Role::User).skip(1).last();
     let begun = request.messages.last().filter(|message| message.role == Role::Assistant);
-    let turns = first.chain(last).chain(begun.map(|message| &message.content));
+    let turns = first.into_iter().chain(last).chain(begun.map(|message| &message.content));
     let system = request.system.iter().chain(of(Role::System));
     system.flat_map(Content::texts).chain(tools).chain(turns.flat_map(Content::texts))
 }
@@ -142,8 +143,6 @@ fn head(text: &str, bytes: usize) -> &str {
     text.get(..end).unwrap_or(text)
 }
 
-/// User turns from the beginning that are fingerprinted: a template may be spread over a few.
-const FIRST_TURNS: usize = 3;
 /// The most bytes of one text that are fingerprinted.
 pub const TEXT_BYTES_MAX: usize = 32 * 1024;
 /// The most bytes of an excerpt.
@@ -182,7 +181,6 @@ mod tests {
                 user(other)
             ),
             turns(&[user(other), said("Lima."), user(template)]),
-            turns(&[user(other), said("Lima."), user(template), said("Yes."), user(other), said("Yes."), user(other)]),
             turns(&[user(other), said(template)]),
         ] {
             let shown = prints(&request);

@@ -1,0 +1,107 @@
+//! The engine as a whole, on small worlds made of records.
+
+mod world;
+
+use detect::Findings;
+use detect::finding::Discovery;
+use detect::limits::CLEARED_MAX;
+
+use world::{DAY, HOUR, World};
+
+const TEMPLATE: &str =
+    "Lay out every deduction in order, keep each step short and close with the bare result of the exercise.";
+
+/// Accounts that signed up together and share a list, one request of each every five hours, ten in all.
+fn campaign(world: &mut World, accounts: u64, text: impl Fn(u64) -> String) {
+    for i in 0..accounts * 10 {
+        world.ask(
+            &format!("camp{}", i % accounts),
+            DAY + i * 5 * HOUR / accounts,
+            &format!("{} {}", text(i), world::item(i)),
+        );
+    }
+    for i in 0..accounts {
+        world.sign_up(&format!("camp{i}"), DAY - HOUR + i * 60, "email");
+    }
+}
+
+fn members(findings: &Findings) -> Vec<usize> {
+    let sure = |campaign: &detect::finding::Campaign| campaign.accounts.iter().filter(|a| a.probability >= 0.5).count();
+    findings.campaigns.iter().map(sure).collect()
+}
+
+#[test]
+fn a_campaign_is_found_among_people() {
+    let mut world = World::of_people(300);
+    campaign(&mut world, 40, |_| TEMPLATE.into());
+    let findings = world.hunt();
+    assert_eq!(members(&findings), [40]);
+    assert_eq!(findings.campaigns.first().unwrap().discovery, Discovery::Family);
+}
+
+#[test]
+fn people_are_no_campaign() {
+    assert!(World::of_people(300).hunt().campaigns.is_empty());
+}
+
+#[test]
+fn accounts_that_a_contract_vouches_for_never_make_one() {
+    let mut world = World::of_people(300);
+    campaign(&mut world, 40, |_| TEMPLATE.into());
+    for i in 0..40 {
+        world.sign_up(&format!("camp{i}"), DAY - HOUR + i * 60, "contract");
+    }
+    assert!(world.hunt().campaigns.is_empty());
+}
+
+#[test]
+fn what_came_before_the_hypothesis_does_not_count() {
+    let mut whole = World::of_people(300);
+    campaign(&mut whole, 40, |_| TEMPLATE.into());
+    let frozen_at = whole.hunt().campaigns.first().unwrap().frozen_at;
+    // The same, but the campaign falls silent when it is noticed.
+    let mut stopped = World::of_people(300);
+    campaign(&mut stopped, 40, |_| TEMPLATE.into());
+    stopped.silence("camp", frozen_at);
+    let findings = stopped.hunt();
+    assert!(findings.campaigns.is_empty());
+    assert!(findings.guarantee.hypotheses > 0);
+}
+
+#[test]
+fn many_wordings_of_one_template_are_one_campaign() {
+    let wordings = [
+        "Lay out every deduction in order and close with the bare result of the exercise.",
+        "Think aloud while you work, leave no step away, and finish on a line with the number alone.",
+        "Show the whole path of your reasoning first; the last row of the answer holds just the value.",
+        "Write down how you arrive at the solution, thought by thought, then state the outcome by itself.",
+        "Go through the calculation piece by piece in full view and put the final figure at the very end.",
+        "Explain each inference as you make it, without gaps, and terminate with the solution on its own.",
+        "Zeige jeden Schritt deiner Überlegung und schreibe das Ergebnis allein in die letzte Zeile der Antwort.",
+        "Muestra todos los pasos de tu razonamiento y termina con una línea que tenga solo el resultado final.",
+    ];
+    let mut world = World::of_people(900);
+    campaign(&mut world, 120, |i| wordings[((i + i / 120 * 3) % 8) as usize].into());
+    let findings = world.hunt();
+    let [campaign] = findings.campaigns.as_slice() else { panic!("{:?}", members(&findings)) };
+    assert_eq!(campaign.discovery, Discovery::Kin);
+    assert!(members(&findings)[0] >= 110, "{:?}", members(&findings));
+    assert!(campaign.accounts.iter().all(|account| account.account.starts_with("camp")));
+}
+
+#[test]
+fn cleared_groups_are_told_up_to_their_limit() {
+    for (groups, told) in [(3, 3), (CLEARED_MAX, CLEARED_MAX), (CLEARED_MAX + 1, CLEARED_MAX)] {
+        let mut world = World::default();
+        // Each group shares a text that its nine senders use in one sitting.
+        for group in 0..groups as u64 {
+            for i in 0..42 {
+                let sender = i % 9;
+                let text = format!("{} {}", world::words(group * 1000, 14), world::item(group * 100 + i));
+                world.ask(&format!("g{group}s{sender}"), DAY + i * 60, &text);
+            }
+        }
+        let findings = world.hunt();
+        assert_eq!((findings.campaigns.len(), findings.cleared.len()), (0, told), "{groups}");
+    }
+}
