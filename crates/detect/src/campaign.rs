@@ -125,10 +125,11 @@ fn bundles(engine: &Engine) -> Vec<Bundle<'_>> {
         }
         drafts = home.into_iter().chain(others).collect();
     }
-    // One operator's pool may send several templates: a pool goes with one of them and joins none.
+    // One operator's pool may send several templates: a pool goes with one that most of it sends, and joins none.
     for tested in of(Discovery::Infrastructure) {
         let members = parts(engine, tested);
-        match drafts.iter_mut().find(|draft| overlaps(draft, &members)) {
+        let most = sure(&members).len();
+        match drafts.iter_mut().find(|draft| in_common(draft, &members).any(|(common, _)| common * 2 > most)) {
             Some(draft) => draft.push((tested, members)),
             None => drafts.push(vec![(tested, members)]),
         }
@@ -150,10 +151,18 @@ fn bundles(engine: &Engine) -> Vec<Bundle<'_>> {
 }
 
 fn overlaps(draft: &[Draft<'_>], members: &BTreeMap<AccountNo, Part>) -> bool {
+    in_common(draft, members).any(|(common, smaller)| common * 2 > smaller)
+}
+
+/// How many members each family of a draft has in common with `members`, and the smaller of the two numbers.
+fn in_common<'d>(
+    draft: &'d [Draft<'_>],
+    members: &BTreeMap<AccountNo, Part>,
+) -> impl Iterator<Item = (usize, usize)> + use<'d> {
     let mine = sure(members);
-    draft.iter().any(|(_, members)| {
+    draft.iter().map(move |(_, members)| {
         let theirs = sure(members);
-        mine.intersection(&theirs).count() * 2 > mine.len().min(theirs.len())
+        (mine.intersection(&theirs).count(), mine.len().min(theirs.len()))
     })
 }
 

@@ -74,7 +74,20 @@ pub fn members<'a>(number: u32, family: &Family, accounts: &'a Accounts, p0: f64
     if let Some(depth) = Depth::usual(sure) {
         members.retain(|member| depth.fits(member.stride));
     }
+    if family.discovery == Discovery::Kin {
+        leave_out_dabblers(&mut members);
+    }
     members
+}
+
+/// Leaves out who sends much less of it than half of the members do: of many templates a stranger uses one phrase or another
+/// now and then.
+fn leave_out_dabblers(members: &mut Vec<Member<'_>>) {
+    let share = |member: &Member<'_>| f64::from(member.stride.exchanges) / f64::from(member.account.exchanges.max(1));
+    let mut shares: Vec<f64> = members.iter().filter(|member| member.probability >= 0.5).map(share).collect();
+    shares.sort_by(f64::total_cmp);
+    let Some(&usual) = shares.get(shares.len() / 2) else { return };
+    members.retain(|member| share(member) * DABBLER_TIMES >= usual);
 }
 
 impl Group {
@@ -119,6 +132,8 @@ impl Group {
     }
 }
 
+/// Who sends this many times less of a group's templates than usual is no member.
+const DABBLER_TIMES: f64 = 4.0;
 /// The probability that an account takes part that shares two rare values with others of the pool: most do, and a value
 /// can be shared by chance.
 const IN_POOL: f64 = 0.9;

@@ -19,6 +19,7 @@ use crate::direction::{self, Direction};
 use crate::evidence::membership::DEVOTED_ONE_IN;
 use crate::family::Family;
 use crate::finding::Discovery;
+use crate::hypothesis::Assessment;
 use crate::limits::KIN_MAX;
 
 /// Groups of families that the same payers send, by number, those with most families first, at most [`KIN_MAX`].
@@ -49,10 +50,9 @@ fn alike(groups: Vec<Vec<u32>>, families: &[Family], accounts: &Accounts, all: &
     let grouped: HashSet<u32> = groups.iter().flatten().copied().collect();
     // A phrase in texts of other matter means what those texts mean.
     let much_of_it = |family: &Family| family.core_hits * MUCH_ONE_IN >= family.prints;
-    let single = families
-        .iter()
-        .zip(0_u32..)
-        .filter(|&(family, number)| is_tested(family) && much_of_it(family) && !grouped.contains(&number));
+    let single = families.iter().zip(0_u32..).filter(|&(family, number)| {
+        is_tested(family) && is_known(family) && much_of_it(family) && !grouped.contains(&number)
+    });
     let mut single: Vec<(u32, u32)> = single.map(|(family, number)| (family.exchanges, number)).collect();
     single.sort_unstable_by(|a, b| b.cmp(a));
     single.truncate(COMPARED_MAX);
@@ -111,9 +111,17 @@ impl Kin {
     }
 }
 
-/// Whether there is a hypothesis about a family by text.
+/// Whether there is a hypothesis about a family by text, which what it did since does not speak against: what people use as they
+/// like stays apart from a campaign, whatever it says and whoever sends it too.
 fn is_tested(family: &Family) -> bool {
-    family.discovery == Discovery::Family && family.hypothesis.is_some()
+    let against = |assessment: &Assessment| assessment.log10_e <= AGAINST;
+    family.discovery == Discovery::Family
+        && family.hypothesis.as_ref().is_some_and(|hypothesis| !hypothesis.assessment.as_ref().is_some_and(against))
+}
+
+/// Whether enough was seen of it to know that.
+fn is_known(family: &Family) -> bool {
+    family.hypothesis.as_ref().is_some_and(|hypothesis| hypothesis.exchanges >= KNOWN_EXCHANGES)
 }
 
 /// Clusters of nodes, given which nodes each payer is devoted to.
@@ -310,6 +318,10 @@ const WITH_OTHERS: usize = 8;
 const ALIKE: f64 = 0.78;
 /// A template is at least one in this many of the fingerprints of its exchanges, to be compared by meaning.
 const MUCH_ONE_IN: u64 = 5;
+/// Evidence (log10) from here down speaks against a family.
+const AGAINST: f64 = -1.5;
+/// Exchanges since τ before a family is compared by meaning.
+const KNOWN_EXCHANGES: u32 = 12;
 /// Senders use the model equally much when the median of one group is at most this many times that of the other.
 const USE_TIMES: u32 = 2;
 /// Families compared by meaning, at most; the largest.

@@ -12,5 +12,8 @@ pub const EXCHANGES_MAX: usize = 50_000_000;
 /// The most campaigns.
 pub const CAMPAIGNS_MAX: usize = 64;
 
+/// The most wordings of one template.
+pub const WORDINGS_MAX: u32 = 1_000;
+
 /// The most rows of one corpus file.
 pub const CORPUS_ROWS_MAX: usize = 1_000_000;

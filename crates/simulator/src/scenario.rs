@@ -12,7 +12,7 @@ pub use knobs::BadKnob;
 use serde::{Deserialize, Serialize};
 
 use crate::Role;
-use crate::limits::{ACCOUNTS_MAX, CAMPAIGNS_MAX, DAYS_MAX, EXCHANGES_MAX};
+use crate::limits::{ACCOUNTS_MAX, CAMPAIGNS_MAX, DAYS_MAX, EXCHANGES_MAX, WORDINGS_MAX};
 
 /// A piece of time with everybody in it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -57,6 +57,8 @@ pub struct Campaign {
     pub requests: f64,
     /// Share of the template's words that change from request to request.
     pub variation: f64,
+    /// In how many wordings the template is sent, each request in one of them; every other one in another language.
+    pub wordings: u32,
     /// Share of each account's requests that are unrelated honest-looking traffic.
     pub cover: f64,
     /// How the work is spread over the accounts.
@@ -255,6 +257,7 @@ impl Campaign {
         within("accounts", f64::from(self.accounts), 1.0, ACCOUNTS_MAX as f64)?;
         within("requests", self.requests, 0.0, EXCHANGES_MAX as f64)?;
         within("variation", self.variation, 0.0, 1.0)?;
+        within("wordings", f64::from(self.wordings), 1.0, f64::from(WORDINGS_MAX))?;
         within("cover", self.cover, 0.0, COVER_MAX)?;
         within("start_day", self.start_day, 0.0, DAYS_MAX)?;
         within("days", self.days, 0.001, DAYS_MAX)?;
@@ -346,6 +349,11 @@ mod tests {
                 Scenario { campaigns: vec![Campaign { cover: COVER_MAX, ..whole(1, 1.0) }], ..honest() },
                 Scenario { campaigns: vec![Campaign { cover: 1.0, ..whole(1, 1.0) }], ..honest() },
                 "c.cover",
+            ),
+            (
+                Scenario { campaigns: vec![Campaign { wordings: WORDINGS_MAX, ..whole(1, 1.0) }], ..honest() },
+                Scenario { campaigns: vec![Campaign { wordings: WORDINGS_MAX + 1, ..whole(1, 1.0) }], ..honest() },
+                "c.wordings",
             ),
         ] {
             assert_eq!(limit.check(), Ok(()), "{knob}");

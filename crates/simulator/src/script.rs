@@ -9,7 +9,7 @@ use exchange::{Message, Role};
 use rand::Rng;
 
 use crate::corpora::Corpora;
-use crate::draw::{mix, stream};
+use crate::draw::{mix, pick, stream};
 use crate::plan::{Account, Arrival, Work, template_seed};
 use crate::render::message;
 use crate::scenario::{Campaign, Harvest, Language, Scenario};
@@ -28,15 +28,23 @@ pub(crate) struct Asked<'a> {
 pub(crate) struct Scripts<'a> {
     scenario: &'a Scenario,
     corpora: &'a Corpora,
-    templates: Vec<Option<Template>>,
+    /// For each campaign its template, in each wording.
+    templates: Vec<Vec<Template>>,
 }
 
 impl<'a> Scripts<'a> {
     pub(crate) fn new(scenario: &'a Scenario, corpora: &'a Corpora) -> Scripts<'a> {
         let template = |(number, campaign): (u32, &Campaign)| {
-            let harvest = campaign.harvest.template()?;
-            let mut rng = stream(template_seed(scenario.seed, Work::Campaign(number)), &[]);
-            Some(Template::draw(harvest, campaign.language.into(), campaign.variation, &mut rng))
+            let Some(harvest) = campaign.harvest.template() else { return Vec::new() };
+            let seed = template_seed(scenario.seed, Work::Campaign(number));
+            let own = campaign.language;
+            let other = if own == Language::Chinese { Language::English } else { Language::Chinese };
+            let wording = |wording: u32| {
+                let mut rng = if wording == 0 { stream(seed, &[]) } else { stream(seed, &[wording.into()]) };
+                let language = if wording.is_multiple_of(2) { own } else { other };
+                Template::draw(harvest, language.into(), campaign.variation, &mut rng)
+            };
+            (0..campaign.wordings).map(wording).collect()
         };
         let templates = (0..).zip(&scenario.campaigns).map(template).collect();
         Scripts { scenario, corpora, templates }
@@ -84,8 +92,14 @@ impl<'a> Scripts<'a> {
     }
 
     fn campaign(&self, number: u32, item: u64, rng: &mut impl Rng) -> Script {
-        match (self.templates.get(number as usize), self.scenario.campaigns.get(number as usize)) {
-            (Some(Some(template)), _) => template.request(item, rng),
+        let wordings = self.templates.get(number as usize).map_or([].as_slice(), Vec::as_slice);
+        let template = match wordings {
+            [] => None,
+            [only] => Some(only),
+            several => pick(rng, several),
+        };
+        match (template, self.scenario.campaigns.get(number as usize)) {
+            (Some(template), _) => template.request(item, rng),
             // Without a template every item is a prompt as somebody else would write it.
             (_, Some(campaign)) => {
                 let mut own = stream(template_seed(self.scenario.seed, Work::Campaign(number)), &[item]);

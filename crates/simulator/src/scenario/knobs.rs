@@ -117,6 +117,11 @@ const KNOBS: &[Knob] = &[
     ),
     ("accounts", "accounts of each campaign", Turn::Campaign(|c, v| put(&mut c.accounts, v))),
     ("requests", "campaign requests per account", Turn::Campaign(|c, v| put(&mut c.requests, v))),
+    (
+        "wordings",
+        "wordings of the template, every other one in another language",
+        Turn::Campaign(|c, v| put(&mut c.wordings, v)),
+    ),
     ("variation", "share of template words that change, 0 to 1", Turn::Campaign(|c, v| put(&mut c.variation, v))),
     ("cover", "share of unrelated requests, 0 to 0.99", Turn::Campaign(|c, v| put(&mut c.cover, v))),
     (
@@ -167,6 +172,7 @@ mod tests {
             ("accounts", "9"),
             ("requests", "3"),
             ("variation", "0.4"),
+            ("wordings", "12"),
             ("cover", "0.9"),
             ("balance", "zipf:1.5"),
             ("schedule", "bursts:4x10"),
@@ -189,7 +195,7 @@ mod tests {
             assert_eq!(scenario.check(), Ok(()), "{knob}");
             assert!(matches!(scenario.set(knob, "nonsense"), Err(BadKnob::Value { .. })), "{knob}");
         }
-        assert_eq!(Scenario::knobs().count(), 21);
+        assert_eq!(Scenario::knobs().count(), 22);
     }
 
     #[test]

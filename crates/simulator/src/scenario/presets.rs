@@ -92,6 +92,7 @@ impl Campaign {
             accounts: 400,
             requests: 40.0,
             variation: 0.05,
+            wordings: 1,
             cover: 0.0,
             balance: Balance::RoundRobin,
             schedule: Schedule::Continuous,

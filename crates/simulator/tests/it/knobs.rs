@@ -79,6 +79,23 @@ fn work_is_shared_out_without_overlap_but_for_the_knob() {
 }
 
 #[test]
+fn a_template_comes_in_as_many_wordings_as_asked() {
+    let beginnings = |wordings| {
+        let world = alone(Campaign { wordings, variation: 0.0, ..base() });
+        let beginning = |e: &serde_json::Value| {
+            let asked = e.pointer("/request/system").or(e.pointer("/request/messages/0/content")).unwrap();
+            asked.as_str().unwrap().chars().take(12).collect::<String>()
+        };
+        world.exchanges.iter().map(beginning).collect::<BTreeSet<_>>()
+    };
+    let (one, many) = (beginnings(1), beginnings(12));
+    assert_eq!(one.len(), 1, "{one:?}");
+    assert!(many.len() > 4, "{many:?}");
+    let chinese = |text: &&String| text.chars().any(|c| ('\u{4e00}'..='\u{9fff}').contains(&c));
+    assert!((1..many.len()).contains(&many.iter().filter(chinese).count()), "{many:?}");
+}
+
+#[test]
 fn sharing_and_stack_set_what_accounts_have_in_common() {
     let distinct = |campaign: Campaign, pointer: &str, facts: bool| {
         let world = alone(campaign);
