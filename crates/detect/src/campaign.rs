@@ -136,7 +136,11 @@ fn bundles(engine: &Engine) -> Vec<Bundle<'_>> {
     }
     let mut bundles: Vec<Bundle<'_>> = drafts.into_iter().map(|draft| join(engine, draft)).collect();
     let telling = |bundle: &Bundle<'_>| bundle.families.first().map_or(0.0, |tested| telling(engine, *tested));
-    bundles.sort_by(|a, b| telling(b).total_cmp(&telling(a)));
+    // Who sends a text is known better than who shares a card with whom.
+    let by_text = |bundle: &Bundle<'_>| {
+        bundle.families.first().is_some_and(|tested| tested.family.discovery != Discovery::Infrastructure)
+    };
+    bundles.sort_by(|a, b| by_text(b).cmp(&by_text(a)).then(telling(b).total_cmp(&telling(a))));
     // What is left of a phrase without the campaign that uses it must speak for itself.
     let mut explained: BTreeSet<AccountNo> = BTreeSet::new();
     bundles.retain(|bundle| {
