@@ -7,19 +7,19 @@ use exchange::{AccountFact, Exchange, Format, Notes, ReadReport, Source, parse_a
 /// A text that claims to be of `format`: whatever is read survives being written and read as a native record.
 pub fn reader(format: Format, text: &str) {
     let mut notes = Notes::default();
-    let _ = exchange::read(Some(format), text, "fuzz", 1, &mut notes, &mut |exchange| survives(&exchange));
+    let _ = exchange::read(Some(format), text.as_bytes(), "fuzz", 1, &mut notes, &mut |exchange| survives(&exchange));
     if let Some(format) = Format::recognise(text) {
-        let _ = exchange::read(Some(format), text, "fuzz", 1, &mut notes, &mut |exchange| survives(&exchange));
+        let _ = exchange::read(Some(format), text.as_bytes(), "fuzz", 1, &mut notes, &mut |exchange| survives(&exchange));
     }
 }
 
 /// A text that claims to be an account fact: what is read survives being written and read.
 pub fn account(text: &str) {
     let mut notes = Notes::default();
-    let Ok(fact) = exchange::read_account(text, &mut notes) else { return };
+    let Ok(fact) = exchange::read_account(text.as_bytes(), &mut notes) else { return };
     let written = fact.to_json();
     let mut dropped = Notes::default();
-    let again = exchange::read_account(&written, &mut dropped).map(|fact: AccountFact<'_>| fact.to_json());
+    let again = exchange::read_account(written.as_bytes(), &mut dropped).map(|fact: AccountFact<'_>| fact.to_json());
     assert_eq!(again.as_ref(), Ok(&written));
     assert!(dropped.warnings.is_empty(), "{written} is written with {:?}", dropped.warnings);
 }
@@ -62,7 +62,7 @@ fn survives(exchange: &Exchange<'_>) {
     let written = exchange.to_json();
     let mut again = Vec::new();
     let mut dropped = Notes::default();
-    let read = exchange::read(Some(Format::Native), &written, "fuzz", 1, &mut dropped, &mut |exchange| {
+    let read = exchange::read(Some(Format::Native), written.as_bytes(), "fuzz", 1, &mut dropped, &mut |exchange| {
         again.push(exchange.to_json());
     });
     assert_eq!(read, Ok(Format::Native), "{written}");

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use serde::Serialize;
 
 use crate::bad::{BadRecord, Notes};
-use crate::format::{parse_object, required_account, required_time};
+use crate::format::{each_object, required_account, required_time};
 use crate::json::Fields;
 use crate::{AccountId, Assurance, OrgId, Time};
 
@@ -57,8 +57,17 @@ pub struct AccountFact<'a> {
 /// # Errors
 ///
 /// Says why the text is not an account fact.
-pub fn read_account<'a>(text: &'a str, notes: &mut Notes) -> Result<AccountFact<'a>, BadRecord> {
-    let mut fact = Fields::new("", parse_object(text)?);
+pub fn read_account<'a>(text: &'a [u8], notes: &mut Notes) -> Result<AccountFact<'a>, BadRecord> {
+    let mut read = Err(BadRecord::UnknownFormat);
+    each_object(text, notes, &mut |object, notes| {
+        if read.is_err() {
+            read = fact(Fields::new("", object), notes);
+        }
+    })?;
+    read
+}
+
+fn fact<'a>(mut fact: Fields<'a>, notes: &mut Notes) -> Result<AccountFact<'a>, BadRecord> {
     Ok(AccountFact {
         time: required_time(&mut fact, &["time"])?,
         account: required_account(&mut fact, &["account"])?.into(),

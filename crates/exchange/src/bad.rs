@@ -52,6 +52,12 @@ pub enum BadRecord {
         /// The record's time.
         time: Time,
     },
+    /// The record lies more than [`limits::PAST_SECONDS_MAX`] before the reader's reference time.
+    #[error("`time` is `{time}`, more than {} years back, as of a clock that was never set", limits::PAST_SECONDS_MAX / (365 * 24 * 3600))]
+    Past {
+        /// The record's time.
+        time: Time,
+    },
     /// Nothing in the object says which format it is.
     #[error("in no known format, expected `time`, `account` and `request`, or a log of a known kind")]
     UnknownFormat,
@@ -75,6 +81,91 @@ impl fmt::Display for Warning {
     }
 }
 
+/// What was wrong with a record that was read all the same.
+///
+/// Most of it lies in the hand of whoever sends a prompt, so it costs no record, is counted, and is told by account.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Damage {
+    /// Half of a surrogate pair, replaced by U+FFFD.
+    Surrogate,
+    /// A control character that JSON does not allow in a string, kept.
+    Control,
+    /// An escape that JSON does not have, replaced by U+FFFD.
+    Escape,
+    /// Bytes that are not UTF-8, replaced by U+FFFD.
+    Utf8,
+    /// A number that JSON cannot hold (`NaN`, `Infinity`, `1e999`), taken for missing.
+    Number,
+    /// Values deeper than [`limits::NESTING_MAX`], taken for missing.
+    Nesting,
+    /// More than [`limits::JSON_VALUES_MAX`] values; those beyond are missing.
+    Values,
+    /// Longer than [`limits::RECORD_BYTES_MAX`]; long strings in it are cut.
+    Overlong,
+    /// The text ends before its JSON does.
+    Cut,
+    /// The same key twice in one object; the last counts.
+    DuplicateKey,
+    /// Anything else that is not JSON, stepped over.
+    Syntax,
+}
+
+impl Damage {
+    const ALL: [Damage; 11] = [
+        Damage::Surrogate,
+        Damage::Control,
+        Damage::Escape,
+        Damage::Utf8,
+        Damage::Number,
+        Damage::Nesting,
+        Damage::Values,
+        Damage::Overlong,
+        Damage::Cut,
+        Damage::DuplicateKey,
+        Damage::Syntax,
+    ];
+}
+
+impl fmt::Display for Damage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Damage::Surrogate => "half a surrogate pair",
+            Damage::Control => "a control character in a string",
+            Damage::Escape => "an unknown escape",
+            Damage::Utf8 => "bytes that are not UTF-8",
+            Damage::Number => "a number that JSON cannot hold",
+            Damage::Nesting => "nested too deeply",
+            Damage::Values => "too many values",
+            Damage::Overlong => "too long, texts cut",
+            Damage::Cut => "cut off before its end",
+            Damage::DuplicateKey => "the same key twice",
+            Damage::Syntax => "not JSON in places",
+        })
+    }
+}
+
+/// A set of [`Damage`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Damages(u16);
+
+impl Damages {
+    pub(crate) fn insert(&mut self, damage: Damage) {
+        self.0 |= 1 << damage as u16;
+    }
+
+    pub(crate) fn extend(&mut self, other: Damages) {
+        self.0 |= other.0;
+    }
+
+    pub(crate) fn is_empty(self) -> bool {
+        self.0 == 0
+    }
+
+    pub(crate) fn iter(self) -> impl Iterator<Item = Damage> {
+        Damage::ALL.into_iter().filter(move |damage| self.0 & (1 << *damage as u16) != 0)
+    }
+}
+
 /// What is worth telling about records that were read all the same.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Notes {
@@ -82,6 +173,8 @@ pub struct Notes {
     pub warnings: std::collections::BTreeMap<Warning, u64>,
     /// OTLP spans that are no model calls.
     pub skipped_spans: u64,
+    /// What was wrong with the record that is being read.
+    pub(crate) damage: Damages,
 }
 
 impl Notes {

@@ -1,7 +1,7 @@
 //! The formats records arrive in, told apart by what a record contains and never by a file's name.
 //!
-//! [`read`] turns one JSON text into its exchanges. It parses the text once; recognition looks at a dozen keys, so every
-//! record is recognised on its own and one file may mix formats.
+//! [`read`] turns one text into its exchanges. It parses the text once, and once more where it is damaged; recognition looks
+//! at a dozen keys, so every record is recognised on its own and one file may mix formats.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -9,8 +9,9 @@ use std::str::FromStr;
 
 use xxhash_rust::xxh3::{Xxh3, xxh3_64};
 
-use crate::bad::{BadRecord, Notes};
+use crate::bad::{BadRecord, Damage, Notes};
 use crate::json::{Fields, Json, Object};
+use crate::mend::mend;
 use crate::{Exchange, ExchangeId, Time, anthropic, bedrock, envelope, limits, litellm, native, openai, otlp};
 
 /// A format of records.
@@ -86,13 +87,13 @@ pub struct Position<'p> {
     pub source: &'p str,
     /// The line the record begins on, counted from 1.
     pub line: u64,
-    text: &'p str,
+    text: &'p [u8],
 }
 
 impl<'p> Position<'p> {
     /// The position of `text`.
     #[must_use]
-    pub fn new(source: &'p str, line: u64, text: &'p str) -> Self {
+    pub fn new(source: &'p str, line: u64, text: &'p [u8]) -> Self {
         Position { source, line, text }
     }
 
@@ -103,49 +104,119 @@ impl<'p> Position<'p> {
         hash.update(&[0]);
         hash.update(&self.line.to_le_bytes());
         hash.update(&ordinal.to_le_bytes());
-        hash.update(self.text.as_bytes());
+        hash.update(self.text);
         ExchangeId::from(format!("ex_{:032x}", hash.digest128()))
     }
 }
 
-/// Reads one JSON text and hands its exchanges to `sink`. Without a `format` it is recognised; the one used is returned.
+/// Reads one text and hands its exchanges to `sink`. Without a `format` it is recognised; the one used is returned.
+///
+/// A text is one JSON object, or several joined, also behind something that is none (as container runtimes write a time
+/// before each line). What is damaged is mended as far as it goes.
 ///
 /// # Errors
 ///
-/// Says why the text is not a record. An OTLP text may hold good exchanges beside a bad one: the good ones have reached
-/// `sink` by then.
+/// Says why the text is not a record. A text may hold good exchanges beside a bad one: the good ones have reached `sink`
+/// by then.
 pub fn read<'a>(
     format: Option<Format>,
-    text: &'a str,
+    text: &'a [u8],
     source: &str,
     line: u64,
     notes: &mut Notes,
     sink: &mut dyn FnMut(Exchange<'a>),
 ) -> Result<Format, BadRecord> {
-    let object = parse_object(text)?;
-    let format = format.or_else(|| recognise(&object)).ok_or(BadRecord::UnknownFormat)?;
     let position = Position::new(source, line, text);
+    let mut used = Err(BadRecord::UnknownFormat);
+    each_object(text, notes, &mut |object, notes| {
+        let outcome = read_object(format, object, &position, notes, sink);
+        // Of several objects in one text, the first that is bad says so.
+        used = match (std::mem::replace(&mut used, Ok(Format::Native)), outcome) {
+            (Err(BadRecord::UnknownFormat) | Ok(_), outcome) => outcome,
+            (bad, _) => bad,
+        };
+    })
+    .and_then(|refusal| match (used, refusal) {
+        // Damaged, and what is left of it is nothing known: why it is no JSON tells more.
+        (Err(BadRecord::UnknownFormat), Some(refusal)) => Err(refusal),
+        (used, _) => used,
+    })
+}
+
+fn read_object<'a>(
+    format: Option<Format>,
+    object: Object<'a>,
+    position: &Position<'_>,
+    notes: &mut Notes,
+    sink: &mut dyn FnMut(Exchange<'a>),
+) -> Result<Format, BadRecord> {
+    let format = format.or_else(|| recognise(&object)).ok_or(BadRecord::UnknownFormat)?;
     let record = Fields::new("", object);
     match format {
-        Format::Native => native::read(record, &position, notes).map(sink)?,
-        Format::OpenAi => openai::read(record, &position, notes).map(sink)?,
-        Format::Anthropic => anthropic::read(record, &position, notes).map(sink)?,
-        Format::LiteLlm => litellm::read(record, &position, notes).map(sink)?,
-        Format::Bedrock => bedrock::read(record, &position, notes).map(sink)?,
-        Format::Otlp => otlp::read(record, &position, notes, sink)?,
+        Format::Native => native::read(record, position, notes).map(sink)?,
+        Format::OpenAi => openai::read(record, position, notes).map(sink)?,
+        Format::Anthropic => anthropic::read(record, position, notes).map(sink)?,
+        Format::LiteLlm => litellm::read(record, position, notes).map(sink)?,
+        Format::Bedrock => bedrock::read(record, position, notes).map(sink)?,
+        Format::Otlp => otlp::read(record, position, notes, sink)?,
     }
     Ok(format)
 }
 
-/// The object a text holds.
-pub(crate) fn parse_object(text: &str) -> Result<Object<'_>, BadRecord> {
+/// Hands every object of a text to `sink`, mended where it is damaged; what was wrong is in `notes` by then. Returns what
+/// the strict parser said of a text that had to be mended.
+pub(crate) fn each_object<'a>(
+    text: &'a [u8],
+    notes: &mut Notes,
+    sink: &mut dyn FnMut(Object<'a>, &mut Notes),
+) -> Result<Option<BadRecord>, BadRecord> {
     if text.len() > limits::RECORD_BYTES_MAX {
         return Err(BadRecord::TooLong);
     }
-    match Json::parse(text)? {
-        Json::Object(object) => Ok(object),
-        other => Err(BadRecord::Wrong { field: "record", found: other.describe(), expected: "an object" }),
+    let start = text.iter().position(|byte| *byte == b'{').filter(|start| *start > 0 && !is_json(text));
+    let strict = match std::str::from_utf8(text.get(start.unwrap_or(0)..).unwrap_or_default()) {
+        Ok(text) => Json::parse_noting(text),
+        Err(error) => Err(BadRecord::NotUtf8 { column: error.valid_up_to() + 1 }),
+    };
+    let refusal = match strict {
+        Ok((Json::Object(object), repeats)) => {
+            if repeats {
+                notes.damage.insert(Damage::DuplicateKey);
+            }
+            sink(object, notes);
+            return Ok(None);
+        }
+        Ok((other, _)) => {
+            return Err(BadRecord::Wrong { field: "record", found: other.describe(), expected: "an object" });
+        }
+        Err(refusal) => refusal,
+    };
+    // What holds nothing but the beginning of an object is no record that was damaged.
+    let (mut at, mut found) = (0, false);
+    let blank = |text: &[u8]| text.iter().all(|byte| byte.is_ascii_whitespace() || *byte == b',');
+    while let Some(begin) = text.get(at..).and_then(|rest| rest.iter().position(|byte| *byte == b'{')) {
+        if found && !blank(text.get(at..at + begin).unwrap_or_default()) {
+            notes.damage.insert(Damage::Syntax);
+        }
+        let mended = mend(text.get(at + begin..).unwrap_or_default());
+        at += begin + mended.end.max(1);
+        if let Json::Object(object) = mended.json
+            && object.keys().next().is_some()
+        {
+            notes.damage.extend(mended.damage);
+            found = true;
+            sink(object, notes);
+        }
     }
+    if found && !blank(text.get(at..).unwrap_or_default()) {
+        notes.damage.insert(Damage::Syntax);
+    }
+    if found { Ok(Some(refusal)) } else { Err(refusal) }
+}
+
+/// Whether a text begins as JSON does, and so has nothing before its object.
+fn is_json(text: &[u8]) -> bool {
+    matches!(text.first(), Some(b'{' | b'[' | b'"'))
 }
 
 /// Tells formats apart by keys that no other format has; bodies logged as they were sent come before native records,

@@ -41,12 +41,18 @@ pub(crate) struct Fields<'a> {
 impl<'a> Json<'a> {
     /// Parses a whole text.
     pub(crate) fn parse(text: &'a str) -> Result<Self, BadRecord> {
-        let left = Cell::new(limits::JSON_VALUES_MAX);
+        Json::parse_noting(text).map(|(json, _)| json)
+    }
+
+    /// As [`Json::parse`], and whether an object in it has a key twice.
+    pub(crate) fn parse_noting(text: &'a str) -> Result<(Self, bool), BadRecord> {
+        let (left, repeats) = (Cell::new(limits::JSON_VALUES_MAX), Cell::new(false));
         let mut parser = serde_json::Deserializer::from_str(text);
-        Node { left: &left }
+        let json = Node { left: &left, repeats: &repeats }
             .deserialize(&mut parser)
             .and_then(|json| parser.end().map(|()| json))
-            .map_err(|error| if error.is_data() { BadRecord::TooManyValues } else { not_json(&error) })
+            .map_err(|error| if error.is_data() { BadRecord::TooManyValues } else { not_json(&error) })?;
+        Ok((json, repeats.get()))
     }
 
     /// Parses a text that does not live as long as the record.
@@ -183,6 +189,16 @@ impl<'a> Object<'a> {
 
     pub(crate) fn keys(&self) -> impl Iterator<Item = &str> {
         self.0.iter().map(|(key, _)| key.as_ref())
+    }
+
+    /// Whether a key stands in it twice.
+    pub(crate) fn repeats_a_key(&self) -> bool {
+        if self.0.len() > KEYS_COMPARED_MAX {
+            let mut keys: Vec<&str> = self.keys().collect();
+            keys.sort_unstable();
+            return keys.windows(2).any(|pair| matches!(pair, [one, other] if one == other));
+        }
+        self.0.iter().enumerate().any(|(at, (key, _))| self.0.iter().skip(at + 1).any(|(other, _)| other == key))
     }
 
     pub(crate) fn take(&mut self, key: &str) -> Option<Json<'a>> {
@@ -342,6 +358,8 @@ const UNREAD: [&str; 3] = ["logprobs", "embedding", "b64_json"];
 #[derive(Clone, Copy)]
 struct Node<'b> {
     left: &'b Cell<usize>,
+    /// Whether an object has a key twice.
+    repeats: &'b Cell<bool>,
 }
 
 impl<'de> DeserializeSeed<'de> for Node<'_> {
@@ -407,11 +425,18 @@ impl<'de> Visitor<'de> for Node<'_> {
             };
             entries.push((key, value));
         }
-        Ok(Json::Object(Object(entries)))
+        let object = Object(entries);
+        if object.repeats_a_key() {
+            self.repeats.set(true);
+        }
+        Ok(Json::Object(object))
     }
 }
 
 const OBJECT_ENTRIES_USUAL: usize = 8;
+
+/// Keys of an object that are compared each with each; more are sorted.
+const KEYS_COMPARED_MAX: usize = 24;
 
 /// As [`Node`], but steps over lists and objects.
 struct Scalar<'b> {

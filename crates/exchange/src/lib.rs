@@ -15,6 +15,7 @@ mod envelope;
 mod format;
 mod json;
 pub mod limits;
+mod mend;
 pub mod record;
 mod report;
 mod source;
@@ -29,13 +30,13 @@ pub mod openai;
 pub mod otlp;
 
 pub use account::{AccountFact, read_account};
-pub use bad::{BadRecord, Notes, Warning};
+pub use bad::{BadRecord, Damage, Notes, Warning};
 pub use format::{Format, Position, UnknownFormat, read};
 pub use record::{
     AccountId, Assurance, Client, Content, EndUserId, Exchange, ExchangeId, Fingerprint, KeyId, Message, Network,
     Operation, OrgId, Params, Part, Request, Response, Role, SessionId, Tool, Usage,
 };
-pub use report::{BadLine, ReadReport, first_time, parse_accounts, parse_chunk};
+pub use report::{BadLine, ReadReport, Tally, first_time, parse_accounts, parse_chunk};
 pub use source::{Chunk, Progress, Source, SourceError};
 pub use time::Time;
 pub use write::{write_account, write_native};

@@ -1,6 +1,7 @@
 //! Every limit of this crate, in one table. Each is tested at the limit and one past it.
 
-/// The longest record, in bytes of text before any parsing. Longer lines are reported and skipped.
+/// The longest record, in bytes of text before any parsing. Of a longer one, strings are cut at
+/// [`LONG_STRING_BYTES_MAX`], and it counts as damaged.
 pub const RECORD_BYTES_MAX: usize = 16 * 1024 * 1024;
 
 /// How far a record's time may lie ahead of the reader's reference time, in seconds, before it is refused.
@@ -14,6 +15,22 @@ pub const BAD_LINES_KEPT_MAX: usize = 1000;
 
 /// The most JSON values in one record; it bounds the memory that a record takes beyond its text.
 pub const JSON_VALUES_MAX: usize = 1_000_000;
+
+/// How deep values may be nested in a damaged record; deeper ones are missing. Sound records may go to 127.
+pub const NESTING_MAX: usize = 100;
+
+/// What is kept of a string in a record that is too long, in bytes.
+pub const LONG_STRING_BYTES_MAX: usize = 256 * 1024;
+
+/// How often a source may be compressed within itself, such as gzip in gzip.
+pub const UNPACK_DEPTH_MAX: usize = 3;
+
+/// How far a record's time may lie in the past of the reader's reference time, in seconds, before it is refused as a clock
+/// that was never set: twenty years. No model API is as old.
+pub const PAST_SECONDS_MAX: i64 = 20 * 365 * 24 * 60 * 60;
+
+/// Accounts with damaged records that are counted one by one.
+pub const DAMAGED_ACCOUNTS_MAX: usize = 1000;
 
 /// The longest id, in bytes. A longer one counts as wrong.
 pub const ID_BYTES_MAX: usize = 2048;

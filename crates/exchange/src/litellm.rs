@@ -26,8 +26,8 @@ use crate::format::{Position, required_time, secret_free};
 use crate::json::{Fields, Json, Object};
 use crate::{Client, Content, Exchange, Message, Operation, Request, Usage};
 
-/// What the proxy writes in place of a text it must not log.
-const REDACTED: &str = "redacted-by-litellm";
+/// What the proxy writes in place of a text that it must not log or does not have.
+const REDACTED: [&str; 2] = ["redacted-by-litellm", "default-message-value"];
 
 /// What the proxy writes for keys that belong to nobody in particular.
 const NOBODY: &str = "default_user_id";
@@ -74,8 +74,8 @@ pub(crate) fn read<'a>(
     let answer = payload.take("response").filter(|json| !is_redacted(json)).map(|json| Answer::read(json, notes));
     let answer = answer.unwrap_or_default();
     let mut response = answer.response;
-    response.content = response.content.filter(|text| text != REDACTED);
-    response.reasoning = response.reasoning.filter(|text| text != REDACTED);
+    response.content = response.content.filter(|text| !REDACTED.contains(&text.as_ref()));
+    response.reasoning = response.reasoning.filter(|text| !REDACTED.contains(&text.as_ref()));
     let usage = Usage {
         input_tokens: payload.whole(&["prompt_tokens"], notes).or(answer.usage.input_tokens),
         output_tokens: payload.whole(&["completion_tokens"], notes).or(answer.usage.output_tokens),
@@ -125,12 +125,14 @@ fn request<'a>(payload: &mut Fields<'a>, notes: &mut Notes) -> Request<'a> {
         let mut body = received.fields_if_unwrapped("body", "proxy_server_request.body").unwrap_or(received);
         request = body::request(&mut body, notes);
     }
-    request.messages.retain(|Message { content, .. }| !matches!(content, Content::Text(text) if text == REDACTED));
+    request
+        .messages
+        .retain(|Message { content, .. }| !matches!(content, Content::Text(text) if REDACTED.contains(&text.as_ref())));
     request
 }
 
 fn is_redacted(json: &Json<'_>) -> bool {
-    matches!(json, Json::Text(text) if text.is_empty() || text == REDACTED)
+    matches!(json, Json::Text(text) if text.is_empty() || REDACTED.contains(&text.as_ref()))
 }
 
 fn client<'a>(payload: &mut Fields<'a>, metadata: &mut Fields<'a>, notes: &mut Notes) -> Client<'a> {

@@ -21,7 +21,7 @@ use std::borrow::Cow;
 use crate::bad::{BadRecord, Notes};
 use crate::body::{self, Answer};
 use crate::format::{Position, required_account, required_time, secret_free};
-use crate::json::{Fields, Json};
+use crate::json::{Fields, Json, Object};
 use crate::limits::FINGERPRINT_BYTES_MAX;
 use crate::{Client, Exchange, Fingerprint, Network, Operation, Response};
 
@@ -34,10 +34,12 @@ pub(crate) fn read<'a>(
     let time = required_time(&mut record, &["time", "timestamp", "ts", "created_at"])?;
     let account = required_account(&mut record, &["account", "account_id"])?;
     let mut request = match record.take("request") {
+        Some(Json::Object(object)) => Fields::new("request", object),
+        // Only time and account are needed of a record that was damaged: else what stands in a prompt could hide it.
+        _ if !notes.damage.is_empty() => Fields::new("request", Object::default()),
         None => {
             return Err(BadRecord::Missing { field: "request", expected: "an object" });
         }
-        Some(Json::Object(object)) => Fields::new("request", object),
         Some(other) => {
             return Err(BadRecord::Wrong { field: "request", found: other.describe(), expected: "an object" });
         }

@@ -8,7 +8,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::account::read_account;
-use crate::bad::{BadRecord, Notes};
+use crate::bad::{BadRecord, Damage, Damages, Notes};
 use crate::format::{self, Format};
 use crate::source::{Chunk, SourceError};
 use crate::{AccountFact, Exchange, Time, limits};
@@ -26,8 +26,25 @@ pub struct ReadReport {
     pub kept: Vec<BadLine>,
     /// What was noted about records that were read.
     pub notes: Notes,
+    /// Records that were read although something was wrong with them.
+    pub damaged: u64,
+    /// The same by what was wrong, with the first place of each.
+    pub damage: BTreeMap<Damage, Tally>,
+    /// The same by account; at most [`limits::DAMAGED_ACCOUNTS_MAX`] accounts.
+    pub damaged_accounts: BTreeMap<String, u64>,
     /// Sources that ended before their end, as messages.
     pub broken_sources: Vec<String>,
+}
+
+/// How often something was met, and where first.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tally {
+    /// How often.
+    pub count: u64,
+    /// The name of the source where it was met first.
+    pub source: Arc<str>,
+    /// The line there, counted from 1.
+    pub line: u64,
 }
 
 /// A line that could not be read.
@@ -58,6 +75,13 @@ impl ReadReport {
         let room = limits::BAD_LINES_KEPT_MAX.saturating_sub(self.kept.len());
         self.kept.extend(later.kept.into_iter().take(room));
         self.notes.merge(later.notes);
+        self.damaged += later.damaged;
+        for (damage, tally) in later.damage {
+            self.damage.entry(damage).and_modify(|have| have.count += tally.count).or_insert(tally);
+        }
+        for (account, count) in later.damaged_accounts {
+            self.damaged_by(account, count);
+        }
         self.broken_sources.extend(later.broken_sources);
     }
 
@@ -74,6 +98,21 @@ impl ReadReport {
         if lines == 0 { 0.0 } else { self.bad_lines as f64 / lines as f64 }
     }
 
+    fn damaged_by(&mut self, account: String, count: u64) {
+        if self.damaged_accounts.len() < limits::DAMAGED_ACCOUNTS_MAX || self.damaged_accounts.contains_key(&account) {
+            *self.damaged_accounts.entry(account).or_default() += count;
+        }
+    }
+
+    /// Puts down what was wrong with a record that was read.
+    fn note_damage(&mut self, damage: Damages, source: &Arc<str>, line: u64) {
+        self.damaged += u64::from(!damage.is_empty());
+        for damage in damage.iter() {
+            let first = || Tally { count: 0, source: source.clone(), line };
+            self.damage.entry(damage).or_insert_with(first).count += 1;
+        }
+    }
+
     fn bad(&mut self, source: &Arc<str>, line: u64, reason: BadRecord) {
         self.bad_lines += 1;
         if self.kept.len() < limits::BAD_LINES_KEPT_MAX {
@@ -85,23 +124,25 @@ impl ReadReport {
 /// Reads the exchanges of a chunk, in order.
 ///
 /// Each record is recognised on its own unless `format` says what it is. With a `reference_time`, exchanges more than
-/// [`limits::FUTURE_SECONDS_MAX`] later are bad.
-pub fn parse_chunk<'c>(
-    chunk: &'c Chunk,
+/// [`limits::FUTURE_SECONDS_MAX`] later or [`limits::PAST_SECONDS_MAX`] earlier are bad.
+pub fn parse_chunk(
+    chunk: &Chunk,
     format: Option<Format>,
     reference_time: Option<Time>,
-    sink: &mut dyn FnMut(Exchange<'c>),
+    sink: &mut dyn FnMut(Exchange<'_>),
     report: &mut ReadReport,
 ) {
-    each_record(chunk, report, |text, line, report| {
+    each_record(chunk, report, &mut |text, line, report| {
         let mut read: u64 = 0;
-        let mut future = None;
-        let mut checked = |exchange: Exchange<'c>| match check_future(exchange.time, reference_time) {
+        let mut refused = None;
+        let mut accounts = Vec::new();
+        let mut checked = |exchange: Exchange<'_>| match check_time(exchange.time, reference_time) {
             Ok(()) => {
                 read += 1;
+                accounts.push(exchange.account.as_str().to_owned());
                 sink(exchange);
             }
-            Err(reason) => future = Some(reason),
+            Err(reason) => refused = Some(reason),
         };
         let outcome = format::read(format, text, &chunk.source, line, &mut report.notes, &mut checked);
         report.records += read;
@@ -113,21 +154,31 @@ pub fn parse_chunk<'c>(
         if let (Some(format), 1..) = (format, read) {
             *report.by_format.entry(format).or_default() += read;
         }
-        outcome.and(future.map_or(Ok(()), Err))
+        let damage = std::mem::take(&mut report.notes.damage);
+        if read > 0 && !damage.is_empty() {
+            report.note_damage(damage, &chunk.source, line);
+            accounts.into_iter().for_each(|account| report.damaged_by(account, 1));
+        }
+        outcome.and(refused.map_or(Ok(()), Err))
     });
 }
 
 /// Reads the account facts of a chunk, in order, as [`parse_chunk`] reads exchanges.
-pub fn parse_accounts<'c>(
-    chunk: &'c Chunk,
+pub fn parse_accounts(
+    chunk: &Chunk,
     reference_time: Option<Time>,
-    sink: &mut dyn FnMut(AccountFact<'c>),
+    sink: &mut dyn FnMut(AccountFact<'_>),
     report: &mut ReadReport,
 ) {
-    each_record(chunk, report, |text, _, report| {
+    each_record(chunk, report, &mut |text, line, report| {
         let fact = read_account(text, &mut report.notes)?;
-        check_future(fact.time, reference_time)?;
+        check_time(fact.time, reference_time)?;
         report.records += 1;
+        let damage = std::mem::take(&mut report.notes.damage);
+        if !damage.is_empty() {
+            report.note_damage(damage, &chunk.source, line);
+            report.damaged_by(fact.account.as_str().to_owned(), 1);
+        }
         sink(fact);
         Ok(())
     });
@@ -139,34 +190,33 @@ pub fn first_time(chunk: &Chunk, format: Option<Format>) -> Option<Time> {
     let mut notes = Notes::default();
     chunk.records().take(limits::FIRST_TIME_RECORDS_MAX).find_map(|(line, record)| {
         let mut time = None;
-        let text = std::str::from_utf8(record).ok()?;
-        format::read(format, text, &chunk.source, line, &mut notes, &mut |exchange| {
-            time = Some(exchange.time);
+        format::read(format, record, &chunk.source, line, &mut notes, &mut |exchange| {
+            time = time.or(Some(exchange.time));
         })
-        .ok()?;
+        .ok();
         time
     })
 }
 
+/// Reads the record that begins on a line.
+type ReadRecord<'f> = dyn FnMut(&[u8], u64, &mut ReadReport) -> Result<(), BadRecord> + 'f;
+
 /// Hands every record of `chunk` to `read` and puts down what went wrong, in the order of lines.
-fn each_record<'c>(
-    chunk: &'c Chunk,
-    report: &mut ReadReport,
-    mut read: impl FnMut(&'c str, u64, &mut ReadReport) -> Result<(), BadRecord>,
-) {
+fn each_record(chunk: &Chunk, report: &mut ReadReport, read: &mut ReadRecord<'_>) {
     let mut skipped = chunk.skipped().peekable();
     for (line, bytes) in chunk.records() {
         while let Some((at, reason)) = skipped.next_if(|(at, _)| *at < line) {
             report.bad(&chunk.source, at, reason.clone());
         }
-        let outcome = if bytes.len() > limits::RECORD_BYTES_MAX {
-            Err(BadRecord::TooLong)
-        } else {
-            std::str::from_utf8(bytes)
-                .map_err(|error| BadRecord::NotUtf8 { column: error.valid_up_to() + 1 })
-                .and_then(|text| read(text, line, report))
-        };
-        if let Err(reason) = outcome {
+        if bytes.len() > limits::RECORD_BYTES_MAX && !chunk.is_shortened(line) {
+            each_record(&chunk.cut_up(line, bytes), report, read);
+            continue;
+        }
+        report.notes.damage = Damages::default();
+        if chunk.is_shortened(line) {
+            report.notes.damage.insert(Damage::Overlong);
+        }
+        if let Err(reason) = read(bytes, line, report) {
             report.bad(&chunk.source, line, reason);
         }
     }
@@ -175,8 +225,15 @@ fn each_record<'c>(
     }
 }
 
-fn check_future(time: Time, reference_time: Option<Time>) -> Result<(), BadRecord> {
+fn check_time(time: Time, reference_time: Option<Time>) -> Result<(), BadRecord> {
     let Some(reference) = reference_time else { return Ok(()) };
     let latest = reference.nanos().saturating_add(limits::FUTURE_SECONDS_MAX * 1_000_000_000);
-    if time.nanos() > latest { Err(BadRecord::Future { time }) } else { Ok(()) }
+    let earliest = reference.nanos().saturating_sub(limits::PAST_SECONDS_MAX * 1_000_000_000);
+    if time.nanos() > latest {
+        Err(BadRecord::Future { time })
+    } else if time.nanos() < earliest {
+        Err(BadRecord::Past { time })
+    } else {
+        Ok(())
+    }
 }

@@ -77,13 +77,15 @@ impl Time {
 #[error("expected {}", Time::EXPECTED)]
 pub struct BadTime;
 
-/// RFC 3339 (a space for the `T` and a missing offset, which then means UTC, are taken too), or an epoch number.
+/// RFC 3339 and what is written instead of it: a space for the `T`; an offset without its colon, behind a space, or
+/// missing, which then means UTC; `UTC` or `GMT` for `Z`; a zone in brackets or behind the offset; the time of an access
+/// log (`15/Jun/2026:08:02:27 +0200`) and of HTTP (RFC 9110). Or an epoch number.
 impl FromStr for Time {
     type Err = BadTime;
 
     fn from_str(text: &str) -> Result<Self, BadTime> {
-        if let Ok(timestamp) = text.parse::<jiff::Timestamp>() {
-            return i64::try_from(timestamp.as_nanosecond()).map(Time).map_err(|_| BadTime);
+        if let Some(time) = timestamp(text) {
+            return Ok(time);
         }
         if let Ok(number) = text.parse::<i64>() {
             return Time::from_epoch_whole(number).ok_or(BadTime);
@@ -91,9 +93,45 @@ impl FromStr for Time {
         if let Ok(number) = text.parse::<f64>() {
             return Time::from_epoch_float(number).ok_or(BadTime);
         }
-        let utc = format!("{text}Z").parse::<jiff::Timestamp>().map_err(|_| BadTime)?;
-        i64::try_from(utc.as_nanosecond()).map(Time).map_err(|_| BadTime)
+        if let Ok(zoned) = jiff::fmt::rfc2822::parse(text.trim()) {
+            return from_jiff(zoned.timestamp()).ok_or(BadTime);
+        }
+        // A day and a clock, then perhaps an offset, then perhaps the name of a zone, which says nothing more.
+        let text = text.split(['[', '(']).next().unwrap_or_default().trim();
+        let text = access_log(text).unwrap_or_else(|| text.to_owned());
+        let mut words = text.split_ascii_whitespace();
+        let (first, second) = (words.next().unwrap_or_default(), words.next());
+        let (moment, offset) = match second {
+            Some(clock) if !first.contains('T') && clock.contains(':') && !clock.starts_with(['+', '-']) => {
+                (format!("{first}T{clock}"), words.next())
+            }
+            offset => (first.to_owned(), offset),
+        };
+        let offset = match offset {
+            None | Some("UTC" | "GMT" | "Z" | "utc") => "Z",
+            Some(offset) if offset.starts_with(['+', '-']) => offset,
+            Some(_) => return Err(BadTime),
+        };
+        timestamp(&moment).or_else(|| timestamp(&format!("{moment}{offset}"))).ok_or(BadTime)
     }
+}
+
+fn timestamp(text: &str) -> Option<Time> {
+    from_jiff(text.parse().ok()?)
+}
+
+fn from_jiff(timestamp: jiff::Timestamp) -> Option<Time> {
+    i64::try_from(timestamp.as_nanosecond()).map(Time).ok()
+}
+
+/// `15/Jun/2026:08:02:27 +0200` as a day, a clock and an offset.
+fn access_log(text: &str) -> Option<String> {
+    let (day, rest) = text.split_once('/')?;
+    let (month, rest) = rest.split_once('/')?;
+    let (year, clock) = rest.split_once(':')?;
+    let months = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+    let month = months.iter().position(|name| *name == month)? + 1;
+    Some(format!("{year}-{month:02}-{day:0>2} {clock}"))
 }
 
 impl fmt::Display for Time {
@@ -109,5 +147,50 @@ impl fmt::Display for Time {
 impl serde::Serialize for Time {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(self)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_form_in_use_is_read() {
+        for text in [
+            "2026-06-15T08:02:27.5Z",
+            "2026-06-15 08:02:27.5",
+            "2026-06-15T08:02:27.5",
+            "2026-06-15 08:02:27.5 UTC",
+            "2026-06-15 08:02:27.5 GMT",
+            "2026-06-15 08:02:27.500000+00:00",
+            "2026-06-15T10:02:27.5+0200",
+            "2026-06-15T10:02:27.5+02",
+            "2026-06-15 10:02:27.5 +0200",
+            "2026-06-15 10:02:27.5 +02:00",
+            "2026-06-15 10:02:27.5 +0200 CEST",
+            "2026-06-15T10:02:27.5+02:00[Europe/Berlin]",
+            "2026-06-15T08:02:27.5Z[UTC]",
+            "2026-06-15T08:02:27.5[UTC]",
+            " 2026-06-15 08:02:27.5 ",
+            "1781510547.5",
+            "1781510547500",
+            "1781510547500000",
+            "1781510547500000000",
+            "1781510547500.0",
+        ] {
+            assert_eq!(
+                text.parse::<Time>().map(|time| time.to_string()),
+                Ok("2026-06-15T08:02:27.5Z".into()),
+                "{text}"
+            );
+        }
+        for text in ["15/Jun/2026:10:02:27 +0200", "Mon, 15 Jun 2026 08:02:27 GMT", "Mon, 15 Jun 2026 10:02:27 +0200"] {
+            assert_eq!(text.parse::<Time>().map(|time| time.to_string()), Ok("2026-06-15T08:02:27Z".into()), "{text}");
+        }
+        for text in
+            ["", "soon", "2026-06-15", "0", "-5", "2026-13-01T00:00:00Z", "2026-06-15 08:02:27 Mars", "06/15/2026"]
+        {
+            assert_eq!(text.parse::<Time>(), Err(BadTime), "{text}");
+        }
     }
 }

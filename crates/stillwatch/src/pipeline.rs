@@ -7,7 +7,6 @@
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
-use std::io::Read;
 use std::path::Path;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -96,8 +95,7 @@ fn each(
     watch: &mut dyn FnMut(Step),
     sink: &mut dyn FnMut(Signals),
 ) -> Result<ReadReport, InputError> {
-    let sources: Vec<Source<Box<dyn Read + Send>>> =
-        inputs.exchanges.iter().map(|path| source(path)).collect::<Result<_, _>>()?;
+    let sources: Vec<Source<'static>> = inputs.exchanges.iter().map(|path| source(path)).collect::<Result<_, _>>()?;
     let progress: Vec<Progress> = sources.iter().map(Source::progress).collect();
     let mut exchanges = ReadReport::default();
     thread::scope(|scope| {
@@ -143,7 +141,7 @@ struct Parsed {
 
 /// Cuts chunks off the sources, the earliest first, and queues them for the parsers and, in the same order, for the engine.
 fn read(
-    mut sources: Vec<Source<Box<dyn Read + Send>>>,
+    mut sources: Vec<Source<'static>>,
     settings: &Settings,
     jobs: &SyncSender<Job>,
     ordered: &SyncSender<Receiver<Parsed>>,
@@ -212,7 +210,7 @@ fn learn_accounts(
     Ok(())
 }
 
-fn source(path: &Path) -> Result<Source<Box<dyn Read + Send>>, InputError> {
+fn source(path: &Path) -> Result<Source<'static>, InputError> {
     let name = if path.as_os_str() == "-" { "standard input".into() } else { path.display().to_string() };
     let input = inputs::open(path).map_err(|source| InputError::Unreadable { path: name.clone(), source })?;
     Ok(Source::new(name, input))

@@ -57,7 +57,9 @@ impl World {
     pub(crate) fn hunt(mut self) -> Findings {
         let mut engine = Engine::new(Config::default());
         for fact in self.accounts.values() {
-            engine.learn(&exchange::read_account(fact, &mut Notes::default()).expect("a fact as written here"));
+            engine.learn(
+                &exchange::read_account(fact.as_bytes(), &mut Notes::default()).expect("a fact as written here"),
+            );
         }
         self.asked.sort();
         for (seconds, account, text) in &self.asked {
@@ -65,7 +67,7 @@ impl World {
             let record = format!(
                 r#"{{"time":"{time}","account":"{account}","request":{{"messages":[{{"role":"user","content":"{text}"}}]}}}}"#
             );
-            exchange::read(None, &record, "world", 1, &mut Notes::default(), &mut |exchange| {
+            exchange::read(None, record.as_bytes(), "world", 1, &mut Notes::default(), &mut |exchange| {
                 engine.observe(&Signals::of(&exchange));
             })
             .expect("a record as written here");

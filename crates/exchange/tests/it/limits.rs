@@ -1,6 +1,6 @@
 //! Every limit, at the limit and one past it.
 
-use exchange::{BadRecord, Format, Notes, Source, Time, limits, read};
+use exchange::{Damage, Format, Notes, Source, Time, limits, read};
 
 use crate::{describe, read_all};
 
@@ -11,50 +11,110 @@ fn padded(bytes: usize) -> Vec<u8> {
     format!("{head}{pad}{tail}").into_bytes()
 }
 
+/// One byte past the limit a record is still read, and counts as damaged.
 #[test]
 fn record_bytes_max() {
     for newline in ["", "\n", "\r\n"] {
         let next = b"{\"time\":1,\"account\":\"b\",\"request\":{}}\n";
-        for (bytes, good, bad) in [(limits::RECORD_BYTES_MAX, 2, 0), (limits::RECORD_BYTES_MAX + 1, 1, 1)] {
+        for (bytes, damaged) in [(limits::RECORD_BYTES_MAX, 0), (limits::RECORD_BYTES_MAX + 1, 1)] {
             let mut text = padded(bytes);
             text.extend(newline.as_bytes());
-            let good = if newline.is_empty() { good - 1 } else { good };
             if !newline.is_empty() {
                 text.extend(next);
             }
+            let good = 2 - usize::from(newline.is_empty());
             let (exchanges, report) = read_all(&text, 1 << 20, None);
-            assert_eq!((exchanges.len(), report.bad_lines), (good, bad), "{newline:?} {}", describe(&report));
-            assert!(report.kept.iter().all(|bad| bad.reason == BadRecord::TooLong && bad.line == 1));
+            assert_eq!(
+                (exchanges.len(), report.bad_lines, report.damaged),
+                (good, 0, damaged),
+                "{newline:?} {}",
+                describe(&report)
+            );
+            assert!(report.damage.iter().all(|(damage, tally)| *damage == Damage::Overlong && tally.line == 1));
         }
     }
-    let text = String::from_utf8(padded(limits::RECORD_BYTES_MAX + 1)).unwrap();
+    let text = padded(limits::RECORD_BYTES_MAX + 1);
     let refused = read(Some(Format::Native), &text, "x", 1, &mut Notes::default(), &mut |_| ());
     assert_eq!(refused.unwrap_err().to_string(), "longer than 16777216 bytes");
 }
 
 #[test]
 fn record_bytes_max_spread_over_lines() {
-    for (bytes, good, bad) in [(limits::RECORD_BYTES_MAX, 1, 0), (limits::RECORD_BYTES_MAX + 1, 0, 1)] {
+    for (bytes, damaged) in [(limits::RECORD_BYTES_MAX, 0), (limits::RECORD_BYTES_MAX + 1, 1)] {
         let mut text = b"[\n".to_vec();
         text.extend(padded(bytes));
         text.extend(b"\n]\n");
         let (exchanges, report) = read_all(&text, 1 << 20, None);
-        assert_eq!((exchanges.len(), report.bad_lines), (good, bad), "{}", describe(&report));
-        assert!(report.kept.iter().all(|bad| bad.reason == BadRecord::TooLong && bad.line == 2));
+        assert_eq!((exchanges.len(), report.bad_lines, report.damaged), (1, 0, damaged), "{}", describe(&report));
+        assert!(report.damage.iter().all(|(damage, tally)| *damage == Damage::Overlong && tally.line == 2));
+    }
+}
+
+/// A prompt of any length leaves the record that says who sent it.
+#[test]
+fn long_string_bytes_max() {
+    let record = |prompt: &str| {
+        format!(r#"{{"time":1,"request":{{"messages":[{{"role":"user","content":"{prompt}"}}]}},"account":"a"}}"#)
+    };
+    for chunk_bytes in [1 << 20, 64 << 20] {
+        let text = record(&"p".repeat(2 * limits::RECORD_BYTES_MAX)) + "\n" + &record("next");
+        let (exchanges, report) = read_all(text.as_bytes(), chunk_bytes, None);
+        assert_eq!((exchanges.len(), report.bad_lines, report.damaged), (2, 0, 1), "{}", describe(&report));
+        let kept = exchanges[0].bytes().filter(|byte| *byte == b'p').count();
+        assert!((limits::LONG_STRING_BYTES_MAX..limits::LONG_STRING_BYTES_MAX + 9).contains(&kept), "{kept}");
     }
 }
 
 #[test]
 fn json_values_max() {
     let other_values = 5;
-    for (zeros, outcome) in [(0, true), (1, false)] {
+    for (zeros, damaged) in [(0, 0), (1, 1)] {
         let zeros = vec!["0"; limits::JSON_VALUES_MAX - other_values + zeros].join(",");
         let text = format!(r#"{{"time":1,"account":"a","request":{{}},"x":[{zeros}]}}"#);
-        let read = read(None, &text, "x", 1, &mut Notes::default(), &mut |_| ());
-        assert_eq!(read.is_ok(), outcome);
-        if let Err(reason) = read {
-            assert_eq!(reason.to_string(), "more than 1000000 JSON values in one record");
-        }
+        let (exchanges, report) = read_all(text.as_bytes(), 1 << 20, None);
+        assert_eq!((exchanges.len(), report.damaged), (1, damaged));
+        assert!(report.damage.keys().all(|damage| *damage == Damage::Values), "{}", describe(&report));
+    }
+}
+
+/// `serde_json` goes to 127 by itself; a record that is deeper is cut at this limit.
+#[test]
+fn nesting_max() {
+    for (depth, damaged) in [(limits::NESTING_MAX, 0), (126, 0), (127, 1), (10_000, 1)] {
+        let text =
+            format!(r#"{{"time":1,"account":"a","request":{{}},"x":{}{}}}"#, "[".repeat(depth), "]".repeat(depth));
+        let (exchanges, report) = read_all(text.as_bytes(), 1 << 20, None);
+        assert_eq!((exchanges.len(), report.damaged), (1, damaged), "{depth}: {}", describe(&report));
+    }
+}
+
+#[test]
+fn unpack_depth_max() {
+    let pack = |depth: usize| (0..depth).fold(padded(100), |bytes, _| zstd::encode_all(bytes.as_slice(), 1).unwrap());
+    for (depth, good) in [(limits::UNPACK_DEPTH_MAX, 1), (limits::UNPACK_DEPTH_MAX + 1, 0)] {
+        let (exchanges, report) = read_all(&pack(depth), 1 << 20, None);
+        assert_eq!((exchanges.len(), report.broken_sources.len()), (good, 1 - good), "{}", describe(&report));
+    }
+}
+
+#[test]
+fn damaged_accounts_max() {
+    for (count, kept) in [(limits::DAMAGED_ACCOUNTS_MAX, 0), (limits::DAMAGED_ACCOUNTS_MAX + 1, 1)] {
+        let text: String =
+            (0..count).map(|n| format!("{{\"time\":1,\"account\":\"a{n}\",\"request\":{{}},\"x\":NaN}}\n")).collect();
+        let (_, report) = read_all(text.as_bytes(), 1 << 20, None);
+        assert_eq!((report.damaged as usize, report.damaged_accounts.len()), (count, count - kept));
+    }
+}
+
+#[test]
+fn past_seconds_max() {
+    let reference = Time::from_seconds(1_780_000_000);
+    let limit = 1_780_000_000 - limits::PAST_SECONDS_MAX;
+    for (time, bad) in [(limit, 0), (limit - 1, 1)] {
+        let text = format!(r#"{{"time":{time},"account":"a","request":{{}}}}"#);
+        let (exchanges, report) = read_all(text.as_bytes(), 1 << 20, Some(reference));
+        assert_eq!((exchanges.len() as u64, report.bad_lines), (1 - bad, bad), "{}", describe(&report));
     }
 }
 
@@ -83,7 +143,7 @@ fn id_bytes_max_of_an_id_in_two_parts() {
         );
         let mut ids = Vec::new();
         let mut sink = |exchange: exchange::Exchange| ids.push(exchange.id.as_str().to_owned());
-        read(None, &text, "x", 1, &mut Notes::default(), &mut sink).unwrap();
+        read(None, text.as_bytes(), "x", 1, &mut Notes::default(), &mut sink).unwrap();
         assert_eq!(ids.len(), 1);
         assert_eq!(ids[0].starts_with('t'), kept, "{bytes}");
         assert!(ids[0].len() <= limits::ID_BYTES_MAX);
@@ -106,7 +166,7 @@ fn messages_max() {
                 .map(str::to_owned)
                 .collect();
         };
-        read(None, &text, "x", 1, &mut notes, &mut sink).unwrap();
+        read(None, text.as_bytes(), "x", 1, &mut notes, &mut sink).unwrap();
         assert_eq!((kept.len(), kept[0].as_str()), (limits::MESSAGES_MAX, first));
         assert_eq!(kept.last().unwrap(), &(count - 1).to_string());
         assert_eq!(notes.warnings.len(), warnings);
@@ -163,16 +223,6 @@ fn zstd_window_log_max() {
 }
 
 #[test]
-fn nesting_is_bounded() {
-    for (depth, good) in [(125, 1), (10_000, 0)] {
-        let text =
-            format!(r#"{{"time":1,"account":"a","request":{{}},"x":{}{}}}"#, "[".repeat(depth), "]".repeat(depth));
-        let (exchanges, report) = read_all(text.as_bytes(), 1 << 20, None);
-        assert_eq!(exchanges.len(), good, "{}", describe(&report));
-    }
-}
-
-#[test]
 fn first_time_records_max() {
     for (bad, found) in [(limits::FIRST_TIME_RECORDS_MAX - 1, true), (limits::FIRST_TIME_RECORDS_MAX, false)] {
         let text = "?\n".repeat(bad) + r#"{"time":1,"account":"a","request":{}}"#;
@@ -200,7 +250,7 @@ fn fingerprint_bytes_max() {
         );
         let mut read = None;
         let mut sink = |exchange: exchange::Exchange<'_>| read = Some(exchange.fingerprint.is_some());
-        exchange::read(None, &record, "test", 1, &mut exchange::Notes::default(), &mut sink).unwrap();
+        exchange::read(None, record.as_bytes(), "test", 1, &mut exchange::Notes::default(), &mut sink).unwrap();
         assert_eq!(read, Some(kept), "{digits}");
     }
 }

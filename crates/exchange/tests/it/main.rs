@@ -30,6 +30,8 @@ fn read_all(bytes: &[u8], chunk_bytes: usize, reference_time: Option<Time>) -> (
 fn describe(report: &ReadReport) -> String {
     let mut lines = vec![format!("records: {}, bad lines: {}", report.records, report.bad_lines)];
     lines.extend(report.by_format.iter().map(|(format, count)| format!("format: {format} × {count}")));
+    lines.extend((report.damaged > 0).then(|| format!("damaged: {}", report.damaged)));
+    lines.extend(report.damage.iter().map(|(damage, tally)| format!("damage: {damage} × {}", tally.count)));
     lines.extend(report.kept.iter().map(|bad| format!("bad: {bad}")));
     lines.extend(report.notes.warnings.iter().map(|(warning, count)| format!("warning: {warning} × {count}")));
     lines.extend((report.notes.skipped_spans > 0).then(|| format!("skipped spans: {}", report.notes.skipped_spans)));

@@ -165,7 +165,7 @@ proptest! {
         prop_assert_eq!(text.find('\n'), Some(text.len() - 1));
         let mut notes = Notes::default();
         let mut back = Vec::new();
-        let format = read(None, &text, "test", 1, &mut notes, &mut |exchange| back.push(exchange)).unwrap();
+        let format = read(None, text.as_bytes(), "test", 1, &mut notes, &mut |exchange| back.push(exchange)).unwrap();
         prop_assert_eq!(format, Format::Native);
         prop_assert_eq!(notes, Notes::default());
         prop_assert_eq!(back, [exchange]);
@@ -177,7 +177,7 @@ proptest! {
         write_account(&fact, &mut line).unwrap();
         let text = String::from_utf8(line).unwrap();
         let mut notes = Notes::default();
-        prop_assert_eq!(read_account(&text, &mut notes).unwrap(), fact);
+        prop_assert_eq!(read_account(text.as_bytes(), &mut notes).unwrap(), fact);
         prop_assert_eq!(notes, Notes::default());
     }
 
@@ -202,7 +202,7 @@ fn an_epoch_number_is_taken_by_its_size() {
         assert_eq!(text.parse::<Time>(), Ok(time), "{text}");
         let record = format!(r#"{{"time":{text},"account":"a","request":{{}}}}"#);
         let mut times = Vec::new();
-        read(None, &record, "test", 1, &mut Notes::default(), &mut |exchange| {
+        read(None, record.as_bytes(), "test", 1, &mut Notes::default(), &mut |exchange| {
             times.push(exchange.time);
         })
         .unwrap();
@@ -223,7 +223,7 @@ fn an_epoch_number_is_taken_by_its_size() {
 fn an_id_is_made_of_content_and_position() {
     let id = |source: &str, line, text: &str| {
         let mut ids = Vec::new();
-        read(None, text, source, line, &mut Notes::default(), &mut |exchange| {
+        read(None, text.as_bytes(), source, line, &mut Notes::default(), &mut |exchange| {
             ids.push(exchange.id.as_str().to_owned());
         })
         .unwrap();
@@ -258,9 +258,9 @@ proptest! {
             let value = if head.ends_with('[') { value.to_string() } else { format!("{key:?}:{value}") };
             let text = format!("{{{head}{value}{tail}}}");
             for format in [None, Some(format)] {
-                let _ = read(format, &text, "test", 1, &mut Notes::default(), &mut |_| ());
+                let _ = read(format, text.as_bytes(), "test", 1, &mut Notes::default(), &mut |_| ());
             }
-            let _ = read_account(&text, &mut Notes::default());
+            let _ = read_account(text.as_bytes(), &mut Notes::default());
         }
     }
 }

@@ -152,6 +152,21 @@ fn every_fuzz_target_is_run() {
     }
 }
 
+/// Continuous integration runs the commands that the README begins with, in their order, and git sees nothing of what they
+/// leave behind.
+#[test]
+fn continuous_integration_runs_what_the_readme_says() {
+    let commands = |text: &str| -> Vec<String> {
+        let lines = text.lines().map(|line| line.split('#').next().unwrap_or_default().trim().to_owned());
+        lines.filter(|line| line.starts_with("cargo ") || line.starts_with("./")).collect()
+    };
+    let readme = read(&root().join("README.md"));
+    let first_block = readme.split("```").nth(1).expect("a block of commands");
+    assert_eq!(commands(first_block), ["cargo run --release -p stillwatch -- demo", "./check"]);
+    assert_eq!(commands(&read(&root().join(".ci/run"))), commands(first_block));
+    assert!(read(&root().join(".gitignore")).lines().any(|line| line == "/stillwatch-demo/"));
+}
+
 #[test]
 fn nothing_names_a_place_on_one_machine() {
     for path in tracked().into_iter().filter(|path| path.extension().is_none_or(|ending| ending != "lock")) {
