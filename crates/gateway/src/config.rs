@@ -1,0 +1,410 @@
+//! The configuration file: TOML, read and checked whole before a port is bound.
+//!
+//! Promises that a mistake is told with its line and what was expected, and that nothing is silently left out: an
+//! unknown key is a mistake. Secrets are not in it; it names the files that hold them.
+
+use std::fs;
+use std::io;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use hyper::Uri;
+use hyper::header::HeaderName;
+use hyper::http::uri::Scheme;
+use policy::network::Network;
+use rustls::RootCertStore;
+use rustls::pki_types::ServerName;
+use serde::{Deserialize, Deserializer};
+
+use crate::tls::{self, BadCertificates};
+use crate::trust::Trust;
+use crate::upstream::{Credential, Health, Server, Tls};
+
+/// The whole file.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// Where callers are served.
+    #[serde(default = "default_listen")]
+    pub listen: SocketAddr,
+    /// Where callers reach it, as `scheme://host[:port]`: what proofs of possession have to be for.
+    #[serde(default)]
+    pub origins: Vec<String>,
+    /// Threads that serve; one a core when absent.
+    #[serde(default)]
+    pub workers: usize,
+    /// How long requests under way may take when it ends, in seconds.
+    #[serde(default = "default_drain")]
+    pub drain_seconds: u64,
+    /// TLS towards callers.
+    #[serde(default)]
+    pub tls: Option<TlsFiles>,
+    /// Whose word about a caller is taken.
+    #[serde(default)]
+    pub trust: TrustTable,
+    /// What is let through besides the calls that are understood.
+    #[serde(default)]
+    pub allow: Allow,
+    /// The model servers.
+    #[serde(default)]
+    pub upstream: Vec<Upstream>,
+}
+
+/// `[tls]`
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TlsFiles {
+    /// The chain that callers are shown, PEM.
+    pub certificate: PathBuf,
+    /// Its private key, PEM.
+    pub key: PathBuf,
+    /// The authorities by which certificates of clients are believed, PEM.
+    #[serde(default)]
+    pub client_authorities: Option<PathBuf>,
+    /// Whether a caller without a certificate is turned away.
+    #[serde(default)]
+    pub client_required: bool,
+}
+
+/// `[trust]`
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct TrustTable {
+    /// Load balancers, by their networks.
+    #[serde(deserialize_with = "parsed_list")]
+    pub peers: Vec<Network>,
+    /// The header with the caller's address.
+    #[serde(deserialize_with = "parsed")]
+    pub address: Option<HeaderName>,
+    /// The header with the caller's TLS fingerprint.
+    #[serde(deserialize_with = "parsed")]
+    pub ja4: Option<HeaderName>,
+    /// The header with the number of the caller's autonomous system.
+    #[serde(deserialize_with = "parsed")]
+    pub asn: Option<HeaderName>,
+    /// The header with the caller's country.
+    #[serde(deserialize_with = "parsed")]
+    pub country: Option<HeaderName>,
+}
+
+/// `[allow]`
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Allow {
+    /// Paths, exactly as they are asked for.
+    pub paths: Vec<String>,
+    /// Headers of requests that are passed on.
+    #[serde(deserialize_with = "parsed_list")]
+    pub headers: Vec<HeaderName>,
+}
+
+/// `[[upstream]]`
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Upstream {
+    /// A name for people; the host when absent.
+    #[serde(default)]
+    pub name: Option<String>,
+    /// Where it is, without `/v1`.
+    #[serde(deserialize_with = "parsed_one")]
+    pub url: Uri,
+    /// The models that it serves, by name or by a beginning that ends in `*`; empty for all.
+    #[serde(default)]
+    pub models: Vec<String>,
+    /// Its share among those that serve a model, 1 to 1000.
+    #[serde(default = "default_weight")]
+    pub weight: u32,
+    /// The file with the credential that it is shown.
+    #[serde(default)]
+    pub key_file: Option<PathBuf>,
+    /// The authorities by which its certificate is believed, PEM; the machine's own when absent.
+    #[serde(default)]
+    pub authorities: Option<PathBuf>,
+    /// How long a connection may take, in seconds.
+    #[serde(default = "default_connect")]
+    pub connect_seconds: u64,
+    /// How long the first byte of a reply may take, in seconds.
+    #[serde(default = "default_first_byte")]
+    pub first_byte_seconds: u64,
+    /// How long a pause within a reply may take, in seconds.
+    #[serde(default = "default_pause")]
+    pub pause_seconds: u64,
+}
+
+fn default_listen() -> SocketAddr {
+    SocketAddr::from(([127, 0, 0, 1], 8080))
+}
+
+fn default_drain() -> u64 {
+    30
+}
+
+fn default_weight() -> u32 {
+    1
+}
+
+fn default_connect() -> u64 {
+    5
+}
+
+fn default_first_byte() -> u64 {
+    600
+}
+
+fn default_pause() -> u64 {
+    300
+}
+
+/// Reads a value by its own rules.
+fn parsed_one<'de, D: Deserializer<'de>, T: std::str::FromStr<Err: std::fmt::Display>>(from: D) -> Result<T, D::Error> {
+    let text = String::deserialize(from)?;
+    text.parse().map_err(|error| serde::de::Error::custom(format!("`{}`: {error}", text.escape_default())))
+}
+
+fn parsed<'de, D: Deserializer<'de>, T: std::str::FromStr<Err: std::fmt::Display>>(
+    from: D,
+) -> Result<Option<T>, D::Error> {
+    parsed_one(from).map(Some)
+}
+
+fn parsed_list<'de, D: Deserializer<'de>, T: std::str::FromStr<Err: std::fmt::Display>>(
+    from: D,
+) -> Result<Vec<T>, D::Error> {
+    let texts = Vec::<String>::deserialize(from)?;
+    let one = |text: String| {
+        text.parse().map_err(|error| serde::de::Error::custom(format!("`{}`: {error}", text.escape_default())))
+    };
+    texts.into_iter().map(one).collect()
+}
+
+/// What is wrong with a configuration.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum BadConfig {
+    /// The file cannot be read.
+    #[error("{path}: cannot be read")]
+    Unreadable {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// The file is not what it should be.
+    #[error("{path}: {reason}")]
+    Wrong {
+        /// Which.
+        path: PathBuf,
+        /// Where and what.
+        reason: String,
+    },
+    /// A value cannot be used.
+    #[error("{path}: `{field}`: {reason}")]
+    Field {
+        /// Which file.
+        path: PathBuf,
+        /// Which value.
+        field: String,
+        /// What was expected.
+        reason: String,
+    },
+    /// A certificate cannot be used.
+    #[error(transparent)]
+    Certificates(#[from] BadCertificates),
+}
+
+impl Config {
+    /// Reads a file. Paths in it are relative to its folder.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be read or is not what it should be.
+    pub fn read(path: &Path) -> Result<Config, BadConfig> {
+        let unreadable = |source| BadConfig::Unreadable { path: path.to_owned(), source };
+        let text = fs::read_to_string(path).map_err(unreadable)?;
+        let mut config = Config::parse(path, &text)?;
+        let folder = path.parent().unwrap_or(Path::new(""));
+        let place = |path: &mut PathBuf| *path = folder.join(&*path);
+        if let Some(tls) = &mut config.tls {
+            place(&mut tls.certificate);
+            place(&mut tls.key);
+            tls.client_authorities.iter_mut().for_each(place);
+        }
+        for upstream in &mut config.upstream {
+            upstream.key_file.iter_mut().chain(&mut upstream.authorities).for_each(place);
+        }
+        Ok(config)
+    }
+
+    /// Reads the text of a file called `path`.
+    ///
+    /// # Errors
+    ///
+    /// When it is not what it should be.
+    pub fn parse(path: &Path, text: &str) -> Result<Config, BadConfig> {
+        let mut config: Config = toml::from_str(text).map_err(|error| BadConfig::Wrong {
+            path: path.to_owned(),
+            reason: error.to_string().trim_end().to_owned(),
+        })?;
+        let wrong = |field: String, reason: &str| {
+            Err(BadConfig::Field { path: path.to_owned(), field, reason: reason.to_owned() })
+        };
+        for origin in &mut config.origins {
+            match origin.split_once("://") {
+                Some((scheme, host)) if !host.is_empty() && !host.contains('/') => {
+                    *origin = policy::proof::origin(scheme, host);
+                }
+                _ => return wrong("origins".to_owned(), "expected `scheme://host[:port]` without a path"),
+            }
+        }
+        for (index, upstream) in config.upstream.iter().enumerate() {
+            let field = |name: &str| format!("upstream[{index}].{name}");
+            let scheme = upstream.url.scheme_str();
+            if !matches!(scheme, Some("http" | "https")) || upstream.url.authority().is_none() {
+                return wrong(field("url"), "expected http:// or https:// with a host");
+            }
+            if upstream.url.query().is_some() || upstream.url.path().ends_with("/v1") {
+                return wrong(
+                    field("url"),
+                    "expected no query and no `/v1` at the end; paths of the API are added to it",
+                );
+            }
+            if !(1..=1_000).contains(&upstream.weight) {
+                return wrong(field("weight"), "expected 1 to 1000");
+            }
+            if upstream.connect_seconds == 0 || upstream.first_byte_seconds == 0 || upstream.pause_seconds == 0 {
+                return wrong(field("…_seconds"), "expected at least 1");
+            }
+        }
+        if config.allow.paths.iter().any(|path| !path.starts_with('/')) {
+            return wrong("allow.paths".to_owned(), "expected paths that begin with `/`");
+        }
+        Ok(config)
+    }
+
+    /// Whose word about a caller is taken.
+    #[must_use]
+    pub fn trust(&self) -> Trust {
+        let table = self.trust.clone();
+        Trust { peers: table.peers, address: table.address, ja4: table.ja4, asn: table.asn, country: table.country }
+    }
+
+    /// The model servers.
+    ///
+    /// # Errors
+    ///
+    /// When a file that is named cannot be read or used.
+    pub fn servers(&self, path: &Path) -> Result<Vec<Server>, BadConfig> {
+        self.upstream.iter().enumerate().map(|(index, upstream)| upstream.server(path, index)).collect()
+    }
+}
+
+impl Upstream {
+    fn server(&self, path: &Path, index: usize) -> Result<Server, BadConfig> {
+        let wrong = |name: &str, reason: &str| BadConfig::Field {
+            path: path.to_owned(),
+            field: format!("upstream[{index}].{name}"),
+            reason: reason.to_owned(),
+        };
+        let authority = self.url.authority().cloned().ok_or_else(|| wrong("url", "expected a host"))?;
+        let scheme = self.url.scheme().cloned().unwrap_or(Scheme::HTTP);
+        let credential = match &self.key_file {
+            None => None,
+            Some(file) => Some(
+                Credential::new(&secret(file)?)
+                    .ok_or_else(|| wrong("key_file", "expected one line of printable text"))?,
+            ),
+        };
+        let tls = if scheme == Scheme::HTTPS {
+            let host = authority.host().trim_start_matches('[').trim_end_matches(']').to_owned();
+            let name = ServerName::try_from(host)
+                .map_err(|_| wrong("url", "expected a name or an address that TLS can check"))?;
+            Some(Tls { name, config: Arc::new(self.client()?) })
+        } else {
+            None
+        };
+        Ok(Server {
+            name: self.name.clone().unwrap_or_else(|| authority.to_string()),
+            scheme,
+            authority,
+            prefix: self.url.path().trim_end_matches('/').to_owned(),
+            models: self.models.clone(),
+            weight: self.weight,
+            credential,
+            connect_time_max: Duration::from_secs(self.connect_seconds),
+            first_byte_time_max: Duration::from_secs(self.first_byte_seconds),
+            pause_time_max: Duration::from_secs(self.pause_seconds),
+            tls,
+            health: Health::default(),
+        })
+    }
+
+    fn client(&self) -> Result<rustls::ClientConfig, BadConfig> {
+        let mut roots = RootCertStore::empty();
+        match &self.authorities {
+            Some(path) => roots.add_parsable_certificates(tls::certificates(path)?),
+            None => roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs),
+        };
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let builder = rustls::ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .map_err(|error| BadConfig::Wrong { path: PathBuf::new(), reason: error.to_string() })?;
+        Ok(builder.with_root_certificates(roots).with_no_client_auth())
+    }
+}
+
+/// The secret in a file, without the newline at its end.
+fn secret(path: &Path) -> Result<String, BadConfig> {
+    let unreadable = |source| BadConfig::Unreadable { path: path.to_owned(), source };
+    fs::read_to_string(path).map(|text| text.trim_end_matches(['\r', '\n']).to_owned()).map_err(unreadable)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(text: &str) -> Result<Config, BadConfig> {
+        Config::parse(Path::new("gateway.toml"), text)
+    }
+
+    #[test]
+    fn an_empty_file_is_a_configuration() {
+        let config = parse("").unwrap();
+        assert_eq!(config.listen.port(), 8080);
+        assert!(config.listen.ip().is_loopback());
+    }
+
+    #[test]
+    fn a_whole_one_is_read() {
+        let config = parse(
+            "listen = '0.0.0.0:443'\norigins = ['HTTPS://API.example:443']\n[trust]\npeers = ['10.0.0.0/8']\naddress = 'X-Forwarded-For'\n\
+             [allow]\npaths = ['/health']\n[[upstream]]\nurl = 'http://127.0.0.1:8000/base/'\nmodels = ['m*']\nweight = 3\n",
+        )
+        .unwrap();
+        assert_eq!(config.origins, ["https://api.example"]);
+        assert_eq!(config.trust.address, Some(HeaderName::from_static("x-forwarded-for")));
+        let servers = config.servers(Path::new("gateway.toml")).unwrap();
+        assert_eq!((servers[0].prefix.as_str(), servers[0].weight), ("/base", 3));
+    }
+
+    #[test]
+    fn mistakes_are_told_with_their_place() {
+        for (text, expected) in [
+            ("listem = '1.2.3.4:1'", "unknown field `listem`"),
+            ("\nlisten = 5", "line 2"),
+            ("listen = 'here'", "invalid socket address"),
+            ("origins = ['api.example']", "`origins`: expected"),
+            ("[trust]\npeers = ['10.0.0.0']", "`10.0.0.0`"),
+            ("[trust]\nja4 = 'a b'", "`a b`"),
+            ("[[upstream]]\nurl = 'ftp://x'", "`upstream[0].url`: expected http"),
+            ("[[upstream]]\nurl = 'http://x/v1'", "no `/v1`"),
+            ("[[upstream]]\nurl = 'http://x'\nweight = 0", "`upstream[0].weight`: expected 1 to 1000"),
+            ("[[upstream]]\nurl = 'http://x'\nkey = 'sk'", "unknown field `key`"),
+            ("[allow]\npaths = ['health']", "`allow.paths`"),
+        ] {
+            let error = parse(text).unwrap_err().to_string();
+            assert!(error.starts_with("gateway.toml: ") && error.contains(expected), "{text}: {error}");
+        }
+    }
+}

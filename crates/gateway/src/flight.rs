@@ -1,0 +1,171 @@
+//! An exchange under way, from its admission to its landing.
+//!
+//! Promises to land once, however it ends, and to hand over what went by; a copy of the reply is kept by reference, at
+//! most [`TEE_BYTES_MAX`] bytes of it.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use policy::Actions;
+use tokio::time::Instant;
+
+use crate::limits::TEE_BYTES_MAX;
+use crate::record::{Seen, Tap};
+use crate::worker::Stats;
+
+/// How a reply ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    /// At its end.
+    Whole,
+    /// The server broke off, or it could not be passed on.
+    Broken,
+    /// The caller left.
+    Left,
+}
+
+/// An exchange under way. Dropped, it lands as one whose caller left.
+#[derive(Debug)]
+pub struct Flight {
+    held: Actions,
+    seen: Option<Box<Seen>>,
+    tap: Tap,
+    started: Instant,
+    stats: Arc<Stats>,
+    reply: Vec<Bytes>,
+    kept_bytes: usize,
+    cut: bool,
+    landed: bool,
+}
+
+impl Flight {
+    /// Begins. What is `held` is held back from the reply; `seen` is handed over at the end, when it is there.
+    #[must_use]
+    pub fn new(held: Actions, seen: Option<Box<Seen>>, tap: Tap, stats: Arc<Stats>) -> Flight {
+        let started = Instant::now();
+        Flight { held, seen, tap, started, stats, reply: Vec::new(), kept_bytes: 0, cut: false, landed: false }
+    }
+
+    /// What is held back.
+    #[must_use]
+    pub fn held(&self) -> Actions {
+        self.held
+    }
+
+    /// The server answered with this status.
+    pub fn answered(&mut self, status: u16, streamed: bool) {
+        if let Some(seen) = &mut self.seen {
+            seen.status = status;
+            seen.streamed = streamed;
+        }
+    }
+
+    /// A piece of the reply went by. After one that does not fit none is kept, so that there is no hole.
+    pub fn saw(&mut self, piece: &Bytes) {
+        if self.seen.is_none() || self.cut {
+            return;
+        }
+        if self.kept_bytes.saturating_add(piece.len()) > TEE_BYTES_MAX {
+            self.cut = true;
+            Stats::add(&self.stats.cut);
+            return;
+        }
+        self.kept_bytes += piece.len();
+        self.reply.push(piece.clone());
+    }
+
+    /// Nothing came back that could be passed on.
+    pub fn abort(mut self) {
+        self.landed = true;
+    }
+
+    /// Ends.
+    pub fn land(mut self, end: End) {
+        self.finish(end);
+    }
+
+    fn finish(&mut self, end: End) {
+        if std::mem::replace(&mut self.landed, true) {
+            return;
+        }
+        self.stats.landed(end);
+        if let Some(mut seen) = self.seen.take() {
+            seen.duration = self.started.elapsed();
+            seen.reply = std::mem::take(&mut self.reply);
+            self.tap.offer(seen);
+        }
+    }
+}
+
+impl Drop for Flight {
+    fn drop(&mut self) {
+        self.finish(End::Left);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::Ordering;
+    use std::time::Duration;
+
+    use exchange::Time;
+    use serde_json::json;
+
+    use super::*;
+    use crate::record::{Records, queue};
+    use crate::trust::Caller;
+
+    fn flight() -> (Flight, Records, Arc<Stats>) {
+        let account = json!({"id": "acct", "created": "1970-01-01T00:00:00Z"});
+        let seen = Seen {
+            time: Time::from_seconds(0),
+            id: "ex_1".to_owned(),
+            account: Arc::new(serde_json::from_value(account).unwrap()),
+            key: None,
+            path: "/v1/messages".to_owned(),
+            caller: Caller { address: "192.0.2.1".parse().unwrap(), ja4: None, asn: None, country: None },
+            user_agent: None,
+            request: Bytes::from_static(b"{}"),
+            reply: Vec::new(),
+            streamed: false,
+            status: 0,
+            duration: Duration::ZERO,
+        };
+        let (tap, records) = queue();
+        let stats = Arc::new(Stats::default());
+        (Flight::new(Actions::NONE, Some(Box::new(seen)), tap, Arc::clone(&stats)), records, stats)
+    }
+
+    #[test]
+    fn it_lands_once_however_it_ends() {
+        for (end, expected) in [(Some(End::Whole), (1, 0, 0)), (Some(End::Broken), (0, 1, 0)), (None, (0, 0, 1))] {
+            let (mut flight, records, stats) = flight();
+            flight.answered(200, true);
+            match end {
+                Some(end) => flight.land(end),
+                None => drop(flight),
+            }
+            let counts = [&stats.whole, &stats.broken, &stats.left].map(|count| count.load(Ordering::Relaxed));
+            assert_eq!((counts[0], counts[1], counts[2]), expected);
+            assert_eq!(records.map(|seen| seen.status).collect::<Vec<_>>(), [200]);
+        }
+        let (flight, records, stats) = flight();
+        flight.abort();
+        assert_eq!((records.count(), stats.left.load(Ordering::Relaxed)), (0, 0));
+    }
+
+    #[test]
+    fn of_a_long_reply_the_beginning_is_kept_without_a_hole() {
+        for (more, kept, cut) in [(0, TEE_BYTES_MAX, 0), (1, TEE_BYTES_MAX - 1, 1)] {
+            let (mut flight, mut records, stats) = flight();
+            flight.saw(&Bytes::from(vec![b'a'; TEE_BYTES_MAX - 1]));
+            flight.saw(&Bytes::from(vec![b'b'; 1 + more]));
+            if more > 0 {
+                flight.saw(&Bytes::from_static(b"c"));
+            }
+            flight.land(End::Whole);
+            let reply = records.next().unwrap().reply.concat();
+            assert_eq!((reply.len(), stats.cut.load(Ordering::Relaxed)), (kept, cut));
+        }
+    }
+}

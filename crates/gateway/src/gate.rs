@@ -1,0 +1,364 @@
+//! The gate: who asks, by their key or certificate, and what that credential allows.
+//!
+//! Promises that whoever is not known plainly is turned away, and that nothing goes on without a [`Pass`], which only
+//! [`Gate::admit`] makes. What a credential's scope leaves out is refused; probabilities, alternatives and the text of
+//! reasoning are held back instead, so that the rest of a reply is of use. Refuses what builds on stored things,
+//! because nothing here knows whose these are. Accounts and keys are exchanged as a whole while requests go on
+//! ([`Gate::replace`]).
+
+use std::sync::{Arc, Mutex};
+
+use arc_swap::ArcSwap;
+use exchange::Time;
+use hyper::HeaderMap;
+use hyper::header::{AUTHORIZATION, HeaderName};
+use hyper::http::request::Parts;
+use policy::directory::Directory;
+use policy::key::Keys;
+use policy::proof::UsedProofs;
+use policy::who::{Credential, Reception, Shown, Who};
+use policy::{Account, Action, Actions};
+
+use crate::ask::Ask;
+use crate::proxy::Peer;
+use crate::refuse::Refusal;
+use crate::route::{Call, Route};
+use crate::trust::Caller;
+
+/// What is held back from a reply where the scope leaves it out, and not refused.
+const HELD_BACK: [Action; 3] = [Action::Logprobs, Action::ReasoningText, Action::Alternatives];
+const API_KEY: HeaderName = HeaderName::from_static("x-api-key");
+const PROOF: HeaderName = HeaderName::from_static("dpop");
+
+/// Decides who comes in.
+#[derive(Debug)]
+pub struct Gate {
+    directory: ArcSwap<Directory>,
+    keys: Keys,
+    origins: Vec<String>,
+    used: Mutex<UsedProofs>,
+}
+
+/// What a request shows of who sends it.
+#[derive(Clone, Copy, Debug)]
+pub struct Head<'h> {
+    /// Its method, path and headers.
+    pub parts: &'h Parts,
+    /// The connection it came on.
+    pub peer: &'h Peer,
+    /// Where it comes from.
+    pub caller: &'h Caller,
+}
+
+/// Somebody who may go on, for one request.
+#[derive(Clone, Debug)]
+pub struct Pass {
+    who: Who,
+    held: Actions,
+    id: String,
+}
+
+impl Gate {
+    /// A gate that knows who is in `directory`. Proofs of possession are for one of `origins`, written as
+    /// [`policy::proof::origin`] does; without any, a key that is bound to a private key is turned away.
+    #[must_use]
+    pub fn new(directory: Directory, keys: Keys, origins: Vec<String>) -> Gate {
+        Gate { directory: ArcSwap::from_pointee(directory), keys, origins, used: Mutex::default() }
+    }
+
+    /// Knows who is in `directory` from now on, and nobody else.
+    pub fn replace(&self, directory: Directory) {
+        self.directory.store(Arc::new(directory));
+    }
+
+    /// Who asks.
+    ///
+    /// # Errors
+    ///
+    /// When that is not plain; why is not told.
+    pub fn identify(&self, head: &Head<'_>, now: Time) -> Result<Who, Refusal> {
+        let headers = &head.parts.headers;
+        let shown = Shown {
+            bearer: text(headers, &AUTHORIZATION)?.map(bearer).transpose()?,
+            api_key: text(headers, &API_KEY)?,
+            proof: text(headers, &PROOF)?,
+            certificate: head.peer.certificate.as_deref(),
+            twice: false,
+            address: Some(head.caller.address),
+            method: head.parts.method.as_str(),
+            path: head.parts.uri.path(),
+        };
+        let directory = self.directory.load();
+        let reception = Reception { directory: &directory, keys: &self.keys, issuers: &[], origins: &self.origins };
+        let (who, proof) = reception.who(&shown, now).map_err(|_| Refusal::Unauthenticated)?;
+        if let Some(proof) = proof {
+            let mut used = self.used.lock().map_err(|_| Refusal::Failed)?;
+            used.spend(proof, now).map_err(|_| Refusal::Unauthenticated)?;
+        }
+        Ok(who)
+    }
+
+    /// Lets `who` do what is asked, or not.
+    ///
+    /// # Errors
+    ///
+    /// When the credential's scope leaves out what is asked.
+    pub fn admit(&self, who: Who, route: &Route, ask: &Ask) -> Result<Pass, Refusal> {
+        let scope = &who.scope;
+        let held: Actions = HELD_BACK.into_iter().filter(|action| !scope.has(*action)).collect();
+        if !ask.wanted.minus(HELD_BACK.into_iter().collect()).minus(scope.actions).is_empty() {
+            return Err(Refusal::Forbidden);
+        }
+        if ask.model.as_deref().is_some_and(|model| !scope.has_model(model)) {
+            return Err(Refusal::Forbidden);
+        }
+        // Nothing is read of a path that the operator listed, so it is for those only from whom nothing is kept.
+        if route.call == Call::Listed && !(held.is_empty() && scope.models.is_empty()) {
+            return Err(Refusal::Forbidden);
+        }
+        if !ask.builds_on.is_empty() {
+            return Err(Refusal::Bad("Requests that build on something stored are not supported.".to_owned()));
+        }
+        Ok(Pass { who, held, id: exchange_id()? })
+    }
+}
+
+impl Pass {
+    /// What is held back.
+    #[must_use]
+    pub fn held(&self) -> Actions {
+        self.held
+    }
+
+    /// Whether something must go from a request that wants this.
+    #[must_use]
+    pub fn held_from_request(&self, wanted: Actions) -> bool {
+        let fields: Actions = [Action::Logprobs, Action::Alternatives].into_iter().collect();
+        !self.held.and(wanted).and(fields).is_empty()
+    }
+
+    /// The id of the exchange: random, so that nobody guesses another's.
+    #[must_use]
+    pub fn exchange_id(&self) -> &str {
+        &self.id
+    }
+
+    /// Whose exchange it is.
+    #[must_use]
+    pub fn account(&self) -> &Arc<Account> {
+        &self.who.account
+    }
+
+    /// The key that was shown, by its public id.
+    #[must_use]
+    pub fn key(&self) -> Option<&str> {
+        match &self.who.credential {
+            Credential::Key(id) => Some(id),
+            _ => None,
+        }
+    }
+}
+
+/// The text of a header that may be there once.
+fn text<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Result<Option<&'h str>, Refusal> {
+    let mut values = headers.get_all(name).iter();
+    let Some(value) = values.next() else { return Ok(None) };
+    if values.next().is_some() {
+        return Err(Refusal::Unauthenticated);
+    }
+    value.to_str().map(Some).map_err(|_| Refusal::Unauthenticated)
+}
+
+/// The credential of an `Authorization` header. One of another scheme is no credential, and not as if there were none.
+fn bearer(value: &str) -> Result<&str, Refusal> {
+    let (scheme, credential) = value.split_once(' ').ok_or(Refusal::Unauthenticated)?;
+    let known = scheme.eq_ignore_ascii_case("bearer") || scheme.eq_ignore_ascii_case("dpop");
+    if known { Ok(credential.trim()) } else { Err(Refusal::Unauthenticated) }
+}
+
+fn exchange_id() -> Result<String, Refusal> {
+    let mut random = [0; 16];
+    aws_lc_rs::rand::fill(&mut random).map_err(|_| Refusal::Failed)?;
+    Ok(format!("ex_{:032x}", u128::from_le_bytes(random)))
+}
+
+#[cfg(test)]
+mod tests {
+    use aws_lc_rs::digest::{SHA256, digest};
+    use aws_lc_rs::encoding::{AsBigEndian, EcPublicKeyUncompressedBin};
+    use aws_lc_rs::rand::SystemRandom;
+    use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair};
+    use base64::Engine as _;
+    use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+    use hyper::{Method, Request};
+    use policy::directory::Change;
+    use policy::key::{BRAND, RANDOM_BYTES};
+    use policy::{Binding, Key, Scope};
+    use serde_json::json;
+
+    use super::*;
+    use crate::route::route;
+
+    const NOW: Time = Time::from_seconds(1_000);
+
+    /// A gate that knows one key, changed by `change`; and that key.
+    fn gate(change: impl FnOnce(&mut Key)) -> (Gate, String) {
+        let keys = Keys::new([5; 32]);
+        let (id, secret, hash) = keys.mint(BRAND, [9; RANDOM_BYTES]);
+        let mut key: Key = serde_json::from_value(
+            json!({"id": id, "account": "acct", "hash": hash, "created": "1970-01-01T00:00:00Z"}),
+        )
+        .unwrap();
+        change(&mut key);
+        let account = serde_json::from_value(json!({"id": "acct", "created": "1970-01-01T00:00:00Z"})).unwrap();
+        let mut directory = Directory::default();
+        directory.apply(Change::Account(account)).unwrap();
+        directory.apply(Change::Key(key)).unwrap();
+        (Gate::new(directory, keys, Vec::new()), secret.expose().to_owned())
+    }
+
+    fn identify(gate: &Gate, headers: &[(&str, &str)]) -> Result<Who, Refusal> {
+        let mut request = Request::post("/v1/chat/completions");
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let (parts, ()) = request.body(()).unwrap().into_parts();
+        let address = "192.0.2.1".parse().unwrap();
+        let peer = Peer { address, certificate: None, tls: false };
+        let caller = Caller { address, ja4: None, asn: None, country: None };
+        gate.identify(&Head { parts: &parts, peer: &peer, caller: &caller }, NOW)
+    }
+
+    fn admit(scope: Scope, path: &str, body: &str) -> Result<Pass, Refusal> {
+        let (gate, key) = gate(|key| key.scope = scope);
+        let who = identify(&gate, &[("x-api-key", &key)]).unwrap();
+        let listed = ["/listed".to_owned()];
+        let route = route(&Method::POST, path, &listed).unwrap();
+        let ask =
+            if route.call == Call::Listed { Ask::default() } else { Ask::read(route.call, body.as_bytes()).unwrap() };
+        gate.admit(who, &route, &ask)
+    }
+
+    #[test]
+    fn a_key_is_shown_once_and_in_one_way() {
+        let (gate, key) = gate(|_| {});
+        let with = |scheme: &str| format!("{scheme} {key}");
+        let (bearer, lower, basic) = (with("Bearer"), with("bearer"), with("Basic"));
+        for good in [("authorization", &bearer), ("authorization", &lower), ("x-api-key", &key)] {
+            assert!(identify(&gate, &[(good.0, good.1)]).is_ok(), "{good:?}");
+        }
+        let bad: [&[(&str, &str)]; 9] = [
+            &[],
+            &[("authorization", "")],
+            &[("authorization", &key)],
+            &[("authorization", &basic)],
+            &[("authorization", "Bearer ")],
+            &[("x-api-key", "sw_x")],
+            &[("authorization", &bearer), ("x-api-key", &key)],
+            &[("authorization", &basic), ("x-api-key", &key)],
+            &[("x-api-key", &key), ("x-api-key", &key)],
+        ];
+        for headers in bad {
+            assert_eq!(identify(&gate, headers).unwrap_err(), Refusal::Unauthenticated, "{headers:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_revoked_or_bound_comes_in_no_longer() {
+        for change in [
+            (|key: &mut Key| key.revoked = Some(NOW)) as fn(&mut Key),
+            |key| key.expires = Some(NOW),
+            |key| key.binding = Some(Binding::Dpop("x".into())),
+            |key| key.binding = Some(Binding::Certificate("x".into())),
+            |key| key.scope.networks = vec!["10.0.0.0/8".parse().unwrap()],
+        ] {
+            let (gate, key) = gate(change);
+            assert_eq!(identify(&gate, &[("x-api-key", &key)]).unwrap_err(), Refusal::Unauthenticated);
+        }
+        let (gate, key) = gate(|_| {});
+        gate.replace(Directory::default());
+        assert_eq!(identify(&gate, &[("x-api-key", &key)]).unwrap_err(), Refusal::Unauthenticated);
+    }
+
+    #[test]
+    fn a_bound_key_is_good_with_its_private_key_only_and_a_proof_once() {
+        let (holder, stranger) = (Holder::new(), Holder::new());
+        let thumbprint = holder.thumbprint();
+        let (gate, key) = gate(|key| key.binding = Some(Binding::Dpop(thumbprint)));
+        let gate = Gate { origins: vec!["https://api.example".to_owned()], ..gate };
+        let with = |proof: &str| identify(&gate, &[("authorization", &format!("DPoP {key}")), ("dpop", proof)]);
+        let proof = holder.prove(&key, "one");
+        assert!(with(&proof).is_ok());
+        for bad in [&proof, &stranger.prove(&key, "two"), &holder.prove("sw_other", "three"), ""] {
+            assert_eq!(with(bad).unwrap_err(), Refusal::Unauthenticated, "{bad}");
+        }
+        assert!(with(&holder.prove(&key, "four")).is_ok());
+        assert_eq!(identify(&gate, &[("x-api-key", &key)]).unwrap_err(), Refusal::Unauthenticated);
+    }
+
+    /// Somebody with a private key.
+    struct Holder(EcdsaKeyPair, String);
+
+    impl Holder {
+        fn new() -> Holder {
+            let pair = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING).unwrap();
+            let point: EcPublicKeyUncompressedBin<'_> = pair.public_key().as_be_bytes().unwrap();
+            let coordinate = |from: usize| URL_SAFE_NO_PAD.encode(&point.as_ref()[from..from + 32]);
+            // The members in the order that RFC 7638 hashes them in.
+            let jwk = format!(r#"{{"crv":"P-256","kty":"EC","x":"{}","y":"{}"}}"#, coordinate(1), coordinate(33));
+            Holder(pair, jwk)
+        }
+
+        fn thumbprint(&self) -> String {
+            URL_SAFE_NO_PAD.encode(digest(&SHA256, self.1.as_bytes()))
+        }
+
+        /// A proof for a chat request of [`identify`].
+        fn prove(&self, key: &str, id: &str) -> String {
+            let ath = URL_SAFE_NO_PAD.encode(digest(&SHA256, key.as_bytes()));
+            let header = format!(r#"{{"typ":"dpop+jwt","alg":"ES256","jwk":{}}}"#, self.1);
+            let htu = "https://api.example/v1/chat/completions";
+            let claims = json!({"jti": id, "htm": "POST", "htu": htu, "iat": NOW.seconds(), "ath": ath}).to_string();
+            let message = format!("{}.{}", URL_SAFE_NO_PAD.encode(header), URL_SAFE_NO_PAD.encode(claims));
+            let signature = self.0.sign(&SystemRandom::new(), message.as_bytes()).unwrap();
+            format!("{message}.{}", URL_SAFE_NO_PAD.encode(signature))
+        }
+    }
+
+    #[test]
+    fn a_scope_is_kept() {
+        let only = |actions: &[Action]| Scope { actions: actions.iter().copied().collect(), ..Scope::default() };
+        let chat = "/v1/chat/completions";
+        assert!(admit(only(&[Action::Infer]), chat, r#"{"model":"m"}"#).is_ok());
+        assert_eq!(admit(only(&[]), chat, r#"{"model":"m"}"#).unwrap_err(), Refusal::Forbidden);
+        let stream = r#"{"model":"m","stream":true}"#;
+        assert_eq!(admit(only(&[Action::Infer]), chat, stream).unwrap_err(), Refusal::Forbidden);
+        let embed = admit(only(&[Action::Infer]), "/v1/embeddings", r#"{"model":"m","input":"x"}"#);
+        assert_eq!(embed.unwrap_err(), Refusal::Forbidden);
+        let models = Scope { models: vec!["cheap*".to_owned()], ..Scope::default() };
+        assert!(admit(models.clone(), chat, r#"{"model":"cheap-1"}"#).is_ok());
+        assert_eq!(admit(models.clone(), chat, r#"{"model":"dear"}"#).unwrap_err(), Refusal::Forbidden);
+        assert!(admit(Scope::default(), "/listed", "").is_ok());
+        for scope in [models, only(&[Action::Infer])] {
+            assert_eq!(admit(scope, "/listed", "").unwrap_err(), Refusal::Forbidden);
+        }
+    }
+
+    #[test]
+    fn what_is_held_back_is_what_the_scope_leaves_out() {
+        let without = Scope { actions: Actions::ALL.without(Action::Logprobs), ..Scope::default() };
+        let body = r#"{"model":"m","logprobs":true}"#;
+        let pass = admit(without, "/v1/chat/completions", body).unwrap();
+        assert_eq!(pass.held().to_string(), "logprobs");
+        assert!(pass.held_from_request([Action::Logprobs].into_iter().collect()));
+        assert!(!pass.held_from_request([Action::Alternatives].into_iter().collect()));
+        let all = admit(Scope::default(), "/v1/chat/completions", body).unwrap();
+        assert!(all.held().is_empty() && all.exchange_id() != pass.exchange_id());
+    }
+
+    #[test]
+    fn nothing_builds_on_what_is_stored() {
+        let body = r#"{"model":"m","input":"x","previous_response_id":"resp_1"}"#;
+        assert!(matches!(admit(Scope::default(), "/v1/responses", body), Err(Refusal::Bad(_))));
+    }
+}

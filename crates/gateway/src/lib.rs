@@ -1,0 +1,24 @@
+//! The inline proxy: knows who is asking, forwards what their credential allows, and hands over what went by.
+//!
+//! Promises that nothing forbidden passes and that handing over never makes a request wait. Refuses whatever it does
+//! not understand: paths, bodies, credentials. What passes is passed as it is, byte for byte, unless something is held
+//! back. Everything is bounded ([`limits`]). A request's way is in [`proxy`], top to bottom.
+
+pub mod ask;
+pub mod clock;
+pub mod config;
+pub mod flight;
+pub mod gate;
+pub mod limits;
+pub mod mock;
+pub mod proxy;
+pub mod record;
+pub mod refuse;
+pub mod relay;
+pub mod route;
+pub mod server;
+pub mod shield;
+pub mod tls;
+pub mod trust;
+pub mod upstream;
+pub mod worker;

@@ -1,0 +1,47 @@
+//! Every limit of this crate, and what happens at it.
+
+use std::time::Duration;
+
+/// Bytes of a request body. A longer one is refused with 413 as soon as its length is known.
+pub const BODY_BYTES_MAX: usize = 32 * 1024 * 1024;
+/// Bytes of the line and the headers of a request together. More are refused with 431.
+pub const HEAD_BYTES_MAX: usize = 64 * 1024;
+/// Headers of a request. More are refused with 431.
+pub const HEADERS_MAX: usize = 100;
+/// Bytes of a path. A longer one is refused with 404: no path that is served is as long.
+pub const PATH_BYTES_MAX: usize = 1_024;
+/// Bytes of a query. A longer one is refused with 400.
+pub const QUERY_BYTES_MAX: usize = 2_048;
+/// Bytes of the name of a model. A longer one is refused with 400.
+pub const MODEL_BYTES_MAX: usize = 256;
+/// Alternatives that one request may ask for. More are refused with 400.
+pub const ALTERNATIVES_MAX: u32 = 128;
+/// Bytes of a reply of which a copy is handed over. The rest goes to the caller only, and that is counted.
+pub const TEE_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// Bytes of a reply that is filtered as a whole (one that is not a stream). A longer one is not delivered.
+pub const FILTERED_BYTES_MAX: usize = 64 * 1024 * 1024;
+/// Bytes of one event of a stream that is filtered. At a longer one the stream ends.
+pub const EVENT_BYTES_MAX: usize = 8 * 1024 * 1024;
+/// Connections to callers at once. Further ones wait in the system's queue.
+pub const CONNECTIONS_MAX: usize = 65_536;
+/// Connections in the system's queue that wait to be accepted.
+pub const BACKLOG: i32 = 4_096;
+/// Idle connections kept to one server, for each worker. Further ones are closed.
+pub const IDLE_MAX: usize = 256;
+/// Streams that one HTTP/2 connection may have open at once.
+pub const STREAMS_MAX: u32 = 250;
+/// Attempts to deliver one request, on several servers, before the first byte of a reply.
+pub const ATTEMPTS_MAX: usize = 3;
+/// Exchanges that wait to be taken from the queue. Further ones are let go of, and counted.
+pub const QUEUE_MAX: usize = 16_384;
+/// Bytes of exchanges that wait in the queue. Further ones are let go of, and counted.
+pub const QUEUE_BYTES_MAX: usize = 256 * 1024 * 1024;
+
+/// How long the head of a request may take.
+pub const HEAD_TIME_MAX: Duration = Duration::from_secs(30);
+/// How long a request body may take.
+pub const BODY_TIME_MAX: Duration = Duration::from_secs(120);
+/// How long a TLS handshake may take.
+pub const HANDSHAKE_TIME_MAX: Duration = Duration::from_secs(10);
+/// How long an idle connection to a server is kept.
+pub const IDLE_TIME_MAX: Duration = Duration::from_secs(60);

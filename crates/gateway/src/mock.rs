@@ -1,0 +1,220 @@
+//! A small built-in model server, so that the gateway can be tried and tested without one: it speaks both APIs and
+//! makes its answers up from the request alone, the same ones every time.
+//!
+//! Promises the shapes that the official clients read: streams, tools, several answers, structured output,
+//! probabilities, reasoning, vectors. Refuses to be clever. The names of its models say what they do: [`MODELS`].
+
+mod anthropic;
+mod openai;
+mod say;
+
+use std::convert::Infallible;
+use std::io;
+use std::net::SocketAddr;
+use std::thread;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body_util::{BodyExt, Limited};
+use hyper::body::{Body, Frame, Incoming};
+use hyper::header::{CONTENT_TYPE, HeaderValue};
+use hyper::service::service_fn;
+use hyper::{Method, Request, Response, StatusCode};
+use hyper_util::rt::TokioIo;
+use hyper_util::server::conn::auto;
+use serde_json::{Value, json};
+use tokio::net::TcpListener;
+use tokio::sync::mpsc;
+
+use crate::limits::BODY_BYTES_MAX;
+
+/// The models that the mock has, and what each does.
+pub const MODELS: [(&str, &str); 7] = [
+    ("mock-1", "answers"),
+    ("mock-reasoner", "answers with its reasoning"),
+    ("mock-slow", "answers with a pause of 50 ms before every event"),
+    ("mock-never", "never answers"),
+    ("mock-dies", "breaks off in the middle of a stream"),
+    ("mock-error", "answers with status 500"),
+    ("mock-busy", "answers with status 429"),
+];
+
+/// A pause before each event of [`MODELS`]' slow one.
+const SLOW: Duration = Duration::from_millis(50);
+
+/// The mock, listening; it ends with the process.
+#[derive(Debug)]
+pub struct Mock {
+    address: SocketAddr,
+}
+
+impl Mock {
+    /// Starts it on `address`, in a thread of its own.
+    ///
+    /// # Errors
+    ///
+    /// When the address cannot be listened on or no thread be started.
+    pub fn start(address: SocketAddr) -> io::Result<Mock> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let listener = std::net::TcpListener::bind(address)?;
+        listener.set_nonblocking(true)?;
+        let address = listener.local_addr()?;
+        let listener = {
+            let _entered = runtime.enter();
+            TcpListener::from_std(listener)?
+        };
+        thread::Builder::new().name("mock".to_owned()).spawn(move || runtime.block_on(listen(listener)))?;
+        Ok(Mock { address })
+    }
+
+    /// Where it listens.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+}
+
+async fn listen(listener: TcpListener) {
+    loop {
+        let Ok((stream, _)) = listener.accept().await else {
+            // Too many open files, most likely: some will close.
+            tokio::time::sleep(SLOW).await;
+            continue;
+        };
+        let _ = stream.set_nodelay(true);
+        tokio::spawn(async move {
+            let service = service_fn(|request| async move { Ok::<_, Infallible>(answer(request).await) });
+            let builder = auto::Builder::new(hyper_util::rt::TokioExecutor::new());
+            // A caller that leaves is no news.
+            let _ = builder.serve_connection(TokioIo::new(stream), service).await;
+        });
+    }
+}
+
+/// What the mock says: all at once, or event by event.
+enum Spoken {
+    Whole(StatusCode, Value),
+    Events(Vec<String>),
+}
+
+async fn answer(request: Request<Incoming>) -> Response<Reply> {
+    let path = request.uri().path().to_owned();
+    let method = request.method().clone();
+    let body = match Limited::new(request.into_body(), BODY_BYTES_MAX).collect().await {
+        Ok(collected) => collected.to_bytes(),
+        Err(_) => return whole(StatusCode::BAD_REQUEST, &error("the body cannot be read")),
+    };
+    if method == Method::GET {
+        let spoken = if path == "/v1/models" { Some(openai::models()) } else { None };
+        let model = path.strip_prefix("/v1/models/").and_then(openai::model);
+        return match spoken.or(model) {
+            Some(list) => whole(StatusCode::OK, &list),
+            None => whole(StatusCode::NOT_FOUND, &error("not found")),
+        };
+    }
+    let Ok(asked) = serde_json::from_slice::<Value>(&body) else {
+        return whole(StatusCode::BAD_REQUEST, &error("the body is no JSON"));
+    };
+    let model = asked.get("model").and_then(Value::as_str).unwrap_or_default();
+    let mut dies = false;
+    let mut pause = Duration::ZERO;
+    match model {
+        "mock-error" => return whole(StatusCode::INTERNAL_SERVER_ERROR, &error("the mock was asked to fail")),
+        "mock-busy" => return whole(StatusCode::TOO_MANY_REQUESTS, &error("the mock was asked to be busy")),
+        "mock-never" => std::future::pending::<()>().await,
+        "mock-dies" => dies = true,
+        "mock-slow" => pause = SLOW,
+        _ => {}
+    }
+    let spoken = match path.as_str() {
+        "/v1/chat/completions" => openai::chat(&asked),
+        "/v1/completions" => openai::completion(&asked),
+        "/v1/responses" => openai::responses(&asked),
+        "/v1/embeddings" => Spoken::Whole(StatusCode::OK, openai::embeddings(&asked)),
+        "/v1/messages" => anthropic::messages(&asked),
+        "/v1/messages/count_tokens" => Spoken::Whole(StatusCode::OK, anthropic::count(&asked)),
+        _ => Spoken::Whole(StatusCode::NOT_FOUND, error("not found")),
+    };
+    match spoken {
+        Spoken::Whole(status, value) => {
+            if !pause.is_zero() {
+                tokio::time::sleep(pause).await;
+            }
+            whole(status, &value)
+        }
+        Spoken::Events(events) => stream(events, pause, dies),
+    }
+}
+
+fn error(message: &str) -> Value {
+    json!({"error": {"message": message, "type": "invalid_request_error", "param": null, "code": null}})
+}
+
+fn whole(status: StatusCode, value: &Value) -> Response<Reply> {
+    let mut response = Response::new(Reply::Whole(Some(Bytes::from(value.to_string()))));
+    *response.status_mut() = status;
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response.headers_mut().insert("x-request-id", HeaderValue::from_static("req_mock"));
+    response.headers_mut().insert("request-id", HeaderValue::from_static("req_mock"));
+    response
+}
+
+fn stream(events: Vec<String>, pause: Duration, dies: bool) -> Response<Reply> {
+    let (sender, receiver) = mpsc::channel(events.len().max(1));
+    let half = events.len() / 2;
+    let send = async move {
+        for (index, event) in events.into_iter().enumerate() {
+            if !pause.is_zero() {
+                tokio::time::sleep(pause).await;
+            }
+            if dies && index == half {
+                // What came before is to be on its way.
+                tokio::time::sleep(SLOW).await;
+            }
+            let piece = if dies && index >= half { Err(Died) } else { Ok(Bytes::from(event)) };
+            let ended = piece.is_err();
+            if sender.send(piece).await.is_err() || ended {
+                break;
+            }
+        }
+    };
+    tokio::spawn(send);
+    let mut response = Response::new(Reply::Stream(receiver));
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/event-stream; charset=utf-8"));
+    response.headers_mut().insert("x-request-id", HeaderValue::from_static("req_mock"));
+    response
+}
+
+enum Reply {
+    Whole(Option<Bytes>),
+    Stream(mpsc::Receiver<Result<Bytes, Died>>),
+}
+
+/// The mock broke off, as it was asked to.
+#[derive(Debug, thiserror::Error)]
+#[error("the mock was asked to break off")]
+struct Died;
+
+impl Body for Reply {
+    type Data = Bytes;
+    type Error = Died;
+
+    fn poll_frame(
+        self: std::pin::Pin<&mut Self>,
+        context: &mut std::task::Context<'_>,
+    ) -> std::task::Poll<Option<Result<Frame<Bytes>, Died>>> {
+        match self.get_mut() {
+            Reply::Whole(body) => std::task::Poll::Ready(body.take().map(|body| Ok(Frame::data(body)))),
+            Reply::Stream(receiver) => {
+                receiver.poll_recv(context).map(|piece| piece.map(|piece| piece.map(Frame::data)))
+            }
+        }
+    }
+
+    fn size_hint(&self) -> hyper::body::SizeHint {
+        match self {
+            Reply::Whole(body) => hyper::body::SizeHint::with_exact(body.as_ref().map_or(0, |body| body.len() as u64)),
+            Reply::Stream(_) => hyper::body::SizeHint::default(),
+        }
+    }
+}

@@ -1,0 +1,307 @@
+//! One request, from its head to the beginning of its reply.
+//!
+//! Read top-down it is the order in which a request is looked at: path, who asks, body, what is asked, what is
+//! allowed, and only then a server. Every step that fails refuses.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body_util::{BodyExt, LengthLimitError, Limited as LimitedBody};
+use hyper::body::{Body, Incoming};
+use hyper::header::{
+    ALLOW, CONNECTION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderName, HeaderValue, SET_COOKIE,
+    TRANSFER_ENCODING, UPGRADE, USER_AGENT,
+};
+use hyper::http::request::Parts;
+use hyper::{HeaderMap, Method, Request, Response, StatusCode};
+use policy::Actions;
+use tokio::time::timeout;
+
+use crate::ask::Ask;
+use crate::flight::Flight;
+use crate::gate::{Head, Pass};
+use crate::limits::{BODY_BYTES_MAX, BODY_TIME_MAX, FILTERED_BYTES_MAX, QUERY_BYTES_MAX};
+use crate::record::Seen;
+use crate::refuse::Refusal;
+use crate::relay::{Outward, Relay};
+use crate::route::{Call, Dialect, Route, Unserved, dialect, route};
+use crate::shield::{self, Events};
+use crate::trust::Caller;
+use crate::upstream::{NoReply, Outgoing, Reply};
+use crate::worker::{Stats, Worker};
+
+/// What is known of the connection that a request came on.
+#[derive(Clone, Debug)]
+pub struct Peer {
+    /// The address at the other end.
+    pub address: std::net::IpAddr,
+    /// The thumbprint of the certificate that it showed: SHA-256, base64url.
+    pub certificate: Option<Arc<str>>,
+    /// Whether it speaks TLS with us.
+    pub tls: bool,
+}
+
+/// Answers a request.
+pub async fn serve(worker: &Worker, peer: &Peer, request: Request<Incoming>) -> Response<Outward> {
+    Stats::add(&worker.shared.stats.requests);
+    let (head, body) = request.into_parts();
+    let dialect = dialect(head.uri.path(), head.headers.contains_key("anthropic-version"));
+    match answer(worker, peer, &head, body, dialect).await {
+        Ok(response) => response,
+        Err(refusal) => {
+            if matches!(refusal, Refusal::Unavailable | Refusal::Timeout | Refusal::Failed) {
+                Stats::add(&worker.shared.stats.unanswered);
+            } else {
+                Stats::add(&worker.shared.stats.refused);
+            }
+            refused(&refusal, dialect)
+        }
+    }
+}
+
+async fn answer(
+    worker: &Worker,
+    peer: &Peer,
+    head: &Parts,
+    body: Incoming,
+    dialect: Dialect,
+) -> Result<Response<Outward>, Refusal> {
+    let shared = &worker.shared;
+    let now = shared.clock.now();
+    let path = head.uri.path();
+    let route = route(&head.method, path, &shared.listed).map_err(|unserved| match unserved {
+        Unserved::NotFound => Refusal::NotFound,
+        Unserved::Method(method) => Refusal::Method(method),
+    })?;
+    let query = head.uri.query().filter(|query| !query.is_empty());
+    if query.is_some_and(|query| query.len() > QUERY_BYTES_MAX) {
+        return Err(Refusal::Bad("The query is too long.".to_owned()));
+    }
+    let caller = shared.trust.caller(peer.address, &head.headers);
+    let asker = shared.gate.identify(&Head { parts: head, peer, caller: &caller }, now)?;
+    let body = whole(head, body).await?;
+    let ask = ask(&route, &body)?;
+    let pass = shared.gate.admit(asker, &route, &ask)?;
+    let body = if pass.held_from_request(ask.wanted) {
+        shield::request(&body, pass.held()).map_err(|_| bad_body())?
+    } else {
+        body
+    };
+    let outgoing = Outgoing {
+        method: head.method.clone(),
+        path: match query {
+            Some(query) => format!("{}?{query}", route.path),
+            None => route.path.clone(),
+        },
+        headers: passed_on(&head.headers, &shared.passed),
+        body: body.clone(),
+        dialect,
+        repeatable: head.method != Method::POST || route.call.is_asked(),
+    };
+    let seen = route.call.is_generated().then(|| Box::new(seen(&pass, caller, head, &route, body, now)));
+    let flight = Flight::new(pass.held(), seen, shared.tap.clone(), Arc::clone(&shared.stats));
+    match worker.upstreams.send(ask.model.as_deref(), &outgoing).await {
+        Ok(reply) => respond(worker, reply, flight, route.call).await,
+        Err(failure) => {
+            flight.abort();
+            Err(match failure {
+                NoReply::NoServer => Refusal::NotFound,
+                NoReply::TooSlow { .. } => Refusal::Timeout,
+                NoReply::Unwritable { .. } => Refusal::Failed,
+                NoReply::Unreachable { .. } | NoReply::Broken { .. } => Refusal::Unavailable,
+            })
+        }
+    }
+}
+
+/// The body, as a whole: what it asks for must be known before it goes anywhere.
+async fn whole(head: &Parts, body: Incoming) -> Result<Bytes, Refusal> {
+    let plain = |value: &HeaderValue| value.as_bytes().eq_ignore_ascii_case(b"identity");
+    if !head.headers.get_all(CONTENT_ENCODING).iter().all(plain) {
+        return Err(Refusal::Bad("Compressed request bodies are not supported.".to_owned()));
+    }
+    if body.size_hint().lower() > BODY_BYTES_MAX as u64 {
+        return Err(Refusal::TooLarge);
+    }
+    if body.is_end_stream() {
+        return Ok(Bytes::new());
+    }
+    match timeout(BODY_TIME_MAX, LimitedBody::new(body, BODY_BYTES_MAX).collect()).await {
+        Ok(Ok(collected)) => Ok(collected.to_bytes()),
+        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(Refusal::TooLarge),
+        Ok(Err(_)) => Err(Refusal::Bad("The request body broke off.".to_owned())),
+        Err(_) => Err(Refusal::TooSlow),
+    }
+}
+
+fn ask(route: &Route, body: &[u8]) -> Result<Ask, Refusal> {
+    if route.call.is_asked() {
+        return Ask::read(route.call, body).map_err(|bad| Refusal::Bad(bad.to_string()));
+    }
+    Ok(Ask { wanted: Actions::NONE.with(route.call.action()), ..Ask::default() })
+}
+
+fn bad_body() -> Refusal {
+    Refusal::Bad("The request body is not a JSON object.".to_owned())
+}
+
+/// The headers that go on to a server: those of the APIs, and no others. Whatever else a client says of itself stays
+/// here.
+fn passed_on(headers: &HeaderMap, more: &[HeaderName]) -> HeaderMap {
+    let mut passed = HeaderMap::with_capacity(headers.len());
+    for (name, value) in headers {
+        let text = name.as_str();
+        let known = PASSED.contains(&text)
+            || PASSED_BEGINNINGS.iter().any(|beginning| text.starts_with(beginning))
+            || more.contains(name);
+        if known {
+            passed.append(name, value.clone());
+        }
+    }
+    passed
+}
+
+const PASSED: [&str; 10] = [
+    "accept",
+    "content-type",
+    "user-agent",
+    "idempotency-key",
+    "openai-beta",
+    "traceparent",
+    "tracestate",
+    "x-client-request-id",
+    "x-request-id",
+    "accept-language",
+];
+const PASSED_BEGINNINGS: [&str; 2] = ["anthropic-", "x-stainless-"];
+
+fn seen(pass: &Pass, caller: Caller, head: &Parts, route: &Route, request: Bytes, now: exchange::Time) -> Seen {
+    let text = |name: HeaderName| head.headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
+    Seen {
+        time: now,
+        id: pass.exchange_id().to_owned(),
+        account: Arc::clone(pass.account()),
+        key: pass.key().map(str::to_owned),
+        path: route.path.clone(),
+        caller,
+        user_agent: text(USER_AGENT),
+        request,
+        reply: Vec::new(),
+        streamed: false,
+        status: 0,
+        duration: Duration::ZERO,
+    }
+}
+
+/// The reply, as it is passed on.
+async fn respond(worker: &Worker, reply: Reply, mut flight: Flight, call: Call) -> Result<Response<Outward>, Refusal> {
+    let Reply { response, lease } = reply;
+    let (mut head, body) = response.into_parts();
+    let kind = head.headers.get(CONTENT_TYPE).map(HeaderValue::as_bytes).unwrap_or_default();
+    let is_stream = kind.starts_with(b"text/event-stream");
+    flight.answered(head.status.as_u16(), is_stream);
+    let held = flight.held();
+    let filters = !held.is_empty() && call.is_generated() && head.status.is_success();
+    tidy(&mut head.headers);
+    if !filters {
+        let body = Outward::Relay(Relay::new(body, lease, flight, None));
+        return Ok(Response::from_parts(head, body));
+    }
+    Stats::add(&worker.shared.stats.shielded);
+    head.headers.remove(CONTENT_LENGTH);
+    if head.headers.contains_key(CONTENT_ENCODING) {
+        // What cannot be read cannot be filtered.
+        flight.abort();
+        return Err(Refusal::Failed);
+    }
+    if is_stream {
+        let body = Outward::Relay(Relay::new(body, lease, flight, Some(Events::new(held))));
+        return Ok(Response::from_parts(head, body));
+    }
+    let Ok(collected) = timeout(lease.pause_time_max(), LimitedBody::new(body, FILTERED_BYTES_MAX).collect()).await
+    else {
+        flight.land(crate::flight::End::Broken);
+        return Err(Refusal::Timeout);
+    };
+    let Ok(collected) = collected else {
+        flight.land(crate::flight::End::Broken);
+        return Err(Refusal::Unavailable);
+    };
+    let whole = collected.to_bytes();
+    flight.saw(&whole);
+    lease.give_back();
+    let filtered = shield::reply(&whole, held);
+    flight.land(crate::flight::End::Whole);
+    let filtered = filtered.map_err(|_| Refusal::Failed)?;
+    Ok(Response::from_parts(head, Outward::Whole(Some(filtered))))
+}
+
+/// Takes out what concerns only the connection to the server.
+fn tidy(headers: &mut HeaderMap) {
+    let named: Vec<HeaderName> = headers
+        .get_all(CONNECTION)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .filter_map(|name| name.trim().parse().ok())
+        .collect();
+    for name in named.iter().chain(&[CONNECTION, TRANSFER_ENCODING, UPGRADE, SET_COOKIE, ALLOW]) {
+        headers.remove(name);
+    }
+    for name in ["keep-alive", "proxy-authenticate", "proxy-connection", "trailer"] {
+        headers.remove(name);
+    }
+}
+
+fn refused(refusal: &Refusal, dialect: Dialect) -> Response<Outward> {
+    let (status, headers, body) = refusal.reply(dialect);
+    let mut response = Response::new(Outward::Whole(Some(body)));
+    *response.status_mut() = status;
+    *response.headers_mut() = headers;
+    if status == StatusCode::REQUEST_TIMEOUT || status == StatusCode::PAYLOAD_TOO_LARGE {
+        // What is left of the body would be read as the next request.
+        response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+    }
+    response
+}
+
+#[cfg(test)]
+mod tests {
+    use hyper::header::ACCEPT;
+
+    use super::*;
+
+    #[test]
+    fn what_a_client_says_of_itself_stays_here() {
+        let mut headers = HeaderMap::new();
+        for name in [
+            "authorization",
+            "x-api-key",
+            "host",
+            "x-forwarded-for",
+            "x-forwarded-host",
+            "forwarded",
+            "x-real-ip",
+            "cookie",
+            "openai-organization",
+            "openai-project",
+            "dpop",
+            "x-ja4",
+            "connection",
+            "te",
+            "transfer-encoding",
+            "accept-encoding",
+            "x-stillwatch-account",
+            "proxy-authorization",
+        ] {
+            headers.insert(name, HeaderValue::from_static("x"));
+        }
+        assert!(passed_on(&headers, &[]).is_empty());
+        for name in ["anthropic-version", "content-type", "x-stainless-lang", "traceparent"] {
+            headers.insert(name, HeaderValue::from_static("x"));
+        }
+        assert_eq!(passed_on(&headers, &[]).len(), 4);
+        assert_eq!(passed_on(&headers, &[ACCEPT, HeaderName::from_static("cookie")]).len(), 5);
+    }
+}

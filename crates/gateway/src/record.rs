@@ -1,0 +1,258 @@
+//! Where exchanges that went by are handed over: a bounded queue between the proxy and whoever keeps or looks at them.
+//!
+//! Promises never to make a request wait: exchanges are handed over by reference, and what does not fit is let go of
+//! and counted ([`Counters::shed`]). Bounded by [`QUEUE_MAX`] exchanges and [`QUEUE_BYTES_MAX`] bytes. Keeps nothing
+//! itself: what waits in the queue when the process dies is gone.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::time::Duration;
+
+use bytes::Bytes;
+use exchange::Time;
+use policy::Account;
+
+use crate::limits::{QUEUE_BYTES_MAX, QUEUE_MAX};
+use crate::trust::Caller;
+
+/// An exchange that went by.
+#[derive(Clone, Debug)]
+pub struct Seen {
+    /// When the request arrived.
+    pub time: Time,
+    /// Its id.
+    pub id: String,
+    /// Who pays.
+    pub account: Arc<Account>,
+    /// The key, by its public id.
+    pub key: Option<String>,
+    /// The path.
+    pub path: String,
+    /// Where it came from.
+    pub caller: Caller,
+    /// The `User-Agent` header.
+    pub user_agent: Option<String>,
+    /// The request's body, as it was sent on: a JSON object.
+    pub request: Bytes,
+    /// The reply's body, in pieces, as the server sent it.
+    pub reply: Vec<Bytes>,
+    /// Whether the reply is a stream of events.
+    pub streamed: bool,
+    /// The HTTP status of the reply.
+    pub status: u16,
+    /// How long it took.
+    pub duration: Duration,
+}
+
+impl Seen {
+    fn bytes(&self) -> usize {
+        self.request.len() + self.reply.iter().map(Bytes::len).sum::<usize>()
+    }
+
+    /// As one line of a log that `stillwatch hunt` reads, without a newline.
+    #[must_use]
+    pub fn to_line(&self) -> Vec<u8> {
+        let mut line = Vec::with_capacity(self.bytes() + 512);
+        let head = serde_json::json!({
+            "id": self.id,
+            "time": self.time.nanos(),
+            "account": self.account.id,
+            "org": self.account.organisation,
+            "key": self.key,
+            "endpoint": self.path,
+            "client": {
+                "ip": self.caller.address.to_string(),
+                "asn": self.caller.asn,
+                "country": self.caller.country,
+                "ja4": self.caller.ja4,
+                "user_agent": self.user_agent,
+            },
+            "status": self.status,
+            "duration_ms": self.duration.as_secs_f64() * 1e3,
+        });
+        // Writing into memory does not fail.
+        let _ = serde_json::to_writer(&mut line, &head);
+        line.pop();
+        line.extend_from_slice(b",\"request\":");
+        extend_on_one_line(&mut line, &self.request);
+        line.extend_from_slice(b",\"response\":");
+        let reply = self.reply.concat();
+        match std::str::from_utf8(&reply) {
+            Ok(text) if !self.streamed && serde_json::from_str::<serde::de::IgnoredAny>(text).is_ok() => {
+                extend_on_one_line(&mut line, &reply);
+            }
+            _ => {
+                let _ = serde_json::to_writer(&mut line, &String::from_utf8_lossy(&reply));
+            }
+        }
+        line.push(b'}');
+        line
+    }
+}
+
+/// JSON has line breaks between its values only, where a space does as well.
+fn extend_on_one_line(line: &mut Vec<u8>, json: &[u8]) {
+    line.extend(json.iter().map(|byte| if matches!(byte, b'\n' | b'\r') { b' ' } else { *byte }));
+}
+
+/// What is counted of the queue.
+#[derive(Debug, Default)]
+pub struct Counters {
+    /// Exchanges that were handed over.
+    pub offered: AtomicU64,
+    /// Of them, those that did not fit.
+    pub shed: AtomicU64,
+    bytes: AtomicUsize,
+}
+
+/// The end of the queue that requests see.
+#[derive(Clone, Debug)]
+pub struct Tap {
+    sender: Option<SyncSender<Box<Seen>>>,
+    counters: Arc<Counters>,
+}
+
+/// The other end.
+#[derive(Debug)]
+pub struct Records {
+    receiver: Receiver<Box<Seen>>,
+    counters: Arc<Counters>,
+}
+
+/// A queue.
+#[must_use]
+pub fn queue() -> (Tap, Records) {
+    let (sender, receiver) = sync_channel(QUEUE_MAX);
+    let counters = Arc::new(Counters::default());
+    (Tap { sender: Some(sender), counters: Arc::clone(&counters) }, Records { receiver, counters })
+}
+
+impl Tap {
+    /// A tap that leads nowhere.
+    #[must_use]
+    pub fn closed() -> Tap {
+        Tap { sender: None, counters: Arc::default() }
+    }
+
+    /// What was counted.
+    #[must_use]
+    pub fn counters(&self) -> &Arc<Counters> {
+        &self.counters
+    }
+
+    /// Hands an exchange over, or counts that there was no room.
+    pub fn offer(&self, seen: Box<Seen>) {
+        let Some(sender) = &self.sender else { return };
+        let counters = &self.counters;
+        counters.offered.fetch_add(1, Ordering::Relaxed);
+        let bytes = seen.bytes();
+        let before = counters.bytes.fetch_add(bytes, Ordering::Relaxed);
+        if before.saturating_add(bytes) > QUEUE_BYTES_MAX || sender.try_send(seen).is_err() {
+            counters.bytes.fetch_sub(bytes, Ordering::Relaxed);
+            counters.shed.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+}
+
+impl Iterator for Records {
+    type Item = Box<Seen>;
+
+    /// Waits for the next exchange; `None` when no tap is left.
+    fn next(&mut self) -> Option<Box<Seen>> {
+        let seen = self.receiver.recv().ok()?;
+        self.counters.bytes.fetch_sub(seen.bytes(), Ordering::Relaxed);
+        Some(seen)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn seen(request: &str, reply: &'static [u8]) -> Box<Seen> {
+        let account = json!({"id": "acct", "organisation": "org-1", "created": "1970-01-01T00:00:00Z"});
+        Box::new(Seen {
+            time: Time::from_seconds(1_760_000_001),
+            id: "ex_1".to_owned(),
+            account: Arc::new(serde_json::from_value(account).unwrap()),
+            key: Some("key-1".to_owned()),
+            path: "/v1/chat/completions".to_owned(),
+            caller: Caller { address: "192.0.2.1".parse().unwrap(), ja4: None, asn: Some(64_500), country: None },
+            user_agent: Some("test/1.0".to_owned()),
+            request: Bytes::from(request.to_owned()),
+            reply: vec![Bytes::from_static(reply)],
+            streamed: false,
+            status: 200,
+            duration: Duration::from_millis(5),
+        })
+    }
+
+    const REQUEST: &str =
+        "{\r\n\"model\": \"m\",\n\"messages\": [{\"role\": \"user\", \"content\": \"hello \u{1F600} \\\"there\\\"\"}]}";
+
+    #[test]
+    fn what_went_by_can_be_read_as_a_log() {
+        let whole =
+            seen(REQUEST, b"{\"choices\":[{\"index\":0,\n\"message\":{\"role\":\"assistant\",\"content\":\"fine\"}}]}");
+        let mut streamed =
+            seen(REQUEST, b"data: {\"choices\":[{\"delta\":{\"content\":\"fine\"}}]}\n\ndata: [DONE]\n\n");
+        streamed.streamed = true;
+        for seen in [whole, streamed] {
+            let line = String::from_utf8(seen.to_line()).unwrap();
+            assert!(!line.contains(['\n', '\r']), "{line}");
+            let mut read = Vec::new();
+            let notes = &mut exchange::Notes::default();
+            exchange::read(None, line.as_bytes(), "x", 1, notes, &mut |exchange| read.push(exchange.to_json()))
+                .unwrap();
+            let exchange: serde_json::Value = serde_json::from_str(&read[0]).unwrap();
+            assert_eq!(exchange["account"], "acct", "{exchange}");
+            assert_eq!(exchange["request"]["messages"][0]["content"], "hello \u{1F600} \"there\"");
+            assert!(exchange["response"]["content"].as_str().unwrap().starts_with("fine"), "{exchange}");
+            assert_eq!(exchange["client"]["ip"], "192.0.2.1");
+            assert_eq!(exchange["time"], "2025-10-09T08:53:21Z");
+        }
+    }
+
+    #[test]
+    fn a_reply_that_is_no_text_or_cut_short_breaks_no_line() {
+        for reply in [b"{\"a\":\"\xff\"}".as_slice(), b"{\"choices\":[{", b"", b"<html>\n"] {
+            let line = seen("{\"model\":\"m\"}", reply).to_line();
+            let value: serde_json::Value = serde_json::from_slice(&line).unwrap();
+            assert!(value["response"].is_string(), "{value}");
+        }
+    }
+
+    #[test]
+    fn what_does_not_fit_is_shed_and_counted() {
+        let counts =
+            |tap: &Tap| (tap.counters().offered.load(Ordering::Relaxed), tap.counters().shed.load(Ordering::Relaxed));
+        let (tap, mut records) = queue();
+        for _ in 0..=QUEUE_MAX {
+            tap.offer(seen("{}", b""));
+        }
+        assert_eq!(counts(&tap), (QUEUE_MAX as u64 + 1, 1));
+        assert!(records.next().is_some());
+        tap.offer(seen("{}", b""));
+        assert_eq!(counts(&tap).1, 1, "there is room again");
+
+        let (tap, mut records) = queue();
+        let mut big = seen("", b"");
+        big.reply = vec![Bytes::from(vec![b'x'; QUEUE_BYTES_MAX])];
+        tap.offer(big.clone());
+        tap.offer(seen("{}", b""));
+        assert_eq!(counts(&tap), (2, 1));
+        assert_eq!(records.next().map(|seen| seen.bytes()), Some(QUEUE_BYTES_MAX));
+        big.reply.push(Bytes::from_static(b"x"));
+        tap.offer(big);
+        assert_eq!(counts(&tap), (3, 2));
+
+        let (tap, records) = queue();
+        drop(records);
+        tap.offer(seen("{}", b""));
+        assert_eq!(counts(&tap), (1, 1), "nobody listens any more");
+        Tap::closed().offer(seen("{}", b""));
+    }
+}

@@ -1,0 +1,500 @@
+//! The model servers behind the gateway: which serves a model, whether it is well, and the connections to it.
+//!
+//! Promises that a request goes out at most [`ATTEMPTS_MAX`] times and never again once a byte of a reply came back. A
+//! server that fails [`FAILURES_MAX`] times in a row rests for a while that doubles; when all rest, all are tried.
+//! Connections are kept per worker, at most [`IDLE_MAX`] idle ones to a server.
+
+use std::cell::{Cell, RefCell};
+use std::io;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body_util::Full;
+use hyper::body::Incoming;
+use hyper::client::conn::http1::{self, SendRequest};
+use hyper::header::{AUTHORIZATION, HOST, HeaderValue};
+use hyper::http::uri::{Authority, Scheme};
+use hyper::{Request, Response, Uri};
+use hyper_util::rt::TokioIo;
+use rustls::pki_types::ServerName;
+use tokio::net::TcpStream;
+use tokio::time::{Instant, timeout};
+use tokio_rustls::TlsConnector;
+use tokio_util::either::Either;
+
+use crate::limits::{ATTEMPTS_MAX, IDLE_MAX, IDLE_TIME_MAX};
+use crate::route::Dialect;
+
+/// Failures in a row after which a server rests.
+pub const FAILURES_MAX: u32 = 3;
+/// How long it rests first.
+pub const REST_MIN: Duration = Duration::from_secs(1);
+/// How long it rests at most.
+pub const REST_MAX: Duration = Duration::from_secs(30);
+
+/// A model server.
+#[derive(Debug)]
+pub struct Server {
+    /// A name for people.
+    pub name: String,
+    /// Where it is: `http` or `https`, host and port.
+    pub scheme: Scheme,
+    /// Host and port.
+    pub authority: Authority,
+    /// What comes before the paths of the API there.
+    pub prefix: String,
+    /// The models that it serves, by name or by a beginning that ends in `*`; empty for all.
+    pub models: Vec<String>,
+    /// Its share among those that serve a model.
+    pub weight: u32,
+    /// The credential that it is shown in place of the caller's.
+    pub credential: Option<Credential>,
+    /// How long a connection may take.
+    pub connect_time_max: Duration,
+    /// How long the first byte of a reply may take.
+    pub first_byte_time_max: Duration,
+    /// How long a pause within a reply may take.
+    pub pause_time_max: Duration,
+    /// TLS, when it is spoken there.
+    pub tls: Option<Tls>,
+    /// How it is.
+    pub health: Health,
+}
+
+/// How TLS is spoken to a server.
+#[derive(Clone)]
+pub struct Tls {
+    /// Whom it is believed to be.
+    pub name: ServerName<'static>,
+    /// By which authorities.
+    pub config: Arc<rustls::ClientConfig>,
+}
+
+impl std::fmt::Debug for Tls {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.name.fmt(out)
+    }
+}
+
+/// The credential for a server; never shown.
+pub struct Credential {
+    bearer: HeaderValue,
+    plain: HeaderValue,
+}
+
+impl std::fmt::Debug for Credential {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.write_str("a credential")
+    }
+}
+
+impl Credential {
+    /// A credential as the server's operator gave it out; `None` when it has characters that no header can have.
+    #[must_use]
+    pub fn new(secret: &str) -> Option<Credential> {
+        let value = |text: String| {
+            let mut value = HeaderValue::from_str(&text).ok()?;
+            value.set_sensitive(true);
+            Some(value)
+        };
+        Some(Credential { bearer: value(format!("Bearer {secret}"))?, plain: value(secret.to_owned())? })
+    }
+}
+
+/// How a server is, as all workers see it.
+#[derive(Debug, Default)]
+pub struct Health {
+    failures: AtomicU32,
+    rests_until_ms: AtomicU64,
+}
+
+impl Health {
+    /// Whether it takes part at `now_ms`.
+    #[must_use]
+    pub fn is_well(&self, now_ms: u64) -> bool {
+        self.rests_until_ms.load(Ordering::Relaxed) <= now_ms
+    }
+
+    /// It answered.
+    pub fn succeeded(&self) {
+        if self.failures.load(Ordering::Relaxed) != 0 {
+            self.failures.store(0, Ordering::Relaxed);
+            self.rests_until_ms.store(0, Ordering::Relaxed);
+        }
+    }
+
+    /// It did not.
+    pub fn failed(&self, now_ms: u64) {
+        let failures = self.failures.fetch_add(1, Ordering::Relaxed).saturating_add(1);
+        if failures >= FAILURES_MAX {
+            let doublings = (failures - FAILURES_MAX).min(10);
+            let rest = REST_MIN.saturating_mul(1 << doublings).min(REST_MAX);
+            self.rests_until_ms.store(now_ms.saturating_add(rest.as_millis() as u64), Ordering::Relaxed);
+        }
+    }
+}
+
+impl Server {
+    /// Whether it serves `model`.
+    #[must_use]
+    pub fn serves(&self, model: &str) -> bool {
+        let fits = |known: &String| match known.strip_suffix('*') {
+            Some(beginning) => model.starts_with(beginning),
+            None => known == model,
+        };
+        self.models.is_empty() || self.models.iter().any(fits)
+    }
+}
+
+/// Why no reply came.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum NoReply {
+    /// No server serves the model.
+    #[error("no server serves the model")]
+    NoServer,
+    /// The server cannot be reached.
+    #[error("`{server}` cannot be reached")]
+    Unreachable {
+        /// Which.
+        server: String,
+        /// Why.
+        source: io::Error,
+    },
+    /// The connection broke before a reply.
+    #[error("the connection to `{server}` broke before a reply")]
+    Broken {
+        /// Which.
+        server: String,
+        /// Why.
+        source: hyper::Error,
+    },
+    /// It did not answer in time.
+    #[error("`{server}` did not answer in time")]
+    TooSlow {
+        /// Which.
+        server: String,
+    },
+    /// The request cannot be written for it.
+    #[error("the request cannot be written for `{server}`")]
+    Unwritable {
+        /// Which.
+        server: String,
+    },
+}
+
+/// The connections of one worker.
+#[derive(Debug)]
+pub struct Upstreams {
+    servers: Arc<Vec<Server>>,
+    idle: RefCell<Vec<Vec<Idle>>>,
+    turn: Cell<u64>,
+    started: Instant,
+}
+
+#[derive(Debug)]
+struct Idle {
+    sender: SendRequest<Full<Bytes>>,
+    since: Instant,
+}
+
+/// A reply with the connection that it comes on.
+#[derive(Debug)]
+pub struct Reply {
+    /// The reply.
+    pub response: Response<Incoming>,
+    /// To be given back when the body has been read to its end.
+    pub lease: Lease,
+}
+
+/// A connection in use. Dropped, it is closed, which cancels the work of the server.
+#[derive(Debug)]
+pub struct Lease {
+    home: Rc<Upstreams>,
+    server: usize,
+    sender: SendRequest<Full<Bytes>>,
+}
+
+impl Lease {
+    /// Keeps the connection for the next request.
+    pub fn give_back(self) {
+        let Lease { home, server, sender } = self;
+        if sender.is_closed() {
+            return;
+        }
+        if let Some(idle) = home.idle.borrow_mut().get_mut(server)
+            && idle.len() < IDLE_MAX
+        {
+            idle.push(Idle { sender, since: Instant::now() });
+        }
+    }
+
+    /// How long a pause within the reply may take.
+    #[must_use]
+    pub fn pause_time_max(&self) -> Duration {
+        self.home.servers.get(self.server).map_or(Duration::ZERO, |server| server.pause_time_max)
+    }
+
+    /// The name of the server.
+    #[must_use]
+    pub fn server(&self) -> &str {
+        self.home.servers.get(self.server).map_or("", |server| server.name.as_str())
+    }
+
+    /// The reply broke off.
+    pub fn broke(&self) {
+        if let Some(server) = self.home.servers.get(self.server) {
+            server.health.failed(self.home.now_ms());
+        }
+    }
+}
+
+/// A request on its way out: everything but the server.
+#[derive(Clone, Debug)]
+pub struct Outgoing {
+    /// The method.
+    pub method: hyper::Method,
+    /// Path and query.
+    pub path: String,
+    /// The headers, without the caller's credentials.
+    pub headers: hyper::HeaderMap,
+    /// The body.
+    pub body: Bytes,
+    /// In which header the server expects its credential.
+    pub dialect: Dialect,
+    /// Whether sending it again does no harm, where it is not known if it arrived.
+    pub repeatable: bool,
+}
+
+impl Upstreams {
+    /// No connections yet. All workers count time from the same moment, `started`.
+    #[must_use]
+    pub fn new(servers: Arc<Vec<Server>>, started: Instant) -> Rc<Upstreams> {
+        let idle = RefCell::new(servers.iter().map(|_| Vec::new()).collect());
+        Rc::new(Upstreams { servers, idle, turn: Cell::new(0), started })
+    }
+
+    /// The servers.
+    #[must_use]
+    pub fn servers(&self) -> &[Server] {
+        &self.servers
+    }
+
+    /// Sends a request for `model` to a server that serves it, and to another one as long as nothing came back.
+    ///
+    /// # Errors
+    ///
+    /// When none answers; the last failure counts.
+    pub async fn send(self: &Rc<Self>, model: Option<&str>, request: &Outgoing) -> Result<Reply, NoReply> {
+        let mut failure = NoReply::NoServer;
+        for server in self.order(model).into_iter().take(ATTEMPTS_MAX) {
+            match self.attempt(server, request).await {
+                Ok(reply) => return Ok(reply),
+                Err((error, again)) => {
+                    failure = error;
+                    if !again {
+                        break;
+                    }
+                }
+            }
+        }
+        Err(failure)
+    }
+
+    /// The servers to try, in this order: those that are well by their weights, then the others.
+    fn order(&self, model: Option<&str>) -> Vec<usize> {
+        let now_ms = self.now_ms();
+        let serves = |server: &Server| model.is_none_or(|model| server.serves(model));
+        let (mut well, resting): (Vec<_>, Vec<_>) = self
+            .servers
+            .iter()
+            .enumerate()
+            .filter(|(_, server)| serves(server))
+            .partition(|(_, server)| server.health.is_well(now_ms));
+        if well.len() > 1 {
+            let total: u64 = well.iter().map(|(_, server)| u64::from(server.weight)).sum();
+            let turn = self.turn.get();
+            self.turn.set(turn.wrapping_add(1));
+            // Multiples of the golden ratio fall evenly: every server gets its share over any few turns.
+            let mut point = ((u128::from(turn.wrapping_mul(0x9E37_79B9_7F4A_7C15)) * u128::from(total)) >> 64) as u64;
+            let chosen = well.iter().position(|(_, server)| {
+                let weight = u64::from(server.weight);
+                let here = point < weight;
+                point = point.saturating_sub(weight);
+                here
+            });
+            well.rotate_left(chosen.unwrap_or(0));
+        }
+        well.into_iter().chain(resting).map(|(index, _)| index).collect()
+    }
+
+    /// One attempt at one server. The error says whether another may be tried.
+    async fn attempt(self: &Rc<Self>, index: usize, request: &Outgoing) -> Result<Reply, (NoReply, bool)> {
+        let Some(server) = self.servers.get(index) else { return Err((NoReply::NoServer, false)) };
+        let name = || server.name.clone();
+        // A kept connection may have been closed at the other end; that is found out by using it, and is no failure.
+        let mut kept = self.take(index);
+        loop {
+            let reused = kept.is_some();
+            let mut sender = match kept.take() {
+                Some(sender) => sender,
+                None => match timeout(server.connect_time_max, connect(server)).await {
+                    Ok(Ok(sender)) => sender,
+                    Ok(Err(source)) => {
+                        server.health.failed(self.now_ms());
+                        return Err((NoReply::Unreachable { server: name(), source }, true));
+                    }
+                    Err(_) => {
+                        server.health.failed(self.now_ms());
+                        return Err((NoReply::TooSlow { server: name() }, true));
+                    }
+                },
+            };
+            let Some(message) = written(server, request) else {
+                return Err((NoReply::Unwritable { server: name() }, false));
+            };
+            if sender.ready().await.is_err() && reused {
+                continue;
+            }
+            match timeout(server.first_byte_time_max, sender.try_send_request(message)).await {
+                Ok(Ok(response)) => {
+                    server.health.succeeded();
+                    return Ok(Reply { response, lease: Lease { home: Rc::clone(self), server: index, sender } });
+                }
+                Ok(Err(mut error)) => {
+                    let unsent = error.take_message().is_some();
+                    if reused && (unsent || request.repeatable) {
+                        continue;
+                    }
+                    server.health.failed(self.now_ms());
+                    let source = error.into_error();
+                    return Err((NoReply::Broken { server: name(), source }, unsent || request.repeatable));
+                }
+                // It may be at work on it: sending it elsewhere would double the cost.
+                Err(_) => {
+                    server.health.failed(self.now_ms());
+                    return Err((NoReply::TooSlow { server: name() }, false));
+                }
+            }
+        }
+    }
+
+    /// A kept connection, the one used last first.
+    fn take(&self, index: usize) -> Option<SendRequest<Full<Bytes>>> {
+        let mut idle = self.idle.borrow_mut();
+        let idle = idle.get_mut(index)?;
+        while let Some(Idle { sender, since }) = idle.pop() {
+            if !sender.is_closed() && since.elapsed() < IDLE_TIME_MAX {
+                return Some(sender);
+            }
+        }
+        None
+    }
+
+    fn now_ms(&self) -> u64 {
+        self.started.elapsed().as_millis() as u64
+    }
+}
+
+/// The request as this server gets it.
+fn written(server: &Server, request: &Outgoing) -> Option<Request<Full<Bytes>>> {
+    let path: Uri = format!("{}{}", server.prefix, request.path).parse().ok()?;
+    let mut message = Request::new(Full::new(request.body.clone()));
+    *message.method_mut() = request.method.clone();
+    *message.uri_mut() = path;
+    *message.headers_mut() = request.headers.clone();
+    let headers = message.headers_mut();
+    headers.insert(HOST, HeaderValue::from_str(server.authority.as_str()).ok()?);
+    if let Some(credential) = &server.credential {
+        match request.dialect {
+            Dialect::OpenAi => headers.insert(AUTHORIZATION, credential.bearer.clone()),
+            Dialect::Anthropic => headers.insert("x-api-key", credential.plain.clone()),
+        };
+    }
+    Some(message)
+}
+
+async fn connect(server: &Server) -> io::Result<SendRequest<Full<Bytes>>> {
+    let port = server.authority.port_u16().unwrap_or(if server.scheme == Scheme::HTTPS { 443 } else { 80 });
+    let host = server.authority.host().trim_start_matches('[').trim_end_matches(']');
+    let socket = TcpStream::connect((host, port)).await?;
+    // Without it the second of two small writes waits for the answer to the first: 40 ms.
+    socket.set_nodelay(true)?;
+    let stream = match &server.tls {
+        None => Either::Left(socket),
+        Some(tls) => {
+            let connector = TlsConnector::from(Arc::clone(&tls.config));
+            Either::Right(connector.connect(tls.name.clone(), socket).await?)
+        }
+    };
+    let (sender, connection) = http1::Builder::new().handshake(TokioIo::new(stream)).await.map_err(io::Error::other)?;
+    tokio::task::spawn_local(async move {
+        // How it ends is told to whoever waits for a reply.
+        let _ = connection.await;
+    });
+    Ok(sender)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn server(name: &str, models: &[&str], weight: u32) -> Server {
+        Server {
+            name: name.to_owned(),
+            scheme: Scheme::HTTP,
+            authority: "127.0.0.1:1".parse().unwrap(),
+            prefix: String::new(),
+            models: models.iter().map(|model| (*model).to_owned()).collect(),
+            weight,
+            credential: None,
+            connect_time_max: Duration::from_secs(1),
+            first_byte_time_max: Duration::from_secs(1),
+            pause_time_max: Duration::from_secs(1),
+            tls: None,
+            health: Health::default(),
+        }
+    }
+
+    #[tokio::test]
+    async fn servers_get_their_share() {
+        let servers = vec![server("a", &["m"], 3), server("b", &["m*"], 1), server("c", &["other"], 9)];
+        let upstreams = Upstreams::new(Arc::new(servers), Instant::now());
+        let mut counts = [0; 3];
+        for _ in 0..1_000 {
+            counts[upstreams.order(Some("m"))[0]] += 1;
+        }
+        assert!((740..=760).contains(&counts[0]) && (240..=260).contains(&counts[1]), "{counts:?}");
+        assert_eq!(upstreams.order(Some("m-large")), [1]);
+        assert_eq!(upstreams.order(Some("none")), [0; 0]);
+    }
+
+    #[tokio::test]
+    async fn who_fails_rests_and_comes_back() {
+        let upstreams = Upstreams::new(Arc::new(vec![server("a", &[], 1), server("b", &[], 1)]), Instant::now());
+        let health = &upstreams.servers()[0].health;
+        for _ in 0..FAILURES_MAX {
+            assert!(health.is_well(0));
+            health.failed(0);
+        }
+        assert!(!health.is_well(REST_MIN.as_millis() as u64 - 1) && health.is_well(REST_MIN.as_millis() as u64));
+        for _ in 0..20 {
+            health.failed(0);
+        }
+        assert!(health.is_well(REST_MAX.as_millis() as u64));
+        for _ in 0..4 {
+            assert_eq!(upstreams.order(None), [1, 0], "tried last, while it rests");
+        }
+        health.succeeded();
+        assert!(health.is_well(0));
+    }
+
+    #[test]
+    fn credentials_are_never_shown() {
+        assert_eq!(format!("{:?}", Credential::new("s3cret")), "Some(a credential)");
+        assert!(Credential::new("a\nb").is_none());
+    }
+}

@@ -1,0 +1,105 @@
+//! A worker: one thread that serves its share of the connections, with connections of its own to the servers.
+
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use hyper::header::HeaderName;
+
+use crate::clock::Clock;
+use crate::flight::End;
+use crate::gate::Gate;
+use crate::record::Tap;
+use crate::trust::Trust;
+use crate::upstream::Upstreams;
+
+/// What all workers share.
+#[derive(Debug)]
+pub struct Shared {
+    /// Who may what.
+    pub gate: Arc<Gate>,
+    /// Where exchanges are handed over.
+    pub tap: Tap,
+    /// Whose word about a caller is taken.
+    pub trust: Trust,
+    /// Paths that are served besides those that are understood.
+    pub listed: Vec<String>,
+    /// Headers that are passed on besides those of the APIs.
+    pub passed: Vec<HeaderName>,
+    /// What is counted.
+    pub stats: Arc<Stats>,
+    /// Tells the time.
+    pub clock: Box<dyn Clock>,
+}
+
+impl std::fmt::Debug for dyn Clock {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.write_str("a clock")
+    }
+}
+
+/// One worker.
+#[derive(Debug)]
+pub struct Worker {
+    /// What it shares with the others.
+    pub shared: Arc<Shared>,
+    /// Its connections to the servers.
+    pub upstreams: Rc<Upstreams>,
+}
+
+macro_rules! stats {
+    ($($(#[$doc:meta])* $name:ident,)*) => {
+        /// What the proxy counts, since it began.
+        #[derive(Debug, Default)]
+        pub struct Stats {
+            $($(#[$doc])* pub $name: AtomicU64,)*
+        }
+
+        impl Stats {
+            /// Every count with its name.
+            pub fn all(&self) -> impl Iterator<Item = (&'static str, u64)> {
+                [$((stringify!($name), self.$name.load(Ordering::Relaxed)),)*].into_iter()
+            }
+        }
+    };
+}
+
+stats! {
+    /// Connections accepted.
+    connections,
+    /// Connections whose TLS handshake failed.
+    handshakes_failed,
+    /// Requests whose head was read.
+    requests,
+    /// Requests that were refused before a server saw them.
+    refused,
+    /// Requests that no server answered.
+    unanswered,
+    /// Replies that were passed on to their end.
+    whole,
+    /// Replies that a server broke off.
+    broken,
+    /// Replies whose caller left.
+    left,
+    /// Replies that went through a filter, because something is held back from their caller.
+    shielded,
+    /// Replies of which only the beginning was handed over.
+    cut,
+}
+
+impl Stats {
+    /// A reply ended.
+    pub fn landed(&self, end: End) {
+        let counter = match end {
+            End::Whole => &self.whole,
+            End::Broken => &self.broken,
+            End::Left => &self.left,
+        };
+        counter.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Adds one.
+    pub fn add(counter: &AtomicU64) {
+        counter.fetch_add(1, Ordering::Relaxed);
+    }
+}

@@ -1,0 +1,8 @@
+//! The gateway in front of real sockets.
+
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that panics has failed, as it should")]
+
+mod faults;
+mod proxy;
+mod rig;
+mod tls;

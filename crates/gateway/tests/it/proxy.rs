@@ -1,0 +1,161 @@
+//! What passes, and how; what does not, and what its caller hears.
+
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use policy::directory::Directory;
+use policy::{Action, Actions};
+
+use crate::faults::until;
+use crate::rig::{KEY, Rig, parse, post, raw};
+
+const CHAT: &str = r#"{"model":"mock-1","messages":[{"role":"user","content":"hello"}]}"#;
+const STREAM: &str = r#"{"model":"mock-reasoner","stream":true,"messages":[{"role":"user","content":"hello"}]}"#;
+
+#[test]
+fn replies_are_the_same_bytes() {
+    let rig = Rig::new(Actions::NONE);
+    for (path, body) in [
+        ("/v1/chat/completions", CHAT),
+        ("/v1/chat/completions", STREAM),
+        ("/v1/completions", r#"{"model":"mock-1","prompt":"hello"}"#),
+        ("/v1/responses", r#"{"model":"mock-reasoner","input":"hello","stream":true}"#),
+        ("/v1/embeddings", r#"{"model":"mock-1","input":["a","b"]}"#),
+        ("/v1/messages", r#"{"model":"mock-reasoner","max_tokens":9,"stream":true,"messages":[]}"#),
+        ("/v1/messages/count_tokens", r#"{"model":"mock-1","messages":[]}"#),
+        ("/v1/chat/completions", r#"{"model":"mock-error","messages":[]}"#),
+    ] {
+        let direct = post(rig.mock.address(), path, body);
+        let through = rig.post(path, body);
+        assert_eq!((through.status, &through.body), (direct.status, &direct.body), "{path} {body}");
+    }
+}
+
+#[test]
+fn what_is_not_served_is_refused_in_the_callers_dialect() {
+    let rig = Rig::new(Actions::NONE);
+    for (path, body, status, says) in [
+        ("/tokenize", "{}", 404, "not_found"),
+        ("/v1/chat/completions", "{", 400, "invalid_request_error"),
+        ("/v1/chat/completions", r#"{"model":"a","model":"b"}"#, 400, "duplicate field `model`"),
+        ("/v1/messages", "[]", 400, r#""type":"error""#),
+    ] {
+        let answer = rig.post(path, body);
+        let text = String::from_utf8(answer.body).unwrap();
+        assert_eq!(answer.status, status, "{path}: {text}");
+        assert!(text.contains(says), "{path}: {text}");
+    }
+    let nobody = raw(
+        rig.gateway.address(),
+        format!(
+            "POST /v1/messages HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length: {}\r\n\r\n{CHAT}",
+            CHAT.len()
+        )
+        .as_bytes(),
+    );
+    assert_eq!(nobody.status, 401);
+    assert!(String::from_utf8(nobody.body).unwrap().contains("authentication_error"));
+}
+
+#[test]
+fn what_is_held_back_does_not_come() {
+    let rig = Rig::new([Action::ReasoningText, Action::Logprobs].into_iter().collect());
+    for body in [STREAM, &STREAM.replace("true", "false")] {
+        let direct = post(rig.mock.address(), "/v1/chat/completions", body);
+        let through = rig.post("/v1/chat/completions", body);
+        assert_eq!(through.status, 200);
+        let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+        let reasons = |text: &str| {
+            text.matches(r#""reasoning_content":""#).count() - text.matches(r#""reasoning_content":"""#).count()
+        };
+        let (direct, through) = (text(direct.body), text(through.body));
+        assert!(reasons(&direct) > 0, "{direct}");
+        assert_eq!(reasons(&through), 0, "{through}");
+    }
+}
+
+#[test]
+fn a_reply_that_breaks_off_breaks_off_for_the_caller_too() {
+    let rig = Rig::new(Actions::NONE);
+    let answer = rig.post("/v1/chat/completions", &STREAM.replace("mock-reasoner", "mock-dies"));
+    assert_eq!(answer.status, 200);
+    assert!(!String::from_utf8(answer.body).unwrap().contains("[DONE]"));
+}
+
+#[test]
+fn probabilities_and_alternatives_are_neither_asked_for_nor_given() {
+    let body = r#"{"model":"mock-1","n":3,"logprobs":true,"top_logprobs":2,"messages":[]}"#;
+    let choices = |answer: crate::rig::Answer| {
+        let reply: serde_json::Value = serde_json::from_slice(&answer.body).unwrap();
+        (reply["choices"].as_array().unwrap().len(), reply["choices"][0]["logprobs"].is_null())
+    };
+    assert_eq!(choices(Rig::new(Actions::NONE).post("/v1/chat/completions", body)), (3, false));
+    let mut rig = Rig::new([Action::Alternatives, Action::Logprobs].into_iter().collect());
+    assert_eq!(choices(rig.post("/v1/chat/completions", body)), (1, true));
+    let sent: serde_json::Value = serde_json::from_slice(&rig.records.next().unwrap().request).unwrap();
+    assert_eq!(sent, serde_json::json!({"model": "mock-1", "messages": []}));
+}
+
+#[test]
+fn what_went_by_is_handed_over_once() {
+    let mut rig = Rig::new(Actions::NONE);
+    for (body, streamed) in [(CHAT, false), (STREAM, true)] {
+        let answer = rig.post("/v1/chat/completions", body);
+        let seen = rig.records.next().unwrap();
+        assert_eq!((seen.account.id.as_str(), seen.status, seen.streamed), ("acct", 200, streamed));
+        assert_eq!((seen.request.as_ref(), seen.reply.concat()), (body.as_bytes(), answer.body));
+        assert_eq!(seen.caller.address.to_string(), "127.0.0.1");
+        assert!(!String::from_utf8(seen.to_line()).unwrap().contains(&KEY.to_string()));
+    }
+    rig.post("/v1/messages/count_tokens", r#"{"model":"mock-1","messages":[]}"#);
+    rig.post("/tokenize", "{}");
+    let counters = rig.tap.counters();
+    assert_eq!((counters.offered.load(Ordering::Relaxed), counters.shed.load(Ordering::Relaxed)), (2, 0));
+}
+
+#[test]
+fn a_caller_that_leaves_before_the_reply_is_handed_over_too() {
+    let mut rig = Rig::new(Actions::NONE);
+    let body = CHAT.replace("mock-1", "mock-never");
+    let mut stream = TcpStream::connect(rig.gateway.address()).unwrap();
+    let request = format!(
+        "POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {KEY}\r\ncontent-length: {}\r\n\r\n{body}",
+        body.len()
+    );
+    stream.write_all(request.as_bytes()).unwrap();
+    assert!(until(|| rig.stats.requests.load(Ordering::Relaxed) == 1));
+    drop(stream);
+    assert!(until(|| rig.stats.left.load(Ordering::Relaxed) == 1), "the work goes on without its caller");
+    let seen = rig.records.next().unwrap();
+    assert_eq!((seen.status, seen.reply.len()), (0, 0));
+}
+
+#[test]
+fn who_is_no_longer_known_is_turned_away_at_once() {
+    let rig = Rig::new(Actions::NONE);
+    assert_eq!(rig.post("/v1/chat/completions", CHAT).status, 200);
+    rig.gate.replace(Directory::default());
+    let answer = rig.post("/v1/chat/completions", CHAT);
+    assert_eq!(answer.status, 401);
+    assert!(!String::from_utf8(answer.body).unwrap().contains(&KEY.to_string()), "no key is echoed");
+}
+
+#[test]
+fn what_is_under_way_comes_to_its_end_on_a_drain() {
+    let rig = Rig::new(Actions::NONE);
+    let body = STREAM.replace("mock-reasoner", "mock-slow");
+    let mut stream = TcpStream::connect(rig.gateway.address()).unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
+    let request = format!(
+        "POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {KEY}\r\ncontent-length: {}\r\n\r\n{body}",
+        body.len()
+    );
+    stream.write_all(request.as_bytes()).unwrap();
+    let mut reply = vec![0; 16];
+    stream.read_exact(&mut reply).unwrap();
+    rig.gateway.drain(Duration::from_secs(20));
+    stream.read_to_end(&mut reply).unwrap();
+    assert!(String::from_utf8(parse(&reply).body).unwrap().ends_with("data: [DONE]\n\n"));
+}

@@ -1,0 +1,187 @@
+//! A gateway and a mock model on loopback, and a client that writes bytes as they are.
+
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::sync::Arc;
+use std::time::Duration;
+
+use gateway::clock::SystemClock;
+use gateway::gate::Gate;
+use gateway::mock::Mock;
+use gateway::record::{Records, Tap, queue};
+use gateway::server::{Listen, Running};
+use gateway::tls::Certificates;
+use gateway::trust::Trust;
+use gateway::upstream::{Health, Server};
+use gateway::worker::{Shared, Stats};
+use policy::directory::{Change, Directory};
+use policy::key::{BRAND, Keys, RANDOM_BYTES};
+use policy::{Actions, Key, Scope};
+use serde_json::json;
+
+/// A gateway with a mock behind it.
+pub(crate) struct Rig {
+    pub(crate) gateway: Running,
+    pub(crate) mock: Mock,
+    pub(crate) stats: Arc<Stats>,
+    pub(crate) records: Records,
+    pub(crate) tap: Tap,
+    pub(crate) gate: Arc<Gate>,
+}
+
+/// The key of the only account.
+pub(crate) const KEY: TestKey = TestKey;
+
+pub(crate) struct TestKey;
+
+impl std::fmt::Display for TestKey {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.write_str(keys().mint(BRAND, [9; RANDOM_BYTES]).1.expose())
+    }
+}
+
+fn keys() -> Keys {
+    Keys::new([1; 32])
+}
+
+/// A gate that knows the only account, whose key may do everything but what is `held`.
+fn gate(held: Actions) -> Gate {
+    let keys = keys();
+    let (id, _, hash) = keys.mint(BRAND, [9; RANDOM_BYTES]);
+    let scope = Scope { actions: Actions::ALL.minus(held), ..Scope::default() };
+    let account = json!({"id": "acct", "created": "1970-01-01T00:00:00Z"});
+    let key = json!({"id": id, "account": "acct", "hash": hash, "scope": scope, "created": "1970-01-01T00:00:00Z"});
+    let mut directory = Directory::default();
+    directory.apply(Change::Account(serde_json::from_value(account).unwrap())).unwrap();
+    directory.apply(Change::Key(serde_json::from_value::<Key>(key).unwrap())).unwrap();
+    Gate::new(directory, keys, Vec::new())
+}
+
+impl Rig {
+    pub(crate) fn new(held: Actions) -> Rig {
+        let mock = Mock::start("127.0.0.1:0".parse().unwrap()).unwrap();
+        let address = mock.address();
+        Rig::before(mock, &[address], held, None)
+    }
+
+    /// A gateway with two servers, of which the one that is tried first is away.
+    pub(crate) fn half_away() -> Rig {
+        let mock = Mock::start("127.0.0.1:0".parse().unwrap()).unwrap();
+        let addresses = [nowhere(), mock.address()];
+        Rig::before(mock, &addresses, Actions::NONE, None)
+    }
+
+    /// A gateway whose server is away.
+    pub(crate) fn away() -> Rig {
+        let mock = Mock::start("127.0.0.1:0".parse().unwrap()).unwrap();
+        Rig::before(mock, &[nowhere()], Actions::NONE, None)
+    }
+
+    /// A gateway that speaks TLS.
+    pub(crate) fn with_certificates(certificates: Arc<Certificates>) -> Rig {
+        let mock = Mock::start("127.0.0.1:0".parse().unwrap()).unwrap();
+        let address = mock.address();
+        Rig::before(mock, &[address], Actions::NONE, Some(certificates))
+    }
+
+    fn before(mock: Mock, addresses: &[SocketAddr], held: Actions, certificates: Option<Arc<Certificates>>) -> Rig {
+        let stats = Arc::new(Stats::default());
+        let gate = Arc::new(gate(held));
+        let (tap, records) = queue();
+        let shared = Shared {
+            gate: Arc::clone(&gate),
+            tap: tap.clone(),
+            trust: Trust::default(),
+            listed: Vec::new(),
+            passed: Vec::new(),
+            stats: Arc::clone(&stats),
+            clock: Box::new(SystemClock),
+        };
+        let gateway = gateway::server::start(Listen {
+            address: "127.0.0.1:0".parse().unwrap(),
+            certificates,
+            workers: 1,
+            servers: Arc::new(addresses.iter().copied().map(server).collect()),
+            shared: Arc::new(shared),
+        })
+        .unwrap();
+        Rig { gateway, mock, stats, records, tap, gate }
+    }
+
+    pub(crate) fn post(&self, path: &str, body: &str) -> Answer {
+        post(self.gateway.address(), path, body)
+    }
+}
+
+/// Where nothing listens: the port of a listener that was dropped.
+fn nowhere() -> SocketAddr {
+    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
+}
+
+/// A model server at `address`.
+fn server(address: SocketAddr) -> Server {
+    Server {
+        name: "mock".to_owned(),
+        scheme: "http".parse().unwrap(),
+        authority: address.to_string().parse().unwrap(),
+        prefix: String::new(),
+        models: Vec::new(),
+        weight: 1,
+        credential: None,
+        connect_time_max: Duration::from_secs(5),
+        first_byte_time_max: Duration::from_secs(30),
+        pause_time_max: Duration::from_secs(30),
+        tls: None,
+        health: Health::default(),
+    }
+}
+
+/// A reply as it came over the wire.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) head: String,
+    pub(crate) body: Vec<u8>,
+}
+
+pub(crate) fn post(address: SocketAddr, path: &str, body: &str) -> Answer {
+    let request = format!(
+        "POST {path} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {KEY}\r\ncontent-type: application/json\r\n\
+         connection: close\r\ncontent-length: {}\r\n\r\n{body}",
+        body.len()
+    );
+    raw(address, request.as_bytes())
+}
+
+/// Writes `request` and reads the reply to its end.
+pub(crate) fn raw(address: SocketAddr, request: &[u8]) -> Answer {
+    let mut stream = TcpStream::connect(address).unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
+    stream.write_all(request).unwrap();
+    let mut reply = Vec::new();
+    // A reset after the reply is no matter here.
+    let _ = stream.read_to_end(&mut reply);
+    parse(&reply)
+}
+
+pub(crate) fn parse(reply: &[u8]) -> Answer {
+    let split = reply.windows(4).position(|window| window == b"\r\n\r\n").unwrap_or(reply.len());
+    let head = String::from_utf8_lossy(&reply[..split]).to_lowercase();
+    let rest = reply.get(split + 4..).unwrap_or_default();
+    let status = head.split(' ').nth(1).and_then(|status| status.parse().ok()).unwrap_or(0);
+    let body = if head.contains("transfer-encoding: chunked") { unchunk(rest) } else { rest.to_vec() };
+    Answer { status, head, body }
+}
+
+fn unchunk(mut rest: &[u8]) -> Vec<u8> {
+    let mut body = Vec::new();
+    while let Some(end) = rest.windows(2).position(|window| window == b"\r\n") {
+        let size = usize::from_str_radix(std::str::from_utf8(&rest[..end]).unwrap().trim(), 16).unwrap_or(0);
+        if size == 0 {
+            break;
+        }
+        body.extend_from_slice(&rest[end + 2..end + 2 + size]);
+        rest = &rest[end + 2 + size + 2..];
+    }
+    body
+}

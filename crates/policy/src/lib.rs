@@ -1,0 +1,21 @@
+//! Who is asking: accounts, organisations, and the credentials that stand for them, with what each may be used for.
+//!
+//! Promises one answer for one question: nothing here does IO, reads a clock or draws a random number; time and
+//! randomness are handed in. Refuses to fail open: whatever cannot be decided is nobody. Every table and length is
+//! bounded ([`limits`]).
+
+pub mod account;
+pub mod action;
+pub mod directory;
+pub mod id;
+pub mod key;
+pub mod limits;
+pub mod network;
+pub mod proof;
+pub mod token;
+pub mod who;
+
+pub use account::{Account, Organisation, Programme, Status, Tier};
+pub use action::{Action, Actions};
+pub use id::{AccountId, BadId, KeyId, OrganisationId, PaymentGroup};
+pub use key::{Binding, Key, KeyHash, Scope};

@@ -1,0 +1,20 @@
+//! Every limit of this crate, and what happens at it.
+
+/// Bytes of an id. A longer one is refused.
+pub const ID_BYTES_MAX: usize = 128;
+/// Bytes of a proof of possession. A longer one is refused.
+pub const PROOF_BYTES_MAX: usize = 8_192;
+/// Bytes of the id of a proof. A proof with a longer one is refused.
+pub const JTI_BYTES_MAX: usize = 256;
+/// Proofs remembered, so that none is used twice. At the limit further ones are refused until some are too old.
+pub const PROOFS_MAX: usize = 1_000_000;
+/// Bytes of a bearer token. A longer one is refused.
+pub const TOKEN_BYTES_MAX: usize = 16_384;
+/// Keys that an issuer publishes. A larger set is refused, and the old one stays.
+pub const ISSUER_KEYS_MAX: usize = 100;
+/// Bytes of the keys that an issuer publishes. A larger set is refused, and the old one stays.
+pub const ISSUER_KEY_BYTES_MAX: usize = 256 * 1024;
+/// Accounts, and organisations, that are known. Further ones are refused when they are made.
+pub const ACCOUNTS_MAX: usize = 10_000_000;
+/// Keys, and certificates, that are known. Further ones are refused when they are made.
+pub const KEYS_MAX: usize = 20_000_000;
