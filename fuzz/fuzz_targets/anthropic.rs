@@ -2,4 +2,4 @@
 
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|text: &str| fuzz::reader(exchange::Format::Anthropic, text));
+libfuzzer_sys::fuzz_target!(|text: &str| fuzz::reader("anthropic", text));

@@ -2,4 +2,4 @@
 
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|text: &str| fuzz::reader(exchange::Format::Bedrock, text));
+libfuzzer_sys::fuzz_target!(|text: &str| fuzz::reader("bedrock", text));

@@ -2,4 +2,4 @@
 
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|text: &str| fuzz::reader(exchange::Format::LiteLlm, text));
+libfuzzer_sys::fuzz_target!(|text: &str| fuzz::reader("litellm", text));

@@ -2,15 +2,52 @@
 //!
 //! Each function is the body of the targets of its name. A broken promise is a panic, which the fuzzer reports.
 
-use exchange::{AccountFact, Exchange, Format, Notes, ReadReport, Source, parse_accounts, parse_chunk};
+use exchange::{
+    AccountFact, Call, Exchange, Format, Joiner, Notes, ReadOptions, ReadReport, Source, parse_accounts, parse_chunk,
+};
 
-/// A text that claims to be of `format`: whatever is read survives being written and read as a native record.
-pub fn reader(format: Format, text: &str) {
-    let mut notes = Notes::default();
-    let _ = exchange::read(Some(format), text.as_bytes(), "fuzz", 1, &mut notes, &mut |exchange| survives(&exchange));
-    if let Some(format) = Format::recognise(text) {
-        let _ = exchange::read(Some(format), text.as_bytes(), "fuzz", 1, &mut notes, &mut |exchange| survives(&exchange));
+/// A text that claims to be of a format: whatever is read survives being written and read as a native record.
+pub fn reader(format: &str, text: &str) {
+    let format: Format = format.parse().expect("a format of this build");
+    read_as(&ReadOptions::of(format), text);
+    if Format::recognise(text).is_some() {
+        recognised(text);
     }
+}
+
+/// A text whose format shows in it.
+pub fn recognised(text: &str) {
+    read_as(&ReadOptions::default(), text);
+}
+
+fn read_as(options: &ReadOptions, text: &str) {
+    let mut notes = Notes::default();
+    let mut sink = |_, call: Call<'_>| survives(&call.exchange);
+    let _ = exchange::read(options, text.as_bytes(), "fuzz", 1, &mut notes, &mut sink);
+}
+
+/// Records in whatever order: no more exchanges come out than calls went in, and all that waited comes out at the end.
+pub fn joined(bytes: &[u8]) {
+    let (mut joiner, mut report) = (Joiner::default(), ReadReport::default());
+    let (mut went_in, mut came_out) = (0_u64, 0_u64);
+    for chunk in Source::new("fuzz", bytes) {
+        let Ok(chunk) = chunk else { break };
+        if chunk.text.len() > UNPACKED_BYTES_MAX {
+            return;
+        }
+        let mut sink = |call: Call<'_>, line| {
+            went_in += u64::from(call.is_call);
+            joiner.push(call.into_owned(), &chunk.source, line, &mut |exchange| {
+                came_out += 1;
+                survives(&exchange);
+            });
+        };
+        parse_chunk(&chunk, &ReadOptions::default(), &mut sink, &mut report);
+    }
+    joiner.finish(&mut |_| came_out += 1);
+    assert!(came_out <= went_in, "{came_out} of {went_in} calls came out");
+    assert_eq!(joiner.take_report().records, came_out);
+    assert!(joiner.earliest().is_none(), "something still waits");
 }
 
 /// A text that claims to be an account fact: what is read survives being written and read.
@@ -47,7 +84,8 @@ fn read(bytes: &[u8], chunk_bytes: usize) -> Option<(Vec<String>, ReadReport, Re
                 if unpacked > UNPACKED_BYTES_MAX {
                     return None;
                 }
-                parse_chunk(&chunk, None, None, &mut |read| exchanges.push(read.to_json()), &mut report);
+                let mut sink = |call: Call<'_>, _| exchanges.push(call.exchange.to_json());
+                parse_chunk(&chunk, &ReadOptions::default(), &mut sink, &mut report);
                 parse_accounts(&chunk, None, &mut |_| (), &mut accounts);
             }
             Err(error) => report.source_broke(&error),
@@ -59,16 +97,21 @@ fn read(bytes: &[u8], chunk_bytes: usize) -> Option<(Vec<String>, ReadReport, Re
 }
 
 fn survives(exchange: &Exchange<'_>) {
+    if exchange.account.as_str().is_empty() {
+        // Waits for another record to say who it was.
+        return;
+    }
     let written = exchange.to_json();
     let mut again = Vec::new();
     let mut dropped = Notes::default();
-    let read = exchange::read(Some(Format::Native), written.as_bytes(), "fuzz", 1, &mut dropped, &mut |exchange| {
-        again.push(exchange.to_json());
-    });
-    assert_eq!(read, Ok(Format::Native), "{written}");
+    let mut sink = |format, call: Call<'_>| {
+        assert_eq!(format, Format::Native, "{written}");
+        again.push(call.exchange.to_json());
+    };
+    let read = exchange::read(&ReadOptions::default(), written.as_bytes(), "fuzz", 1, &mut dropped, &mut sink);
+    assert_eq!(read, Ok(()), "{written}");
     assert_eq!(again, [written.as_str()]);
     assert!(dropped.warnings.is_empty(), "{written} is written with {:?}", dropped.warnings);
-    assert_eq!(Format::recognise(&written), Some(Format::Native), "{written}");
 }
 
 const UNPACKED_BYTES_MAX: usize = 1 << 20;

@@ -4,7 +4,7 @@
 #![expect(clippy::expect_used, reason = "a benchmark that cannot run should say so and stop")]
 
 use detect::{Config, Engine};
-use exchange::{ReadReport, Source, parse_accounts, parse_chunk};
+use exchange::{Call, ReadOptions, ReadReport, Source, parse_accounts, parse_chunk};
 use signals::Signals;
 
 fn main() {
@@ -22,8 +22,8 @@ fn main() {
         let lines: String = (batch * BATCH..(batch + 1) * BATCH).map(exchange).collect();
         for chunk in Source::new("exchanges", lines.as_bytes()) {
             let chunk = chunk.expect("lines");
-            let mut sink = |exchange: exchange::Exchange<'_>| engine.observe(&Signals::of(&exchange));
-            parse_chunk(&chunk, None, None, &mut sink, &mut report);
+            let mut sink = |call: Call<'_>, _| engine.observe(&Signals::of(&call.exchange));
+            parse_chunk(&chunk, &ReadOptions::default(), &mut sink, &mut report);
         }
     }
     assert_eq!(report.bad_lines, 0);

@@ -70,7 +70,7 @@ mod tests {
         );
         let mut signals = None;
         let mut sink = |exchange: Exchange<'_>| signals = Some(Signals::of(&exchange));
-        exchange::read(None, record.as_bytes(), "test", 1, &mut Notes::default(), &mut sink).unwrap();
+        exchange::read_exchanges(&record, &mut Notes::default(), &mut sink).unwrap();
         signals.unwrap()
     }
 

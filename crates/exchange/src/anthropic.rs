@@ -5,15 +5,18 @@
 //! thinking block is kept as sealed reasoning beside its text.
 
 use crate::bad::{BadRecord, Notes};
+use crate::call::Call;
 use crate::format::Position;
 use crate::json::Fields;
-use crate::{Exchange, Format, envelope};
+use crate::{Format, envelope};
 
 /// Reads one line.
 pub(crate) fn read<'a>(
     record: Fields<'a>,
+    has_account: bool,
     position: &Position<'_>,
+    ordinal: u64,
     notes: &mut Notes,
-) -> Result<Exchange<'a>, BadRecord> {
-    envelope::read(record, Format::Anthropic, position, notes)
+) -> Result<Call<'a>, BadRecord> {
+    envelope::read(record, Format::Anthropic, has_account, position, ordinal, notes)
 }

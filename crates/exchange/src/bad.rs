@@ -171,10 +171,43 @@ impl Damages {
 pub struct Notes {
     /// How often each optional field was dropped.
     pub warnings: std::collections::BTreeMap<Warning, u64>,
-    /// OTLP spans that are no model calls.
-    pub skipped_spans: u64,
     /// What was wrong with the record that is being read.
     pub(crate) damage: Damages,
+    /// What was done with it.
+    pub(crate) remarks: Vec<Remark>,
+}
+
+/// What was done with a record, or with a part of it, besides reading it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Remark {
+    /// It was taken out of a wrapper.
+    Unwrapped(&'static str),
+    /// It was stepped over because it is no exchange.
+    Skipped(&'static str),
+    /// Its bodies lie in another place, so it has no texts.
+    Elsewhere,
+    /// It says the same as a record before.
+    Duplicate,
+    /// It was put together with another record of the same call.
+    Joined(&'static str),
+    /// It holds facts about a call that was not there.
+    Unjoined(&'static str),
+    /// It was an attempt at a call that was tried again.
+    Attempt,
+}
+
+impl fmt::Display for Remark {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Remark::Unwrapped(by) => write!(f, "unwrapped: {by}"),
+            Remark::Skipped(why) => write!(f, "skipped: {why}"),
+            Remark::Elsewhere => f.write_str("no texts: the bodies lie in another place"),
+            Remark::Duplicate => f.write_str("duplicate: the same call again"),
+            Remark::Joined(how) => write!(f, "joined: {how}"),
+            Remark::Unjoined(what) => write!(f, "not joined: {what}"),
+            Remark::Attempt => f.write_str("attempt: failed and tried again"),
+        }
+    }
 }
 
 impl Notes {
@@ -188,7 +221,11 @@ impl Notes {
         for (warning, count) in other.warnings {
             *self.warnings.entry(warning).or_default() += count;
         }
-        self.skipped_spans += other.skipped_spans;
+    }
+
+    /// Takes note of what was done.
+    pub(crate) fn remark(&mut self, remark: Remark) {
+        self.remarks.push(remark);
     }
 }
 

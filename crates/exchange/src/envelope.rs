@@ -8,6 +8,7 @@ use std::borrow::Cow;
 
 use crate::bad::{BadRecord, Notes};
 use crate::body::{self, Answer};
+use crate::call::{Call, Who};
 use crate::format::{Position, required_time, secret_free};
 use crate::json::{Fields, Json, Object};
 use crate::{Client, Exchange, Format, Operation, Time, native};
@@ -69,9 +70,11 @@ fn peek<'o, 'a>(record: &'o Object<'a>, keys: &[&str]) -> Option<Cow<'o, Object<
 pub(crate) fn read<'a>(
     record: Fields<'a>,
     format: Format,
+    has_account: bool,
     position: &Position<'_>,
+    ordinal: u64,
     notes: &mut Notes,
-) -> Result<Exchange<'a>, BadRecord> {
+) -> Result<Call<'a>, BadRecord> {
     let mut envelope = Envelope::open(record, notes);
     let reply = Reply::open(&mut envelope);
     let time = envelope.time(reply.created)?;
@@ -82,18 +85,21 @@ pub(crate) fn read<'a>(
     let user = envelope.id(&USER, notes).map(secret_free);
     let named = ["end_user", "end_user_id"];
     let end_user = envelope.id(&named, notes).or_else(|| envelope.body_user(notes)).map(secret_free);
-    let account = envelope
-        .id(&ACCOUNT, notes)
-        .or_else(|| org.clone())
-        .or_else(|| project.clone())
-        .or_else(|| key.clone())
-        .or_else(|| user.clone())
-        .or_else(|| end_user.clone())
-        .map(secret_free)
-        .ok_or(BadRecord::Missing {
-            field: "account",
-            expected: "an `account`, `organization`, `project`, `api_key_id` or `user` beside the bodies",
-        })?;
+    let (account, who) = [
+        (envelope.id(&ACCOUNT, notes).map(secret_free), Who::Account),
+        (org.clone(), Who::Org),
+        (project.clone(), Who::Team),
+        (key.clone(), Who::Key),
+        (user.clone(), Who::User),
+        (end_user.clone(), Who::EndUser),
+    ]
+    .into_iter()
+    .find_map(|(id, who)| Some((secret_free(id?), who)))
+    .or(has_account.then_some((Cow::Borrowed(""), Who::Nobody)))
+    .ok_or(BadRecord::Missing {
+        field: "account",
+        expected: "an `account`, `organization`, `project`, `api_key_id` or `user` beside the bodies",
+    })?;
     let session = envelope.id(&SESSION, notes).or_else(|| envelope.body_conversation());
     let client = envelope.client(notes);
     let duration_ms = envelope.duration_ms(time, notes);
@@ -103,9 +109,9 @@ pub(crate) fn read<'a>(
     let model = body.text(&["model"], notes).or(reply.model);
     let request = body::request(body, notes);
     let answer = reply.body.map(|json| Answer::read(json, notes)).unwrap_or_default();
-    Ok(Exchange {
+    let exchange = Exchange {
         fingerprint: None,
-        id: id.map_or_else(|| position.id(0), Into::into),
+        id: id.map_or_else(|| position.id(ordinal), Into::into),
         time,
         account: account.into(),
         org: org.map(Into::into),
@@ -120,7 +126,8 @@ pub(crate) fn read<'a>(
         usage: answer.usage,
         status,
         duration_ms,
-    })
+    };
+    Ok(Call::alone(exchange, who))
 }
 
 /// A line taken apart. Without a `body`, the line is the body.

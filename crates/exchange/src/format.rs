@@ -1,7 +1,8 @@
 //! The formats records arrive in, told apart by what a record contains and never by a file's name.
 //!
-//! [`read`] turns one text into its exchanges. It parses the text once, and once more where it is damaged; recognition looks
-//! at a dozen keys, so every record is recognised on its own and one file may mix formats.
+//! A text is one JSON object, or several joined; each is recognised on its own, so one file may mix formats. First its keys
+//! are held against the tables of sources, then it is looked at as spans, as logged bodies of an API, and as a native
+//! record; what is none of these may be a wrapper around records.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -9,10 +10,14 @@ use std::str::FromStr;
 
 use xxhash_rust::xxh3::{Xxh3, xxh3_64};
 
-use crate::bad::{BadRecord, Damage, Notes};
+use crate::bad::{BadRecord, Damage, Notes, Remark};
+use crate::call::{Call, Who};
 use crate::json::{Fields, Json, Object};
+use crate::mapping::{Layer, Mapping};
 use crate::mend::mend;
-use crate::{Exchange, ExchangeId, Time, anthropic, bedrock, envelope, limits, litellm, native, openai, otlp};
+use crate::options::ReadOptions;
+use crate::span::{Flat, Kind};
+use crate::{Exchange, ExchangeId, Time, anthropic, envelope, limits, mapped, native, openai, span, wrapper};
 
 /// A format of records.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -23,36 +28,75 @@ pub enum Format {
     OpenAi,
     /// Logged Anthropic bodies; see [`anthropic`].
     Anthropic,
-    /// LiteLLM's standard logging payload; see [`litellm`].
-    LiteLlm,
-    /// Amazon Bedrock's model invocation log; see [`bedrock`].
-    Bedrock,
-    /// OpenTelemetry GenAI spans as OTLP/JSON; see [`otlp`].
-    Otlp,
+    /// A source that is read by its table.
+    Mapped(SourceId),
 }
+
+/// A source that has a table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SourceId(usize);
 
 impl Format {
     /// Every format.
-    pub const ALL: [Format; 6] =
-        [Format::Native, Format::OpenAi, Format::Anthropic, Format::LiteLlm, Format::Bedrock, Format::Otlp];
+    pub fn all() -> impl Iterator<Item = Format> {
+        let mapped = (0..Mapping::all().len()).map(|at| Format::Mapped(SourceId(at)));
+        [Format::Native, Format::OpenAi, Format::Anthropic].into_iter().chain(mapped)
+    }
 
     /// Its name on the command line.
     #[must_use]
-    pub const fn name(self) -> &'static str {
+    pub fn name(self) -> &'static str {
         match self {
             Format::Native => "native",
             Format::OpenAi => "openai",
             Format::Anthropic => "anthropic",
-            Format::LiteLlm => "litellm",
-            Format::Bedrock => "bedrock",
-            Format::Otlp => "otlp",
+            Format::Mapped(source) => source.table().map_or("", |table| table.name.as_str()),
         }
     }
 
-    /// The format of one record, by its contents.
+    /// What it is, in a few words.
+    #[must_use]
+    pub fn title(self) -> &'static str {
+        match self {
+            Format::Native => "Stillwatch's own records",
+            Format::OpenAi => "logged OpenAI bodies",
+            Format::Anthropic => "logged Anthropic bodies",
+            Format::Mapped(source) => source.table().map_or("", |table| table.title.as_str()),
+        }
+    }
+
+    /// Where its names are documented, and the version that was read; none for what this project or an API defines.
+    #[must_use]
+    pub fn documented(self) -> Option<(&'static str, &'static str)> {
+        let Format::Mapped(source) = self else { return None };
+        source.table().map(|table| (table.source.as_str(), table.version.as_str()))
+    }
+
+    /// Where its records name the caller's own user, for who takes these for accounts.
+    #[must_use]
+    pub fn end_user_path(self) -> Option<&'static str> {
+        match self {
+            Format::Native => Some("end_user"),
+            Format::OpenAi => Some("request.user"),
+            Format::Anthropic => Some("request.metadata.user_id"),
+            Format::Mapped(source) => source.table()?.end_user.first().map(String::as_str),
+        }
+    }
+
+    /// The format of one record that no wrapper is around, by its contents.
     #[must_use]
     pub fn recognise(json: &str) -> Option<Self> {
         recognise(&Json::parse(json).ok()?.object()?)
+    }
+}
+
+impl SourceId {
+    fn table(self) -> Option<&'static Mapping> {
+        Mapping::all().get(self.0)
+    }
+
+    fn table_at(self) -> Option<(usize, &'static Mapping)> {
+        self.table().map(|table| (self.0, table))
     }
 }
 
@@ -66,18 +110,25 @@ impl FromStr for Format {
     type Err = UnknownFormat;
 
     fn from_str(name: &str) -> Result<Self, UnknownFormat> {
-        Format::ALL
-            .into_iter()
-            .find(|format| format.name() == name)
-            .ok_or_else(|| UnknownFormat { name: crate::bad::quote(name) })
+        let found = Format::all().find(|format| format.name() == name);
+        found.ok_or_else(|| UnknownFormat { name: crate::bad::quote(name), known: names() })
+    }
+}
+
+fn names() -> String {
+    let names: Vec<&str> = Format::all().map(Format::name).collect();
+    match names.split_last() {
+        Some((last, names)) => format!("{} or {last}", names.join(", ")),
+        None => String::new(),
     }
 }
 
 /// A name that is no format's.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("unknown format {name}, expected native, openai, anthropic, litellm, bedrock or otlp")]
+#[error("unknown format {name}, expected {known}")]
 pub struct UnknownFormat {
     name: String,
+    known: String,
 }
 
 /// Where a record comes from. With its text it makes the id of an exchange that has none.
@@ -109,58 +160,200 @@ impl<'p> Position<'p> {
     }
 }
 
-/// Reads one text and hands its exchanges to `sink`. Without a `format` it is recognised; the one used is returned.
+/// Reads one text and hands what it holds to `sink`, each with the format it was in.
 ///
 /// A text is one JSON object, or several joined, also behind something that is none (as container runtimes write a time
 /// before each line). What is damaged is mended as far as it goes.
 ///
 /// # Errors
 ///
-/// Says why the text is not a record. A text may hold good exchanges beside a bad one: the good ones have reached `sink`
-/// by then.
+/// Says why the text, or something in it, is not a record. What is good in it has reached `sink` by then.
 pub fn read<'a>(
-    format: Option<Format>,
+    options: &ReadOptions,
     text: &'a [u8],
     source: &str,
     line: u64,
     notes: &mut Notes,
-    sink: &mut dyn FnMut(Exchange<'a>),
-) -> Result<Format, BadRecord> {
-    let position = Position::new(source, line, text);
-    let mut used = Err(BadRecord::UnknownFormat);
-    each_object(text, notes, &mut |object, notes| {
-        let outcome = read_object(format, object, &position, notes, sink);
-        // Of several objects in one text, the first that is bad says so.
-        used = match (std::mem::replace(&mut used, Ok(Format::Native)), outcome) {
-            (Err(BadRecord::UnknownFormat) | Ok(_), outcome) => outcome,
-            (bad, _) => bad,
-        };
-    })
-    .and_then(|refusal| match (used, refusal) {
+    sink: &mut dyn FnMut(Format, Call<'a>),
+) -> Result<(), BadRecord> {
+    let mut reader = Reader { options, position: Position::new(source, line, text), ordinal: 0, sink };
+    let mut read = Ok(());
+    let refusal = each_object(text, notes, &mut |object, notes| {
+        let outcome = reader.object(object, 0, notes);
+        if read.is_ok() {
+            read = outcome;
+        }
+    })?;
+    match (read, refusal) {
         // Damaged, and what is left of it is nothing known: why it is no JSON tells more.
         (Err(BadRecord::UnknownFormat), Some(refusal)) => Err(refusal),
-        (used, _) => used,
-    })
+        (read, _) => read,
+    }
 }
 
-fn read_object<'a>(
-    format: Option<Format>,
-    object: Object<'a>,
-    position: &Position<'_>,
+/// Reads one text whose calls stand alone, such as a line that this project wrote.
+///
+/// # Errors
+///
+/// As [`read`].
+pub fn read_exchanges<'a>(
+    text: &'a str,
     notes: &mut Notes,
     sink: &mut dyn FnMut(Exchange<'a>),
-) -> Result<Format, BadRecord> {
-    let format = format.or_else(|| recognise(&object)).ok_or(BadRecord::UnknownFormat)?;
-    let record = Fields::new("", object);
-    match format {
-        Format::Native => native::read(record, position, notes).map(sink)?,
-        Format::OpenAi => openai::read(record, position, notes).map(sink)?,
-        Format::Anthropic => anthropic::read(record, position, notes).map(sink)?,
-        Format::LiteLlm => litellm::read(record, position, notes).map(sink)?,
-        Format::Bedrock => bedrock::read(record, position, notes).map(sink)?,
-        Format::Otlp => otlp::read(record, position, notes, sink)?,
+) -> Result<(), BadRecord> {
+    read(&ReadOptions::default(), text.as_bytes(), "text", 1, notes, &mut |_, call| sink(call.exchange))
+}
+
+/// Reads the objects of one text.
+struct Reader<'r, 'a> {
+    options: &'r ReadOptions,
+    position: Position<'r>,
+    /// Exchanges read of the text so far.
+    ordinal: u64,
+    sink: &'r mut dyn FnMut(Format, Call<'a>),
+}
+
+impl<'a> Reader<'_, 'a> {
+    fn object(&mut self, object: Object<'a>, depth: usize, notes: &mut Notes) -> Result<(), BadRecord> {
+        let chosen = self.options.format;
+        if let Some(Format::Native | Format::OpenAi | Format::Anthropic) = chosen {
+            return self.bodies(object, chosen, notes);
+        }
+        let table =
+            chosen.and_then(|format| if let Format::Mapped(source) = format { source.table_at() } else { None });
+        if let Some(table) = table.filter(|(_, table)| table.layer == Layer::Record) {
+            return self.mapped(object, table, notes);
+        }
+        if chosen.is_none()
+            && let Some(table) = Mapping::of(Layer::Record, &object)
+        {
+            return self.mapped(object, table, notes);
+        }
+        let mut object = match span::open(object) {
+            Ok(flats) => return self.flats(flats, depth, notes),
+            Err(object) => object,
+        };
+        if chosen.is_none()
+            && let Some(format) = envelope::recognise(&object).or_else(|| is_native(&object).then_some(Format::Native))
+        {
+            return self.bodies(object, Some(format), notes);
+        }
+        if object.get_text("messageType") == Some("CONTROL_MESSAGE") {
+            notes.remark(Remark::Skipped("control message of CloudWatch"));
+            return Ok(());
+        }
+        if depth >= limits::WRAPPED_DEPTH_MAX {
+            return Err(BadRecord::UnknownFormat);
+        }
+        let Some(within) = wrapper::open(&mut object) else { return Err(BadRecord::UnknownFormat) };
+        let mut read = Ok(());
+        for inner in within.objects {
+            match self.object(inner, depth + 1, notes) {
+                Ok(()) => notes.remark(Remark::Unwrapped(within.by)),
+                Err(bad) => read = read.and(Err(bad)),
+            }
+        }
+        (0..within.others).for_each(|_| notes.remark(Remark::Skipped("text that is no JSON")));
+        read
     }
-    Ok(format)
+
+    /// Logged bodies and native records.
+    fn bodies(&mut self, object: Object<'a>, format: Option<Format>, notes: &mut Notes) -> Result<(), BadRecord> {
+        let format = format.unwrap_or(Format::Native);
+        let account = self.chosen_account(&object);
+        let record = Fields::new("", object);
+        self.ordinal += 1;
+        let id = self.ordinal - 1;
+        let read = match format {
+            Format::OpenAi => openai::read(record, account.is_some(), &self.position, id, notes),
+            Format::Anthropic => anthropic::read(record, account.is_some(), &self.position, id, notes),
+            _ => native::read(record, account.is_some(), &self.position, id, notes),
+        };
+        read.map(|call| self.hand_over(format, call, account))
+    }
+
+    fn mapped(
+        &mut self,
+        object: Object<'a>,
+        (at, table): (usize, &'static Mapping),
+        notes: &mut Notes,
+    ) -> Result<(), BadRecord> {
+        if let Some(why) = table.skips(&object) {
+            notes.remark(Remark::Skipped(why));
+            return Ok(());
+        }
+        if !table.is_call(&object) {
+            notes.remark(Remark::Skipped("no model call"));
+            return Ok(());
+        }
+        let account = self.chosen_account(&object);
+        self.ordinal += 1;
+        let call = mapped::read(object, table, &self.position, self.ordinal - 1, None, account.is_some(), notes)?;
+        self.hand_over(Format::Mapped(SourceId(at)), call, account);
+        Ok(())
+    }
+
+    /// Spans and log records. A bad one takes no other with it.
+    fn flats(&mut self, mut flats: Vec<Flat<'a>>, depth: usize, notes: &mut Notes) -> Result<(), BadRecord> {
+        let mut read = Ok(());
+        // A trace is whole when its root is there.
+        flats.sort_by_key(|flat| flat.span.parent.is_none());
+        for Flat { object, span, kind } in flats {
+            let chosen = match self.options.format {
+                Some(Format::Mapped(source)) => source.table_at(),
+                _ => None,
+            };
+            let Some((at, table)) = chosen.or_else(|| Mapping::of(Layer::Span, &object)) else { continue };
+            let is_log = match kind {
+                Kind::Span => false,
+                Kind::Log(None) => true,
+                // A shipped log line, which may be a record.
+                Kind::Log(Some(body)) => {
+                    match body.unwrapped() {
+                        Json::Object(body) if depth < limits::WRAPPED_DEPTH_MAX => {
+                            let inner = self.object(body, depth + 1, notes);
+                            if inner.is_ok() {
+                                notes.remark(Remark::Unwrapped("OTLP log record"));
+                            } else {
+                                notes.remark(Remark::Skipped("log record that is no model call"));
+                            }
+                        }
+                        _ => notes.remark(Remark::Skipped("log record that is no model call")),
+                    }
+                    continue;
+                }
+            };
+            let is_call = !is_log && table.is_call(&object);
+            let account = self.chosen_account(&object);
+            self.ordinal += 1;
+            let has_account = account.is_some();
+            match mapped::read(object, table, &self.position, self.ordinal - 1, Some(span), has_account, notes) {
+                Ok(mut call) => {
+                    call.is_call = is_call;
+                    if !is_call && !is_log {
+                        notes.remark(Remark::Skipped("span that is no model call"));
+                    }
+                    self.hand_over(Format::Mapped(SourceId(at)), call, account);
+                }
+                Err(bad) => read = read.and(Err(bad)),
+            }
+        }
+        read
+    }
+
+    /// The account at the first of the paths that were asked for.
+    fn chosen_account(&self, object: &Object<'a>) -> Option<Cow<'a, str>> {
+        self.options.account.iter().find_map(|path| object.find(path)?.clone().id()).map(secret_free)
+    }
+
+    fn hand_over(&mut self, format: Format, mut call: Call<'a>, account: Option<Cow<'a, str>>) {
+        if let Some(account) = account {
+            call.exchange.account = account.into();
+            call.who = Who::Account;
+        }
+        self.options.settle(&mut call);
+        (self.sink)(format, call);
+    }
 }
 
 /// Hands every object of a text to `sink`, mended where it is damaged; what was wrong is in `notes` by then. Returns what
@@ -219,23 +412,27 @@ fn is_json(text: &[u8]) -> bool {
     matches!(text.first(), Some(b'{' | b'[' | b'"'))
 }
 
-/// Tells formats apart by keys that no other format has; bodies logged as they were sent come before native records,
-/// because a native request never has a `model` and a native response never has `choices`.
+/// Bodies logged as they were sent come before native records, because a native request never has a `model` and a native
+/// response never has `choices`.
 fn recognise(record: &Object<'_>) -> Option<Format> {
-    if record.has("resourceSpans") {
-        return Some(Format::Otlp);
+    if let Some((at, _)) = Mapping::of(Layer::Record, record) {
+        return Some(Format::Mapped(SourceId(at)));
     }
-    if record.has("schemaType") && record.has("modelId") {
-        return Some(Format::Bedrock);
+    if let Ok(flats) = span::open(record.clone()) {
+        let first = flats.first()?;
+        return Mapping::of(Layer::Span, &first.object).map(|(at, _)| Format::Mapped(SourceId(at)));
     }
-    if record.has("standard_logging_object") || (record.has("startTime") && record.has("call_type")) {
-        return Some(Format::LiteLlm);
-    }
-    if let Some(format) = envelope::recognise(record) {
-        return Some(format);
-    }
-    let native = ["request", "account", "account_id", "time", "timestamp"];
-    (native.into_iter().filter(|key| record.has(key)).count() >= 2).then_some(Format::Native)
+    envelope::recognise(record).or_else(|| is_native(record).then_some(Format::Native))
+}
+
+fn is_native(record: &Object<'_>) -> bool {
+    let keys = ["request", "account", "account_id", "time", "timestamp"];
+    keys.into_iter().filter(|key| record.has(key)).count() >= 2 && !record.get("message").is_some_and(is_object_text)
+}
+
+/// Whether a value is a JSON object as text, and so what is around it a wrapper.
+fn is_object_text(json: &Json<'_>) -> bool {
+    matches!(json, Json::Text(text) if text.trim_start().starts_with('{'))
 }
 
 /// The time of a record, under the first of `keys` that it has.

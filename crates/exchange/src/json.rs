@@ -83,6 +83,61 @@ impl<'a> Json<'a> {
         }
     }
 
+    /// What stands at a path within.
+    fn find(&self, path: &str) -> Option<&Json<'a>> {
+        match self {
+            Json::Object(object) => object.find(path),
+            Json::List(list) => {
+                let (index, rest) = path.split_once('.').map_or((path, None), |(index, rest)| (index, Some(rest)));
+                let item = list.get(index.parse::<usize>().ok()?)?;
+                rest.map_or(Some(item), |rest| item.find(rest))
+            }
+            _ => None,
+        }
+    }
+
+    fn take_at(&mut self, path: &str) -> Option<Json<'a>> {
+        match self {
+            Json::Object(object) => object.take_at(path),
+            Json::List(list) => {
+                let (index, rest) = path.split_once('.').map_or((path, None), |(index, rest)| (index, Some(rest)));
+                let item = list.get_mut(index.parse::<usize>().ok()?)?;
+                match rest {
+                    Some(rest) => item.take_at(rest),
+                    None => Some(std::mem::replace(item, Json::Null)).filter(|item| *item != Json::Null),
+                }
+            }
+            _ => None,
+        }
+    }
+
+    /// Whether there is nothing in it.
+    pub(crate) fn is_empty(&self) -> bool {
+        match self {
+            Json::Null => true,
+            Json::Text(text) => text.is_empty(),
+            Json::List(list) => list.is_empty(),
+            Json::Object(object) => object.0.iter().all(|(_, value)| *value == Json::Null),
+            Json::Bool(_) | Json::Unsigned(_) | Json::Signed(_) | Json::Float(_) => false,
+        }
+    }
+
+    /// As [`Json::unwrapped`], also where the JSON was cut off in the middle: what is whole of it is kept. Tells whether
+    /// it was cut.
+    pub(crate) fn opened(self) -> (Json<'a>, bool) {
+        let json = self.unwrapped();
+        let Json::Text(text) = &json else { return (json, false) };
+        // Only what cannot be anything else: a text may begin with a bracket, too.
+        let compact: String = text.chars().filter(|c| !c.is_whitespace()).take(2).collect();
+        if !matches!(compact.as_str(), "[{" | "{\"") {
+            return (json, false);
+        }
+        match crate::mend::mend(text.trim_start().as_bytes()).json {
+            mended if mended.is_empty() => (json, false),
+            mended => (mended, true),
+        }
+    }
+
     pub(crate) fn text(self) -> Option<Cow<'a, str>> {
         if let Json::Text(text) = self { Some(text) } else { None }
     }
@@ -175,6 +230,42 @@ impl<'a> Object<'a> {
         self.0.iter().rev().find(|(have, _)| have == key).map(|(_, value)| value).filter(|value| **value != Json::Null)
     }
 
+    /// What stands at a path: a key, or keys and places in lists joined by dots.
+    pub(crate) fn find(&self, path: &str) -> Option<&Json<'a>> {
+        self.get(path).or_else(|| {
+            path.match_indices('.').find_map(|(dot, _)| {
+                let (head, rest) = (path.get(..dot)?, path.get(dot + 1..)?);
+                self.get(head)?.find(rest)
+            })
+        })
+    }
+
+    /// Takes what stands at a path.
+    pub(crate) fn take_at(&mut self, path: &str) -> Option<Json<'a>> {
+        if let Some(value) = self.take(path) {
+            return Some(value);
+        }
+        path.match_indices('.').find_map(|(dot, _)| {
+            let (head, rest) = (path.get(..dot)?, path.get(dot + 1..)?);
+            self.get_mut(head)?.take_at(rest)
+        })
+    }
+
+    /// Puts `value` at a path whose objects are there.
+    pub(crate) fn put_at(&mut self, path: &str, value: Json<'a>) {
+        if let Some((_, slot)) = self.0.iter_mut().rev().find(|(have, _)| have == path) {
+            *slot = value;
+        } else if let Some((head, rest)) = path.split_once('.')
+            && let Some(Json::Object(inner)) = self.get_mut(head)
+        {
+            inner.put_at(rest, value);
+        }
+    }
+
+    fn get_mut(&mut self, key: &str) -> Option<&mut Json<'a>> {
+        self.0.iter_mut().rev().find(|(have, _)| have == key).map(|(_, value)| value)
+    }
+
     pub(crate) fn has(&self, key: &str) -> bool {
         self.get(key).is_some()
     }
@@ -189,6 +280,15 @@ impl<'a> Object<'a> {
 
     pub(crate) fn keys(&self) -> impl Iterator<Item = &str> {
         self.0.iter().map(|(key, _)| key.as_ref())
+    }
+
+    /// Everything whose key begins with `prefix`, with the rest of the key.
+    pub(crate) fn take_prefixed(&mut self, prefix: &str) -> Vec<(String, Json<'a>)> {
+        let entries = self.0.iter_mut().filter_map(|(key, value)| {
+            let rest = key.strip_prefix(prefix)?;
+            Some((rest.to_owned(), std::mem::replace(value, Json::Null)))
+        });
+        entries.filter(|(_, value)| *value != Json::Null).collect()
     }
 
     /// Whether a key stands in it twice.
@@ -314,19 +414,6 @@ impl<'a> Fields<'a> {
                 None
             }
         }
-    }
-
-    pub(crate) fn push(&mut self, key: &'static str, value: Json<'a>) {
-        self.object.push(Cow::Borrowed(key), value);
-    }
-
-    /// Everything whose key begins with `prefix`, with the rest of the key.
-    pub(crate) fn take_prefixed(&mut self, prefix: &str) -> Vec<(String, Json<'a>)> {
-        let entries = self.object.0.iter_mut().filter_map(|(key, value)| {
-            let rest = key.strip_prefix(prefix)?;
-            Some((rest.to_owned(), std::mem::replace(value, Json::Null)))
-        });
-        entries.filter(|(_, value)| *value != Json::Null).collect()
     }
 }
 

@@ -8,30 +8,41 @@
 //! could not be read. [`read`] reads a single text.
 
 pub mod account;
+mod address;
 mod bad;
 mod body;
+mod call;
+mod census;
 mod content;
 mod envelope;
 mod format;
+mod join;
 mod json;
 pub mod limits;
+mod mapped;
+mod mapping;
 mod mend;
+mod options;
+mod owned;
 pub mod record;
 mod report;
 mod source;
+mod span;
 pub mod time;
+mod wrapper;
 mod write;
 
 pub mod anthropic;
-pub mod bedrock;
-pub mod litellm;
 pub mod native;
 pub mod openai;
-pub mod otlp;
 
 pub use account::{AccountFact, read_account};
-pub use bad::{BadRecord, Damage, Notes, Warning};
-pub use format::{Format, Position, UnknownFormat, read};
+pub use bad::{BadRecord, Damage, Notes, Remark, Warning};
+pub use call::{Call, Span, Who};
+pub use census::{Census, Field};
+pub use format::{Format, Position, SourceId, UnknownFormat, read, read_exchanges};
+pub use join::{CallKey, Joiner};
+pub use options::{KnownAccount, KnownAccounts, ReadOptions};
 pub use record::{
     AccountId, Assurance, Client, Content, EndUserId, Exchange, ExchangeId, Fingerprint, KeyId, Message, Network,
     Operation, OrgId, Params, Part, Request, Response, Role, SessionId, Tool, Usage,

@@ -25,6 +25,24 @@ pub const LONG_STRING_BYTES_MAX: usize = 256 * 1024;
 /// How often a source may be compressed within itself, such as gzip in gzip.
 pub const UNPACK_DEPTH_MAX: usize = 3;
 
+/// How many wrappers may lie around a record, such as a log shipper's around a delivery stream's.
+pub const WRAPPED_DEPTH_MAX: usize = 5;
+
+/// How long a record may wait for another one of the same call, in seconds of the records' own time.
+pub const JOIN_SECONDS_MAX: u64 = 900;
+
+/// How many records may wait so.
+pub const JOIN_WAITING_MAX: usize = 65_536;
+
+/// Among how many exchanges a copy of one is known again.
+pub const DUPLICATE_WINDOW: usize = 1 << 20;
+
+/// How many accounts are told apart for the account of a reading; a hunt has its own limit.
+pub const CENSUS_ACCOUNTS_MAX: usize = 100_000;
+
+/// How many end users are told apart for it.
+pub const CENSUS_USERS_MAX: usize = 100_000;
+
 /// How far a record's time may lie in the past of the reader's reference time, in seconds, before it is refused as a clock
 /// that was never set: twenty years. No model API is as old.
 pub const PAST_SECONDS_MAX: i64 = 20 * 365 * 24 * 60 * 60;

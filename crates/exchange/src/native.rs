@@ -20,6 +20,7 @@ use std::borrow::Cow;
 
 use crate::bad::{BadRecord, Notes};
 use crate::body::{self, Answer};
+use crate::call::{Call, Who};
 use crate::format::{Position, required_account, required_time, secret_free};
 use crate::json::{Fields, Json, Object};
 use crate::limits::FINGERPRINT_BYTES_MAX;
@@ -28,11 +29,14 @@ use crate::{Client, Exchange, Fingerprint, Network, Operation, Response};
 /// Reads one record.
 pub(crate) fn read<'a>(
     mut record: Fields<'a>,
+    has_account: bool,
     position: &Position<'_>,
+    ordinal: u64,
     notes: &mut Notes,
-) -> Result<Exchange<'a>, BadRecord> {
+) -> Result<Call<'a>, BadRecord> {
     let time = required_time(&mut record, &["time", "timestamp", "ts", "created_at"])?;
-    let account = required_account(&mut record, &["account", "account_id"])?;
+    let account = required_account(&mut record, &["account", "account_id"]);
+    let account = if has_account { account.unwrap_or_default() } else { account? };
     let mut request = match record.take("request") {
         Some(Json::Object(object)) => Fields::new("request", object),
         // Only time and account are needed of a record that was damaged: else what stands in a prompt could hide it.
@@ -49,8 +53,8 @@ pub(crate) fn read<'a>(
     if let Some(mut params) = params {
         asked.params = body::params(&mut params, notes);
     }
-    Ok(Exchange {
-        id: record.id(&["id", "request_id"], notes).map_or_else(|| position.id(0), Into::into),
+    let exchange = Exchange {
+        id: record.id(&["id", "request_id"], notes).map_or_else(|| position.id(ordinal), Into::into),
         time,
         account: account.into(),
         org: record.id(&["org", "org_id", "organization", "organization_id"], notes).map(Into::into),
@@ -69,7 +73,8 @@ pub(crate) fn read<'a>(
         status: record.whole(&["status"], notes),
         duration_ms: record.float(&["duration_ms", "latency_ms"], notes),
         fingerprint: record.fields("fingerprint", "fingerprint", notes).and_then(|fields| fingerprint(fields, notes)),
-    })
+    };
+    Ok(Call::alone(exchange, Who::Account))
 }
 
 /// Fingerprints instead of text; none where those of what was asked are not as expected.

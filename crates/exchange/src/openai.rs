@@ -29,15 +29,18 @@
 //! A key that looks like a secret is replaced by a hash.
 
 use crate::bad::{BadRecord, Notes};
+use crate::call::Call;
 use crate::format::Position;
 use crate::json::Fields;
-use crate::{Exchange, Format, envelope};
+use crate::{Format, envelope};
 
 /// Reads one line.
 pub(crate) fn read<'a>(
     record: Fields<'a>,
+    has_account: bool,
     position: &Position<'_>,
+    ordinal: u64,
     notes: &mut Notes,
-) -> Result<Exchange<'a>, BadRecord> {
-    envelope::read(record, Format::OpenAi, position, notes)
+) -> Result<Call<'a>, BadRecord> {
+    envelope::read(record, Format::OpenAi, has_account, position, ordinal, notes)
 }

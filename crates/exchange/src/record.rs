@@ -25,6 +25,14 @@ macro_rules! ids {
             }
         }
 
+        impl $name<'_> {
+            /// The same, independent of the text it was read from.
+            #[must_use]
+            pub fn into_owned(self) -> $name<'static> {
+                $name(Cow::Owned(self.0.into_owned()))
+            }
+        }
+
         impl<'a> From<&'a str> for $name<'a> {
             fn from(text: &'a str) -> Self {
                 $name(Cow::Borrowed(text))
@@ -367,6 +375,25 @@ pub struct Params<'a> {
     pub reasoning_effort: Option<Cow<'a, str>>,
 }
 
+impl Params<'_> {
+    /// These settings, and those of `others` where these have none.
+    pub(crate) fn or(self, others: Self) -> Self {
+        Params {
+            temperature: self.temperature.or(others.temperature),
+            top_p: self.top_p.or(others.top_p),
+            max_tokens: self.max_tokens.or(others.max_tokens),
+            n: self.n.or(others.n),
+            logprobs: self.logprobs.or(others.logprobs),
+            top_logprobs: self.top_logprobs.or(others.top_logprobs),
+            logit_bias: self.logit_bias.or(others.logit_bias),
+            echo: self.echo.or(others.echo),
+            seed: self.seed.or(others.seed),
+            stream: self.stream.or(others.stream),
+            reasoning_effort: self.reasoning_effort.or(others.reasoning_effort),
+        }
+    }
+}
+
 /// What came back. Every field may be missing: a log of requests alone is a log.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Response<'a> {
@@ -423,6 +450,6 @@ pub enum Assurance {
     Contract,
 }
 
-fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+pub(crate) fn is_default<T: Default + PartialEq>(value: &T) -> bool {
     *value == T::default()
 }

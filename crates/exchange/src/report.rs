@@ -8,10 +8,13 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::account::read_account;
-use crate::bad::{BadRecord, Damage, Damages, Notes};
+use crate::bad::{BadRecord, Damage, Damages, Notes, Remark};
+use crate::call::Call;
+use crate::census::Census;
 use crate::format::{self, Format};
+use crate::options::ReadOptions;
 use crate::source::{Chunk, SourceError};
-use crate::{AccountFact, Exchange, Time, limits};
+use crate::{AccountFact, Time, limits};
 
 /// What reading came to.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -32,6 +35,10 @@ pub struct ReadReport {
     pub damage: BTreeMap<Damage, Tally>,
     /// The same by account; at most [`limits::DAMAGED_ACCOUNTS_MAX`] accounts.
     pub damaged_accounts: BTreeMap<String, u64>,
+    /// What was done with records besides reading them, with the first place of each.
+    pub remarks: BTreeMap<Remark, Tally>,
+    /// Who and what they name.
+    pub census: Census,
     /// Sources that ended before their end, as messages.
     pub broken_sources: Vec<String>,
 }
@@ -75,9 +82,13 @@ impl ReadReport {
         let room = limits::BAD_LINES_KEPT_MAX.saturating_sub(self.kept.len());
         self.kept.extend(later.kept.into_iter().take(room));
         self.notes.merge(later.notes);
+        self.census.merge(later.census);
         self.damaged += later.damaged;
         for (damage, tally) in later.damage {
             self.damage.entry(damage).and_modify(|have| have.count += tally.count).or_insert(tally);
+        }
+        for (remark, tally) in later.remarks {
+            self.remarks.entry(remark).and_modify(|have| have.count += tally.count).or_insert(tally);
         }
         for (account, count) in later.damaged_accounts {
             self.damaged_by(account, count);
@@ -98,6 +109,11 @@ impl ReadReport {
         if lines == 0 { 0.0 } else { self.bad_lines as f64 / lines as f64 }
     }
 
+    pub(crate) fn remark(&mut self, remark: Remark, source: &Arc<str>, line: u64) {
+        let first = || Tally { count: 0, source: source.clone(), line };
+        self.remarks.entry(remark).or_insert_with(first).count += 1;
+    }
+
     fn damaged_by(&mut self, account: String, count: u64) {
         if self.damaged_accounts.len() < limits::DAMAGED_ACCOUNTS_MAX || self.damaged_accounts.contains_key(&account) {
             *self.damaged_accounts.entry(account).or_default() += count;
@@ -113,7 +129,7 @@ impl ReadReport {
         }
     }
 
-    fn bad(&mut self, source: &Arc<str>, line: u64, reason: BadRecord) {
+    pub(crate) fn bad(&mut self, source: &Arc<str>, line: u64, reason: BadRecord) {
         self.bad_lines += 1;
         if self.kept.len() < limits::BAD_LINES_KEPT_MAX {
             self.kept.push(BadLine { source: source.clone(), line, reason });
@@ -121,45 +137,39 @@ impl ReadReport {
     }
 }
 
-/// Reads the exchanges of a chunk, in order.
+/// Reads the calls of a chunk, in order, each with its line. A [`Joiner`](crate::Joiner) makes exchanges of them, and counts them.
 ///
-/// Each record is recognised on its own unless `format` says what it is. With a `reference_time`, exchanges more than
-/// [`limits::FUTURE_SECONDS_MAX`] later or [`limits::PAST_SECONDS_MAX`] earlier are bad.
-pub fn parse_chunk(
-    chunk: &Chunk,
-    format: Option<Format>,
-    reference_time: Option<Time>,
-    sink: &mut dyn FnMut(Exchange<'_>),
-    report: &mut ReadReport,
-) {
+/// Each record is recognised on its own unless the options say what it is. Where they say what time it is, exchanges more
+/// than [`limits::FUTURE_SECONDS_MAX`] later or [`limits::PAST_SECONDS_MAX`] earlier are bad.
+pub fn parse_chunk(chunk: &Chunk, options: &ReadOptions, sink: &mut dyn FnMut(Call<'_>, u64), report: &mut ReadReport) {
     each_record(chunk, report, &mut |text, line, report| {
-        let mut read: u64 = 0;
-        let mut refused = None;
+        let mut refused = Ok(());
         let mut accounts = Vec::new();
-        let mut checked = |exchange: Exchange<'_>| match check_time(exchange.time, reference_time) {
+        let (by_format, census) = (&mut report.by_format, &mut report.census);
+        let mut checked = |format: Format, call: Call<'_>| match check_time(call.exchange.time, options.now) {
             Ok(()) => {
-                read += 1;
-                accounts.push(exchange.account.as_str().to_owned());
-                sink(exchange);
+                if call.is_call {
+                    *by_format.entry(format).or_default() += 1;
+                    // What waits for another record is counted when it goes on.
+                    if call.stands_alone() {
+                        census.see(&call, options);
+                    }
+                    accounts.push(call.exchange.account.as_str().to_owned());
+                }
+                sink(call, line);
             }
-            Err(reason) => refused = Some(reason),
+            Err(reason) => refused = Err(reason),
         };
-        let outcome = format::read(format, text, &chunk.source, line, &mut report.notes, &mut checked);
-        report.records += read;
-        let (format, outcome) = match outcome {
-            Ok(format) => (Some(format), Ok(())),
-            // Only OTLP texts hold good exchanges beside bad ones.
-            Err(reason) => ((read > 0).then_some(Format::Otlp), Err(reason)),
-        };
-        if let (Some(format), 1..) = (format, read) {
-            *report.by_format.entry(format).or_default() += read;
+        let outcome = format::read(options, text, &chunk.source, line, &mut report.notes, &mut checked);
+        for remark in std::mem::take(&mut report.notes.remarks) {
+            report.remark(remark, &chunk.source, line);
         }
         let damage = std::mem::take(&mut report.notes.damage);
-        if read > 0 && !damage.is_empty() {
+        if !accounts.is_empty() && !damage.is_empty() {
             report.note_damage(damage, &chunk.source, line);
             accounts.into_iter().for_each(|account| report.damaged_by(account, 1));
         }
-        outcome.and(refused.map_or(Ok(()), Err))
+        outcome.and(refused)
     });
 }
 
@@ -186,12 +196,12 @@ pub fn parse_accounts(
 
 /// The time of the first exchange of a chunk that can be read, looking at a few records at most.
 #[must_use]
-pub fn first_time(chunk: &Chunk, format: Option<Format>) -> Option<Time> {
+pub fn first_time(chunk: &Chunk, options: &ReadOptions) -> Option<Time> {
     let mut notes = Notes::default();
     chunk.records().take(limits::FIRST_TIME_RECORDS_MAX).find_map(|(line, record)| {
         let mut time = None;
-        format::read(format, record, &chunk.source, line, &mut notes, &mut |exchange| {
-            time = time.or(Some(exchange.time));
+        format::read(options, record, &chunk.source, line, &mut notes, &mut |_, call| {
+            time = time.or(Some(call.exchange.time));
         })
         .ok();
         time

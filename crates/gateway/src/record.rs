@@ -205,8 +205,7 @@ mod tests {
             assert!(!line.contains(['\n', '\r']), "{line}");
             let mut read = Vec::new();
             let notes = &mut exchange::Notes::default();
-            exchange::read(None, line.as_bytes(), "x", 1, notes, &mut |exchange| read.push(exchange.to_json()))
-                .unwrap();
+            exchange::read_exchanges(&line, notes, &mut |exchange| read.push(exchange.to_json())).unwrap();
             let exchange: serde_json::Value = serde_json::from_str(&read[0]).unwrap();
             assert_eq!(exchange["account"], "acct", "{exchange}");
             assert_eq!(exchange["request"]["messages"][0]["content"], "hello \u{1F600} \"there\"");

@@ -134,7 +134,7 @@ mod tests {
     fn with<T>(record: &str, look: impl Fn(&Exchange<'_>) -> T) -> T {
         let mut seen = None;
         let mut sink = |exchange: Exchange<'_>| seen = Some(look(&exchange));
-        exchange::read(None, record.as_bytes(), "test", 1, &mut Notes::default(), &mut sink).unwrap();
+        exchange::read_exchanges(record, &mut Notes::default(), &mut sink).unwrap();
         seen.unwrap()
     }
 

@@ -161,7 +161,7 @@ mod tests {
         let mut sink = |exchange: Exchange<'_>| {
             prints.extend(Signals::of(&exchange).prints.into_iter().map(|print| print.key));
         };
-        exchange::read(None, record.as_bytes(), "test", 1, &mut Notes::default(), &mut sink).unwrap();
+        exchange::read_exchanges(&record, &mut Notes::default(), &mut sink).unwrap();
         prints
     }
 

@@ -11,7 +11,7 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use detect::{Config, Engine};
-use exchange::{Exchange, ReadReport, Source, parse_chunk};
+use exchange::{Call, ReadOptions, ReadReport, Source, parse_chunk};
 use signals::Signals;
 use simulator::{Compression, Scenario};
 
@@ -54,18 +54,18 @@ fn once(stage: Stage, bytes: &[u8]) -> u64 {
     let mut sum = 0_u64;
     for chunk in Source::new("bench", bytes) {
         let chunk = chunk.expect("the simulation wrote what can be read");
-        let mut sink = |exchange: Exchange<'_>| match stage {
+        let mut sink = |Call { exchange, .. }: Call<'_>, _| match stage {
             Stage::Read => {}
             Stage::Parse => sum = sum.wrapping_add(exchange.time.seconds() as u64),
             Stage::Signals => sum = sum.wrapping_add(Signals::of(&exchange).prints.len() as u64),
             Stage::Detect => engine.observe(&Signals::of(&exchange)),
         };
         if stage != Stage::Read {
-            parse_chunk(&chunk, None, None, &mut sink, &mut report);
+            parse_chunk(&chunk, &ReadOptions::default(), &mut sink, &mut report);
         }
     }
     std::hint::black_box((sum, engine.finish().campaigns.len()));
-    report.records
+    report.census.calls
 }
 
 fn simulate(folder: &Path) {

@@ -16,12 +16,39 @@ pub(crate) struct Cli {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    Inspect(Inspect),
     Hunt(Hunt),
     Simulate(Simulate),
     Evaluate(Evaluate),
     Fingerprint(Fingerprint),
     Label(Label),
     Demo(Demo),
+}
+
+/// See what a log holds, and what is made of it, before a hunt.
+///
+/// Says which formats were recognised, how many records, accounts and end users, over which time, which fields are there,
+/// what one record became, what a hunt could not see, and what to look at before trusting one. Looks for nobody.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  stillwatch inspect logs/\n  stillwatch inspect july.jsonl.zst --account metadata.user_id\n  \
+                        stillwatch inspect --formats"
+)]
+pub(crate) struct Inspect {
+    /// Files or folders of exchanges; `-` is standard input
+    #[arg(required_unless_present = "formats", value_name = "PATH")]
+    pub(crate) paths: Vec<PathBuf>,
+    /// Account facts, instead of an accounts.jsonl beside the exchanges
+    #[arg(long, value_name = "FILE")]
+    pub(crate) accounts: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) records: Records,
+    /// List every format with the source of its names
+    #[arg(long)]
+    pub(crate) formats: bool,
+    /// Print as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 /// Find the campaigns in a log of exchanges.
@@ -44,9 +71,8 @@ pub(crate) struct Hunt {
     /// What people said of earlier findings, as `stillwatch label` writes it
     #[arg(long, value_name = "FILE")]
     pub(crate) labels: Option<PathBuf>,
-    /// Format of every record: native, openai, anthropic, litellm, bedrock, otlp; recognised by content otherwise
-    #[arg(long, value_name = "FORMAT")]
-    pub(crate) format: Option<Format>,
+    #[command(flatten)]
+    pub(crate) records: Records,
     /// Write one line of JSON per campaign
     #[arg(long, value_name = "FILE")]
     pub(crate) campaigns_out: Option<PathBuf>,
@@ -61,6 +87,20 @@ pub(crate) struct Hunt {
     pub(crate) json: bool,
     #[command(flatten)]
     pub(crate) run: Run,
+}
+
+/// How records are read, where they leave a choice.
+#[derive(Clone, Debug, Default, Args)]
+pub(crate) struct Records {
+    /// Format of every record, such as native, openai or litellm; recognised by content otherwise. `inspect --formats` lists them all
+    #[arg(long, value_name = "FORMAT")]
+    pub(crate) format: Option<Format>,
+    /// Which field is the account: a path such as metadata.user_id, or several of which the first found wins
+    #[arg(long = "account", value_name = "PATH", value_delimiter = ',')]
+    pub(crate) account: Vec<String>,
+    /// How many of your own proxies stand at the end of forwarded addresses; the first public address is taken otherwise
+    #[arg(long, value_name = "N")]
+    pub(crate) trusted_proxies: Option<usize>,
 }
 
 /// How a hunt is run.
@@ -97,9 +137,8 @@ pub(crate) struct Fingerprint {
     /// File to write the records to
     #[arg(long, value_name = "FILE")]
     pub(crate) out: PathBuf,
-    /// Format of every record; recognised by content otherwise
-    #[arg(long, value_name = "FORMAT")]
-    pub(crate) format: Option<Format>,
+    #[command(flatten)]
+    pub(crate) records: Records,
 }
 
 /// Record what a person says of a finding.

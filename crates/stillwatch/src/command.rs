@@ -4,6 +4,7 @@ pub(crate) mod demo;
 pub(crate) mod evaluate;
 pub(crate) mod fingerprint;
 pub(crate) mod hunt;
+pub(crate) mod inspect;
 pub(crate) mod label;
 pub(crate) mod simulate;
 

@@ -9,6 +9,7 @@ mod inputs;
 mod labels;
 mod pipeline;
 mod progress;
+mod reading;
 mod report;
 mod table;
 mod words;
@@ -23,6 +24,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
     let outcome = match cli::Cli::parse().command {
+        cli::Command::Inspect(args) => command::inspect::run(&args),
         cli::Command::Hunt(args) => command::hunt::run(&args),
         cli::Command::Simulate(args) => command::simulate::run(&args),
         cli::Command::Evaluate(args) => command::evaluate::run(&args),

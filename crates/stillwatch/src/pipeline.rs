@@ -1,9 +1,10 @@
 //! From files to the engine: read, parse in parallel, put in order of time, observe.
 //!
 //! Promises that the engine sees the same signals in the same order whatever the number of threads. One thread reads and
-//! cuts chunks, several parse them and compute signals, and the caller's thread feeds the engine; queues between them are
-//! bounded by [`CHUNKS_AHEAD_MAX`]. Several files are merged by time; what is out of order by less than
-//! [`REORDER_MAX`] exchanges is put right, and the rest is counted as late.
+//! cuts chunks, several parse them and compute signals, and the caller's thread puts records of one call together and feeds
+//! the engine; queues between them are bounded by [`CHUNKS_AHEAD_MAX`]. Several files are merged by time; what is out of
+//! order by less than [`REORDER_MAX`] exchanges is put right, and the rest is counted as late. While a call waits for another
+//! record, later ones wait behind it, up to [`HELD_BACK_MAX`].
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -13,20 +14,21 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
 use detect::{Engine, Findings, Labels, Trace};
-use exchange::{Chunk, Format, Progress, ReadReport, Source, Time, first_time, parse_accounts, parse_chunk};
+use exchange::{
+    AccountFact, Call, CallKey, Chunk, Joiner, KnownAccount, Progress, ReadOptions, ReadReport, Source, Time,
+    first_time, parse_accounts, parse_chunk,
+};
 use signals::Signals;
 
 use crate::inputs::{self, InputError, Inputs};
 
 /// How to run.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Settings {
-    /// The format of every record; recognised by content when absent.
-    pub format: Option<Format>,
+    /// How records are read.
+    pub read: ReadOptions,
     /// Threads that parse.
     pub threads: usize,
-    /// Now: records much later than this are refused.
-    pub now: Option<Time>,
     /// How sure a finding must be.
     pub engine: detect::Config,
 }
@@ -42,6 +44,8 @@ pub(crate) struct Outcome {
     pub exchanges: ReadReport,
     /// What was read of the accounts.
     pub accounts: ReadReport,
+    /// How they were read.
+    pub read: ReadOptions,
 }
 
 /// Runs a hunt over `inputs` that heeds `labels`, telling `watch` how far it is.
@@ -57,15 +61,23 @@ pub(crate) fn run(
 ) -> Result<Outcome, InputError> {
     let mut engine = Engine::with_labels(settings.engine, labels);
     let mut accounts = ReadReport::default();
+    let mut known: Vec<KnownAccount> = Vec::new();
     for path in &inputs.accounts {
-        learn_accounts(path, settings, &mut engine, &mut accounts)?;
+        let mut learn = |fact: AccountFact<'_>| {
+            known.push(fact.account.as_str().into());
+            engine.learn(&fact);
+        };
+        learn_accounts(path, settings, &mut learn, &mut accounts)?;
     }
+    let mut settings = settings.clone();
+    settings.read.known = Some(known.into_iter().collect());
     let mut reorder = Reorder::default();
-    let exchanges = each(inputs, settings, watch, &mut |signals| reorder.push(signals, &mut engine))?;
+    let mut sink = |signals, earliest| reorder.push(signals, earliest, &mut engine);
+    let exchanges = each(inputs, &settings, watch, &mut sink)?;
     reorder.drain(&mut engine);
     let (mut findings, trace) = engine.finish_traced();
     findings.population.late = reorder.late;
-    Ok(Outcome { findings, trace, exchanges, accounts })
+    Ok(Outcome { findings, trace, exchanges, accounts, read: settings.read })
 }
 
 /// Goes through `inputs` once more and hands every exchange that belongs to a campaign to `sink`, in the order of the files.
@@ -80,7 +92,7 @@ pub(crate) fn again(
     watch: &mut dyn FnMut(Step),
     sink: &mut dyn FnMut(&str, &Signals),
 ) -> Result<(), InputError> {
-    each(inputs, settings, watch, &mut |signals| {
+    each(inputs, settings, watch, &mut |signals, _| {
         if let Some(campaign) = trace.campaign(&signals) {
             sink(campaign, &signals);
         }
@@ -88,16 +100,18 @@ pub(crate) fn again(
     Ok(())
 }
 
-/// Reads and parses `inputs` in parallel and hands the signals to `sink`, in the order of the files.
+/// Reads and parses `inputs` in parallel and hands the signals to `sink`, in the order of the files, each with the earliest
+/// time that may still come.
 fn each(
     inputs: &Inputs,
     settings: &Settings,
     watch: &mut dyn FnMut(Step),
-    sink: &mut dyn FnMut(Signals),
+    sink: &mut dyn FnMut(Signals, Option<Time>),
 ) -> Result<ReadReport, InputError> {
     let sources: Vec<Source<'static>> = inputs.exchanges.iter().map(|path| source(path)).collect::<Result<_, _>>()?;
     let progress: Vec<Progress> = sources.iter().map(Source::progress).collect();
     let mut exchanges = ReadReport::default();
+    let mut joiner = Joiner::new(settings.read.clone());
     thread::scope(|scope| {
         let (jobs, waiting) = sync_channel::<Job>(CHUNKS_AHEAD_MAX);
         let (ordered, results) = sync_channel::<Receiver<Parsed>>(CHUNKS_AHEAD_MAX);
@@ -111,13 +125,39 @@ fn each(
         for result in results {
             let Ok(parsed) = result.recv() else { break };
             exchanges.merge(parsed.report);
-            parsed.signals.into_iter().for_each(&mut *sink);
+            if let Some(first) = parsed.first {
+                let mut whole = Vec::new();
+                joiner.advance(first, &mut |exchange| whole.push(Signals::of(&exchange)));
+                whole.into_iter().for_each(|signals| sink(signals, joiner.earliest()));
+            }
+            for read in parsed.calls {
+                join(read, &parsed.source, &mut joiner, sink);
+            }
+            exchanges.merge(joiner.take_report());
             step.exchanges = exchanges.records;
             step.bytes = progress.iter().map(Progress::bytes).sum();
             watch(step);
         }
     });
+    joiner.finish(&mut |exchange| sink(Signals::of(&exchange), None));
+    exchanges.merge(joiner.take_report());
     Ok(exchanges)
+}
+
+/// Hands on what a record gave, unless it has to wait or was there before.
+fn join(read: Read, source: &Arc<str>, joiner: &mut Joiner, sink: &mut dyn FnMut(Signals, Option<Time>)) {
+    match read {
+        Read::Alone { signals, key, line } => {
+            if joiner.passes(key, source, line) {
+                sink(*signals, joiner.earliest());
+            }
+        }
+        Read::Waiting { call, line } => {
+            let mut whole = Vec::new();
+            joiner.push(*call, source, line, &mut |exchange| whole.push(Signals::of(&exchange)));
+            whole.into_iter().for_each(|signals| sink(signals, joiner.earliest()));
+        }
+    }
 }
 
 /// How far a run is.
@@ -131,12 +171,25 @@ pub(crate) struct Step {
 
 struct Job {
     chunk: Chunk,
+    /// The time of its first exchange; no chunk after it begins earlier.
+    first: Time,
     done: SyncSender<Parsed>,
 }
 
 struct Parsed {
-    signals: Vec<Signals>,
+    source: Arc<str>,
+    /// The time of the first exchange, where one could be read.
+    first: Option<Time>,
+    calls: Vec<Read>,
     report: ReadReport,
+}
+
+/// A call that was read.
+enum Read {
+    /// Nothing of it can stand in another record.
+    Alone { signals: Box<Signals>, key: CallKey, line: u64 },
+    /// It may wait for another record.
+    Waiting { call: Box<Call<'static>>, line: u64 },
 }
 
 /// Cuts chunks off the sources, the earliest first, and queues them for the parsers and, in the same order, for the engine.
@@ -155,7 +208,7 @@ fn read(
             .and_then(Iterator::next)
         {
             Some(Ok(chunk)) => {
-                heads.push(Reverse((first_time(&chunk, settings.format).unwrap_or(Time::MIN), at)));
+                heads.push(Reverse((first_time(&chunk, &settings.read).unwrap_or(Time::MIN), at)));
                 if let Some(slot) = chunks.get_mut(at) {
                     *slot = Some(chunk);
                 }
@@ -166,17 +219,17 @@ fn read(
     for at in 0..chunks.len() {
         advance(at, &mut chunks, &mut heads);
     }
-    while let Some(Reverse((_, at))) = heads.pop() {
+    while let Some(Reverse((first, at))) = heads.pop() {
         let Some(chunk) = chunks.get_mut(at).and_then(Option::take) else { continue };
         let (done, result) = sync_channel(1);
-        if jobs.send(Job { chunk, done }).is_err() || ordered.send(result).is_err() {
+        if jobs.send(Job { chunk, first, done }).is_err() || ordered.send(result).is_err() {
             return;
         }
         advance(at, &mut chunks, &mut heads);
     }
     let (done, result) = sync_channel(1);
     // The receiver lives as long as the results are read.
-    if done.send(Parsed { signals: Vec::new(), report: broken }).is_ok() {
+    if done.send(Parsed { source: "".into(), first: None, calls: Vec::new(), report: broken }).is_ok() {
         ordered.send(result).ok();
     }
 }
@@ -184,12 +237,18 @@ fn read(
 fn parse(waiting: &Mutex<Receiver<Job>>, settings: &Settings) {
     loop {
         let job = waiting.lock().unwrap_or_else(PoisonError::into_inner).recv();
-        let Ok(Job { chunk, done }) = job else { return };
+        let Ok(Job { chunk, first, done }) = job else { return };
         let mut report = ReadReport::default();
-        let mut signals = Vec::new();
-        let mut sink = |exchange: exchange::Exchange<'_>| signals.push(Signals::of(&exchange));
-        parse_chunk(&chunk, settings.format, settings.now, &mut sink, &mut report);
-        if done.send(Parsed { signals, report }).is_err() {
+        let mut calls = Vec::new();
+        let mut sink = |call: Call<'_>, line| {
+            calls.push(if call.stands_alone() {
+                Read::Alone { signals: Box::new(Signals::of(&call.exchange)), key: call.key(), line }
+            } else {
+                Read::Waiting { call: Box::new(call.into_owned()), line }
+            });
+        };
+        parse_chunk(&chunk, &settings.read, &mut sink, &mut report);
+        if done.send(Parsed { source: chunk.source, first: Some(first), calls, report }).is_err() {
             return;
         }
     }
@@ -198,12 +257,12 @@ fn parse(waiting: &Mutex<Receiver<Job>>, settings: &Settings) {
 fn learn_accounts(
     path: &Path,
     settings: &Settings,
-    engine: &mut Engine,
+    learn: &mut dyn FnMut(AccountFact<'_>),
     report: &mut ReadReport,
 ) -> Result<(), InputError> {
     for chunk in source(path)? {
         match chunk {
-            Ok(chunk) => parse_accounts(&chunk, settings.now, &mut |fact| engine.learn(&fact), report),
+            Ok(chunk) => parse_accounts(&chunk, settings.read.now, learn, report),
             Err(error) => report.source_broke(&error),
         }
     }
@@ -232,10 +291,16 @@ struct Waiting {
 }
 
 impl Reorder {
-    fn push(&mut self, signals: Signals, engine: &mut Engine) {
+    /// Takes an exchange, none of which is later to come before `earliest`.
+    fn push(&mut self, signals: Signals, earliest: Option<Time>, engine: &mut Engine) {
         self.arrived += 1;
         self.heap.push(Reverse(Waiting { time: signals.time, arrival: self.arrived, signals: Box::new(signals) }));
         while self.heap.len() > REORDER_MAX {
+            let first = self.heap.peek().map(|Reverse(waiting)| waiting.time);
+            let is_held_back = earliest.is_some() && first >= earliest;
+            if is_held_back && self.heap.len() <= REORDER_MAX + HELD_BACK_MAX {
+                return;
+            }
             self.pop(engine);
         }
     }
@@ -278,3 +343,5 @@ impl Ord for Waiting {
 const CHUNKS_AHEAD_MAX: usize = 8;
 /// Exchanges that may wait for earlier ones.
 pub(crate) const REORDER_MAX: usize = 16_384;
+/// Exchanges that may wait besides, behind one that waits for another record.
+const HELD_BACK_MAX: usize = 65_536;

@@ -41,8 +41,8 @@ pub(crate) struct Run {
     pub version: &'static str,
     /// Exchanges read.
     pub records: u64,
-    /// Lines that could not be read.
-    pub bad_lines: u64,
+    /// What was done with records besides reading them, in sentences.
+    pub read: Vec<String>,
     /// Sources that ended early, with the reason.
     pub broken_sources: Vec<String>,
     /// Accounts described by the provider.
@@ -410,9 +410,7 @@ fn read(run: &Run) -> Vec<String> {
     if run.account_facts > 0 {
         lines.push(format!("{} about accounts", counted(run.account_facts, "record")));
     }
-    if run.bad_lines > 0 {
-        lines.push(format!("{} could not be read and were left out", counted(run.bad_lines, "line")));
-    }
+    lines.extend(run.read.iter().map(|line| sentence(line)));
     lines.extend(run.broken_sources.iter().map(|broken| format!("incomplete: {}", sentence(broken))));
     lines
 }
@@ -505,7 +503,7 @@ mod tests {
             sources: vec!["log <1>.jsonl".into()],
             version: "0",
             records: 10,
-            bad_lines: 2,
+            read: vec!["2 lines could not be read".into()],
             broken_sources: vec!["b.gz: ends early".into()],
             account_facts: 0,
         }

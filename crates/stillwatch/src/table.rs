@@ -40,7 +40,7 @@ mod limits {
 }
 
 /// All that a person needs to see at once, in lines of about `width` columns, with ANSI colours if `colour`.
-pub(crate) fn render(findings: &Findings, width: usize, colour: bool) -> String {
+pub(crate) fn render(findings: &Findings, read: &[String], width: usize, colour: bool) -> String {
     let width = width.clamp(limits::WIDTH_MIN, limits::WIDTH_MAX);
     let mut page = Page { text: String::new(), width, colour };
     let nothing_read = findings.population.exchanges == 0;
@@ -54,6 +54,7 @@ pub(crate) fn render(findings: &Findings, width: usize, colour: bool) -> String 
         page.items(looked_at(findings).iter().map(String::as_str));
     }
     page.cleared(&findings.cleared);
+    page.list("What was read", read);
     page.list("Could not be seen", &findings.blind_spots);
     page.list("Limits reached", &findings.limits_reached);
     if !findings.guarantee.text.is_empty() {
@@ -324,11 +325,14 @@ mod tests {
     #[test]
     fn findings_on_narrow_and_wide_terminals() {
         for width in [80, 140] {
-            insta::assert_snapshot!(format!("campaigns_{width}"), render(&fixtures::three_campaigns(), width, false));
-            insta::assert_snapshot!(format!("none_{width}"), render(&fixtures::quiet(), width, false));
-            insta::assert_snapshot!(format!("hostile_{width}"), render(&fixtures::hostile(), width, false));
+            insta::assert_snapshot!(
+                format!("campaigns_{width}"),
+                render(&fixtures::three_campaigns(), &[], width, false)
+            );
+            insta::assert_snapshot!(format!("none_{width}"), render(&fixtures::quiet(), &[], width, false));
+            insta::assert_snapshot!(format!("hostile_{width}"), render(&fixtures::hostile(), &[], width, false));
         }
-        insta::assert_snapshot!("nothing_read", render(&Findings::default(), 80, false));
+        insta::assert_snapshot!("nothing_read", render(&Findings::default(), &[], 80, false));
     }
 
     #[test]
@@ -336,13 +340,13 @@ mod tests {
         for findings in [fixtures::three_campaigns(), fixtures::quiet(), Findings::default()] {
             for width in 0..200 {
                 let least = width.clamp(limits::WIDTH_MIN, limits::WIDTH_MAX);
-                for line in render(&findings, width, false).lines() {
+                for line in render(&findings, &[], width, false).lines() {
                     assert!(columns(line) <= least, "{line} at {width}");
                 }
             }
         }
         for width in [80, 140] {
-            for line in render(&fixtures::hostile(), width, false).lines() {
+            for line in render(&fixtures::hostile(), &[], width, false).lines() {
                 assert!(columns(line) <= width, "{line} at {width}");
             }
         }
@@ -350,21 +354,21 @@ mod tests {
 
     #[test]
     fn nothing_from_outside_reaches_the_terminal_as_a_command() {
-        let plain = render(&fixtures::hostile(), 80, false);
+        let plain = render(&fixtures::hostile(), &[], 80, false);
         assert!(!plain.contains(|c: char| (c.is_control() && c != '\n') || is_format(c)), "{plain:?}");
-        let styled = render(&fixtures::hostile(), 80, true);
+        let styled = render(&fixtures::hostile(), &[], 80, true);
         let ours = [GOOD, BAD, STRONG, DIM].iter().fold(styled, |text, style| text.replace(&style.to_string(), ""));
         assert_eq!(ours.replace("\u{1b}[0m", ""), plain);
     }
 
     #[test]
     fn colour_changes_nothing_but_colour() {
-        let styled = render(&fixtures::three_campaigns(), 100, true);
+        let styled = render(&fixtures::three_campaigns(), &[], 100, true);
         assert!(styled.starts_with(&BAD.to_string()));
         for line in styled.lines() {
             assert_eq!(line.contains('\u{1b}'), line.ends_with("\u{1b}[0m"), "{line:?}");
         }
-        assert!(render(&fixtures::quiet(), 100, true).starts_with(&GOOD.to_string()));
+        assert!(render(&fixtures::quiet(), &[], 100, true).starts_with(&GOOD.to_string()));
     }
 
     #[test]
@@ -392,7 +396,7 @@ mod tests {
     #[test]
     fn what_is_beyond_a_limit_is_counted() {
         let mut findings = fixtures::three_campaigns();
-        let shown = |findings: &Findings| render(findings, 140, false);
+        let shown = |findings: &Findings| render(findings, &[], 140, false);
         let first = findings.campaigns[0].clone();
         let group = findings.cleared[0].clone();
         for more in [0, 1] {

@@ -67,7 +67,7 @@ impl World {
             let record = format!(
                 r#"{{"time":"{time}","account":"{account}","request":{{"messages":[{{"role":"user","content":"{text}"}}]}}}}"#
             );
-            exchange::read(None, record.as_bytes(), "world", 1, &mut Notes::default(), &mut |exchange| {
+            exchange::read_exchanges(&record, &mut Notes::default(), &mut |exchange| {
                 engine.observe(&Signals::of(&exchange));
             })
             .expect("a record as written here");

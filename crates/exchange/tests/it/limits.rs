@@ -1,6 +1,6 @@
 //! Every limit, at the limit and one past it.
 
-use exchange::{Damage, Format, Notes, Source, Time, limits, read};
+use exchange::{Damage, Format, Notes, ReadOptions, Source, Time, limits, read, read_exchanges};
 
 use crate::{describe, read_all};
 
@@ -34,7 +34,7 @@ fn record_bytes_max() {
         }
     }
     let text = padded(limits::RECORD_BYTES_MAX + 1);
-    let refused = read(Some(Format::Native), &text, "x", 1, &mut Notes::default(), &mut |_| ());
+    let refused = read(&ReadOptions::default(), &text, "x", 1, &mut Notes::default(), &mut |_, _| ());
     assert_eq!(refused.unwrap_err().to_string(), "longer than 16777216 bytes");
 }
 
@@ -98,6 +98,16 @@ fn unpack_depth_max() {
 }
 
 #[test]
+fn wrapped_depth_max() {
+    for (depth, good) in [(limits::WRAPPED_DEPTH_MAX, 1), (limits::WRAPPED_DEPTH_MAX + 1, 0)] {
+        let record = r#"{"time":1,"account":"a","request":{}}"#.to_owned();
+        let wrapped = (0..depth).fold(record, |inner, _| format!(r#"{{"message":{}}}"#, serde_json::json!(inner)));
+        let (exchanges, report) = read_all(wrapped.as_bytes(), 1 << 20, None);
+        assert_eq!((exchanges.len(), report.bad_lines), (good, 1 - good as u64), "{}", describe(&report));
+    }
+}
+
+#[test]
 fn damaged_accounts_max() {
     for (count, kept) in [(limits::DAMAGED_ACCOUNTS_MAX, 0), (limits::DAMAGED_ACCOUNTS_MAX + 1, 1)] {
         let text: String =
@@ -105,6 +115,24 @@ fn damaged_accounts_max() {
         let (_, report) = read_all(text.as_bytes(), 1 << 20, None);
         assert_eq!((report.damaged as usize, report.damaged_accounts.len()), (count, count - kept));
     }
+}
+
+#[test]
+fn census_accounts_max_and_users_max() {
+    let count = |accounts: usize, users: usize| {
+        let text: String = (0..accounts.max(users))
+            .map(|n| {
+                let (account, user) = (n.min(accounts - 1), n.min(users - 1));
+                format!("{{\"time\":{},\"account\":\"a{account}\",\"end_user\":\"u{user}\",\"request\":{{}}}}\n", n + 1)
+            })
+            .collect();
+        let census = read_all(text.as_bytes(), 1 << 20, None).1.census;
+        (census.accounts(), census.users())
+    };
+    assert_eq!(count(limits::CENSUS_ACCOUNTS_MAX, 1).0, limits::CENSUS_ACCOUNTS_MAX);
+    assert_eq!(count(limits::CENSUS_ACCOUNTS_MAX + 1, 1).0, limits::CENSUS_ACCOUNTS_MAX);
+    assert_eq!(count(1, limits::CENSUS_USERS_MAX).1, limits::CENSUS_USERS_MAX);
+    assert_eq!(count(1, limits::CENSUS_USERS_MAX + 1).1, limits::CENSUS_USERS_MAX);
 }
 
 #[test]
@@ -143,7 +171,7 @@ fn id_bytes_max_of_an_id_in_two_parts() {
         );
         let mut ids = Vec::new();
         let mut sink = |exchange: exchange::Exchange| ids.push(exchange.id.as_str().to_owned());
-        read(None, text.as_bytes(), "x", 1, &mut Notes::default(), &mut sink).unwrap();
+        read_exchanges(&text, &mut Notes::default(), &mut sink).unwrap();
         assert_eq!(ids.len(), 1);
         assert_eq!(ids[0].starts_with('t'), kept, "{bytes}");
         assert!(ids[0].len() <= limits::ID_BYTES_MAX);
@@ -166,7 +194,7 @@ fn messages_max() {
                 .map(str::to_owned)
                 .collect();
         };
-        read(None, text.as_bytes(), "x", 1, &mut notes, &mut sink).unwrap();
+        read_exchanges(&text, &mut notes, &mut sink).unwrap();
         assert_eq!((kept.len(), kept[0].as_str()), (limits::MESSAGES_MAX, first));
         assert_eq!(kept.last().unwrap(), &(count - 1).to_string());
         assert_eq!(notes.warnings.len(), warnings);
@@ -227,7 +255,7 @@ fn first_time_records_max() {
     for (bad, found) in [(limits::FIRST_TIME_RECORDS_MAX - 1, true), (limits::FIRST_TIME_RECORDS_MAX, false)] {
         let text = "?\n".repeat(bad) + r#"{"time":1,"account":"a","request":{}}"#;
         let chunk = Source::new("x", text.as_bytes()).next().unwrap().unwrap();
-        assert_eq!(exchange::first_time(&chunk, None), found.then_some(Time::from_seconds(1)));
+        assert_eq!(exchange::first_time(&chunk, &ReadOptions::default()), found.then_some(Time::from_seconds(1)));
     }
 }
 
@@ -250,7 +278,7 @@ fn fingerprint_bytes_max() {
         );
         let mut read = None;
         let mut sink = |exchange: exchange::Exchange<'_>| read = Some(exchange.fingerprint.is_some());
-        exchange::read(None, record.as_bytes(), "test", 1, &mut exchange::Notes::default(), &mut sink).unwrap();
+        read_exchanges(&record, &mut Notes::default(), &mut sink).unwrap();
         assert_eq!(read, Some(kept), "{digits}");
     }
 }

@@ -4,25 +4,34 @@
 
 mod errors;
 mod golden;
+mod join;
 mod limits;
 mod odd;
 mod round_trip;
 mod source;
 
-use exchange::{ReadReport, Source, Time, parse_chunk};
+use exchange::{Call, Joiner, ReadOptions, ReadReport, Source, Time, parse_chunk};
 
 /// The exchanges of `bytes` as native records, and the report, read in chunks of about `chunk_bytes`.
 fn read_all(bytes: &[u8], chunk_bytes: usize, reference_time: Option<Time>) -> (Vec<String>, ReadReport) {
+    let options = ReadOptions { now: reference_time, ..ReadOptions::default() };
     let mut report = ReadReport::default();
-    let mut exchanges = Vec::new();
+    let (mut exchanges, mut joiner) = (Vec::new(), Joiner::new(options.clone()));
     for chunk in Source::with_chunk_bytes("test", bytes, chunk_bytes) {
         match chunk {
             Ok(chunk) => {
-                parse_chunk(&chunk, None, reference_time, &mut |read| exchanges.push(read.to_json()), &mut report);
+                let mut read = |call: Call<'_>, line| {
+                    joiner.push(call.into_owned(), &chunk.source, line, &mut |exchange| {
+                        exchanges.push(exchange.to_json());
+                    });
+                };
+                parse_chunk(&chunk, &options, &mut read, &mut report);
             }
             Err(error) => report.source_broke(&error),
         }
     }
+    joiner.finish(&mut |exchange| exchanges.push(exchange.to_json()));
+    report.merge(joiner.take_report());
     (exchanges, report)
 }
 
@@ -34,7 +43,9 @@ fn describe(report: &ReadReport) -> String {
     lines.extend(report.damage.iter().map(|(damage, tally)| format!("damage: {damage} × {}", tally.count)));
     lines.extend(report.kept.iter().map(|bad| format!("bad: {bad}")));
     lines.extend(report.notes.warnings.iter().map(|(warning, count)| format!("warning: {warning} × {count}")));
-    lines.extend((report.notes.skipped_spans > 0).then(|| format!("skipped spans: {}", report.notes.skipped_spans)));
+    lines.extend(
+        report.remarks.iter().map(|(remark, tally)| format!("{remark} × {} (line {})", tally.count, tally.line)),
+    );
     lines.extend(report.broken_sources.iter().map(|message| format!("broken: {message}")));
     lines.join("\n")
 }

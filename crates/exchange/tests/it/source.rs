@@ -125,11 +125,11 @@ fn records_spread_over_lines_are_found_with_their_first_line() {
 
 #[test]
 fn damage_in_a_spread_source_is_contained() {
-    let pretty = "{\n  \"time\": 1,\n  \"account\": \"a\",\n  \"request\": {}\n}\n";
+    let pretty = |n: usize| format!("{{\n  \"time\": {n},\n  \"account\": \"a\",\n  \"request\": {{}}\n}}\n");
     let unclosed = "{\n  \"time\": 1,\n  \"request\": {}\n";
     let open_string = "{\n  \"time\": \"1,\n  \"account\": 5\n}\n";
     let (exchanges, report) =
-        read_all(format!("{pretty}{unclosed}{pretty}{open_string}{pretty}").as_bytes(), 1 << 20, None);
+        read_all(format!("{}{unclosed}{}{open_string}{}", pretty(1), pretty(2), pretty(3)).as_bytes(), 1 << 20, None);
     assert_eq!(exchanges.len(), 3, "{}", describe(&report));
     assert!(report.bad_lines >= 2, "{}", describe(&report));
 }

@@ -25,11 +25,11 @@ pub(crate) fn run(args: &Demo) -> Result<Exit, Failure> {
         summary.exchanges, summary.accounts, summary.campaign_accounts
     ))?;
     let inputs = Inputs::find(std::slice::from_ref(&args.out), None).map_err(Failure::unreadable)?;
-    let outcome = hunt::hunt(&inputs, Run::default(), None)?;
+    let outcome = hunt::hunt(&inputs, Run::default())?;
     hunt::tell_what_was_read(&outcome);
     let report = args.out.join("report.html");
     write_file(&report, hunt::page(&outcome, vec!["simulated traffic".into()])?.as_bytes())?;
-    print(&hunt::shown(&outcome.findings))?;
+    print(&hunt::shown(&outcome))?;
     print(&format!(
         "\nThe report is {0}: open it in a browser.\nTo see how right this is: stillwatch evaluate {1}\n",
         report.display(),

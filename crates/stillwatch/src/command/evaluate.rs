@@ -5,13 +5,13 @@ use std::io::BufReader;
 use std::path::Path;
 
 use detect::Trace;
-use exchange::{ReadReport, Source, parse_chunk};
+use exchange::{Call, ReadOptions, ReadReport, Source, parse_chunk};
 use simulator::Compression;
 use simulator::evaluate::{Activity, Evaluation, Found, read_campaigns, read_labels, score};
 use simulator::frontier::{Frontier, FrontierPoint};
 
 use super::{Exit, Failure, hunt, print, simulate, write_file};
-use crate::cli::{Evaluate, Traffic};
+use crate::cli::{Evaluate, Records, Traffic};
 use crate::inputs::{self, Inputs};
 use crate::progress;
 
@@ -41,14 +41,14 @@ fn evaluate(folder: &Path, args: &Evaluate) -> Result<Evaluation, Failure> {
     for path in &inputs.exchanges {
         see(path, &mut activity)?;
     }
-    hunt::trace(&inputs, args.run, None, &trace, &mut |_, signals| {
+    hunt::trace(&inputs, args.run, &Records::default(), &trace, &mut |_, signals| {
         activity.told(&signals.account, &signals.exchange);
     })?;
     Ok(score(&found, &labels, &activity))
 }
 
 fn found(inputs: &Inputs, args: &Evaluate) -> Result<(Vec<Found>, Trace), Failure> {
-    let outcome = hunt::hunt(inputs, args.run, None)?;
+    let outcome = hunt::hunt(inputs, args.run)?;
     hunt::tell_what_was_read(&outcome);
     let found = outcome.findings.campaigns.into_iter().map(|campaign| Found {
         campaign: campaign.id,
@@ -65,10 +65,11 @@ fn see(path: &Path, activity: &mut Activity<'_>) -> Result<(), Failure> {
     for chunk in Source::new(name, input) {
         // A hunt of the same file has told what is wrong with it.
         let Ok(chunk) = chunk else { break };
-        let mut see = |exchange: exchange::Exchange<'_>| {
+        let mut see = |call: Call<'_>, _| {
+            let exchange = &call.exchange;
             activity.see(exchange.account.as_str(), exchange.time, exchange.id.as_str());
         };
-        parse_chunk(&chunk, None, None, &mut see, &mut ReadReport::default());
+        parse_chunk(&chunk, &ReadOptions::default(), &mut see, &mut ReadReport::default());
     }
     Ok(())
 }

@@ -5,7 +5,7 @@
 use std::fs::{self, File};
 use std::io::{BufWriter, Write};
 
-use exchange::{Exchange, ReadReport, Source, parse_chunk, write_native};
+use exchange::{Call, Exchange, Joiner, ReadReport, Source, parse_chunk, write_native};
 use signals::fingerprint::{FingerprintKey, seal};
 
 use super::{Exit, Failure, hunt, print};
@@ -19,7 +19,8 @@ pub(crate) fn run(args: &Fingerprint) -> Result<Exit, Failure> {
     let inputs = Inputs::find(&args.paths, None).map_err(Failure::unreadable)?;
     let unwritable = |error: std::io::Error| Failure::unwritable(&args.out, &error);
     let mut output = BufWriter::new(File::create(&args.out).map_err(unwritable)?);
-    let mut report = ReadReport::default();
+    let options = hunt::read_options(&args.records);
+    let (mut report, mut joiner) = (ReadReport::default(), Joiner::new(options.clone()));
     let bar = progress::reading(inputs.bytes);
     let mut before = 0;
     for path in &inputs.exchanges {
@@ -37,18 +38,28 @@ pub(crate) fn run(args: &Fingerprint) -> Result<Exit, Failure> {
                 }
             };
             let mut written = Ok(());
-            let mut sink = |exchange: Exchange<'_>| {
+            let mut sink = |exchange: Exchange<'static>| {
                 if written.is_ok() {
                     written = write_native(&seal(&exchange, &key), &mut output);
                 }
             };
-            parse_chunk(&chunk, args.format, None, &mut sink, &mut report);
+            let mut join = |call: Call<'_>, line| joiner.push(call.into_owned(), &chunk.source, line, &mut sink);
+            parse_chunk(&chunk, &options, &mut join, &mut report);
+            report.merge(joiner.take_report());
             written.map_err(unwritable)?;
             bar.set_position(before + progress.bytes());
         }
         before += progress.bytes();
     }
     bar.finish_and_clear();
+    let mut written = Ok(());
+    joiner.finish(&mut |exchange| {
+        if written.is_ok() {
+            written = write_native(&seal(&exchange, &key), &mut output);
+        }
+    });
+    written.map_err(unwritable)?;
+    report.merge(joiner.take_report());
     output.flush().map_err(unwritable)?;
     hunt::tell(&report, "exchanges");
     if report.records == 0 && report.bad_lines > 0 {

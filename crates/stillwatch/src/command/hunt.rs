@@ -3,14 +3,15 @@
 use std::io::{self, IsTerminal};
 
 use detect::{Findings, Labels, Trace};
-use exchange::ReadReport;
+use exchange::{ReadOptions, ReadReport};
 use serde::Serialize;
 use signals::Signals;
 
 use super::{Exit, Failure, label, print, write_file};
-use crate::cli::{Hunt, Run};
+use crate::cli::{Hunt, Records, Run};
 use crate::inputs::Inputs;
 use crate::pipeline::{self, Outcome, Settings};
+use crate::reading::Reading;
 use crate::{campaigns_file, progress, report, table, words};
 
 /// Hunts, and says what was found.
@@ -22,8 +23,14 @@ pub(crate) fn run(args: &Hunt) -> Result<Exit, Failure> {
         ));
     }
     let labels = args.labels.as_deref().map_or_else(|| Ok(Labels::default()), label::in_force)?;
-    let outcome = hunt_with(&inputs, args.run, args.format, labels)?;
+    let outcome = hunt_with(&inputs, args.run, &args.records, labels)?;
     tell_what_was_read(&outcome);
+    if args.json {
+        // The table says it itself.
+        for warning in &reading(&outcome).warnings {
+            eprintln!("warning: {}", words::printable(warning, LINE_CHARS));
+        }
+    }
     readable(&outcome, args)?;
     if let Some(path) = &args.campaigns_out {
         let mut bytes = Vec::new();
@@ -37,7 +44,7 @@ pub(crate) fn run(args: &Hunt) -> Result<Exit, Failure> {
         let sources = args.paths.iter().map(|path| path.display().to_string()).collect();
         write_file(path, page(&outcome, sources)?.as_bytes())?;
     }
-    print(&if args.json { json(&outcome)? } else { shown(&outcome.findings) })?;
+    print(&if args.json { json(&outcome)? } else { shown(&outcome) })?;
     Ok(if outcome.findings.campaigns.is_empty() { Exit::Nothing } else { Exit::Found })
 }
 
@@ -59,7 +66,7 @@ fn exchanges_of(inputs: &Inputs, outcome: &Outcome, args: &Hunt) -> Result<Vec<u
             Err(error) => failed = Some(error),
         }
     };
-    trace(inputs, args.run, args.format, &outcome.trace, &mut sink)?;
+    trace(inputs, args.run, &args.records, &outcome.trace, &mut sink)?;
     failed.map_or(Ok(bytes), |error| Err(Failure::unreadable(error)))
 }
 
@@ -67,41 +74,55 @@ fn exchanges_of(inputs: &Inputs, outcome: &Outcome, args: &Hunt) -> Result<Vec<u
 pub(crate) fn trace(
     inputs: &Inputs,
     run: Run,
-    format: Option<exchange::Format>,
+    records: &Records,
     trace: &Trace,
     sink: &mut dyn FnMut(&str, &Signals),
 ) -> Result<(), Failure> {
     let bar = progress::reading(inputs.bytes);
     let mut watch = |step: pipeline::Step| bar.set_position(step.bytes);
-    let went = pipeline::again(inputs, &settings(run, format), trace, &mut watch, sink);
+    let went = pipeline::again(inputs, &settings(run, records), trace, &mut watch, sink);
     bar.finish_and_clear();
     went.map_err(Failure::unreadable)
 }
 
-fn settings(run: Run, format: Option<exchange::Format>) -> Settings {
+fn settings(run: Run, records: &Records) -> Settings {
     Settings {
-        format,
+        read: read_options(records),
         threads: run.threads.or_else(|| std::thread::available_parallelism().ok()).map_or(1, usize::from),
-        now: now(),
         engine: detect::Config { alpha: run.alpha },
     }
 }
 
+/// What was typed, as how to read records.
+pub(crate) fn read_options(records: &Records) -> ReadOptions {
+    ReadOptions {
+        format: records.format,
+        account: records.account.clone(),
+        trusted_proxies: records.trusted_proxies,
+        now: now(),
+        known: None,
+    }
+}
+
 /// Runs the pipeline with a progress bar.
-pub(crate) fn hunt(inputs: &Inputs, run: Run, format: Option<exchange::Format>) -> Result<Outcome, Failure> {
-    hunt_with(inputs, run, format, Labels::default())
+pub(crate) fn hunt(inputs: &Inputs, run: Run) -> Result<Outcome, Failure> {
+    hunt_with(inputs, run, &Records::default(), Labels::default())
 }
 
 /// The same, heeding labels.
-fn hunt_with(inputs: &Inputs, run: Run, format: Option<exchange::Format>, labels: Labels) -> Result<Outcome, Failure> {
+fn hunt_with(inputs: &Inputs, run: Run, records: &Records, labels: Labels) -> Result<Outcome, Failure> {
     let bar = progress::reading(inputs.bytes);
-    let settings = settings(run, format);
+    let settings = settings(run, records);
     let outcome = pipeline::run(inputs, &settings, labels, &mut |step| {
         bar.set_position(step.bytes);
         bar.set_message(format!("{} exchanges", step.exchanges));
     });
     bar.finish_and_clear();
-    outcome.map_err(Failure::unreadable)
+    let mut outcome = outcome.map_err(Failure::unreadable)?;
+    // What makes a result worth little is the first thing that could not be seen.
+    let warnings = reading(&outcome).warnings;
+    outcome.findings.blind_spots.splice(0..0, warnings);
+    Ok(outcome)
 }
 
 /// The page for a person.
@@ -110,7 +131,7 @@ pub(crate) fn page(outcome: &Outcome, sources: Vec<String>) -> Result<String, Fa
         sources,
         version: env!("CARGO_PKG_VERSION"),
         records: outcome.exchanges.records,
-        bad_lines: outcome.exchanges.bad_lines,
+        read: reading(outcome).sentences(),
         broken_sources: outcome.exchanges.broken_sources.clone(),
         account_facts: outcome.accounts.records,
     };
@@ -118,14 +139,19 @@ pub(crate) fn page(outcome: &Outcome, sources: Vec<String>) -> Result<String, Fa
 }
 
 /// The table for a terminal.
-pub(crate) fn shown(findings: &Findings) -> String {
+pub(crate) fn shown(outcome: &Outcome) -> String {
     let colour = io::stdout().is_terminal() && console::colors_enabled();
-    table::render(findings, width(), colour)
+    table::render(&outcome.findings, &reading(outcome).sentences(), width(), colour)
 }
 
 /// Columns of the terminal, or as many as read well where there is none.
 pub(crate) fn width() -> usize {
     console::Term::stdout().size_checked().map_or(PIPE_WIDTH, |(_, columns)| usize::from(columns))
+}
+
+/// The account of what was read.
+pub(crate) fn reading(outcome: &Outcome) -> Reading {
+    Reading::of(&outcome.exchanges, &outcome.accounts, &outcome.read)
 }
 
 /// What could not be read, so that nobody takes silence for completeness.
@@ -175,29 +201,11 @@ fn readable(outcome: &Outcome, args: &Hunt) -> Result<(), Failure> {
 fn json(outcome: &Outcome) -> Result<String, Failure> {
     #[derive(Serialize)]
     struct Document<'a> {
-        read: Read<'a>,
+        read: Reading,
         #[serde(flatten)]
         findings: &'a Findings,
     }
-    #[derive(Serialize)]
-    struct Read<'a> {
-        exchanges: u64,
-        bad_lines: u64,
-        account_facts: u64,
-        bad_account_lines: u64,
-        incomplete: Vec<&'a str>,
-    }
-    let (exchanges, accounts) = (&outcome.exchanges, &outcome.accounts);
-    let document = Document {
-        read: Read {
-            exchanges: exchanges.records,
-            bad_lines: exchanges.bad_lines,
-            account_facts: accounts.records,
-            bad_account_lines: accounts.bad_lines,
-            incomplete: exchanges.broken_sources.iter().chain(&accounts.broken_sources).map(String::as_str).collect(),
-        },
-        findings: &outcome.findings,
-    };
+    let document = Document { read: reading(outcome), findings: &outcome.findings };
     let mut text = serde_json::to_string_pretty(&document).map_err(Failure::unreadable)?;
     text.push('\n');
     Ok(text)

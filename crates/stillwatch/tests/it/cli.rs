@@ -274,7 +274,9 @@ fn many_broken_lines_are_counted_and_some_shown() {
     let hunted = run(&["hunt", &log, "--json"]);
     assert_eq!((hunted.code, &hunted.json()["read"]["bad_lines"]), (0, &json!(25)));
     let lines: Vec<&str> = hunted.stderr.lines().collect();
-    assert_eq!(lines.len(), 11, "{lines:#?}");
+    assert_eq!(lines.len(), 13, "{lines:#?}");
+    assert!(lines[11].starts_with("warning: 25 of 28 lines could not be read"), "{lines:#?}");
+    assert!(lines[12].starts_with("warning: all 3 calls are of one account"), "{lines:#?}");
     assert!(lines[0].starts_with(&format!("skipped {log}:4: ")), "{lines:#?}");
     assert!(lines[9].starts_with(&format!("skipped {log}:13: ")), "{lines:#?}");
     assert_eq!(lines[10], "skipped 15 more lines of exchanges");

@@ -1,0 +1,96 @@
+//! The address of a client, in whatever form a log has it.
+//!
+//! Proxies write ports, brackets, IPv4 within IPv6, and whole lists of hops. A list (`X-Forwarded-For`) grows at its end:
+//! what the first proxy of one's own added is true, what stands before it was sent by the client and may be invented. So
+//! who knows the number of own proxies says it; without, the first public address is taken.
+
+use std::borrow::Cow;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+/// The client's address in `text`, or `text` as it is where none can be told.
+///
+/// `trusted` is the number of proxies of one's own whose addresses end the list.
+pub(crate) fn client(text: Cow<'_, str>, trusted: Option<usize>) -> Cow<'_, str> {
+    if text.parse::<Ipv4Addr>().is_ok() {
+        return text;
+    }
+    let hops: Vec<IpAddr> = text.split(',').filter_map(hop).collect();
+    let chosen = match trusted {
+        Some(trusted) => hops.iter().rev().nth(trusted).or(hops.first()),
+        None => hops.iter().find(|address| is_public(address)).or(hops.first()),
+    };
+    match chosen {
+        Some(address) => Cow::Owned(address.to_string()),
+        None => text,
+    }
+}
+
+/// One address, with a port, brackets or a zone.
+fn hop(text: &str) -> Option<IpAddr> {
+    let text = text.trim().trim_matches('"');
+    let text = text.strip_prefix("for=").unwrap_or(text).trim_matches('"');
+    let bare = match text.strip_prefix('[') {
+        Some(rest) => rest.split(']').next()?,
+        // A single colon divides an IPv4 address from its port.
+        None if text.matches(':').count() == 1 => text.split(':').next()?,
+        None => text,
+    };
+    let bare = bare.split(['%', '/']).next()?;
+    match bare.parse().ok()? {
+        IpAddr::V6(address) => Some(address.to_ipv4_mapped().map_or(IpAddr::V6(address), IpAddr::V4)),
+        address => Some(address),
+    }
+}
+
+fn is_public(address: &IpAddr) -> bool {
+    match address {
+        IpAddr::V4(address) => {
+            let [a, b, ..] = address.octets();
+            // 100.64.0.0/10 is shared by carriers and clouds (RFC 6598).
+            !(address.is_private()
+                || address.is_loopback()
+                || address.is_link_local()
+                || address.is_unspecified()
+                || (a == 100 && (64..128).contains(&b)))
+        }
+        IpAddr::V6(address) => !is_local(address),
+    }
+}
+
+fn is_local(address: &Ipv6Addr) -> bool {
+    address.is_loopback() || address.is_unspecified() || address.is_unique_local() || address.is_unicast_link_local()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_form_of_an_address() {
+        for (text, expected) in [
+            ("203.0.113.7", "203.0.113.7"),
+            ("203.0.113.7:51822", "203.0.113.7"),
+            ("[2001:db8::1]:443", "2001:db8::1"),
+            ("2001:db8:0:0::1", "2001:db8::1"),
+            ("::ffff:203.0.113.7", "203.0.113.7"),
+            ("fe80::1%eth0", "fe80::1"),
+            ("203.0.113.0/24", "203.0.113.0"),
+            ("203.0.113.7, 10.2.0.9", "203.0.113.7"),
+            ("10.0.0.1, 203.0.113.7,198.51.100.2", "203.0.113.7"),
+            ("10.0.0.1, 100.64.3.2", "10.0.0.1"),
+            ("for=\"[2001:db8::1]:4711\"", "2001:db8::1"),
+            ("unknown", "unknown"),
+            ("", ""),
+        ] {
+            assert_eq!(client(Cow::Borrowed(text), None), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn whoever_knows_his_proxies_cannot_be_told_a_false_address() {
+        let list = "8.8.8.8, 203.0.113.7, 10.2.0.9";
+        assert_eq!(client(Cow::Borrowed(list), Some(1)), "203.0.113.7");
+        assert_eq!(client(Cow::Borrowed(list), Some(0)), "10.2.0.9");
+        assert_eq!(client(Cow::Borrowed(list), Some(9)), "8.8.8.8");
+    }
+}

@@ -1,0 +1,80 @@
+//! What one record gave: a model call, or facts about one that stands in another record.
+
+use crate::{Exchange, Time};
+
+/// A model call as it was read, with what is needed to see that several records are about the same one.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Call<'a> {
+    /// The exchange.
+    pub exchange: Exchange<'a>,
+    /// As what the account was found.
+    pub who: Who,
+    /// Whether it is a model call; otherwise it only holds facts for calls of the same trace.
+    pub is_call: bool,
+    /// Whether it failed, so that another attempt may follow.
+    pub failed: bool,
+    /// What all attempts at this call have in common, beside the account and what was asked.
+    pub attempts: Option<String>,
+    /// Where it stands among the spans of its trace.
+    pub span: Option<Span>,
+}
+
+/// As what an account was found, surest first.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Who {
+    /// An account, by its name or by `--account`.
+    Account,
+    /// A user of the provider.
+    User,
+    /// A credential.
+    Key,
+    /// A team or project.
+    Team,
+    /// An organisation.
+    Org,
+    /// The caller's own user: whoever holds the credential decides what stands here.
+    EndUser,
+    /// The service that wrote the record, which is the same for everybody behind it.
+    Service,
+    /// Not at all.
+    #[default]
+    Nobody,
+}
+
+impl Who {
+    /// In a word or two.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Who::Account => "account",
+            Who::User => "user",
+            Who::Key => "key",
+            Who::Team => "team",
+            Who::Org => "organisation",
+            Who::EndUser => "end user",
+            Who::Service => "service name",
+            Who::Nobody => "nobody",
+        }
+    }
+}
+
+/// The place of a span in its trace; ids are lower-case hexadecimal.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Span {
+    /// The trace.
+    pub trace: String,
+    /// The span.
+    pub id: String,
+    /// The span that it is within.
+    pub parent: Option<String>,
+    /// When it ended.
+    pub end: Option<Time>,
+}
+
+impl<'a> Call<'a> {
+    /// A call that stands in one record alone.
+    pub(crate) fn alone(exchange: Exchange<'a>, who: Who) -> Self {
+        let failed = exchange.status.is_some_and(|status| status >= 400);
+        Call { exchange, who, is_call: true, failed, attempts: None, span: None }
+    }
+}

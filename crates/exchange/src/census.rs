@@ -1,0 +1,239 @@
+//! Who and what the records of a log name, counted as they are read.
+//!
+//! It answers what decides whether a hunt can find anybody: as what the accounts were found, whether one of them holds the
+//! users of many, which fields are there. Memory is bounded by [`limits::CENSUS_ACCOUNTS_MAX`] accounts with
+//! [`limits::CENSUS_USERS_MAX`] end users in all.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use xxhash_rust::xxh3::xxh3_64;
+
+use crate::call::{Call, Who};
+use crate::options::ReadOptions;
+use crate::{Time, limits};
+
+/// What was counted.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Census {
+    /// Calls.
+    pub calls: u64,
+    /// Calls by as what their account was found.
+    pub who: BTreeMap<Who, u64>,
+    /// Calls whose account the accounts file names.
+    pub known: u64,
+    /// The earliest and the latest call.
+    pub span: Option<(Time, Time)>,
+    /// Calls that have each field, in the order of [`Field::ALL`].
+    fields: [u64; Field::ALL.len()],
+    /// Accounts by hash, up to a limit.
+    accounts: BTreeSet<u64>,
+    /// The end users of each account that has any.
+    users: BTreeMap<String, Users>,
+    users_held: usize,
+}
+
+/// The end users of an account.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Users {
+    /// Calls that name one.
+    calls: u64,
+    users: BTreeSet<u64>,
+}
+
+/// A field that a record may have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Field {
+    /// Turns or a prompt.
+    Prompt,
+    /// A system prompt of its own.
+    System,
+    /// The model's answer, or a call of a tool.
+    Answer,
+    /// The model.
+    Model,
+    /// Settings such as temperature.
+    Settings,
+    /// Tools on offer.
+    Tools,
+    /// The client's address.
+    Address,
+    /// Its network: number, kind or country.
+    Network,
+    /// Its TLS fingerprint.
+    Tls,
+    /// Its software.
+    UserAgent,
+    /// The credential.
+    Key,
+    /// The organisation.
+    Organisation,
+    /// The caller's own user.
+    EndUser,
+    /// The conversation.
+    Session,
+    /// Token counts.
+    Tokens,
+    /// The status.
+    Status,
+    /// How long it took.
+    Duration,
+}
+
+impl Field {
+    /// Every field.
+    pub const ALL: [Field; 17] = [
+        Field::Prompt,
+        Field::System,
+        Field::Answer,
+        Field::Model,
+        Field::Settings,
+        Field::Tools,
+        Field::Address,
+        Field::Network,
+        Field::Tls,
+        Field::UserAgent,
+        Field::Key,
+        Field::Organisation,
+        Field::EndUser,
+        Field::Session,
+        Field::Tokens,
+        Field::Status,
+        Field::Duration,
+    ];
+
+    /// In a word or two.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Field::Prompt => "prompt",
+            Field::System => "system prompt",
+            Field::Answer => "answer",
+            Field::Model => "model",
+            Field::Settings => "settings",
+            Field::Tools => "tools",
+            Field::Address => "client address",
+            Field::Network => "network",
+            Field::Tls => "TLS fingerprint",
+            Field::UserAgent => "user agent",
+            Field::Key => "credential",
+            Field::Organisation => "organisation",
+            Field::EndUser => "end user",
+            Field::Session => "session",
+            Field::Tokens => "token counts",
+            Field::Status => "status",
+            Field::Duration => "duration",
+        }
+    }
+
+    fn is_in(self, call: &Call<'_>) -> bool {
+        let exchange = &call.exchange;
+        let client = &exchange.client;
+        match self {
+            Field::Prompt => !exchange.request.messages.is_empty() || exchange.fingerprint.is_some(),
+            Field::System => exchange.request.system.is_some(),
+            Field::Answer => exchange.response.content.is_some() || !exchange.response.tool_calls.is_empty(),
+            Field::Model => exchange.model.is_some(),
+            Field::Settings => !crate::record::is_default(&exchange.request.params),
+            Field::Tools => !exchange.request.tools.is_empty(),
+            Field::Address => client.ip.is_some(),
+            Field::Network => client.asn.is_some() || client.network.is_some() || client.country.is_some(),
+            Field::Tls => client.ja4.is_some(),
+            Field::UserAgent => client.user_agent.is_some(),
+            Field::Key => exchange.key.is_some(),
+            Field::Organisation => exchange.org.is_some(),
+            Field::EndUser => exchange.end_user.is_some(),
+            Field::Session => exchange.session.is_some(),
+            Field::Tokens => exchange.usage.output_tokens.is_some() || exchange.usage.input_tokens.is_some(),
+            Field::Status => exchange.status.is_some(),
+            Field::Duration => exchange.duration_ms.is_some(),
+        }
+    }
+}
+
+impl Census {
+    /// Counts a call.
+    pub(crate) fn see(&mut self, call: &Call<'_>, options: &ReadOptions) {
+        let exchange = &call.exchange;
+        let account = exchange.account.as_str();
+        self.calls += 1;
+        *self.who.entry(call.who).or_default() += 1;
+        self.known += u64::from(options.known.as_ref().is_some_and(|known| known.has(account)));
+        self.saw(exchange.time, exchange.time);
+        for (count, field) in self.fields.iter_mut().zip(Field::ALL) {
+            *count += u64::from(field.is_in(call));
+        }
+        if self.accounts.len() < limits::CENSUS_ACCOUNTS_MAX {
+            self.accounts.insert(xxh3_64(account.as_bytes()));
+        }
+        if let Some(user) = &exchange.end_user {
+            self.add_users(account, 1, [xxh3_64(user.as_str().as_bytes())]);
+        }
+    }
+
+    /// Adds what was counted elsewhere.
+    pub(crate) fn merge(&mut self, other: Census) {
+        self.calls += other.calls;
+        for (who, count) in other.who {
+            *self.who.entry(who).or_default() += count;
+        }
+        self.known += other.known;
+        if let Some((first, last)) = other.span {
+            self.saw(first, last);
+        }
+        for (count, more) in self.fields.iter_mut().zip(other.fields) {
+            *count += more;
+        }
+        let room = limits::CENSUS_ACCOUNTS_MAX.saturating_sub(self.accounts.len());
+        self.accounts.extend(other.accounts.into_iter().take(room));
+        for (account, users) in other.users {
+            self.add_users(&account, users.calls, users.users);
+        }
+    }
+
+    /// The share of calls that have a field; none where there was no call.
+    #[must_use]
+    pub fn share(&self, field: Field) -> Option<f64> {
+        let count = Field::ALL.iter().zip(self.fields).find(|(have, _)| **have == field)?.1;
+        (self.calls > 0).then(|| count as f64 / self.calls as f64)
+    }
+
+    /// How many accounts were met, up to [`limits::CENSUS_ACCOUNTS_MAX`].
+    #[must_use]
+    pub fn accounts(&self) -> usize {
+        self.accounts.len()
+    }
+
+    /// How many end users were met, up to [`limits::CENSUS_USERS_MAX`].
+    #[must_use]
+    pub fn users(&self) -> usize {
+        self.users_held
+    }
+
+    /// The account with the most end users, how many these are, and how many of its calls name one.
+    #[must_use]
+    pub fn most_users(&self) -> Option<(&str, usize, u64)> {
+        let counts = self.users.iter().map(|(account, users)| (account.as_str(), users.users.len(), users.calls));
+        counts.max_by_key(|(account, users, _)| (*users, std::cmp::Reverse(*account)))
+    }
+
+    fn saw(&mut self, first: Time, last: Time) {
+        self.span = Some(match self.span {
+            Some((earliest, latest)) => (earliest.min(first), latest.max(last)),
+            None => (first, last),
+        });
+    }
+
+    fn add_users(&mut self, account: &str, calls: u64, users: impl IntoIterator<Item = u64>) {
+        let is_new = !self.users.contains_key(account);
+        if is_new && self.users_held >= limits::CENSUS_USERS_MAX {
+            return;
+        }
+        let of = self.users.entry(account.to_owned()).or_default();
+        of.calls += calls;
+        for user in users {
+            if self.users_held < limits::CENSUS_USERS_MAX {
+                self.users_held += usize::from(of.users.insert(user));
+            }
+        }
+    }
+}

@@ -1,0 +1,501 @@
+//! One call, one exchange: puts together what several records say of the same call, and drops what says it again.
+//!
+//! - The same record twice (delivery streams deliver at least once, logs are copied): same id, account and time.
+//! - Attempts: a call that failed and was tried again under the same id of attempts, by the same account, with the same
+//!   turns. The failures are attempts and no calls; failures that nothing follows are one call.
+//! - Traces: turns in log records beside their span; an account or an address on another span of the trace only; a call
+//!   that a framework and the library below it both wrote, one span within the other.
+//!
+//! What has to wait for another record waits until its trace is whole, for at most [`limits::JOIN_SECONDS_MAX`] of the
+//! records' own time, as [`Joiner::advance`] tells it, and with at most [`limits::JOIN_WAITING_MAX`] others; then it goes on
+//! as it is, and what stayed unjoined is counted. Only the caller's side of an id can be forged, so an id alone makes nothing a duplicate.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
+
+use xxhash_rust::xxh3::Xxh3;
+
+use crate::bad::{BadRecord, Remark};
+use crate::call::{Call, Who};
+use crate::options::ReadOptions;
+use crate::record::is_default;
+use crate::report::ReadReport;
+use crate::{Exchange, Time, limits};
+
+/// What was read and may not be whole yet.
+#[derive(Debug, Default)]
+pub struct Joiner {
+    options: ReadOptions,
+    /// Keys of exchanges that went on, to know them again.
+    seen: BTreeSet<u64>,
+    seen_in_order: VecDeque<u64>,
+    traces: BTreeMap<String, Trace>,
+    /// Failed attempts that nothing followed yet, by what they have in common.
+    attempts: BTreeMap<u64, Waiting>,
+    /// Traces and attempts by when they began to wait.
+    queue: VecDeque<(Time, Entry)>,
+    waiting: usize,
+    /// Everything that comes is later than this.
+    watermark: Option<Time>,
+    report: ReadReport,
+}
+
+/// What an exchange that stands alone has to be asked before it goes on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CallKey {
+    identity: u64,
+    attempt: Option<u64>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Entry {
+    Trace(String),
+    Attempt(u64),
+}
+
+#[derive(Debug, Default)]
+struct Trace {
+    members: Vec<Waiting>,
+    /// What its spans said that are no calls: who, from where.
+    facts: Option<Waiting>,
+    has_root: bool,
+    /// Calls that went on when the trace was whole.
+    gone: BTreeSet<String>,
+    /// Span ids met, with the span each is within.
+    parents: BTreeMap<String, Option<String>>,
+}
+
+#[derive(Debug)]
+struct Waiting {
+    call: Call<'static>,
+    source: Arc<str>,
+    line: u64,
+}
+
+impl Call<'_> {
+    /// Whether nothing in another record could be missing of this call.
+    #[must_use]
+    pub fn stands_alone(&self) -> bool {
+        self.is_call
+            && self.who < Who::Service
+            && !(self.failed && self.attempts.is_some())
+            && self.span.as_ref().is_none_or(|span| span.trace.is_empty())
+    }
+
+    /// The same, independent of the text it was read from.
+    #[must_use]
+    pub fn into_owned(self) -> Call<'static> {
+        Call {
+            exchange: self.exchange.into_owned(),
+            who: self.who,
+            is_call: self.is_call,
+            failed: self.failed,
+            attempts: self.attempts,
+            span: self.span,
+        }
+    }
+
+    /// With what a [`Joiner`] knows this call again.
+    #[must_use]
+    pub fn key(&self) -> CallKey {
+        let exchange = &self.exchange;
+        let mut hash = Xxh3::new();
+        for part in [exchange.id.as_str(), exchange.account.as_str()] {
+            hash.update(part.as_bytes());
+            hash.update(&[0]);
+        }
+        // What was made of the position of a record differs between copies; its content does not, the answer included.
+        if exchange.id.as_str().starts_with("ex_") {
+            hash.reset();
+            hash.update(&self.content().to_le_bytes());
+            hash.update(exchange.response.content.as_deref().unwrap_or_default().as_bytes());
+            hash.update(&exchange.duration_ms.unwrap_or_default().to_bits().to_le_bytes());
+        }
+        hash.update(&exchange.time.nanos().to_le_bytes());
+        let identity = hash.digest();
+        let attempt = self.attempts.as_ref().map(|attempts| {
+            let mut hash = Xxh3::new();
+            hash.update(attempts.as_bytes());
+            hash.update(&self.content().to_le_bytes());
+            hash.digest()
+        });
+        CallKey { identity, attempt }
+    }
+
+    /// A hash of who asked what.
+    fn content(&self) -> u64 {
+        let exchange = &self.exchange;
+        let mut hash = Xxh3::new();
+        hash.update(exchange.account.as_str().as_bytes());
+        let turns = exchange.request.messages.iter().map(|message| &message.content);
+        for text in exchange.request.system.iter().chain(turns).flat_map(|content| content.texts()) {
+            hash.update(&[0]);
+            hash.update(text.as_bytes());
+        }
+        hash.digest()
+    }
+
+    fn lacks_text(&self) -> bool {
+        self.exchange.request.messages.is_empty() && self.exchange.fingerprint.is_none()
+    }
+}
+
+impl Joiner {
+    /// Joins what was read with these options.
+    #[must_use]
+    pub fn new(options: ReadOptions) -> Self {
+        Joiner { options, ..Joiner::default() }
+    }
+
+    /// Takes note of an exchange that stands alone; says whether it is to go on, which it is unless it went on before.
+    pub fn passes(&mut self, key: CallKey, source: &Arc<str>, line: u64) -> bool {
+        if !self.is_new(key.identity) {
+            self.report.remark(Remark::Duplicate, source, line);
+            return false;
+        }
+        if let Some(failed) = key.attempt.and_then(|attempt| self.attempts.remove(&attempt)) {
+            self.waiting -= 1;
+            self.report.remark(Remark::Attempt, &failed.source, failed.line);
+        }
+        self.report.records += 1;
+        true
+    }
+
+    /// Takes a call from a line of a source; hands on what is whole by now.
+    pub fn push(&mut self, call: Call<'static>, source: &Arc<str>, line: u64, sink: &mut dyn FnMut(Exchange<'static>)) {
+        if call.stands_alone() {
+            if self.passes(call.key(), source, line) {
+                sink(call.exchange);
+            }
+            return;
+        }
+        let time = call.exchange.time;
+        let waiting = Waiting { call, source: source.clone(), line };
+        match waiting.call.span.as_ref().filter(|span| !span.trace.is_empty()).map(|span| span.trace.clone()) {
+            Some(trace) => self.in_trace(trace, time, waiting, sink),
+            None if waiting.call.failed && waiting.call.attempts.is_some() => self.attempt(time, waiting),
+            None => self.release(waiting, sink),
+        }
+        self.expire(sink);
+    }
+
+    /// Says that nothing earlier is to come than `time`, about. Several files are read side by side, so this is not the time
+    /// of the last record.
+    pub fn advance(&mut self, time: Time, sink: &mut dyn FnMut(Exchange<'static>)) {
+        self.watermark = self.watermark.max(Some(time));
+        self.expire(sink);
+    }
+
+    /// Hands on everything that waits.
+    pub fn finish(&mut self, sink: &mut dyn FnMut(Exchange<'static>)) {
+        while let Some((_, entry)) = self.queue.pop_front() {
+            self.flush(&entry, sink);
+        }
+    }
+
+    /// What was counted; to be added to what was read.
+    pub fn take_report(&mut self) -> ReadReport {
+        std::mem::take(&mut self.report)
+    }
+
+    /// The time of the earliest exchange that may still be handed on.
+    #[must_use]
+    pub fn earliest(&self) -> Option<Time> {
+        self.queue.front().map(|(time, _)| *time)
+    }
+
+    fn is_new(&mut self, identity: u64) -> bool {
+        if !self.seen.insert(identity) {
+            return false;
+        }
+        self.seen_in_order.push_back(identity);
+        if self.seen_in_order.len() > limits::DUPLICATE_WINDOW
+            && let Some(oldest) = self.seen_in_order.pop_front()
+        {
+            self.seen.remove(&oldest);
+        }
+        true
+    }
+
+    /// Lets go of what waited long enough, or of the oldest where too much waits.
+    fn expire(&mut self, sink: &mut dyn FnMut(Exchange<'static>)) {
+        while let Some((since, _)) = self.queue.front() {
+            let waited = self.watermark.map_or(0.0, |watermark| watermark.seconds_since(*since));
+            if waited <= limits::JOIN_SECONDS_MAX as f64
+                && self.waiting <= limits::JOIN_WAITING_MAX
+                && self.queue.len() <= limits::JOIN_WAITING_MAX
+            {
+                break;
+            }
+            if let Some((_, entry)) = self.queue.pop_front() {
+                self.flush(&entry, sink);
+            }
+        }
+    }
+
+    fn flush(&mut self, entry: &Entry, sink: &mut dyn FnMut(Exchange<'static>)) {
+        match entry {
+            Entry::Attempt(key) => {
+                if let Some(waiting) = self.attempts.remove(key) {
+                    self.waiting -= 1;
+                    self.release(waiting, sink);
+                }
+            }
+            Entry::Trace(id) => {
+                if let Some(mut trace) = self.traces.remove(id) {
+                    self.hand_on(&mut trace, sink);
+                }
+            }
+        }
+    }
+
+    fn attempt(&mut self, time: Time, waiting: Waiting) {
+        let Some(key) = waiting.call.key().attempt else { return };
+        if !self.is_new(waiting.call.key().identity) {
+            return self.report.remark(Remark::Duplicate, &waiting.source, waiting.line);
+        }
+        if let Some(earlier) = self.attempts.insert(key, waiting) {
+            self.report.remark(Remark::Attempt, &earlier.source, earlier.line);
+        } else {
+            self.waiting += 1;
+            self.queue.push_back((time, Entry::Attempt(key)));
+        }
+    }
+
+    fn in_trace(&mut self, id: String, time: Time, waiting: Waiting, sink: &mut dyn FnMut(Exchange<'static>)) {
+        let trace = self.traces.entry(id.clone()).or_insert_with(|| {
+            self.queue.push_back((time, Entry::Trace(id.clone())));
+            Trace::default()
+        });
+        let is_log = !waiting.call.is_call && waiting.call.span.as_ref().is_some_and(|span| span.end.is_none());
+        if let Some(span) = waiting.call.span.as_ref().filter(|_| !is_log) {
+            trace.has_root |= span.parent.is_none();
+            trace.parents.insert(span.id.clone(), span.parent.clone());
+        }
+        if waiting.call.is_call || is_log {
+            trace.members.push(waiting);
+            self.waiting += 1;
+        } else {
+            match &mut trace.facts {
+                Some(facts) => facts.call.learn_who(&waiting.call),
+                facts => *facts = Some(waiting),
+            }
+        }
+        if trace.is_whole()
+            && let Some(mut trace) = self.traces.remove(&id)
+        {
+            self.hand_on(&mut trace, sink);
+            // Its facts may still be needed by what comes late.
+            self.traces.insert(id, trace);
+        }
+    }
+
+    /// Puts the members of a trace together and hands on the calls.
+    fn hand_on(&mut self, trace: &mut Trace, sink: &mut dyn FnMut(Exchange<'static>)) {
+        self.waiting -= trace.members.len();
+        let (mut calls, others): (Vec<Waiting>, Vec<Waiting>) =
+            std::mem::take(&mut trace.members).into_iter().partition(|member| member.call.is_call);
+        let mut unjoined: Vec<Waiting> = Vec::new();
+        for log in others {
+            let span = log.call.span.as_ref().map(|span| span.id.clone());
+            let same = |call: &&mut Waiting| call.call.span.as_ref().map(|span| &span.id) == span.as_ref();
+            match calls.iter_mut().find(same) {
+                Some(call) => {
+                    call.call.learn(log.call);
+                    self.report.remark(Remark::Joined("turns to their call"), &log.source, log.line);
+                }
+                None => unjoined.push(log),
+            }
+        }
+        calls.retain(|call| {
+            let is_within = call.call.span.as_ref().is_some_and(|span| trace.is_within_one_gone(&span.id));
+            if is_within {
+                self.report.remark(Remark::Joined("a call within a call"), &call.source, call.line);
+            }
+            !is_within
+        });
+        self.merge_nested(&mut calls, trace);
+        trace.gone.extend(calls.iter().filter_map(|call| Some(call.call.span.as_ref()?.id.clone())));
+        for mut call in calls {
+            if let Some(facts) = trace.facts.as_ref().filter(|_| call.call.who >= Who::Service) {
+                let before = call.call.who;
+                call.call.learn_who(&facts.call);
+                if call.call.who < before {
+                    self.report.remark(Remark::Joined("account from another span"), &call.source, call.line);
+                }
+            } else if let Some(facts) = &trace.facts {
+                call.call.learn_who(&facts.call);
+            }
+            self.release(call, sink);
+        }
+        for log in unjoined {
+            self.report.remark(Remark::Unjoined("turns without their call"), &log.source, log.line);
+        }
+    }
+
+    /// Of a call within a call, one remains: the outer one with what the inner one adds, unless several within it
+    /// succeeded, which then are the calls.
+    fn merge_nested(&mut self, calls: &mut Vec<Waiting>, trace: &Trace) {
+        let ids: Vec<String> =
+            calls.iter().map(|call| call.call.span.as_ref().map(|span| span.id.clone()).unwrap_or_default()).collect();
+        let outer = |id: &String| {
+            let mut at = trace.parents.get(id).cloned().flatten();
+            // A trace that is a circle is no trace; nothing is deeper than this.
+            for _ in 0..TRACE_DEPTH_MAX {
+                let parent = at?;
+                if let Some(index) = ids.iter().position(|id| *id == parent) {
+                    return Some(index);
+                }
+                at = trace.parents.get(&parent).cloned().flatten();
+            }
+            None
+        };
+        let outers: Vec<Option<usize>> = ids.iter().map(outer).collect();
+        let mut gone = BTreeSet::new();
+        for index in 0..calls.len() {
+            if gone.contains(&index) {
+                continue;
+            }
+            let inner: Vec<usize> = (0..calls.len()).filter(|at| outers.get(*at) == Some(&Some(index))).collect();
+            let (failed, good): (Vec<usize>, Vec<usize>) =
+                inner.into_iter().partition(|at| calls.get(*at).is_some_and(|call| call.call.failed));
+            match good.as_slice() {
+                [] if failed.is_empty() => {}
+                [] | [_] => {
+                    let last = good.last().or(failed.last()).copied();
+                    for at in failed.iter().chain(&good) {
+                        let Some(call) = calls.get(*at) else { continue };
+                        let remark =
+                            if good.contains(at) { Remark::Joined("a call within a call") } else { Remark::Attempt };
+                        self.report.remark(remark, &call.source, call.line);
+                        gone.insert(*at);
+                    }
+                    let inner = last.and_then(|at| calls.get(at)).map(|call| call.call.clone());
+                    if let (Some(inner), Some(call)) = (inner, calls.get_mut(index)) {
+                        call.call.learn(inner);
+                    }
+                }
+                _ => {
+                    if let Some(call) = calls.get(index) {
+                        self.report.remark(Remark::Skipped("span around several calls"), &call.source, call.line);
+                    }
+                    gone.insert(index);
+                }
+            }
+        }
+        let mut at = 0;
+        calls.retain(|_| {
+            at += 1;
+            !gone.contains(&(at - 1))
+        });
+    }
+
+    /// Hands on a call as it is.
+    fn release(&mut self, waiting: Waiting, sink: &mut dyn FnMut(Exchange<'static>)) {
+        let Waiting { mut call, source, line } = waiting;
+        if !call.is_call {
+            return;
+        }
+        // Another record may have told who it was.
+        self.options.settle(&mut call);
+        if call.who == Who::Nobody {
+            let expected = "an account on the span, on another span of its trace, or on its resource";
+            return self.report.bad(&source, line, BadRecord::Missing { field: "account", expected });
+        }
+        // A failed attempt was looked at when it began to wait.
+        let looked_at = call.failed && call.attempts.is_some() && call.span.is_none();
+        if !looked_at && !self.is_new(call.key().identity) {
+            return self.report.remark(Remark::Duplicate, &source, line);
+        }
+        self.report.records += 1;
+        self.report.census.see(&call, &self.options);
+        sink(call.exchange);
+    }
+}
+
+impl Trace {
+    /// Whether a span is within a call that went on already.
+    fn is_within_one_gone(&self, id: &str) -> bool {
+        let mut at = self.parents.get(id).cloned().flatten();
+        for _ in 0..TRACE_DEPTH_MAX {
+            let Some(parent) = at else { return false };
+            if self.gone.contains(&parent) {
+                return true;
+            }
+            at = self.parents.get(&parent).cloned().flatten();
+        }
+        false
+    }
+
+    /// Whether no record could add anything.
+    fn is_whole(&self) -> bool {
+        let known = |parent: &Option<String>| parent.as_ref().is_none_or(|parent| self.parents.contains_key(parent));
+        let has_who = self.facts.as_ref().is_some_and(|facts| facts.call.who < Who::Service);
+        self.has_root
+            && self.parents.values().all(known)
+            && self.members.iter().all(|member| {
+                member.call.is_call && !member.call.lacks_text() && (member.call.who < Who::Service || has_who)
+            })
+    }
+}
+
+impl Call<'static> {
+    /// Takes over who asked and from where, where that is missing or known better.
+    fn learn_who(&mut self, other: &Call<'static>) {
+        if other.who < self.who {
+            self.exchange.account = other.exchange.account.clone();
+            self.who = other.who;
+        }
+        let (have, new) = (&mut self.exchange, &other.exchange);
+        macro_rules! fill {
+            ($($field:ident).+) => {
+                if have.$($field).+.is_none() {
+                    have.$($field).+ = new.$($field).+.clone();
+                }
+            };
+        }
+        fill!(org);
+        fill!(key);
+        fill!(end_user);
+        fill!(session);
+        fill!(client.ip);
+        fill!(client.asn);
+        fill!(client.country);
+        fill!(client.network);
+        fill!(client.ja4);
+        fill!(client.ja4h);
+        fill!(client.user_agent);
+        if have.end_user.as_ref().map(|user| user.as_str()) == Some(have.account.as_str()) {
+            have.end_user = None;
+        }
+    }
+
+    /// Takes over whatever is missing here; turns of several records follow each other.
+    fn learn(&mut self, other: Call<'static>) {
+        self.learn_who(&other);
+        let (other_is_call, other) = (other.is_call, other.exchange);
+        let have = &mut self.exchange;
+        if have.request.messages.is_empty() || !other_is_call {
+            have.request.messages.extend(other.request.messages);
+        }
+        have.request.system = have.request.system.take().or(other.request.system);
+        if have.request.tools.is_empty() {
+            have.request.tools = other.request.tools;
+        }
+        have.request.params = std::mem::take(&mut have.request.params).or(other.request.params);
+        if have.response.content.is_none() && have.response.tool_calls.is_empty() {
+            let finish = have.response.finish_reason.take();
+            have.response = other.response;
+            have.response.finish_reason = have.response.finish_reason.take().or(finish);
+        }
+        have.model = have.model.take().or(other.model);
+        have.operation = have.operation.or(other.operation);
+        if is_default(&have.usage) {
+            have.usage = other.usage;
+        }
+        have.status = have.status.or(other.status);
+    }
+}
+
+/// Spans that may lie around a call.
+const TRACE_DEPTH_MAX: usize = 64;

@@ -1,0 +1,570 @@
+//! Reads a record by the table of its source.
+//!
+//! The order in which facts are looked for is the same for every source; only where they stand differs. What does not fit
+//! is dropped and noted; only a record without time, or without anything that could be an account, is bad.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+use crate::bad::{BadRecord, Damage, Notes, Remark};
+use crate::body::{self, Answer};
+use crate::call::{Call, Span, Who};
+use crate::content;
+use crate::format::{Position, secret_free};
+use crate::json::{Fields, Json, Object};
+use crate::mapping::Mapping;
+use crate::native;
+use crate::record::is_default;
+use crate::{Client, Content, Exchange, Message, Operation, Request, Time, Tool, Usage};
+
+/// A record and its table.
+pub(crate) struct Mapped<'a, 'n> {
+    record: Object<'a>,
+    table: &'static Mapping,
+    notes: &'n mut Notes,
+}
+
+/// What a request body says besides what was asked.
+#[derive(Default)]
+struct Body<'a> {
+    model: Option<Cow<'a, str>>,
+    operation: Option<Operation>,
+}
+
+/// Who a record says it was.
+#[derive(Default)]
+struct Identities<'a> {
+    user: Option<Cow<'a, str>>,
+    key: Option<Cow<'a, str>>,
+    team: Option<Cow<'a, str>>,
+    org: Option<Cow<'a, str>>,
+    end_user: Option<Cow<'a, str>>,
+    service: Option<Cow<'a, str>>,
+    arn: Option<Cow<'a, str>>,
+}
+
+/// Reads one record as a call, or as facts about one.
+///
+/// # Errors
+///
+/// Says which of time and account is missing.
+pub(crate) fn read<'a>(
+    record: Object<'a>,
+    table: &'static Mapping,
+    position: &Position<'_>,
+    ordinal: u64,
+    span: Option<Span>,
+    has_account: bool,
+    notes: &mut Notes,
+) -> Result<Call<'a>, BadRecord> {
+    let is_call = table.is_call(&record);
+    let mut mapped = Mapped { record, table, notes };
+    mapped.open();
+    let time = mapped.time()?;
+    let body_in_turn = table.body_in_turn.iter().any(|condition| condition.holds(&mapped.record));
+    let ids = mapped.identities();
+    let (account, who) = mapped.account(&ids);
+    if who == Who::Nobody && span.is_none() && !has_account {
+        return Err(BadRecord::Missing { field: "account", expected: &table.account_expected });
+    }
+    let org = mapped.org(&ids);
+    let session = mapped.id(&table.session);
+    let attempts = mapped.id(&table.attempts).map(Cow::into_owned);
+    let id = mapped.id(&table.id).map(Into::into);
+    let end = mapped.at(&table.end, Json::time).or(span.as_ref().and_then(|span| span.end));
+    let duration_ms = mapped.duration_ms(time, end);
+    let client = mapped.client();
+    let (status, failed) = mapped.status();
+    let word = mapped.at(&table.operation, Json::text);
+    let mut model = mapped.at(&table.model, Json::text).filter(|model| !is_nothing(model));
+    let usage = mapped.tokens();
+    let finish_reason = mapped.finish_reason();
+    let (mut request, body) = mapped.request(body_in_turn);
+    model = model.or(body.model);
+    if word.as_deref().is_some_and(|word| word.to_ascii_lowercase().ends_with("stream")) {
+        request.params.stream = request.params.stream.or(Some(true));
+    }
+    let operation = mapped.operation(word, body.operation, model.as_deref());
+    let mut answer = mapped.answer();
+    if answer.response.finish_reason.is_none()
+        && let Some(reason) = finish_reason
+    {
+        answer.finish(reason);
+    }
+    if table.elsewhere.iter().any(|path| mapped.record.find(path).is_some()) {
+        mapped.notes.remark(Remark::Elsewhere);
+    }
+    let end_user = ids.end_user.or(ids.user).filter(|user| *user != account);
+    let exchange = Exchange {
+        fingerprint: None,
+        id: id.unwrap_or_else(|| match &span {
+            // A span's id is unique within its trace only.
+            Some(span) if span.trace.len() + span.id.len() < crate::limits::ID_BYTES_MAX && !span.id.is_empty() => {
+                format!("{}/{}", span.trace, span.id).into()
+            }
+            _ => position.id(ordinal),
+        }),
+        time,
+        account: account.into(),
+        org: org.map(Into::into),
+        key: ids.key.map(Into::into),
+        end_user: end_user.map(Into::into),
+        session: session.map(Into::into),
+        operation,
+        model,
+        client,
+        request,
+        response: answer.response,
+        usage: merged(usage, answer.usage, !table.tokens.written.is_empty()),
+        status,
+        duration_ms,
+    };
+    Ok(Call { exchange, who, is_call, failed, attempts, span })
+}
+
+impl<'a> Mapped<'a, '_> {
+    /// The first of `paths` that holds something that `convert` takes.
+    fn at<T>(&mut self, paths: &[String], convert: impl Fn(Json<'a>) -> Option<T>) -> Option<T> {
+        paths.iter().find_map(|path| convert(self.record.take_at(path).filter(|json| !json.is_empty())?))
+    }
+
+    fn json(&mut self, paths: &[String]) -> Option<Json<'a>> {
+        let placeholders = &self.table.placeholders;
+        self.at(paths, |json| match json {
+            Json::Text(text) if placeholders.iter().any(|placeholder| *placeholder == text) => None,
+            json => Some(json),
+        })
+    }
+
+    /// Opens what the table says holds JSON in a string.
+    fn open(&mut self) {
+        for path in &self.table.open {
+            if let Some(json) = self.record.take_at(path) {
+                self.record.put_at(path, json.unwrapped());
+            }
+        }
+    }
+
+    fn id(&mut self, paths: &[String]) -> Option<Cow<'a, str>> {
+        let placeholders = &self.table.placeholders;
+        paths.iter().find_map(|path| {
+            let id = self.record.find(path)?.clone().id()?;
+            (!is_nothing(&id) && !placeholders.iter().any(|placeholder| *placeholder == id)).then(|| secret_free(id))
+        })
+    }
+
+    fn time(&mut self) -> Result<Time, BadRecord> {
+        let mut wrong = None;
+        for path in &self.table.time {
+            if let Some(json) = self.record.take_at(path) {
+                match json.clone().time() {
+                    Some(time) => return Ok(time),
+                    None => {
+                        let found = json.describe();
+                        wrong = wrong.or(Some(BadRecord::Wrong { field: path, found, expected: Time::EXPECTED }));
+                    }
+                }
+            }
+        }
+        let field = self.table.time.first().map_or("time", String::as_str);
+        Err(wrong.unwrap_or(BadRecord::Missing { field, expected: Time::EXPECTED }))
+    }
+
+    fn identities(&mut self) -> Identities<'a> {
+        let table = self.table;
+        let mut ids = Identities {
+            user: self.id(&table.user),
+            key: self.id(&table.key),
+            team: self.id(&table.team),
+            org: self.id(&table.org),
+            end_user: self.id(&table.end_user),
+            service: self.id(&table.service),
+            arn: None,
+        };
+        if let Some(arn) = self.at(&table.arn, Json::id) {
+            let (caller, session) = principal(arn);
+            ids.arn = Some(secret_free(caller));
+            ids.key = ids.key.or(session.map(secret_free));
+        }
+        ids
+    }
+
+    fn account(&mut self, ids: &Identities<'a>) -> (Cow<'a, str>, Who) {
+        for path in &self.table.account {
+            let (found, who) = match path.strip_prefix('@') {
+                None => (self.id(std::slice::from_ref(path)), Who::Account),
+                Some("arn") => (ids.arn.clone(), Who::Account),
+                Some("user") => (ids.user.clone(), Who::User),
+                Some("key") => (ids.key.clone(), Who::Key),
+                Some("team") => (ids.team.clone(), Who::Team),
+                Some("org") => (ids.org.clone(), Who::Org),
+                Some("end_user") => (ids.end_user.clone(), Who::EndUser),
+                Some(_) => (ids.service.clone(), Who::Service),
+            };
+            if let Some(id) = found {
+                return (id, who);
+            }
+        }
+        (Cow::Borrowed(""), Who::Nobody)
+    }
+
+    fn org(&mut self, ids: &Identities<'a>) -> Option<Cow<'a, str>> {
+        ids.org.clone().or_else(|| ids.team.clone())
+    }
+
+    fn duration_ms(&mut self, time: Time, end: Option<Time>) -> Option<f64> {
+        let told = self
+            .at(&self.table.duration_ms, Json::float)
+            .or_else(|| self.at(&self.table.duration_s, Json::float).map(|seconds| seconds * 1e3));
+        told.or_else(|| end.map(|end| end.seconds_since(time) * 1e3)).filter(|ms| *ms >= 0.0)
+    }
+
+    fn client(&mut self) -> Client<'a> {
+        let table = self.table;
+        Client {
+            ip: self.at(&table.ip, Json::id).filter(|ip| !is_nothing(ip)),
+            asn: self.at(&table.asn, Json::whole),
+            country: self.at(&table.country, Json::id),
+            ja4: self.at(&table.ja4, Json::id),
+            user_agent: self.at(&table.user_agent, Json::text).or_else(|| self.tagged_agent()),
+            ..Client::default()
+        }
+    }
+
+    fn tagged_agent(&mut self) -> Option<Cow<'a, str>> {
+        let tags = self.at(&self.table.user_agent_tags, |json| json.unwrapped().list())?;
+        let agents = tags.into_iter().filter_map(Json::text).filter_map(|tag| {
+            let agent = tag.strip_prefix("User-Agent: ")?;
+            Some(agent.to_owned())
+        });
+        agents.max_by_key(String::len).map(Cow::Owned)
+    }
+
+    /// The HTTP status, and whether the call failed.
+    fn status(&mut self) -> (Option<u16>, bool) {
+        let table = self.table;
+        let error = table.error.iter().filter_map(|path| self.record.find(path));
+        let error = error.clone().any(|json| !json.is_empty() && !matches!(json, Json::Bool(false)));
+        let status = self.at(&table.status, |json| match &json {
+            Json::Text(text) => table.statuses.get(text.as_ref()).copied().or_else(|| text.parse().ok()),
+            _ => json.whole(),
+        });
+        let failed = error || status.is_some_and(|status| status >= 400);
+        (status, failed)
+    }
+
+    fn operation(&self, word: Option<Cow<'_, str>>, body: Option<Operation>, model: Option<&str>) -> Option<Operation> {
+        let word = word?;
+        match self.table.operations.get(word.as_ref()).map(String::as_str) {
+            // One verb serves every API; the body tells which.
+            Some("by body") if model.is_some_and(|model| model.contains("embed")) => Some(Operation::Embeddings),
+            Some("by body") => body,
+            Some(name) => Some(native::operation(name)),
+            None if word.contains("batch") => Some(Operation::Batch),
+            None => Some(native::operation(&word)),
+        }
+    }
+
+    fn tokens(&mut self) -> Usage {
+        let tokens = &self.table.tokens;
+        let cached: Option<u64> = self.at(&tokens.cached, Json::whole);
+        let written: Option<u64> = self.at(&tokens.written, Json::whole);
+        let input: Option<u64> = self.at(&tokens.input, Json::whole);
+        let apart =
+            if tokens.written.is_empty() { 0 } else { cached.unwrap_or(0).saturating_add(written.unwrap_or(0)) };
+        let mut usage = Usage {
+            input_tokens: input.map(|input| input.saturating_add(apart)),
+            output_tokens: self.at(&tokens.output, Json::whole),
+            reasoning_tokens: self.at(&tokens.reasoning, Json::whole),
+            cached_tokens: cached,
+        };
+        if let Some(json) = self.at(&self.table.usage, |json| Some(json.unwrapped())) {
+            let told = body::usage(json, self.notes);
+            usage = merged(usage, told, false);
+        }
+        usage
+    }
+
+    fn finish_reason(&mut self) -> Option<Cow<'a, str>> {
+        self.at(&self.table.finish_reason, |json| match json.unwrapped() {
+            Json::List(reasons) => reasons.into_iter().find_map(Json::text),
+            json => json.text(),
+        })
+    }
+
+    /// What was asked, and what a request body says besides.
+    fn request(&mut self, body_in_turn: bool) -> (Request<'a>, Body<'a>) {
+        let table = self.table;
+        let mut body = Body::default();
+        let mut request = Request::default();
+        for path in &table.params {
+            if let Some(Json::Object(object)) = self.record.take_at(path).map(Json::unwrapped) {
+                let found = body::request(&mut Fields::new("params", object), self.notes);
+                request.tools.extend(found.tools);
+                if is_default(&request.params) {
+                    request.params = found.params;
+                }
+            }
+        }
+        for (setting, paths) in &table.param {
+            if let Some(json) = self.at(paths, Some) {
+                let mut named = Object::default();
+                named.push(Cow::Owned(setting.clone()), json);
+                let found = body::params(&mut Fields::new("params", named), self.notes);
+                request.params = found.or(std::mem::take(&mut request.params));
+            }
+        }
+        request.messages = self.messages(body_in_turn, &mut request, &mut body);
+        if request.messages.is_empty()
+            && let Some(json) = self.json(&table.request)
+            && let (Json::Object(object), cut) = json.opened()
+        {
+            self.note_cut(cut);
+            request.messages = self.body(object, &mut request, &mut body);
+        }
+        if let Some(json) = self.json(&table.system) {
+            request.system = Some(content::content(json.unwrapped(), "system", self.notes));
+        }
+        if request.tools.is_empty()
+            && let Some(json) = self.json(&table.tools)
+        {
+            request.tools = content::tools(json, "tools", self.notes);
+        }
+        for prefix in &table.indexed_tools {
+            if request.tools.is_empty() {
+                request.tools = self.indexed_tools(prefix);
+            }
+        }
+        let placeholders = &table.placeholders;
+        request.messages.retain(|Message { content, .. }| match content {
+            Content::Text(text) => !placeholders.iter().any(|placeholder| placeholder == text),
+            Content::Parts(_) => true,
+        });
+        (request, body)
+    }
+
+    /// Reads a request body; returns its turns.
+    fn body(&mut self, object: Object<'a>, request: &mut Request<'a>, body: &mut Body<'a>) -> Vec<Message<'a>> {
+        body.operation = Some(if object.has("anthropic_version") {
+            Operation::Messages
+        } else if object.has("prompt") || object.has("inputText") {
+            Operation::Completion
+        } else {
+            Operation::Chat
+        });
+        let mut fields = Fields::new("request", object);
+        body.model = fields.text(&["model"], self.notes);
+        let found = body::request(&mut fields, self.notes);
+        request.system = found.system;
+        request.tools.extend(found.tools);
+        request.params = found.params.or(std::mem::take(&mut request.params));
+        found.messages
+    }
+
+    /// The turns; a body in the only turn goes into `request`.
+    fn messages(&mut self, body_in_turn: bool, request: &mut Request<'a>, body: &mut Body<'a>) -> Vec<Message<'a>> {
+        let table = self.table;
+        if let Some(json) = self.json(&table.messages) {
+            let (json, cut) = json.opened();
+            self.note_cut(cut);
+            let turns = match json {
+                Json::Object(mut object) if !object.has("role") && object.has("messages") => object.take("messages"),
+                // A whole request body where the turns are expected.
+                Json::Object(object) if !object.has("role") && is_body(&object) => {
+                    return self.body(object, request, body);
+                }
+                json => Some(json),
+            };
+            let turns = turns.map(|json| content::messages(json, "messages", self.notes)).unwrap_or_default();
+            if body_in_turn
+                && let [Message { content: Content::Text(text), .. }] = turns.as_slice()
+                && let Some(Json::Object(object)) = Json::parse_owned(text)
+                && is_body(&object)
+            {
+                return self.body(object, request, body);
+            }
+            if !turns.is_empty() {
+                return turns;
+            }
+        }
+        for prefix in &table.indexed_messages {
+            let turns = self.indexed_messages(prefix);
+            if !turns.is_empty() {
+                return turns;
+            }
+        }
+        Vec::new()
+    }
+
+    fn answer(&mut self) -> Answer<'a> {
+        let table = self.table;
+        let mut answer = Answer::default();
+        if let Some(json) = self.json(&table.response) {
+            answer = Answer::read(json, self.notes);
+        }
+        let placeholders = &table.placeholders;
+        let told = |text: &Cow<'a, str>| !placeholders.iter().any(|placeholder| placeholder == text);
+        answer.response.content = answer.response.content.filter(told);
+        answer.response.reasoning = answer.response.reasoning.filter(told);
+        if answer.response.content.is_none()
+            && let Some(json) = self.json(&table.output)
+        {
+            let (json, cut) = json.opened();
+            self.note_cut(cut);
+            match json {
+                Json::List(choices) => {
+                    choices.into_iter().take(1).for_each(|choice| output(choice, &mut answer, self.notes));
+                }
+                Json::Object(object) if object.has("choices") || object.has("output") || object.has("candidates") => {
+                    answer = Answer::read(Json::Object(object), self.notes);
+                }
+                json => output(json, &mut answer, self.notes),
+            }
+        }
+        for prefix in &table.indexed_output {
+            if answer.response.content.is_none() && answer.response.tool_calls.is_empty() {
+                let choice = indexed_objects(&mut self.record, prefix).into_values().next();
+                choice.into_iter().for_each(|choice| output(Json::Object(choice), &mut answer, self.notes));
+            }
+        }
+        answer
+    }
+
+    fn note_cut(&mut self, cut: bool) {
+        if cut {
+            self.notes.damage.insert(Damage::Cut);
+        }
+    }
+
+    /// Turns written as `PREFIX N . field`, in the order of N.
+    fn indexed_messages(&mut self, prefix: &str) -> Vec<Message<'a>> {
+        let turns = indexed_objects(&mut self.record, prefix).into_values().map(Json::Object).collect();
+        content::messages(Json::List(turns), "messages", self.notes)
+    }
+
+    fn indexed_tools(&mut self, prefix: &str) -> Vec<Tool<'a>> {
+        let tools = indexed_objects(&mut self.record, prefix).into_values();
+        let tools = tools.filter_map(|mut tool| {
+            let name = tool.take("name")?.text()?;
+            Some(Tool { name, description: tool.take("description").and_then(Json::text) })
+        });
+        tools.collect()
+    }
+}
+
+/// Whether an object is a request body of some API.
+fn is_body(object: &Object<'_>) -> bool {
+    ["messages", "prompt", "input", "contents", "inputText"].into_iter().any(|key| object.has(key))
+}
+
+/// What sources write where there is nothing.
+fn is_nothing(id: &str) -> bool {
+    matches!(id, "None" | "null" | "nil" | "undefined" | "unknown" | "N/A" | "anonymous" | "<nil>")
+}
+
+/// One choice: a message with `parts` or `content`, under `message` in some.
+fn output<'a>(json: Json<'a>, answer: &mut Answer<'a>, notes: &mut Notes) {
+    let mut fields = match json.unwrapped() {
+        Json::Object(object) => Fields::new("output", object),
+        json => return answer.content(json, "output", notes),
+    };
+    let reason = fields.text(&["finish_reason", "finishReason"], notes);
+    let message = fields.take("message").map(Json::unwrapped);
+    let mut message = match message {
+        Some(Json::Object(object)) => Fields::new("output", object),
+        Some(json) => return answer.content(json, "output", notes),
+        None => fields,
+    };
+    if let Some(json) = ["parts", "content", "text"].into_iter().find_map(|key| message.take(key)) {
+        answer.content(json.unwrapped(), "output", notes);
+    }
+    message.text(&["reasoning", "reasoning_content"], notes).into_iter().for_each(|text| answer.reason(text));
+    if let Some(json) = message.take("tool_calls").or_else(|| message.take("toolCalls")) {
+        answer.tool_calls(json, notes);
+    }
+    reason.into_iter().for_each(|reason| answer.finish(reason));
+}
+
+/// The objects written as `PREFIX N . field`, or `PREFIX N . message . field`; tool calls within are indexed again.
+fn indexed_objects<'a>(record: &mut Object<'a>, prefix: &str) -> BTreeMap<u32, Object<'a>> {
+    let mut objects: BTreeMap<u32, Object<'a>> = BTreeMap::new();
+    let mut calls: BTreeMap<(u32, u32), Object<'a>> = BTreeMap::new();
+    for (key, value) in record.take_prefixed(prefix) {
+        let Some((index, field)) = split_index(&key) else {
+            continue;
+        };
+        let field = field.strip_prefix("message.").unwrap_or(field);
+        match field.strip_prefix("tool_calls.").and_then(split_index) {
+            Some((call, field)) => {
+                let field = field.strip_prefix("tool_call.").unwrap_or(field);
+                let field = field.strip_prefix("function.").unwrap_or(field);
+                calls.entry((index, call)).or_default().push(Cow::Owned(field.to_owned()), value);
+            }
+            None => objects.entry(index).or_default().push(Cow::Owned(field.to_owned()), value.unwrapped()),
+        }
+    }
+    for object in objects.values_mut() {
+        parts_of(object);
+    }
+    let mut lists: BTreeMap<u32, Vec<Json<'a>>> = BTreeMap::new();
+    for ((index, _), call) in calls {
+        lists.entry(index).or_default().push(Json::Object(call));
+    }
+    for (index, list) in lists {
+        objects.entry(index).or_default().push(Cow::Borrowed("tool_calls"), Json::List(list));
+    }
+    objects
+}
+
+/// Content parts written as `contents.N.message_content.field`, as a list under `content`.
+fn parts_of(object: &mut Object<'_>) {
+    let mut parts: BTreeMap<u32, Object<'_>> = BTreeMap::new();
+    for (key, value) in object.take_prefixed("contents.") {
+        if let Some((index, field)) = split_index(&key) {
+            let field = field.strip_prefix("message_content.").unwrap_or(field);
+            parts.entry(index).or_default().push(Cow::Owned(field.to_owned()), value);
+        }
+    }
+    if !parts.is_empty() && !object.has("content") {
+        object.push(Cow::Borrowed("content"), Json::List(parts.into_values().map(Json::Object).collect()));
+    }
+}
+
+fn split_index(key: &str) -> Option<(u32, &str)> {
+    let (index, field) = key.split_once('.')?;
+    Some((index.parse().ok()?, field))
+}
+
+/// The caller in an ARN, and the session name if it is an assumed role.
+fn principal(arn: Cow<'_, str>) -> (Cow<'_, str>, Option<Cow<'_, str>>) {
+    if !arn.contains(":assumed-role/") {
+        return (arn, None);
+    }
+    match arn.rsplit_once('/') {
+        Some((role, session)) if role.contains('/') => {
+            (Cow::Owned(role.to_owned()), Some(Cow::Owned(session.to_owned())))
+        }
+        _ => (arn, None),
+    }
+}
+
+/// The counts of the record itself, then those of the response body. Where a record counts cached input apart, a response
+/// that knows of a cache is more exact, and a response's count of output is what the model said.
+fn merged(told: Usage, reported: Usage, apart: bool) -> Usage {
+    if apart {
+        return Usage {
+            input_tokens: if reported.cached_tokens.is_some() { reported.input_tokens } else { told.input_tokens }
+                .or(told.input_tokens)
+                .or(reported.input_tokens),
+            output_tokens: reported.output_tokens.or(told.output_tokens),
+            reasoning_tokens: reported.reasoning_tokens.or(told.reasoning_tokens),
+            cached_tokens: reported.cached_tokens.or(told.cached_tokens),
+        };
+    }
+    Usage {
+        input_tokens: told.input_tokens.or(reported.input_tokens),
+        output_tokens: told.output_tokens.or(reported.output_tokens),
+        reasoning_tokens: told.reasoning_tokens.or(reported.reasoning_tokens),
+        cached_tokens: told.cached_tokens.or(reported.cached_tokens),
+    }
+}

@@ -1,0 +1,343 @@
+//! Sources as tables: under which names each of them writes what an [`Exchange`](crate::Exchange) holds.
+//!
+//! A table is a file in `sources/`, so that a source is added without code: its name, where its names are documented, by
+//! which keys its records are known, and a list of paths for each fact, of which the first found wins. The tables are part
+//! of the program; [`Mapping::all`] parses them once. What a table may say is what the fields of [`Mapping`] are.
+//!
+//! A path is a key, or keys joined by dots (`metadata.user_id`, `choices.0.message`). A key that has dots in it itself,
+//! as OpenTelemetry's attributes do, is found under its whole name first. Instead of a path, a list of identities may name
+//! another one (`@key`): what was found for it stands here too.
+
+use std::collections::BTreeMap;
+use std::sync::OnceLock;
+
+use serde::Deserialize;
+
+use crate::json::{Json, Object};
+
+/// One source.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Mapping {
+    /// Its name on the command line and in reports.
+    pub(crate) name: String,
+    /// What it is, in a few words.
+    pub(crate) title: String,
+    /// Where its names are documented.
+    pub(crate) source: String,
+    /// The version that was read.
+    pub(crate) version: String,
+    /// Whether its records are spans, or objects of their own.
+    pub(crate) layer: Layer,
+    /// A span table that holds what this one does not say; its paths come behind those of this one.
+    pub(crate) extends: Option<String>,
+    /// Any of these tells one of its records.
+    pub(crate) recognise: Vec<Condition>,
+    /// Any of these tells a model call; without any, each record is one.
+    pub(crate) call: Vec<Condition>,
+    /// Any of these tells a record that is no call of its own.
+    pub(crate) skip: Vec<Skip>,
+    /// Texts that stand for a missing one.
+    pub(crate) placeholders: Vec<String>,
+    /// Values that hold JSON in a string, to be opened before anything is looked for.
+    pub(crate) open: Vec<String>,
+
+    // Identities. Each may name others by `@`.
+    pub(crate) account: Vec<String>,
+    /// What is told where none of these is there.
+    #[serde(skip)]
+    pub(crate) account_expected: String,
+    pub(crate) user: Vec<String>,
+    pub(crate) key: Vec<String>,
+    pub(crate) team: Vec<String>,
+    pub(crate) org: Vec<String>,
+    pub(crate) end_user: Vec<String>,
+    pub(crate) service: Vec<String>,
+    /// An ARN of AWS: the caller without the name of an assumed role's session, which becomes the key.
+    pub(crate) arn: Vec<String>,
+    pub(crate) session: Vec<String>,
+
+    // When and what.
+    pub(crate) id: Vec<String>,
+    /// The id of the group of attempts at one call, of which all but the last failed.
+    pub(crate) attempts: Vec<String>,
+    pub(crate) time: Vec<String>,
+    pub(crate) end: Vec<String>,
+    pub(crate) duration_ms: Vec<String>,
+    pub(crate) duration_s: Vec<String>,
+    pub(crate) operation: Vec<String>,
+    /// Words of the source for an operation.
+    pub(crate) operations: BTreeMap<String, String>,
+    pub(crate) model: Vec<String>,
+    pub(crate) status: Vec<String>,
+    /// Words of the source for an HTTP status.
+    pub(crate) statuses: BTreeMap<String, u16>,
+    /// Present and not empty when the call failed.
+    pub(crate) error: Vec<String>,
+
+    // Where from.
+    pub(crate) ip: Vec<String>,
+    pub(crate) asn: Vec<String>,
+    pub(crate) country: Vec<String>,
+    pub(crate) ja4: Vec<String>,
+    pub(crate) user_agent: Vec<String>,
+    /// Lists of tags, among them `User-Agent: …`.
+    pub(crate) user_agent_tags: Vec<String>,
+
+    // What was asked.
+    /// A request body of any API.
+    pub(crate) request: Vec<String>,
+    pub(crate) system: Vec<String>,
+    pub(crate) messages: Vec<String>,
+    /// Turns under numbered keys that begin so.
+    pub(crate) indexed_messages: Vec<String>,
+    /// Where this holds, the only turn is the request body as text.
+    pub(crate) body_in_turn: Vec<Condition>,
+    pub(crate) tools: Vec<String>,
+    pub(crate) indexed_tools: Vec<String>,
+    /// Objects of settings, under the names of any API.
+    pub(crate) params: Vec<String>,
+    /// Single settings, by the name an API has for them.
+    pub(crate) param: BTreeMap<String, Vec<String>>,
+
+    // What came back.
+    /// A response body of any API.
+    pub(crate) response: Vec<String>,
+    /// A turn of the model, or a list of them.
+    pub(crate) output: Vec<String>,
+    pub(crate) indexed_output: Vec<String>,
+    pub(crate) finish_reason: Vec<String>,
+    /// An object of token counts, under the names of any API.
+    pub(crate) usage: Vec<String>,
+    pub(crate) tokens: Tokens,
+    /// Where a body lies that is not in the record.
+    pub(crate) elsewhere: Vec<String>,
+}
+
+/// Token counts.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Tokens {
+    pub(crate) input: Vec<String>,
+    pub(crate) output: Vec<String>,
+    pub(crate) reasoning: Vec<String>,
+    pub(crate) cached: Vec<String>,
+    /// Written to the cache. With it, `input` counts neither these nor `cached`.
+    pub(crate) written: Vec<String>,
+}
+
+/// What a table's records are.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Layer {
+    /// Objects of their own.
+    #[default]
+    Record,
+    /// Spans, as [`span`](crate::span) flattens them.
+    Span,
+}
+
+/// Something that holds of a record when every part of it does.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Condition {
+    /// All of these paths hold something.
+    pub(crate) has: Vec<String>,
+    /// One of these does.
+    pub(crate) any: Vec<String>,
+    /// None of these does.
+    pub(crate) lacks: Vec<String>,
+    /// Some key begins with one of these.
+    pub(crate) keys: Vec<String>,
+    /// This path holds one of the words of `is`, or a text that contains one of `contains`, in any case.
+    pub(crate) path: Option<String>,
+    pub(crate) is: Vec<String>,
+    pub(crate) contains: Vec<String>,
+}
+
+/// A condition under which a record is stepped over, and why.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Skip {
+    /// Why, in a few words.
+    pub(crate) why: String,
+    #[serde(flatten)]
+    pub(crate) when: Condition,
+}
+
+impl Mapping {
+    /// Every table, in the order in which records are recognised.
+    pub(crate) fn all() -> &'static [Mapping] {
+        static ALL: OnceLock<Vec<Mapping>> = OnceLock::new();
+        ALL.get_or_init(|| {
+            let mut tables: Vec<Mapping> = SOURCES.iter().filter_map(|text| toml::from_str(text).ok()).collect();
+            for at in 0..tables.len() {
+                let base = tables.get(at).and_then(|table| table.extends.clone());
+                let base = base.and_then(|name| tables.iter().position(|table| table.name == name));
+                if let Some(base) = base
+                    && let Ok([table, base]) = tables.get_disjoint_mut([at, base])
+                {
+                    table.extend(base);
+                }
+            }
+            for table in &mut tables {
+                table.account_expected = table.accounts_named();
+            }
+            tables
+        })
+    }
+
+    /// The paths that may name an account, for a message.
+    fn accounts_named(&self) -> String {
+        let lists = self.account.iter().map(|path| match path.strip_prefix('@') {
+            None => std::slice::from_ref(path),
+            Some("user") => &self.user,
+            Some("key") => &self.key,
+            Some("team") => &self.team,
+            Some("org") => &self.org,
+            Some("end_user") => &self.end_user,
+            Some("arn") => &self.arn,
+            Some(_) => &self.service,
+        });
+        let paths: Vec<String> = lists.flatten().map(|path| format!("`{path}`")).collect();
+        format!("one of {}", paths.join(", "))
+    }
+
+    /// The table that knows a record of this kind.
+    pub(crate) fn of(layer: Layer, record: &Object<'_>) -> Option<(usize, &'static Mapping)> {
+        let mut tables = Mapping::all().iter().enumerate().filter(|(_, table)| table.layer == layer);
+        tables.find(|(_, table)| table.recognise.iter().any(|condition| condition.holds(record)))
+    }
+
+    /// Whether a record is a model call.
+    pub(crate) fn is_call(&self, record: &Object<'_>) -> bool {
+        self.call.is_empty() || self.call.iter().any(|condition| condition.holds(record))
+    }
+
+    /// Why a record is none.
+    pub(crate) fn skips(&self, record: &Object<'_>) -> Option<&str> {
+        self.skip.iter().find(|skip| skip.when.holds(record)).map(|skip| skip.why.as_str())
+    }
+
+    /// Puts what `base` says behind what this says.
+    fn extend(&mut self, base: &Mapping) {
+        macro_rules! behind {
+            ($($list:ident).+) => {
+                let have: Vec<String> = std::mem::take(&mut self.$($list).+);
+                let new = base.$($list).+.iter().filter(|path| !have.contains(path)).cloned();
+                self.$($list).+ = have.iter().cloned().chain(new).collect();
+            };
+        }
+        behind!(account);
+        behind!(user);
+        behind!(key);
+        behind!(team);
+        behind!(org);
+        behind!(end_user);
+        behind!(service);
+        behind!(session);
+        behind!(time);
+        behind!(end);
+        behind!(operation);
+        behind!(model);
+        behind!(status);
+        behind!(error);
+        behind!(ip);
+        behind!(country);
+        behind!(ja4);
+        behind!(user_agent);
+        behind!(system);
+        behind!(messages);
+        behind!(indexed_messages);
+        behind!(tools);
+        behind!(indexed_tools);
+        behind!(output);
+        behind!(indexed_output);
+        behind!(finish_reason);
+        behind!(tokens.input);
+        behind!(tokens.output);
+        behind!(tokens.reasoning);
+        behind!(tokens.cached);
+        for (word, operation) in &base.operations {
+            self.operations.entry(word.clone()).or_insert_with(|| operation.clone());
+        }
+        for (setting, paths) in &base.param {
+            self.param.entry(setting.clone()).or_default().extend(paths.iter().cloned());
+        }
+    }
+}
+
+impl Condition {
+    pub(crate) fn holds(&self, record: &Object<'_>) -> bool {
+        let has = |path: &String| record.find(path).is_some();
+        self.has.iter().all(has)
+            && (self.any.is_empty() || self.any.iter().any(has))
+            && !self.lacks.iter().any(has)
+            && (self.keys.is_empty()
+                || record.keys().any(|key| self.keys.iter().any(|prefix| key.starts_with(prefix.as_str()))))
+            && self.path.as_ref().is_none_or(|path| match record.find(path) {
+                Some(Json::Text(text)) => {
+                    let text = text.to_ascii_lowercase();
+                    self.is.iter().any(|word| text == word.to_ascii_lowercase())
+                        || self.contains.iter().any(|part| text.contains(&part.to_ascii_lowercase()))
+                }
+                _ => false,
+            })
+    }
+}
+
+macro_rules! sources {
+    ($($name:literal),* $(,)?) => {
+        [$(include_str!(concat!("../sources/", $name, ".toml"))),*]
+    };
+}
+
+/// Records of their own before spans; among spans, those that say more than the common convention before it.
+const SOURCES: [&str; 15] = sources![
+    "litellm",
+    "litellm-spend",
+    "bedrock",
+    "langfuse",
+    "helicone",
+    "portkey",
+    "kong",
+    "azure-apim",
+    "vertex",
+    "litellm-otlp",
+    "openinference",
+    "vercel",
+    "openllmetry",
+    "logfire",
+    "otlp",
+];
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn every_table_is_read_and_says_what_it_is() {
+        for text in SOURCES {
+            let table: Mapping = toml::from_str(text).unwrap_or_else(|error| panic!("{error}\n{text}"));
+            assert!(!table.name.is_empty() && !table.title.is_empty(), "{}", table.name);
+            assert!(!table.source.is_empty() && !table.version.is_empty(), "{}", table.name);
+            assert!(!table.recognise.is_empty(), "{}", table.name);
+        }
+        assert_eq!(Mapping::all().len(), SOURCES.len());
+        let names: BTreeSet<&str> = Mapping::all().iter().map(|table| table.name.as_str()).collect();
+        assert_eq!(names.len(), SOURCES.len());
+    }
+
+    #[test]
+    fn identities_name_only_each_other() {
+        for table in Mapping::all() {
+            let lists =
+                [&table.account, &table.user, &table.key, &table.team, &table.org, &table.end_user, &table.session];
+            for reference in lists.into_iter().flatten().filter_map(|path| path.strip_prefix('@')) {
+                let known = ["user", "key", "team", "org", "end_user", "service", "arn"];
+                assert!(known.contains(&reference), "{}: @{reference}", table.name);
+            }
+        }
+    }
+}

@@ -1,0 +1,146 @@
+//! How records are to be read, where the records themselves leave a choice.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use xxhash_rust::xxh3::xxh3_64;
+
+use crate::call::{Call, Who};
+use crate::format::Format;
+use crate::{Time, address};
+
+/// The choices, the same for all records of a run.
+#[derive(Clone, Debug, Default)]
+pub struct ReadOptions {
+    /// The format of every record; recognised by content when absent.
+    pub format: Option<Format>,
+    /// Paths of which the first that a record has names its account; the format decides otherwise.
+    pub account: Vec<String>,
+    /// How many proxies of one's own end each list of forwarded addresses; the first public address is taken when absent.
+    pub trusted_proxies: Option<usize>,
+    /// Now: records much later or much earlier are refused.
+    pub now: Option<Time>,
+    /// The accounts that the provider's own list names.
+    pub known: Option<KnownAccounts>,
+}
+
+/// The accounts of an accounts file.
+#[derive(Clone, Debug, Default)]
+pub struct KnownAccounts(Arc<[KnownAccount]>);
+
+impl KnownAccounts {
+    /// Whether `account` is one.
+    #[must_use]
+    pub fn has(&self, account: &str) -> bool {
+        self.0.binary_search(&KnownAccount::from(account)).is_ok()
+    }
+
+    /// How many there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether there is none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+/// The account of an accounts file, as [`KnownAccounts`] keeps it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct KnownAccount(u64);
+
+impl From<&str> for KnownAccount {
+    fn from(account: &str) -> Self {
+        KnownAccount(xxh3_64(account.as_bytes()))
+    }
+}
+
+impl FromIterator<KnownAccount> for KnownAccounts {
+    fn from_iter<I: IntoIterator<Item = KnownAccount>>(accounts: I) -> Self {
+        let mut accounts: Vec<KnownAccount> = accounts.into_iter().collect();
+        accounts.sort_unstable();
+        accounts.dedup();
+        KnownAccounts(accounts.into())
+    }
+}
+
+impl ReadOptions {
+    /// With the format of every record.
+    #[must_use]
+    pub fn of(format: Format) -> Self {
+        ReadOptions { format: Some(format), ..ReadOptions::default() }
+    }
+
+    /// Settles what does not depend on the format: which identity is the account, and the forms of values.
+    pub(crate) fn settle(&self, call: &mut Call<'_>) {
+        self.settle_account(call);
+        let exchange = &mut call.exchange;
+        exchange.client.ip = exchange.client.ip.take().map(|ip| address::client(ip, self.trusted_proxies));
+        exchange.model = exchange.model.take().map(model);
+    }
+
+    /// An account that the accounts file does not know gives way to an identity of the record that it does: where one key
+    /// serves many users, the file says whether keys or users are the accounts.
+    fn settle_account(&self, call: &mut Call<'_>) {
+        let Some(known) = self.known.as_ref().filter(|known| !known.is_empty()) else { return };
+        let exchange = &mut call.exchange;
+        if call.who == Who::Nobody || known.has(exchange.account.as_str()) {
+            return;
+        }
+        let others = [
+            (exchange.key.as_ref().map(|key| key.0.clone()), Who::Key),
+            (exchange.end_user.as_ref().map(|user| user.0.clone()), Who::EndUser),
+            (exchange.org.as_ref().map(|org| org.0.clone()), Who::Org),
+        ];
+        for (id, who) in others {
+            if let Some(id) = id.filter(|id| known.has(id)) {
+                exchange.account = id.into();
+                call.who = who;
+                return;
+            }
+        }
+    }
+}
+
+/// A model's name without the provider, path or region before it.
+fn model(name: Cow<'_, str>) -> Cow<'_, str> {
+    let last = name.rsplit('/').find(|part| !part.is_empty()).unwrap_or(&name);
+    let bare = last.split_once('.').filter(|(region, _)| REGIONS.contains(region)).map_or(last, |(_, rest)| rest);
+    if bare.len() == name.len() { name } else { Cow::Owned(bare.to_owned()) }
+}
+
+/// Regions that Bedrock's inference profiles begin with.
+const REGIONS: [&str; 9] = ["us", "eu", "apac", "ap", "global", "jp", "au", "ca", "us-gov"];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_model_has_one_name() {
+        for (name, expected) in [
+            ("gpt-4o", "gpt-4o"),
+            ("openai/gpt-4o", "gpt-4o"),
+            ("azure/eu/gpt-4o", "gpt-4o"),
+            ("us.anthropic.claude-x-v1:0", "anthropic.claude-x-v1:0"),
+            ("anthropic.claude-x-v1:0", "anthropic.claude-x-v1:0"),
+            ("publishers/google/models/gemini-2.5-pro", "gemini-2.5-pro"),
+            ("arn:aws:bedrock:us-east-1::inference-profile/eu.meta.llama-v1:0", "meta.llama-v1:0"),
+            ("gpt-4.1", "gpt-4.1"),
+            ("models/", "models"),
+            ("/", "/"),
+        ] {
+            assert_eq!(model(Cow::Borrowed(name)), expected);
+        }
+    }
+
+    #[test]
+    fn known_accounts_are_found() {
+        let known: KnownAccounts = ["b", "a", "b"].into_iter().map(KnownAccount::from).collect();
+        assert_eq!(known.len(), 2);
+        assert!(known.has("a") && known.has("b") && !known.has("c"));
+    }
+}

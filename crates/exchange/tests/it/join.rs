@@ -1,0 +1,231 @@
+//! One call, one exchange: copies, attempts, traces, each with its limit.
+
+use exchange::{Joiner, ReadOptions, ReadReport, Source, Time, limits, parse_chunk};
+use serde_json::{Value, json};
+
+use crate::{describe, read_all};
+
+fn lines(records: &[Value]) -> String {
+    records.iter().map(|record| format!("{record}\n")).collect()
+}
+
+/// What is read of some records: exchanges as JSON, and the report.
+fn read(records: &[Value]) -> (Vec<Value>, ReadReport) {
+    let (exchanges, report) = read_all(lines(records).as_bytes(), 1 << 20, None);
+    (exchanges.iter().map(|json| serde_json::from_str(json).unwrap()).collect(), report)
+}
+
+/// How often something was done with a record.
+fn count(report: &ReadReport, what: &str) -> u64 {
+    let found = report.remarks.iter().filter(|(remark, _)| remark.to_string().starts_with(what));
+    found.map(|(_, tally)| tally.count).sum()
+}
+
+fn native(id: &str, account: &str, time: i64) -> Value {
+    json!({"id": id, "time": time, "account": account, "request": {"messages": [{"role": "user", "content": "hi"}]}})
+}
+
+#[test]
+fn the_same_record_twice_is_one_exchange() {
+    let (exchanges, report) = read(&[native("a", "x", 1), native("a", "x", 1), native("b", "x", 1)]);
+    assert_eq!((exchanges.len(), report.records, count(&report, "duplicate")), (2, 2, 1), "{}", describe(&report));
+}
+
+/// Who could choose ids freely must not make other records vanish with them.
+#[test]
+fn an_id_alone_makes_no_duplicate() {
+    let (exchanges, _) = read(&[native("a", "x", 1), native("a", "y", 1), native("a", "x", 2)]);
+    assert_eq!(exchanges.len(), 3);
+}
+
+/// Without ids, copies are known by what they say.
+#[test]
+fn records_without_ids_are_copies_if_they_say_the_same() {
+    let record = |answer: &str| json!({"time": 1, "account": "x", "request": {}, "response": {"content": answer}});
+    let (exchanges, report) = read(&[record("one"), record("one"), record("two")]);
+    assert_eq!((exchanges.len(), count(&report, "duplicate")), (2, 1));
+}
+
+#[test]
+fn duplicate_window() {
+    let mut joiner = Joiner::default();
+    let mut passed = |id: String| {
+        let text = native(&id, "x", 1).to_string();
+        let mut key = None;
+        let mut sink = |_, call: exchange::Call<'_>| key = Some(call.key());
+        exchange::read(&ReadOptions::default(), text.as_bytes(), "t", 1, &mut exchange::Notes::default(), &mut sink)
+            .unwrap();
+        joiner.passes(key.unwrap(), &"t".into(), 1)
+    };
+    assert!(passed("first".into()));
+    for n in 0..limits::DUPLICATE_WINDOW - 1 {
+        assert!(passed(n.to_string()));
+    }
+    assert!(!passed("first".into()), "within the window");
+    assert!(passed("one more".into()));
+    assert!(passed("first".into()), "one past the window");
+}
+
+fn litellm(id: &str, trace: &str, user: &str, time: f64, failed: bool) -> Value {
+    json!({
+        "id": id, "trace_id": trace, "call_type": "acompletion", "startTime": time, "model": "m",
+        "status": if failed { "failure" } else { "success" },
+        "metadata": {"user_api_key_user_id": user}, "messages": [{"role": "user", "content": "hi"}],
+        "error_str": if failed { Value::from("no capacity") } else { Value::Null },
+        "error_information": {"error_code": if failed { "429" } else { "" }},
+        "response": if failed { json!({}) } else { json!({"choices": [{"message": {"content": "yes"}}]}) },
+    })
+}
+
+#[test]
+fn failed_attempts_and_the_success_are_one_call() {
+    let (exchanges, report) = read(&[
+        litellm("1", "t", "u", 1.0, true),
+        litellm("2", "t", "u", 2.0, true),
+        litellm("3", "t", "u", 3.0, false),
+        // Nothing follows these two: one call that failed.
+        litellm("4", "v", "u", 4.0, true),
+        litellm("5", "v", "u", 5.0, true),
+    ]);
+    let ids: Vec<&str> = exchanges.iter().map(|exchange| exchange["id"].as_str().unwrap()).collect();
+    assert_eq!((ids.as_slice(), count(&report, "attempt")), (["3", "5"].as_slice(), 3), "{}", describe(&report));
+}
+
+/// A caller may choose the id of a trace: calls that succeed all count, and nobody else's failures go.
+#[test]
+fn attempts_of_others_or_at_something_else_do_not_join() {
+    let mut other_question = litellm("2", "t", "u", 2.0, false);
+    other_question["messages"] = json!([{"role": "user", "content": "something else"}]);
+    let (exchanges, _) = read(&[
+        litellm("1", "t", "u", 1.0, true),
+        other_question,
+        litellm("3", "t", "v", 3.0, false),
+        litellm("4", "t", "v", 4.0, false),
+    ]);
+    assert_eq!(exchanges.len(), 4);
+}
+
+fn span(trace: &str, id: &str, parent: &str, time: u64, attributes: Value) -> Value {
+    let attributes: Vec<Value> = attributes
+        .as_object()
+        .unwrap()
+        .iter()
+        .map(|(key, value)| json!({"key": key, "value": {"stringValue": value}}))
+        .collect();
+    json!({"resourceSpans": [{"resource": {"attributes": [{"key": "service.name", "value": {"stringValue": "front"}}]},
+        "scopeSpans": [{"spans": [{
+            "traceId": trace, "spanId": id, "parentSpanId": parent, "name": "x",
+            "startTimeUnixNano": (1_780_000_000 + time).to_string() + "000000000",
+            "endTimeUnixNano": (1_780_000_001 + time).to_string() + "000000000", "attributes": attributes}]}]}]})
+}
+
+fn turn(trace: &str, id: &str, name: &str, text: &str) -> Value {
+    json!({"resourceLogs": [{"scopeLogs": [{"logRecords": [{
+        "timeUnixNano": "1780000000000000000", "traceId": trace, "spanId": id, "eventName": name,
+        "body": {"kvlistValue": {"values": [{"key": "content", "value": {"stringValue": text}}]}}}]}]}]})
+}
+
+fn chat() -> Value {
+    json!({"gen_ai.operation.name": "chat", "gen_ai.request.model": "m",
+        "gen_ai.input.messages": r#"[{"role":"user","parts":[{"type":"text","content":"hi"}]}]"#})
+}
+
+#[test]
+fn who_and_from_where_may_stand_on_the_root_alone() {
+    let root = span("aa", "01", "", 0, json!({"user.id": "u-1", "client.address": "203.0.113.9"}));
+    let child = span("aa", "02", "01", 1, chat());
+    let grandchild = span("aa", "03", "02x", 2, chat());
+    for order in [vec![child.clone(), root.clone()], vec![root.clone(), child.clone()]] {
+        let (exchanges, report) = read(&order);
+        assert_eq!(exchanges.len(), 1, "{}", describe(&report));
+        assert_eq!((&exchanges[0]["account"], &exchanges[0]["client"]["ip"]), (&json!("u-1"), &json!("203.0.113.9")));
+        assert_eq!(count(&report, "joined"), 1);
+    }
+    // What comes after its trace was whole still learns who it was.
+    let (exchanges, _) = read(&[child, root, grandchild]);
+    assert_eq!(exchanges.iter().filter(|exchange| exchange["account"] == "u-1").count(), 2);
+}
+
+#[test]
+fn turns_may_stand_in_log_records() {
+    let mut attributes = chat();
+    attributes.as_object_mut().unwrap().remove("gen_ai.input.messages");
+    attributes["user.id"] = json!("u-1");
+    let call = span("aa", "01", "", 0, attributes);
+    let asked = turn("aa", "01", "gen_ai.user.message", "question");
+    let system = turn("aa", "01", "gen_ai.system.message", "be brief");
+    let alone = turn("bb", "09", "gen_ai.user.message", "lost");
+    let (exchanges, report) = read(&[system, asked, call, alone]);
+    assert_eq!(exchanges.len(), 1);
+    assert_eq!(
+        exchanges[0]["request"]["messages"],
+        json!([{"role": "system", "content": "be brief"}, {"role": "user", "content": "question"}])
+    );
+    assert_eq!((count(&report, "joined"), count(&report, "not joined")), (2, 1), "{}", describe(&report));
+}
+
+#[test]
+fn a_call_within_a_call_is_one() {
+    let mut outer = chat();
+    outer["user.id"] = json!("u-1");
+    let (exchanges, report) = read(&[span("aa", "02", "01", 1, chat()), span("aa", "01", "", 0, outer.clone())]);
+    assert_eq!((exchanges.len(), count(&report, "joined")), (1, 1), "{}", describe(&report));
+    // Several calls within one span are the calls.
+    let (exchanges, report) = read(&[
+        span("aa", "02", "01", 1, chat()),
+        span("aa", "03", "01", 2, chat()),
+        span("aa", "01", "", 0, outer.clone()),
+    ]);
+    assert_eq!((exchanges.len(), count(&report, "skipped")), (2, 1), "{}", describe(&report));
+    // The inner one may come late.
+    let (exchanges, report) = read(&[span("aa", "01", "", 0, outer.clone()), span("aa", "02", "01", 1, chat())]);
+    assert_eq!((exchanges.len(), count(&report, "joined")), (1, 1), "{}", describe(&report));
+    // A failed one and its repetition are one.
+    let mut failed = chat();
+    failed["error.type"] = json!("429");
+    let (exchanges, report) =
+        read(&[span("aa", "02", "01", 1, failed), span("aa", "03", "01", 2, chat()), span("aa", "01", "", 0, outer)]);
+    assert_eq!(
+        (exchanges.len(), count(&report, "attempt"), count(&report, "joined")),
+        (1, 1, 1),
+        "{}",
+        describe(&report)
+    );
+}
+
+#[test]
+fn spans_that_go_round_in_a_circle_are_read() {
+    let (exchanges, _) = read(&[span("aa", "01", "02", 0, chat()), span("aa", "02", "01", 1, chat())]);
+    assert!(!exchanges.is_empty());
+}
+
+/// Gives a joiner calls that wait for their root, and says after each how many have gone on.
+fn waiting(calls: usize, advance: Option<i64>) -> usize {
+    let text: String =
+        (1..=calls).map(|n| format!("{}\n", span(&format!("{n:032x}"), "02", "01", 0, chat()))).collect();
+    let (mut joiner, mut report, mut gone) = (Joiner::default(), ReadReport::default(), 0);
+    for chunk in Source::new("test", text.as_bytes()) {
+        let chunk = chunk.unwrap();
+        let mut sink = |call: exchange::Call<'_>, line| {
+            joiner.push(call.into_owned(), &chunk.source, line, &mut |_| gone += 1);
+        };
+        parse_chunk(&chunk, &ReadOptions::default(), &mut sink, &mut report);
+    }
+    if let Some(seconds) = advance {
+        joiner.advance(Time::from_seconds(1_780_000_000 + seconds), &mut |_| gone += 1);
+    }
+    gone
+}
+
+#[test]
+fn join_seconds_max() {
+    let limit = limits::JOIN_SECONDS_MAX as i64;
+    assert_eq!(waiting(1, Some(limit)), 0);
+    assert_eq!(waiting(1, Some(limit + 1)), 1);
+}
+
+#[test]
+fn join_waiting_max() {
+    assert_eq!(waiting(limits::JOIN_WAITING_MAX, None), 0);
+    assert_eq!(waiting(limits::JOIN_WAITING_MAX + 1, None), 1);
+}
