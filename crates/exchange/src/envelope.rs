@@ -36,7 +36,10 @@ pub(crate) fn recognise(record: &Object<'_>) -> Option<Format> {
     let model = request.as_ref().and_then(|body| body.get_text("model")).or_else(|| record.get_text("model"));
     let wrapped = ["model", "anthropic_version"].into_iter().any(request_has)
         || ["choices", "object", "output", "stop_reason"].into_iter().any(response_has);
-    let flat = record.has("model") && request.is_none() && TURNS.into_iter().any(|key| record.has(key));
+    let has_who = || ACCOUNT.into_iter().chain(USER).chain(KEY).any(|key| record.has(key));
+    let flat = request.is_none()
+        && (record.has("model") && TURNS.into_iter().any(|key| record.has(key))
+            || ["messages", "prompt"].into_iter().any(|key| record.has(key)) && has_who());
     let reply = response.as_ref().is_some_and(|body| body.get_text("type") == Some("message"));
     if !wrapped && !flat && !reply && result.is_none() && !record.has("custom_id") {
         return None;

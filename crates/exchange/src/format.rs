@@ -425,6 +425,15 @@ fn recognise(record: &Object<'_>) -> Option<Format> {
     envelope::recognise(record).or_else(|| is_native(record).then_some(Format::Native))
 }
 
+/// Whether the columns of a table are those of a format.
+pub(crate) fn knows_columns(names: &[&str]) -> bool {
+    let mut record = Object::default();
+    for name in names {
+        record.push(Cow::Owned((*name).to_owned()), Json::Text(Cow::Borrowed("x")));
+    }
+    recognise(&record).is_some()
+}
+
 fn is_native(record: &Object<'_>) -> bool {
     let keys = ["request", "account", "account_id", "time", "timestamp"];
     keys.into_iter().filter(|key| record.has(key)).count() >= 2 && !record.get("message").is_some_and(is_object_text)

@@ -48,6 +48,6 @@ pub use record::{
     Operation, OrgId, Params, Part, Request, Response, Role, SessionId, Tool, Usage,
 };
 pub use report::{BadLine, ReadReport, Tally, first_time, parse_accounts, parse_chunk};
-pub use source::{Chunk, Progress, Source, SourceError};
+pub use source::{Chunk, Glance, Progress, Source, SourceError};
 pub use time::Time;
 pub use write::{write_account, write_native};

@@ -1,13 +1,15 @@
 //! A source of records as bytes: decompressed, cut into chunks of whole records, with their line numbers.
 //!
-//! Compression and text encodings are told by the first bytes ([`decode`]), and so are four layouts: a record to a line,
-//! records spread over lines (pretty-printed), arrays of records, and records joined without anything between them.
+//! Compression and text encodings are told by the first bytes ([`decode`]), and so are five layouts: a record to a line,
+//! records spread over lines (pretty-printed), arrays of records, records joined without anything between them, and rows
+//! of a table whose header is known ([`rows`]).
 //! Memory is bounded by one chunk and one record of at most [`limits::RECORD_BYTES_MAX`]; a longer record is shortened
 //! as it comes ([`shorten`]), so that compression bombs cost time and no memory. What was unpacked before a stream breaks
 //! is always delivered; damage takes at most [`limits::UNPACK_BYTES`] before it along.
 
 mod decode;
 mod lines;
+mod rows;
 mod scanner;
 mod shorten;
 
@@ -30,6 +32,40 @@ pub struct Source<'r> {
     progress: Progress,
     state: State<'r>,
     lines: Lines,
+}
+
+/// What the first bytes of a file say it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Glance {
+    /// Records, or something compressed that may hold them.
+    Records,
+    /// Nothing but white space.
+    Nothing,
+    /// Something that is known and not read.
+    Unsupported {
+        /// What it is.
+        what: &'static str,
+        /// What to do.
+        advice: &'static str,
+    },
+    /// Nothing that is known.
+    Other,
+}
+
+impl Glance {
+    /// Looks at the first bytes of a file, a few hundred or more.
+    #[must_use]
+    pub fn at(first: &[u8]) -> Glance {
+        let Unsupported { what, advice } = match decode::packed(first) {
+            Ok(true) => return Glance::Records,
+            Ok(false) => match lines::begins(first) {
+                Ok(glance) => return glance,
+                Err(unsupported) => unsupported,
+            },
+            Err(unsupported) => unsupported,
+        };
+        Glance::Unsupported { what, advice }
+    }
 }
 
 /// How many bytes of a source, as stored, have been read so far; to be looked at from another thread.
@@ -192,11 +228,13 @@ impl<'r> Source<'r> {
                 State::Open(mut stream) => match self.lines.fill(&mut *stream) {
                     Ok(true) => {
                         self.state = State::Open(stream);
-                        if let Some(chunk) = self.lines.full(&self.name) {
+                        if let Some(refused) = self.lines.refusal(false) {
+                            self.state = State::Ended(Some(Refused::Unsupported(refused)));
+                        } else if let Some(chunk) = self.lines.full(&self.name) {
                             return Some(Ok(chunk));
                         }
                     }
-                    Ok(false) => self.state = State::Ended(None),
+                    Ok(false) => self.state = State::Ended(self.lines.refusal(true).map(Refused::Unsupported)),
                     Err(error) => self.state = State::Ended(Some(error.into())),
                 },
             }

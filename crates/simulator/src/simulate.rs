@@ -150,31 +150,51 @@ pub fn simulate_into(
     compression: Compression,
 ) -> Result<Summary, SimulateError> {
     std::fs::create_dir_all(folder).map_err(|cause| SimulateError::File { path: folder.to_owned(), cause })?;
-    let create = |name: &str| {
-        let path = folder.join(name);
-        let file = File::create(&path).map_err(|cause| SimulateError::File { path, cause })?;
-        Ok::<_, SimulateError>(BufWriter::with_capacity(BUFFER_BYTES, file))
-    };
-    let (mut accounts, mut labels) = (create("accounts.jsonl")?, create("labels.jsonl")?);
+    let (mut accounts, mut labels) = (Part::create(folder, "accounts.jsonl")?, Part::create(folder, "labels.jsonl")?);
     let summary = match compression {
         Compression::Plain => {
-            let mut exchanges = create("exchanges.jsonl")?;
-            let mut output = Output { exchanges: &mut exchanges, accounts: &mut accounts, labels: &mut labels };
+            let mut exchanges = Part::create(folder, "exchanges.jsonl")?;
+            let mut output =
+                Output { exchanges: &mut exchanges.file, accounts: &mut accounts.file, labels: &mut labels.file };
             let summary = simulate(scenario, corpora, &mut output)?;
-            exchanges.flush().map_err(SimulateError::Output)?;
+            exchanges.finish()?;
             summary
         }
         Compression::Zstd => {
-            let file = create("exchanges.jsonl.zst")?;
-            let mut exchanges = zstd::Encoder::new(file, ZSTD_LEVEL).map_err(SimulateError::Output)?;
-            let mut output = Output { exchanges: &mut exchanges, accounts: &mut accounts, labels: &mut labels };
+            let mut part = Part::create(folder, "exchanges.jsonl.zst")?;
+            let mut exchanges = zstd::Encoder::new(&mut part.file, ZSTD_LEVEL).map_err(SimulateError::Output)?;
+            let mut output =
+                Output { exchanges: &mut exchanges, accounts: &mut accounts.file, labels: &mut labels.file };
             let summary = simulate(scenario, corpora, &mut output)?;
-            exchanges.finish().and_then(|mut file| file.flush()).map_err(SimulateError::Output)?;
+            exchanges.finish().map_err(SimulateError::Output)?;
+            part.finish()?;
             summary
         }
     };
-    accounts.flush().and_then(|()| labels.flush()).map_err(SimulateError::Output)?;
+    accounts.finish()?;
+    labels.finish()?;
     Ok(summary)
+}
+
+/// A file that is written beside its place and put there when it is whole.
+struct Part {
+    path: PathBuf,
+    beside: PathBuf,
+    file: BufWriter<File>,
+}
+
+impl Part {
+    fn create(folder: &Path, name: &str) -> Result<Self, SimulateError> {
+        let (path, beside) = (folder.join(name), folder.join(format!("{name}.part")));
+        let file = File::create(&beside).map_err(|cause| SimulateError::File { path: beside.clone(), cause })?;
+        Ok(Part { path, beside, file: BufWriter::with_capacity(BUFFER_BYTES, file) })
+    }
+
+    fn finish(mut self) -> Result<(), SimulateError> {
+        let written = self.file.flush().and_then(|()| self.file.get_ref().sync_all());
+        let put = written.and_then(|()| std::fs::rename(&self.beside, &self.path));
+        put.map_err(|cause| SimulateError::File { path: self.path, cause })
+    }
 }
 
 /// The records of these requests, one a line.

@@ -149,7 +149,7 @@ pub(crate) struct Fingerprint {
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  stillwatch hunt logs/ --json > findings.json\n  \
                         stillwatch label add cmp_1 --verdict benign --reason 'a course' --by ann --from findings.json\n  \
-                        stillwatch hunt logs/ --labels labels.jsonl")]
+                        stillwatch hunt logs/ --labels verdicts.jsonl")]
 pub(crate) struct Label {
     #[command(subcommand)]
     pub(crate) command: LabelCommand,
@@ -232,6 +232,9 @@ pub(crate) struct Simulate {
     /// Folder to write to
     #[arg(long, value_name = "DIR")]
     pub(crate) out: Option<PathBuf>,
+    /// Write over traffic that is there
+    #[arg(long)]
+    pub(crate) overwrite: bool,
     /// Compress the exchanges with zstd
     #[arg(long)]
     pub(crate) zstd: bool,
@@ -344,7 +347,7 @@ fn date(text: &str) -> Result<Time, String> {
 }
 
 /// The file of labels where none is named.
-const LABELS: &str = "labels.jsonl";
+const LABELS: &str = "verdicts.jsonl";
 /// Characters of a name or a reason.
 const SAID_CHARS_MAX: usize = 1_000;
 const EXIT_CODES: &str =

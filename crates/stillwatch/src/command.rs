@@ -13,6 +13,8 @@ use std::io::{self, Write};
 use std::path::Path;
 use std::process::ExitCode;
 
+use crate::output::OutputFile;
+
 /// How a command ends. The codes are part of the interface.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Exit {
@@ -87,25 +89,18 @@ impl fmt::Display for Failure {
     }
 }
 
-/// Prints to standard output. A reader that went away (`| head`) is no failure.
+/// Prints to standard output.
+///
+/// # Errors
+///
+/// When not all of it could be written, be it that the disk is full or that the reader went away.
 pub(crate) fn print(text: &str) -> Result<(), Failure> {
     let mut output = io::stdout().lock();
-    match output.write_all(text.as_bytes()).and_then(|()| output.flush()) {
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-            Err(Failure::unwritable(Path::new("standard output"), &error))
-        }
-        _ => Ok(()),
-    }
+    let written = output.write_all(text.as_bytes()).and_then(|()| output.flush());
+    written.map_err(|error| Failure::unwritable(Path::new("standard output"), &error))
 }
 
-/// Writes a file whole: beside its place first, so that no half of it is ever seen there.
+/// Writes a file whole.
 pub(crate) fn write_file(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
-    let mut part = path.as_os_str().to_owned();
-    part.push(".part");
-    let part = Path::new(&part);
-    let written = std::fs::write(part, bytes).and_then(|()| std::fs::rename(part, path));
-    written.map_err(|error| {
-        std::fs::remove_file(part).ok();
-        Failure::unwritable(path, &error)
-    })
+    OutputFile::create(path)?.write_whole(bytes)
 }

@@ -1,11 +1,15 @@
-//! What was typed, as inputs: files and folders of exchanges, the accounts file beside them, or standard input.
+//! What was typed, as inputs: files and folders of exchanges, the accounts file beside them, pipes, standard input.
 //!
-//! Labels are for scoring and are never handed out here, whatever was typed.
+//! A file that is named is read whatever it is called. In folders, files are told by their names where these say something,
+//! rotated and compressed ones too, and by their first bytes otherwise; what is passed over is named with the reason.
+//! Labels are for scoring and are never handed out here, nor opened, whatever was typed.
 
 use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
+
+use exchange::Glance;
 
 /// The inputs of a hunt.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -14,8 +18,10 @@ pub(crate) struct Inputs {
     pub exchanges: Vec<PathBuf>,
     /// Files of account facts.
     pub accounts: Vec<PathBuf>,
-    /// Bytes in all files of exchanges; unknown when standard input is among them.
+    /// Bytes in all files of exchanges; unknown when a pipe or standard input is among them.
     pub bytes: Option<u64>,
+    /// What was passed over in folders, each with the reason.
+    pub passed_over: Vec<String>,
     /// Files and folders met so far, by their real paths: what is named twice is read once.
     met: BTreeSet<PathBuf>,
 }
@@ -33,9 +39,7 @@ pub(crate) enum InputError {
         source: io::Error,
     },
     /// The folders hold no file of exchanges.
-    #[error(
-        "no exchanges in {0}: expected files that end in .jsonl, .ndjson, .json or .log, plain or with .zst or .gz"
-    )]
+    #[error("no exchanges in {0}: expected files of JSON records or tables, plain or compressed by gzip or zstd")]
     Nothing(String),
 }
 
@@ -44,7 +48,7 @@ impl Inputs {
     ///
     /// # Errors
     ///
-    /// When a path cannot be read, or none holds exchanges.
+    /// When a path that was named cannot be read, or none holds exchanges.
     pub(crate) fn find(paths: &[PathBuf], accounts: Option<&Path>) -> Result<Inputs, InputError> {
         let mut inputs = Inputs { bytes: Some(0), ..Inputs::default() };
         for path in paths {
@@ -56,10 +60,11 @@ impl Inputs {
                 continue;
             }
             let unreadable = |source| InputError::Unreadable { path: path.display().to_string(), source };
-            if fs::metadata(path).map_err(unreadable)?.is_dir() {
-                inputs.folder(path)?;
+            let metadata = fs::metadata(path).map_err(unreadable)?;
+            if metadata.is_dir() {
+                inputs.folder(path).map_err(unreadable)?;
             } else {
-                inputs.file(path).map_err(unreadable)?;
+                inputs.file(path, &metadata);
                 inputs.beside(path);
             }
         }
@@ -72,44 +77,73 @@ impl Inputs {
         inputs.accounts.dedup();
         if inputs.exchanges.is_empty() {
             let names: Vec<String> = paths.iter().map(|path| format!("`{}`", path.display())).collect();
-            return Err(InputError::Nothing(names.join(", ")));
+            let reasons = inputs.passed_over.iter().map(|reason| format!("; {reason}"));
+            return Err(InputError::Nothing(names.join(", ") + &reasons.collect::<String>()));
         }
         Ok(inputs)
     }
 
-    fn folder(&mut self, folder: &Path) -> Result<(), InputError> {
-        let unreadable = |source| InputError::Unreadable { path: folder.display().to_string(), source };
+    fn folder(&mut self, folder: &Path) -> io::Result<()> {
         // A link may lead back to a folder above.
-        if !self.met.insert(folder.canonicalize().map_err(unreadable)?) {
+        if !self.met.insert(folder.canonicalize()?) {
             return Ok(());
         }
-        let entries: Result<Vec<_>, _> = fs::read_dir(folder).map_err(unreadable)?.collect();
-        let mut paths: Vec<PathBuf> = entries.map_err(unreadable)?.into_iter().map(|entry| entry.path()).collect();
+        let entries: Result<Vec<_>, _> = fs::read_dir(folder)?.collect();
+        let mut paths: Vec<PathBuf> = entries?.into_iter().map(|entry| entry.path()).collect();
         paths.sort();
         for path in paths {
-            if path.is_dir() {
-                self.folder(&path)?;
-            } else if role(&path) == Some(Role::Accounts) {
-                self.accounts.push(path);
-            } else if role(&path) == Some(Role::Exchanges) {
-                let unreadable = |source| InputError::Unreadable { path: path.display().to_string(), source };
-                self.file(&path).map_err(unreadable)?;
+            if let Err(error) = self.entry(&path) {
+                self.passed_over.push(format!("`{}` cannot be read: {error}", path.display()));
             }
         }
         Ok(())
     }
 
-    fn file(&mut self, path: &Path) -> io::Result<()> {
-        if role(path) == Some(Role::Labels) {
+    /// Something in a folder. What cannot be read costs itself only.
+    fn entry(&mut self, path: &Path) -> io::Result<()> {
+        let role = role(path);
+        if matches!(role, Role::Labels | Role::Ours) {
             return Ok(());
         }
-        if !self.met.insert(path.canonicalize()?) {
+        let metadata = fs::metadata(path)?;
+        if metadata.is_dir() {
+            return self.folder(path);
+        }
+        if !metadata.is_file() {
+            self.passed_over.push(format!("`{}` is no file; name it to read it", path.display()));
             return Ok(());
         }
-        let bytes = fs::metadata(path)?.len();
-        self.bytes = self.bytes.map(|sum| sum + bytes);
-        self.exchanges.push(path.to_owned());
+        if role == Role::Accounts {
+            self.accounts.push(path.to_owned());
+            return Ok(());
+        }
+        let mut first = Vec::new();
+        File::open(path)?.take(GLANCE_BYTES).read_to_end(&mut first)?;
+        match Glance::at(&first) {
+            Glance::Records => self.file(path, &metadata),
+            Glance::Nothing => {}
+            // The name says that it is one: what is wrong with it is told line by line.
+            Glance::Other if role == Role::Exchanges => self.file(path, &metadata),
+            Glance::Other => self.passed_over.push(format!("`{}` does not look like a log", path.display())),
+            Glance::Unsupported { what, advice } => {
+                self.passed_over.push(format!("`{}` is {what}, which is not read; {advice}", path.display()));
+            }
+        }
         Ok(())
+    }
+
+    fn file(&mut self, path: &Path, metadata: &fs::Metadata) {
+        if role(path) == Role::Labels {
+            return;
+        }
+        // A pipe behind `<(…)` has no real path.
+        let real = path.canonicalize().unwrap_or_else(|_| path.to_owned());
+        if !self.met.insert(real) {
+            return;
+        }
+        let bytes = metadata.is_file().then_some(metadata.len());
+        self.bytes = self.bytes.zip(bytes).map(|(sum, bytes)| sum + bytes);
+        self.exchanges.push(path.to_owned());
     }
 
     fn beside(&mut self, file: &Path) {
@@ -133,22 +167,36 @@ enum Role {
     Exchanges,
     Accounts,
     Labels,
+    /// What a hunt itself writes.
+    Ours,
+    /// The name does not say.
+    Unknown,
 }
 
-/// What a file in a folder is, by its name; none for what Stillwatch does not read.
-fn role(path: &Path) -> Option<Role> {
-    let name = path.file_name()?.to_str()?.to_ascii_lowercase();
-    let plain = name.strip_suffix(".zst").or_else(|| name.strip_suffix(".gz")).unwrap_or(&name);
+/// What a file in a folder is, by its name.
+fn role(path: &Path) -> Role {
+    let Some(name) = path.file_name().and_then(|name| name.to_str()) else { return Role::Unknown };
+    let name = name.to_ascii_lowercase();
+    let plain = COMPRESSED.iter().find_map(|ending| name.strip_suffix(ending)).unwrap_or(&name);
     match plain {
-        "labels.jsonl" => Some(Role::Labels),
-        "accounts.jsonl" => Some(Role::Accounts),
-        // What a hunt itself writes.
-        "campaigns.jsonl" | "findings.json" => None,
-        _ => ENDINGS.iter().any(|ending| plain.ends_with(ending)).then_some(Role::Exchanges),
+        "labels.jsonl" => Role::Labels,
+        "accounts.jsonl" => Role::Accounts,
+        "campaigns.jsonl" | "findings.json" | "verdicts.jsonl" => Role::Ours,
+        _ if ENDINGS.iter().any(|ending| unrotated(plain).ends_with(ending)) => Role::Exchanges,
+        _ => Role::Unknown,
     }
 }
 
-const ENDINGS: [&str; 4] = [".jsonl", ".ndjson", ".json", ".log"];
+/// A name without the number or the day that rotation put behind it (`app.log.1`, `app.log-20260615`).
+fn unrotated(name: &str) -> &str {
+    let bare = name.trim_end_matches(|c: char| c.is_ascii_digit() || matches!(c, '-' | '_' | ':'));
+    if bare.len() < name.len() { bare.trim_end_matches('.') } else { name }
+}
+
+const ENDINGS: [&str; 5] = [".jsonl", ".ndjson", ".json", ".log", ".csv"];
+const COMPRESSED: [&str; 4] = [".zst", ".zstd", ".gz", ".gzip"];
+/// Bytes of a file that tell what it is.
+const GLANCE_BYTES: u64 = 4096;
 
 #[cfg(test)]
 mod tests {
@@ -157,17 +205,48 @@ mod tests {
     #[test]
     fn names_say_what_a_file_is() {
         for (name, expected) in [
-            ("exchanges.jsonl", Some(Role::Exchanges)),
-            ("2026-07-24.JSONL.zst", Some(Role::Exchanges)),
-            ("trace.json.gz", Some(Role::Exchanges)),
-            ("accounts.jsonl.gz", Some(Role::Accounts)),
-            ("labels.jsonl", Some(Role::Labels)),
-            ("labels.jsonl.zst", Some(Role::Labels)),
-            ("campaigns.jsonl", None),
-            ("README.md", None),
+            ("exchanges.jsonl", Role::Exchanges),
+            ("2026-07-24.JSONL.zst", Role::Exchanges),
+            ("trace.json.gz", Role::Exchanges),
+            ("app.log.1", Role::Exchanges),
+            ("app.log.2.gz", Role::Exchanges),
+            ("app.log-20260615", Role::Exchanges),
+            ("app.log.2026-06-15.zst", Role::Exchanges),
+            ("export.csv", Role::Exchanges),
+            ("accounts.jsonl.gz", Role::Accounts),
+            ("labels.jsonl", Role::Labels),
+            ("labels.jsonl.zst", Role::Labels),
+            ("campaigns.jsonl", Role::Ours),
+            ("README.md", Role::Unknown),
+            ("part-0001", Role::Unknown),
         ] {
             assert_eq!(role(Path::new(name)), expected, "{name}");
         }
+    }
+
+    #[test]
+    fn a_folder_is_read_by_content_and_what_is_passed_over_is_named() {
+        let folder = std::env::temp_dir().join(format!("stillwatch-folder-{}", std::process::id()));
+        fs::create_dir_all(folder.join("below")).unwrap();
+        for (name, content) in [
+            ("a.log.1", "{}\n"),
+            ("part-0001", "{\"time\":1}\n"),
+            ("below/export.txt", "[{}]"),
+            ("README.md", "# Notes\n"),
+            ("old.parquet", "PAR1xxxxxxxxxxxx"),
+            ("empty.jsonl", ""),
+        ] {
+            fs::write(folder.join(name), content).unwrap();
+        }
+        #[cfg(unix)]
+        std::os::unix::fs::symlink("nowhere", folder.join("gone.jsonl")).unwrap();
+        let inputs = Inputs::find(std::slice::from_ref(&folder), None).unwrap();
+        let found: Vec<PathBuf> = ["a.log.1", "below/export.txt", "part-0001"].map(|name| folder.join(name)).into();
+        assert_eq!(inputs.exchanges, found);
+        let told = inputs.passed_over.join("\n");
+        assert_eq!(inputs.passed_over.len(), if cfg!(unix) { 3 } else { 2 }, "{told}");
+        assert!(told.contains("README.md` does not look like a log") && told.contains("is Parquet"), "{told}");
+        fs::remove_dir_all(&folder).unwrap();
     }
 
     #[test]

@@ -7,6 +7,7 @@ mod cli;
 mod command;
 mod inputs;
 mod labels;
+mod output;
 mod pipeline;
 mod progress;
 mod reading;

@@ -55,6 +55,15 @@ pub(super) fn open<'r>(input: impl Read + Send + 'r) -> Result<Stream<'r>, Refus
     Ok(stream)
 }
 
+/// Whether what begins so is compressed or of wide characters.
+pub(super) fn packed(first: &[u8]) -> Result<bool, Unsupported> {
+    match Packing::of(first) {
+        Packing::None => Ok(false),
+        Packing::Unsupported(unsupported) => Err(unsupported),
+        _ => Ok(true),
+    }
+}
+
 /// The first bytes of a stream, and the whole of it. An error met here comes again where it was met.
 fn peek(mut stream: Stream<'_>) -> (Vec<u8>, Stream<'_>) {
     let mut magic = Vec::with_capacity(MAGIC_BYTES);

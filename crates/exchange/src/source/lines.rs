@@ -3,8 +3,10 @@
 use std::io::{self, BufRead};
 use std::sync::Arc;
 
-use super::Chunk;
-use super::scanner::Scanner;
+use super::decode::Unsupported;
+use super::rows::{Header, Rows};
+use super::scanner::{RECORD_SEPARATOR, Scanner};
+use super::{Chunk, Glance};
 
 /// What was read and not handed out yet.
 pub(super) struct Lines {
@@ -30,6 +32,10 @@ enum Layout {
     Overlong(Box<Scanner>),
     /// Records spread over lines, in arrays, or joined without newlines.
     Spread(Box<Scanner>),
+    /// Rows of a table.
+    Rows(Box<Rows>),
+    /// Something that is known and not read.
+    Refused(Unsupported),
 }
 
 impl Lines {
@@ -61,7 +67,14 @@ impl Lines {
     pub(super) fn full(&mut self, source: &Arc<str>) -> Option<Chunk> {
         self.settle(false);
         match &mut self.layout {
-            Layout::Unmarked | Layout::Unknown => None,
+            Layout::Unmarked | Layout::Unknown | Layout::Refused(_) => None,
+            Layout::Rows(rows) => {
+                if !self.buffer.is_empty() {
+                    rows.read(&self.buffer);
+                    self.buffer.clear();
+                }
+                (rows.bytes() >= self.chunk_bytes).then(|| rows.take(source))
+            }
             Layout::Lines => {
                 let fresh = self.buffer.get(self.searched..).unwrap_or_default();
                 if let Some(end) = memchr::memrchr(b'\n', fresh) {
@@ -108,6 +121,15 @@ impl Lines {
                 }
                 self.cut(self.buffer.len(), source)
             }
+            Layout::Refused(_) => None,
+            Layout::Rows(rows) => {
+                if !self.buffer.is_empty() {
+                    rows.read(&self.buffer);
+                    self.buffer.clear();
+                }
+                rows.read(&[]);
+                Some(rows.take(source)).filter(|chunk| !chunk.is_empty())
+            }
             Layout::Overlong(_) if memchr::memchr(b'\n', &self.buffer).is_some() => self.full(source),
             Layout::Overlong(scanner) | Layout::Spread(scanner) => {
                 scanner.scan(&self.buffer);
@@ -135,6 +157,14 @@ impl Lines {
         })
     }
 
+    /// What the source is, where that is known and not read.
+    pub(super) fn refusal(&mut self, at_end: bool) -> Option<Unsupported> {
+        self.settle(at_end);
+        let Layout::Refused(unsupported) = &self.layout else { return None };
+        self.buffer.clear();
+        Some(*unsupported)
+    }
+
     /// Decides the layout as soon as the first line with anything on it is there.
     fn settle(&mut self, at_end: bool) {
         if matches!(self.layout, Layout::Unmarked) && (self.buffer.len() >= BYTE_ORDER_MARK.len() || at_end) {
@@ -156,19 +186,41 @@ impl Lines {
             Some(_) => false,
         };
         let decided = spread || line_end.is_some() || at_end || self.buffer.len() > self.record_bytes_max;
-        if decided {
-            self.layout = if spread {
-                Layout::Spread(Box::new(Scanner::new(self.line, self.record_bytes_max)))
-            } else {
-                Layout::Lines
-            };
+        if !decided {
+            return;
         }
+        self.layout = match first.first() {
+            _ if spread => Layout::Spread(Box::new(Scanner::new(self.line, self.record_bytes_max))),
+            Some(b'{') | None => Layout::Lines,
+            Some(_) => match Header::of(first.get(..HEADER_BYTES_MAX).unwrap_or(first)) {
+                Header::Unknown => Layout::Lines,
+                Header::Table(delimiter) => Layout::Rows(Box::new(Rows::new(delimiter, self.line))),
+                Header::Unsupported(unsupported) => Layout::Refused(unsupported),
+            },
+        };
     }
 
     /// Lets go of white space at the start, which may be all there is for gigabytes.
     fn skip_blank(&mut self) {
         let blank = self.buffer.len() - self.buffer.trim_ascii_start().len();
         self.line += self.buffer.drain(..blank).filter(|byte| *byte == b'\n').count() as u64;
+    }
+}
+
+/// What a text is that begins so.
+pub(super) fn begins(text: &[u8]) -> Result<Glance, Unsupported> {
+    let text = text.strip_prefix(&BYTE_ORDER_MARK).unwrap_or(text).trim_ascii_start();
+    let first = text.split(|byte| *byte == b'\n').next().unwrap_or_default();
+    match first {
+        [] => Ok(Glance::Nothing),
+        [b'{' | b'[' | RECORD_SEPARATOR, ..] => Ok(Glance::Records),
+        // What stands before each record of a container's log.
+        _ if memchr::memmem::find(first, b"{\"").is_some() => Ok(Glance::Records),
+        _ => match Header::of(first) {
+            Header::Table(_) => Ok(Glance::Records),
+            Header::Unknown => Ok(Glance::Other),
+            Header::Unsupported(unsupported) => Err(unsupported),
+        },
     }
 }
 
@@ -206,3 +258,6 @@ fn joined(line: &[u8]) -> bool {
 }
 
 const BYTE_ORDER_MARK: [u8; 3] = [0xef, 0xbb, 0xbf];
+
+/// The longest header of a table, in bytes.
+const HEADER_BYTES_MAX: usize = 64 * 1024;

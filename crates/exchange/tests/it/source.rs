@@ -143,6 +143,56 @@ fn a_first_line_cut_off_does_not_spoil_the_rest() {
 }
 
 #[test]
+fn a_table_is_read_by_its_header() {
+    let row = |n: usize, prompt: &str| format!("2026-06-15 08:00:0{n},a{n},m,\"{prompt}\"");
+    for (name, text) in [
+        ("commas", format!("time,account,model,messages\n{}\n{}", row(1, "one, \"\"two\"\"\nthree"), row(2, "x"))),
+        (
+            "CRLF",
+            format!("time,account,model,messages\r\n{}\r\n{}\r\n", row(1, "one, \"\"two\"\"\nthree"), row(2, "x")),
+        ),
+        (
+            "tabs",
+            format!("time\taccount\tmodel\tmessages\n{}\n{}\n", row(1, "one, \"\"two\"\"\nthree"), row(2, "x"))
+                .replace(",a", "\ta")
+                .replace(",m", "\tm")
+                .replace(",\"", "\t\""),
+        ),
+    ] {
+        for chunk_bytes in [1, 7, 1 << 20] {
+            let (exchanges, report) = read_all(text.as_bytes(), chunk_bytes, None);
+            assert_eq!(exchanges.len(), 2, "{name}: {}", describe(&report));
+            assert!(exchanges[0].contains(r#"one, \"two\"\nthree"#), "{name}: {}", exchanges[0]);
+        }
+    }
+    // An empty cell is a missing field; a row without an account is a bad line, told with the line it begins on.
+    let text = "time,account,model,messages\n1780000000,a,,x\n1780000001,,m,\"x\ny\"\n1780000002,,m,z\n";
+    let (exchanges, report) = read_all(text.as_bytes(), 1 << 20, None);
+    assert_eq!(exchanges.len(), 1, "{}", describe(&report));
+    assert_eq!(report.kept.iter().map(|bad| bad.line).collect::<Vec<_>>(), [3, 5]);
+}
+
+#[test]
+fn what_is_no_log_of_a_model_is_named_once() {
+    for (text, what) in [
+        ("203.0.113.7 - - [15/Jun/2026:08:00:00 +0000] \"GET / HTTP/1.1\" 200 5\n".repeat(3), "an access log"),
+        ("name,colour,size\napple,red,3\npear,green,4\n".to_owned(), "a table whose columns no known source has"),
+        ("PAR1xxxxxxxxxxxxxxxx".to_owned(), "Parquet"),
+    ] {
+        for chunk_bytes in [1, 1 << 20] {
+            let (exchanges, report) = read_all(text.as_bytes(), chunk_bytes, None);
+            assert_eq!((exchanges.len(), report.bad_lines), (0, 0), "{}", describe(&report));
+            assert_eq!(report.broken_sources.len(), 1);
+            assert!(
+                report.broken_sources[0].contains(&format!("this is {what}, which is not read; ")),
+                "{:?}",
+                report.broken_sources
+            );
+        }
+    }
+}
+
+#[test]
 fn progress_counts_stored_bytes() {
     let bytes = zst(records(100).as_bytes());
     let mut source = Source::new("test", bytes.as_slice());

@@ -2,8 +2,7 @@
 //!
 //! Refuses to write when nothing could be read, and to show the key. A line that cannot be read is told and left out.
 
-use std::fs::{self, File};
-use std::io::{BufWriter, Write};
+use std::fs;
 
 use exchange::{Call, Exchange, Joiner, ReadReport, Source, parse_chunk, write_native};
 use signals::fingerprint::{FingerprintKey, seal};
@@ -11,14 +10,16 @@ use signals::fingerprint::{FingerprintKey, seal};
 use super::{Exit, Failure, hunt, print};
 use crate::cli::Fingerprint;
 use crate::inputs::{self, Inputs};
+use crate::output::OutputFile;
 use crate::progress;
 
 /// Seals every exchange.
 pub(crate) fn run(args: &Fingerprint) -> Result<Exit, Failure> {
     let key = key(args)?;
     let inputs = Inputs::find(&args.paths, None).map_err(Failure::unreadable)?;
+    hunt::tell_what_was_passed_over(&inputs);
     let unwritable = |error: std::io::Error| Failure::unwritable(&args.out, &error);
-    let mut output = BufWriter::new(File::create(&args.out).map_err(unwritable)?);
+    let mut output = OutputFile::create(&args.out)?;
     let options = hunt::read_options(&args.records);
     let (mut report, mut joiner) = (ReadReport::default(), Joiner::new(options.clone()));
     let bar = progress::reading(inputs.bytes);
@@ -60,13 +61,13 @@ pub(crate) fn run(args: &Fingerprint) -> Result<Exit, Failure> {
     });
     written.map_err(unwritable)?;
     report.merge(joiner.take_report());
-    output.flush().map_err(unwritable)?;
     hunt::tell(&report, "exchanges");
-    if report.records == 0 && report.bad_lines > 0 {
+    if report.records == 0 {
         return Err(Failure::bad_input(
-            "no line could be read as an exchange; if the format is known, name it by --format",
+            "nothing could be read as an exchange; if the format is known, name it by --format",
         ));
     }
+    output.finish()?;
     print(&format!(
         "Wrote {} records without text to {}.\nNext: stillwatch hunt {} --accounts FILE\n",
         report.records,

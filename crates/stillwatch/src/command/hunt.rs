@@ -1,15 +1,17 @@
 //! `stillwatch hunt`: from files to findings, told to a person or to a machine.
 
 use std::io::{self, IsTerminal};
+use std::path::PathBuf;
 
 use detect::{Findings, Labels, Trace};
 use exchange::{ReadOptions, ReadReport};
 use serde::Serialize;
 use signals::Signals;
 
-use super::{Exit, Failure, label, print, write_file};
+use super::{Exit, Failure, label, print};
 use crate::cli::{Hunt, Records, Run};
 use crate::inputs::Inputs;
+use crate::output::OutputFile;
 use crate::pipeline::{self, Outcome, Settings};
 use crate::reading::Reading;
 use crate::{campaigns_file, progress, report, table, words};
@@ -17,12 +19,17 @@ use crate::{campaigns_file, progress, report, table, words};
 /// Hunts, and says what was found.
 pub(crate) fn run(args: &Hunt) -> Result<Exit, Failure> {
     let inputs = Inputs::find(&args.paths, args.accounts.as_deref()).map_err(Failure::unreadable)?;
+    tell_what_was_passed_over(&inputs);
     if args.exchanges_out.is_some() && inputs.bytes.is_none() {
         return Err(Failure::usage(
             "--exchanges-out reads the input twice, which standard input cannot be; name a file",
         ));
     }
     let labels = args.labels.as_deref().map_or_else(|| Ok(Labels::default()), label::in_force)?;
+    // A place that cannot be written is told before the work is done.
+    let create = |path: &Option<PathBuf>| path.as_deref().map(OutputFile::create).transpose();
+    let (campaigns, exchanges, page) =
+        (create(&args.campaigns_out)?, create(&args.exchanges_out)?, create(&args.report)?);
     let outcome = hunt_with(&inputs, args.run, &args.records, labels)?;
     tell_what_was_read(&outcome);
     if args.json {
@@ -32,24 +39,26 @@ pub(crate) fn run(args: &Hunt) -> Result<Exit, Failure> {
         }
     }
     readable(&outcome, args)?;
-    if let Some(path) = &args.campaigns_out {
+    // What was found is shown whatever becomes of the files.
+    let printed = print(&if args.json { json(&outcome)? } else { shown(&outcome) });
+    if let Some(file) = campaigns {
         let mut bytes = Vec::new();
-        campaigns_file::write(&outcome.findings, &mut bytes).map_err(|error| Failure::unwritable(path, &error))?;
-        write_file(path, &bytes)?;
+        campaigns_file::write(&outcome.findings, &mut bytes).map_err(|error| file.failure(&error))?;
+        file.write_whole(&bytes)?;
     }
-    if let Some(path) = &args.exchanges_out {
-        write_file(path, &exchanges_of(&inputs, &outcome, args)?)?;
-    }
-    if let Some(path) = &args.report {
+    if let Some(file) = page {
         let sources = args.paths.iter().map(|path| path.display().to_string()).collect();
-        write_file(path, page(&outcome, sources)?.as_bytes())?;
+        file.write_whole(self::page(&outcome, sources)?.as_bytes())?;
     }
-    print(&if args.json { json(&outcome)? } else { shown(&outcome) })?;
+    if let Some(file) = exchanges {
+        write_exchanges(file, &inputs, &outcome, args)?;
+    }
+    printed?;
     Ok(if outcome.findings.campaigns.is_empty() { Exit::Nothing } else { Exit::Found })
 }
 
-/// The exchanges of every campaign, as JSON lines.
-fn exchanges_of(inputs: &Inputs, outcome: &Outcome, args: &Hunt) -> Result<Vec<u8>, Failure> {
+/// Writes the exchanges of every campaign, as JSON lines, as they are met.
+fn write_exchanges(mut file: OutputFile, inputs: &Inputs, outcome: &Outcome, args: &Hunt) -> Result<(), Failure> {
     #[derive(Serialize)]
     struct Line<'a> {
         campaign: &'a str,
@@ -57,17 +66,18 @@ fn exchanges_of(inputs: &Inputs, outcome: &Outcome, args: &Hunt) -> Result<Vec<u
         account: &'a str,
         time: exchange::Time,
     }
-    let mut bytes = Vec::new();
-    let mut failed = None;
+    let mut written = Ok(());
     let mut sink = |campaign: &str, signals: &Signals| {
         let line = Line { campaign, exchange: &signals.exchange, account: &signals.account, time: signals.time };
-        match serde_json::to_writer(&mut bytes, &line) {
-            Ok(()) => bytes.push(b'\n'),
-            Err(error) => failed = Some(error),
+        if written.is_ok() {
+            written = serde_json::to_writer(&mut file, &line)
+                .map_err(io::Error::from)
+                .and_then(|()| io::Write::write_all(&mut file, b"\n"));
         }
     };
     trace(inputs, args.run, &args.records, &outcome.trace, &mut sink)?;
-    failed.map_or(Ok(bytes), |error| Err(Failure::unreadable(error)))
+    written.map_err(|error| file.failure(&error))?;
+    file.finish()
 }
 
 /// Hands every exchange of a campaign to `sink`, with a progress bar.
@@ -158,6 +168,17 @@ pub(crate) fn reading(outcome: &Outcome) -> Reading {
 pub(crate) fn tell_what_was_read(outcome: &Outcome) {
     tell(&outcome.exchanges, "exchanges");
     tell(&outcome.accounts, "account facts");
+}
+
+/// The files of folders that are no logs, in a line each.
+pub(crate) fn tell_what_was_passed_over(inputs: &Inputs) {
+    for reason in inputs.passed_over.iter().take(BAD_LINES_SHOWN) {
+        eprintln!("passed over: {}", words::printable(reason, LINE_CHARS));
+    }
+    let more = inputs.passed_over.len().saturating_sub(BAD_LINES_SHOWN);
+    if more > 0 {
+        eprintln!("passed over: {more} more files");
+    }
 }
 
 /// The lines of one kind that could not be read.

@@ -26,6 +26,7 @@ pub(crate) fn run(args: &Inspect) -> Result<Exit, Failure> {
         return Ok(Exit::Nothing);
     }
     let inputs = Inputs::find(&args.paths, args.accounts.as_deref()).map_err(Failure::unreadable)?;
+    hunt::tell_what_was_passed_over(&inputs);
     let mut options = hunt::read_options(&args.records);
     let (known, accounts) = known(&inputs, &options)?;
     options.known = Some(known);

@@ -16,6 +16,11 @@ pub(crate) fn run(args: &Simulate) -> Result<Exit, Failure> {
     let Some(folder) = &args.out else {
         return Err(Failure::usage("name a folder to write to: --out DIR"));
     };
+    let there = ["exchanges.jsonl", "exchanges.jsonl.zst", "accounts.jsonl", "labels.jsonl"];
+    if let Some(name) = there.into_iter().find(|name| !args.overwrite && folder.join(name).exists()) {
+        let path = folder.join(name);
+        return Err(Failure::usage(format!("`{}` is there already; --overwrite writes over it", path.display())));
+    }
     let compression = if args.zstd { Compression::Zstd } else { Compression::Plain };
     let waiting = progress::waiting("simulating");
     let summary = simulator::simulate_into(&scenario, args.traffic.corpora.as_deref(), folder, compression);

@@ -450,16 +450,95 @@ fn hostile_records_cannot_reach_the_terminal() {
     assert!(page.contains("acc_") && !page.contains(['\u{1b}', '\u{7}', '\u{9b}', '\r', '\u{202e}']), "the report");
 }
 
+/// What was found is worth more than the file it should have gone to.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_full_disk_costs_no_findings_and_is_an_error() {
+    let folder = Folder::new("full");
+    let log = hydra().write_to(&folder);
+    for flag in ["--report", "--campaigns-out", "--exchanges-out"] {
+        let hunted = run(&["hunt", &log, flag, "/dev/full"]);
+        assert_eq!(hunted.code, 65, "{flag}: {hunted:?}");
+        assert!(hunted.stdout.contains("campaign"), "{flag}: {}", hunted.stdout);
+        assert!(hunted.stderr.contains("`/dev/full` cannot be written"), "{flag}: {}", hunted.stderr);
+    }
+    let full = std::fs::OpenOptions::new().write(true).open("/dev/full").expect("a device of Linux");
+    let status = Command::new(env!("CARGO_BIN_EXE_stillwatch")).args(["hunt", &log]).stdout(full).status();
+    assert_eq!(status.expect("the program runs").code(), Some(65));
+}
+
+#[test]
+fn simulated_traffic_is_not_written_over_unasked() {
+    let folder = Folder::new("over");
+    let out = folder.path("traffic");
+    let simulate = |more: &[&str]| run(&[&["simulate", "--scale", "0.05", "--out", &out], more].concat()).code;
+    assert_eq!((simulate(&[]), simulate(&[]), simulate(&["--overwrite"])), (0, 2, 0));
+}
+
+#[cfg(unix)]
+#[test]
+fn a_pipe_can_be_named() {
+    let folder = Folder::new("fifo");
+    let pipe = folder.path("log.pipe");
+    assert!(Command::new("mkfifo").arg(&pipe).status().expect("mkfifo runs").success());
+    let writer = std::thread::spawn({
+        let pipe = pipe.clone();
+        move || std::fs::write(pipe, THREE_RECORDS).expect("somebody reads it")
+    });
+    let hunted = run(&["hunt", &pipe, "--json"]);
+    writer.join().expect("it was written");
+    assert_eq!((hunted.code, &hunted.json()["read"]["exchanges"]), (0, &json!(3)), "{hunted:?}");
+}
+
+#[test]
+fn an_inspection_says_what_is_there_and_fails_where_nothing_is() {
+    let folder = Folder::new("inspect");
+    let log = folder.file("log.jsonl", THREE_RECORDS);
+    let seen = run(&["inspect", &log, "--json"]);
+    let document = seen.json();
+    assert_eq!((seen.code, &document["read"]["exchanges"], &document["accounts"]), (0, &json!(3), &json!(1)));
+    assert!(document["read"]["warnings"][0].as_str().is_some_and(|text| text.contains("one account")), "{document}");
+    assert!(document["blind"].as_array().is_some_and(|blind| !blind.is_empty()), "{document}");
+    let secret = folder
+        .file("secret.jsonl", r#"{"time":1780000000,"account":"a","key":"my-own-secret","request":{"messages":"hi"}}"#);
+    let seen = run(&["inspect", &secret]);
+    assert!(seen.code == 0 && !seen.stdout.contains("my-own-secret"), "{}", seen.stdout);
+    let facts = folder.file("facts.jsonl", r#"{"colour":"green"}"#);
+    let seen = run(&["inspect", &log, &facts]);
+    assert!(seen.code == 65 && seen.stderr.contains(&facts), "{seen:?}");
+    assert!(run(&["inspect", "--formats"]).stdout.contains("openinference"));
+}
+
+#[test]
+fn who_is_the_account_can_be_chosen() {
+    let folder = Folder::new("who");
+    let record = |n: u64, user: &str| {
+        format!(
+            "{{\"time\":{},\"account\":\"front-end\",\"request\":{{\"metadata\":{{\"person\":\"{user}\"}}}}}}\n",
+            1_780_000_000 + n
+        )
+    };
+    let log = folder.file("log.jsonl", (0..9).map(|n| record(n, &format!("p{}", n % 3))).collect::<String>());
+    let accounts = |args: &[&str]| run(&[&["inspect", &log, "--json"], args].concat()).json()["accounts"].clone();
+    assert_eq!(accounts(&[]), json!(1));
+    assert_eq!(accounts(&["--account", "nowhere,request.metadata.person"]), json!(3));
+}
+
 #[cfg(unix)]
 #[test]
 fn names_of_files_cannot_reach_the_terminal() {
     let folder = Folder::new("names");
     folder.file("log.jsonl", THREE_RECORDS);
     // A link that leads nowhere can be read by nobody, not even by root.
-    std::os::unix::fs::symlink("nowhere", folder.path("\u{1b}[2J\r\u{202e}.jsonl")).expect("a link");
-    let hunted = run(&["hunt", &folder.path("")]);
+    let link = folder.path("\u{1b}[2J\r\u{202e}.jsonl");
+    std::os::unix::fs::symlink("nowhere", &link).expect("a link");
+    let hunted = run(&["hunt", &link]);
     assert_eq!(hunted.code, 65, "{hunted:?}");
     hunted.is_plain("an error");
+    // In a folder it costs nothing but itself.
+    let hunted = run(&["hunt", &folder.path("")]);
+    assert!(hunted.code == 0 && hunted.stderr.contains("passed over: "), "{hunted:?}");
+    hunted.is_plain("a file that was passed over");
 }
 
 // Campaigns for other tools.

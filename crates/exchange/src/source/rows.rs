@@ -1,0 +1,170 @@
+//! Rows of a table of comma-separated values, each as a JSON object under the names of its header.
+//!
+//! Commas, semicolons and tabs divide; quotes may go over several lines (RFC 4180). An empty cell is a missing field. A cell
+//! is cut at [`limits::LONG_STRING_BYTES_MAX`] once its row is longer than [`limits::RECORD_BYTES_MAX`].
+
+use std::sync::Arc;
+
+use csv_core::{ReadFieldResult, Reader, ReaderBuilder};
+
+use super::Chunk;
+use super::decode::Unsupported;
+use crate::{format, limits};
+
+/// What the first line of a text that is no JSON says it is.
+pub(super) enum Header {
+    /// Nothing that is known.
+    Unknown,
+    /// A table whose columns are known, with what divides them.
+    Table(u8),
+    /// Something that is known and not read.
+    Unsupported(Unsupported),
+}
+
+impl Header {
+    pub(super) fn of(line: &[u8]) -> Header {
+        let line = String::from_utf8_lossy(line);
+        let line = line.trim();
+        if is_access_log(line) {
+            return Header::Unsupported(Unsupported {
+                what: "an access log",
+                advice: "it has no prompts and no accounts; hunt in the log of the gateway or of the application",
+            });
+        }
+        for delimiter in [b',', b'\t', b';'] {
+            let names: Vec<&str> =
+                line.split(char::from(delimiter)).map(|name| name.trim().trim_matches('"')).collect();
+            if names.len() < COLUMNS_MIN || !names.iter().all(|name| is_name(name)) {
+                continue;
+            }
+            if format::knows_columns(&names) {
+                return Header::Table(delimiter);
+            }
+            return Header::Unsupported(Unsupported {
+                what: "a table whose columns no known source has",
+                advice: "name its columns time, account, model and messages, or one of the sources that \
+                         `stillwatch inspect --formats` lists",
+            });
+        }
+        Header::Unknown
+    }
+}
+
+fn is_name(name: &str) -> bool {
+    let first = name.chars().next();
+    first.is_some_and(|c| c.is_alphabetic() || c == '_' || c == '@')
+        && name.chars().all(|c| c.is_alphanumeric() || matches!(c, '_' | '-' | '.' | ' ' | '@' | '/' | ':' | '(' | ')'))
+}
+
+/// Common and combined log format: an address, two words, a time in brackets.
+fn is_access_log(line: &str) -> bool {
+    let mut words = line.split(' ');
+    let address = words.next().unwrap_or_default();
+    let time = words.nth(2).unwrap_or_default();
+    !address.is_empty() && time.starts_with('[') && time.matches('/').count() == 2 && time.matches(':').count() >= 3
+}
+
+const COLUMNS_MIN: usize = 3;
+
+/// A table being read.
+pub(super) struct Rows {
+    reader: Reader,
+    header: Vec<String>,
+    row: Vec<Vec<u8>>,
+    cell: Vec<u8>,
+    /// Bytes of the row so far, also of what is not kept.
+    row_bytes: usize,
+    /// The line the row begins on.
+    start: u64,
+    first_line: u64,
+    text: Vec<u8>,
+    starts: Vec<u64>,
+    shortened: Vec<u64>,
+}
+
+impl Rows {
+    pub(super) fn new(delimiter: u8, first_line: u64) -> Self {
+        Rows {
+            reader: ReaderBuilder::new().delimiter(delimiter).build(),
+            header: Vec::new(),
+            row: Vec::new(),
+            cell: Vec::new(),
+            row_bytes: 0,
+            start: first_line,
+            first_line,
+            text: Vec::new(),
+            starts: Vec::new(),
+            shortened: Vec::new(),
+        }
+    }
+
+    pub(super) fn bytes(&self) -> usize {
+        self.text.len()
+    }
+
+    /// Reads some more of the table; nothing more means its end.
+    pub(super) fn read(&mut self, mut bytes: &[u8]) {
+        let at_end = bytes.is_empty();
+        let mut buffer = [0; 4096];
+        // No input means the end to the reader, so it is not asked with what is used up.
+        while at_end || !bytes.is_empty() {
+            let (result, taken, given) = self.reader.read_field(bytes, &mut buffer);
+            bytes = bytes.get(taken..).unwrap_or_default();
+            self.row_bytes += given;
+            let is_long = self.row_bytes > limits::RECORD_BYTES_MAX;
+            if !is_long || self.cell.len() < limits::LONG_STRING_BYTES_MAX {
+                self.cell.extend_from_slice(buffer.get(..given).unwrap_or_default());
+            }
+            match result {
+                ReadFieldResult::InputEmpty if !at_end => return,
+                ReadFieldResult::InputEmpty | ReadFieldResult::OutputFull => {}
+                ReadFieldResult::Field { record_end } => {
+                    self.row.push(std::mem::take(&mut self.cell));
+                    if record_end {
+                        self.end_row();
+                    }
+                }
+                ReadFieldResult::End => return,
+            }
+        }
+    }
+
+    fn end_row(&mut self) {
+        let mut row = std::mem::take(&mut self.row);
+        let is_long = std::mem::take(&mut self.row_bytes) > limits::RECORD_BYTES_MAX;
+        let start = std::mem::replace(&mut self.start, self.first_line - 1 + self.reader.line());
+        if self.header.is_empty() {
+            self.header = row.iter().map(|name| String::from_utf8_lossy(name).trim().to_owned()).collect();
+            return;
+        }
+        if is_long {
+            row.iter_mut().for_each(|cell| cell.truncate(limits::LONG_STRING_BYTES_MAX));
+            self.shortened.push(start);
+        }
+        self.text.push(b'{');
+        let filled = self.header.iter().zip(&row).filter(|(_, cell)| !cell.is_empty());
+        for (index, (name, cell)) in filled.enumerate() {
+            if index > 0 {
+                self.text.push(b',');
+            }
+            // Writing to memory does not fail.
+            serde_json::to_writer(&mut self.text, name).ok();
+            self.text.push(b':');
+            serde_json::to_writer(&mut self.text, &String::from_utf8_lossy(cell)).ok();
+        }
+        self.text.extend_from_slice(b"}\n");
+        self.starts.push(start);
+    }
+
+    pub(super) fn take(&mut self, source: &Arc<str>) -> Chunk {
+        let starts = std::mem::take(&mut self.starts);
+        Chunk {
+            source: source.clone(),
+            text: std::mem::take(&mut self.text),
+            first_line: starts.first().copied().unwrap_or(self.start),
+            starts,
+            shortened: std::mem::take(&mut self.shortened),
+            skipped: Vec::new(),
+        }
+    }
+}
