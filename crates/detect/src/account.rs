@@ -14,6 +14,7 @@ use xxhash_rust::xxh3::{Xxh3Default, xxh3_64};
 
 use crate::evidence::rhythm::SITTING_SECONDS;
 use crate::limits::{ACCOUNTS_MAX, STRIDES_MAX};
+use crate::told::{Told, Waiting};
 use crate::value::{Held, Kind, Value, Values};
 
 /// An account's number: its place among the accounts.
@@ -166,6 +167,26 @@ impl Account {
         }
     }
 
+    /// Takes in what the provider says.
+    fn learn(&mut self, told: &Told, values: &mut Values) {
+        self.created = told.created.or(self.created);
+        self.closed = told.closed.or(self.closed);
+        for (kind, text) in told.values() {
+            let value = values.intern(kind, text);
+            hold(&mut self.held, kind, value, self.exchanges > 0, values);
+        }
+        if let Some(assurance) = told.assurance {
+            self.vetted = assurance == Assurance::Contract;
+            let payment = self.holds(Kind::Payment);
+            if assurance >= Assurance::Business && payment.known() {
+                self.payer = Hash::of(values.name(payment));
+            }
+        }
+        if let Some(org) = told.org {
+            self.payer = org;
+        }
+    }
+
     fn new(id: &str) -> Account {
         Account {
             id: id.into(),
@@ -192,13 +213,21 @@ pub struct Accounts {
     /// By the hash of the id, or of the next free one where ids collide.
     numbers: HashMap<u64, AccountNo, BuildHasherDefault<Xxh3Default>>,
     list: Vec<Account>,
+    /// What was said of accounts that have asked nothing yet.
+    waiting: Waiting,
     /// Records of accounts beyond the limit.
     pub refused: u64,
 }
 
 impl Default for Accounts {
     fn default() -> Self {
-        Accounts { limit: ACCOUNTS_MAX, numbers: HashMap::default(), list: Vec::new(), refused: 0 }
+        Accounts {
+            limit: ACCOUNTS_MAX,
+            numbers: HashMap::default(),
+            list: Vec::new(),
+            waiting: Waiting::default(),
+            refused: 0,
+        }
     }
 }
 
@@ -214,15 +243,29 @@ impl Accounts {
         self.list.get_mut(number as usize)
     }
 
-    /// The number of the account with this id, new when it was not known; none beyond [`ACCOUNTS_MAX`].
-    pub fn number(&mut self, id: &str) -> Option<AccountNo> {
+    /// The number of the account with this id, if it has one.
+    fn known(&self, id: &str) -> Option<AccountNo> {
+        self.place(id).ok()
+    }
+
+    /// The number of the account with this id, or the key under which it is to be entered.
+    fn place(&self, id: &str) -> Result<AccountNo, u64> {
         let mut key = xxh3_64(id.as_bytes());
         while let Some(&number) = self.numbers.get(&key) {
             if self.get(number).is_some_and(|account| &*account.id == id) {
-                return Some(number);
+                return Ok(number);
             }
             key = key.wrapping_add(1);
         }
+        Err(key)
+    }
+
+    /// The number of the account with this id, new when it was not known; none beyond [`ACCOUNTS_MAX`].
+    pub fn number(&mut self, id: &str) -> Option<AccountNo> {
+        let key = match self.place(id) {
+            Ok(number) => return Some(number),
+            Err(key) => key,
+        };
         if self.list.len() >= self.limit {
             self.refused += 1;
             return None;
@@ -238,39 +281,30 @@ impl Accounts {
         self.list.iter()
     }
 
-    /// Takes in what the provider says of an account.
+    /// Takes in what the provider says of an account. One that has asked nothing yet takes no place.
     pub fn learn(&mut self, fact: &AccountFact<'_>, values: &mut Values) {
-        let Some(account) = self.number(fact.account.as_str()).and_then(|number| self.get_mut(number)) else { return };
-        account.created = fact.created.or(account.created);
-        account.closed = fact.closed.or(account.closed);
-        let texts = [
-            (Kind::Payment, fact.payment.as_deref()),
-            (Kind::EmailDomain, fact.email_domain.as_deref()),
-            (Kind::Program, fact.program.as_deref()),
-            (Kind::Plan, fact.plan.as_deref()),
-        ];
-        for (kind, text) in texts {
-            if let Some(text) = text.filter(|text| !text.is_empty()) {
-                let value = values.intern(kind, text);
-                hold(&mut account.held, kind, value, account.exchanges > 0, values);
-            }
+        let id = fact.account.as_str();
+        match self.known(id).and_then(|number| self.get_mut(number)) {
+            Some(account) => account.learn(&Told::of(fact), values),
+            None => self.waiting.learn(xxh3_64(id.as_bytes()), fact),
         }
-        if let Some(assurance) = fact.assurance {
-            account.vetted = assurance == Assurance::Contract;
-            let payment = account.holds(Kind::Payment);
-            if assurance >= Assurance::Business && payment.known() {
-                account.payer = Hash::of(values.name(payment));
-            }
-        }
-        if let Some(org) = &fact.org {
-            account.payer = Hash::of(org.as_str());
-        }
+    }
+
+    /// Accounts whose facts were forgotten before they asked anything.
+    #[must_use]
+    pub fn forgotten(&self) -> u64 {
+        self.waiting.forgotten
     }
 
     /// Takes in one exchange's account, client and settings; the account's number, none beyond the limit.
     pub fn observe(&mut self, signals: &Signals, values: &mut Values) -> Option<AccountNo> {
+        let before = self.list.len();
         let number = self.number(&signals.account)?;
+        let told = if self.list.len() > before { self.waiting.take(xxh3_64(signals.account.as_bytes())) } else { None };
         let account = self.get_mut(number)?;
+        if let Some(told) = told {
+            account.learn(&told, values);
+        }
         if account.exchanges == 0 {
             account.first = signals.time;
             account.held.iter().for_each(|&value| values.hold(value));
@@ -372,6 +406,21 @@ mod tests {
     }
 
     #[test]
+    fn facts_take_no_place_before_the_first_exchange() {
+        let (mut accounts, mut values) = (Accounts { limit: 1, ..Accounts::default() }, Values::default());
+        for account in ["sleeper", "asks"] {
+            accounts.learn(&AccountFact { org: Some("o".into()), ..fact(account) }, &mut values);
+        }
+        assert_eq!(accounts.iter().len(), 0);
+        let text = r#"{"time":1,"account":"asks","request":{}}"#;
+        let mut sink = |exchange: exchange::Exchange<'_>| {
+            accounts.observe(&Signals::of(&exchange), &mut values);
+        };
+        exchange::read_exchanges(text, &mut exchange::Notes::default(), &mut sink).unwrap();
+        assert_eq!(accounts.iter().map(|account| account.payer).collect::<Vec<_>>(), [Hash::of("o")]);
+    }
+
+    #[test]
     fn accounts_beyond_the_limit_are_refused_and_counted() {
         let mut accounts = Accounts { limit: 2, ..Accounts::default() };
         assert_eq!(["a", "b", "c", "a", "d"].map(|id| accounts.number(id)), [Some(0), Some(1), None, Some(0), None]);
@@ -396,6 +445,7 @@ mod tests {
             with("c1", None, Some("stolen"), Assurance::Payment),
             with("c2", None, Some("stolen"), Assurance::Payment),
         ] {
+            accounts.number(fact.account.as_str());
             accounts.learn(&fact, &mut values);
         }
         let payers: Vec<Hash> = accounts.iter().map(|account| account.payer).collect();

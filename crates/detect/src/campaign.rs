@@ -595,6 +595,12 @@ fn limits_reached(engine: &Engine) -> Vec<String> {
             engine.accounts.refused
         ));
     }
+    if engine.accounts.forgotten() > 0 {
+        limits.push(format!(
+            "What the accounts file says of {} accounts was forgotten before they asked anything.",
+            engine.accounts.forgotten()
+        ));
+    }
     if engine.families_refused > 0 {
         limits.push(format!(
             "{} shared texts beyond the first {FAMILIES_MAX} families were not followed.",

@@ -31,6 +31,7 @@ pub mod reference;
 pub mod shingle;
 mod skeleton;
 pub mod timeline;
+pub mod told;
 pub mod trace;
 pub mod value;
 

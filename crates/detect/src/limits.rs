@@ -4,6 +4,8 @@
 pub const SHINGLES_MAX: usize = 1 << 22;
 /// Accounts kept. Records of further accounts are counted and not tested.
 pub const ACCOUNTS_MAX: usize = 2_000_000;
+/// Accounts whose facts wait for their first exchange. Of further ones the facts that were told first are forgotten.
+pub const TOLD_MAX: usize = 4_000_000;
 /// Families kept. Further shared texts found no new family.
 pub const FAMILIES_MAX: usize = 1 << 17;
 /// Fingerprints in one skeleton. Later ones are not added.

@@ -1,5 +1,6 @@
 //! What one record gave: a model call, or facts about one that stands in another record.
 
+use crate::bad::Damages;
 use crate::{Exchange, Time};
 
 /// A model call as it was read, with what is needed to see that several records are about the same one.
@@ -17,6 +18,8 @@ pub struct Call<'a> {
     pub attempts: Option<String>,
     /// Where it stands among the spans of its trace.
     pub span: Option<Span>,
+    /// What was wrong with its record.
+    pub(crate) damage: Damages,
 }
 
 /// As what an account was found, surest first.
@@ -42,6 +45,10 @@ pub enum Who {
 }
 
 impl Who {
+    /// Every one, surest first.
+    pub const ALL: [Who; 8] =
+        [Who::Account, Who::User, Who::Key, Who::Team, Who::Org, Who::EndUser, Who::Service, Who::Nobody];
+
     /// In a word or two.
     #[must_use]
     pub const fn name(self) -> &'static str {
@@ -75,6 +82,6 @@ impl<'a> Call<'a> {
     /// A call that stands in one record alone.
     pub(crate) fn alone(exchange: Exchange<'a>, who: Who) -> Self {
         let failed = exchange.status.is_some_and(|status| status >= 400);
-        Call { exchange, who, is_call: true, failed, attempts: None, span: None }
+        Call { exchange, who, is_call: true, failed, attempts: None, span: None, damage: Damages::default() }
     }
 }

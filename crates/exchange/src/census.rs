@@ -4,9 +4,10 @@
 //! users of many, which fields are there. Memory is bounded by [`limits::CENSUS_ACCOUNTS_MAX`] accounts with
 //! [`limits::CENSUS_USERS_MAX`] end users in all.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::hash::BuildHasherDefault;
 
-use xxhash_rust::xxh3::xxh3_64;
+use xxhash_rust::xxh3::{Xxh3Default, xxh3_64};
 
 use crate::call::{Call, Who};
 use crate::options::ReadOptions;
@@ -17,8 +18,8 @@ use crate::{Time, limits};
 pub struct Census {
     /// Calls.
     pub calls: u64,
-    /// Calls by as what their account was found.
-    pub who: BTreeMap<Who, u64>,
+    /// Calls by as what their account was found, in the order of [`Who::ALL`].
+    who: [u64; Who::ALL.len()],
     /// Calls whose account the accounts file names.
     pub known: u64,
     /// The earliest and the latest call.
@@ -26,7 +27,7 @@ pub struct Census {
     /// Calls that have each field, in the order of [`Field::ALL`].
     fields: [u64; Field::ALL.len()],
     /// Accounts by hash, up to a limit.
-    accounts: BTreeSet<u64>,
+    accounts: HashSet<u64, BuildHasherDefault<Xxh3Default>>,
     /// The end users of each account that has any.
     users: BTreeMap<String, Users>,
     users_held: usize,
@@ -156,7 +157,9 @@ impl Census {
         let exchange = &call.exchange;
         let account = exchange.account.as_str();
         self.calls += 1;
-        *self.who.entry(call.who).or_default() += 1;
+        if let Some(count) = self.who.get_mut(call.who as usize) {
+            *count += 1;
+        }
         self.known += u64::from(options.known.as_ref().is_some_and(|known| known.has(account)));
         self.saw(exchange.time, exchange.time);
         for (count, field) in self.fields.iter_mut().zip(Field::ALL) {
@@ -173,8 +176,8 @@ impl Census {
     /// Adds what was counted elsewhere.
     pub(crate) fn merge(&mut self, other: Census) {
         self.calls += other.calls;
-        for (who, count) in other.who {
-            *self.who.entry(who).or_default() += count;
+        for (count, more) in self.who.iter_mut().zip(other.who) {
+            *count += more;
         }
         self.known += other.known;
         if let Some((first, last)) = other.span {
@@ -188,6 +191,12 @@ impl Census {
         for (account, users) in other.users {
             self.add_users(&account, users.calls, users.users);
         }
+    }
+
+    /// Calls whose account was found as this.
+    #[must_use]
+    pub fn found_as(&self, who: Who) -> u64 {
+        self.who.get(who as usize).copied().unwrap_or_default()
     }
 
     /// The share of calls that have a field; none where there was no call.

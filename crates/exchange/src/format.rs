@@ -269,7 +269,7 @@ impl<'a> Reader<'_, 'a> {
             Format::Anthropic => anthropic::read(record, account.is_some(), &self.position, id, notes),
             _ => native::read(record, account.is_some(), &self.position, id, notes),
         };
-        read.map(|call| self.hand_over(format, call, account))
+        read.map(|call| self.hand_over(format, call, account, notes))
     }
 
     fn mapped(
@@ -289,7 +289,7 @@ impl<'a> Reader<'_, 'a> {
         let account = self.chosen_account(&object);
         self.ordinal += 1;
         let call = mapped::read(object, table, &self.position, self.ordinal - 1, None, account.is_some(), notes)?;
-        self.hand_over(Format::Mapped(SourceId(at)), call, account);
+        self.hand_over(Format::Mapped(SourceId(at)), call, account, notes);
         Ok(())
     }
 
@@ -333,7 +333,7 @@ impl<'a> Reader<'_, 'a> {
                     if !is_call && !is_log {
                         notes.remark(Remark::Skipped("span that is no model call"));
                     }
-                    self.hand_over(Format::Mapped(SourceId(at)), call, account);
+                    self.hand_over(Format::Mapped(SourceId(at)), call, account, notes);
                 }
                 Err(bad) => read = read.and(Err(bad)),
             }
@@ -346,7 +346,8 @@ impl<'a> Reader<'_, 'a> {
         self.options.account.iter().find_map(|path| object.find(path)?.clone().id()).map(secret_free)
     }
 
-    fn hand_over(&mut self, format: Format, mut call: Call<'a>, account: Option<Cow<'a, str>>) {
+    fn hand_over(&mut self, format: Format, mut call: Call<'a>, account: Option<Cow<'a, str>>, notes: &Notes) {
+        call.damage = notes.damage;
         if let Some(account) = account {
             call.exchange.account = account.into();
             call.who = Who::Account;
@@ -388,11 +389,14 @@ pub(crate) fn each_object<'a>(
     let (mut at, mut found) = (0, false);
     let blank = |text: &[u8]| text.iter().all(|byte| byte.is_ascii_whitespace() || *byte == b',');
     while let Some(begin) = text.get(at..).and_then(|rest| rest.iter().position(|byte| *byte == b'{')) {
-        if found && !blank(text.get(at..at + begin).unwrap_or_default()) {
-            notes.damage.insert(Damage::Syntax);
-        }
         let mended = mend(text.get(at + begin..).unwrap_or_default());
         at += begin + mended.end.max(1);
+        // What stands between an object and the next one, or the end.
+        let rest = text.get(at..).unwrap_or_default();
+        let gap = rest.iter().position(|byte| *byte == b'{').unwrap_or(rest.len());
+        if !blank(rest.get(..gap).unwrap_or_default()) {
+            notes.damage.insert(Damage::Syntax);
+        }
         if let Json::Object(object) = mended.json
             && object.keys().next().is_some()
         {
@@ -400,9 +404,6 @@ pub(crate) fn each_object<'a>(
             found = true;
             sink(object, notes);
         }
-    }
-    if found && !blank(text.get(at..).unwrap_or_default()) {
-        notes.damage.insert(Damage::Syntax);
     }
     if found { Ok(Some(refusal)) } else { Err(refusal) }
 }

@@ -92,6 +92,7 @@ impl Call<'_> {
             failed: self.failed,
             attempts: self.attempts,
             span: self.span,
+            damage: self.damage,
         }
     }
 

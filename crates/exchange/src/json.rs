@@ -298,7 +298,17 @@ impl<'a> Object<'a> {
             keys.sort_unstable();
             return keys.windows(2).any(|pair| matches!(pair, [one, other] if one == other));
         }
-        self.0.iter().enumerate().any(|(at, (key, _))| self.0.iter().skip(at + 1).any(|(other, _)| other == key))
+        // Nearly always the keys differ in their marks, and no text has to be compared.
+        let mut marks = [0_u64; KEYS_COMPARED_MAX];
+        self.0.iter().zip(0..).any(|((key, _), at)| {
+            let mark = mark(key);
+            let before = marks.get(..at).unwrap_or_default();
+            let met = before.contains(&mark) && self.0.iter().take(at).any(|(other, _)| other == key);
+            if let Some(slot) = marks.get_mut(at) {
+                *slot = mark;
+            }
+            met
+        })
     }
 
     pub(crate) fn take(&mut self, key: &str) -> Option<Json<'a>> {
@@ -518,6 +528,16 @@ impl<'de> Visitor<'de> for Node<'_> {
         }
         Ok(Json::Object(object))
     }
+}
+
+/// A number that differs for most keys: their first bytes and their length.
+pub(crate) fn mark(key: &str) -> u64 {
+    let bytes = key.as_bytes();
+    let start = match bytes.first_chunk::<8>() {
+        Some(first) => u64::from_le_bytes(*first),
+        None => bytes.iter().fold(0, |sum, byte| sum << 8 | u64::from(*byte)),
+    };
+    start ^ (key.len() as u64) << 56
 }
 
 const OBJECT_ENTRIES_USUAL: usize = 8;

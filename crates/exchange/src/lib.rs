@@ -5,7 +5,16 @@
 //! the future. It does no IO of its own beyond reading what it is handed, and knows nothing of detection.
 //!
 //! A [`Source`] cuts bytes into [`Chunk`]s, [`parse_chunk`] reads a chunk's [`Exchange`]s, and a [`ReadReport`] says what
-//! could not be read. [`read`] reads a single text.
+//! could not be read. [`read`] reads a single text. A [`Joiner`] makes one exchange of the records of one call.
+//!
+//! ```
+//! let line = r#"{"time": 1780000000, "account": "a", "request": {"messages": "What is a warp?"}}"#;
+//! let mut notes = exchange::Notes::default();
+//! let mut accounts = Vec::new();
+//! exchange::read_exchanges(line, &mut notes, &mut |exchange| accounts.push(exchange.account.as_str().to_owned()))?;
+//! assert_eq!(accounts, ["a"]);
+//! # Ok::<(), exchange::BadRecord>(())
+//! ```
 
 pub mod account;
 mod address;

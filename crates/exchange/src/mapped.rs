@@ -6,7 +6,7 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use crate::bad::{BadRecord, Damage, Notes, Remark};
+use crate::bad::{BadRecord, Damage, Damages, Notes, Remark};
 use crate::body::{self, Answer};
 use crate::call::{Call, Span, Who};
 use crate::content;
@@ -119,7 +119,7 @@ pub(crate) fn read<'a>(
         status,
         duration_ms,
     };
-    Ok(Call { exchange, who, is_call, failed, attempts, span })
+    Ok(Call { exchange, who, is_call, failed, attempts, span, damage: Damages::default() })
 }
 
 impl<'a> Mapped<'a, '_> {

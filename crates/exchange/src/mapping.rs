@@ -13,7 +13,7 @@ use std::sync::OnceLock;
 
 use serde::Deserialize;
 
-use crate::json::{Json, Object};
+use crate::json::{Json, Object, mark};
 
 /// One source.
 #[derive(Debug, Default, Deserialize)]
@@ -202,8 +202,22 @@ impl Mapping {
         format!("one of {}", paths.join(", "))
     }
 
+    /// Whether a record may be one of its own that a table knows. It is nearly free, and says no of most others.
+    pub(crate) fn may_know(record: &Object<'_>) -> bool {
+        static MARKS: OnceLock<Vec<u64>> = OnceLock::new();
+        let marks = MARKS.get_or_init(|| {
+            let tables = Mapping::all().iter().filter(|table| table.layer == Layer::Record);
+            let first = tables.flat_map(|table| &table.recognise).filter_map(|condition| condition.has.first());
+            first.map(|path| mark(path.split('.').next().unwrap_or_default())).collect()
+        });
+        record.keys().any(|key| marks.contains(&mark(key)))
+    }
+
     /// The table that knows a record of this kind.
     pub(crate) fn of(layer: Layer, record: &Object<'_>) -> Option<(usize, &'static Mapping)> {
+        if layer == Layer::Record && !Mapping::may_know(record) {
+            return None;
+        }
         let mut tables = Mapping::all().iter().enumerate().filter(|(_, table)| table.layer == layer);
         tables.find(|(_, table)| table.recognise.iter().any(|condition| condition.holds(record)))
     }
@@ -323,10 +337,21 @@ mod tests {
             assert!(!table.name.is_empty() && !table.title.is_empty(), "{}", table.name);
             assert!(!table.source.is_empty() && !table.version.is_empty(), "{}", table.name);
             assert!(!table.recognise.is_empty(), "{}", table.name);
+            // `may_know` looks at the first key of each condition.
+            let is_known_by_key = |condition: &Condition| table.layer == Layer::Span || !condition.has.is_empty();
+            assert!(table.recognise.iter().all(is_known_by_key), "{}", table.name);
         }
         assert_eq!(Mapping::all().len(), SOURCES.len());
         let names: BTreeSet<&str> = Mapping::all().iter().map(|table| table.name.as_str()).collect();
         assert_eq!(names.len(), SOURCES.len());
+    }
+
+    /// Native records are most of what is read, and must not pay for the tables.
+    #[test]
+    fn a_native_record_is_told_from_all_tables_at_once() {
+        let record = r#"{"id":"x","time":1,"account":"a","org":"o","key":"k","end_user":"u","session":"s","operation":"chat",
+            "model":"m","client":{},"request":{},"response":{},"usage":{},"status":200,"duration_ms":1,"fingerprint":{}}"#;
+        assert!(!Mapping::may_know(&Json::parse(record).unwrap().object().unwrap()));
     }
 
     #[test]

@@ -107,6 +107,9 @@ impl ReadOptions {
 
 /// A model's name without the provider, path or region before it.
 fn model(name: Cow<'_, str>) -> Cow<'_, str> {
+    if memchr::memchr2(b'/', b'.', name.as_bytes()).is_none() {
+        return name;
+    }
     let last = name.rsplit('/').find(|part| !part.is_empty()).unwrap_or(&name);
     let bare = last.split_once('.').filter(|(region, _)| REGIONS.contains(region)).map_or(last, |(_, rest)| rest);
     if bare.len() == name.len() { name } else { Cow::Owned(bare.to_owned()) }

@@ -144,7 +144,7 @@ impl ReadReport {
 pub fn parse_chunk(chunk: &Chunk, options: &ReadOptions, sink: &mut dyn FnMut(Call<'_>, u64), report: &mut ReadReport) {
     each_record(chunk, report, &mut |text, line, report| {
         let mut refused = Ok(());
-        let mut accounts = Vec::new();
+        let (mut calls, mut damaged) = (0_u64, Vec::new());
         let (by_format, census) = (&mut report.by_format, &mut report.census);
         let mut checked = |format: Format, call: Call<'_>| match check_time(call.exchange.time, options.now) {
             Ok(()) => {
@@ -154,7 +154,10 @@ pub fn parse_chunk(chunk: &Chunk, options: &ReadOptions, sink: &mut dyn FnMut(Ca
                     if call.stands_alone() {
                         census.see(&call, options);
                     }
-                    accounts.push(call.exchange.account.as_str().to_owned());
+                    calls += 1;
+                    if !call.damage.is_empty() {
+                        damaged.push(call.exchange.account.as_str().to_owned());
+                    }
                 }
                 sink(call, line);
             }
@@ -165,9 +168,9 @@ pub fn parse_chunk(chunk: &Chunk, options: &ReadOptions, sink: &mut dyn FnMut(Ca
             report.remark(remark, &chunk.source, line);
         }
         let damage = std::mem::take(&mut report.notes.damage);
-        if !accounts.is_empty() && !damage.is_empty() {
+        if calls > 0 && !damage.is_empty() {
             report.note_damage(damage, &chunk.source, line);
-            accounts.into_iter().for_each(|account| report.damaged_by(account, 1));
+            damaged.into_iter().for_each(|account| report.damaged_by(account, 1));
         }
         outcome.and(refused)
     });

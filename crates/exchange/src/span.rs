@@ -32,6 +32,9 @@ pub(crate) enum Kind<'a> {
 
 /// Takes an object apart into its spans and log records; gives it back if it is none of these.
 pub(crate) fn open(mut object: Object<'_>) -> Result<Vec<Flat<'_>>, Object<'_>> {
+    if !object.keys().any(may_begin) {
+        return Err(object);
+    }
     let mut found = Vec::new();
     let mut is_export = false;
     for (groups, scopes, items) in [
@@ -65,6 +68,12 @@ pub(crate) fn open(mut object: Object<'_>) -> Result<Vec<Flat<'_>>, Object<'_>> 
         return Ok(vec![if is_log { log(object, &resource) } else { span(object, &resource) }]);
     }
     Err(object)
+}
+
+/// Whether a key may be one of those by which spans are known; it says no of most others at once.
+fn may_begin(key: &str) -> bool {
+    let first = key.bytes().next().map(|byte| byte.to_ascii_lowercase());
+    matches!((first, key.len()), (Some(b'r'), 12..=15) | (Some(b'b' | b'c'), 7) | (Some(b't'), 7..=8))
 }
 
 /// Whether an object is a single span or log record: it stands in a trace and has attributes.

@@ -78,7 +78,11 @@ impl Reading {
             damage: exchanges.damage.iter().map(|(damage, tally)| counted(damage.to_string(), tally)).collect(),
             damaged_accounts,
             treated: exchanges.remarks.iter().map(|(remark, tally)| counted(remark.to_string(), tally)).collect(),
-            accounts_from: exchanges.census.who.iter().map(|(who, count)| (who.name(), *count)).collect(),
+            accounts_from: Who::ALL
+                .into_iter()
+                .map(|who| (who.name(), exchanges.census.found_as(who)))
+                .filter(|(_, count)| *count > 0)
+                .collect(),
             incomplete: exchanges.broken_sources.iter().chain(&accounts.broken_sources).cloned().collect(),
             warnings: warnings(exchanges, accounts, options),
         }
@@ -134,7 +138,7 @@ fn warnings(exchanges: &ReadReport, accounts: &ReadReport, options: &ReadOptions
             words::counted(census.calls, "call")
         ));
     }
-    let by_service = census.who.get(&Who::Service).copied().unwrap_or_default();
+    let by_service = census.found_as(Who::Service);
     if by_service > 0 {
         warnings.push(format!(
             "the account of {} of {} is the name of a service, which is the same for everybody behind it; name the field \

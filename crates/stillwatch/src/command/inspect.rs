@@ -242,8 +242,7 @@ fn blind(census: &Census, facts: u64) -> Vec<&'static str> {
     if facts == 0 {
         blind.push("sign-ups, payments and closures: there is no accounts file");
     }
-    let by_service = census.who.get(&Who::Service).copied().unwrap_or_default();
-    if by_service * 2 > census.calls {
+    if census.found_as(Who::Service) * 2 > census.calls {
         blind.push("customers: most records name only a service");
     }
     blind

@@ -97,6 +97,16 @@ fn every_dependency_has_its_reason() {
     names.sort_unstable();
     rows.sort_unstable();
     assert_eq!(rows, names, "the table in deny.toml, and [workspace.dependencies]");
+    let crates = fs::read_dir(root().join("crates")).expect("the crates");
+    let manifests: String =
+        crates.map(|entry| read(&entry.expect("a crate").path().join("Cargo.toml"))).collect::<Vec<_>>().concat();
+    for name in names {
+        let used = manifests.lines().any(|line| {
+            line.strip_prefix(name)
+                .is_some_and(|rest| rest.starts_with(".workspace") || rest.starts_with(" = { workspace"))
+        });
+        assert!(used, "`{name}` is used by no crate");
+    }
 }
 
 /// A link to a file of the repository leads somewhere; to a heading, that it is there.
