@@ -181,7 +181,7 @@ fn role(path: &Path) -> Role {
     match plain {
         "labels.jsonl" => Role::Labels,
         "accounts.jsonl" => Role::Accounts,
-        "campaigns.jsonl" | "findings.json" | "verdicts.jsonl" => Role::Ours,
+        "campaigns.jsonl" | "findings.json" | "verdicts.jsonl" | "report.html" => Role::Ours,
         _ if ENDINGS.iter().any(|ending| unrotated(plain).ends_with(ending)) => Role::Exchanges,
         _ => Role::Unknown,
     }

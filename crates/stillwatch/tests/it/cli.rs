@@ -467,6 +467,32 @@ fn a_full_disk_costs_no_findings_and_is_an_error() {
     assert_eq!(status.expect("the program runs").code(), Some(65));
 }
 
+/// What the README shows of a finding is what the demo of this build finds.
+#[test]
+fn the_sample_in_the_readme_is_of_this_build() {
+    let folder = Folder::new("readme");
+    let (traffic, found) = (folder.path("demo"), folder.path("found.jsonl"));
+    assert_eq!(run(&["demo", "--out", &traffic]).code, 0);
+    assert_eq!(run(&["hunt", &traffic, "--campaigns-out", &found]).code, 10);
+    let actual = parsed(read(&found).lines().next().expect("a campaign"));
+    let readme = read(concat!(env!("CARGO_MANIFEST_DIR"), "/../../README.md"));
+    let block = readme.split("## What a finding looks like").nth(1).and_then(|rest| rest.split("```").nth(1));
+    let shown = parsed(block.and_then(|block| block.strip_prefix("json")).expect("a sample"));
+    for (key, value) in shown.as_object().expect("an object") {
+        match value.as_array().filter(|_| key != "capabilities") {
+            // Cut short: each item that is shown is there.
+            Some(items) => {
+                let all = actual[key].as_array().expect("a list");
+                assert!(items.iter().all(|item| all.contains(item)), "`{key}` of the sample, and {all:?}");
+            }
+            None => assert_eq!(value, &actual[key], "`{key}` of the sample"),
+        }
+    }
+    let accounts = actual["accounts"].as_array().expect("accounts").iter();
+    let members = accounts.filter(|account| account["probability"].as_f64() >= Some(0.5)).count();
+    assert!(readme.contains(&format!("one campaign of {members} accounts")), "{members} accounts");
+}
+
 #[test]
 fn simulated_traffic_is_not_written_over_unasked() {
     let folder = Folder::new("over");
