@@ -1,5 +1,5 @@
 //! Request and response bodies of the model APIs: OpenAI (Chat, Completions, Responses, Embeddings), Anthropic Messages,
-//! and the bodies Bedrock takes (Converse, Nova, Llama, Titan, Mistral).
+//! Gemini, and the bodies Bedrock takes (Converse, Nova, Llama, Titan, Mistral).
 //!
 //! One reader serves all of them, by key; no key means different things in two of them at the same type. Only the first
 //! of several choices is read. Usage counts cached tokens as input, which Anthropic and Converse report apart.
@@ -14,7 +14,8 @@ use crate::{Content, Message, Params, Part, Request, Response, Usage};
 /// Reads a request body.
 pub(crate) fn request<'a>(body: &mut Fields<'a>, notes: &mut Notes) -> Request<'a> {
     let path = body.path();
-    let system = ["system", "instructions", "preamble"].into_iter().find_map(|key| body.take(key));
+    let system = ["system", "instructions", "preamble", "systemInstruction", "system_instruction"];
+    let system = system.into_iter().find_map(|key| body.take(key)).map(said_in_parts);
     let mut request = Request {
         system: system.map(|json| content(json, "request.system", notes)),
         messages: turns(body, notes),
@@ -35,6 +36,9 @@ fn turns<'a>(body: &mut Fields<'a>, notes: &mut Notes) -> Vec<Message<'a>> {
     if let Some(json) = body.take("messages") {
         return messages(json, "request.messages", notes);
     }
+    if let Some(json) = body.take("contents") {
+        return messages(json, "request.contents", notes);
+    }
     if let Some(json) = body.take("chat_history") {
         let mut turns = messages(json, "request.chat_history", notes);
         turns.extend(body.take("message").into_iter().flat_map(|json| messages(json, "request.message", notes)));
@@ -51,6 +55,14 @@ fn turns<'a>(body: &mut Fields<'a>, notes: &mut Notes) -> Vec<Message<'a>> {
             json => Some(json),
         });
     other.map(|json| messages(json, "request.input", notes)).unwrap_or_default()
+}
+
+/// What Gemini puts under `parts`.
+fn said_in_parts(json: Json<'_>) -> Json<'_> {
+    match json {
+        Json::Object(mut object) if object.has("parts") => object.take("parts").unwrap_or(Json::Null),
+        json => json,
+    }
 }
 
 /// Reads decoding settings, under any of their names.
@@ -89,19 +101,26 @@ pub(crate) fn params<'a>(fields: &mut Fields<'a>, notes: &mut Notes) -> Params<'
         let asked = extras.into_iter().filter_map(Json::text).any(|extra| extra == "message.output_text.logprobs");
         params.logprobs = params.logprobs.or(asked.then_some(true));
     }
-    for (key, path) in
-        [("inferenceConfig", "request.inferenceConfig"), ("textGenerationConfig", "request.textGenerationConfig")]
-    {
+    for (key, path) in [
+        ("inferenceConfig", "request.inferenceConfig"),
+        ("textGenerationConfig", "request.textGenerationConfig"),
+        ("generationConfig", "request.generationConfig"),
+        ("generation_config", "request.generation_config"),
+    ] {
         if let Some(mut config) = fields.fields_if(key, path) {
             params.temperature = params.temperature.or_else(|| single(&mut config, &["temperature"], notes));
             params.top_p = params.top_p.or_else(|| single(&mut config, &["topP", "top_p"], notes));
             params.max_tokens = params.max_tokens.or_else(|| config.whole(&MAX_TOKENS, notes));
+            params.n = params.n.or_else(|| config.whole(&["candidateCount", "candidate_count"], notes));
+            params.seed = params.seed.or_else(|| config.whole(&["seed"], notes));
+            params.logprobs = params.logprobs.or_else(|| config.flag(&["responseLogprobs"], notes));
         }
     }
     params
 }
 
-const MAX_TOKENS: [&str; 8] = [
+const MAX_TOKENS: [&str; 9] = [
+    "maxOutputTokens",
     "max_tokens",
     "max_completion_tokens",
     "max_output_tokens",
@@ -214,10 +233,38 @@ impl<'a> Answer<'a> {
         }
     }
 
+    /// Reads a candidate of Gemini.
+    fn candidate(&mut self, json: Json<'a>, notes: &mut Notes) {
+        let Some(object) = json.object() else { return };
+        let mut candidate = Fields::new("response.candidates[]", object);
+        candidate.text(&["finishReason", "finish_reason"], notes).into_iter().for_each(|reason| self.finish(reason));
+        let Some(said) = candidate.take("content").map(said_in_parts).and_then(Json::list) else { return };
+        for part in said {
+            match part {
+                Json::Object(mut part) if part.get("thought") == Some(&Json::Bool(true)) => {
+                    part.take("text").and_then(Json::text).into_iter().for_each(|text| self.reason(text));
+                }
+                Json::Object(mut part) if part.has("functionCall") => {
+                    let call = part.take("functionCall").and_then(Json::object);
+                    call.and_then(|mut call| call.take("name")?.text()).into_iter().for_each(|name| self.call(name));
+                }
+                part => {
+                    parts(part, "response.candidates[].content", notes).into_iter().for_each(|part| self.part(part));
+                }
+            }
+        }
+    }
+
     /// Reads a response body, or a chunk that carries whole values.
     fn body(&mut self, mut body: Fields<'a>, notes: &mut Notes) {
         if let Some(json) = body.take("usage") {
             self.usage = usage(json, notes);
+        }
+        if let Some(json) = body.take("usageMetadata").or_else(|| body.take("usage_metadata")) {
+            self.usage = usage(json, notes);
+        }
+        if let Some(candidate) = body.list(&["candidates"], notes).and_then(|list| list.into_iter().next()) {
+            self.candidate(candidate, notes);
         }
         if let Some(choice) = body.list(&["choices"], notes).and_then(|choices| choices.into_iter().next()) {
             self.choice(choice, notes);
@@ -404,10 +451,14 @@ pub(crate) fn usage(json: Json<'_>, notes: &mut Notes) -> Usage {
     };
     let mut fields = Fields::new("usage", object);
     let mut usage = Usage {
-        input_tokens: fields.whole(&["input_tokens", "prompt_tokens", "inputTokens", "inputTokenCount"], notes),
-        output_tokens: fields.whole(&["output_tokens", "completion_tokens", "outputTokens", "outputTokenCount"], notes),
-        reasoning_tokens: fields.whole(&["reasoning_tokens"], notes),
-        cached_tokens: fields.whole(&["cached_tokens"], notes),
+        input_tokens: fields
+            .whole(&["input_tokens", "prompt_tokens", "inputTokens", "inputTokenCount", "promptTokenCount"], notes),
+        output_tokens: fields.whole(
+            &["output_tokens", "completion_tokens", "outputTokens", "outputTokenCount", "candidatesTokenCount"],
+            notes,
+        ),
+        reasoning_tokens: fields.whole(&["reasoning_tokens", "thoughtsTokenCount"], notes),
+        cached_tokens: fields.whole(&["cached_tokens", "cachedContentTokenCount"], notes),
     };
     for key in ["completion_tokens_details", "output_tokens_details"] {
         if let Some(mut details) = fields.fields_if(key, "usage.output_tokens_details") {

@@ -18,6 +18,27 @@ pub(crate) fn content<'a>(json: Json<'a>, path: &'static str, notes: &mut Notes)
     }
 }
 
+/// What is said in a turn, where content parts may stand as JSON in a string. A prompt may look like JSON, too, and say
+/// more than a reader of parts would see: only text parts and nothing else are opened.
+pub(crate) fn opened_parts(json: Json<'_>) -> Json<'_> {
+    let Json::Text(text) = &json else { return json };
+    if !text.trim_start().starts_with('[') {
+        return json;
+    }
+    match Json::parse_owned(text) {
+        Some(Json::List(list)) if !list.is_empty() && list.iter().all(is_text_part) => Json::List(list),
+        _ => json,
+    }
+}
+
+fn is_text_part(json: &Json<'_>) -> bool {
+    let Json::Object(part) = json else { return false };
+    let kind = part.get_text("type");
+    part.keys().all(|key| matches!(key, "type" | "text" | "content"))
+        && kind.is_some_and(|kind| matches!(kind, "text" | "input_text" | "output_text"))
+        && (part.get_text("text").is_some() || part.get_text("content").is_some())
+}
+
 /// As [`content`], always as parts; an empty string is none.
 pub(crate) fn parts<'a>(json: Json<'a>, path: &'static str, notes: &mut Notes) -> Vec<Part<'a>> {
     let mut out = Vec::new();
@@ -46,11 +67,15 @@ pub(crate) fn messages<'a>(json: Json<'a>, path: &'static str, notes: &mut Notes
     out
 }
 
-/// Drops the oldest turns past [`limits::MESSAGES_MAX`].
+/// Of more than [`limits::MESSAGES_MAX`] turns, keeps the first half and the latest; empty ones go before.
 fn keep_latest(messages: &mut Vec<Message<'_>>, path: &'static str, notes: &mut Notes) {
+    if messages.len() > limits::MESSAGES_MAX {
+        messages.retain(|message| message.content.texts().any(|text| !text.is_empty()));
+    }
     if let Some(excess @ 1..) = messages.len().checked_sub(limits::MESSAGES_MAX) {
-        messages.drain(..excess);
-        notes.warn(path, "[oldest]", "fewer messages");
+        let kept = limits::MESSAGES_MAX / 2;
+        messages.drain(kept..kept + excess);
+        notes.warn(path, "[middle]", "fewer messages");
     }
 }
 
@@ -166,7 +191,10 @@ fn part<'a>(json: Json<'a>, path: &'static str, notes: &mut Notes, out: &mut Vec
         }
         Some(kind) if is_call(kind) => call(&mut fields, path, notes, out),
         Some(kind) if is_result(kind) => result(&mut fields, path, notes, out),
-        Some(kind) if is_media(kind) => out.push(Part::Media),
+        Some(kind) if is_media(kind) => {
+            out.push(Part::Media);
+            document(&mut fields, path, notes, out);
+        }
         Some("item_reference" | "compaction" | "cache_point") => {}
         Some(_) | None => untagged(&mut fields, kind.is_some(), path, notes, out),
     }
@@ -184,6 +212,25 @@ fn is_media(kind: &str) -> bool {
     let kind = kind.strip_prefix("input_").unwrap_or(kind);
     let starts = ["image", "audio", "file", "document", "video", "media", "blob", "uri", "container_upload"];
     starts.iter().any(|start| kind.starts_with(start))
+}
+
+/// The texts that a document or file brings along: a model reads them like any other.
+fn document<'a>(fields: &mut Fields<'a>, path: &'static str, notes: &mut Notes, out: &mut Vec<Part<'a>>) {
+    for key in ["title", "context", "text", "content"] {
+        match fields.take(key) {
+            Some(Json::Text(text)) if !text.is_empty() => out.push(Part::Text(text)),
+            Some(json @ Json::List(_)) => out.extend(parts(json, path, notes)),
+            _ => {}
+        }
+    }
+    if let Some(mut source) = fields.fields_if("source", path) {
+        if source.peek().get_text("type") == Some("text") {
+            out.extend(source.take("data").and_then(Json::text).map(Part::Text));
+        }
+        if let Some(json) = source.take("content") {
+            out.extend(parts(json, path, notes));
+        }
+    }
 }
 
 /// A text part: `text` (a string, or an object with `value`), or `content` as OpenTelemetry writes it.

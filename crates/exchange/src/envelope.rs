@@ -13,17 +13,31 @@ use crate::format::{Position, required_time, secret_free};
 use crate::json::{Fields, Json, Object};
 use crate::{Client, Exchange, Format, Operation, Time, native};
 
-const TIME: [&str; 9] =
-    ["time", "timestamp", "ts", "created_at", "request_time", "requested_at", "start_time", "startTime", "created"];
+const TIME: [&str; 13] = [
+    "time",
+    "timestamp",
+    "@timestamp",
+    "ts",
+    "created_at",
+    "createdAt",
+    "request_time",
+    "requestTime",
+    "requested_at",
+    "start_time",
+    "startTime",
+    "date",
+    "created",
+];
 const END_TIME: [&str; 4] = ["end_time", "endTime", "completed_at", "responded_at"];
-const ACCOUNT: [&str; 4] = ["account", "account_id", "customer_id", "tenant_id"];
+const ACCOUNT: [&str; 7] = ["account", "account_id", "customer_id", "tenant_id", "accountId", "customerId", "tenantId"];
 const ORG: [&str; 4] = ["org", "org_id", "organization", "organization_id"];
 const PROJECT: [&str; 4] = ["project", "project_id", "workspace", "workspace_id"];
-const KEY: [&str; 5] = ["key", "key_id", "api_key_id", "api_key_hash", "api_key"];
-const USER: [&str; 2] = ["user", "user_id"];
+const KEY: [&str; 6] = ["key", "key_id", "api_key_id", "api_key_hash", "api_key", "apiKeyId"];
+const USER: [&str; 3] = ["user", "user_id", "userId"];
 const SESSION: [&str; 4] = ["session", "session_id", "conversation_id", "thread_id"];
-const REQUEST: [&str; 3] = ["request", "request_body", "body"];
-const RESPONSE: [&str; 2] = ["response", "response_body"];
+const REQUEST: [&str; 7] =
+    ["request", "request_body", "body", "requestBody", "request_payload", "requestPayload", "req"];
+const RESPONSE: [&str; 6] = ["response", "response_body", "responseBody", "response_payload", "responsePayload", "res"];
 const TURNS: [&str; 3] = ["messages", "input", "prompt"];
 
 /// Which API's bodies a line holds, if any.
@@ -35,7 +49,8 @@ pub(crate) fn recognise(record: &Object<'_>) -> Option<Format> {
     let response_has = |key| response.as_ref().is_some_and(|body| body.has(key));
     let model = request.as_ref().and_then(|body| body.get_text("model")).or_else(|| record.get_text("model"));
     let wrapped = ["model", "anthropic_version"].into_iter().any(request_has)
-        || ["choices", "object", "output", "stop_reason"].into_iter().any(response_has);
+        || ["choices", "object", "output", "stop_reason", "candidates"].into_iter().any(response_has)
+        || request_has("contents");
     let has_who = || ACCOUNT.into_iter().chain(USER).chain(KEY).any(|key| record.has(key));
     let flat = request.is_none()
         && (record.has("model") && TURNS.into_iter().any(|key| record.has(key))
@@ -56,14 +71,14 @@ pub(crate) fn recognise(record: &Object<'_>) -> Option<Format> {
 fn peek<'o, 'a>(record: &'o Object<'a>, keys: &[&str]) -> Option<Cow<'o, Object<'a>>> {
     let open = |json: &'o Json<'a>| match json {
         Json::Object(object) => Some(Cow::Borrowed(object)),
-        json @ Json::Text(_) => json.clone().unwrapped().object().map(Cow::Owned),
+        json @ Json::Text(_) => json.clone().opened().0.object().map(Cow::Owned),
         _ => None,
     };
     let outer = keys.iter().find_map(|key| open(record.get(key)?))?;
     match outer {
         Cow::Borrowed(object) => object.get("body").and_then(open).or(Some(Cow::Borrowed(object))),
         Cow::Owned(mut object) => {
-            let inner = object.take("body").and_then(|json| json.unwrapped().object());
+            let inner = object.take("body").and_then(|json| json.opened().0.object());
             Some(Cow::Owned(inner.unwrap_or(object)))
         }
     }
@@ -145,8 +160,8 @@ struct Envelope<'a> {
 impl<'a> Envelope<'a> {
     fn open(mut line: Fields<'a>, notes: &mut Notes) -> Self {
         let mut wire = Fields::new("request", Object::default());
-        let mut body = REQUEST.into_iter().find_map(|key| line.fields_if_unwrapped(key, "request"));
-        if let Some(inner) = body.as_mut().and_then(|outer| outer.fields_if_unwrapped("body", "request.body")) {
+        let mut body = REQUEST.into_iter().find_map(|key| line.fields_if_unwrapped(key, "request", notes));
+        if let Some(inner) = body.as_mut().and_then(|outer| outer.fields_if_unwrapped("body", "request.body", notes)) {
             wire = body.replace(inner).unwrap_or(wire);
         }
         let metadata = if body.is_some() { line.fields("metadata", "metadata", notes) } else { None };

@@ -246,6 +246,7 @@ impl<'a> Reader<'_, 'a> {
             return Err(BadRecord::UnknownFormat);
         }
         let Some(within) = wrapper::open(&mut object) else { return Err(BadRecord::UnknownFormat) };
+        notes.damage.extend(within.damage);
         let mut read = Ok(());
         for inner in within.objects {
             match self.object(inner, depth + 1, notes) {
@@ -367,8 +368,8 @@ pub(crate) fn each_object<'a>(
     if text.len() > limits::RECORD_BYTES_MAX {
         return Err(BadRecord::TooLong);
     }
-    let start = text.iter().position(|byte| *byte == b'{').filter(|start| *start > 0 && !is_json(text));
-    let strict = match std::str::from_utf8(text.get(start.unwrap_or(0)..).unwrap_or_default()) {
+    let strict = match std::str::from_utf8(text) {
+        Ok(text) if !is_json(text.as_bytes()) => behind_a_prefix(text),
         Ok(text) => Json::parse_noting(text),
         Err(error) => Err(BadRecord::NotUtf8 { column: error.valid_up_to() + 1 }),
     };
@@ -379,6 +380,15 @@ pub(crate) fn each_object<'a>(
             }
             sink(object, notes);
             return Ok(None);
+        }
+        // A record as JSON in a string.
+        Ok((Json::Text(inner), _)) if inner.trim_start().starts_with('{') => {
+            let (json, damage) = Json::Text(inner).opened();
+            notes.damage.extend(damage);
+            let described = json.describe();
+            let object = json.object();
+            let wrong = BadRecord::Wrong { field: "record", found: described, expected: "an object" };
+            return object.map(|object| sink(object, notes)).map_or(Err(wrong), |()| Ok(None));
         }
         Ok((other, _)) => {
             return Err(BadRecord::Wrong { field: "record", found: other.describe(), expected: "an object" });
@@ -407,6 +417,17 @@ pub(crate) fn each_object<'a>(
     }
     if found { Ok(Some(refusal)) } else { Err(refusal) }
 }
+
+/// The object behind whatever stands before it on its line. That may hold braces, too: it is what a client calls itself.
+fn behind_a_prefix(text: &str) -> Result<(Json<'_>, bool), BadRecord> {
+    let begins = memchr::memchr_iter(b'{', text.as_bytes()).take(PREFIX_BRACES_MAX);
+    let parsed = begins.filter_map(|start| Json::parse_noting(text.get(start..)?).ok());
+    let mut objects = parsed.filter(|(json, _)| matches!(json, Json::Object(_)));
+    objects.next().map_or_else(|| Json::parse_noting(text), Ok)
+}
+
+/// Braces behind which an object is looked for.
+const PREFIX_BRACES_MAX: usize = 16;
 
 /// Whether a text begins as JSON does, and so has nothing before its object.
 fn is_json(text: &[u8]) -> bool {

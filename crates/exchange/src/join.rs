@@ -1,6 +1,6 @@
 //! One call, one exchange: puts together what several records say of the same call, and drops what says it again.
 //!
-//! - The same record twice (delivery streams deliver at least once, logs are copied): same id, account and time.
+//! - The same record twice (delivery streams deliver at least once, logs are copied): same id, account, time and texts.
 //! - Attempts: a call that failed and was tried again under the same id of attempts, by the same account, with the same
 //!   turns. The failures are attempts and no calls; failures that nothing follows are one call.
 //! - Traces: turns in log records beside their span; an account or an address on another span of the trace only; a call
@@ -56,8 +56,8 @@ enum Entry {
 #[derive(Debug, Default)]
 struct Trace {
     members: Vec<Waiting>,
-    /// What its spans said that are no calls: who, from where.
-    facts: Option<Waiting>,
+    /// What its spans said that are no calls, by their ids: who, from where.
+    facts: BTreeMap<String, Call<'static>>,
     has_root: bool,
     /// Calls that went on when the trace was whole.
     gone: BTreeSet<String>,
@@ -105,13 +105,14 @@ impl Call<'_> {
             hash.update(part.as_bytes());
             hash.update(&[0]);
         }
-        // What was made of the position of a record differs between copies; its content does not, the answer included.
+        // What was made of the position of a record differs between copies.
         if exchange.id.as_str().starts_with("ex_") {
             hash.reset();
-            hash.update(&self.content().to_le_bytes());
-            hash.update(exchange.response.content.as_deref().unwrap_or_default().as_bytes());
-            hash.update(&exchange.duration_ms.unwrap_or_default().to_bits().to_le_bytes());
         }
+        // A caller may choose an id, but copies say the same, the answer included.
+        hash.update(&self.content().to_le_bytes());
+        hash.update(exchange.response.content.as_deref().unwrap_or_default().as_bytes());
+        hash.update(&exchange.duration_ms.unwrap_or_default().to_bits().to_le_bytes());
         hash.update(&exchange.time.nanos().to_le_bytes());
         let identity = hash.digest();
         let attempt = self.attempts.as_ref().map(|attempts| {
@@ -276,13 +277,14 @@ impl Joiner {
         if waiting.call.is_call || is_log {
             trace.members.push(waiting);
             self.waiting += 1;
-        } else {
-            match &mut trace.facts {
-                Some(facts) => facts.call.learn_who(&waiting.call),
-                facts => *facts = Some(waiting),
-            }
+        } else if let Some(span) = &waiting.call.span
+            && trace.facts.len() < limits::TRACE_SPANS_MAX
+        {
+            trace.facts.insert(span.id.clone(), waiting.call);
         }
-        if trace.is_whole()
+        // Whoever chooses the id of a trace could make it grow for ever.
+        let is_full = trace.members.len() >= limits::TRACE_SPANS_MAX || trace.parents.len() >= limits::TRACE_SPANS_MAX;
+        if (is_full || trace.is_whole())
             && let Some(mut trace) = self.traces.remove(&id)
         {
             self.hand_on(&mut trace, sink);
@@ -318,14 +320,16 @@ impl Joiner {
         self.merge_nested(&mut calls, trace);
         trace.gone.extend(calls.iter().filter_map(|call| Some(call.call.span.as_ref()?.id.clone())));
         for mut call in calls {
-            if let Some(facts) = trace.facts.as_ref().filter(|_| call.call.who >= Who::Service) {
-                let before = call.call.who;
-                call.call.learn_who(&facts.call);
-                if call.call.who < before {
-                    self.report.remark(Remark::Joined("account from another span"), &call.source, call.line);
+            let before = call.call.who;
+            let id = call.call.span.as_ref().map(|span| span.id.clone()).unwrap_or_default();
+            // Only what is around a call says who made it: a trace may be shared by many, and its id be chosen by a caller.
+            for around in trace.around(&id) {
+                if let Some(facts) = trace.facts.get(around) {
+                    call.call.learn_who(facts);
                 }
-            } else if let Some(facts) = &trace.facts {
-                call.call.learn_who(&facts.call);
+            }
+            if call.call.who < before {
+                self.report.remark(Remark::Joined("account from another span"), &call.source, call.line);
             }
             self.release(call, sink);
         }
@@ -339,25 +343,20 @@ impl Joiner {
     fn merge_nested(&mut self, calls: &mut Vec<Waiting>, trace: &Trace) {
         let ids: Vec<String> =
             calls.iter().map(|call| call.call.span.as_ref().map(|span| span.id.clone()).unwrap_or_default()).collect();
-        let outer = |id: &String| {
-            let mut at = trace.parents.get(id).cloned().flatten();
-            // A trace that is a circle is no trace; nothing is deeper than this.
-            for _ in 0..TRACE_DEPTH_MAX {
-                let parent = at?;
-                if let Some(index) = ids.iter().position(|id| *id == parent) {
-                    return Some(index);
-                }
-                at = trace.parents.get(&parent).cloned().flatten();
+        let places: BTreeMap<&str, usize> = ids.iter().zip(0..).map(|(id, at)| (id.as_str(), at)).collect();
+        let outer = |id: &String| trace.around(id).find_map(|around| places.get(around.as_str()).copied());
+        let mut inner_of: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
+        for (at, id) in ids.iter().enumerate() {
+            if let Some(outer) = outer(id) {
+                inner_of.entry(outer).or_default().push(at);
             }
-            None
-        };
-        let outers: Vec<Option<usize>> = ids.iter().map(outer).collect();
+        }
         let mut gone = BTreeSet::new();
         for index in 0..calls.len() {
             if gone.contains(&index) {
                 continue;
             }
-            let inner: Vec<usize> = (0..calls.len()).filter(|at| outers.get(*at) == Some(&Some(index))).collect();
+            let inner = inner_of.remove(&index).unwrap_or_default();
             let (failed, good): (Vec<usize>, Vec<usize>) =
                 inner.into_iter().partition(|at| calls.get(*at).is_some_and(|call| call.call.failed));
             match good.as_slice() {
@@ -415,27 +414,29 @@ impl Joiner {
 }
 
 impl Trace {
+    /// The spans around a span, nearest first.
+    fn around<'t>(&'t self, id: &str) -> impl Iterator<Item = &'t String> {
+        let parent_of = |id: &str| self.parents.get(id).and_then(Option::as_ref);
+        std::iter::successors(parent_of(id), move |id| parent_of(id)).take(TRACE_DEPTH_MAX)
+    }
+
     /// Whether a span is within a call that went on already.
     fn is_within_one_gone(&self, id: &str) -> bool {
-        let mut at = self.parents.get(id).cloned().flatten();
-        for _ in 0..TRACE_DEPTH_MAX {
-            let Some(parent) = at else { return false };
-            if self.gone.contains(&parent) {
-                return true;
-            }
-            at = self.parents.get(&parent).cloned().flatten();
-        }
-        false
+        self.around(id).any(|around| self.gone.contains(around))
     }
 
     /// Whether no record could add anything.
     fn is_whole(&self) -> bool {
         let known = |parent: &Option<String>| parent.as_ref().is_none_or(|parent| self.parents.contains_key(parent));
-        let has_who = self.facts.as_ref().is_some_and(|facts| facts.call.who < Who::Service);
+        let has_who = |call: &Call<'_>| {
+            let id = call.span.as_ref().map(|span| span.id.as_str()).unwrap_or_default();
+            self.around(id).filter_map(|around| self.facts.get(around)).any(|facts| facts.who < Who::Service)
+        };
         self.has_root
             && self.parents.values().all(known)
             && self.members.iter().all(|member| {
-                member.call.is_call && !member.call.lacks_text() && (member.call.who < Who::Service || has_who)
+                let call = &member.call;
+                call.is_call && !call.lacks_text() && (call.who < Who::Service || has_who(call))
             })
     }
 }

@@ -11,7 +11,7 @@ use std::fmt;
 use serde::de::{self, DeserializeSeed, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde::ser::{Serialize, SerializeMap, Serializer};
 
-use crate::bad::{BadRecord, Notes, quote};
+use crate::bad::{BadRecord, Damages, Notes, quote};
 use crate::{Time, limits};
 
 /// A JSON value.
@@ -122,20 +122,19 @@ impl<'a> Json<'a> {
         }
     }
 
-    /// As [`Json::unwrapped`], also where the JSON was cut off in the middle: what is whole of it is kept. Tells whether
-    /// it was cut.
-    pub(crate) fn opened(self) -> (Json<'a>, bool) {
+    /// As [`Json::unwrapped`], also where the JSON is damaged or cut off in the middle: what is whole of it is kept. Tells
+    /// what was wrong.
+    pub(crate) fn opened(self) -> (Json<'a>, Damages) {
+        let none = Damages::default();
         let json = self.unwrapped();
-        let Json::Text(text) = &json else { return (json, false) };
+        let Json::Text(text) = &json else { return (json, none) };
         // Only what cannot be anything else: a text may begin with a bracket, too.
         let compact: String = text.chars().filter(|c| !c.is_whitespace()).take(2).collect();
         if !matches!(compact.as_str(), "[{" | "{\"") {
-            return (json, false);
+            return (json, none);
         }
-        match crate::mend::mend(text.trim_start().as_bytes()).json {
-            mended if mended.is_empty() => (json, false),
-            mended => (mended, true),
-        }
+        let mended = crate::mend::mend(text.trim_start().as_bytes());
+        if mended.json.is_empty() { (json, none) } else { (mended.json, mended.damage) }
     }
 
     pub(crate) fn text(self) -> Option<Cow<'a, str>> {
@@ -209,7 +208,10 @@ impl<'a> Json<'a> {
             Json::Signed(value) => format!("the number `{value}`"),
             Json::Float(value) => format!("the number `{value}`"),
             Json::Text(text) if text.is_empty() => "an empty string".to_owned(),
-            Json::Text(text) => format!("the string {}", quote(text)),
+            Json::Text(text) => {
+                let shown = crate::format::secret_free(Cow::Borrowed(text));
+                format!("the string {}", quote(&shown))
+            }
             Json::List(_) => "a list".to_owned(),
             Json::Object(_) => "an object".to_owned(),
         }
@@ -404,7 +406,13 @@ impl<'a> Fields<'a> {
 
     /// A nested object, also as JSON in a string.
     pub(crate) fn fields(&mut self, key: &'static str, path: &'static str, notes: &mut Notes) -> Option<Fields<'a>> {
-        self.typed(&[key], "an object", notes, |json| json.unwrapped().object()).map(|object| Fields::new(path, object))
+        let opened = |json: Json<'a>| match json.opened() {
+            (Json::Object(object), damage) => Some((object, damage)),
+            _ => None,
+        };
+        let (object, damage) = self.typed(&[key], "an object", notes, opened).unzip();
+        notes.damage.extend(damage.unwrap_or_default());
+        object.map(|object| Fields::new(path, object))
     }
 
     /// A nested object if there is one; anything else stays where it is.
@@ -416,8 +424,15 @@ impl<'a> Fields<'a> {
 
 impl<'a> Fields<'a> {
     /// As [`Fields::fields_if`], also for JSON in a string.
-    pub(crate) fn fields_if_unwrapped(&mut self, key: &'static str, path: &'static str) -> Option<Fields<'a>> {
-        match self.object.take(key)?.unwrapped() {
+    pub(crate) fn fields_if_unwrapped(
+        &mut self,
+        key: &'static str,
+        path: &'static str,
+        notes: &mut Notes,
+    ) -> Option<Fields<'a>> {
+        let (json, damage) = self.object.take(key)?.opened();
+        notes.damage.extend(damage);
+        match json {
             Json::Object(object) => Some(Fields::new(path, object)),
             other => {
                 self.object.push(Cow::Borrowed(key), other);

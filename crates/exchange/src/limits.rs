@@ -7,7 +7,7 @@ pub const RECORD_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// How far a record's time may lie ahead of the reader's reference time, in seconds, before it is refused.
 pub const FUTURE_SECONDS_MAX: i64 = 24 * 60 * 60;
 
-/// The most messages kept of one request. Later turns matter most, so the oldest are dropped first.
+/// The most messages kept of one request. Of more, those in the middle are dropped, empty ones first.
 pub const MESSAGES_MAX: usize = 4096;
 
 /// The most bad lines whose file, line and reason are kept; all of them are counted.
@@ -33,6 +33,9 @@ pub const JOIN_SECONDS_MAX: u64 = 900;
 
 /// How many records may wait so.
 pub const JOIN_WAITING_MAX: usize = 65_536;
+
+/// How many spans of one trace may wait; a longer one goes on in parts.
+pub const TRACE_SPANS_MAX: usize = 1024;
 
 /// Among how many exchanges a copy of one is known again.
 pub const DUPLICATE_WINDOW: usize = 1 << 20;

@@ -6,7 +6,7 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use crate::bad::{BadRecord, Damage, Damages, Notes, Remark};
+use crate::bad::{BadRecord, Damages, Notes, Remark};
 use crate::body::{self, Answer};
 use crate::call::{Call, Span, Who};
 use crate::content;
@@ -15,7 +15,7 @@ use crate::json::{Fields, Json, Object};
 use crate::mapping::Mapping;
 use crate::native;
 use crate::record::is_default;
-use crate::{Client, Content, Exchange, Message, Operation, Request, Time, Tool, Usage};
+use crate::{Client, Content, Exchange, Message, Operation, Part, Request, Role, Time, Tool, Usage};
 
 /// A record and its table.
 pub(crate) struct Mapped<'a, 'n> {
@@ -140,7 +140,9 @@ impl<'a> Mapped<'a, '_> {
     fn open(&mut self) {
         for path in &self.table.open {
             if let Some(json) = self.record.take_at(path) {
-                self.record.put_at(path, json.unwrapped());
+                let (json, damage) = json.opened();
+                self.notes.damage.extend(damage);
+                self.record.put_at(path, json);
             }
         }
     }
@@ -317,9 +319,9 @@ impl<'a> Mapped<'a, '_> {
         request.messages = self.messages(body_in_turn, &mut request, &mut body);
         if request.messages.is_empty()
             && let Some(json) = self.json(&table.request)
-            && let (Json::Object(object), cut) = json.opened()
+            && let (Json::Object(object), damage) = json.opened()
         {
-            self.note_cut(cut);
+            self.note(damage);
             request.messages = self.body(object, &mut request, &mut body);
         }
         if let Some(json) = self.json(&table.system) {
@@ -365,8 +367,9 @@ impl<'a> Mapped<'a, '_> {
     fn messages(&mut self, body_in_turn: bool, request: &mut Request<'a>, body: &mut Body<'a>) -> Vec<Message<'a>> {
         let table = self.table;
         if let Some(json) = self.json(&table.messages) {
-            let (json, cut) = json.opened();
-            self.note_cut(cut);
+            let raw = if let Json::Text(text) = &json { Some(text.clone()) } else { None };
+            let (json, damage) = json.opened();
+            self.note(damage);
             let turns = match json {
                 Json::Object(mut object) if !object.has("role") && object.has("messages") => object.take("messages"),
                 // A whole request body where the turns are expected.
@@ -384,7 +387,7 @@ impl<'a> Mapped<'a, '_> {
                 return self.body(object, request, body);
             }
             if !turns.is_empty() {
-                return turns;
+                return with_what_is_hidden(turns, raw);
             }
         }
         for prefix in &table.indexed_messages {
@@ -409,8 +412,8 @@ impl<'a> Mapped<'a, '_> {
         if answer.response.content.is_none()
             && let Some(json) = self.json(&table.output)
         {
-            let (json, cut) = json.opened();
-            self.note_cut(cut);
+            let (json, damage) = json.opened();
+            self.note(damage);
             match json {
                 Json::List(choices) => {
                     choices.into_iter().take(1).for_each(|choice| output(choice, &mut answer, self.notes));
@@ -430,10 +433,8 @@ impl<'a> Mapped<'a, '_> {
         answer
     }
 
-    fn note_cut(&mut self, cut: bool) {
-        if cut {
-            self.notes.damage.insert(Damage::Cut);
-        }
+    fn note(&mut self, damage: Damages) {
+        self.notes.damage.extend(damage);
     }
 
     /// Turns written as `PREFIX N . field`, in the order of N.
@@ -451,6 +452,25 @@ impl<'a> Mapped<'a, '_> {
         tools.collect()
     }
 }
+
+/// A prompt may itself be JSON that looks like turns. Where most of a text is not in the turns that were read from it, the
+/// text stands beside them, so that nothing can be hidden that way.
+fn with_what_is_hidden<'a>(mut turns: Vec<Message<'a>>, raw: Option<Cow<'a, str>>) -> Vec<Message<'a>> {
+    if let Some(raw) = raw {
+        let read: usize = turns.iter().flat_map(|turn| turn.content.texts()).map(str::len).sum();
+        let has_media =
+            |turn: &Message<'_>| matches!(&turn.content, Content::Parts(parts) if parts.contains(&Part::Media));
+        if read * HIDDEN_ONE_IN < raw.len() && raw.len() > HIDDEN_BYTES_MIN && !turns.iter().any(has_media) {
+            turns.push(Message { role: Role::User, content: Content::Text(raw) });
+        }
+    }
+    turns
+}
+
+/// Turns that hold less than one in so many bytes of their text leave something out.
+const HIDDEN_ONE_IN: usize = 3;
+/// Shorter texts are mostly the syntax of JSON.
+const HIDDEN_BYTES_MIN: usize = 512;
 
 /// Whether an object is a request body of some API.
 fn is_body(object: &Object<'_>) -> bool {
@@ -500,7 +520,10 @@ fn indexed_objects<'a>(record: &mut Object<'a>, prefix: &str) -> BTreeMap<u32, O
                 let field = field.strip_prefix("function.").unwrap_or(field);
                 calls.entry((index, call)).or_default().push(Cow::Owned(field.to_owned()), value);
             }
-            None => objects.entry(index).or_default().push(Cow::Owned(field.to_owned()), value.unwrapped()),
+            None => {
+                let value = if field == "content" { content::opened_parts(value) } else { value.unwrapped() };
+                objects.entry(index).or_default().push(Cow::Owned(field.to_owned()), value);
+            }
         }
     }
     for object in objects.values_mut() {

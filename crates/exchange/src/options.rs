@@ -22,6 +22,9 @@ pub struct ReadOptions {
     pub now: Option<Time>,
     /// The accounts that the provider's own list names.
     pub known: Option<KnownAccounts>,
+    /// Which identity of a record is the account, where it is not the one that its format says. It is decided for a whole log
+    /// and never record by record: what a caller can write would otherwise choose whom his records accuse.
+    pub account_is: Option<Who>,
 }
 
 /// The accounts of an accounts file.
@@ -82,26 +85,49 @@ impl ReadOptions {
         exchange.model = exchange.model.take().map(model);
     }
 
-    /// An account that the accounts file does not know gives way to an identity of the record that it does: where one key
-    /// serves many users, the file says whether keys or users are the accounts.
     fn settle_account(&self, call: &mut Call<'_>) {
-        let Some(known) = self.known.as_ref().filter(|known| !known.is_empty()) else { return };
-        let exchange = &mut call.exchange;
-        if call.who == Who::Nobody || known.has(exchange.account.as_str()) {
-            return;
+        let Some(who) = self.account_is else { return };
+        if let Some(id) = identity(call, who) {
+            call.exchange.account = id.into();
+            call.who = who;
         }
-        let others = [
-            (exchange.key.as_ref().map(|key| key.0.clone()), Who::Key),
-            (exchange.end_user.as_ref().map(|user| user.0.clone()), Who::EndUser),
-            (exchange.org.as_ref().map(|org| org.0.clone()), Who::Org),
-        ];
-        for (id, who) in others {
-            if let Some(id) = id.filter(|id| known.has(id)) {
-                exchange.account = id.into();
-                call.who = who;
-                return;
-            }
+    }
+}
+
+/// The identities that may take the place of the account.
+const OTHER_IDENTITIES: [Who; 3] = [Who::Key, Who::EndUser, Who::Org];
+
+fn identity<'a>(call: &Call<'a>, who: Who) -> Option<Cow<'a, str>> {
+    let exchange = &call.exchange;
+    match who {
+        Who::Key => exchange.key.as_ref().map(|key| key.0.clone()),
+        Who::EndUser => exchange.end_user.as_ref().map(|user| user.0.clone()),
+        Who::Org => exchange.org.as_ref().map(|org| org.0.clone()),
+        _ => None,
+    }
+}
+
+/// Which identities of some calls an accounts file names.
+#[derive(Clone, Debug, Default)]
+pub struct Named {
+    accounts: u64,
+    others: [u64; OTHER_IDENTITIES.len()],
+}
+
+impl Named {
+    /// Looks at a call.
+    pub fn see(&mut self, call: &Call<'_>, known: &KnownAccounts) {
+        self.accounts += u64::from(known.has(call.exchange.account.as_str()));
+        for (count, who) in self.others.iter_mut().zip(OTHER_IDENTITIES) {
+            *count += u64::from(identity(call, who).is_some_and(|id| known.has(&id)));
         }
+    }
+
+    /// Which identity is the account: another one only if the file names none of the accounts and some of these.
+    #[must_use]
+    pub fn account_is(&self) -> Option<Who> {
+        let most = self.others.iter().zip(OTHER_IDENTITIES).max_by_key(|(count, _)| **count)?;
+        (self.accounts == 0 && *most.0 > 0).then_some(most.1)
     }
 }
 

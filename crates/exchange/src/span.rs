@@ -8,12 +8,13 @@
 //! `event.`: turns (`event.turns`), choices (`event.choices`), any other attribute.
 
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
 use crate::call::Span;
-use crate::content::into_text;
+use crate::content::{self, into_text};
 use crate::json::{Json, Object};
 
 /// One span or log record.
@@ -156,12 +157,14 @@ impl<'a> Event<'a> {
 /// Puts what events say beside the attributes of their span.
 fn lift<'a>(flat: &mut Object<'a>, events: Vec<Event<'a>>) {
     let (mut turns, mut choices) = (Vec::new(), Vec::new());
+    let mut lifted = BTreeSet::new();
     for Event { name, mut said } in events {
         if let Some(role) = name.strip_prefix("gen_ai.").and_then(|name| name.strip_suffix(".message")) {
             let mut turn = Object::default();
             turn.push(Cow::Borrowed("role"), Json::Text(Cow::Owned(role.to_owned())));
-            for key in ["content", "tool_calls"] {
-                let value = said.take(key).map(Json::unwrapped);
+            let content = said.take("content").map(content::opened_parts);
+            let calls = said.take("tool_calls").map(Json::unwrapped);
+            for (key, value) in [("content", content), ("tool_calls", calls)] {
                 value.into_iter().for_each(|value| turn.push(Cow::Borrowed(key), value));
             }
             turns.push(Json::Object(turn));
@@ -170,7 +173,7 @@ fn lift<'a>(flat: &mut Object<'a>, events: Vec<Event<'a>>) {
         } else if name.starts_with("gen_ai.") {
             for (key, value) in said {
                 let key = format!("event.{key}");
-                if !flat.has(&key) {
+                if lifted.insert(key.clone()) {
                     flat.push(Cow::Owned(key), value);
                 }
             }

@@ -96,7 +96,11 @@ impl FromStr for Time {
         if let Ok(zoned) = jiff::fmt::rfc2822::parse(text.trim()) {
             return from_jiff(zoned.timestamp()).ok_or(BadTime);
         }
+        if let Some(time) = with_month_names(text) {
+            return Ok(time);
+        }
         // A day and a clock, then perhaps an offset, then perhaps the name of a zone, which says nothing more.
+        let text = text.trim().trim_start_matches('[').trim_end_matches(']');
         let text = text.split(['[', '(']).next().unwrap_or_default().trim();
         let text = access_log(text).unwrap_or_else(|| text.to_owned());
         let mut words = text.split_ascii_whitespace();
@@ -124,13 +128,33 @@ fn from_jiff(timestamp: jiff::Timestamp) -> Option<Time> {
     i64::try_from(timestamp.as_nanosecond()).map(Time).ok()
 }
 
+/// `Mon Jun 15 2026 08:02:27 GMT+0000 (…)`, `Mon Jun 15 08:02:27 2026`, `Jun 15, 2026 @ 08:02:27.000`: what scripts print.
+fn with_month_names(text: &str) -> Option<Time> {
+    let words: Vec<&str> = text.split([' ', ',']).filter(|word| !word.is_empty()).collect();
+    let at = words.iter().position(|word| month(word).is_some()).filter(|at| *at <= 1)?;
+    let (month, day) = (month(words.get(at)?)?, words.get(at + 1)?);
+    let rest = || words.iter().skip(at + 2);
+    let year = rest().find(|word| word.len() == 4 && word.bytes().all(|byte| byte.is_ascii_digit()))?;
+    let clock = rest().find(|word| word.matches(':').count() == 2)?;
+    let offset = rest().find_map(|word| word.strip_prefix("GMT")).filter(|offset| offset.len() > 1).unwrap_or("Z");
+    timestamp(&format!("{year}-{month:02}-{day:0>2}T{clock}{offset}"))
+}
+
+fn month(name: &str) -> Option<usize> {
+    let months = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+    Some(months.iter().position(|month| *month == name)? + 1)
+}
+
 /// `15/Jun/2026:08:02:27 +0200` as a day, a clock and an offset.
 fn access_log(text: &str) -> Option<String> {
-    let (day, rest) = text.split_once('/')?;
+    let (first, rest) = text.split_once('/')?;
     let (month, rest) = rest.split_once('/')?;
-    let (year, clock) = rest.split_once(':')?;
-    let months = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
-    let month = months.iter().position(|name| *name == month)? + 1;
+    // 2026/06/15 08:02:27
+    if first.len() == 4 {
+        return Some(format!("{first}-{month}-{rest}"));
+    }
+    let (day, (year, clock)) = (first, rest.split_once(':')?);
+    let month = self::month(month)?;
     Some(format!("{year}-{month:02}-{day:0>2} {clock}"))
 }
 
@@ -191,7 +215,16 @@ mod tests {
                 "{text}"
             );
         }
-        for text in ["15/Jun/2026:10:02:27 +0200", "Mon, 15 Jun 2026 08:02:27 GMT", "Mon, 15 Jun 2026 10:02:27 +0200"] {
+        for text in [
+            "15/Jun/2026:10:02:27 +0200",
+            "[15/Jun/2026:10:02:27 +0200]",
+            "2026/06/15 08:02:27",
+            "Mon Jun 15 2026 10:02:27 GMT+0200 (Central European Summer Time)",
+            "Mon Jun 15 08:02:27 2026",
+            "Jun 15, 2026 @ 08:02:27",
+            "Mon, 15 Jun 2026 08:02:27 GMT",
+            "Mon, 15 Jun 2026 10:02:27 +0200",
+        ] {
             assert_eq!(text.parse::<Time>().map(|time| time.to_string()), Ok("2026-06-15T08:02:27Z".into()), "{text}");
         }
         for text in

@@ -5,11 +5,16 @@
 //! taken from the wrapper only where the record within has none.
 
 use std::borrow::Cow;
+use std::io::Read as _;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+
+use crate::bad::Damages;
 use crate::json::{Json, Object};
 
 /// The keys, in the order in which they are tried, with the name of what wraps so.
-const KEYS: [(&str, &str); 28] = [
+const KEYS: [(&str, &str); 45] = [
     ("standard_logging_object", "LiteLLM callback"),
     ("logEvents", "CloudWatch"),
     ("@message", "CloudWatch Insights"),
@@ -18,7 +23,24 @@ const KEYS: [(&str, &str); 28] = [
     ("protoPayload", "Google Cloud Logging"),
     ("_source", "Elasticsearch"),
     ("_raw", "Splunk"),
+    ("result", "Splunk"),
     ("hits", "Elasticsearch"),
+    ("event.original", "Logstash"),
+    ("MESSAGE", "journald"),
+    ("Message", "SNS"),
+    ("Sns", "SNS"),
+    ("body", "queue"),
+    ("detail", "EventBridge"),
+    ("payload", "queue"),
+    ("attributes", "Datadog"),
+    ("content", "log shipper"),
+    ("kinesis", "Kinesis"),
+    ("Data", "Kinesis"),
+    ("awslogs", "CloudWatch"),
+    ("entries", "list of entries"),
+    ("streams", "Loki"),
+    ("values", "Loki"),
+    ("value", "list of values"),
     ("events", "list of events"),
     ("records", "list of records"),
     ("Records", "list of records"),
@@ -48,16 +70,20 @@ pub(crate) struct Unwrapped<'a> {
     pub(crate) objects: Vec<Object<'a>>,
     /// Texts within that are no JSON.
     pub(crate) others: u64,
+    /// What was wrong with those that are.
+    pub(crate) damage: Damages,
 }
 
 /// Opens a wrapper; none if the object is no known one.
 pub(crate) fn open<'a>(object: &mut Object<'a>) -> Option<Unwrapped<'a>> {
     let time = TIMES.into_iter().find_map(|key| object.get(key)).cloned();
+    let who: Vec<(&str, Json<'a>)> = WHO.into_iter().filter_map(|key| Some((key, object.get(key)?.clone()))).collect();
     KEYS.into_iter().find_map(|(key, by)| {
-        let mut within = Unwrapped { by, objects: Vec::new(), others: 0 };
+        let mut within = Unwrapped { by, objects: Vec::new(), others: 0, damage: Damages::default() };
         let json = match object.get(key)? {
-            Json::Text(text) if !text.trim_start().starts_with(['{', '[']) => return None,
-            Json::Text(_) | Json::Object(_) | Json::List(_) => object.take(key)?,
+            Json::Text(text) if text.trim_start().starts_with(['{', '[']) => object.take(key)?,
+            Json::Text(text) => Json::Text(Cow::Owned(unpacked(text)?)),
+            Json::Object(_) | Json::List(_) => object.take(key)?,
             _ => return None,
         };
         gather(json, &mut within);
@@ -68,18 +94,51 @@ pub(crate) fn open<'a>(object: &mut Object<'a>) -> Option<Unwrapped<'a>> {
             if let Some(time) = time.clone().filter(|_| !TIMES.iter().any(|key| inner.has(key))) {
                 inner.push(Cow::Borrowed("time"), time);
             }
+            // A trace names its user once, around all of its calls.
+            for (key, value) in &who {
+                if !inner.has(key) {
+                    inner.push(Cow::Borrowed(*key), value.clone());
+                }
+            }
         }
         Some(within)
     })
 }
 
+/// A text that holds JSON behind a prefix, or in base64, perhaps compressed by gzip, as streams and queues pass it on.
+fn unpacked(text: &str) -> Option<String> {
+    if let Some(start) = text.find("{\"") {
+        return text.get(start..).map(str::to_owned);
+    }
+    let bytes = STANDARD.decode(text.trim()).ok()?;
+    let bytes = if bytes.starts_with(&[0x1f, 0x8b]) {
+        let mut plain = Vec::new();
+        let most = crate::limits::RECORD_BYTES_MAX as u64;
+        flate2::read::MultiGzDecoder::new(bytes.as_slice()).take(most).read_to_end(&mut plain).ok()?;
+        plain
+    } else {
+        bytes
+    };
+    let text = String::from_utf8_lossy(&bytes).into_owned();
+    text.trim_start().starts_with(['{', '[']).then_some(text)
+}
+
 fn gather<'a>(json: Json<'a>, within: &mut Unwrapped<'a>) {
-    match json.unwrapped() {
+    let (json, damage) = json.opened();
+    within.damage.extend(damage);
+    match json {
         Json::Object(object) => within.objects.push(object),
         Json::List(list) => {
             for item in list {
-                match item.unwrapped() {
+                let (item, damage) = item.opened();
+                within.damage.extend(damage);
+                match item {
                     Json::Object(object) => within.objects.push(object),
+                    // Loki's lines: a time and a text.
+                    Json::List(pair) => {
+                        let inner = pair.into_iter().filter_map(|item| item.opened().0.object());
+                        within.objects.extend(inner);
+                    }
                     _ => within.others += 1,
                 }
             }
@@ -103,3 +162,6 @@ const TIMES: [&str; 12] = [
     "logging_time",
     "started_at",
 ];
+
+/// Names of whom a record is about, that stand around records at times.
+const WHO: [&str; 6] = ["userId", "user_id", "sessionId", "session_id", "account", "account_id"];

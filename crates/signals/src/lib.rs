@@ -11,7 +11,7 @@ pub mod profile;
 pub mod sketch;
 pub mod token;
 
-use exchange::{Content, Exchange, Role, Time};
+use exchange::{Content, Exchange, Message, Role, Time};
 use xxhash_rust::xxh3::xxh3_64;
 
 pub use client::ClientProfile;
@@ -103,8 +103,13 @@ fn asked<'e>(exchange: &'e Exchange<'_>) -> impl Iterator<Item = &'e str> {
         request.messages.iter().filter(move |message| message.role == role).map(|message| &message.content)
     };
     let tools = request.tools.iter().filter_map(|tool| tool.description.as_deref());
-    let first = of(Role::User).next();
-    let last = of(Role::User).skip(1).last();
+    // A role that is not known here is still read by the model, so it is the caller's.
+    let said = || {
+        let asked = |message: &&Message<'_>| matches!(message.role, Role::User | Role::Other);
+        request.messages.iter().filter(asked).map(|message| &message.content)
+    };
+    let first = said().next();
+    let last = said().skip(1).last();
     let begun = request.messages.last().filter(|message| message.role == Role::Assistant);
     let turns = first.into_iter().chain(last).chain(begun.map(|message| &message.content));
     let system = request.system.iter().chain(of(Role::System));

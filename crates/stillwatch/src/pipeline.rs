@@ -15,8 +15,8 @@ use std::thread;
 
 use detect::{Engine, Findings, Labels, Trace};
 use exchange::{
-    AccountFact, Call, CallKey, Chunk, Joiner, KnownAccount, Progress, ReadOptions, ReadReport, Source, Time,
-    first_time, parse_accounts, parse_chunk,
+    AccountFact, Call, CallKey, Chunk, Joiner, KnownAccount, KnownAccounts, Named, Progress, ReadOptions, ReadReport,
+    Source, Time, first_time, parse_accounts, parse_chunk,
 };
 use signals::Signals;
 
@@ -70,7 +70,7 @@ pub(crate) fn run(
         learn_accounts(path, settings, &mut learn, &mut accounts)?;
     }
     let mut settings = settings.clone();
-    settings.read.known = Some(known.into_iter().collect());
+    know(inputs, &mut settings.read, known);
     let mut reorder = Reorder::default();
     let mut sink = |signals, earliest| reorder.push(signals, earliest, &mut engine);
     let exchanges = each(inputs, &settings, watch, &mut sink)?;
@@ -78,6 +78,22 @@ pub(crate) fn run(
     let (mut findings, trace) = engine.finish_traced();
     findings.population.late = reorder.late;
     Ok(Outcome { findings, trace, exchanges, accounts, read: settings.read })
+}
+
+/// Lets `options` know the accounts of the accounts file, and by a look at the beginning of each file, which identity of the
+/// records these are. A pipe can be read only once, so nothing is looked at there.
+pub(crate) fn know(inputs: &Inputs, options: &mut ReadOptions, known: Vec<KnownAccount>) {
+    let known: KnownAccounts = known.into_iter().collect();
+    if !known.is_empty() && options.account.is_empty() {
+        let mut named = Named::default();
+        let files = inputs.exchanges.iter().filter(|path| path.is_file()).take(FILES_LOOKED_AT_MAX);
+        for chunk in files.filter_map(|path| source(path).ok()?.next()?.ok()) {
+            let mut see = |call: Call<'_>, _| named.see(&call, &known);
+            parse_chunk(&chunk, options, &mut see, &mut ReadReport::default());
+        }
+        options.account_is = named.account_is();
+    }
+    options.known = Some(known);
 }
 
 /// Goes through `inputs` once more and hands every exchange that belongs to a campaign to `sink`, in the order of the files.
@@ -339,6 +355,8 @@ impl Ord for Waiting {
     }
 }
 
+/// Files whose beginning is looked at before a run.
+const FILES_LOOKED_AT_MAX: usize = 16;
 /// Chunks read ahead of the parsers and of the engine, each.
 const CHUNKS_AHEAD_MAX: usize = 8;
 /// Exchanges that may wait for earlier ones.

@@ -24,7 +24,7 @@ pub(super) enum Header {
 impl Header {
     pub(super) fn of(line: &[u8]) -> Header {
         let line = String::from_utf8_lossy(line);
-        let line = line.trim();
+        let line = line.trim().trim_start_matches('\u{feff}');
         if is_access_log(line) {
             return Header::Unsupported(Unsupported {
                 what: "an access log",
@@ -37,7 +37,9 @@ impl Header {
             if names.len() < COLUMNS_MIN || !names.iter().all(|name| is_name(name)) {
                 continue;
             }
-            if format::knows_columns(&names) {
+            // Or a log shipper's, with the record in one of them.
+            let is_shipper = names.contains(&"@message") || names.contains(&"message") || names.contains(&"_raw");
+            if is_shipper || format::knows_columns(&names) {
                 return Header::Table(delimiter);
             }
             return Header::Unsupported(Unsupported {

@@ -134,7 +134,7 @@ fn chat() -> Value {
 fn who_and_from_where_may_stand_on_the_root_alone() {
     let root = span("aa", "01", "", 0, json!({"user.id": "u-1", "client.address": "203.0.113.9"}));
     let child = span("aa", "02", "01", 1, chat());
-    let grandchild = span("aa", "03", "02x", 2, chat());
+    let late = span("aa", "03", "01", 2, chat());
     for order in [vec![child.clone(), root.clone()], vec![root.clone(), child.clone()]] {
         let (exchanges, report) = read(&order);
         assert_eq!(exchanges.len(), 1, "{}", describe(&report));
@@ -142,8 +142,12 @@ fn who_and_from_where_may_stand_on_the_root_alone() {
         assert_eq!(count(&report, "joined"), 1);
     }
     // What comes after its trace was whole still learns who it was.
-    let (exchanges, _) = read(&[child, root, grandchild]);
+    let (exchanges, _) = read(&[child.clone(), root.clone(), late]);
     assert_eq!(exchanges.iter().filter(|exchange| exchange["account"] == "u-1").count(), 2);
+    // A caller may choose the id of a trace: what is not around a call says nothing about it.
+    let stranger = span("aa", "09", "08", 1, chat());
+    let (exchanges, _) = read(&[child, root, stranger]);
+    assert_eq!(exchanges.iter().filter(|exchange| exchange["account"] == "u-1").count(), 1);
 }
 
 #[test]
@@ -222,6 +226,26 @@ fn join_seconds_max() {
     let limit = limits::JOIN_SECONDS_MAX as i64;
     assert_eq!(waiting(1, Some(limit)), 0);
     assert_eq!(waiting(1, Some(limit + 1)), 1);
+}
+
+/// A caller who puts everything under one trace makes nothing wait for ever.
+#[test]
+fn trace_spans_max() {
+    let gone = |spans: usize| {
+        let text: String =
+            (1..=spans).map(|n| format!("{}\n", span("aa", &format!("{n:016x}"), "ffff", 0, chat()))).collect();
+        let (mut joiner, mut report, mut gone) = (Joiner::default(), ReadReport::default(), 0);
+        for chunk in Source::new("test", text.as_bytes()) {
+            let chunk = chunk.unwrap();
+            let mut sink = |call: exchange::Call<'_>, line| {
+                joiner.push(call.into_owned(), &chunk.source, line, &mut |_| gone += 1);
+            };
+            parse_chunk(&chunk, &ReadOptions::default(), &mut sink, &mut report);
+        }
+        gone
+    };
+    assert_eq!(gone(limits::TRACE_SPANS_MAX - 1), 0);
+    assert_eq!(gone(limits::TRACE_SPANS_MAX), limits::TRACE_SPANS_MAX);
 }
 
 #[test]

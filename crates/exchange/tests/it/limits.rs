@@ -178,27 +178,29 @@ fn id_bytes_max_of_an_id_in_two_parts() {
     }
 }
 
+/// Of too many turns, empty ones go first, then those in the middle: neither hides what was asked.
 #[test]
 fn messages_max() {
-    for (count, first, warnings) in [(limits::MESSAGES_MAX, "0", 0), (limits::MESSAGES_MAX + 1, "1", 1)] {
-        let messages: Vec<String> = (0..count).map(|n| format!(r#"{{"role":"user","content":"{n}"}}"#)).collect();
-        let text = format!(r#"{{"time":1,"account":"a","request":{{"messages":[{}]}}}}"#, messages.join(","));
+    let kept = |contents: Vec<String>| {
+        let turns: Vec<_> = contents.iter().map(|text| serde_json::json!({"role": "user", "content": text})).collect();
+        let text = serde_json::json!({"time": 1, "account": "a", "request": {"messages": turns}}).to_string();
         let mut notes = Notes::default();
         let mut kept = Vec::new();
         let mut sink = |exchange: exchange::Exchange| {
-            kept = exchange
-                .request
-                .messages
-                .iter()
-                .flat_map(|message| message.content.texts())
-                .map(str::to_owned)
-                .collect();
+            let turns = exchange.request.messages.iter().flat_map(|message| message.content.texts());
+            kept = turns.map(str::to_owned).collect();
         };
         read_exchanges(&text, &mut notes, &mut sink).unwrap();
-        assert_eq!((kept.len(), kept[0].as_str()), (limits::MESSAGES_MAX, first));
-        assert_eq!(kept.last().unwrap(), &(count - 1).to_string());
-        assert_eq!(notes.warnings.len(), warnings);
-    }
+        (kept, notes.warnings.len())
+    };
+    let numbers = |count: usize| (0..count).map(|n| n.to_string()).collect::<Vec<_>>();
+    assert_eq!(kept(numbers(limits::MESSAGES_MAX)), (numbers(limits::MESSAGES_MAX), 0));
+    let (more, warnings) = kept(numbers(limits::MESSAGES_MAX + 1));
+    assert_eq!((more.len(), warnings), (limits::MESSAGES_MAX, 1));
+    assert_eq!((more[0].as_str(), more.last().unwrap()), ("0", &limits::MESSAGES_MAX.to_string()));
+    let (hidden, warnings) =
+        kept(["asked".to_owned()].into_iter().chain(vec![String::new(); limits::MESSAGES_MAX]).collect());
+    assert_eq!((hidden, warnings), (vec!["asked".to_owned()], 0));
 }
 
 #[test]

@@ -11,7 +11,7 @@ use simulator::evaluate::{Activity, Evaluation, Found, read_campaigns, read_labe
 use simulator::frontier::{Frontier, FrontierPoint};
 
 use super::{Exit, Failure, hunt, print, simulate, write_file};
-use crate::cli::{Evaluate, Records, Traffic};
+use crate::cli::{Evaluate, Traffic};
 use crate::inputs::{self, Inputs};
 use crate::progress;
 
@@ -31,9 +31,10 @@ fn evaluate(folder: &Path, args: &Evaluate) -> Result<Evaluation, Failure> {
     let inputs = Inputs::find(&[folder.to_owned()], None).map_err(Failure::unreadable)?;
     let path = folder.join("labels.jsonl");
     let labels = read_labels(&path.display().to_string(), open(&path)?).map_err(Failure::unreadable)?;
-    let (found, trace) = match &args.campaigns {
+    let (found, trace, read) = match &args.campaigns {
         Some(path) => {
-            (read_campaigns(&path.display().to_string(), open(path)?).map_err(Failure::unreadable)?, Trace::default())
+            let found = read_campaigns(&path.display().to_string(), open(path)?).map_err(Failure::unreadable)?;
+            (found, Trace::default(), ReadOptions::default())
         }
         None => found(&inputs, args)?,
     };
@@ -41,13 +42,13 @@ fn evaluate(folder: &Path, args: &Evaluate) -> Result<Evaluation, Failure> {
     for path in &inputs.exchanges {
         see(path, &mut activity)?;
     }
-    hunt::trace(&inputs, args.run, &Records::default(), &trace, &mut |_, signals| {
+    hunt::trace(&inputs, args.run, &read, &trace, &mut |_, signals| {
         activity.told(&signals.account, &signals.exchange);
     })?;
     Ok(score(&found, &labels, &activity))
 }
 
-fn found(inputs: &Inputs, args: &Evaluate) -> Result<(Vec<Found>, Trace), Failure> {
+fn found(inputs: &Inputs, args: &Evaluate) -> Result<(Vec<Found>, Trace, ReadOptions), Failure> {
     let outcome = hunt::hunt(inputs, args.run)?;
     hunt::tell_what_was_read(&outcome);
     let found = outcome.findings.campaigns.into_iter().map(|campaign| Found {
@@ -55,7 +56,7 @@ fn found(inputs: &Inputs, args: &Evaluate) -> Result<(Vec<Found>, Trace), Failur
         detected_at: campaign.detected_at,
         accounts: campaign.accounts.into_iter().map(|member| (member.account, member.probability)).collect(),
     });
-    Ok((found.collect(), outcome.trace))
+    Ok((found.collect(), outcome.trace, outcome.read))
 }
 
 fn see(path: &Path, activity: &mut Activity<'_>) -> Result<(), Failure> {

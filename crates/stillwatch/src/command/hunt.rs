@@ -75,7 +75,7 @@ fn write_exchanges(mut file: OutputFile, inputs: &Inputs, outcome: &Outcome, arg
                 .and_then(|()| io::Write::write_all(&mut file, b"\n"));
         }
     };
-    trace(inputs, args.run, &args.records, &outcome.trace, &mut sink)?;
+    trace(inputs, args.run, &outcome.read, &outcome.trace, &mut sink)?;
     written.map_err(|error| file.failure(&error))?;
     file.finish()
 }
@@ -84,20 +84,20 @@ fn write_exchanges(mut file: OutputFile, inputs: &Inputs, outcome: &Outcome, arg
 pub(crate) fn trace(
     inputs: &Inputs,
     run: Run,
-    records: &Records,
+    read: &ReadOptions,
     trace: &Trace,
     sink: &mut dyn FnMut(&str, &Signals),
 ) -> Result<(), Failure> {
     let bar = progress::reading(inputs.bytes);
     let mut watch = |step: pipeline::Step| bar.set_position(step.bytes);
-    let went = pipeline::again(inputs, &settings(run, records), trace, &mut watch, sink);
+    let went = pipeline::again(inputs, &settings(run, read.clone()), trace, &mut watch, sink);
     bar.finish_and_clear();
     went.map_err(Failure::unreadable)
 }
 
-fn settings(run: Run, records: &Records) -> Settings {
+fn settings(run: Run, read: ReadOptions) -> Settings {
     Settings {
-        read: read_options(records),
+        read,
         threads: run.threads.or_else(|| std::thread::available_parallelism().ok()).map_or(1, usize::from),
         engine: detect::Config { alpha: run.alpha },
     }
@@ -110,7 +110,7 @@ pub(crate) fn read_options(records: &Records) -> ReadOptions {
         account: records.account.clone(),
         trusted_proxies: records.trusted_proxies,
         now: now(),
-        known: None,
+        ..ReadOptions::default()
     }
 }
 
@@ -122,7 +122,7 @@ pub(crate) fn hunt(inputs: &Inputs, run: Run) -> Result<Outcome, Failure> {
 /// The same, heeding labels.
 fn hunt_with(inputs: &Inputs, run: Run, records: &Records, labels: Labels) -> Result<Outcome, Failure> {
     let bar = progress::reading(inputs.bytes);
-    let settings = settings(run, records);
+    let settings = settings(run, read_options(records));
     let outcome = pipeline::run(inputs, &settings, labels, &mut |step| {
         bar.set_position(step.bytes);
         bar.set_message(format!("{} exchanges", step.exchanges));
@@ -130,7 +130,15 @@ fn hunt_with(inputs: &Inputs, run: Run, records: &Records, labels: Labels) -> Re
     bar.finish_and_clear();
     let mut outcome = outcome.map_err(Failure::unreadable)?;
     // What makes a result worth little is the first thing that could not be seen.
-    let warnings = reading(&outcome).warnings;
+    let mut warnings = reading(&outcome).warnings;
+    let population = &outcome.findings.population;
+    if population.payers == 1 && population.accounts > 1 {
+        warnings.push(format!(
+            "all {} are of one payer, because they name the same organisation, so no group can be found; leave the \
+             organisation out of such a log",
+            words::counted(population.accounts, "account")
+        ));
+    }
     outcome.findings.blind_spots.splice(0..0, warnings);
     Ok(outcome)
 }

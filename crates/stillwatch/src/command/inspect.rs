@@ -17,7 +17,7 @@ use super::{Exit, Failure, hunt, print};
 use crate::cli::Inspect;
 use crate::inputs::{self, InputError, Inputs};
 use crate::reading::Reading;
-use crate::{progress, words};
+use crate::{pipeline, progress, words};
 
 /// Reads, and says what was read.
 pub(crate) fn run(args: &Inspect) -> Result<Exit, Failure> {
@@ -29,7 +29,7 @@ pub(crate) fn run(args: &Inspect) -> Result<Exit, Failure> {
     hunt::tell_what_was_passed_over(&inputs);
     let mut options = hunt::read_options(&args.records);
     let (known, accounts) = known(&inputs, &options)?;
-    options.known = Some(known);
+    pipeline::know(&inputs, &mut options, known);
     let (exchanges, samples, empty) = read(&inputs, &options)?;
     hunt::tell(&exchanges, "exchanges");
     hunt::tell(&accounts, "account facts");
@@ -45,7 +45,7 @@ pub(crate) fn run(args: &Inspect) -> Result<Exit, Failure> {
 }
 
 /// The accounts of the accounts files.
-fn known(inputs: &Inputs, options: &ReadOptions) -> Result<(exchange::KnownAccounts, ReadReport), Failure> {
+fn known(inputs: &Inputs, options: &ReadOptions) -> Result<(Vec<KnownAccount>, ReadReport), Failure> {
     let (mut known, mut report) = (Vec::new(), ReadReport::default());
     for path in &inputs.accounts {
         for chunk in open(path)? {
@@ -60,7 +60,7 @@ fn known(inputs: &Inputs, options: &ReadOptions) -> Result<(exchange::KnownAccou
             }
         }
     }
-    Ok((known.into_iter().collect(), report))
+    Ok((known, report))
 }
 
 /// Reads all exchanges: what was read, the first exchange of each format, and the paths that gave none.
