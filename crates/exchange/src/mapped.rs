@@ -186,7 +186,7 @@ impl<'a> Mapped<'a, '_> {
         if let Some(arn) = self.at(&table.arn, Json::id) {
             let (caller, session) = principal(arn);
             ids.arn = Some(secret_free(caller));
-            ids.key = ids.key.or(session.map(secret_free));
+            ids.key = ids.key.or(session.filter(|session| !session.is_empty()).map(secret_free));
         }
         ids
     }

@@ -137,7 +137,10 @@ fn model(name: Cow<'_, str>) -> Cow<'_, str> {
         return name;
     }
     let last = name.rsplit('/').find(|part| !part.is_empty()).unwrap_or(&name);
-    let bare = last.split_once('.').filter(|(region, _)| REGIONS.contains(region)).map_or(last, |(_, rest)| rest);
+    let mut bare = last;
+    while let Some((_, rest)) = bare.split_once('.').filter(|(region, _)| REGIONS.contains(region)) {
+        bare = rest;
+    }
     if bare.len() == name.len() { name } else { Cow::Owned(bare.to_owned()) }
 }
 
