@@ -23,7 +23,9 @@ def otlp_json(path, body):
     from opentelemetry.proto.collector.logs.v1 import logs_service_pb2
     from opentelemetry.proto.collector.trace.v1 import trace_service_pb2
 
-    kind = logs_service_pb2.ExportLogsServiceRequest if path.endswith("/logs") else trace_service_pb2.ExportTraceServiceRequest
+    kind = (
+        logs_service_pb2.ExportLogsServiceRequest if path.endswith("/logs") else trace_service_pb2.ExportTraceServiceRequest
+    )
     export = json_format.MessageToDict(kind.FromString(body), use_integers_for_enums=True)
 
     def hexadecimal(value):
@@ -78,7 +80,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
         about["object"] = "chat.completion.chunk"
         deltas = [{"role": "assistant", "content": ""}] + [{"content": part} for part in chunks(text)] + [{}]
         events = [
-            about | {"choices": [{"index": 0, "delta": delta, "finish_reason": None if delta else "stop"}]} for delta in deltas
+            about | {"choices": [{"index": 0, "delta": delta, "finish_reason": None if delta else "stop"}]}
+            for delta in deltas
         ]
         if (request.get("stream_options") or {}).get("include_usage"):
             events.append(about | {"choices": [], "usage": usage})

@@ -32,9 +32,9 @@ FIELDS = ["prompt", "system prompt", "answer", "model", "settings", "token count
 PROGRAMS = {
     "litellm": ("litellm_sdk", [], {}),
     "litellm-otel": ("litellm_sdk", ["otel"], {}),
-    "litellm-otel-v2": ("litellm_sdk", ["otel", "v2"], {}),
     "litellm-proxy": ("litellm_proxy", [], {}),
     "litellm-proxy-otel": ("litellm_proxy", ["otel"], {}),
+    "litellm-proxy-otel-v2": ("litellm_proxy", ["otel", "v2"], {}),
     "otel-old": ("otel_genai", ["events"], OLD | {CAPTURE: "true"}),
     "otel-new": ("otel_genai", [], NEW | {CAPTURE: "span_only"}),
     "otel-new-events": ("otel_genai", ["events"], EVENTS | {CAPTURE: "event_only"}),
@@ -43,6 +43,8 @@ PROGRAMS = {
     "otel-parent": ("otel_genai", ["parent"], NEW | {CAPTURE: "span_only"}),
     "openinference": ("openinference_client", [], {}),
     "openinference-console": ("openinference_client", ["console"], {}),
+    "openinference-metadata": ("openinference_client", ["metadata"], {}),
+    "openinference-user": ("openinference_client", ["user"], {}),
     "openllmetry": ("openllmetry", [], {}),
     "openllmetry-user": ("openllmetry", ["user"], {}),
     "pydantic-ai": ("pydantic_ai_agent", ["baggage"], {}),
@@ -66,19 +68,28 @@ def drive(name, folder, patience):
     logs = folder / "logs"
     logs.mkdir()
     with model.serving(logs / "exported.jsonl") as server, open(folder / "output.txt", "w") as output:
-        command = [sys.executable, HERE / "programs" / f"{driver}.py", f"http://127.0.0.1:{server.port}", logs / "log.jsonl", *flags]
+        base = f"http://127.0.0.1:{server.port}"
+        command = [sys.executable, HERE / "programs" / f"{driver}.py", base, logs / "log.jsonl", *flags]
         done = subprocess.Popen(
-            command, env=os.environ | environment, stdout=output, stderr=subprocess.STDOUT, cwd=folder, start_new_session=True
+            command,
+            env=os.environ | environment,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            cwd=folder,
+            start_new_session=True,
         )
         try:
             done.wait(patience)
         except subprocess.TimeoutExpired:
-            os.killpg(done.pid, signal.SIGKILL)  # The driver and the servers it started.
             raise RuntimeError(f"not done within {patience:.0f} s") from None
+        finally:
+            if done.poll() is None:
+                os.killpg(done.pid, signal.SIGKILL)  # The driver and the servers it started.
         if done.returncode == 3:
             raise Missing((folder / "output.txt").read_text().strip().splitlines()[-1])
         if done.returncode:
-            raise RuntimeError(f"the driver ended with {done.returncode}: " + " | ".join((folder / "output.txt").read_text().splitlines()[-3:]))
+            last = " | ".join((folder / "output.txt").read_text().splitlines()[-3:])
+            raise RuntimeError(f"the driver ended with {done.returncode}: {last}")
         return server.calls
 
 
@@ -96,16 +107,13 @@ def outcome(name, folder, flags):
         return f"{name:22} missing: {reason}", True
     except RuntimeError as reason:
         return f"{name:22} failed: {reason}", False
-    read = got["inspect"]["read"]
-    good = sent == read["exchanges"] and got["found"] == traffic.PLANTED and not got["wrong"]
-    seen = [f"{field} {got['shares'].get(field, 0):.2f}" for field in FIELDS]
-    reasons = [] if good else [f"{read['bad_lines']} bad lines", f"{got['inspect']['accounts']} accounts", *read["warnings"], *got["inspect"]["blind"]]
+    good = sent == got["read"] and got["found"] == traffic.PLANTED and not got["wrong"] and sent == len(calls)
+    shares = ", ".join(f"{field} {got['shares'].get(field, 0):.2f}" for field in FIELDS)
     line = (
-        f"{name:22} sent {sent:5}  read {read['exchanges']:5}  found {got['found']:2} of {traffic.PLANTED}  wrong {got['wrong']:3}"
-        f"  {took:3.0f} s  {'+'.join(read['formats'])}"
-        f"  [{', '.join(seen)}]"
+        f"{name:22} sent {sent:5}  read {got['read']:5}  found {got['found']:2} of {traffic.PLANTED}  wrong {got['wrong']:3}"
+        f"  {took:3.0f} s  {'+'.join(got['formats']) or 'no format'}  [{shares}]"
     )
-    return "\n    ".join([line, *map(str, reasons)]), good
+    return "\n    ".join([line] if good else [line, *got["said"]]), good
 
 
 def main():

@@ -8,29 +8,77 @@ HOUR = 3600.0
 PLANTED, OTHERS = 60, 190
 
 SUBJECTS = [
-    "a bicycle chain", "an old piano", "rhubarb", "a leaking roof", "a school play", "the tax on a boat", "knitting a sleeve",
-    "a shy dog", "the Hanseatic League", "quadratic equations", "a slow laptop", "a bread oven", "a night bus", "a broken zip",
-    "wild garlic", "a choir rehearsal", "sea kayaking", "a wedding toast", "a lease", "a sourdough starter", "a spreadsheet",
-    "chess openings", "a telescope", "a stubborn lock", "beekeeping", "a stage light", "an apple press", "the moons of Saturn",
+    "a bicycle chain",
+    "an old piano",
+    "rhubarb",
+    "a leaking roof",
+    "a school play",
+    "the tax on a boat",
+    "knitting a sleeve",
+    "a shy dog",
+    "the Hanseatic League",
+    "quadratic equations",
+    "a slow laptop",
+    "a bread oven",
+    "a night bus",
+    "a broken zip",
+    "wild garlic",
+    "a choir rehearsal",
+    "sea kayaking",
+    "a wedding toast",
+    "a lease",
+    "a sourdough starter",
+    "a spreadsheet",
+    "chess openings",
+    "a telescope",
+    "a stubborn lock",
+    "beekeeping",
+    "a stage light",
+    "an apple press",
+    "the moons of Saturn",
 ]
 ASKS = [
-    "How do I begin with {}?", "Tell me something surprising about {}.", "I have trouble with {}, any ideas?",
-    "Write four lines on {} for a newsletter.", "What would you charge for {}?", "Is {} hard to learn?",
-    "List the usual mistakes with {}.", "Explain {} to a child.", "Which tools do I need for {}?", "A joke about {}, please.",
+    "How do I begin with {}?",
+    "Tell me something surprising about {}.",
+    "I have trouble with {}, any ideas?",
+    "Write four lines on {} for a newsletter.",
+    "What would you charge for {}?",
+    "Is {} hard to learn?",
+    "List the usual mistakes with {}.",
+    "Explain {} to a child.",
+    "Which tools do I need for {}?",
+    "A joke about {}, please.",
 ]
 EXTRAS = [
-    "It has to be done by {}.", "My budget is {} crowns.", "There are {} of us.", "I asked {} people already.",
-    "Not more than {} words.", "Page {} of my book says otherwise.",
+    "It has to be done by {}.",
+    "My budget is {} crowns.",
+    "There are {} of us.",
+    "I asked {} people already.",
+    "Not more than {} words.",
+    "Page {} of my book says otherwise.",
 ]
 FOLLOW_UPS = ["Could you say that more briefly?", "And what if it rains?", "Thanks! Anything else?", "Why is that?"]
-SYSTEMS = [None, None, None, "You are a patient helper.", "Answer like a librarian.", "You advise the members of a rowing club."]
+SYSTEMS = [None, None, None, "You are a patient helper.", "Answer like a librarian.", "You advise a rowing club."]
 
 TEMPLATE = (
-    "Act as a careful examiner. Solve the exercise that follows and keep a record of each thought: number your steps, say which "
-    "theorem allows each, mark every dead end, and close with a line that begins with RESULT. Exercise: {} "
+    "Act as a careful examiner. Solve the exercise that follows and keep a record of each thought: number your steps, say "
+    "which theorem allows each, mark every dead end, and close with a line that begins with RESULT. Exercise: {} "
     "Give the whole record between reasoning tags before the result."
 )
-THINGS = ["barrels", "lanterns", "pigeons", "tiles", "letters", "coins", "planks", "eggs", "stamps", "wheels", "candles", "maps"]
+THINGS = [
+    "barrels",
+    "lanterns",
+    "pigeons",
+    "tiles",
+    "letters",
+    "coins",
+    "planks",
+    "eggs",
+    "stamps",
+    "wheels",
+    "candles",
+    "maps",
+]
 DEEDS = ["are shared among", "are stacked by", "are counted by", "are lost by", "are sold to", "are carried past"]
 PEOPLE = ["masons", "sailors", "nuns", "drummers", "cooks", "miners", "clerks", "twins", "ferrymen", "weavers"]
 
@@ -65,8 +113,13 @@ def traffic(seed=5):
         name = f"acct-{r.randrange(16**8):08x}"
         created = START - 2 * 24 * HOUR + r.random() * 4 * HOUR if planted else START - (1 + r.random() * 500) * 24 * HOUR
         accounts.append(
-            {"account": name, "planted": planted, "created": created, "payment": f"pf_{r.randrange(16**6):06x}",
-             "email_domain": f"mail{r.randrange(300)}.example"}
+            {
+                "account": name,
+                "planted": planted,
+                "created": created,
+                "payment": f"pf_{r.randrange(16**6):06x}",
+                "email_domain": f"mail{r.randrange(300)}.example",
+            }
         )
         streams = r.random() < 0.2
         when = START + r.random() * 30 * HOUR
@@ -81,8 +134,15 @@ def traffic(seed=5):
                 messages = (history if follows else first) + [{"role": "user", "content": said}]
                 history = messages + [{"role": "assistant", "content": answer(messages)}]
             calls.append(
-                {"account": name, "time": when, "messages": messages, "model": "m-large" if planted else r.choice(["m-large", "m-small"]),
-                 "temperature": 1.0 if planted else r.choice([0.2, 0.7, 1.0]), "max_tokens": r.choice([512, 1024]), "stream": streams}
+                {
+                    "account": name,
+                    "time": when,
+                    "messages": messages,
+                    "model": "m-large" if planted else r.choice(["m-large", "m-small"]),
+                    "temperature": 1.0 if planted else r.choice([0.2, 0.7, 1.0]),
+                    "max_tokens": r.choice([512, 1024]),
+                    "stream": streams,
+                }
             )
             when += r.expovariate(1 / 200) if r.random() < 0.7 else r.expovariate(1 / (6 * HOUR))
     return sorted(calls, key=lambda call: call["time"]), accounts
@@ -96,5 +156,12 @@ def account_facts(accounts):
     """The lines of accounts.jsonl."""
     for one in accounts:
         created = rfc3339(one["created"])
-        yield {"time": created, "account": one["account"], "created": created, "assurance": "email",
-               "payment": one["payment"], "email_domain": one["email_domain"], "status": "active"}
+        yield {
+            "time": created,
+            "account": one["account"],
+            "created": created,
+            "assurance": "email",
+            "payment": one["payment"],
+            "email_domain": one["email_domain"],
+            "status": "active",
+        }

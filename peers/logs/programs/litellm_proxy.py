@@ -1,4 +1,4 @@
-"""LiteLLM's proxy, as a server of its own, with a custom callback or, with `otel`, its OpenTelemetry callback.
+"""LiteLLM's proxy, as a server of its own, with a custom callback or, with `otel`, its OpenTelemetry one (`v2`: the newer).
 
 Each account has a key of its own, which a custom authentication hook turns into the account. The proxy stamps the real time:
 afterwards the times of each call are moved in the log, by the number of the call, which stands in the answer's id.
@@ -16,9 +16,10 @@ import time
 import urllib.request
 
 import common
+
 import traffic
 
-HOOKS = '''
+HOOKS = """
 import json
 from litellm.integrations.custom_logger import CustomLogger
 from litellm.proxy._types import UserAPIKeyAuth
@@ -32,7 +33,8 @@ class Lines(CustomLogger):
             file.write(json.dumps(kwargs["standard_logging_object"], default=str) + "\\n")
 
 lines = Lines()
-'''
+"""
+CAPTURE = "OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT"
 OTEL = "otel" in common.FLAGS
 HERE = pathlib.Path.cwd()
 EXPORTED = pathlib.Path(common.LOG).with_name("exported.jsonl")
@@ -41,7 +43,10 @@ EXPORTED = pathlib.Path(common.LOG).with_name("exported.jsonl")
 def start():
     """The proxy and its port, once it answers."""
     (HERE / "hooks.py").write_text(HOOKS.format(log=common.LOG))
-    model = {"litellm_params": {"model": "openai/*", "api_base": f"{common.BASE}/v1", "api_key": "sk-mock"}, "model_name": "*"}
+    model = {
+        "litellm_params": {"model": "openai/*", "api_base": f"{common.BASE}/v1", "api_key": "sk-mock"},
+        "model_name": "*",
+    }
     config = {
         "model_list": [model],
         "litellm_settings": {"callbacks": ["otel" if OTEL else "hooks.lines"]},
@@ -52,9 +57,13 @@ def start():
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     environment = os.environ | {
-        "LITELLM_LOCAL_MODEL_COST_MAP": "True", "LITELLM_TELEMETRY": "False",
-        "OTEL_EXPORTER": "otlp_http", "OTEL_ENDPOINT": f"{common.BASE}/v1/traces",
+        "LITELLM_LOCAL_MODEL_COST_MAP": "True",
+        "LITELLM_TELEMETRY": "False",
+        "OTEL_EXPORTER": "otlp_http",
+        "OTEL_ENDPOINT": f"{common.BASE}/v1/traces",
     }
+    if "v2" in common.FLAGS:
+        environment |= {"LITELLM_OTEL_V2": "true", "OTEL_ENDPOINT": common.BASE, CAPTURE: "span_only"}
     program = pathlib.Path(sys.executable).parent / "litellm"
     proxy = subprocess.Popen(
         [program, "--config", HERE / "config.yaml", "--host", "127.0.0.1", "--port", str(port)], env=environment, cwd=HERE
@@ -74,7 +83,8 @@ def start():
 def ask(port, call):
     body = json.dumps(common.arguments(call)).encode()
     headers = {"content-type": "application/json", "authorization": f"Bearer sk-{call['account']}"}
-    with urllib.request.urlopen(urllib.request.Request(f"http://127.0.0.1:{port}/v1/chat/completions", body, headers)) as answer:
+    request = urllib.request.Request(f"http://127.0.0.1:{port}/v1/chat/completions", body, headers)
+    with urllib.request.urlopen(request) as answer:
         answer.read()
 
 

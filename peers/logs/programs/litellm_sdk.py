@@ -1,6 +1,6 @@
 """LiteLLM's SDK: a custom callback writes `standard_logging_object`, a line each. The account is the request's `user`.
 
-With `otel` its OpenTelemetry callback exports to the mock server instead, which writes OTLP/JSON; with `v2` the newer one.
+With `otel` its OpenTelemetry callback exports to the mock server instead, which writes OTLP/JSON.
 """
 
 import json
@@ -13,8 +13,6 @@ import common
 os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"
 if "otel" in common.FLAGS:
     os.environ |= {"OTEL_EXPORTER": "otlp_http", "OTEL_ENDPOINT": f"{common.BASE}/v1/traces"}
-if "v2" in common.FLAGS:
-    os.environ |= {"LITELLM_OTEL_V2": "true", "OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT": "span_only"}
 
 import litellm  # noqa: E402
 from litellm.integrations.custom_logger import CustomLogger  # noqa: E402

@@ -6,7 +6,10 @@ from traceloop.sdk import Traceloop
 from traceloop.sdk.instruments import Instruments
 
 Traceloop.init(
-    app_name="storefront", exporter=FileSpanExporter(common.LOG), disable_batch=True, telemetry_enabled=False,
+    app_name="storefront",
+    exporter=FileSpanExporter(common.LOG),
+    disable_batch=True,
+    telemetry_enabled=False,
     instruments={Instruments.OPENAI},
 )
 openai = common.client()

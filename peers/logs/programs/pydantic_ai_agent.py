@@ -19,7 +19,11 @@ PARTS = {"system": SystemPromptPart, "user": UserPromptPart}
 def history(messages):
     for message in messages:
         text = message["content"]
-        yield ModelResponse([TextPart(text)]) if message["role"] == "assistant" else ModelRequest([PARTS[message["role"]](text)])
+        yield (
+            ModelResponse([TextPart(text)])
+            if message["role"] == "assistant"
+            else ModelRequest([PARTS[message["role"]](text)])
+        )
 
 
 for call in common.calls():
@@ -28,7 +32,9 @@ for call in common.calls():
     baggage = "baggage" in common.FLAGS
     token = context.attach(common.carrying(call["account"])) if baggage else None
     agents[call["model"]].run_sync(
-        last["content"], message_history=list(history(before)), model_settings=settings,
+        last["content"],
+        message_history=list(history(before)),
+        model_settings=settings,
         metadata=None if baggage else {"user_id": call["account"]},
     )
     if token:

@@ -12,6 +12,7 @@ import time
 import urllib.request
 
 import common
+
 import traffic
 
 CONFIG = """
@@ -41,7 +42,12 @@ with open(source, "w", encoding="utf-8") as file:
         asked = urllib.request.Request(f"{common.BASE}/v1/chat/completions", body, {"content-type": "application/json"})
         with urllib.request.urlopen(asked) as answer:
             response = json.load(answer)
-        line = {"timestamp": traffic.rfc3339(call["time"]), "account": call["account"], "request": request, "response": response}
+        line = {
+            "timestamp": traffic.rfc3339(call["time"]),
+            "account": call["account"],
+            "request": request,
+            "response": response,
+        }
         file.write(json.dumps(line) + "\n")
 sent = source.read_bytes().count(b"\n")
 
