@@ -139,7 +139,11 @@ fn message<'a>(json: Json<'a>, path: &'static str, notes: &mut Notes, out: &mut 
     // OpenTelemetry puts the parts under `parts`.
     let body = fields.take("content").or_else(|| fields.take("parts")).unwrap_or(Json::Null);
     let mut said = content(body, path, notes);
-    let reasoning = fields.take("reasoning_content").or_else(|| fields.take("reasoning")).and_then(Json::text);
+    let reasoning = fields
+        .take("reasoning_content")
+        .or_else(|| fields.take("reasoning"))
+        .and_then(Json::text)
+        .filter(|text| !text.is_empty());
     let refusal = fields.take("refusal").and_then(Json::text);
     let calls = fields.take("tool_calls").into_iter().chain(fields.take("function_call"));
     let calls: Vec<Part> = calls.flat_map(|json| parts(json, path, notes)).collect();
@@ -252,10 +256,13 @@ fn reasoning<'a>(fields: &mut Fields<'a>, path: &'static str, notes: &mut Notes,
         match fields.take(key) {
             Some(Json::Text(text)) if text.is_empty() => {}
             Some(Json::Text(text)) => out.push(Part::Reasoning(text)),
-            Some(json @ Json::List(_)) => out.extend(parts(json, path, notes).into_iter().map(|part| match part {
-                Part::Text(text) => Part::Reasoning(text),
-                part => part,
-            })),
+            Some(json @ Json::List(_)) => {
+                let parts = parts(json, path, notes).into_iter().map(|part| match part {
+                    Part::Text(text) => Part::Reasoning(text),
+                    part => part,
+                });
+                out.extend(parts.filter(|part| !matches!(part, Part::Reasoning(text) if text.is_empty())));
+            }
             _ => {}
         }
     }

@@ -288,8 +288,10 @@ impl Joiner {
             && let Some(mut trace) = self.traces.remove(&id)
         {
             self.hand_on(&mut trace, sink);
-            // Its facts may still be needed by what comes late.
-            self.traces.insert(id, trace);
+            // Its facts may still be needed by what comes late; a trace that is full begins anew.
+            if !is_full {
+                self.traces.insert(id, trace);
+            }
         }
     }
 

@@ -9,7 +9,7 @@ use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
-use exchange::Glance;
+use exchange::{Glance, Source};
 
 /// The inputs of a hunt.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -158,8 +158,15 @@ impl Inputs {
 /// # Errors
 ///
 /// When it cannot be opened.
-pub(crate) fn open(path: &Path) -> io::Result<Box<dyn Read + Send>> {
-    if path.as_os_str() == "-" { Ok(Box::new(io::stdin())) } else { Ok(Box::new(File::open(path)?)) }
+pub(crate) fn source(path: &Path) -> Result<Source<'static>, InputError> {
+    if path.as_os_str() == "-" {
+        return Ok(Source::new("standard input", io::stdin()));
+    }
+    let name = path.display().to_string();
+    match File::open(path) {
+        Ok(file) => Ok(Source::new(name, file)),
+        Err(source) => Err(InputError::Unreadable { path: name, source }),
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -87,7 +87,7 @@ pub(crate) fn know(inputs: &Inputs, options: &mut ReadOptions, known: Vec<KnownA
     if !known.is_empty() && options.account.is_empty() {
         let mut named = Named::default();
         let files = inputs.exchanges.iter().filter(|path| path.is_file()).take(FILES_LOOKED_AT_MAX);
-        for chunk in files.filter_map(|path| source(path).ok()?.next()?.ok()) {
+        for chunk in files.filter_map(|path| inputs::source(path).ok()?.next()?.ok()) {
             let mut see = |call: Call<'_>, _| named.see(&call, &known);
             parse_chunk(&chunk, options, &mut see, &mut ReadReport::default());
         }
@@ -124,7 +124,8 @@ fn each(
     watch: &mut dyn FnMut(Step),
     sink: &mut dyn FnMut(Signals, Option<Time>),
 ) -> Result<ReadReport, InputError> {
-    let sources: Vec<Source<'static>> = inputs.exchanges.iter().map(|path| source(path)).collect::<Result<_, _>>()?;
+    let sources: Vec<Source<'static>> =
+        inputs.exchanges.iter().map(|path| inputs::source(path)).collect::<Result<_, _>>()?;
     let progress: Vec<Progress> = sources.iter().map(Source::progress).collect();
     let mut exchanges = ReadReport::default();
     let mut joiner = Joiner::new(settings.read.clone());
@@ -276,19 +277,13 @@ fn learn_accounts(
     learn: &mut dyn FnMut(AccountFact<'_>),
     report: &mut ReadReport,
 ) -> Result<(), InputError> {
-    for chunk in source(path)? {
+    for chunk in inputs::source(path)? {
         match chunk {
             Ok(chunk) => parse_accounts(&chunk, settings.read.now, learn, report),
             Err(error) => report.source_broke(&error),
         }
     }
     Ok(())
-}
-
-fn source(path: &Path) -> Result<Source<'static>, InputError> {
-    let name = if path.as_os_str() == "-" { "standard input".into() } else { path.display().to_string() };
-    let input = inputs::open(path).map_err(|source| InputError::Unreadable { path: name.clone(), source })?;
-    Ok(Source::new(name, input))
 }
 
 /// Exchanges waiting for earlier ones.

@@ -246,6 +246,9 @@ fn trace_spans_max() {
     };
     assert_eq!(gone(limits::TRACE_SPANS_MAX - 1), 0);
     assert_eq!(gone(limits::TRACE_SPANS_MAX), limits::TRACE_SPANS_MAX);
+    // Full, it begins anew: what comes after waits again, so nothing of it is kept for ever.
+    assert_eq!(gone(limits::TRACE_SPANS_MAX + 1), limits::TRACE_SPANS_MAX);
+    assert_eq!(gone(2 * limits::TRACE_SPANS_MAX), 2 * limits::TRACE_SPANS_MAX);
 }
 
 #[test]

@@ -48,6 +48,12 @@ fn an_odd_record_is_read() {
             plain,
             &["request.params.temperature"],
         ),
+        // Found by the fuzzer: reasoning of no words was written, and not read back.
+        (
+            r#"{"time":1,"account":"a","request":{"messages":[{"role":"assistant","content":[{"type":"reasoning","summary":[{"type":"text","text":""}]}]}]}}"#,
+            r#"{"time":"1970-01-01T00:00:01Z","account":"a","request":{"messages":[{"role":"assistant","content":[]}]}}"#,
+            &[],
+        ),
         // Found by the fuzzer: a number was read one step beside what was written.
         (
             r#"{"time":1,"account":"a","request":{},"duration_ms":392.84387999999996}"#,

@@ -5,7 +5,7 @@ use std::io::BufReader;
 use std::path::Path;
 
 use detect::Trace;
-use exchange::{Call, ReadOptions, ReadReport, Source, parse_chunk};
+use exchange::{Call, ReadOptions, ReadReport, parse_chunk};
 use simulator::Compression;
 use simulator::evaluate::{Activity, Evaluation, Found, read_campaigns, read_labels, score};
 use simulator::frontier::{Frontier, FrontierPoint};
@@ -60,10 +60,7 @@ fn found(inputs: &Inputs, args: &Evaluate) -> Result<(Vec<Found>, Trace, ReadOpt
 }
 
 fn see(path: &Path, activity: &mut Activity<'_>) -> Result<(), Failure> {
-    let name = path.display().to_string();
-    let input = inputs::open(path)
-        .map_err(|source| Failure::unreadable(inputs::InputError::Unreadable { path: name.clone(), source }))?;
-    for chunk in Source::new(name, input) {
+    for chunk in inputs::source(path).map_err(Failure::unreadable)? {
         // A hunt of the same file has told what is wrong with it.
         let Ok(chunk) = chunk else { break };
         let mut see = |call: Call<'_>, _| {

@@ -4,7 +4,7 @@
 
 use std::fs;
 
-use exchange::{Call, Exchange, Joiner, ReadReport, Source, parse_chunk, write_native};
+use exchange::{Call, Exchange, Joiner, ReadReport, parse_chunk, write_native};
 use signals::fingerprint::{FingerprintKey, seal};
 
 use super::{Exit, Failure, hunt, print};
@@ -25,10 +25,7 @@ pub(crate) fn run(args: &Fingerprint) -> Result<Exit, Failure> {
     let bar = progress::reading(inputs.bytes);
     let mut before = 0;
     for path in &inputs.exchanges {
-        let name = path.display().to_string();
-        let input = inputs::open(path)
-            .map_err(|source| Failure::unreadable(inputs::InputError::Unreadable { path: name.clone(), source }))?;
-        let source = Source::new(name, input);
+        let source = inputs::source(path).map_err(Failure::unreadable)?;
         let progress = source.progress();
         for chunk in source {
             let chunk = match chunk {

@@ -4,10 +4,9 @@
 //! short, credentials never.
 
 use std::fmt::Write as _;
-use std::path::Path;
 
 use exchange::{
-    Call, Census, Exchange, Field, Format, Joiner, KnownAccount, ReadOptions, ReadReport, Source, Who, parse_accounts,
+    Call, Census, Exchange, Field, Format, Joiner, KnownAccount, ReadOptions, ReadReport, Who, parse_accounts,
     parse_chunk,
 };
 use serde::Serialize;
@@ -15,7 +14,7 @@ use serde_json::Value;
 
 use super::{Exit, Failure, hunt, print};
 use crate::cli::Inspect;
-use crate::inputs::{self, InputError, Inputs};
+use crate::inputs::{self, Inputs};
 use crate::reading::Reading;
 use crate::{pipeline, progress, words};
 
@@ -48,7 +47,7 @@ pub(crate) fn run(args: &Inspect) -> Result<Exit, Failure> {
 fn known(inputs: &Inputs, options: &ReadOptions) -> Result<(Vec<KnownAccount>, ReadReport), Failure> {
     let (mut known, mut report) = (Vec::new(), ReadReport::default());
     for path in &inputs.accounts {
-        for chunk in open(path)? {
+        for chunk in inputs::source(path).map_err(Failure::unreadable)? {
             match chunk {
                 Ok(chunk) => {
                     let mut learn = |fact: exchange::AccountFact<'_>| {
@@ -70,7 +69,7 @@ fn read(inputs: &Inputs, options: &ReadOptions) -> Result<(ReadReport, Vec<Excha
     let bar = progress::reading(inputs.bytes);
     let mut before = 0;
     for path in &inputs.exchanges {
-        let source = open(path)?;
+        let source = inputs::source(path).map_err(Failure::unreadable)?;
         let progress = source.progress();
         let mut records = 0_u64;
         for chunk in source {
@@ -109,13 +108,6 @@ fn read(inputs: &Inputs, options: &ReadOptions) -> Result<(ReadReport, Vec<Excha
     report.merge(joiner.take_report());
     bar.finish_and_clear();
     Ok((report, samples, empty))
-}
-
-fn open(path: &Path) -> Result<Source<'static>, Failure> {
-    let name = path.display().to_string();
-    let input = inputs::open(path)
-        .map_err(|source| Failure::unreadable(InputError::Unreadable { path: name.clone(), source }))?;
-    Ok(Source::new(name, input))
 }
 
 /// What a log holds.
