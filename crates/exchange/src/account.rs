@@ -59,11 +59,15 @@ pub struct AccountFact<'a> {
 /// Says why the text is not an account fact.
 pub fn read_account<'a>(text: &'a [u8], notes: &mut Notes) -> Result<AccountFact<'a>, BadRecord> {
     let mut read = Err(BadRecord::UnknownFormat);
-    each_object(text, notes, &mut |object, notes| {
+    let mut damage = notes.damage;
+    each_object(text, notes, &mut |mut object, notes| {
         if read.is_err() {
+            notes.own(&mut object);
             read = fact(Fields::new("", object), notes);
+            damage = notes.damage;
         }
     })?;
+    notes.damage = damage;
     read
 }
 

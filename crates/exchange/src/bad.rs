@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use crate::json::Object;
 use crate::{Time, limits};
 
 /// Why a text is not a record.
@@ -148,6 +149,12 @@ impl fmt::Display for Damage {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Damages(u16);
 
+impl From<Damage> for Damages {
+    fn from(damage: Damage) -> Self {
+        Damages(1 << damage as u16)
+    }
+}
+
 impl Damages {
     pub(crate) fn insert(&mut self, damage: Damage) {
         self.0 |= 1 << damage as u16;
@@ -159,6 +166,14 @@ impl Damages {
 
     pub(crate) fn is_empty(self) -> bool {
         self.0 == 0
+    }
+
+    pub(crate) fn bits(self) -> u16 {
+        self.0
+    }
+
+    pub(crate) fn from_bits(bits: u64) -> Self {
+        Damages(u16::try_from(bits).unwrap_or_default())
     }
 
     pub(crate) fn iter(self) -> impl Iterator<Item = Damage> {
@@ -173,6 +188,8 @@ pub struct Notes {
     pub warnings: std::collections::BTreeMap<Warning, u64>,
     /// What was wrong with the record that is being read.
     pub(crate) damage: Damages,
+    /// Whether objects of its text are marked with what was wrong with each.
+    pub(crate) marked: bool,
     /// What was done with it.
     pub(crate) remarks: Vec<Remark>,
 }
@@ -220,6 +237,13 @@ impl Notes {
     pub fn merge(&mut self, other: Notes) {
         for (warning, count) in other.warnings {
             *self.warnings.entry(warning).or_default() += count;
+        }
+    }
+
+    /// Takes what is marked as wrong with an object for what was wrong with the record.
+    pub(crate) fn own(&mut self, object: &mut Object<'_>) {
+        if self.marked {
+            self.damage.extend(object.take_damage());
         }
     }
 

@@ -12,12 +12,12 @@ use xxhash_rust::xxh3::{Xxh3, xxh3_64};
 
 use crate::bad::{BadRecord, Damage, Notes, Remark};
 use crate::call::{Call, Who};
-use crate::json::{Fields, Json, Object};
+use crate::json::{DAMAGE_KEY, Fields, Json, Object};
 use crate::mapping::{Layer, Mapping};
-use crate::mend::mend;
+use crate::mend::mend_marking;
 use crate::options::ReadOptions;
 use crate::span::{Flat, Kind};
-use crate::{Exchange, ExchangeId, Time, anthropic, envelope, limits, mapped, native, openai, span, wrapper};
+use crate::{Exchange, ExchangeId, Time, anthropic, envelope, limits, mapped, native, openai, seam, span, wrapper};
 
 /// A format of records.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -229,7 +229,7 @@ impl<'a> Reader<'_, 'a> {
         {
             return self.mapped(object, table, notes);
         }
-        let mut object = match span::open(object) {
+        let mut object = match span::open(object, notes.marked) {
             Ok(flats) => return self.flats(flats, depth, notes),
             Err(object) => object,
         };
@@ -246,21 +246,26 @@ impl<'a> Reader<'_, 'a> {
             return Err(BadRecord::UnknownFormat);
         }
         let Some(within) = wrapper::open(&mut object) else { return Err(BadRecord::UnknownFormat) };
-        notes.damage.extend(within.damage);
+        notes.own(&mut object);
+        let around = notes.damage;
         let mut read = Ok(());
-        for inner in within.objects {
+        for (inner, damage) in within.objects {
+            notes.damage = around;
+            notes.damage.extend(damage);
             match self.object(inner, depth + 1, notes) {
                 Ok(()) => notes.remark(Remark::Unwrapped(within.by)),
                 Err(bad) => read = read.and(Err(bad)),
             }
         }
+        notes.damage = around;
         (0..within.others).for_each(|_| notes.remark(Remark::Skipped("text that is no JSON")));
         read
     }
 
     /// Logged bodies and native records.
-    fn bodies(&mut self, object: Object<'a>, format: Option<Format>, notes: &mut Notes) -> Result<(), BadRecord> {
+    fn bodies(&mut self, mut object: Object<'a>, format: Option<Format>, notes: &mut Notes) -> Result<(), BadRecord> {
         let format = format.unwrap_or(Format::Native);
+        notes.own(&mut object);
         let account = self.chosen_account(&object);
         let record = Fields::new("", object);
         self.ordinal += 1;
@@ -275,10 +280,11 @@ impl<'a> Reader<'_, 'a> {
 
     fn mapped(
         &mut self,
-        object: Object<'a>,
+        mut object: Object<'a>,
         (at, table): (usize, &'static Mapping),
         notes: &mut Notes,
     ) -> Result<(), BadRecord> {
+        notes.own(&mut object);
         if let Some(why) = table.skips(&object) {
             notes.remark(Remark::Skipped(why));
             return Ok(());
@@ -299,7 +305,10 @@ impl<'a> Reader<'_, 'a> {
         let mut read = Ok(());
         // A trace is whole when its root is there.
         flats.sort_by_key(|flat| flat.span.parent.is_none());
-        for Flat { object, span, kind } in flats {
+        let around = notes.damage;
+        for Flat { object, span, kind, damage } in flats {
+            notes.damage = around;
+            notes.damage.extend(damage);
             let chosen = match self.options.format {
                 Some(Format::Mapped(source)) => source.table_at(),
                 _ => None,
@@ -358,8 +367,8 @@ impl<'a> Reader<'_, 'a> {
     }
 }
 
-/// Hands every object of a text to `sink`, mended where it is damaged; what was wrong is in `notes` by then. Returns what
-/// the strict parser said of a text that had to be mended.
+/// Hands every object of a text to `sink`, mended where it is damaged, with what was wrong with it in the notes. Returns
+/// what the strict parser said of a text that had to be mended.
 pub(crate) fn each_object<'a>(
     text: &'a [u8],
     notes: &mut Notes,
@@ -368,18 +377,19 @@ pub(crate) fn each_object<'a>(
     if text.len() > limits::RECORD_BYTES_MAX {
         return Err(BadRecord::TooLong);
     }
-    let strict = match std::str::from_utf8(text) {
+    let text = if is_json(text) { text } else { seam::behind_an_end(text).unwrap_or(text) };
+    let (text, strict) = match std::str::from_utf8(text) {
         Ok(text) if !is_json(text.as_bytes()) => behind_a_prefix(text),
-        Ok(text) => Json::parse_noting(text),
-        Err(error) => Err(BadRecord::NotUtf8 { column: error.valid_up_to() + 1 }),
+        Ok(text) => (text, Json::parse_marking(text)),
+        Err(error) => return mended_or(BadRecord::NotUtf8 { column: error.valid_up_to() + 1 }, text, notes, sink),
     };
-    let refusal = match strict {
-        Ok((Json::Object(object), repeats)) => {
-            if repeats {
-                notes.damage.insert(Damage::DuplicateKey);
-            }
+    let text = text.as_bytes();
+    notes.marked = false;
+    match strict {
+        Ok((Json::Object(object), marked)) => {
+            notes.marked = marked;
             sink(object, notes);
-            return Ok(None);
+            Ok(None)
         }
         // A record as JSON in a string.
         Ok((Json::Text(inner), _)) if inner.trim_start().starts_with('{') => {
@@ -388,42 +398,67 @@ pub(crate) fn each_object<'a>(
             let described = json.describe();
             let object = json.object();
             let wrong = BadRecord::Wrong { field: "record", found: described, expected: "an object" };
-            return object.map(|object| sink(object, notes)).map_or(Err(wrong), |()| Ok(None));
+            object.map(|object| sink(object, notes)).map_or(Err(wrong), |()| Ok(None))
         }
-        Ok((other, _)) => {
-            return Err(BadRecord::Wrong { field: "record", found: other.describe(), expected: "an object" });
-        }
-        Err(refusal) => refusal,
-    };
-    // What holds nothing but the beginning of an object is no record that was damaged.
-    let (mut at, mut found) = (0, false);
-    let blank = |text: &[u8]| text.iter().all(|byte| byte.is_ascii_whitespace() || *byte == b',');
-    while let Some(begin) = text.get(at..).and_then(|rest| rest.iter().position(|byte| *byte == b'{')) {
-        let mended = mend(text.get(at + begin..).unwrap_or_default());
-        at += begin + mended.end.max(1);
-        // What stands between an object and the next one, or the end.
-        let rest = text.get(at..).unwrap_or_default();
-        let gap = rest.iter().position(|byte| *byte == b'{').unwrap_or(rest.len());
-        if !blank(rest.get(..gap).unwrap_or_default()) {
-            notes.damage.insert(Damage::Syntax);
-        }
-        if let Json::Object(object) = mended.json
-            && object.keys().next().is_some()
-        {
-            notes.damage.extend(mended.damage);
-            found = true;
-            sink(object, notes);
-        }
+        Ok((other, _)) => Err(BadRecord::Wrong { field: "record", found: other.describe(), expected: "an object" }),
+        Err(refusal) => mended_or(refusal, text, notes, sink),
     }
-    if found { Ok(Some(refusal)) } else { Err(refusal) }
 }
 
-/// The object behind whatever stands before it on its line. That may hold braces, too: it is what a client calls itself.
-fn behind_a_prefix(text: &str) -> Result<(Json<'_>, bool), BadRecord> {
-    let begins = memchr::memchr_iter(b'{', text.as_bytes()).take(PREFIX_BRACES_MAX);
-    let parsed = begins.filter_map(|start| Json::parse_noting(text.get(start..)?).ok());
-    let mut objects = parsed.filter(|(json, _)| matches!(json, Json::Object(_)));
-    objects.next().map_or_else(|| Json::parse_noting(text), Ok)
+fn mended_or<'a>(
+    refusal: BadRecord,
+    text: &[u8],
+    notes: &mut Notes,
+    sink: &mut dyn FnMut(Object<'a>, &mut Notes),
+) -> Result<Option<BadRecord>, BadRecord> {
+    match mended(text, notes, sink) {
+        0 => Err(refusal),
+        1.. => Ok(Some(refusal)),
+    }
+}
+
+/// Hands every object of a damaged text to `sink`, and says how many there were.
+fn mended<'a>(text: &[u8], notes: &mut Notes, sink: &mut dyn FnMut(Object<'a>, &mut Notes)) -> usize {
+    let mut found = 0;
+    let around = notes.damage;
+    notes.marked = true;
+    let blank = |text: &[u8]| text.iter().all(|byte| byte.is_ascii_whitespace() || *byte == b',');
+    for part in seam::parts(text) {
+        let mut at = 0;
+        while let Some(begin) = part.get(at..).and_then(|rest| rest.iter().position(|byte| *byte == b'{')) {
+            let mended = mend_marking(part.get(at + begin..).unwrap_or_default());
+            at += begin + mended.end.max(1);
+            notes.damage = around;
+            // What stands between an object and the next one, or the end.
+            let rest = part.get(at..).unwrap_or_default();
+            let gap = rest.iter().position(|byte| *byte == b'{').unwrap_or(rest.len());
+            if !blank(rest.get(..gap).unwrap_or_default()) {
+                notes.damage.insert(Damage::Syntax);
+            }
+            // What holds nothing but the beginning of an object is no record that was damaged.
+            if let Json::Object(object) = mended.json
+                && object.keys().any(|key| key != DAMAGE_KEY)
+            {
+                found += 1;
+                sink(object, notes);
+            }
+        }
+    }
+    notes.damage = around;
+    found
+}
+
+/// The text from its first object on, and what the strict parser says of it. What stands before may hold braces, too: it
+/// is what a client calls itself.
+fn behind_a_prefix(text: &str) -> (&str, Result<(Json<'_>, bool), BadRecord>) {
+    for start in memchr::memchr_iter(b'{', text.as_bytes()).take(PREFIX_BRACES_MAX) {
+        let Some(rest) = text.get(start..) else { continue };
+        let parsed = Json::parse_marking(rest);
+        if matches!(parsed, Ok((Json::Object(_), _))) || (parsed.is_err() && Json::begins_with_an_object(rest)) {
+            return (rest, parsed);
+        }
+    }
+    (text, Json::parse_marking(text))
 }
 
 /// Braces behind which an object is looked for.
@@ -440,7 +475,7 @@ fn recognise(record: &Object<'_>) -> Option<Format> {
     if let Some((at, _)) = Mapping::of(Layer::Record, record) {
         return Some(Format::Mapped(SourceId(at)));
     }
-    if let Ok(flats) = span::open(record.clone()) {
+    if let Ok(flats) = span::open(record.clone(), false) {
         let first = flats.first()?;
         return Mapping::of(Layer::Span, &first.object).map(|(at, _)| Format::Mapped(SourceId(at)));
     }

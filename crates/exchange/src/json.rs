@@ -11,7 +11,7 @@ use std::fmt;
 use serde::de::{self, DeserializeSeed, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde::ser::{Serialize, SerializeMap, Serializer};
 
-use crate::bad::{BadRecord, Damages, Notes, quote};
+use crate::bad::{BadRecord, Damage, Damages, Notes, quote};
 use crate::{Time, limits};
 
 /// A JSON value.
@@ -41,18 +41,30 @@ pub(crate) struct Fields<'a> {
 impl<'a> Json<'a> {
     /// Parses a whole text.
     pub(crate) fn parse(text: &'a str) -> Result<Self, BadRecord> {
-        Json::parse_noting(text).map(|(json, _)| json)
+        Json::parsed(text, None)
     }
 
-    /// As [`Json::parse`], and whether an object in it has a key twice.
-    pub(crate) fn parse_noting(text: &'a str) -> Result<(Self, bool), BadRecord> {
-        let (left, repeats) = (Cell::new(limits::JSON_VALUES_MAX), Cell::new(false));
+    /// As [`Json::parse`]; marks each object that has a key twice, for [`Object::take_damage`], and says whether there is one.
+    pub(crate) fn parse_marking(text: &'a str) -> Result<(Self, bool), BadRecord> {
+        let marked = Cell::new(false);
+        let json = Json::parsed(text, Some(&marked))?;
+        Ok((json, marked.get()))
+    }
+
+    fn parsed(text: &'a str, marked: Option<&Cell<bool>>) -> Result<Self, BadRecord> {
+        let left = Cell::new(limits::JSON_VALUES_MAX);
         let mut parser = serde_json::Deserializer::from_str(text);
-        let json = Node { left: &left, repeats: &repeats }
+        Node { left: &left, marked }
             .deserialize(&mut parser)
             .and_then(|json| parser.end().map(|()| json))
-            .map_err(|error| if error.is_data() { BadRecord::TooManyValues } else { not_json(&error) })?;
-        Ok((json, repeats.get()))
+            .map_err(|error| if error.is_data() { BadRecord::TooManyValues } else { not_json(&error) })
+    }
+
+    /// Whether a whole object stands at the beginning of a text, whatever follows it.
+    pub(crate) fn begins_with_an_object(text: &str) -> bool {
+        let mut objects =
+            serde_json::Deserializer::from_str(text).into_iter::<std::collections::BTreeMap<String, IgnoredAny>>();
+        objects.next().is_some_and(|object| object.is_ok())
     }
 
     /// Parses a text that does not live as long as the record.
@@ -135,6 +147,18 @@ impl<'a> Json<'a> {
         }
         let mended = crate::mend::mend(text.trim_start().as_bytes());
         if mended.json.is_empty() { (json, none) } else { (mended.json, mended.damage) }
+    }
+
+    fn take_damage(&mut self) -> Damages {
+        match self {
+            Json::Object(object) => object.take_damage(),
+            Json::List(list) => {
+                let mut damage = Damages::default();
+                list.iter_mut().for_each(|value| damage.extend(value.take_damage()));
+                damage
+            }
+            _ => Damages::default(),
+        }
     }
 
     pub(crate) fn text(self) -> Option<Cow<'a, str>> {
@@ -313,6 +337,30 @@ impl<'a> Object<'a> {
         })
     }
 
+    /// Puts down what was wrong with this object, for [`Object::take_damage`].
+    pub(crate) fn mark_damage(&mut self, damage: Damages) {
+        if !damage.is_empty() {
+            self.push(Cow::Borrowed(DAMAGE_KEY), Json::Unsigned(damage.bits().into()));
+        }
+    }
+
+    /// What was wrong with this object and all within it. Whoever writes the mark into a record of his own accuses nobody
+    /// but himself.
+    pub(crate) fn take_damage(&mut self) -> Damages {
+        let mut damage = Damages::default();
+        self.0.retain_mut(|(key, value)| match value {
+            Json::Unsigned(bits) if key == DAMAGE_KEY => {
+                damage.extend(Damages::from_bits(*bits));
+                false
+            }
+            value => {
+                damage.extend(value.take_damage());
+                true
+            }
+        });
+        damage
+    }
+
     pub(crate) fn take(&mut self, key: &str) -> Option<Json<'a>> {
         let (_, value) = self.0.iter_mut().rev().find(|(have, _)| have == key)?;
         match std::mem::replace(value, Json::Null) {
@@ -321,6 +369,9 @@ impl<'a> Object<'a> {
         }
     }
 }
+
+/// Under which a mended object says what was wrong with it.
+pub(crate) const DAMAGE_KEY: &str = "\0damage";
 
 impl<'a> IntoIterator for Object<'a> {
     type Item = (Cow<'a, str>, Json<'a>);
@@ -470,8 +521,8 @@ const UNREAD: [&str; 3] = ["logprobs", "embedding", "b64_json"];
 #[derive(Clone, Copy)]
 struct Node<'b> {
     left: &'b Cell<usize>,
-    /// Whether an object has a key twice.
-    repeats: &'b Cell<bool>,
+    /// Whether an object was marked; none where nobody asks.
+    marked: Option<&'b Cell<bool>>,
 }
 
 impl<'de> DeserializeSeed<'de> for Node<'_> {
@@ -537,9 +588,12 @@ impl<'de> Visitor<'de> for Node<'_> {
             };
             entries.push((key, value));
         }
-        let object = Object(entries);
-        if object.repeats_a_key() {
-            self.repeats.set(true);
+        let mut object = Object(entries);
+        if let Some(marked) = self.marked
+            && object.repeats_a_key()
+        {
+            object.mark_damage(Damage::DuplicateKey.into());
+            marked.set(true);
         }
         Ok(Json::Object(object))
     }

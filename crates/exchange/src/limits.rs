@@ -19,6 +19,12 @@ pub const JSON_VALUES_MAX: usize = 1_000_000;
 /// How deep values may be nested in a damaged record; deeper ones are missing. Sound records may go to 127.
 pub const NESTING_MAX: usize = 100;
 
+/// How deep brackets are followed to see where a record that was cut off ends.
+pub const BRACKETS_FOLLOWED_MAX: usize = 4096;
+
+/// Bytes that are no record, behind which an object on the same line is a record of its own.
+pub const JUNK_BYTES_MAX: usize = 4096;
+
 /// What is kept of a string in a record that is too long, in bytes.
 pub const LONG_STRING_BYTES_MAX: usize = 256 * 1024;
 
@@ -70,5 +76,6 @@ pub const FIRST_TIME_RECORDS_MAX: usize = 16;
 
 /// How many bytes are unpacked at a time, and so the most that damage in a compressed stream takes along before it.
 pub const UNPACK_BYTES: usize = 4 * 1024;
+
 /// Hexadecimal digits of the fingerprints in one record. Longer ones are as if absent.
 pub const FINGERPRINT_BYTES_MAX: usize = 98_304;

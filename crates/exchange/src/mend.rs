@@ -24,8 +24,18 @@ pub(crate) struct Mended {
 
 /// Reads the object or list that `bytes` begins with.
 pub(crate) fn mend(bytes: &[u8]) -> Mended {
-    let mut mender = Mender { bytes, at: 0, values: 0, damage: Damages::default() };
+    run(bytes, false)
+}
+
+/// As [`mend`], and marks each object with what was wrong in it, for [`Object::take_damage`].
+pub(crate) fn mend_marking(bytes: &[u8]) -> Mended {
+    run(bytes, true)
+}
+
+fn run(bytes: &[u8], marks: bool) -> Mended {
+    let mut mender = Mender { bytes, at: 0, values: 0, damage: Damages::default(), within: Damages::default(), marks };
     let json = mender.value(0, false);
+    mender.damage.extend(mender.within);
     Mended { json, damage: mender.damage, end: mender.at }
 }
 
@@ -33,7 +43,11 @@ struct Mender<'t> {
     bytes: &'t [u8],
     at: usize,
     values: usize,
+    /// What was wrong with the object that is being read, without those within it.
     damage: Damages,
+    /// What was wrong with objects that were read.
+    within: Damages,
+    marks: bool,
 }
 
 impl Mender<'_> {
@@ -81,6 +95,7 @@ impl Mender<'_> {
 
     fn object(&mut self, depth: usize, in_list: bool) -> Json<'static> {
         self.at += 1;
+        let around = std::mem::take(&mut self.damage);
         let mut object = Object::default();
         loop {
             match self.ahead() {
@@ -110,6 +125,10 @@ impl Mender<'_> {
         if object.repeats_a_key() {
             self.damage.insert(Damage::DuplicateKey);
         }
+        if self.marks {
+            object.mark_damage(self.damage);
+        }
+        self.within.extend(std::mem::replace(&mut self.damage, around));
         Json::Object(object)
     }
 

@@ -122,7 +122,7 @@ impl ReadReport {
 
     /// Puts down what was wrong with a record that was read.
     fn note_damage(&mut self, damage: Damages, source: &Arc<str>, line: u64) {
-        self.damaged += u64::from(!damage.is_empty());
+        self.damaged += 1;
         for damage in damage.iter() {
             let first = || Tally { count: 0, source: source.clone(), line };
             self.damage.entry(damage).or_insert_with(first).count += 1;
@@ -144,7 +144,7 @@ impl ReadReport {
 pub fn parse_chunk(chunk: &Chunk, options: &ReadOptions, sink: &mut dyn FnMut(Call<'_>, u64), report: &mut ReadReport) {
     each_record(chunk, report, &mut |text, line, report| {
         let mut refused = Ok(());
-        let (mut calls, mut damaged) = (0_u64, Vec::new());
+        let mut damaged = Vec::new();
         let (by_format, census) = (&mut report.by_format, &mut report.census);
         let mut checked = |format: Format, call: Call<'_>| match check_time(call.exchange.time, options.now) {
             Ok(()) => {
@@ -154,9 +154,8 @@ pub fn parse_chunk(chunk: &Chunk, options: &ReadOptions, sink: &mut dyn FnMut(Ca
                     if call.stands_alone() {
                         census.see(&call, options);
                     }
-                    calls += 1;
                     if !call.damage.is_empty() {
-                        damaged.push(call.exchange.account.as_str().to_owned());
+                        damaged.push((call.exchange.account.as_str().to_owned(), call.damage));
                     }
                 }
                 sink(call, line);
@@ -167,10 +166,9 @@ pub fn parse_chunk(chunk: &Chunk, options: &ReadOptions, sink: &mut dyn FnMut(Ca
         for remark in std::mem::take(&mut report.notes.remarks) {
             report.remark(remark, &chunk.source, line);
         }
-        let damage = std::mem::take(&mut report.notes.damage);
-        if calls > 0 && !damage.is_empty() {
+        for (account, damage) in damaged {
             report.note_damage(damage, &chunk.source, line);
-            damaged.into_iter().for_each(|account| report.damaged_by(account, 1));
+            report.damaged_by(account, 1);
         }
         outcome.and(refused)
     });

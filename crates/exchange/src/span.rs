@@ -13,6 +13,7 @@ use std::collections::BTreeSet;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
+use crate::bad::Damages;
 use crate::call::Span;
 use crate::content::{self, into_text};
 use crate::json::{Json, Object};
@@ -22,6 +23,8 @@ pub(crate) struct Flat<'a> {
     pub(crate) object: Object<'a>,
     pub(crate) span: Span,
     pub(crate) kind: Kind<'a>,
+    /// What was marked as wrong with it.
+    pub(crate) damage: Damages,
 }
 
 /// What a flat object was.
@@ -31,13 +34,15 @@ pub(crate) enum Kind<'a> {
     Log(Option<Json<'a>>),
 }
 
-/// Takes an object apart into its spans and log records; gives it back if it is none of these.
-pub(crate) fn open(mut object: Object<'_>) -> Result<Vec<Flat<'_>>, Object<'_>> {
+/// Takes an object apart into its spans and log records; gives it back if it is none of these. Where objects are marked
+/// with what is wrong with each (see [`Object::take_damage`]), this is told of the span that they belong to.
+pub(crate) fn open(mut object: Object<'_>, is_marked: bool) -> Result<Vec<Flat<'_>>, Object<'_>> {
     if !object.keys().any(may_begin) {
         return Err(object);
     }
     let mut found = Vec::new();
     let mut is_export = false;
+    let damage_of = |object: &mut Object<'_>| if is_marked { object.take_damage() } else { Damages::default() };
     for (groups, scopes, items) in [
         (&["resourcespans", "batches"][..], &["scopespans", "instrumentationlibraryspans"][..], "spans"),
         (&["resourcelogs"][..], &["scopelogs", "instrumentationlibrarylogs"][..], "logrecords"),
@@ -45,13 +50,17 @@ pub(crate) fn open(mut object: Object<'_>) -> Result<Vec<Flat<'_>>, Object<'_>> 
         let Some(groups) = named(&mut object, groups) else { continue };
         is_export = true;
         for mut group in groups.list().unwrap_or_default().into_iter().filter_map(Json::object) {
-            let resource = named(&mut group, &["resource"]).and_then(Json::object);
-            let resource = resource.map(|mut resource| attributes(&mut resource)).unwrap_or_default();
+            let mut resource = named(&mut group, &["resource"]).and_then(Json::object).unwrap_or_default();
+            let around = damage_of(&mut resource);
+            let resource = attributes(&mut resource);
             let scopes = named(&mut group, scopes).and_then(Json::list).unwrap_or_default();
             for mut scope in scopes.into_iter().filter_map(Json::object) {
                 let items_of = named(&mut scope, &[items]).and_then(Json::list).unwrap_or_default();
-                for item in items_of.into_iter().filter_map(Json::object) {
-                    found.push(if items == "spans" { span(item, &resource) } else { log(item, &resource) });
+                for mut item in items_of.into_iter().filter_map(Json::object) {
+                    let mut damage = damage_of(&mut item);
+                    damage.extend(around);
+                    let flat = if items == "spans" { span(item, &resource) } else { log(item, &resource) };
+                    found.push(Flat { damage, ..flat });
                 }
             }
         }
@@ -60,13 +69,15 @@ pub(crate) fn open(mut object: Object<'_>) -> Result<Vec<Flat<'_>>, Object<'_>> 
         return Ok(found);
     }
     if is_span(&object) {
+        let damage = damage_of(&mut object);
         let resource = named(&mut object, &["resourceattributes", "otelresourceattributes"]).map(pairs);
         let resource = resource.unwrap_or_else(|| {
             let resource = named(&mut object, &["resource", "process"]).and_then(Json::object);
             resource.map(|mut resource| attributes(&mut resource)).unwrap_or_default()
         });
         let is_log = LOG_NAMES.iter().any(|name| has_named(&object, name));
-        return Ok(vec![if is_log { log(object, &resource) } else { span(object, &resource) }]);
+        let flat = if is_log { log(object, &resource) } else { span(object, &resource) };
+        return Ok(vec![Flat { damage, ..flat }]);
     }
     Err(object)
 }
@@ -112,7 +123,7 @@ fn span<'a>(mut object: Object<'a>, resource: &Object<'a>) -> Flat<'a> {
     }
     lift(&mut flat, events);
     with_resource(&mut flat, resource);
-    Flat { object: flat, span: Span { trace, id: span_id, parent, end }, kind: Kind::Span }
+    Flat { object: flat, span: Span { trace, id: span_id, parent, end }, kind: Kind::Span, damage: Damages::default() }
 }
 
 fn log<'a>(mut object: Object<'a>, resource: &Object<'a>) -> Flat<'a> {
@@ -137,7 +148,7 @@ fn log<'a>(mut object: Object<'a>, resource: &Object<'a>) -> Flat<'a> {
         Kind::Log(body)
     };
     with_resource(&mut flat, resource);
-    Flat { object: flat, span: Span { trace, id: span_id, parent: None, end: None }, kind }
+    Flat { object: flat, span: Span { trace, id: span_id, parent: None, end: None }, kind, damage: Damages::default() }
 }
 
 /// Something that happened within a span.

@@ -66,12 +66,10 @@ const KEYS: [(&str, &str); 45] = [
 pub(crate) struct Unwrapped<'a> {
     /// What wraps so.
     pub(crate) by: &'static str,
-    /// The objects within.
-    pub(crate) objects: Vec<Object<'a>>,
+    /// The objects within, each with what was wrong with its text.
+    pub(crate) objects: Vec<(Object<'a>, Damages)>,
     /// Texts within that are no JSON.
     pub(crate) others: u64,
-    /// What was wrong with those that are.
-    pub(crate) damage: Damages,
 }
 
 /// Opens a wrapper; none if the object is no known one.
@@ -79,7 +77,7 @@ pub(crate) fn open<'a>(object: &mut Object<'a>) -> Option<Unwrapped<'a>> {
     let time = TIMES.into_iter().find_map(|key| object.get(key)).cloned();
     let who: Vec<(&str, Json<'a>)> = WHO.into_iter().filter_map(|key| Some((key, object.get(key)?.clone()))).collect();
     KEYS.into_iter().find_map(|(key, by)| {
-        let mut within = Unwrapped { by, objects: Vec::new(), others: 0, damage: Damages::default() };
+        let mut within = Unwrapped { by, objects: Vec::new(), others: 0 };
         let json = match object.get(key)? {
             Json::Text(text) if text.trim_start().starts_with(['{', '[']) => object.take(key)?,
             Json::Text(text) => Json::Text(Cow::Owned(unpacked(text)?)),
@@ -90,7 +88,7 @@ pub(crate) fn open<'a>(object: &mut Object<'a>) -> Option<Unwrapped<'a>> {
         if within.objects.is_empty() {
             return None;
         }
-        for inner in &mut within.objects {
+        for (inner, _) in &mut within.objects {
             if let Some(time) = time.clone().filter(|_| !TIMES.iter().any(|key| inner.has(key))) {
                 inner.push(Cow::Borrowed("time"), time);
             }
@@ -124,20 +122,22 @@ fn unpacked(text: &str) -> Option<String> {
 }
 
 fn gather<'a>(json: Json<'a>, within: &mut Unwrapped<'a>) {
-    let (json, damage) = json.opened();
-    within.damage.extend(damage);
+    let (json, around) = json.opened();
     match json {
-        Json::Object(object) => within.objects.push(object),
+        Json::Object(object) => within.objects.push((object, around)),
         Json::List(list) => {
             for item in list {
-                let (item, damage) = item.opened();
-                within.damage.extend(damage);
+                let (item, mut damage) = item.opened();
+                damage.extend(around);
                 match item {
-                    Json::Object(object) => within.objects.push(object),
+                    Json::Object(object) => within.objects.push((object, damage)),
                     // Loki's lines: a time and a text.
                     Json::List(pair) => {
-                        let inner = pair.into_iter().filter_map(|item| item.opened().0.object());
-                        within.objects.extend(inner);
+                        for (item, within_it) in pair.into_iter().map(Json::opened) {
+                            let mut damage = damage;
+                            damage.extend(within_it);
+                            within.objects.extend(item.object().map(|object| (object, damage)));
+                        }
                     }
                     _ => within.others += 1,
                 }

@@ -5,10 +5,12 @@ use std::sync::Arc;
 use super::shorten::Shortener;
 use super::{Chunk, Skipped};
 use crate::bad::BadRecord;
+use crate::limits;
+use crate::seam::{self, Seams, Step};
 
-/// Counts brackets outside of strings and checks nothing else. What is no object becomes a record of its own to the end of
-/// its line, so that the reader reports it. Damage is contained where JSON allows to see it: a line that ends inside a
-/// string, and an object that follows a brace without a comma or a key, end the record they are in.
+/// Follows brackets and strings and checks nothing else. What is no object becomes a record of its own to the end of its
+/// line, so that the reader reports it. Damage is contained where JSON allows to see it: a line that ends inside a string,
+/// and a [seam](crate::seam), end the record they are in.
 #[derive(Debug)]
 pub(super) struct Scanner {
     record_bytes_max: usize,
@@ -23,12 +25,8 @@ pub(super) struct Scanner {
     /// The same where it is too long.
     overlong: Option<Shortener>,
     line: u64,
-    depth: u64,
-    in_string: bool,
-    escaped: bool,
+    seams: Seams,
     in_junk: bool,
-    /// The last byte outside of strings that is no white space.
-    before: u8,
 }
 
 impl Scanner {
@@ -44,17 +42,14 @@ impl Scanner {
             start: line,
             overlong: None,
             line,
-            depth: 0,
-            in_string: false,
-            escaped: false,
+            seams: Seams::default(),
             in_junk: false,
-            before: 0,
         }
     }
 
     /// Whether bytes are the beginning of one object spread over lines.
     pub(super) fn is_open(&self) -> bool {
-        self.depth > 0 && !self.in_string
+        !self.seams.is_closed() && !self.seams.in_string()
     }
 
     /// Bytes of the records that are whole.
@@ -70,42 +65,63 @@ impl Scanner {
     }
 
     fn step(&mut self, byte: u8) {
-        if self.in_junk || (self.in_string && byte == b'\n') {
-            return if byte == b'\n' {
-                self.end_record();
+        if self.in_junk {
+            return self.junk(byte);
+        }
+        if self.seams.in_string() && byte == b'\n' {
+            return if self.seams.ends_in_brace() {
+                self.begin_again(b"{");
             } else {
-                self.keep(byte);
+                self.end_record();
             };
         }
-        if self.in_string {
-            self.in_string = self.escaped || byte != b'"';
-            self.escaped = !self.escaped && byte == b'\\';
-            return self.keep(byte);
-        }
-        if byte == b'{' && matches!(self.before, b'{' | b'}') && self.depth > 0 {
-            self.end_record();
-        }
-        if self.depth == 0 {
+        if self.seams.is_closed() {
             self.start = self.line;
             match byte {
                 b'{' => {}
                 b'[' | b']' | b',' | RECORD_SEPARATOR => return,
                 byte if byte.is_ascii_whitespace() => return,
-                _ => self.in_junk = true,
+                _ => {
+                    self.in_junk = true;
+                    return self.keep(byte);
+                }
+            }
+        }
+        match self.seams.step(byte) {
+            Step::Within => {}
+            Step::Here => {
+                self.end_record();
+                self.seams.step(byte);
+            }
+            Step::Before => {
+                self.begin_again(b"{\"");
+                self.seams.step(byte);
             }
         }
         self.keep(if byte == b'\n' { b' ' } else { byte });
-        match byte {
-            b'"' => self.in_string = !self.in_junk,
-            b'{' | b'[' => self.depth += 1,
-            b'}' | b']' => self.depth = self.depth.saturating_sub(1),
-            _ => {}
-        }
-        if !byte.is_ascii_whitespace() {
-            self.before = byte;
-        }
-        if self.depth == 0 && !self.in_junk {
+        if self.seams.is_closed() {
             self.end_record();
+        }
+    }
+
+    /// What is no object goes to the end of its line, or to the next object where it is longer than what stands before one.
+    fn junk(&mut self, byte: u8) {
+        match byte {
+            b'\n' => self.end_record(),
+            b'{' if self.record.len() > limits::JUNK_BYTES_MAX || self.overlong.is_some() => {
+                self.end_record();
+                self.step(byte);
+            }
+            _ => self.keep(byte),
+        }
+    }
+
+    /// Ends the record before `begun`, which turned out to be the beginning of the next one.
+    fn begin_again(&mut self, begun: &[u8]) {
+        self.close(true);
+        for byte in begun {
+            self.seams.step(*byte);
+            self.keep(*byte);
         }
     }
 
@@ -123,6 +139,10 @@ impl Scanner {
     }
 
     pub(super) fn end_record(&mut self) {
+        self.close(false);
+    }
+
+    fn close(&mut self, takes_back: bool) {
         if let Some(shortener) = self.overlong.take() {
             match shortener.finish() {
                 Some(record) => {
@@ -132,16 +152,16 @@ impl Scanner {
                 None => self.skipped.push((self.start, BadRecord::TooLong)),
             }
         }
+        if takes_back {
+            seam::take_back(&mut self.record);
+        }
         if !self.record.is_empty() {
             self.text.append(&mut self.record);
             self.text.push(b'\n');
             self.starts.push(self.start);
         }
-        self.depth = 0;
-        self.in_string = false;
-        self.escaped = false;
+        self.seams = Seams::default();
         self.in_junk = false;
-        self.before = 0;
         self.start = self.line;
     }
 

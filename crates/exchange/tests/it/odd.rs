@@ -157,6 +157,108 @@ fn objects_joined_or_behind_a_prefix_are_records() {
     }
 }
 
+/// A writer died, and the next one went on where it stopped: with a record in the same line, in a stream without lines, or
+/// in an array. Wherever the record was cut, only it may be lost, and the one behind it where that stands as its value.
+#[test]
+fn a_record_that_was_cut_takes_no_other_along() {
+    let one = |n: usize| {
+        format!(
+            r#"{{"time":{n},"account":"a{n}","request":{{"messages":[{{"role":"user","content":"b{{ \"c\": [d"}},{{"role":"user","content":"e"}}],"params":{{"n":1}}}},"status":200}}"#
+        )
+    };
+    let whole = one(1);
+    let layouts: [(&str, fn(&str, [&str; 3]) -> String); 5] = [
+        ("on a line", |cut, [two, three, four]| format!("{two}\n{cut}{three}\n{four}\n")),
+        ("joined", |cut, [two, three, four]| format!("{two}{cut}{three}{four}")),
+        ("in an array", |cut, [two, three, four]| format!("[{two},{cut},{three},{four}]")),
+        ("in an array without a comma", |cut, [two, three, four]| format!("[{two},{cut}{three},{four}]")),
+        ("with blanks", |cut, [two, three, four]| format!("{two}{cut}{}{four}", three.replacen('{', "{  ", 1))),
+    ];
+    for (name, layout) in layouts {
+        for cut in (1..whole.len()).filter(|at| whole.is_char_boundary(*at)) {
+            let before = &whole[..cut];
+            let text = layout(before, [&one(2), &one(3), &one(4)]);
+            let (exchanges, report) = read_all(text.as_bytes(), 64, None);
+            let read = |n: usize| exchanges.iter().any(|exchange| exchange.contains(&format!(r#""account":"a{n}""#)));
+            // In a list that ends between two of its items nothing tells where the array around it goes on.
+            let ends_in_a_list = before.ends_with('[') || before.ends_with(r#""}"#) || before.ends_with(r#""},"#);
+            if name.starts_with("in an array") && ends_in_a_list {
+                assert!(read(2), "{name}: {before}: {}", describe(&report));
+                continue;
+            }
+            assert!(read(2) && read(4), "{name}: {before}: {}", describe(&report));
+            // Where a value or a turn may stand, the next record stands as one.
+            let may_hold_the_next = before.ends_with([':', '[']) || before.ends_with("},") || before.ends_with('}');
+            assert!(read(3) || may_hold_the_next, "{name}: {before}: {}", describe(&report));
+        }
+    }
+}
+
+/// The end of a record from before the beginning of a file, however long, and what follows it without a newline.
+#[test]
+fn what_begins_in_the_middle_is_stepped_over() {
+    let one = |n: usize| format!(r#"{{"time":{n},"account":"a{n}","request":{{}}}}"#);
+    for bytes in [10, limits::JUNK_BYTES_MAX, limits::JUNK_BYTES_MAX + 1] {
+        let text = format!("{}\",\"x\":{{\"y\":1}}}}{}{}{}", "x".repeat(bytes), one(1), one(2), one(3));
+        let (exchanges, report) = read_all(format!("[\n{text}").as_bytes(), 64, None);
+        assert_eq!(exchanges.len(), 3, "{bytes}: {}", describe(&report));
+    }
+}
+
+/// One text may hold the records of many accounts: what is wrong with one is not told of the others.
+#[test]
+fn damage_is_told_of_the_record_it_is_in() {
+    let one = |n: usize, text: &str| {
+        format!(r#"{{"time":{n},"account":"a{n}","request":{{"messages":[{{"role":"user","content":"{text}"}}]}}}}"#)
+    };
+    let escaped = |text: &str| serde_json::to_string(text).unwrap();
+    let span = |n: usize, text: &str| {
+        format!(
+            r#"{{"traceId":"0{n}","spanId":"0{n}","startTimeUnixNano":"178000000{n}000000000","attributes":[
+                {{"key":"gen_ai.operation.name","value":{{"stringValue":"chat"}}}},
+                {{"key":"account.id","value":{{"stringValue":"a{n}"}}}},
+                {{"key":"gen_ai.prompt","value":{{"stringValue":"{text}"}}}}]}}"#
+        )
+        .replace('\n', "")
+    };
+    for (name, text) in [
+        ("joined", [one(1, "x"), one(2, "\\ud83d"), one(3, "x")].concat()),
+        ("a key twice", [one(1, "x"), one(2, "x").replacen('{', "{\"k\":1,\"k\":2,", 1), one(3, "x")].concat()),
+        ("a list", format!(r#"{{"records":[{},{},{}]}}"#, one(1, "x"), one(2, "\\ud83d"), one(3, "x"))),
+        (
+            "a list with a key twice",
+            format!(
+                r#"{{"records":[{},{},{}]}}"#,
+                one(1, "x"),
+                one(2, "x").replacen('{', "{\"k\":1,\"k\":2,", 1),
+                one(3, "x")
+            ),
+        ),
+        (
+            "texts in a list",
+            format!(
+                r#"{{"logEvents":[{{"message":{}}},{{"message":{}}},{{"message":{}}}]}}"#,
+                escaped(&one(1, "x")),
+                escaped(&one(2, "\\ud83d")),
+                escaped(&one(3, "x"))
+            ),
+        ),
+        (
+            "spans",
+            format!(
+                r#"{{"resourceSpans":[{{"scopeSpans":[{{"spans":[{},{},{}]}}]}}]}}"#,
+                span(1, "x"),
+                span(2, "\\ud83d"),
+                span(3, "x")
+            ),
+        ),
+    ] {
+        let (exchanges, report) = read_all(text.as_bytes(), 1 << 20, None);
+        assert_eq!((exchanges.len(), report.damaged), (3, 1), "{name}: {}", describe(&report));
+        assert_eq!(report.damaged_accounts.keys().collect::<Vec<_>>(), ["a2"], "{name}");
+    }
+}
+
 /// Found by the fuzzer: the Bedrock reader passed on what looks like a secret, where the others do not.
 #[test]
 fn no_reader_passes_a_secret_on() {
