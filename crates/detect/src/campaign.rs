@@ -548,6 +548,15 @@ fn blind_spots(engine: &Engine) -> Vec<String> {
     if engine.sealed * 2 > engine.exchanges {
         spots.push("Records hold fingerprints instead of texts; neither a template nor samples can be shown.".into());
     }
+    let largest =
+        engine.families.iter().filter(|family| family.discovery == Discovery::Family).map(|f| f.exchanges).max();
+    if let Some(largest) = largest.map(u64::from).filter(|&largest| largest * 10 > engine.exchanges * 9) {
+        spots.push(format!(
+            "One text that accounts share is in {largest} of {} exchanges, so nearly everybody is in one group and no group \
+             can be told from the rest by what it sends; leave such a text (a system prompt of your own?) out of the log.",
+            engine.exchanges
+        ));
+    }
     let missing = |kind: Kind| seen.saturating_sub(engine.values.known(kind));
     for kind in [Kind::Payment, Kind::EmailDomain, Kind::Block, Kind::Software, Kind::Params] {
         if missing(kind) * 10 > seen * 9 {

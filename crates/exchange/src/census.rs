@@ -26,11 +26,32 @@ pub struct Census {
     pub span: Option<(Time, Time)>,
     /// Calls that have each field, in the order of [`Field::ALL`].
     fields: [u64; Field::ALL.len()],
+    /// The organisations that calls name.
+    orgs: Orgs,
     /// Accounts by hash, up to a limit.
     accounts: HashSet<u64, BuildHasherDefault<Xxh3Default>>,
     /// The end users of each account that has any.
     users: BTreeMap<String, Users>,
     users_held: usize,
+}
+
+/// How many organisations there are, as far as it matters.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+enum Orgs {
+    #[default]
+    None,
+    One(String),
+    Several,
+}
+
+impl Orgs {
+    fn see(&mut self, org: &str) {
+        match self {
+            Orgs::None => *self = Orgs::One(org.to_owned()),
+            Orgs::One(have) if have != org => *self = Orgs::Several,
+            Orgs::One(_) | Orgs::Several => {}
+        }
+    }
 }
 
 /// The end users of an account.
@@ -168,6 +189,9 @@ impl Census {
         if self.accounts.len() < limits::CENSUS_ACCOUNTS_MAX {
             self.accounts.insert(xxh3_64(account.as_bytes()));
         }
+        if let Some(org) = &exchange.org {
+            self.orgs.see(org.as_str());
+        }
         if let Some(user) = &exchange.end_user {
             self.add_users(account, 1, [xxh3_64(user.as_str().as_bytes())]);
         }
@@ -185,6 +209,11 @@ impl Census {
         }
         for (count, more) in self.fields.iter_mut().zip(other.fields) {
             *count += more;
+        }
+        match other.orgs {
+            Orgs::None => {}
+            Orgs::One(org) => self.orgs.see(&org),
+            Orgs::Several => self.orgs = Orgs::Several,
         }
         let room = limits::CENSUS_ACCOUNTS_MAX.saturating_sub(self.accounts.len());
         self.accounts.extend(other.accounts.into_iter().take(room));
@@ -204,6 +233,15 @@ impl Census {
     pub fn share(&self, field: Field) -> Option<f64> {
         let count = Field::ALL.iter().zip(self.fields).find(|(have, _)| **have == field)?.1;
         (self.calls > 0).then(|| count as f64 / self.calls as f64)
+    }
+
+    /// The organisation that all calls name, where they all name the same.
+    #[must_use]
+    pub fn only_org(&self) -> Option<&str> {
+        match &self.orgs {
+            Orgs::One(org) if self.share(Field::Organisation) == Some(1.0) => Some(org),
+            _ => None,
+        }
     }
 
     /// How many accounts were met, up to [`limits::CENSUS_ACCOUNTS_MAX`].

@@ -138,6 +138,14 @@ fn warnings(exchanges: &ReadReport, accounts: &ReadReport, options: &ReadOptions
             words::counted(census.calls, "call")
         ));
     }
+    if let Some(org) = census.only_org().filter(|_| census.accounts() > 1) {
+        warnings.push(format!(
+            "all {} name the same organisation, {}, and so are one payer: no group can be found; leave the organisation \
+             out of such a log",
+            words::counted(census.accounts() as u64, "account"),
+            words::printable(org, ACCOUNT_CHARS)
+        ));
+    }
     let by_service = census.found_as(Who::Service);
     if by_service > 0 {
         warnings.push(format!(

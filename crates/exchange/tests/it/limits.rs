@@ -88,6 +88,16 @@ fn nesting_max() {
     }
 }
 
+/// Behind a record that was cut off within that many brackets the next one is still found.
+#[test]
+fn brackets_followed_max() {
+    for (depth, good) in [(limits::BRACKETS_FOLLOWED_MAX, 1), (limits::BRACKETS_FOLLOWED_MAX + 1, 0)] {
+        let text = format!(r#"{}"x"{{"time":1,"account":"a","request":{{}}}}"#, r#"{"x":"#.repeat(depth));
+        let (exchanges, report) = read_all(text.as_bytes(), 1 << 20, None);
+        assert_eq!(exchanges.len(), good, "{depth}: {}", describe(&report));
+    }
+}
+
 #[test]
 fn unpack_depth_max() {
     let pack = |depth: usize| (0..depth).fold(padded(100), |bytes, _| zstd::encode_all(bytes.as_slice(), 1).unwrap());

@@ -161,13 +161,15 @@ fn objects_joined_or_behind_a_prefix_are_records() {
 /// in an array. Wherever the record was cut, only it may be lost, and the one behind it where that stands as its value.
 #[test]
 fn a_record_that_was_cut_takes_no_other_along() {
+    /// The text around a record that was cut and three whole ones.
+    type Layout = fn(&str, [&str; 3]) -> String;
     let one = |n: usize| {
         format!(
             r#"{{"time":{n},"account":"a{n}","request":{{"messages":[{{"role":"user","content":"b{{ \"c\": [d"}},{{"role":"user","content":"e"}}],"params":{{"n":1}}}},"status":200}}"#
         )
     };
     let whole = one(1);
-    let layouts: [(&str, fn(&str, [&str; 3]) -> String); 5] = [
+    let layouts: [(&str, Layout); 5] = [
         ("on a line", |cut, [two, three, four]| format!("{two}\n{cut}{three}\n{four}\n")),
         ("joined", |cut, [two, three, four]| format!("{two}{cut}{three}{four}")),
         ("in an array", |cut, [two, three, four]| format!("[{two},{cut},{three},{four}]")),

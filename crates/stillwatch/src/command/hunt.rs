@@ -4,7 +4,7 @@ use std::io::{self, IsTerminal};
 use std::path::PathBuf;
 
 use detect::{Findings, Labels, Trace};
-use exchange::{ReadOptions, ReadReport};
+use exchange::{BadLine, BadRecord, ReadOptions, ReadReport};
 use serde::Serialize;
 use signals::Signals;
 
@@ -130,15 +130,7 @@ fn hunt_with(inputs: &Inputs, run: Run, records: &Records, labels: Labels) -> Re
     bar.finish_and_clear();
     let mut outcome = outcome.map_err(Failure::unreadable)?;
     // What makes a result worth little is the first thing that could not be seen.
-    let mut warnings = reading(&outcome).warnings;
-    let population = &outcome.findings.population;
-    if population.payers == 1 && population.accounts > 1 {
-        warnings.push(format!(
-            "all {} are of one payer, because they name the same organisation, so no group can be found; leave the \
-             organisation out of such a log",
-            words::counted(population.accounts, "account")
-        ));
-    }
+    let warnings = reading(&outcome).warnings;
     outcome.findings.blind_spots.splice(0..0, warnings);
     Ok(outcome)
 }
@@ -205,13 +197,11 @@ pub(crate) fn tell(read: &ReadReport, what: &str) {
 
 /// Whether enough could be read.
 fn readable(outcome: &Outcome, args: &Hunt) -> Result<(), Failure> {
-    let nothing = |read: &ReadReport| read.records == 0 && (read.bad_lines > 0 || !read.broken_sources.is_empty());
     let read = &outcome.exchanges;
-    if nothing(read) {
-        return Err(Failure::bad_input(
-            "no line could be read as an exchange; if the format is known, name it by --format",
-        ));
+    if read.records == 0 {
+        return Err(Failure::bad_input(nothing_read(read)));
     }
+    let nothing = |read: &ReadReport| read.records == 0 && (read.bad_lines > 0 || !read.broken_sources.is_empty());
     if let Some(path) = args.accounts.as_deref().filter(|_| nothing(&outcome.accounts)) {
         return Err(Failure::bad_input(format!("no line of `{}` could be read as an account fact", path.display())));
     }
@@ -224,6 +214,33 @@ fn readable(outcome: &Outcome, args: &Hunt) -> Result<(), Failure> {
         )));
     }
     Ok(())
+}
+
+/// Why there was no exchange, and what to do.
+fn nothing_read(read: &ReadReport) -> String {
+    if read.bad_lines > 0 || !read.broken_sources.is_empty() {
+        return format!("no line could be read as an exchange; {}", advice(read));
+    }
+    match read.remarks.iter().max_by_key(|(_, tally)| tally.count) {
+        Some((remark, tally)) => format!(
+            "none of the records is an exchange: {} ({}), first {}:{}; `stillwatch inspect` says what was made of them",
+            remark,
+            words::counted(tally.count, "record"),
+            tally.source,
+            tally.line
+        ),
+        None => "there is nothing to read in what was named: no record at all".to_owned(),
+    }
+}
+
+/// What to try where lines could not be read.
+pub(crate) fn advice(read: &ReadReport) -> &'static str {
+    let lacks_account = |line: &BadLine| matches!(line.reason, BadRecord::Missing { field: "account", .. });
+    if read.kept.iter().any(lacks_account) {
+        "name the field that tells customers apart by --account"
+    } else {
+        "if the format is known, name it by --format"
+    }
 }
 
 /// Everything for a machine.

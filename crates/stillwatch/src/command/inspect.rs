@@ -4,6 +4,7 @@
 //! short, credentials never.
 
 use std::fmt::Write as _;
+use std::path::Path;
 
 use exchange::{
     Call, Census, Exchange, Field, Format, Joiner, KnownAccount, ReadOptions, ReadReport, Who, parse_accounts,
@@ -29,18 +30,25 @@ pub(crate) fn run(args: &Inspect) -> Result<Exit, Failure> {
     let mut options = hunt::read_options(&args.records);
     let (known, accounts) = known(&inputs, &options)?;
     pipeline::know(&inputs, &mut options, known);
-    let (exchanges, samples, empty) = read(&inputs, &options)?;
+    let (exchanges, samples, files) = read(&inputs, &options)?;
     hunt::tell(&exchanges, "exchanges");
     hunt::tell(&accounts, "account facts");
     let found = Found::of(Reading::of(&exchanges, &accounts, &options), &exchanges, samples);
     print(&if args.json { found.json()? } else { found.text() })?;
-    match empty.first() {
+    match args.paths.iter().find(|path| gave_nothing(path, &files)) {
         None => Ok(Exit::Nothing),
         Some(path) => Err(Failure::bad_input(format!(
-            "nothing in `{path}` could be read as an exchange; if its format is known, name it by --format, and \
-             `stillwatch inspect --formats` lists them"
+            "nothing in `{}` could be read as an exchange; {}, and `stillwatch inspect --formats` lists the formats",
+            path.display(),
+            hunt::advice(&exchanges)
         ))),
     }
+}
+
+/// Whether a path that was typed has files, and none of them gave a record.
+fn gave_nothing(path: &Path, files: &[(&Path, u64)]) -> bool {
+    let mut within = files.iter().filter(|(file, _)| file.starts_with(path)).peekable();
+    within.peek().is_some() && within.all(|(_, records)| *records == 0)
 }
 
 /// The accounts of the accounts files.
@@ -62,10 +70,13 @@ fn known(inputs: &Inputs, options: &ReadOptions) -> Result<(Vec<KnownAccount>, R
     Ok((known, report))
 }
 
-/// Reads all exchanges: what was read, the first exchange of each format, and the paths that gave none.
-fn read(inputs: &Inputs, options: &ReadOptions) -> Result<(ReadReport, Vec<Exchange<'static>>, Vec<String>), Failure> {
+/// What was read, the first exchange of each format, and how many records each file gave.
+type Read<'i> = (ReadReport, Vec<Exchange<'static>>, Vec<(&'i Path, u64)>);
+
+/// Reads all exchanges.
+fn read<'i>(inputs: &'i Inputs, options: &ReadOptions) -> Result<Read<'i>, Failure> {
     let (mut report, mut joiner) = (ReadReport::default(), Joiner::new(options.clone()));
-    let (mut samples, mut empty) = (Vec::new(), Vec::new());
+    let (mut samples, mut files) = (Vec::new(), Vec::new());
     let bar = progress::reading(inputs.bytes);
     let mut before = 0;
     for path in &inputs.exchanges {
@@ -96,9 +107,7 @@ fn read(inputs: &Inputs, options: &ReadOptions) -> Result<(ReadReport, Vec<Excha
             bar.set_position(before + progress.bytes());
         }
         before += progress.bytes();
-        if records == 0 {
-            empty.push(path.display().to_string());
-        }
+        files.push((path.as_path(), records));
     }
     joiner.finish(&mut |exchange| {
         if samples.is_empty() {
@@ -107,7 +116,7 @@ fn read(inputs: &Inputs, options: &ReadOptions) -> Result<(ReadReport, Vec<Excha
     });
     report.merge(joiner.take_report());
     bar.finish_and_clear();
-    Ok((report, samples, empty))
+    Ok((report, samples, files))
 }
 
 /// What a log holds.

@@ -319,18 +319,54 @@ fn a_campaign_is_not_told_when_too_much_could_not_be_read() {
 // Little to read.
 
 #[test]
-fn an_empty_log_says_that_nothing_was_read() {
+fn where_nothing_was_read_nobody_is_told_that_nothing_was_found() {
     let folder = Folder::new("empty");
     let (empty, blank) = (folder.file("empty.jsonl", ""), folder.file("blank.jsonl", "\n  \r\n\n"));
     let (gz, page) = (folder.file("empty.jsonl.gz", gzip(b"")), folder.path("page.html"));
-    for path in [empty.as_str(), &blank, &gz, "-"] {
-        let shown = run(&["hunt", path, "--report", &page]);
-        assert_eq!((shown.code, shown.stderr.as_str()), (0, ""), "{path}: {shown:?}");
-        assert!(shown.stdout.starts_with("No exchange was read"), "{path}: {}", shown.stdout);
-        assert!(read(&page).contains("No exchange was read"), "{path}: the report does not say so");
-        let document = run(&["hunt", path, "--json"]).json();
-        assert_eq!((&document["read"]["exchanges"], &document["campaigns"]), (&json!(0), &json!([])), "{path}");
+    let health = folder.file(
+        "health.jsonl",
+        r#"{"messageType":"CONTROL_MESSAGE","logEvents":[{"message":"CWL CONTROL MESSAGE: Checking health"}]}"#,
+    );
+    let cases = [(empty.as_str(), "no record at all"), (&blank, "no record at all"), (&gz, "no record at all")];
+    for (path, why) in cases.into_iter().chain([("-", "no record at all"), (&health, "control message of CloudWatch")])
+    {
+        let hunted = run(&["hunt", path, "--report", &page]);
+        assert_eq!((hunted.code, hunted.stdout.as_str()), (65, ""), "{path}: {hunted:?}");
+        assert!(hunted.stderr.contains(why), "{path}: {}", hunted.stderr);
+        assert!(!std::path::Path::new(&page).exists(), "{path}");
     }
+    let nobody = folder.file("nobody.jsonl", r#"{"time":1780000000,"request":{}}"#);
+    let hunted = run(&["hunt", &nobody]);
+    assert!(hunted.code == 65 && hunted.stderr.contains("by --account"), "{hunted:?}");
+}
+
+/// All accounts of one organisation, or all with one text: what is told is why nobody can be found.
+#[test]
+fn where_no_group_can_be_found_the_reason_is_told() {
+    let folder = Folder::new("one-payer");
+    let record = |n: u64, org: &str, text: &str| {
+        let time = 1_780_000_000 + n * 60;
+        format!(
+            "{{\"time\":{time},\"account\":\"a{}\"{org},\"request\":{{\"messages\":[{{\"role\":\"user\",\"content\":\"{text}\"}}]}}}}\n",
+            n % 20
+        )
+    };
+    let log =
+        |org: &str, text: &dyn Fn(u64) -> String| -> String { (0..400).map(|n| record(n, org, &text(n))).collect() };
+    let one_org = folder.file("org.jsonl", log(",\"org\":\"ours\"", &|n| format!("question number {n}")));
+    for command in ["hunt", "inspect"] {
+        let seen = run(&[command, &one_org]);
+        assert!(
+            seen.stdout.replace('\n', " ").contains("all 20 accounts name the same organisation"),
+            "{}",
+            seen.stdout
+        );
+    }
+    let same =
+        "You are the assistant of a shop for garden tools and answer every question politely and in two sentences";
+    let one_text = folder.file("text.jsonl", log("", &|n| format!("{same}: {n}")));
+    let spots = run(&["hunt", &one_text, "--json"]).json()["blind_spots"].to_string();
+    assert!(spots.contains("nearly everybody is in one group"), "{spots}");
 }
 
 /// All requests of the campaign, from one account: it takes several to act together.
@@ -532,6 +568,11 @@ fn an_inspection_says_what_is_there_and_fails_where_nothing_is() {
     let facts = folder.file("facts.jsonl", r#"{"colour":"green"}"#);
     let seen = run(&["inspect", &log, &facts]);
     assert!(seen.code == 65 && seen.stderr.contains(&facts), "{seen:?}");
+    // In a folder, what is empty or no log costs nothing as long as something is read.
+    folder.file("some/log.jsonl", THREE_RECORDS);
+    folder.file("some/empty.jsonl", "");
+    folder.file("some/other.jsonl", r#"{"colour":"green"}"#);
+    assert_eq!(run(&["inspect", &folder.path("some")]).code, 0);
     assert!(run(&["inspect", "--formats"]).stdout.contains("openinference"));
 }
 
