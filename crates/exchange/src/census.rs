@@ -4,7 +4,7 @@
 //! users of many, which fields are there. Memory is bounded by [`limits::CENSUS_ACCOUNTS_MAX`] accounts with
 //! [`limits::CENSUS_USERS_MAX`] end users in all.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{HashMap, HashSet};
 use std::hash::BuildHasherDefault;
 
 use xxhash_rust::xxh3::{Xxh3Default, xxh3_64};
@@ -29,11 +29,13 @@ pub struct Census {
     /// The organisations that calls name.
     orgs: Orgs,
     /// Accounts by hash, up to a limit.
-    accounts: HashSet<u64, BuildHasherDefault<Xxh3Default>>,
-    /// The end users of each account that has any.
-    users: BTreeMap<String, Users>,
+    accounts: Hashes,
+    /// The end users of each account that has any, by the account's hash.
+    users: HashMap<u64, Users, BuildHasherDefault<Xxh3Default>>,
     users_held: usize,
 }
+
+type Hashes = HashSet<u64, BuildHasherDefault<Xxh3Default>>;
 
 /// How many organisations there are, as far as it matters.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -57,9 +59,10 @@ impl Orgs {
 /// The end users of an account.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 struct Users {
+    account: String,
     /// Calls that name one.
     calls: u64,
-    users: BTreeSet<u64>,
+    users: Hashes,
 }
 
 /// A field that a record may have.
@@ -186,14 +189,15 @@ impl Census {
         for (count, field) in self.fields.iter_mut().zip(Field::ALL) {
             *count += u64::from(field.is_in(call));
         }
+        let hash = xxh3_64(account.as_bytes());
         if self.accounts.len() < limits::CENSUS_ACCOUNTS_MAX {
-            self.accounts.insert(xxh3_64(account.as_bytes()));
+            self.accounts.insert(hash);
         }
         if let Some(org) = &exchange.org {
             self.orgs.see(org.as_str());
         }
         if let Some(user) = &exchange.end_user {
-            self.add_users(account, 1, [xxh3_64(user.as_str().as_bytes())]);
+            self.add_users(hash, account, 1, [xxh3_64(user.as_str().as_bytes())]);
         }
     }
 
@@ -215,10 +219,18 @@ impl Census {
             Orgs::One(org) => self.orgs.see(&org),
             Orgs::Several => self.orgs = Orgs::Several,
         }
-        let room = limits::CENSUS_ACCOUNTS_MAX.saturating_sub(self.accounts.len());
-        self.accounts.extend(other.accounts.into_iter().take(room));
-        for (account, users) in other.users {
-            self.add_users(&account, users.calls, users.users);
+        for account in other.accounts {
+            if self.accounts.len() < limits::CENSUS_ACCOUNTS_MAX {
+                self.accounts.insert(account);
+            }
+        }
+        // In an order of their own, since a limit may cut it.
+        let mut users: Vec<(u64, Users)> = other.users.into_iter().collect();
+        users.sort_unstable_by_key(|(hash, _)| *hash);
+        for (hash, of) in users {
+            let mut users: Vec<u64> = of.users.into_iter().collect();
+            users.sort_unstable();
+            self.add_users(hash, &of.account, of.calls, users);
         }
     }
 
@@ -259,7 +271,7 @@ impl Census {
     /// The account with the most end users, how many these are, and how many of its calls name one.
     #[must_use]
     pub fn most_users(&self) -> Option<(&str, usize, u64)> {
-        let counts = self.users.iter().map(|(account, users)| (account.as_str(), users.users.len(), users.calls));
+        let counts = self.users.values().map(|of| (of.account.as_str(), of.users.len(), of.calls));
         counts.max_by_key(|(account, users, _)| (*users, std::cmp::Reverse(*account)))
     }
 
@@ -270,12 +282,14 @@ impl Census {
         });
     }
 
-    fn add_users(&mut self, account: &str, calls: u64, users: impl IntoIterator<Item = u64>) {
-        let is_new = !self.users.contains_key(account);
-        if is_new && self.users_held >= limits::CENSUS_USERS_MAX {
+    fn add_users(&mut self, hash: u64, account: &str, calls: u64, users: impl IntoIterator<Item = u64>) {
+        if self.users_held >= limits::CENSUS_USERS_MAX && !self.users.contains_key(&hash) {
             return;
         }
-        let of = self.users.entry(account.to_owned()).or_default();
+        let of = self.users.entry(hash).or_default();
+        if of.account.is_empty() {
+            account.clone_into(&mut of.account);
+        }
         of.calls += calls;
         for user in users {
             if self.users_held < limits::CENSUS_USERS_MAX {
