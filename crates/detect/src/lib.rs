@@ -30,6 +30,7 @@ mod portrait;
 pub mod reference;
 pub mod shingle;
 mod skeleton;
+mod spend;
 pub mod timeline;
 pub mod told;
 pub mod trace;
