@@ -18,6 +18,7 @@ use crate::finding::{
 use crate::group;
 use crate::hypothesis::{Assessment, Hypothesis};
 use crate::limits::{ACCOUNTS_MAX, CLEARED_MAX, FAMILIES_MAX};
+use crate::number::{grouped, many};
 use crate::portrait::{self, Sitter};
 use crate::skeleton;
 use crate::spend;
@@ -392,7 +393,7 @@ fn marks(frozen_at: Time, detected_at: Time, waves: &[Wave]) -> Vec<Mark> {
     ];
     for wave in waves.iter().take(WAVES_MARKED_MAX) {
         let label = if wave.came_back() { "closed, others took over" } else { "closed" };
-        marks.push(Mark { time: wave.time, label: format!("{} accounts {label}", wave.closed) });
+        marks.push(Mark { time: wave.time, label: format!("{} accounts {label}", many(wave.closed)) });
     }
     marks.sort_by_key(|mark| mark.time);
     marks
@@ -405,12 +406,17 @@ fn not_observed(sitters: &[Sitter<'_>]) -> Vec<String> {
         match without(kind) {
             0 => {}
             n if n == sitters.len() => missing.push(format!("No {} is known for any account.", kind.name())),
-            n => missing.push(format!("The {} of {n} of {} accounts is not known.", kind.name(), sitters.len())),
+            n => missing.push(format!(
+                "The {} of {} of {} accounts is not known.",
+                kind.name(),
+                many(n),
+                many(sitters.len())
+            )),
         }
     }
     match sitters.iter().filter(|sitter| sitter.account.created.is_none()).count() {
         0 => {}
-        n => missing.push(format!("The sign-up time of {n} of {} accounts is not known.", sitters.len())),
+        n => missing.push(format!("The sign-up time of {} of {} accounts is not known.", many(n), many(sitters.len()))),
     }
     missing.push(
         "What happens to the answers outside this log: whether a model was trained on them cannot be seen here.".into(),
@@ -437,7 +443,7 @@ fn alternatives(assessment: &Assessment) -> Vec<String> {
     }
     tried.push(format!(
         "One product or company would be one payer: accounts of one verified organisation count once, and {} payers take part.",
-        assessment.payers
+        grouped(assessment.payers)
     ));
     tried
 }
@@ -467,8 +473,9 @@ fn name_operators(engine: &Engine, bundles: &[Bundle<'_>], campaigns: &mut [Camp
                     "alongside the earlier one".into()
                 };
                 campaign.lineage.push(format!(
-                    "Shares {links} rare payment instruments, mail domains or address blocks, which hardly anybody else has, \
-                     with an earlier campaign of the same operator; began {when}."
+                    "Shares {} rare payment instruments, mail domains or address blocks, which hardly anybody else has, \
+                     with an earlier campaign of the same operator; began {when}.",
+                    many(links)
                 ));
             }
         }
@@ -676,7 +683,7 @@ fn guarantee(engine: &Engine) -> Guarantee {
                  findings are expected to be false (e-LOND) as long as honest groups divide work, sign up and share \
                  infrastructure no more alike than those of this deployment that nobody suspects. Who sends a template is \
                  guaranteed; why is not: a ban needs a person or an explicit policy.",
-                engine.hypotheses,
+                grouped(engine.hypotheses),
                 alpha * 100.0
             )
         },
@@ -687,20 +694,22 @@ fn limits_reached(engine: &Engine) -> Vec<String> {
     let mut limits = Vec::new();
     if engine.accounts.refused > 0 {
         limits.push(format!(
-            "{} records of accounts beyond the first {ACCOUNTS_MAX} were counted and not tested.",
-            engine.accounts.refused
+            "{} records of accounts beyond the first {} were counted and not tested.",
+            grouped(engine.accounts.refused),
+            many(ACCOUNTS_MAX)
         ));
     }
     if engine.accounts.forgotten() > 0 {
         limits.push(format!(
             "What the accounts file says of {} accounts was forgotten before they asked anything.",
-            engine.accounts.forgotten()
+            grouped(engine.accounts.forgotten())
         ));
     }
     if engine.families_refused > 0 {
         limits.push(format!(
-            "{} shared texts beyond the first {FAMILIES_MAX} families were not followed.",
-            engine.families_refused
+            "{} shared texts beyond the first {} families were not followed.",
+            grouped(engine.families_refused),
+            many(FAMILIES_MAX)
         ));
     }
     limits

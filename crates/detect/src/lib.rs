@@ -25,6 +25,7 @@ pub mod hypothesis;
 pub mod kin;
 pub mod label;
 pub mod limits;
+pub mod number;
 pub mod output;
 mod portrait;
 pub mod reference;

@@ -50,7 +50,7 @@ pub struct Signals {
     pub client: ClientProfile,
     /// Whether it continues a conversation.
     pub follow_up: bool,
-    /// The beginning of what was asked, for exhibits and for drawing the template.
+    /// What was asked, or its beginning and end, for exhibits and for drawing the template.
     pub excerpt: Box<str>,
     /// The beginning of the answer, for exhibits.
     pub answer: Box<str>,
@@ -78,12 +78,12 @@ impl Signals {
     pub fn of(exchange: &Exchange<'_>) -> Signals {
         let sealed = exchange.fingerprint.as_ref();
         let mut prints = sealed.map(fingerprint::prints).unwrap_or_default();
-        let mut excerpt = String::new();
+        let mut texts = Vec::new();
         let mut meaning = meaning::Sum::default();
         for text in asked(exchange) {
             let text = head(text, TEXT_BYTES_MAX);
             sketch::winnow_with(text, &mut prints, |token| meaning.add(text, token));
-            append_excerpt(&mut excerpt, text);
+            texts.push(text);
         }
         Signals {
             time: exchange.time,
@@ -101,7 +101,7 @@ impl Signals {
             client: ClientProfile::of(&exchange.client),
             follow_up: sealed.is_some_and(|sealed| sealed.follow_up)
                 || exchange.request.messages.iter().any(|message| message.role == Role::Assistant),
-            excerpt: excerpt.into(),
+            excerpt: excerpt(&texts).into(),
             answer: answer(exchange).into(),
             input_tokens: exchange.usage.input_tokens,
             output_tokens: exchange.usage.output_tokens,
@@ -165,14 +165,45 @@ fn answer(exchange: &Exchange<'_>) -> String {
     }
 }
 
-fn append_excerpt(excerpt: &mut String, text: &str) {
-    if excerpt.len() >= EXCERPT_BYTES_MAX {
-        return;
+/// The beginning of what was asked and, where that is long, its end too: what a template asks about often comes last.
+fn excerpt(texts: &[&str]) -> String {
+    let all = texts.iter().map(|text| text.len() + 1).sum::<usize>().saturating_sub(1);
+    let front = if all <= EXCERPT_BYTES_MAX { EXCERPT_BYTES_MAX } else { EXCERPT_BYTES_MAX / 2 };
+    let mut excerpt = String::new();
+    for text in texts {
+        if excerpt.len() >= front {
+            break;
+        }
+        if !excerpt.is_empty() {
+            excerpt.push('\n');
+        }
+        excerpt.push_str(head(text, front - excerpt.len().min(front)));
     }
-    if !excerpt.is_empty() {
-        excerpt.push('\n');
+    if all > EXCERPT_BYTES_MAX {
+        let mut room = EXCERPT_BYTES_MAX.saturating_sub(front + EXCERPT_GAP.len());
+        let mut ends = Vec::new();
+        for text in texts.iter().rev() {
+            if room == 0 {
+                break;
+            }
+            let end = tail(text, room);
+            room = room.saturating_sub(end.len() + 1);
+            ends.push(end);
+        }
+        ends.reverse();
+        excerpt.push_str(EXCERPT_GAP);
+        excerpt.push_str(&ends.join("\n"));
     }
-    excerpt.push_str(head(text, EXCERPT_BYTES_MAX - excerpt.len().min(EXCERPT_BYTES_MAX)));
+    excerpt
+}
+
+/// At most `bytes` of the end of `text`, cut between characters.
+fn tail(text: &str, bytes: usize) -> &str {
+    let mut start = text.len().saturating_sub(bytes);
+    while !text.is_char_boundary(start) {
+        start += 1;
+    }
+    text.get(start..).unwrap_or(text)
 }
 
 /// At most `bytes` of the beginning of `text`, cut between characters.
@@ -188,6 +219,8 @@ fn head(text: &str, bytes: usize) -> &str {
 pub const TEXT_BYTES_MAX: usize = 32 * 1024;
 /// The most bytes of an excerpt.
 pub const EXCERPT_BYTES_MAX: usize = 1536;
+/// What stands in an excerpt for a middle that is not kept.
+pub const EXCERPT_GAP: &str = "\n[…]\n";
 /// The most bytes kept of the beginning of an answer.
 pub const ANSWER_BYTES_MAX: usize = 400;
 /// The most bytes of the name of a model or of client software.
@@ -215,6 +248,17 @@ mod tests {
         let mut sink = |exchange: Exchange<'_>| seen = Some(Signals::of(&exchange));
         exchange::read_exchanges(record, &mut Notes::default(), &mut sink).unwrap();
         seen.unwrap()
+    }
+
+    #[test]
+    fn excerpts_have_both_ends_of_what_is_long() {
+        let fits = "é".repeat((EXCERPT_BYTES_MAX - 4) / 2);
+        assert_eq!(excerpt(&[&fits, "end"]), format!("{fits}\nend"));
+        assert_eq!(excerpt(&[&fits, "end"]).len(), EXCERPT_BYTES_MAX);
+        let long = excerpt(&["begin", &fits, "the end"]);
+        assert!(long.starts_with("begin\né") && long.ends_with("é\nthe end") && long.contains(EXCERPT_GAP), "{long}");
+        assert!((EXCERPT_BYTES_MAX - 8..=EXCERPT_BYTES_MAX).contains(&long.len()), "{}", long.len());
+        assert_eq!(excerpt(&[]), "");
     }
 
     #[test]

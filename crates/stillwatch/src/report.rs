@@ -33,7 +33,7 @@ mod limits {
     /// Pieces of a template.
     pub(super) const SEGMENTS: usize = 80;
     /// Characters of a sample or of a piece of a template.
-    pub(super) const TEXT_CHARS: usize = 1_500;
+    pub(super) const TEXT_CHARS: usize = 1_600;
     /// Characters of a sentence.
     pub(super) const SENTENCE_CHARS: usize = 600;
     /// Characters of an identifier.
@@ -73,6 +73,7 @@ pub(crate) fn html(findings: &Findings, run: &Run) -> Result<String, askama::Err
 #[template(path = "report/page.html")]
 struct Page {
     verdict: String,
+    heading: Vec<Word>,
     tone: &'static str,
     tiles: Vec<Tile>,
     overview: Option<Lanes>,
@@ -86,6 +87,18 @@ struct Page {
     alpha: String,
     read: Vec<String>,
     version: &'static str,
+}
+
+/// A word of a heading; a date is one that is not broken at its hyphens.
+struct Word {
+    text: String,
+    date: bool,
+}
+
+/// A text by words, with its dates known as such.
+fn unbroken(text: &str) -> Vec<Word> {
+    let date = |word: &str| word.len() == 10 && word.bytes().all(|byte| byte.is_ascii_digit() || byte == b'-');
+    text.split(' ').map(|word| Word { text: word.to_owned(), date: date(word) }).collect()
 }
 
 /// A number that is seen first.
@@ -111,6 +124,7 @@ impl Page {
         };
         Page {
             verdict: verdict(findings),
+            heading: unbroken(&verdict(findings)),
             tone,
             tiles: tiles(findings),
             overview: overview(findings),
@@ -132,7 +146,7 @@ impl Page {
 struct Card {
     anchor: String,
     id: String,
-    headline: String,
+    headline: Vec<Word>,
     takes: String,
     operator: String,
     lineage: Vec<String>,
@@ -170,13 +184,13 @@ impl Card {
         let distribution = |name: &str, title, note, bins| Distribution::new(&anchor, name, title, note, bins);
         Card {
             id: identifier(&campaign.id),
-            headline: format!(
+            headline: unbroken(&format!(
                 "{} sent {} from {} to {} UTC",
                 counted(sure, "account"),
                 counted(campaign.exchanges, "exchange"),
                 minute(campaign.first_seen),
                 minute(campaign.last_seen)
-            ),
+            )),
             operator: identifier(&campaign.operator),
             lineage: campaign.judgements.iter().map(words::judgement).chain(campaign.lineage.clone()).map(|text| sentence(&text)).collect(),
             strength: strength(campaign.log10_e),
@@ -416,9 +430,10 @@ fn said(text: &str, skeleton: &[Segment]) -> Vec<Said> {
     let mut parts = Vec::new();
     let mut rest = text;
     let fixed = skeleton.iter().filter_map(|segment| match segment {
-        Segment::Fixed(text) => Some(text.trim()),
+        Segment::Fixed(text) => Some(text),
         Segment::Slot(_) => None,
     });
+    let fixed = fixed.flat_map(|text| text.split(signals::EXCERPT_GAP)).map(str::trim);
     for same in fixed {
         let (Some(start), Some((from, to, chars))) = (rest.find(same), middle(same)) else { continue };
         let (before, after) = (rest.get(..start + from), rest.get(start + to..));

@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 
 use detect::finding::{Campaign, Capability, Findings, Judgement};
 use detect::label::Verdict;
+pub(crate) use detect::number::grouped;
 use exchange::Time;
 
 use crate::prices::Prices;
@@ -215,19 +216,6 @@ pub(crate) fn minute(time: Time) -> String {
 pub(crate) fn power(log10: f64) -> String {
     let text = format!("{log10:.1}");
     format!("10^{}", text.strip_suffix(".0").unwrap_or(&text))
-}
-
-/// A number with its thousands apart.
-pub(crate) fn grouped(number: u64) -> String {
-    let digits = number.to_string();
-    let mut text = String::new();
-    for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
 }
 
 /// A number of things.
