@@ -497,6 +497,13 @@ fn accounts_tokens_and_their_cost_are_told() {
     };
     assert_eq!((input, output), (Some(of_models("input_tokens")), Some(of_models("output_tokens"))));
     assert!(found["costs"][0]["amount"].as_f64() > Some(0.0), "{}", found["costs"]);
+    // No group that is said to be spared is the campaign's own.
+    let theirs: Vec<&Value> = campaign["accounts"].as_array().expect("a list").iter().map(|m| &m["account"]).collect();
+    for group in found["cleared"].as_array().expect("a list") {
+        let accounts = group["identity"]["accounts"].as_array().expect("a list");
+        let inside = accounts.iter().filter(|account| theirs.contains(account)).count();
+        assert!(inside == 0 || inside * 2 < accounts.len(), "{group}");
+    }
     let page = read(&page);
     assert!(page.contains("at the prices given") && page.contains("answered: "));
     let bad = folder.file("bad.toml", "currency = \"EUR\"\n[models]\n\"*\" = { input = -3, output = 15 }\n");
