@@ -66,6 +66,10 @@ pub struct Stride {
     pub core_hits: u32,
     /// The first of them.
     pub first: Time,
+    /// Tokens of their requests, as far as they were recorded; stays at the largest number it can hold.
+    pub input_tokens: u32,
+    /// Tokens of their answers, likewise.
+    pub output_tokens: u32,
     /// The last of them.
     pub last: Time,
     /// The first after the hypothesis was frozen.
@@ -89,6 +93,8 @@ impl Stride {
             after: 0,
             base: 0,
             core_hits: 0,
+            input_tokens: 0,
+            output_tokens: 0,
             first: time,
             last: time,
             first_after: time,
@@ -114,6 +120,14 @@ impl Stride {
             }
             self.after += 1;
         }
+    }
+
+    /// Counts the tokens of one exchange, as far as they were recorded.
+    pub fn spend(&mut self, signals: &Signals) {
+        let add =
+            |sum: u32, tokens: Option<u64>| sum.saturating_add(u32::try_from(tokens.unwrap_or(0)).unwrap_or(u32::MAX));
+        self.input_tokens = add(self.input_tokens, signals.input_tokens);
+        self.output_tokens = add(self.output_tokens, signals.output_tokens);
     }
 
     /// Forgets what was counted since the last hypothesis, for one frozen now at `exchanges` of the account.
@@ -330,7 +344,12 @@ impl Accounts {
             if account.holds(kind).known() {
                 continue;
             }
-            let value = values.intern_hash(kind, hash, || name(kind, hash, signals));
+            let value = match kind {
+                Kind::Software => values.intern_named(kind, hash, &client.software_name),
+                Kind::Params => values.intern_named(kind, hash, &signals.params_text),
+                Kind::Model => values.intern_named(kind, hash, &signals.model_name),
+                _ => values.intern_hash(kind, hash, || name(kind, hash, signals)),
+            };
             hold(&mut account.held, kind, value, true, values);
         }
         Some(number)

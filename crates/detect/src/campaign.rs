@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use exchange::Time;
-use signals::Capability;
+use signals::{Capability, sketch};
 
 use crate::account::{Account, AccountNo};
 use crate::comeback::{self, Span, Wave};
@@ -18,8 +18,10 @@ use crate::finding::{
 use crate::group;
 use crate::hypothesis::{Assessment, Hypothesis};
 use crate::limits::{ACCOUNTS_MAX, CLEARED_MAX, FAMILIES_MAX};
+use crate::number::{grouped, many};
 use crate::portrait::{self, Sitter};
 use crate::skeleton;
+use crate::spend;
 use crate::timeline::Timeline;
 use crate::trace::{Template, Trace, Traced};
 use crate::value::{Kind, Value};
@@ -29,6 +31,10 @@ pub(crate) fn findings(engine: &Engine) -> (Findings, Trace) {
     let bundles = bundles(engine);
     let mut campaigns: Vec<Campaign> = bundles.iter().map(|bundle| campaign(engine, bundle)).collect();
     name_operators(engine, &bundles, &mut campaigns);
+    let (told, wordings) = cleared(engine, &bundles);
+    for (campaign, wordings) in campaigns.iter_mut().zip(wordings) {
+        campaign.further_wordings = wordings;
+    }
     let mut ordered: Vec<(Campaign, &Bundle<'_>)> = campaigns.into_iter().zip(&bundles).collect();
     ordered.sort_by(|(a, _), (b, _)| b.log10_e.total_cmp(&a.log10_e).then(a.detected_at.cmp(&b.detected_at)));
     let mut trace = Trace::default();
@@ -39,7 +45,7 @@ pub(crate) fn findings(engine: &Engine) -> (Findings, Trace) {
         trace.add(traced, sure.map(|member| member.account.as_str()));
     }
     let findings = Findings {
-        cleared: cleared(engine, &bundles),
+        cleared: told,
         campaigns: ordered.into_iter().map(|(campaign, _)| campaign).collect(),
         population: population(engine),
         blind_spots: blind_spots(engine),
@@ -79,8 +85,17 @@ struct Tested<'e> {
 struct Part {
     probability: f64,
     exchanges: u64,
+    input_tokens: u64,
+    output_tokens: u64,
     first: Time,
     last: Time,
+}
+
+impl Part {
+    /// Tokens of requests and answers, where any were recorded.
+    fn tokens(&self) -> Option<(u64, u64)> {
+        (self.input_tokens > 0 || self.output_tokens > 0).then_some((self.input_tokens, self.output_tokens))
+    }
 }
 
 fn tested(engine: &Engine) -> impl Iterator<Item = Tested<'_>> {
@@ -193,7 +208,11 @@ fn join<'e>(engine: &Engine, mut draft: Vec<Draft<'e>>) -> Bundle<'e> {
             }
             let known = members.entry(number).or_insert(part);
             known.probability = known.probability.max(part.probability);
-            known.exchanges = known.exchanges.max(part.exchanges);
+            if part.exchanges > known.exchanges {
+                // Tokens go with the exchanges they were counted with.
+                (known.input_tokens, known.output_tokens) = (part.input_tokens, part.output_tokens);
+                known.exchanges = part.exchanges;
+            }
             known.first = known.first.min(part.first);
             known.last = known.last.max(part.last);
         }
@@ -231,6 +250,8 @@ fn parts(engine: &Engine, tested: Tested<'_>) -> BTreeMap<AccountNo, Part> {
     let part = |member: group::Member<'_>| Part {
         probability: member.probability,
         exchanges: member.stride.exchanges.into(),
+        input_tokens: member.stride.input_tokens.into(),
+        output_tokens: member.stride.output_tokens.into(),
         first: member.stride.first,
         last: member.stride.last,
     };
@@ -269,6 +290,10 @@ fn campaign(engine: &Engine, bundle: &Bundle<'_>) -> Campaign {
     let waves = strongest.map_or_else(Vec::new, |tested| comeback::waves(&spans, &tested.family.timeline));
     let by_text = strongest.is_some_and(|tested| tested.family.discovery != Discovery::Infrastructure);
     let texts: Vec<&str> = samples.iter().map(|sample| sample.text.as_str()).collect();
+    let total =
+        |tokens: fn(&Part) -> u64| sure.iter().fold(0_u64, |sum, (_, _, part)| sum.saturating_add(tokens(part)));
+    let (input_tokens, output_tokens) = (total(|part| part.input_tokens), total(|part| part.output_tokens));
+    let conduct = strongest.map(|tested| &tested.family.conduct);
     Campaign {
         id: String::new(),
         operator: String::new(),
@@ -279,6 +304,12 @@ fn campaign(engine: &Engine, bundle: &Bundle<'_>) -> Campaign {
         first_seen: first,
         last_seen: last,
         exchanges: sure.iter().map(|(_, _, part)| part.exchanges).sum(),
+        input_tokens,
+        output_tokens,
+        tokens_known: conduct.map_or(0.0, |sent| f64::from(sent.metered) / f64::from(sent.exchanges.max(1))),
+        models: conduct
+            .map_or_else(Vec::new, |sent| spend::by_model(sent, &engine.values, input_tokens, output_tokens)),
+        further_wordings: 0,
         accounts: members
             .iter()
             .map(|(_, account, part)| Member {
@@ -288,6 +319,8 @@ fn campaign(engine: &Engine, bundle: &Bundle<'_>) -> Campaign {
                 exchanges_total: account.exchanges.into(),
                 first_seen: part.first,
                 last_seen: part.last,
+                input_tokens: part.tokens().map(|(input, _)| input),
+                output_tokens: part.tokens().map(|(_, output)| output),
             })
             .collect(),
         capabilities: strongest.map_or_else(Vec::new, |tested| capabilities(tested.hypothesis)),
@@ -347,6 +380,7 @@ fn samples(engine: &Engine, bundle: &Bundle<'_>) -> Vec<Sample> {
                 account: engine.accounts.get(exhibit.account)?.id.to_string(),
                 time: exhibit.time,
                 text: exhibit.excerpt.to_string(),
+                answer: exhibit.answer.to_string(),
             })
         })
         .collect()
@@ -359,7 +393,7 @@ fn marks(frozen_at: Time, detected_at: Time, waves: &[Wave]) -> Vec<Mark> {
     ];
     for wave in waves.iter().take(WAVES_MARKED_MAX) {
         let label = if wave.came_back() { "closed, others took over" } else { "closed" };
-        marks.push(Mark { time: wave.time, label: format!("{} accounts {label}", wave.closed) });
+        marks.push(Mark { time: wave.time, label: format!("{} accounts {label}", many(wave.closed)) });
     }
     marks.sort_by_key(|mark| mark.time);
     marks
@@ -372,12 +406,17 @@ fn not_observed(sitters: &[Sitter<'_>]) -> Vec<String> {
         match without(kind) {
             0 => {}
             n if n == sitters.len() => missing.push(format!("No {} is known for any account.", kind.name())),
-            n => missing.push(format!("The {} of {n} of {} accounts is not known.", kind.name(), sitters.len())),
+            n => missing.push(format!(
+                "The {} of {} of {} accounts is not known.",
+                kind.name(),
+                many(n),
+                many(sitters.len())
+            )),
         }
     }
     match sitters.iter().filter(|sitter| sitter.account.created.is_none()).count() {
         0 => {}
-        n => missing.push(format!("The sign-up time of {n} of {} accounts is not known.", sitters.len())),
+        n => missing.push(format!("The sign-up time of {} of {} accounts is not known.", many(n), many(sitters.len()))),
     }
     missing.push(
         "What happens to the answers outside this log: whether a model was trained on them cannot be seen here.".into(),
@@ -404,7 +443,7 @@ fn alternatives(assessment: &Assessment) -> Vec<String> {
     }
     tried.push(format!(
         "One product or company would be one payer: accounts of one verified organisation count once, and {} payers take part.",
-        assessment.payers
+        grouped(assessment.payers)
     ));
     tried
 }
@@ -434,8 +473,9 @@ fn name_operators(engine: &Engine, bundles: &[Bundle<'_>], campaigns: &mut [Camp
                     "alongside the earlier one".into()
                 };
                 campaign.lineage.push(format!(
-                    "Shares {links} rare payment instruments, mail domains or address blocks, which hardly anybody else has, \
-                     with an earlier campaign of the same operator; began {when}."
+                    "Shares {} rare payment instruments, mail domains or address blocks, which hardly anybody else has, \
+                     with an earlier campaign of the same operator; began {when}.",
+                    many(links)
                 ));
             }
         }
@@ -470,17 +510,18 @@ fn shared(engine: &Engine, a: &BTreeMap<Value, u64>, b: &BTreeMap<Value, u64>) -
     theirs.filter(|&(value, holders)| holders * 2 >= engine.values.holders(value)).count()
 }
 
-/// Groups that act together and were not reported, strongest first, with the reason.
-fn cleared(engine: &Engine, bundles: &[Bundle<'_>]) -> Vec<Cleared> {
-    let reported: BTreeSet<AccountNo> = bundles.iter().flat_map(|bundle| bundle.members.keys().copied()).collect();
+/// Groups that act together and were not reported, strongest first, with the reason; and for each bundle how many groups are
+/// further wordings of it, which nobody may take for groups that were spared.
+fn cleared(engine: &Engine, bundles: &[Bundle<'_>]) -> (Vec<Cleared>, Vec<u64>) {
+    let homes: Vec<Home<'_>> = bundles.iter().map(|bundle| Home::of(engine, bundle)).collect();
+    let mut wordings = vec![0_u64; bundles.len()];
     let mut groups: Vec<(Tested<'_>, &str)> =
         tested(engine).filter_map(|tested| Some((tested, tested.assessment.cleared.as_deref()?))).collect();
     // Of a group that people vouch for, only who is not covered is told here.
     groups.retain(|(tested, _)| tested.family.labels.is_empty() || tested.assessment.payers > 0);
     groups.retain(|(tested, _)| {
-        let mine = &tested.family.members;
-        let inside = mine.iter().filter(|number| reported.contains(number)).count();
-        inside * 2 <= mine.len()
+        let home = home_of(&homes, tested.family);
+        home.and_then(|home| wordings.get_mut(home)).map(|wordings| *wordings += 1).is_none()
     });
     groups.sort_by(|a, b| b.0.family.exchanges.cmp(&a.0.family.exchanges).then(a.0.number.cmp(&b.0.number)));
     groups.truncate(CLEARED_MAX);
@@ -507,7 +548,69 @@ fn cleared(engine: &Engine, bundles: &[Bundle<'_>]) -> Vec<Cleared> {
     for (i, group) in cleared.iter_mut().enumerate() {
         group.id = format!("grp_{}", i + 1);
     }
-    cleared
+    (cleared, wordings)
+}
+
+/// By what a group is known to be a wording of a campaign.
+struct Home<'b> {
+    members: &'b BTreeMap<AccountNo, Part>,
+    /// The groups of kin that are reported in it.
+    kin: BTreeSet<u32>,
+    /// What its samples have in common.
+    template: BTreeSet<u64>,
+}
+
+impl<'b> Home<'b> {
+    fn of(engine: &Engine, bundle: &'b Bundle<'_>) -> Home<'b> {
+        let families = bundle.families.iter();
+        Home {
+            members: &bundle.members,
+            kin: families
+                .clone()
+                .filter(|tested| tested.family.discovery == Discovery::Kin)
+                .map(|t| t.number)
+                .collect(),
+            template: families
+                .flat_map(|tested| engine.texts(tested.number))
+                .flat_map(|(_, family)| common_prints(family))
+                .collect(),
+        }
+    }
+
+    /// How many of a group's accounts are of the campaign.
+    fn inside(&self, family: &Family) -> usize {
+        family.members.iter().filter(|number| self.members.contains_key(number)).count()
+    }
+}
+
+/// The campaign that a group is a wording of: at least half of its accounts are of campaigns, or half of its template is that of
+/// one. What a person said of a group by itself keeps it apart, unless its accounts are these.
+fn home_of(homes: &[Home<'_>], family: &Family) -> Option<usize> {
+    let anywhere = family.members.iter().filter(|number| homes.iter().any(|home| home.members.contains_key(number)));
+    let inside = anywhere.count();
+    if inside > 0 && inside * 2 >= family.members.len() {
+        return (0..homes.len())
+            .max_by_key(|&at| (homes.get(at).map_or(0, |home| home.inside(family)), std::cmp::Reverse(at)));
+    }
+    if let Some(home) = homes.iter().position(|home| family.kin.is_some_and(|kin| home.kin.contains(&kin))) {
+        return Some(home);
+    }
+    let template = if family.labels.is_empty() { common_prints(family) } else { BTreeSet::new() };
+    let same = |home: &Home<'_>| template.iter().filter(|print| home.template.contains(print)).count();
+    homes.iter().position(|home| !template.is_empty() && same(home) * 2 >= template.len())
+}
+
+/// Fingerprints that at least half of a family's samples have, of those that have several: its template as the samples show it.
+fn common_prints(family: &Family) -> BTreeSet<u64> {
+    let mut seen: BTreeMap<u64, usize> = BTreeMap::new();
+    for sample in &family.samples {
+        let mut prints = Vec::new();
+        sketch::winnow(&sample.excerpt, &mut prints);
+        let keys: BTreeSet<u64> = prints.into_iter().map(|print| print.key).collect();
+        keys.into_iter().for_each(|key| *seen.entry(key).or_default() += 1);
+    }
+    let enough = family.samples.len().div_ceil(2).max(2);
+    seen.into_iter().filter(|&(_, count)| count >= enough).map(|(key, _)| key).collect()
 }
 
 /// The beginning of a family's template, or what joined it.
@@ -589,7 +692,7 @@ fn guarantee(engine: &Engine) -> Guarantee {
                  findings are expected to be false (e-LOND) as long as honest groups divide work, sign up and share \
                  infrastructure no more alike than those of this deployment that nobody suspects. Who sends a template is \
                  guaranteed; why is not: a ban needs a person or an explicit policy.",
-                engine.hypotheses,
+                grouped(engine.hypotheses),
                 alpha * 100.0
             )
         },
@@ -600,20 +703,22 @@ fn limits_reached(engine: &Engine) -> Vec<String> {
     let mut limits = Vec::new();
     if engine.accounts.refused > 0 {
         limits.push(format!(
-            "{} records of accounts beyond the first {ACCOUNTS_MAX} were counted and not tested.",
-            engine.accounts.refused
+            "{} records of accounts beyond the first {} were counted and not tested.",
+            grouped(engine.accounts.refused),
+            many(ACCOUNTS_MAX)
         ));
     }
     if engine.accounts.forgotten() > 0 {
         limits.push(format!(
             "What the accounts file says of {} accounts was forgotten before they asked anything.",
-            engine.accounts.forgotten()
+            grouped(engine.accounts.forgotten())
         ));
     }
     if engine.families_refused > 0 {
         limits.push(format!(
-            "{} shared texts beyond the first {FAMILIES_MAX} families were not followed.",
-            engine.families_refused
+            "{} shared texts beyond the first {} families were not followed.",
+            grouped(engine.families_refused),
+            many(FAMILIES_MAX)
         ));
     }
     limits

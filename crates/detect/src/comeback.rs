@@ -5,6 +5,7 @@
 
 use exchange::Time;
 
+use crate::number::many;
 use crate::timeline::{Timeline, span};
 
 /// When an account of a campaign was first seen in it, and when it was closed.
@@ -77,7 +78,7 @@ impl Wave {
 
     /// What happened, in words.
     pub(crate) fn text(&self) -> String {
-        let closed = format!("{} accounts were closed around {}", self.closed, minute(self.time));
+        let closed = format!("{} accounts were closed around {}", many(self.closed), minute(self.time));
         let (Some(&first), true) = (self.successors.first(), self.came_back()) else {
             return format!("{closed}; it has not been seen to come back.");
         };
@@ -89,7 +90,7 @@ impl Wave {
         format!(
             "{closed}, and it came back: {} accounts took over that had sent nothing of it before, the first {} later and half \
              of them within {}.{demand}",
-            self.successors.len(),
+            many(self.successors.len()),
             span(first),
             span(half)
         )

@@ -15,6 +15,12 @@ pub struct Conduct {
     pub follow_ups: u32,
     /// Their decoding settings.
     pub settings: Common,
+    /// Those of which tokens were recorded.
+    pub metered: u32,
+    /// Tokens of requests, as far as they were recorded.
+    pub input_tokens: u64,
+    /// Tokens of answers, likewise.
+    pub output_tokens: u64,
     /// The models asked for, the first few.
     models: Vec<ModelUse>,
 }
@@ -27,26 +33,45 @@ impl Conduct {
         if let Some(settings) = signals.params {
             self.settings.count(settings);
         }
+        self.metered += u32::from(signals.input_tokens.is_some() || signals.output_tokens.is_some());
+        let (input, output) = (signals.input_tokens.unwrap_or(0), signals.output_tokens.unwrap_or(0));
+        self.input_tokens = self.input_tokens.saturating_add(input);
+        self.output_tokens = self.output_tokens.saturating_add(output);
         if let Some(model) = signals.model {
-            self.count_model(model, signals.time);
+            self.count_model(model, signals.time, (input, output));
         }
     }
 
-    fn count_model(&mut self, model: Hash, time: Time) {
+    fn count_model(&mut self, model: Hash, time: Time, tokens: (u64, u64)) {
         if let Some(known) = self.models.iter_mut().find(|known| known.model == model) {
-            known.count(time);
+            known.count(time, tokens);
         } else if self.models.len() < MODELS_MAX {
-            let mut known = ModelUse { model, exchanges: 0.0, start: time, sum: 0.0, squares: 0.0 };
-            known.count(time);
+            let mut known = ModelUse {
+                model,
+                exchanges: 0.0,
+                input_tokens: 0,
+                output_tokens: 0,
+                start: time,
+                sum: 0.0,
+                squares: 0.0,
+            };
+            known.count(time, tokens);
             self.models.push(known);
         }
+    }
+
+    /// The models asked for, the most used first.
+    #[must_use]
+    pub fn models(&self) -> Vec<ModelUse> {
+        let mut models = self.models.clone();
+        models.sort_by(|a, b| b.exchanges.total_cmp(&a.exchanges).then(a.model.cmp(&b.model)));
+        models
     }
 
     /// The two models that most exchanges asked for.
     #[must_use]
     pub fn two_models(&self) -> Option<(ModelUse, ModelUse)> {
-        let mut models = self.models.clone();
-        models.sort_by(|a, b| b.exchanges.total_cmp(&a.exchanges).then(a.model.cmp(&b.model)));
+        let mut models = self.models();
         models.truncate(2);
         models.try_into().ok().map(|[a, b]: [ModelUse; 2]| (a, b))
     }
@@ -65,13 +90,19 @@ pub struct ModelUse {
     pub model: Hash,
     /// Exchanges that asked for it.
     pub exchanges: f64,
+    /// Tokens of their requests, as far as they were recorded.
+    pub input_tokens: u64,
+    /// Tokens of their answers, likewise.
+    pub output_tokens: u64,
     start: Time,
     sum: f64,
     squares: f64,
 }
 
 impl ModelUse {
-    fn count(&mut self, time: Time) {
+    fn count(&mut self, time: Time, (input, output): (u64, u64)) {
+        self.input_tokens = self.input_tokens.saturating_add(input);
+        self.output_tokens = self.output_tokens.saturating_add(output);
         let days = time.seconds_since(self.start) / 86_400.0;
         self.exchanges += 1.0;
         self.sum += days;
@@ -142,18 +173,23 @@ mod tests {
     fn models_beyond_the_limit_are_not_followed() {
         let mut conduct = Conduct::default();
         for model in 0..=MODELS_MAX as u64 {
-            conduct.count_model(Hash(model), Time::from_seconds(0));
+            conduct.count_model(Hash(model), Time::from_seconds(0), (1, 2));
         }
         assert_eq!(conduct.models.len(), MODELS_MAX);
         assert!(conduct.model(Hash(MODELS_MAX as u64)).is_none());
-        assert!(conduct.models.iter().all(|known| known.exchanges == 1.0));
+        assert!(
+            conduct
+                .models
+                .iter()
+                .all(|known| known.exchanges == 1.0 && (known.input_tokens, known.output_tokens) == (1, 2))
+        );
     }
 
     #[test]
     fn the_use_of_a_model_has_a_middle_and_a_spread() {
         let mut conduct = Conduct::default();
         for (model, day) in [(1, 0), (1, 2), (2, 10), (2, 10), (2, 10)] {
-            conduct.count_model(Hash(model), Time::from_seconds(day * 86_400));
+            conduct.count_model(Hash(model), Time::from_seconds(day * 86_400), (0, 0));
         }
         let (most, second) = conduct.two_models().unwrap();
         assert_eq!((most.model, second.model), (Hash(2), Hash(1)));

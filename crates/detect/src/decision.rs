@@ -10,6 +10,7 @@
 use crate::evalue;
 use crate::evidence::infrastructure::Place;
 use crate::finding::{Evidence, SignalFamily};
+use crate::number::many;
 
 /// A verdict.
 #[derive(Clone, Debug, PartialEq)]
@@ -49,7 +50,7 @@ pub fn decide(evidence: &[Evidence], place: Place, payers: usize, log10_threshol
         Some("nobody has taken part since it was noticed".into())
     } else if payers < PAYERS_MIN {
         let (payers, take) =
-            if payers == 1 { ("one payer".into(), "takes") } else { (format!("{payers} payers"), "take") };
+            if payers == 1 { ("one payer".into(), "takes") } else { (format!("{} payers", many(payers)), "take") };
         Some(format!("only {payers} {take} part since it was noticed"))
     } else if work_queue <= NO {
         Some(

@@ -30,7 +30,7 @@ use crate::reference::Reference;
 use crate::shingle::{Owner, Shingles, Touched};
 use crate::timeline::Timeline;
 use crate::trace::Trace;
-use crate::value::Values;
+use crate::value::{Kind, Values};
 
 /// How sure a finding must be.
 #[derive(Clone, Copy, Debug)]
@@ -153,6 +153,9 @@ impl Engine {
         self.textless += u64::from(signals.prints.is_empty());
         self.sealed += u64::from(signals.excerpt.is_empty() && !signals.prints.is_empty());
         let Some(number) = self.accounts.observe(signals, &mut self.values) else { return };
+        if let Some(model) = signals.model {
+            self.values.intern_named(Kind::Model, model.0, &signals.model_name);
+        }
         for capability in signals.intents.iter() {
             if let Some(count) = self.intents.get_mut(capability.index()) {
                 *count += 1;
@@ -333,6 +336,7 @@ impl Engine {
             account: number,
             time: signals.time,
             excerpt: signals.excerpt.clone(),
+            answer: signals.answer.clone(),
         };
         family.exhibit(xxh3_64(signals.exchange.as_bytes()), exhibit, number);
         let account = self.accounts.get(number);
@@ -348,6 +352,7 @@ impl Engine {
         let (stride, new) = account.stride_mut(hits.family, signals.time, followed);
         if let Some(stride) = stride {
             stride.count(signals.time, before, hits.core, after);
+            stride.spend(signals);
             stride.covered = covered;
         }
         let Some(family) = self.families.get_mut(hits.family as usize).filter(|_| new) else { return };
@@ -450,6 +455,8 @@ impl Engine {
             }
             // Some exchanges are in several of the families, so this is a bound.
             stride.exchanges = (stride.exchanges + sent.exchanges).min(total);
+            stride.input_tokens = stride.input_tokens.saturating_add(sent.input_tokens);
+            stride.output_tokens = stride.output_tokens.saturating_add(sent.output_tokens);
             stride.first = stride.first.min(sent.first);
             stride.last = stride.last.max(sent.last);
         }
@@ -666,6 +673,8 @@ impl Engine {
             if let Some(stride) = stride {
                 // Most of its exchanges were counted for both.
                 stride.exchanges = stride.exchanges.max(moved.exchanges);
+                stride.input_tokens = stride.input_tokens.max(moved.input_tokens);
+                stride.output_tokens = stride.output_tokens.max(moved.output_tokens);
                 stride.core_hits = stride.core_hits.saturating_add(moved.core_hits);
                 stride.first = stride.first.min(moved.first);
                 stride.last = stride.last.max(moved.last);

@@ -81,6 +81,8 @@ pub struct Exhibit {
     pub time: Time,
     /// The beginning of what was asked.
     pub excerpt: Box<str>,
+    /// The beginning of the answer; empty where it was not recorded.
+    pub answer: Box<str>,
 }
 
 impl Family {
@@ -295,8 +297,13 @@ mod tests {
         let mut family = Family::new(Time::from_seconds(0));
         for i in 0..=SAMPLES_MAX as u32 {
             family.exchanges += 1;
-            let exhibit =
-                || Exhibit { exchange: "e".into(), account: i, time: Time::from_seconds(0), excerpt: "".into() };
+            let exhibit = || Exhibit {
+                exchange: "e".into(),
+                account: i,
+                time: Time::from_seconds(0),
+                excerpt: "".into(),
+                answer: "".into(),
+            };
             family.exhibit(u64::from(i), exhibit, i);
         }
         assert_eq!(family.samples.len(), SAMPLES_MAX);

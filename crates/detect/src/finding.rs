@@ -47,6 +47,16 @@ pub struct Campaign {
     pub last_seen: Time,
     /// How many exchanges of its members belong to it.
     pub exchanges: u64,
+    /// Tokens of its members' requests in it, as far as they were recorded.
+    pub input_tokens: u64,
+    /// Tokens of the answers, likewise.
+    pub output_tokens: u64,
+    /// The share of its exchanges of which tokens were recorded.
+    pub tokens_known: f64,
+    /// What was asked of which model, the most used first; one without a name stands for all others.
+    pub models: Vec<ModelTokens>,
+    /// Groups of the same accounts, or with the same template, that were tested apart and are not told apart.
+    pub further_wordings: u64,
     /// Its accounts, surest first; those from probability 0.5 are members.
     pub accounts: Vec<Member>,
     /// What it takes, strongest first.
@@ -120,6 +130,23 @@ pub struct Member {
     pub first_seen: Time,
     /// Its last exchange in the campaign.
     pub last_seen: Time,
+    /// Tokens of its requests in the campaign, and none where none were recorded.
+    pub input_tokens: Option<u64>,
+    /// Tokens of the answers, likewise.
+    pub output_tokens: Option<u64>,
+}
+
+/// What a campaign took from one model.
+#[derive(Clone, Debug, Serialize)]
+pub struct ModelTokens {
+    /// The model; empty for all that are not named.
+    pub model: String,
+    /// Its share of the exchanges.
+    pub share: f64,
+    /// Tokens of requests.
+    pub input_tokens: u64,
+    /// Tokens of answers.
+    pub output_tokens: u64,
 }
 
 /// Evidence from one family of signals. Families are chosen to be independent of each other.
@@ -186,6 +213,8 @@ pub struct Sample {
     pub time: Time,
     /// The beginning of what was asked.
     pub text: String,
+    /// The beginning of the answer; empty where it was not recorded.
+    pub answer: String,
 }
 
 /// A group that was looked at and not reported.

@@ -8,7 +8,7 @@ use std::hash::BuildHasherDefault;
 
 use xxhash_rust::xxh3::{Xxh3Default, xxh3_64_with_seed};
 
-use crate::limits::VALUES_MAX;
+use crate::limits::{NAMES_MAX, VALUES_MAX};
 
 /// A kind of value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -91,6 +91,8 @@ pub type Held = [Value; Kind::ALL.len()];
 pub struct Values {
     /// How many are kept.
     limit: usize,
+    /// How many names of hashed values may still be kept.
+    names_left: usize,
     ids: HashMap<u64, Value, BuildHasherDefault<Xxh3Default>>,
     facts: Vec<Fact>,
     /// Accounts for which a value of the kind is known.
@@ -105,7 +107,13 @@ struct Fact {
 
 impl Default for Values {
     fn default() -> Self {
-        Values { limit: VALUES_MAX, ids: HashMap::default(), facts: Vec::new(), known: [0; Kind::ALL.len()] }
+        Values {
+            limit: VALUES_MAX,
+            names_left: NAMES_MAX,
+            ids: HashMap::default(),
+            facts: Vec::new(),
+            known: [0; Kind::ALL.len()],
+        }
     }
 }
 
@@ -118,7 +126,27 @@ impl Values {
 
     /// The value with a hash of its own, named only when it is new.
     pub fn intern_hash(&mut self, kind: Kind, hash: u64, name: impl FnOnce() -> Box<str>) -> Value {
-        self.intern_key(kind, hash.rotate_left(kind as u32 + 1) ^ kind as u64, name)
+        self.intern_key(kind, hash_key(kind, hash), name)
+    }
+
+    /// The value with a hash of its own whose name a caller may choose: beyond [`NAMES_MAX`] of them the name is not kept,
+    /// and the hash is told instead.
+    pub fn intern_named(&mut self, kind: Kind, hash: u64, name: &str) -> Value {
+        let kept = self.names_left > 0 && !name.is_empty();
+        let before = self.facts.len();
+        let value = self.intern_hash(kind, hash, || {
+            if kept { name.into() } else { format!("{:08x} (only its fingerprint is kept)", hash >> 32).into() }
+        });
+        if kept && self.facts.len() > before {
+            self.names_left -= 1;
+        }
+        value
+    }
+
+    /// The value with this hash, where it was met.
+    #[must_use]
+    pub fn find_hash(&self, kind: Kind, hash: u64) -> Value {
+        self.ids.get(&hash_key(kind, hash)).copied().unwrap_or_default()
     }
 
     fn intern_key(&mut self, kind: Kind, key: u64, name: impl FnOnce() -> Box<str>) -> Value {
@@ -175,6 +203,11 @@ impl Values {
     }
 }
 
+/// Under what a hashed value of a kind is kept.
+fn hash_key(kind: Kind, hash: u64) -> u64 {
+    hash.rotate_left(kind as u32 + 1) ^ kind as u64
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -198,6 +231,19 @@ mod tests {
         let known = ["a", "b", "c", "a"].map(|name| values.intern(Kind::Payment, name).known());
         assert_eq!(known, [true, true, false, true]);
         assert_eq!(Values::default().limit, VALUES_MAX);
+    }
+
+    #[test]
+    fn names_beyond_the_limit_are_told_by_their_hash() {
+        let mut values = Values { names_left: 2, ..Values::default() };
+        let named: Vec<String> = [(1_u64 << 32, "m-1"), (2 << 32, "m-2"), (1 << 32, "m-1"), (3 << 32, "m-3")]
+            .map(|(hash, name)| values.intern_named(Kind::Model, hash, name))
+            .map(|value| values.name(value).to_owned())
+            .into();
+        assert_eq!(named, ["m-1", "m-2", "m-1", "00000003 (only its fingerprint is kept)"]);
+        assert_eq!(values.name(values.find_hash(Kind::Model, 2 << 32)), "m-2");
+        assert!(!values.find_hash(Kind::Software, 2 << 32).known());
+        assert_eq!(Values::default().names_left, NAMES_MAX);
     }
 
     #[test]

@@ -7,7 +7,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use exchange::{Client, Network};
 
-use crate::Hash;
+use crate::{Hash, NAME_BYTES_MAX, head};
 
 /// The comparable part of a client.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -22,6 +22,8 @@ pub struct ClientProfile {
     pub network: Option<Network>,
     /// The software: TLS fingerprint and user agent together.
     pub software: Option<Hash>,
+    /// The same as it was written, for a person; empty where there is none.
+    pub software_name: Box<str>,
 }
 
 /// A block of addresses.
@@ -43,6 +45,7 @@ impl ClientProfile {
             country: client.country.as_deref().and_then(country),
             network: client.network,
             software: software(client),
+            software_name: software_name(client),
         }
     }
 }
@@ -103,6 +106,25 @@ fn software(client: &Client<'_>) -> Option<Hash> {
     Some(Hash(ja4.rotate_left(1) ^ agent))
 }
 
+/// The user agent, with the TLS fingerprint where one is known; of the two together [`NAME_BYTES_MAX`] are kept.
+fn software_name(client: &Client<'_>) -> Box<str> {
+    let name = match (client.user_agent.as_deref(), client.ja4.as_deref()) {
+        (Some(agent), Some(ja4)) => {
+            let ja4 = format!(" (TLS {})", head(ja4, JA4_BYTES_MAX));
+            return format!("{}{ja4}", head(agent, NAME_BYTES_MAX.saturating_sub(ja4.len()))).into();
+        }
+        (Some(agent), None) => head(agent, NAME_BYTES_MAX),
+        (None, Some(ja4)) => {
+            return format!("TLS fingerprint {}; no user agent is recorded", head(ja4, JA4_BYTES_MAX)).into();
+        }
+        (None, None) => "",
+    };
+    name.into()
+}
+
+/// Bytes of a TLS fingerprint that are shown: one of JA4 has 36.
+const JA4_BYTES_MAX: usize = 40;
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -125,6 +147,18 @@ mod tests {
         assert_eq!(country("sg"), Some(*b"SG"));
         assert_eq!(country("SGP"), None);
         assert_eq!(country("1x"), None);
+    }
+
+    #[test]
+    fn software_is_named_as_it_was_written() {
+        let named = |agent: Option<&'static str>, ja4: Option<&'static str>| {
+            let client = Client { user_agent: agent.map(Into::into), ja4: ja4.map(Into::into), ..Client::default() };
+            ClientProfile::of(&client).software_name
+        };
+        assert_eq!(&*named(Some("x/1"), None), "x/1");
+        assert_eq!(&*named(Some("x/1"), Some("t13d")), "x/1 (TLS t13d)");
+        assert_eq!(&*named(None, Some("t13d")), "TLS fingerprint t13d; no user agent is recorded");
+        assert_eq!(&*named(None, None), "");
     }
 
     #[test]

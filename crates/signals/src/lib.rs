@@ -32,6 +32,8 @@ pub struct Signals {
     pub org: Option<Hash>,
     /// The model asked for.
     pub model: Option<Hash>,
+    /// Its name, cut at [`NAME_BYTES_MAX`]; empty where there is none.
+    pub model_name: Box<str>,
     /// Fingerprints of what the caller wrote: system prompt, definitions of tools, first user turn and last.
     pub prints: Vec<Print>,
     /// What that means, coarsely.
@@ -42,12 +44,20 @@ pub struct Signals {
     pub intents: Intents,
     /// Decoding settings as one value; absent when none were logged.
     pub params: Option<Hash>,
+    /// The same in words, for a person; empty when none were logged.
+    pub params_text: Box<str>,
     /// Where it came from.
     pub client: ClientProfile,
     /// Whether it continues a conversation.
     pub follow_up: bool,
-    /// The beginning of what was asked, for exhibits and for drawing the template.
+    /// What was asked, or its beginning and end, for exhibits and for drawing the template.
     pub excerpt: Box<str>,
+    /// The beginning of the answer, for exhibits.
+    pub answer: Box<str>,
+    /// Tokens of the request, where they were recorded.
+    pub input_tokens: Option<u64>,
+    /// Tokens of the answer, where they were recorded.
+    pub output_tokens: Option<u64>,
 }
 
 /// A hash that stands for an opaque value: equal values have equal hashes.
@@ -68,12 +78,12 @@ impl Signals {
     pub fn of(exchange: &Exchange<'_>) -> Signals {
         let sealed = exchange.fingerprint.as_ref();
         let mut prints = sealed.map(fingerprint::prints).unwrap_or_default();
-        let mut excerpt = String::new();
+        let mut texts = Vec::new();
         let mut meaning = meaning::Sum::default();
         for text in asked(exchange) {
             let text = head(text, TEXT_BYTES_MAX);
             sketch::winnow_with(text, &mut prints, |token| meaning.add(text, token));
-            append_excerpt(&mut excerpt, text);
+            texts.push(text);
         }
         Signals {
             time: exchange.time,
@@ -81,15 +91,20 @@ impl Signals {
             account: exchange.account.as_str().into(),
             org: exchange.org.as_ref().map(|org| Hash::of(org.as_str())),
             model: exchange.model.as_deref().map(Hash::of),
+            model_name: head(exchange.model.as_deref().unwrap_or_default(), NAME_BYTES_MAX).into(),
             prints,
             meaning: meaning.meaning(),
             output: sealed.map_or_else(|| output_sketch(exchange), fingerprint::output),
             intents: sealed.map_or_else(|| intent::intents(exchange), fingerprint::intents),
             params: profile::params(&exchange.request.params),
+            params_text: profile::words(&exchange.request.params).into(),
             client: ClientProfile::of(&exchange.client),
             follow_up: sealed.is_some_and(|sealed| sealed.follow_up)
                 || exchange.request.messages.iter().any(|message| message.role == Role::Assistant),
-            excerpt: excerpt.into(),
+            excerpt: excerpt(&texts).into(),
+            answer: answer(exchange).into(),
+            input_tokens: exchange.usage.input_tokens,
+            output_tokens: exchange.usage.output_tokens,
         }
     }
 }
@@ -129,14 +144,66 @@ fn output_sketch(exchange: &Exchange<'_>) -> Vec<u64> {
     keys
 }
 
-fn append_excerpt(excerpt: &mut String, text: &str) {
-    if excerpt.len() >= EXCERPT_BYTES_MAX {
-        return;
+/// The beginning of the answer: its text, or else what was reasoned, or the tools that were called.
+fn answer(exchange: &Exchange<'_>) -> String {
+    let response = &exchange.response;
+    let said = response.content.as_deref().or(response.reasoning.as_deref()).filter(|text| !text.trim().is_empty());
+    match said {
+        Some(text) => head(text, ANSWER_BYTES_MAX).to_owned(),
+        None if response.tool_calls.is_empty() => String::new(),
+        None => {
+            let mut calls = "calls".to_owned();
+            for name in &response.tool_calls {
+                if calls.len() >= ANSWER_BYTES_MAX {
+                    break;
+                }
+                calls.push(' ');
+                calls.push_str(head(name, ANSWER_BYTES_MAX - calls.len().min(ANSWER_BYTES_MAX)));
+            }
+            calls
+        }
     }
-    if !excerpt.is_empty() {
-        excerpt.push('\n');
+}
+
+/// The beginning of what was asked and, where that is long, its end too: what a template asks about often comes last.
+fn excerpt(texts: &[&str]) -> String {
+    let all = texts.iter().map(|text| text.len() + 1).sum::<usize>().saturating_sub(1);
+    let front = if all <= EXCERPT_BYTES_MAX { EXCERPT_BYTES_MAX } else { EXCERPT_BYTES_MAX / 2 };
+    let mut excerpt = String::new();
+    for text in texts {
+        if excerpt.len() >= front {
+            break;
+        }
+        if !excerpt.is_empty() {
+            excerpt.push('\n');
+        }
+        excerpt.push_str(head(text, front - excerpt.len().min(front)));
     }
-    excerpt.push_str(head(text, EXCERPT_BYTES_MAX - excerpt.len().min(EXCERPT_BYTES_MAX)));
+    if all > EXCERPT_BYTES_MAX {
+        let mut room = EXCERPT_BYTES_MAX.saturating_sub(front + EXCERPT_GAP.len());
+        let mut ends = Vec::new();
+        for text in texts.iter().rev() {
+            if room == 0 {
+                break;
+            }
+            let end = tail(text, room);
+            room = room.saturating_sub(end.len() + 1);
+            ends.push(end);
+        }
+        ends.reverse();
+        excerpt.push_str(EXCERPT_GAP);
+        excerpt.push_str(&ends.join("\n"));
+    }
+    excerpt
+}
+
+/// At most `bytes` of the end of `text`, cut between characters.
+fn tail(text: &str, bytes: usize) -> &str {
+    let mut start = text.len().saturating_sub(bytes);
+    while !text.is_char_boundary(start) {
+        start += 1;
+    }
+    text.get(start..).unwrap_or(text)
 }
 
 /// At most `bytes` of the beginning of `text`, cut between characters.
@@ -152,6 +219,12 @@ fn head(text: &str, bytes: usize) -> &str {
 pub const TEXT_BYTES_MAX: usize = 32 * 1024;
 /// The most bytes of an excerpt.
 pub const EXCERPT_BYTES_MAX: usize = 1536;
+/// What stands in an excerpt for a middle that is not kept.
+pub const EXCERPT_GAP: &str = "\n[…]\n";
+/// The most bytes kept of the beginning of an answer.
+pub const ANSWER_BYTES_MAX: usize = 400;
+/// The most bytes of the name of a model or of client software.
+pub const NAME_BYTES_MAX: usize = 160;
 /// The most fingerprints kept of an answer.
 pub const OUTPUT_PRINTS_MAX: usize = 8;
 
@@ -168,6 +241,44 @@ mod tests {
         };
         exchange::read_exchanges(&record, &mut Notes::default(), &mut sink).unwrap();
         prints
+    }
+
+    fn signals(record: &str) -> Signals {
+        let mut seen = None;
+        let mut sink = |exchange: Exchange<'_>| seen = Some(Signals::of(&exchange));
+        exchange::read_exchanges(record, &mut Notes::default(), &mut sink).unwrap();
+        seen.unwrap()
+    }
+
+    #[test]
+    fn excerpts_have_both_ends_of_what_is_long() {
+        let fits = "é".repeat((EXCERPT_BYTES_MAX - 4) / 2);
+        assert_eq!(excerpt(&[&fits, "end"]), format!("{fits}\nend"));
+        assert_eq!(excerpt(&[&fits, "end"]).len(), EXCERPT_BYTES_MAX);
+        let long = excerpt(&["begin", &fits, "the end"]);
+        assert!(long.starts_with("begin\né") && long.ends_with("é\nthe end") && long.contains(EXCERPT_GAP), "{long}");
+        assert!((EXCERPT_BYTES_MAX - 8..=EXCERPT_BYTES_MAX).contains(&long.len()), "{}", long.len());
+        assert_eq!(excerpt(&[]), "");
+    }
+
+    #[test]
+    fn names_and_answers_are_kept_up_to_their_limits() {
+        for more in [0, 1] {
+            let (name, answer) = ("m".repeat(NAME_BYTES_MAX + more), "w".repeat(ANSWER_BYTES_MAX + more));
+            let record = format!(
+                r#"{{"time":1,"account":"a","model":"{name}","client":{{"user_agent":"{name}"}},"request":{{}},
+                    "response":{{"content":"{answer}"}},"usage":{{"input_tokens":3,"output_tokens":4}}}}"#
+            );
+            let signals = signals(&record);
+            assert_eq!((signals.model_name.len(), signals.answer.len()), (NAME_BYTES_MAX, ANSWER_BYTES_MAX));
+            assert_eq!(signals.client.software_name.len(), NAME_BYTES_MAX);
+            assert_eq!((signals.input_tokens, signals.output_tokens), (Some(3), Some(4)));
+        }
+        assert_eq!(
+            &*signals(r#"{"time":1,"account":"a","request":{},"response":{"tool_calls":["run","see"]}}"#).answer,
+            "calls run see"
+        );
+        assert_eq!(&*signals(r#"{"time":1,"account":"a","request":{}}"#).answer, "");
     }
 
     #[test]

@@ -5,7 +5,7 @@
 
 use exchange::Params;
 
-use crate::Hash;
+use crate::{Hash, head};
 
 /// The profile of one request's settings.
 #[must_use]
@@ -32,6 +32,33 @@ pub fn params(params: &Params<'_>) -> Option<Hash> {
     Some(Hash(hash))
 }
 
+/// The settings in words that a person can check, in the order of the profile; empty where none are set.
+#[must_use]
+pub fn words(params: &Params<'_>) -> String {
+    let set = |name: &str, value: Option<String>| value.map(|value| format!("{name} {value}"));
+    let hundredths = |value: f32| format!("{}", (f64::from(value) * 100.0).round() / 100.0);
+    let flag = |value: bool| if value { "on" } else { "off" }.to_owned();
+    let words = [
+        set("temperature", params.temperature.map(hundredths)),
+        set("top_p", params.top_p.map(hundredths)),
+        set("max_tokens", params.max_tokens.map(|n| n.to_string())),
+        set("n", params.n.map(|n| n.to_string())),
+        set("logprobs", params.logprobs.map(flag)),
+        set("top_logprobs", params.top_logprobs.map(|n| n.to_string())),
+        set("logit_bias", params.logit_bias.map(flag)),
+        set("echo", params.echo.map(flag)),
+        set("seed", params.seed.map(|_| "set".to_owned())),
+        set(
+            "reasoning_effort",
+            params.reasoning_effort.as_deref().map(|effort| head(effort, EFFORT_BYTES_MAX).to_owned()),
+        ),
+    ];
+    words.into_iter().flatten().collect::<Vec<_>>().join(", ")
+}
+
+/// Bytes of the name of an effort that are shown.
+const EFFORT_BYTES_MAX: usize = 20;
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -44,6 +71,8 @@ mod tests {
         assert_eq!(params(&a), params(&b));
         assert_ne!(params(&a), params(&c));
         assert_eq!(params(&Params::default()), None);
+        assert_eq!(words(&a), "temperature 0.7, max_tokens 1024, seed set");
+        assert_eq!(words(&Params::default()), "");
         assert_ne!(
             params(&Params { n: Some(1), ..Params::default() }),
             params(&Params { max_tokens: Some(1), ..Params::default() })

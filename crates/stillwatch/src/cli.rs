@@ -76,6 +76,12 @@ pub(crate) struct Hunt {
     /// Write one line of JSON per campaign
     #[arg(long, value_name = "FILE")]
     pub(crate) campaigns_out: Option<PathBuf>,
+    /// Write every account of every campaign as CSV
+    #[arg(long, value_name = "FILE.csv")]
+    pub(crate) accounts_out: Option<PathBuf>,
+    /// Prices of a million tokens by model (TOML), to say what a campaign's tokens cost
+    #[arg(long, value_name = "FILE")]
+    pub(crate) prices: Option<PathBuf>,
     /// Write one line of JSON per exchange that belongs to a campaign; reads the files a second time
     #[arg(long, value_name = "FILE")]
     pub(crate) exchanges_out: Option<PathBuf>,

@@ -2,6 +2,7 @@
 //!
 //! The binary is glue: what was typed ([`cli`]) becomes what is done ([`command`]), and that becomes an exit code.
 
+mod accounts_file;
 mod campaigns_file;
 mod cli;
 mod command;
@@ -9,6 +10,7 @@ mod inputs;
 mod labels;
 mod output;
 mod pipeline;
+mod prices;
 mod progress;
 mod reading;
 mod report;

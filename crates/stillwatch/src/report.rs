@@ -8,9 +8,12 @@ mod plot;
 
 use askama::Template;
 use detect::Findings;
-use detect::finding::{Campaign, Cleared, Evidence, Member, Segment, SignalFamily, TimeBin};
+use detect::finding::{Campaign, Cleared, Evidence, Member, ModelTokens, Segment, SignalFamily, TimeBin};
 
-use crate::words::{self, counted, grouped, members, minute, printable, strength, verdict, words};
+use crate::prices::Prices;
+use crate::words::{
+    self, MEMBER_PROBABILITY_MIN, counted, grouped, members, minute, printable, strength, verdict, words,
+};
 use plot::{Active, Lanes, Shares, Timeline, Weight, percent};
 
 /// How much is shown of each.
@@ -18,7 +21,11 @@ mod limits {
     /// Campaigns with a section of their own.
     pub(super) const CAMPAIGNS: usize = 50;
     /// Accounts listed for each campaign.
-    pub(super) const ACCOUNTS: usize = 100;
+    pub(super) const ACCOUNTS: usize = 10_000;
+    /// Accounts listed on the page in all, but at least [`ACCOUNTS_LEAST`] for each campaign.
+    pub(super) const ACCOUNTS_PAGE: usize = 20_000;
+    /// Accounts listed for each campaign, however many came before.
+    pub(super) const ACCOUNTS_LEAST: usize = 100;
     /// Sample exchanges for each campaign.
     pub(super) const SAMPLES: usize = 6;
     /// Groups that were looked at and not reported.
@@ -26,11 +33,13 @@ mod limits {
     /// Pieces of a template.
     pub(super) const SEGMENTS: usize = 80;
     /// Characters of a sample or of a piece of a template.
-    pub(super) const TEXT_CHARS: usize = 1_500;
+    pub(super) const TEXT_CHARS: usize = 1_600;
     /// Characters of a sentence.
     pub(super) const SENTENCE_CHARS: usize = 600;
     /// Characters of an identifier.
-    pub(super) const ID_CHARS: usize = 64;
+    pub(super) const ID_CHARS: usize = crate::words::ID_CHARS_MAX;
+    /// Characters at either end of fixed text that a sample shows of it.
+    pub(super) const SAME_CHARS: usize = 120;
 }
 
 /// What the page says of the run itself.
@@ -47,6 +56,8 @@ pub(crate) struct Run {
     pub broken_sources: Vec<String>,
     /// Accounts described by the provider.
     pub account_facts: u64,
+    /// What tokens cost, where it is known.
+    pub prices: Option<Prices>,
 }
 
 /// The page.
@@ -62,6 +73,7 @@ pub(crate) fn html(findings: &Findings, run: &Run) -> Result<String, askama::Err
 #[template(path = "report/page.html")]
 struct Page {
     verdict: String,
+    heading: Vec<Word>,
     tone: &'static str,
     tiles: Vec<Tile>,
     overview: Option<Lanes>,
@@ -77,6 +89,18 @@ struct Page {
     version: &'static str,
 }
 
+/// A word of a heading; a date is one that is not broken at its hyphens.
+struct Word {
+    text: String,
+    date: bool,
+}
+
+/// A text by words, with its dates known as such.
+fn unbroken(text: &str) -> Vec<Word> {
+    let date = |word: &str| word.len() == 10 && word.bytes().all(|byte| byte.is_ascii_digit() || byte == b'-');
+    text.split(' ').map(|word| Word { text: word.to_owned(), date: date(word) }).collect()
+}
+
 /// A number that is seen first.
 struct Tile {
     value: String,
@@ -86,7 +110,13 @@ struct Tile {
 impl Page {
     fn new(findings: &Findings, run: &Run) -> Page {
         let shown = findings.campaigns.iter().take(limits::CAMPAIGNS);
-        let cards: Vec<Card> = shown.enumerate().map(|(place, campaign)| Card::new(place + 1, campaign)).collect();
+        let mut room = limits::ACCOUNTS_PAGE;
+        let mut card = |(place, campaign): (usize, &Campaign)| {
+            let listed = room.clamp(limits::ACCOUNTS_LEAST, limits::ACCOUNTS).min(campaign.accounts.len());
+            room = room.saturating_sub(listed);
+            Card::new(place + 1, campaign, listed, run.prices.as_ref())
+        };
+        let cards: Vec<Card> = shown.enumerate().map(&mut card).collect();
         let tone = match (findings.population.exchanges, cards.is_empty()) {
             (0, _) => "empty",
             (_, true) => "clear",
@@ -94,6 +124,7 @@ impl Page {
         };
         Page {
             verdict: verdict(findings),
+            heading: unbroken(&verdict(findings)),
             tone,
             tiles: tiles(findings),
             overview: overview(findings),
@@ -115,7 +146,7 @@ impl Page {
 struct Card {
     anchor: String,
     id: String,
-    headline: String,
+    headline: Vec<Word>,
     takes: String,
     operator: String,
     lineage: Vec<String>,
@@ -131,6 +162,11 @@ struct Card {
     template: Vec<Piece>,
     slots: Vec<Slot>,
     samples: Vec<Sample>,
+    members: String,
+    tokens: String,
+    cost: String,
+    models: Vec<ModelRow>,
+    wordings: String,
     accounts: Vec<AccountRow>,
     accounts_more: String,
     not_observed: Vec<String>,
@@ -138,7 +174,7 @@ struct Card {
 }
 
 impl Card {
-    fn new(place: usize, campaign: &Campaign) -> Card {
+    fn new(place: usize, campaign: &Campaign, listed: usize, prices: Option<&Prices>) -> Card {
         let anchor = format!("campaign-{place}");
         let sure = members(campaign).count() as u64;
         let takes: Vec<&str> = campaign.capabilities.iter().map(|&capability| words(capability)).collect();
@@ -146,16 +182,15 @@ impl Card {
         let (template, slots) = template(&campaign.skeleton);
         let portrait = &campaign.portrait;
         let distribution = |name: &str, title, note, bins| Distribution::new(&anchor, name, title, note, bins);
-        let listed = campaign.accounts.len().min(limits::ACCOUNTS);
         Card {
             id: identifier(&campaign.id),
-            headline: format!(
+            headline: unbroken(&format!(
                 "{} sent {} from {} to {} UTC",
                 counted(sure, "account"),
                 counted(campaign.exchanges, "exchange"),
                 minute(campaign.first_seen),
                 minute(campaign.last_seen)
-            ),
+            )),
             operator: identifier(&campaign.operator),
             lineage: campaign.judgements.iter().map(words::judgement).chain(campaign.lineage.clone()).map(|text| sentence(&text)).collect(),
             strength: strength(campaign.log10_e),
@@ -197,8 +232,21 @@ impl Card {
             shared: portrait.infrastructure.iter().map(Sharing::new).collect(),
             template,
             slots,
-            samples: campaign.samples.iter().take(limits::SAMPLES).map(Sample::new).collect(),
-            accounts: campaign.accounts.iter().take(limits::ACCOUNTS).map(AccountRow::new).collect(),
+            samples: campaign
+                .samples
+                .iter()
+                .take(limits::SAMPLES)
+                .map(|sample| Sample::new(sample, &campaign.skeleton))
+                .collect(),
+            members: counts(sure, campaign.accounts.len() as u64),
+            tokens: words::tokens(campaign).unwrap_or_default(),
+            cost: prices.map(|prices| words::cost(campaign, prices)).unwrap_or_default(),
+            models: campaign.models.iter().map(|model| ModelRow::new(model, prices)).collect(),
+            wordings: match campaign.further_wordings {
+                0 => String::new(),
+                more => counted(more, "further wording"),
+            },
+            accounts: campaign.accounts.iter().take(listed).map(AccountRow::new).collect(),
             accounts_more: match campaign.accounts.len() - listed {
                 0 => String::new(),
                 rest => grouped(rest as u64),
@@ -207,6 +255,45 @@ impl Card {
             alternatives: sentences(&campaign.alternatives),
             anchor,
         }
+    }
+}
+
+/// What was taken from one model.
+struct ModelRow {
+    name: String,
+    share: String,
+    input: String,
+    output: String,
+    cost: String,
+}
+
+impl ModelRow {
+    fn new(model: &ModelTokens, prices: Option<&Prices>) -> ModelRow {
+        let cost = prices.map(|prices| match prices.cost(&model.model, model.input_tokens, model.output_tokens) {
+            Some(amount) => words::money(amount, prices),
+            None => "no price".to_owned(),
+        });
+        ModelRow {
+            name: if model.model.is_empty() { "others, or not named".to_owned() } else { identifier(&model.model) },
+            share: percent(model.share),
+            input: grouped(model.input_tokens),
+            output: grouped(model.output_tokens),
+            cost: cost.unwrap_or_default(),
+        }
+    }
+}
+
+/// How many accounts take part, and how many of those listed do not count.
+fn counts(sure: u64, listed: u64) -> String {
+    let least = percent(MEMBER_PROBABILITY_MIN);
+    match listed.saturating_sub(sure) {
+        0 => format!("{} take part with a probability of {least} or more.", counted(sure, "account")),
+        unsure => format!(
+            "{} take part with a probability of {least} or more; only these are counted. {} of a lower probability stand last in \
+             the list and count nowhere.",
+            counted(sure, "account"),
+            grouped(unsure)
+        ),
     }
 }
 
@@ -316,18 +403,55 @@ struct Sample {
     exchange: String,
     account: String,
     time: String,
+    text: Vec<Said>,
+    answer: String,
+}
+
+/// A part of a sample, or what stands in place of one.
+struct Said {
     text: String,
+    left_out: bool,
 }
 
 impl Sample {
-    fn new(sample: &detect::finding::Sample) -> Sample {
+    fn new(sample: &detect::finding::Sample, skeleton: &[Segment]) -> Sample {
         Sample {
             exchange: identifier(&sample.exchange),
             account: identifier(&sample.account),
             time: minute(sample.time),
-            text: lines(&sample.text),
+            text: said(&sample.text, skeleton),
+            answer: lines(&sample.answer),
         }
     }
+}
+
+/// A sample with what varies in it whole: of long text that is the same in all of them only both ends are shown.
+fn said(text: &str, skeleton: &[Segment]) -> Vec<Said> {
+    let mut parts = Vec::new();
+    let mut rest = text;
+    let fixed = skeleton.iter().filter_map(|segment| match segment {
+        Segment::Fixed(text) => Some(text),
+        Segment::Slot(_) => None,
+    });
+    let fixed = fixed.flat_map(|text| text.split(signals::EXCERPT_GAP)).map(str::trim);
+    for same in fixed {
+        let (Some(start), Some((from, to, chars))) = (rest.find(same), middle(same)) else { continue };
+        let (before, after) = (rest.get(..start + from), rest.get(start + to..));
+        let (Some(before), Some(after)) = (before, after) else { continue };
+        parts.push(Said { text: lines(before), left_out: false });
+        parts.push(Said { text: format!(" … {} characters the same … ", grouped(chars as u64)), left_out: true });
+        rest = after;
+    }
+    parts.push(Said { text: lines(rest), left_out: false });
+    parts
+}
+
+/// The middle of a long text: where it begins and ends, in bytes, and its characters.
+fn middle(text: &str) -> Option<(usize, usize, usize)> {
+    let chars = text.chars().count();
+    let left_out = chars.checked_sub(2 * limits::SAME_CHARS).filter(|&left_out| left_out > limits::SAME_CHARS)?;
+    let at = |place: usize| text.char_indices().nth(place).map(|(at, _)| at);
+    Some((at(limits::SAME_CHARS)?, at(limits::SAME_CHARS + left_out)?, left_out))
 }
 
 struct AccountRow {
@@ -506,6 +630,7 @@ mod tests {
             read: vec!["2 lines could not be read".into()],
             broken_sources: vec!["b.gz: ends early".into()],
             account_facts: 0,
+            prices: None,
         }
     }
 
@@ -563,11 +688,54 @@ mod tests {
     fn large_findings_stay_small_enough_to_mail() {
         let mut findings = fixtures::three_campaigns();
         let mut campaign = findings.campaigns[0].clone();
-        campaign.accounts = (0..4000).map(|_| campaign.accounts[0].clone()).collect();
+        campaign.accounts = vec![campaign.accounts[0].clone(); 4000];
         findings.campaigns = vec![campaign; 20];
         let page = html(&findings, &run()).unwrap();
-        assert!(page.len() < 2_000_000, "{}", page.len());
-        assert!(page.contains("3,900"), "what is left out is counted");
+        assert!(page.len() < 8_000_000, "{}", page.len());
+        assert!(page.contains("and 3,900 more"), "what is left out is counted");
+    }
+
+    #[test]
+    fn accounts_are_listed_up_to_their_limit() {
+        for (more, told) in [(0, false), (1, true)] {
+            let mut findings = fixtures::three_campaigns();
+            let member = findings.campaigns[0].accounts[0].clone();
+            findings.campaigns[0].accounts = vec![member; limits::ACCOUNTS + more];
+            assert_eq!(html(&findings, &run()).unwrap().contains("and 1 more, all of which"), told);
+        }
+    }
+
+    #[test]
+    fn what_varies_is_shown_whole_and_what_is_the_same_by_its_ends() {
+        let shown = |length: usize| {
+            let same = "abcdefghij ".repeat(length / 11 + 1).chars().take(length).collect::<String>();
+            let same = same.trim().to_owned();
+            let skeleton = [Segment::Fixed(same.clone()), Segment::Slot(vec!["17 + 4".into()])];
+            said(&format!("{same} 17 + 4"), &skeleton)
+        };
+        assert_eq!(shown(3 * limits::SAME_CHARS).len(), 1);
+        let parts = shown(1_500);
+        assert_eq!(parts.len(), 3);
+        assert!(parts[1].left_out && parts[1].text.contains("characters the same"), "{}", parts[1].text);
+        assert!(parts[2].text.ends_with("17 + 4") && parts[0].text.starts_with("abc"));
+    }
+
+    #[test]
+    fn tokens_and_their_cost_are_told_by_model() {
+        let prices = "currency = \"EUR\"\n[models]\n\"m-2*\" = { input = 3, output = 15 }";
+        let run = Run { prices: Prices::parse(prices).ok(), ..run() };
+        let page = html(&fixtures::three_campaigns(), &run).unwrap();
+        for told in [
+            "2,544,000 tokens of requests and 12,720,000 of answers",
+            "for 5.0 % of its exchanges",
+            "EUR 187.20 at the prices given; no price is given for m-1",
+            "m-2-large",
+            "2 further wordings",
+            "212 accounts take part",
+            "1 of a lower probability",
+        ] {
+            assert!(page.contains(told), "{told}");
+        }
     }
 
     #[test]

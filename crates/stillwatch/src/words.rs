@@ -7,29 +7,39 @@ use std::collections::BTreeSet;
 
 use detect::finding::{Campaign, Capability, Findings, Judgement};
 use detect::label::Verdict;
+pub(crate) use detect::number::grouped;
 use exchange::Time;
+
+use crate::prices::Prices;
 
 /// What was found, in one sentence.
 pub(crate) fn verdict(findings: &Findings) -> String {
     let population = &findings.population;
     let exchanges = counted(population.exchanges, "exchange");
-    let span = match (population.first_seen, population.last_seen) {
-        (Some(first), Some(last)) => format!(", {} to {}", minute(first), minute(last)),
+    let span = |first: Option<Time>, last: Option<Time>| match (first, last) {
+        (Some(first), Some(last)) => format!(", {} to {} UTC", minute(first), minute(last)),
         _ => String::new(),
     };
     match findings.campaigns.len() {
         0 if population.exchanges == 0 => "No exchange was read, so nothing can be said.".to_owned(),
-        0 => format!("No campaign was found in {exchanges} of {}{span}.", counted(population.accounts, "account")),
+        0 => format!(
+            "No campaign was found in {exchanges} of {}{}.",
+            counted(population.accounts, "account"),
+            span(population.first_seen, population.last_seen)
+        ),
         campaigns => {
             let accounts: BTreeSet<&str> = findings.campaigns.iter().flat_map(members).collect();
             let taken = findings.campaigns.iter().fold(0_u64, |sum, campaign| sum.saturating_add(campaign.exchanges));
+            // The dates are those of the campaigns: a log goes on before and after.
+            let dates = findings.campaigns.iter().map(|campaign| (campaign.first_seen, campaign.last_seen));
             let were = if campaigns == 1 { "was" } else { "were" };
             format!(
-                "{} {were} found: {} of {} sent {} of {exchanges}{span}.",
+                "{} {were} found: {} of {} sent {} of {exchanges}{}.",
                 counted(campaigns as u64, "campaign"),
                 grouped(accounts.len() as u64),
                 counted(population.accounts, "account"),
                 grouped(taken),
+                span(dates.clone().map(|(first, _)| first).min(), dates.map(|(_, last)| last).max()),
             )
         }
     }
@@ -63,7 +73,52 @@ pub(crate) fn judgement(judgement: &Judgement) -> String {
 
 /// Accounts named that are new since a verdict.
 const NEW_ACCOUNTS_SHOWN: usize = 3;
-const NEW_ACCOUNT_CHARS: usize = 24;
+const NEW_ACCOUNT_CHARS: usize = ID_CHARS_MAX;
+
+/// What a campaign took, in tokens; none where none were recorded.
+pub(crate) fn tokens(campaign: &Campaign) -> Option<String> {
+    if campaign.tokens_known <= 0.0 {
+        return None;
+    }
+    let missing = match ((1.0 - campaign.tokens_known) * 100.0).clamp(0.0, 100.0) {
+        0.0 => String::new(),
+        ..0.1 => "; for less than 0.1 % of its exchanges they are not recorded".to_owned(),
+        share => format!("; for {share:.1} % of its exchanges they are not recorded, and not counted"),
+    };
+    Some(format!(
+        "{} of requests and {} of answers{missing}",
+        counted(campaign.input_tokens, "token"),
+        grouped(campaign.output_tokens)
+    ))
+}
+
+/// What that cost, at the prices given; none where no model has a price.
+pub(crate) fn cost(campaign: &Campaign, prices: &Prices) -> String {
+    let cost = prices.cost_of(campaign);
+    let named = |model: &String| {
+        if model.is_empty() { "models that are not named".to_owned() } else { printable(model, ID_CHARS_MAX) }
+    };
+    let unpriced: Vec<String> = cost.unpriced.iter().map(named).collect();
+    let without =
+        if unpriced.is_empty() { String::new() } else { format!("no price is given for {}", unpriced.join(", ")) };
+    match (cost.unpriced.len() < campaign.models.len(), without.is_empty()) {
+        (true, true) => format!("{} at the prices given", money(cost.amount, prices)),
+        (true, false) => format!("{} at the prices given; {without}", money(cost.amount, prices)),
+        (false, _) => format!("not known: {}", if without.is_empty() { "no model is recorded" } else { &without }),
+    }
+}
+
+/// An amount with its thousands apart and its currency.
+pub(crate) fn money(amount: f64, prices: &Prices) -> String {
+    // Amounts beyond what a float counts exactly stay at the largest.
+    let hundredths = (amount * 100.0).round() as u64;
+    format!("{} {}.{:02}", printable(&prices.currency, CURRENCY_CHARS), grouped(hundredths / 100), hundredths % 100)
+}
+
+const CURRENCY_CHARS: usize = 12;
+
+/// Characters of an identifier: as many as anybody may want to copy.
+pub(crate) const ID_CHARS_MAX: usize = 512;
 
 /// The accounts that count as members, surest first.
 pub(crate) fn members(campaign: &Campaign) -> impl Iterator<Item = &str> {
@@ -71,7 +126,8 @@ pub(crate) fn members(campaign: &Campaign) -> impl Iterator<Item = &str> {
     sure.map(|member| member.account.as_str())
 }
 
-const MEMBER_PROBABILITY_MIN: f64 = 0.5;
+/// Accounts from this probability on are members, and only they are counted.
+pub(crate) const MEMBER_PROBABILITY_MIN: f64 = 0.5;
 
 /// How strong evidence is, in words and as a power of ten.
 pub(crate) fn confidence(log10_e: f64) -> String {
@@ -160,19 +216,6 @@ pub(crate) fn minute(time: Time) -> String {
 pub(crate) fn power(log10: f64) -> String {
     let text = format!("{log10:.1}");
     format!("10^{}", text.strip_suffix(".0").unwrap_or(&text))
-}
-
-/// A number with its thousands apart.
-pub(crate) fn grouped(number: u64) -> String {
-    let digits = number.to_string();
-    let mut text = String::new();
-    for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
 }
 
 /// A number of things.

@@ -11,6 +11,7 @@ use super::{Scene, evidence};
 use crate::evalue::{dirichlet_multinomial, mean};
 use crate::finding::{Evidence, SignalFamily};
 use crate::group::Payer;
+use crate::number::{grouped, many};
 
 /// Weighs the counts and their order.
 #[must_use]
@@ -26,10 +27,10 @@ pub fn weigh(scene: &Scene<'_>) -> Option<Evidence> {
     let quantile = |q: usize| counts.get((counts.len() - 1) * q / 100).copied().unwrap_or(0);
     let text = format!(
         "{} payers sent {} requests; the middle 80 % of them sent {} to {} each. {}",
-        counts.len(),
-        counts.iter().sum::<u64>(),
-        quantile(10),
-        quantile(90),
+        many(counts.len()),
+        grouped(counts.iter().sum::<u64>()),
+        grouped(quantile(10)),
+        grouped(quantile(90)),
         if spread >= 0.0 {
             "That is more even than use by unrelated people."
         } else {

@@ -14,6 +14,7 @@ use crate::account::{Account, Accounts};
 use crate::evalue::mean;
 use crate::finding::{Evidence, SignalFamily};
 use crate::group::Group;
+use crate::number::{grouped, many};
 use crate::value::{Kind, Value, Values};
 
 /// Weighs what is shared.
@@ -32,7 +33,7 @@ pub fn weigh(scene: &Scene<'_>) -> Option<Evidence> {
     let text = if ln_e > 0.0 {
         describe(&members, strongest, scene.values)
     } else {
-        format!("No rare infrastructure is shared among the {known} accounts for which it is known.")
+        format!("No rare infrastructure is shared among the {} accounts for which it is known.", grouped(known))
     };
     Some(evidence(SignalFamily::Infrastructure, ln_e, known, text))
 }
@@ -126,11 +127,15 @@ fn describe(members: &[&Account], kind: Kind, values: &Values) -> String {
     let Some((value, count)) = most_particular(&counts, kind, values) else { return String::new() };
     let elsewhere = values.holders(value).saturating_sub(count);
     format!(
-        "{known} accounts hold {} different {}; {shared} of them share theirs with another member. {count} have {}, which \
-         {elsewhere} other accounts have.",
-        counts.len(),
+        "{} accounts hold {} different {}; {} of them share theirs with another member. {} have {}, which {} other \
+         accounts have.",
+        grouped(known),
+        many(counts.len()),
         plural(kind),
-        values.name(value)
+        grouped(shared),
+        grouped(count),
+        values.name(value),
+        grouped(elsewhere)
     )
 }
 

@@ -11,6 +11,7 @@ use crate::account::{Account, Stride};
 use crate::evalue::{ebh, log10, more_often};
 use crate::family::Family;
 use crate::finding::{Evidence, SignalFamily};
+use crate::number::many;
 
 /// The probability that an account takes part in a family on purpose: the posterior from [`PRIOR_ODDS`].
 #[must_use]
@@ -60,13 +61,15 @@ pub fn describe<'a>(
     let ln_e: f64 = lns.iter().map(|ln| ln.max(0.0)).sum();
     let enough = ebh(&lns, alpha);
     let sure = lns.iter().filter(|&&ln| enough.is_some_and(|enough| ln >= enough)).count();
-    let what = if templates > 1 { format!("one of these {templates} templates") } else { "this template".into() };
+    let what =
+        if templates > 1 { format!("one of these {} templates", many(templates)) } else { "this template".into() };
     let text = format!(
-        "{sure} accounts each send {what} far more often than chance explains: outside the group at most {} of \
+        "{} accounts each send {what} far more often than chance explains: outside the group at most {} of \
          requests have it (e-BH over {} accounts at {}). This says who belongs together, not why, and does not count \
          towards the threshold.",
+        many(sure),
         percent(p0),
-        lns.len(),
+        many(lns.len()),
         percent(alpha)
     );
     Evidence {

@@ -10,6 +10,7 @@ use super::{Scene, evidence, hedged, infrastructure};
 use crate::account::Account;
 use crate::evalue::{dirichlet_multinomial, mean};
 use crate::finding::{Evidence, SignalFamily};
+use crate::number::{grouped, many};
 use crate::reference::Reference;
 use crate::timeline::span;
 use crate::value::Kind;
@@ -34,11 +35,12 @@ pub fn weigh(scene: &Scene<'_>) -> Option<Evidence> {
     let half = shortest_half(&created);
     let text = match half {
         Some(seconds) => format!(
-            "Sign-up is known for {known} of {} accounts; half of them signed up within {}.",
-            members.len(),
+            "Sign-up is known for {} of {} accounts; half of them signed up within {}.",
+            grouped(known),
+            many(members.len()),
             span(seconds)
         ),
-        None => format!("Sign-up programme is known for {} accounts.", members.len()),
+        None => format!("Sign-up programme is known for {} accounts.", many(members.len())),
     };
     Some(evidence(SignalFamily::SignUp, mean(&pieces), known, text))
 }

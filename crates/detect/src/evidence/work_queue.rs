@@ -10,6 +10,7 @@
 use super::{Scene, evidence};
 use crate::evalue::{beta_binomial, mean};
 use crate::finding::{Evidence, SignalFamily};
+use crate::number::grouped;
 
 /// Weighs the overlap of items.
 #[must_use]
@@ -24,10 +25,14 @@ pub fn weigh(scene: &Scene<'_>) -> Option<Evidence> {
     let common = (again as f64 / (items * others) as f64).min(1.0);
     let text = match again {
         0 => {
-            format!("Of {trials} work items followed, none was asked by two payers: the list is split without overlap.")
+            format!(
+                "Of {} work items followed, none was asked by two payers: the list is split without overlap.",
+                grouped(trials)
+            )
         }
         _ => format!(
-            "{items} work items were followed; one that a payer asks for is asked by {:.1} % of the other payers too.",
+            "{} work items were followed; one that a payer asks for is asked by {:.1} % of the other payers too.",
+            grouped(items),
             common * 100.0
         ),
     };

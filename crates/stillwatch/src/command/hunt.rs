@@ -13,8 +13,9 @@ use crate::cli::{Hunt, Records, Run};
 use crate::inputs::Inputs;
 use crate::output::OutputFile;
 use crate::pipeline::{self, Outcome, Settings};
+use crate::prices::Prices;
 use crate::reading::Reading;
-use crate::{campaigns_file, progress, report, table, words};
+use crate::{accounts_file, campaigns_file, progress, report, table, words};
 
 /// Hunts, and says what was found.
 pub(crate) fn run(args: &Hunt) -> Result<Exit, Failure> {
@@ -25,11 +26,12 @@ pub(crate) fn run(args: &Hunt) -> Result<Exit, Failure> {
             "--exchanges-out reads the input twice, which standard input cannot be; name a file",
         ));
     }
+    let prices = args.prices.as_deref().map(Prices::read).transpose().map_err(Failure::unreadable)?;
     let labels = args.labels.as_deref().map_or_else(|| Ok(Labels::default()), label::in_force)?;
     // A place that cannot be written is told before the work is done.
     let create = |path: &Option<PathBuf>| path.as_deref().map(OutputFile::create).transpose();
-    let (campaigns, exchanges, page) =
-        (create(&args.campaigns_out)?, create(&args.exchanges_out)?, create(&args.report)?);
+    let (campaigns, exchanges) = (create(&args.campaigns_out)?, create(&args.exchanges_out)?);
+    let (accounts, page) = (create(&args.accounts_out)?, create(&args.report)?);
     let outcome = hunt_with(&inputs, args.run, &args.records, labels)?;
     tell_what_was_read(&outcome);
     if args.json {
@@ -40,15 +42,20 @@ pub(crate) fn run(args: &Hunt) -> Result<Exit, Failure> {
     }
     readable(&outcome, args)?;
     // What was found is shown whatever becomes of the files.
-    let printed = print(&if args.json { json(&outcome)? } else { shown(&outcome) });
+    let printed = print(&if args.json { json(&outcome, prices.as_ref())? } else { shown(&outcome, prices.as_ref()) });
     if let Some(file) = campaigns {
         let mut bytes = Vec::new();
         campaigns_file::write(&outcome.findings, &mut bytes).map_err(|error| file.failure(&error))?;
         file.write_whole(&bytes)?;
     }
+    if let Some(file) = accounts {
+        let mut bytes = Vec::new();
+        accounts_file::write(&outcome.findings, &mut bytes).map_err(|error| file.failure(&error))?;
+        file.write_whole(&bytes)?;
+    }
     if let Some(file) = page {
         let sources = args.paths.iter().map(|path| path.display().to_string()).collect();
-        file.write_whole(self::page(&outcome, sources)?.as_bytes())?;
+        file.write_whole(self::page(&outcome, sources, prices)?.as_bytes())?;
     }
     if let Some(file) = exchanges {
         write_exchanges(file, &inputs, &outcome, args)?;
@@ -136,7 +143,7 @@ fn hunt_with(inputs: &Inputs, run: Run, records: &Records, labels: Labels) -> Re
 }
 
 /// The page for a person.
-pub(crate) fn page(outcome: &Outcome, sources: Vec<String>) -> Result<String, Failure> {
+pub(crate) fn page(outcome: &Outcome, sources: Vec<String>, prices: Option<Prices>) -> Result<String, Failure> {
     let run = report::Run {
         sources,
         version: env!("CARGO_PKG_VERSION"),
@@ -144,14 +151,15 @@ pub(crate) fn page(outcome: &Outcome, sources: Vec<String>) -> Result<String, Fa
         read: reading(outcome).sentences(),
         broken_sources: outcome.exchanges.broken_sources.clone(),
         account_facts: outcome.accounts.records,
+        prices,
     };
     report::html(&outcome.findings, &run).map_err(Failure::unreadable)
 }
 
 /// The table for a terminal.
-pub(crate) fn shown(outcome: &Outcome) -> String {
+pub(crate) fn shown(outcome: &Outcome, prices: Option<&Prices>) -> String {
     let colour = io::stdout().is_terminal() && console::colors_enabled();
-    table::render(&outcome.findings, &reading(outcome).sentences(), width(), colour)
+    table::render(&outcome.findings, prices, &reading(outcome).sentences(), width(), colour)
 }
 
 /// Columns of the terminal, or as many as read well where there is none.
@@ -244,14 +252,36 @@ pub(crate) fn advice(read: &ReadReport) -> &'static str {
 }
 
 /// Everything for a machine.
-fn json(outcome: &Outcome) -> Result<String, Failure> {
+fn json<'a>(outcome: &'a Outcome, prices: Option<&'a Prices>) -> Result<String, Failure> {
     #[derive(Serialize)]
     struct Document<'a> {
         read: Reading,
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        costs: Vec<Cost<'a>>,
         #[serde(flatten)]
         findings: &'a Findings,
     }
-    let document = Document { read: reading(outcome), findings: &outcome.findings };
+    #[derive(Serialize)]
+    struct Cost<'a> {
+        campaign: &'a str,
+        currency: &'a str,
+        amount: f64,
+        models_without_price: Vec<String>,
+    }
+    let cost = |prices: &'a Prices| {
+        let campaigns = outcome.findings.campaigns.iter();
+        campaigns.map(|campaign| {
+            let cost = prices.cost_of(campaign);
+            Cost {
+                campaign: &campaign.id,
+                currency: &prices.currency,
+                amount: cost.amount,
+                models_without_price: cost.unpriced,
+            }
+        })
+    };
+    let costs = prices.into_iter().flat_map(cost).collect();
+    let document = Document { read: reading(outcome), costs, findings: &outcome.findings };
     let mut text = serde_json::to_string_pretty(&document).map_err(Failure::unreadable)?;
     text.push('\n');
     Ok(text)

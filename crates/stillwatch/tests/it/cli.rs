@@ -492,7 +492,7 @@ fn hostile_records_cannot_reach_the_terminal() {
 fn a_full_disk_costs_no_findings_and_is_an_error() {
     let folder = Folder::new("full");
     let log = hydra().write_to(&folder);
-    for flag in ["--report", "--campaigns-out", "--exchanges-out"] {
+    for flag in ["--report", "--campaigns-out", "--accounts-out", "--exchanges-out"] {
         let hunted = run(&["hunt", &log, flag, "/dev/full"]);
         assert_eq!(hunted.code, 65, "{flag}: {hunted:?}");
         assert!(hunted.stdout.contains("campaign"), "{flag}: {}", hunted.stdout);
@@ -501,6 +501,50 @@ fn a_full_disk_costs_no_findings_and_is_an_error() {
     let full = std::fs::OpenOptions::new().write(true).open("/dev/full").expect("a device of Linux");
     let status = Command::new(env!("CARGO_BIN_EXE_stillwatch")).args(["hunt", &log]).stdout(full).status();
     assert_eq!(status.expect("the program runs").code(), Some(65));
+}
+
+/// Every account is in the table of accounts, and what a campaign took is told in tokens and in money.
+#[test]
+fn accounts_tokens_and_their_cost_are_told() {
+    let folder = Folder::new("accounts-out");
+    let log = hydra().write_to(&folder);
+    let (table, page) = (folder.path("accounts.csv"), folder.path("page.html"));
+    let prices = folder.file("prices.toml", "currency = \"EUR\"\n[models]\n\"*\" = { input = 3, output = 15 }\n");
+    let args = ["hunt", &log, "--json", "--accounts-out", &table, "--prices", &prices, "--report", &page];
+    let hunted = run(&args);
+    assert_eq!(hunted.code, 10, "{hunted:?}");
+    let found = parsed(&hunted.stdout);
+    let accounts: usize = found["campaigns"]
+        .as_array()
+        .expect("a list")
+        .iter()
+        .map(|c| c["accounts"].as_array().map_or(0, Vec::len))
+        .sum();
+    assert_eq!(read(&table).lines().count(), accounts + 1);
+    let campaign = &found["campaigns"][0];
+    let (input, output) = (campaign["input_tokens"].as_u64(), campaign["output_tokens"].as_u64());
+    let sum = |field: &str| {
+        let members = campaign["accounts"].as_array().expect("a list").iter();
+        members.filter(|m| m["probability"].as_f64() >= Some(0.5)).filter_map(|m| m[field].as_u64()).sum::<u64>()
+    };
+    assert_eq!((input, output), (Some(sum("input_tokens")), Some(sum("output_tokens"))));
+    let of_models = |field: &str| {
+        campaign["models"].as_array().expect("a list").iter().filter_map(|m| m[field].as_u64()).sum::<u64>()
+    };
+    assert_eq!((input, output), (Some(of_models("input_tokens")), Some(of_models("output_tokens"))));
+    assert!(found["costs"][0]["amount"].as_f64() > Some(0.0), "{}", found["costs"]);
+    // No group that is said to be spared is the campaign's own.
+    let theirs: Vec<&Value> = campaign["accounts"].as_array().expect("a list").iter().map(|m| &m["account"]).collect();
+    for group in found["cleared"].as_array().expect("a list") {
+        let accounts = group["identity"]["accounts"].as_array().expect("a list");
+        let inside = accounts.iter().filter(|account| theirs.contains(account)).count();
+        assert!(inside == 0 || inside * 2 < accounts.len(), "{group}");
+    }
+    let page = read(&page);
+    assert!(page.contains("at the prices given") && page.contains("answered: "));
+    let bad = folder.file("bad.toml", "currency = \"EUR\"\n[models]\n\"*\" = { input = -3, output = 15 }\n");
+    let refused = run(&["hunt", &log, "--prices", &bad]);
+    assert!(refused.code == 65 && refused.stderr.contains("bad.toml`:3: "), "{refused:?}");
 }
 
 /// What the README shows of a finding is what the demo of this build finds.
