@@ -5,9 +5,9 @@
 //! [`limits::CENSUS_USERS_MAX`] end users in all.
 
 use std::collections::{HashMap, HashSet};
-use std::hash::BuildHasherDefault;
+use std::hash::{BuildHasherDefault, Hasher};
 
-use xxhash_rust::xxh3::{Xxh3Default, xxh3_64};
+use xxhash_rust::xxh3::xxh3_64;
 
 use crate::call::{Call, Who};
 use crate::options::ReadOptions;
@@ -31,11 +31,29 @@ pub struct Census {
     /// Accounts by hash, up to a limit.
     accounts: Hashes,
     /// The end users of each account that has any, by the account's hash.
-    users: HashMap<u64, Users, BuildHasherDefault<Xxh3Default>>,
+    users: HashMap<u64, Users, BuildHasherDefault<AsItIs>>,
     users_held: usize,
 }
 
-type Hashes = HashSet<u64, BuildHasherDefault<Xxh3Default>>;
+type Hashes = HashSet<u64, BuildHasherDefault<AsItIs>>;
+
+/// Takes a number for its own hash, since it is one.
+#[derive(Clone, Copy, Debug, Default)]
+struct AsItIs(u64);
+
+impl Hasher for AsItIs {
+    fn write(&mut self, bytes: &[u8]) {
+        self.0 = xxh3_64(bytes);
+    }
+
+    fn write_u64(&mut self, hash: u64) {
+        self.0 = hash;
+    }
+
+    fn finish(&self) -> u64 {
+        self.0
+    }
+}
 
 /// How many organisations there are, as far as it matters.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

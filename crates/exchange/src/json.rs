@@ -319,22 +319,14 @@ impl<'a> Object<'a> {
 
     /// Whether a key stands in it twice.
     pub(crate) fn repeats_a_key(&self) -> bool {
-        if self.0.len() > KEYS_COMPARED_MAX {
-            let mut keys: Vec<&str> = self.keys().collect();
-            keys.sort_unstable();
-            return keys.windows(2).any(|pair| matches!(pair, [one, other] if one == other));
-        }
         // Nearly always the keys differ in their marks, and no text has to be compared.
-        let mut marks = [0_u64; KEYS_COMPARED_MAX];
-        self.0.iter().zip(0..).any(|((key, _), at)| {
-            let mark = mark(key);
-            let before = marks.get(..at).unwrap_or_default();
-            let met = before.contains(&mark) && self.0.iter().take(at).any(|(other, _)| other == key);
-            if let Some(slot) = marks.get_mut(at) {
-                *slot = mark;
-            }
-            met
-        })
+        let mut met = Marks::default();
+        if !self.keys().any(|key| met.meets(mark(key))) {
+            return false;
+        }
+        let mut keys: Vec<&str> = self.keys().collect();
+        keys.sort_unstable();
+        keys.windows(2).any(|pair| matches!(pair, [one, other] if one == other))
     }
 
     /// Puts down what was wrong with this object, for [`Object::take_damage`].
@@ -609,10 +601,43 @@ pub(crate) fn mark(key: &str) -> u64 {
     start ^ (key.len() as u64) << 56
 }
 
-const OBJECT_ENTRIES_USUAL: usize = 8;
+/// A set of marks as bits: of a mark that is not in it, it nearly always says so, in a few instructions.
+#[derive(Debug)]
+pub(crate) struct Marks([u64; MARK_WORDS]);
 
-/// Keys of an object that are compared each with each; more are sorted.
-const KEYS_COMPARED_MAX: usize = 24;
+/// Words of [`Marks`], a power of two: enough that the marks of a usual object seldom fall on the same bit.
+const MARK_WORDS: usize = 32;
+
+impl Default for Marks {
+    fn default() -> Self {
+        Marks([0; MARK_WORDS])
+    }
+}
+
+impl Marks {
+    /// Adds a mark; says whether it may have been there.
+    pub(crate) fn meets(&mut self, mark: u64) -> bool {
+        let (word, bit) = place(mark);
+        let Some(word) = self.0.get_mut(word) else { return true };
+        let met = *word & bit != 0;
+        *word |= bit;
+        met
+    }
+
+    /// Whether a mark may be there.
+    pub(crate) fn may_hold(&self, mark: u64) -> bool {
+        let (word, bit) = place(mark);
+        self.0.get(word).is_none_or(|word| word & bit != 0)
+    }
+}
+
+/// The word and the bit of a mark, by Fibonacci hashing.
+fn place(mark: u64) -> (usize, u64) {
+    let hash = mark.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    ((hash >> 59) as usize % MARK_WORDS, 1 << (hash >> 53 & 63))
+}
+
+const OBJECT_ENTRIES_USUAL: usize = 8;
 
 /// As [`Node`], but steps over lists and objects.
 struct Scalar<'b> {

@@ -13,7 +13,7 @@ use std::sync::OnceLock;
 
 use serde::Deserialize;
 
-use crate::json::{Json, Object, mark};
+use crate::json::{Json, Marks, Object, mark};
 
 /// One source.
 #[derive(Debug, Default, Deserialize)]
@@ -208,7 +208,11 @@ impl Mapping {
         let marks = MARKS.get_or_init(|| {
             let tables = Mapping::all().iter().filter(|table| table.layer == Layer::Record);
             let first = tables.flat_map(|table| &table.recognise).filter_map(|condition| condition.has.first());
-            Marks::of(first.map(|path| mark(path.split('.').next().unwrap_or_default())))
+            let mut marks = Marks::default();
+            first.for_each(|path| {
+                marks.meets(mark(path.split('.').next().unwrap_or_default()));
+            });
+            marks
         });
         record.keys().any(|key| marks.may_hold(mark(key)))
     }
@@ -277,34 +281,6 @@ impl Mapping {
         for (setting, paths) in &base.param {
             self.param.entry(setting.clone()).or_default().extend(paths.iter().cloned());
         }
-    }
-}
-
-/// Marks of keys as bits: says no of nearly every mark that is not among them, in a few instructions.
-#[derive(Debug)]
-struct Marks([u64; 64]);
-
-impl Marks {
-    fn of(marks: impl Iterator<Item = u64>) -> Self {
-        let mut bits = [0; 64];
-        for mark in marks {
-            let (word, bit) = Marks::place(mark);
-            if let Some(word) = bits.get_mut(word) {
-                *word |= bit;
-            }
-        }
-        Marks(bits)
-    }
-
-    fn may_hold(&self, mark: u64) -> bool {
-        let (word, bit) = Marks::place(mark);
-        self.0.get(word).is_some_and(|word| word & bit != 0)
-    }
-
-    /// One of 4,096 places, by Fibonacci hashing.
-    fn place(mark: u64) -> (usize, u64) {
-        let place = mark.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 52;
-        ((place >> 6) as usize, 1 << (place & 63))
     }
 }
 
