@@ -261,7 +261,7 @@ impl<'a> Reader<'_, 'a> {
     /// Logged bodies and native records.
     fn bodies(&mut self, object: Object<'a>, format: Option<Format>, notes: &mut Notes) -> Result<(), BadRecord> {
         let format = format.unwrap_or(Format::Native);
-        let account = self.chosen_account(&object);
+        let account = self.options.chosen_account(&object);
         let record = Fields::new("", object);
         self.ordinal += 1;
         let id = self.ordinal - 1;
@@ -287,7 +287,7 @@ impl<'a> Reader<'_, 'a> {
             notes.remark(Remark::Skipped("no model call"));
             return Ok(());
         }
-        let account = self.chosen_account(&object);
+        let account = self.options.chosen_account(&object);
         self.ordinal += 1;
         let call = mapped::read(object, table, &self.position, self.ordinal - 1, None, account.is_some(), notes)?;
         self.hand_over(Format::Mapped(SourceId(at)), call, account, notes);
@@ -324,15 +324,16 @@ impl<'a> Reader<'_, 'a> {
                     continue;
                 }
             };
-            let is_call = !is_log && table.is_call(&object);
-            let account = self.chosen_account(&object);
+            let skipped = table.skips(&object);
+            let is_call = !is_log && skipped.is_none() && table.is_call(&object);
+            let account = self.options.chosen_account(&object);
             self.ordinal += 1;
             let has_account = account.is_some();
             match mapped::read(object, table, &self.position, self.ordinal - 1, Some(span), has_account, notes) {
                 Ok(mut call) => {
                     call.is_call = is_call;
                     if !is_call && !is_log {
-                        notes.remark(Remark::Skipped("span that is no model call"));
+                        notes.remark(Remark::Skipped(skipped.unwrap_or("span that is no model call")));
                     }
                     self.hand_over(Format::Mapped(SourceId(at)), call, account, notes);
                 }
@@ -340,11 +341,6 @@ impl<'a> Reader<'_, 'a> {
             }
         }
         read
-    }
-
-    /// The account at the first of the paths that were asked for.
-    fn chosen_account(&self, object: &Object<'a>) -> Option<Cow<'a, str>> {
-        self.options.account.iter().find_map(|path| object.find(path)?.clone().id()).map(secret_free)
     }
 
     fn hand_over(&mut self, format: Format, mut call: Call<'a>, account: Option<Cow<'a, str>>, notes: &Notes) {
