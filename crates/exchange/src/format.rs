@@ -17,7 +17,7 @@ use crate::mapping::{Layer, Mapping};
 use crate::mend::mend;
 use crate::options::ReadOptions;
 use crate::span::{Flat, Kind};
-use crate::{Exchange, ExchangeId, Time, anthropic, envelope, limits, mapped, native, openai, span, wrapper};
+use crate::{Exchange, ExchangeId, Time, anthropic, envelope, limits, mapped, native, openai, span, typed, wrapper};
 
 /// A format of records.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -215,6 +215,7 @@ struct Reader<'r, 'a> {
 
 impl<'a> Reader<'_, 'a> {
     fn object(&mut self, object: Object<'a>, depth: usize, notes: &mut Notes) -> Result<(), BadRecord> {
+        let object = typed::plain(object);
         let chosen = self.options.format;
         if let Some(Format::Native | Format::OpenAi | Format::Anthropic) = chosen {
             return self.bodies(object, chosen, notes);

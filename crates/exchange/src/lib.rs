@@ -38,6 +38,7 @@ mod report;
 mod source;
 mod span;
 pub mod time;
+mod typed;
 mod wrapper;
 mod write;
 

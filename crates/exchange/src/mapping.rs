@@ -340,7 +340,7 @@ macro_rules! sources {
 }
 
 /// Records of their own before spans; among spans, those that say more than the common convention before it.
-const SOURCES: [&str; 16] = sources![
+const SOURCES: [&str; 19] = sources![
     "litellm",
     "litellm-spend",
     "bedrock",
@@ -348,11 +348,14 @@ const SOURCES: [&str; 16] = sources![
     "helicone",
     "portkey",
     "kong",
+    "azure-openai",
     "azure-apim",
     "vertex",
+    "langsmith",
     "litellm-otlp",
     "langfuse-otlp",
     "openinference",
+    "mlflow",
     "vercel",
     "openllmetry",
     "logfire",
