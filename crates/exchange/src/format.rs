@@ -290,7 +290,9 @@ impl<'a> Reader<'_, 'a> {
         }
         let account = self.options.chosen_account(&object);
         self.ordinal += 1;
-        let call = mapped::read(object, table, &self.position, self.ordinal - 1, None, account.is_some(), notes)?;
+        let caller = self.options.known_among(&object, &table.known_end_user);
+        let mut call = mapped::read(object, table, &self.position, self.ordinal - 1, None, account.is_some(), notes)?;
+        call.exchange.end_user = caller.map(Into::into).or(call.exchange.end_user);
         self.hand_over(Format::Mapped(SourceId(at)), call, account, notes);
         Ok(())
     }

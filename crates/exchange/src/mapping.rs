@@ -55,6 +55,8 @@ pub(crate) struct Mapping {
     pub(crate) team: Vec<String>,
     pub(crate) org: Vec<String>,
     pub(crate) end_user: Vec<String>,
+    /// Objects whose keys are anybody's choice: a value that the accounts file names is the end user.
+    pub(crate) known_end_user: Vec<String>,
     pub(crate) service: Vec<String>,
     /// An ARN of AWS: the caller without the name of an assumed role's session, which becomes the key.
     pub(crate) arn: Vec<String>,

@@ -91,6 +91,13 @@ impl ReadOptions {
         self.account.iter().find_map(|path| id_at(record, path)).map(secret_free)
     }
 
+    /// The first account that the accounts file names among the values of the objects at `paths`.
+    pub(crate) fn known_among<'a>(&self, record: &Object<'a>, paths: &[String]) -> Option<Cow<'a, str>> {
+        let known = self.known.as_ref().filter(|known| !known.is_empty())?;
+        let objects = paths.iter().filter_map(|path| record.find(path)?.clone().unwrapped().object());
+        objects.flatten().find_map(|(_, value)| value.id().map(secret_free).filter(|id| known.has(id)))
+    }
+
     fn settle_account(&self, call: &mut Call<'_>) {
         let Some(who) = self.account_is else { return };
         if let Some(id) = identity(call, who) {
@@ -203,6 +210,17 @@ mod tests {
             let record = Json::parse(record).unwrap().object().unwrap();
             assert_eq!(options.chosen_account(&record).as_deref(), expected);
         }
+    }
+
+    #[test]
+    fn a_known_account_is_found_under_any_key() {
+        let known = ["ann"].into_iter().map(KnownAccount::from).collect();
+        let options = ReadOptions { known: Some(known), ..ReadOptions::default() };
+        let record = Json::parse(r#"{"free":{"stage":"production","caller":"ann"},"other":{"x":"ann"}}"#).unwrap();
+        let record = record.object().unwrap();
+        assert_eq!(options.known_among(&record, &["free".into()]).as_deref(), Some("ann"));
+        assert_eq!(options.known_among(&record, &["caller".into()]), None);
+        assert_eq!(ReadOptions::default().known_among(&record, &["free".into()]), None);
     }
 
     #[test]
