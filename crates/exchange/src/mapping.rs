@@ -11,7 +11,7 @@
 //!
 //! Who, when and where from are also found under names that [are alike](alike): loggers spell the same word in many ways.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::OnceLock;
 
 use serde::Deserialize;
@@ -213,7 +213,9 @@ impl Mapping {
         let marks = MARKS.get_or_init(|| {
             let tables = Mapping::all().iter().filter(|table| table.layer == Layer::Record);
             let first = tables.flat_map(|table| &table.recognise).filter_map(|condition| condition.has.first());
-            first.map(|path| mark(path.split('.').next().unwrap_or_default())).collect()
+            let marks = first.map(|path| mark(path.split('.').next().unwrap_or_default()));
+            // Several tables begin alike, and every key of a record is held against each.
+            marks.collect::<BTreeSet<u64>>().into_iter().collect()
         });
         record.keys().any(|key| marks.contains(&mark(key)))
     }
@@ -366,8 +368,6 @@ const SOURCES: [&str; 19] = sources![
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeSet;
-
     use super::*;
 
     #[test]
