@@ -5,7 +5,7 @@
 //! who knows the number of own proxies says it; without, the first public address is taken.
 
 use std::borrow::Cow;
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// The client's address in `text`, or `text` as it is where none can be told.
 ///
@@ -15,7 +15,10 @@ pub(crate) fn client(text: Cow<'_, str>, trusted: Option<usize>) -> Cow<'_, str>
     if text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.') {
         return text;
     }
-    let hops: Vec<IpAddr> = text.split(',').filter_map(hop).collect();
+    let hops: Vec<IpAddr> = match forwarded(&text) {
+        Some(hops) => hops,
+        None => text.split([',', ' ', ';', '\t']).filter_map(hop).collect(),
+    };
     let chosen = match trusted {
         Some(trusted) => hops.iter().rev().nth(trusted).or(hops.first()),
         None => hops.iter().find(|address| is_public(address)).or(hops.first()),
@@ -26,10 +29,19 @@ pub(crate) fn client(text: Cow<'_, str>, trusted: Option<usize>) -> Cow<'_, str>
     }
 }
 
-/// One address, with a port, brackets or a zone.
+/// The hops of a header `Forwarded` (RFC 7239), each with parameters of which `for` is the address.
+fn forwarded(text: &str) -> Option<Vec<IpAddr>> {
+    let parameters = text.split([',', ';']).filter_map(|parameter| parameter.split_once('='));
+    let of = parameters.filter(|(name, _)| name.trim().eq_ignore_ascii_case("for")).map(|(_, value)| value);
+    let hops: Vec<IpAddr> = of.filter_map(hop).collect();
+    (!hops.is_empty()).then_some(hops)
+}
+
+/// One address, with a port, brackets or a zone, or as an item of a JSON list.
 fn hop(text: &str) -> Option<IpAddr> {
-    let text = text.trim().trim_matches('"');
-    let text = text.strip_prefix("for=").unwrap_or(text).trim_matches('"');
+    let text = text.trim();
+    let text = text.strip_prefix("[\"").unwrap_or(text);
+    let text = text.strip_suffix("\"]").unwrap_or(text).trim_matches(['"', '\'']);
     let bare = match text.strip_prefix('[') {
         Some(rest) => rest.split(']').next()?,
         // A single colon divides an IPv4 address from its port.
@@ -38,8 +50,19 @@ fn hop(text: &str) -> Option<IpAddr> {
     };
     let bare = bare.split(['%', '/']).next()?;
     match bare.parse().ok()? {
-        IpAddr::V6(address) => Some(address.to_ipv4_mapped().map_or(IpAddr::V6(address), IpAddr::V4)),
+        IpAddr::V6(address) => Some(embedded(address).map_or(IpAddr::V6(address), IpAddr::V4)),
         address => Some(address),
+    }
+}
+
+/// The IPv4 address within one of IPv6: mapped, or translated by NAT64 (RFC 6052).
+fn embedded(address: Ipv6Addr) -> Option<Ipv4Addr> {
+    match address.segments() {
+        [0x64, 0xff9b, 0, 0, 0, 0, high, low] => {
+            let ([a, b], [c, d]) = (high.to_be_bytes(), low.to_be_bytes());
+            Some(Ipv4Addr::new(a, b, c, d))
+        }
+        _ => address.to_ipv4_mapped(),
     }
 }
 
@@ -80,6 +103,13 @@ mod tests {
             ("10.0.0.1, 203.0.113.7,198.51.100.2", "203.0.113.7"),
             ("10.0.0.1, 100.64.3.2", "10.0.0.1"),
             ("for=\"[2001:db8::1]:4711\"", "2001:db8::1"),
+            ("203.0.113.7 10.2.0.9", "203.0.113.7"),
+            ("[\"203.0.113.7\", \"10.2.0.9\"]", "203.0.113.7"),
+            ("[\"203.0.113.7\"]", "203.0.113.7"),
+            ("for=203.0.113.7;proto=https", "203.0.113.7"),
+            ("proto=https;by=10.2.0.9;For=203.0.113.7, for=198.51.100.2", "203.0.113.7"),
+            ("for=\"_hidden\", for=203.0.113.7", "203.0.113.7"),
+            ("64:ff9b::203.0.113.7", "203.0.113.7"),
             ("unknown", "unknown"),
             ("", ""),
         ] {

@@ -6,7 +6,7 @@
 use std::borrow::Cow;
 
 use crate::bad::Notes;
-use crate::json::{Fields, Json};
+use crate::json::{Fields, Json, Object};
 use crate::{Content, Message, Part, Role, Tool, limits};
 
 /// What is said in a turn: a string, or parts, or one part.
@@ -129,8 +129,11 @@ fn message<'a>(json: Json<'a>, path: &'static str, notes: &mut Notes, out: &mut 
             return out.push(Message { role: Role::User, content: Content::Text(text) });
         }
         Json::Object(object) => object,
+        // LangChain sends several conversations at once, which nearly always are one.
+        Json::List(list) => return list.into_iter().for_each(|json| message(json, path, notes, out)),
         _ => return notes.warn(path, "[]", "a message"),
     };
+    let object = of_langchain(object);
     if !object.has("role") && object.get_text("type").is_some_and(|kind| kind != "message") {
         return item(Json::Object(object), path, notes, out);
     }
@@ -164,6 +167,25 @@ fn message<'a>(json: Json<'a>, path: &'static str, notes: &mut Notes, out: &mut 
         );
     }
     out.push(Message { role, content: said });
+}
+
+/// A message of LangChain as one with a role: what is serialised stands under `kwargs` or `data`, and its kind in `type`.
+fn of_langchain(mut object: Object<'_>) -> Object<'_> {
+    if object.has("role") {
+        return object;
+    }
+    let kind =
+        object.get_text("type").filter(|kind| matches!(*kind, "human" | "ai" | "system" | "tool")).map(str::to_owned);
+    let key = if object.has("lc") { "kwargs" } else { "data" };
+    let mut inner = match object.get_object(key) {
+        Some(_) if key == "kwargs" || kind.is_some() => object.take(key).and_then(Json::object).unwrap_or_default(),
+        _ if kind.is_some() => object,
+        _ => return object,
+    };
+    if let Some(kind) = kind.or_else(|| inner.get_text("type").map(str::to_owned)) {
+        inner.push(Cow::Borrowed("role"), Json::Text(Cow::Owned(kind)));
+    }
+    inner
 }
 
 /// A Responses item that is no message: a call, its result, reasoning.

@@ -17,7 +17,9 @@ use crate::mapping::{Layer, Mapping};
 use crate::mend::mend_marking;
 use crate::options::ReadOptions;
 use crate::span::{Flat, Kind};
-use crate::{Exchange, ExchangeId, Time, anthropic, envelope, limits, mapped, native, openai, seam, span, wrapper};
+use crate::{
+    Exchange, ExchangeId, Time, anthropic, envelope, limits, mapped, native, openai, seam, span, typed, wrapper,
+};
 
 /// A format of records.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -215,6 +217,7 @@ struct Reader<'r, 'a> {
 
 impl<'a> Reader<'_, 'a> {
     fn object(&mut self, object: Object<'a>, depth: usize, notes: &mut Notes) -> Result<(), BadRecord> {
+        let object = typed::plain(object);
         let chosen = self.options.format;
         if let Some(Format::Native | Format::OpenAi | Format::Anthropic) = chosen {
             return self.bodies(object, chosen, notes);
@@ -266,7 +269,7 @@ impl<'a> Reader<'_, 'a> {
     fn bodies(&mut self, mut object: Object<'a>, format: Option<Format>, notes: &mut Notes) -> Result<(), BadRecord> {
         let format = format.unwrap_or(Format::Native);
         notes.own(&mut object);
-        let account = self.chosen_account(&object);
+        let account = self.options.chosen_account(&object);
         let record = Fields::new("", object);
         self.ordinal += 1;
         let id = self.ordinal - 1;
@@ -293,9 +296,11 @@ impl<'a> Reader<'_, 'a> {
             notes.remark(Remark::Skipped("no model call"));
             return Ok(());
         }
-        let account = self.chosen_account(&object);
+        let account = self.options.chosen_account(&object);
         self.ordinal += 1;
-        let call = mapped::read(object, table, &self.position, self.ordinal - 1, None, account.is_some(), notes)?;
+        let caller = self.options.known_among(&object, &table.known_end_user);
+        let mut call = mapped::read(object, table, &self.position, self.ordinal - 1, None, account.is_some(), notes)?;
+        call.exchange.end_user = caller.map(Into::into).or(call.exchange.end_user);
         self.hand_over(Format::Mapped(SourceId(at)), call, account, notes);
         Ok(())
     }
@@ -333,15 +338,16 @@ impl<'a> Reader<'_, 'a> {
                     continue;
                 }
             };
-            let is_call = !is_log && table.is_call(&object);
-            let account = self.chosen_account(&object);
+            let skipped = table.skips(&object);
+            let is_call = !is_log && skipped.is_none() && table.is_call(&object);
+            let account = self.options.chosen_account(&object);
             self.ordinal += 1;
             let has_account = account.is_some();
             match mapped::read(object, table, &self.position, self.ordinal - 1, Some(span), has_account, notes) {
                 Ok(mut call) => {
                     call.is_call = is_call;
                     if !is_call && !is_log {
-                        notes.remark(Remark::Skipped("span that is no model call"));
+                        notes.remark(Remark::Skipped(skipped.unwrap_or("span that is no model call")));
                     }
                     self.hand_over(Format::Mapped(SourceId(at)), call, account, notes);
                 }
@@ -349,11 +355,6 @@ impl<'a> Reader<'_, 'a> {
             }
         }
         read
-    }
-
-    /// The account at the first of the paths that were asked for.
-    fn chosen_account(&self, object: &Object<'a>) -> Option<Cow<'a, str>> {
-        self.options.account.iter().find_map(|path| object.find(path)?.clone().id()).map(secret_free)
     }
 
     fn hand_over(&mut self, format: Format, mut call: Call<'a>, account: Option<Cow<'a, str>>, notes: &Notes) {

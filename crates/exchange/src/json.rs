@@ -12,7 +12,7 @@ use serde::de::{self, DeserializeSeed, IgnoredAny, MapAccess, SeqAccess, Visitor
 use serde::ser::{Serialize, SerializeMap, Serializer};
 
 use crate::bad::{BadRecord, Damage, Damages, Notes, quote};
-use crate::{Time, limits};
+use crate::{Time, limits, typed};
 
 /// A JSON value.
 #[derive(Clone, Debug, PartialEq)]
@@ -165,12 +165,13 @@ impl<'a> Json<'a> {
         if let Json::Text(text) = self { Some(text) } else { None }
     }
 
-    /// An id: a text or a whole number, not empty, within [`limits::ID_BYTES_MAX`].
+    /// An id: a text without the blanks around it or a whole number, not empty, within [`limits::ID_BYTES_MAX`].
     pub(crate) fn id(self) -> Option<Cow<'a, str>> {
         match self {
-            Json::Text(text) => Some(text),
+            Json::Text(text) => Some(trimmed(text)),
             Json::Unsigned(value) => Some(Cow::Owned(value.to_string())),
             Json::Signed(value) => Some(Cow::Owned(value.to_string())),
+            Json::Object(object) => typed::scalar(object)?.id(),
             _ => None,
         }
         .filter(|id| !id.is_empty() && id.len() <= limits::ID_BYTES_MAX)
@@ -207,6 +208,7 @@ impl<'a> Json<'a> {
             Json::Signed(value) => i128::from(value),
             Json::Float(value) if value.fract() == 0.0 && value.abs() < 1e18 => value as i128,
             Json::Text(text) => text.parse().ok()?,
+            Json::Object(object) => return typed::scalar(object)?.whole(),
             _ => return None,
         };
         T::try_from(value).ok()
@@ -219,6 +221,7 @@ impl<'a> Json<'a> {
             Json::Signed(value) => Time::from_epoch_whole(value),
             Json::Float(value) => Time::from_epoch_float(value),
             Json::Text(text) => text.parse().ok(),
+            Json::Object(object) => typed::time(object),
             _ => None,
         }
     }
@@ -244,6 +247,15 @@ impl<'a> Json<'a> {
     /// As JSON text.
     pub(crate) fn to_text(&self) -> String {
         serde_json::to_string(self).unwrap_or_default()
+    }
+}
+
+/// A text without the blanks around it.
+fn trimmed(text: Cow<'_, str>) -> Cow<'_, str> {
+    match text {
+        Cow::Borrowed(text) => Cow::Borrowed(text.trim()),
+        Cow::Owned(text) if text.trim().len() == text.len() => Cow::Owned(text),
+        Cow::Owned(text) => Cow::Owned(text.trim().to_owned()),
     }
 }
 

@@ -39,6 +39,7 @@ mod seam;
 mod source;
 mod span;
 pub mod time;
+mod typed;
 mod wrapper;
 mod write;
 

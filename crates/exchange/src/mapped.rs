@@ -12,7 +12,7 @@ use crate::call::{Call, Span, Who};
 use crate::content;
 use crate::format::{Position, secret_free};
 use crate::json::{Fields, Json, Object};
-use crate::mapping::Mapping;
+use crate::mapping::{Mapping, alike, any_key};
 use crate::native;
 use crate::record::is_default;
 use crate::{Client, Content, Exchange, Message, Operation, Part, Request, Role, Time, Tool, Usage};
@@ -125,7 +125,19 @@ pub(crate) fn read<'a>(
 impl<'a> Mapped<'a, '_> {
     /// The first of `paths` that holds something that `convert` takes.
     fn at<T>(&mut self, paths: &[String], convert: impl Fn(Json<'a>) -> Option<T>) -> Option<T> {
-        paths.iter().find_map(|path| convert(self.record.take_at(path).filter(|json| !json.is_empty())?))
+        paths.iter().find_map(|path| {
+            let found = match any_key(&self.record, path) {
+                Some(path) => self.record.take_at(&path),
+                None => self.record.take_at(path),
+            };
+            convert(found.filter(|json| !json.is_empty())?)
+        })
+    }
+
+    /// As [`Mapped::at`], then under names that are alike.
+    fn at_alike<T>(&mut self, paths: &[String], convert: impl Fn(Json<'a>) -> Option<T>) -> Option<T> {
+        let found = self.at(paths, &convert);
+        found.or_else(|| paths.iter().find_map(|path| convert(alike(&self.record, path)?.clone())))
     }
 
     fn json(&mut self, paths: &[String]) -> Option<Json<'a>> {
@@ -149,16 +161,17 @@ impl<'a> Mapped<'a, '_> {
 
     fn id(&mut self, paths: &[String]) -> Option<Cow<'a, str>> {
         let placeholders = &self.table.placeholders;
-        paths.iter().find_map(|path| {
-            let id = self.record.find(path)?.clone().id()?;
-            (!is_nothing(&id) && !placeholders.iter().any(|placeholder| *placeholder == id)).then(|| secret_free(id))
-        })
+        let is_told = |id: &Cow<'a, str>| !is_nothing(id) && !placeholders.iter().any(|placeholder| placeholder == id);
+        let id = |json: &Json<'a>| json.clone().id().filter(is_told).map(secret_free);
+        let found = paths.iter().find_map(|path| id(self.record.find(path)?));
+        // What is spelled as it is documented goes before what is only alike.
+        found.or_else(|| paths.iter().find_map(|path| id(alike(&self.record, path)?)))
     }
 
     fn time(&mut self) -> Result<Time, BadRecord> {
         let mut wrong = None;
         for path in &self.table.time {
-            if let Some(json) = self.record.take_at(path) {
+            if let Some(json) = self.record.find(path).or_else(|| alike(&self.record, path)).cloned() {
                 match json.clone().time() {
                     Some(time) => return Ok(time),
                     None => {
@@ -224,11 +237,11 @@ impl<'a> Mapped<'a, '_> {
     fn client(&mut self) -> Client<'a> {
         let table = self.table;
         Client {
-            ip: self.at(&table.ip, Json::id).filter(|ip| !is_nothing(ip)),
+            ip: self.at_alike(&table.ip, addresses).filter(|ip| !is_nothing(ip)),
             asn: self.at(&table.asn, Json::whole),
             country: self.at(&table.country, Json::id),
             ja4: self.at(&table.ja4, Json::id),
-            user_agent: self.at(&table.user_agent, Json::text).or_else(|| self.tagged_agent()),
+            user_agent: self.at_alike(&table.user_agent, Json::text).or_else(|| self.tagged_agent()),
             ..Client::default()
         }
     }
@@ -475,6 +488,17 @@ const HIDDEN_BYTES_MIN: usize = 512;
 /// Whether an object is a request body of some API.
 fn is_body(object: &Object<'_>) -> bool {
     ["messages", "prompt", "input", "contents", "inputText"].into_iter().any(|key| object.has(key))
+}
+
+/// An address, or a list of hops as a proxy would have written it.
+fn addresses(json: Json<'_>) -> Option<Cow<'_, str>> {
+    match json {
+        Json::List(hops) => {
+            let hops: Vec<Cow<'_, str>> = hops.into_iter().filter_map(Json::id).collect();
+            (!hops.is_empty()).then(|| Cow::Owned(hops.join(", ")))
+        }
+        json => json.id(),
+    }
 }
 
 /// What sources write where there is nothing.

@@ -6,7 +6,10 @@
 //!
 //! A path is a key, or keys joined by dots (`metadata.user_id`, `choices.0.message`). A key that has dots in it itself,
 //! as OpenTelemetry's attributes do, is found under its whole name first. Instead of a path, a list of identities may name
-//! another one (`@key`): what was found for it stands here too.
+//! another one (`@key`): what was found for it stands here too. A key `*` is the first one under which the rest of the path
+//! is found (`ai.*.usage.prompt_tokens`).
+//!
+//! Who, when and where from are also found under names that [are alike](alike): loggers spell the same word in many ways.
 
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
@@ -52,6 +55,8 @@ pub(crate) struct Mapping {
     pub(crate) team: Vec<String>,
     pub(crate) org: Vec<String>,
     pub(crate) end_user: Vec<String>,
+    /// Objects whose keys are anybody's choice: a value that the accounts file names is the end user.
+    pub(crate) known_end_user: Vec<String>,
     pub(crate) service: Vec<String>,
     /// An ARN of AWS: the caller without the name of an assumed role's session, which becomes the key.
     pub(crate) arn: Vec<String>,
@@ -245,6 +250,7 @@ impl Mapping {
                 self.$($list).+ = have.iter().cloned().chain(new).collect();
             };
         }
+        behind!(open);
         behind!(account);
         behind!(user);
         behind!(key);
@@ -284,6 +290,36 @@ impl Mapping {
     }
 }
 
+/// What stands at a path whose keys may be written in other case, and with other marks between their words: `userId`,
+/// `user-id` and `UserID` for `user_id`.
+pub(crate) fn alike<'o, 'a>(record: &'o Object<'a>, path: &str) -> Option<&'o Json<'a>> {
+    let get = |name: &str| record.get(record.keys().find(|key| are_alike(key, name) && record.has(key))?);
+    get(path).or_else(|| {
+        path.match_indices('.').find_map(|(dot, _)| {
+            let (head, rest) = (path.get(..dot)?, path.get(dot + 1..)?);
+            match get(head)? {
+                Json::Object(inner) => alike(inner, rest),
+                _ => None,
+            }
+        })
+    })
+}
+
+fn are_alike(key: &str, name: &str) -> bool {
+    fn letters(text: &str) -> impl Iterator<Item = u8> {
+        text.bytes().filter(|byte| !matches!(byte, b'_' | b'-' | b'.')).map(|byte| byte.to_ascii_lowercase())
+    }
+    letters(key).eq(letters(name))
+}
+
+/// The path that one with `*` in it stands for in this record.
+pub(crate) fn any_key(record: &Object<'_>, path: &str) -> Option<String> {
+    let (head, rest) = path.split_once(".*.")?;
+    let Some(Json::Object(inner)) = record.find(head) else { return None };
+    let mut paths = inner.keys().map(|key| format!("{head}.{key}.{rest}"));
+    paths.find(|path| record.find(path).is_some_and(|json| !json.is_empty()))
+}
+
 impl Condition {
     pub(crate) fn holds(&self, record: &Object<'_>) -> bool {
         let has = |path: &String| record.find(path).is_some();
@@ -310,7 +346,7 @@ macro_rules! sources {
 }
 
 /// Records of their own before spans; among spans, those that say more than the common convention before it.
-const SOURCES: [&str; 15] = sources![
+const SOURCES: [&str; 19] = sources![
     "litellm",
     "litellm-spend",
     "bedrock",
@@ -318,10 +354,14 @@ const SOURCES: [&str; 15] = sources![
     "helicone",
     "portkey",
     "kong",
+    "azure-openai",
     "azure-apim",
     "vertex",
+    "langsmith",
     "litellm-otlp",
+    "langfuse-otlp",
     "openinference",
+    "mlflow",
     "vercel",
     "openllmetry",
     "logfire",
@@ -356,6 +396,21 @@ mod tests {
         let record = r#"{"id":"x","time":1,"account":"a","org":"o","key":"k","end_user":"u","session":"s","operation":"chat",
             "model":"m","client":{},"request":{},"response":{},"usage":{},"status":200,"duration_ms":1,"fingerprint":{}}"#;
         assert!(!Mapping::may_know(&Json::parse(record).unwrap().object().unwrap()));
+    }
+
+    #[test]
+    fn names_are_alike_whatever_their_case_and_marks() {
+        for key in ["user_id", "userId", "UserID", "user-id", "USER_ID", "user.id"] {
+            assert!(are_alike(key, "user_id") && are_alike(key, "userId"), "{key}");
+        }
+        for key in ["user", "user_ids", "users_id", ""] {
+            assert!(!are_alike(key, "user_id"), "{key}");
+        }
+        let record = Json::parse(r#"{"Meta-Data":{"userId":"ann"},"ai":{"x":{"n":null},"y":{"n":7}}}"#).unwrap();
+        let record = record.object().unwrap();
+        assert_eq!(alike(&record, "metadata.user_id"), Some(&Json::Text("ann".into())));
+        assert_eq!(any_key(&record, "ai.*.n").as_deref(), Some("ai.y.n"));
+        assert_eq!(any_key(&record, "ai.*.m"), None);
     }
 
     #[test]

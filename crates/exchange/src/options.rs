@@ -6,7 +6,8 @@ use std::sync::Arc;
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::call::{Call, Who};
-use crate::format::Format;
+use crate::format::{Format, secret_free};
+use crate::json::{Json, Object};
 use crate::{Time, address};
 
 /// The choices, the same for all records of a run.
@@ -85,6 +86,18 @@ impl ReadOptions {
         exchange.model = exchange.model.take().map(model);
     }
 
+    /// The account at the first of the paths that were asked for, also within JSON in a string.
+    pub(crate) fn chosen_account<'a>(&self, record: &Object<'a>) -> Option<Cow<'a, str>> {
+        self.account.iter().find_map(|path| id_at(record, path)).map(secret_free)
+    }
+
+    /// The first account that the accounts file names among the values of the objects at `paths`.
+    pub(crate) fn known_among<'a>(&self, record: &Object<'a>, paths: &[String]) -> Option<Cow<'a, str>> {
+        let known = self.known.as_ref().filter(|known| !known.is_empty())?;
+        let objects = paths.iter().filter_map(|path| record.find(path)?.clone().unwrapped().object());
+        objects.flatten().find_map(|(_, value)| value.id().map(secret_free).filter(|id| known.has(id)))
+    }
+
     fn settle_account(&self, call: &mut Call<'_>) {
         let Some(who) = self.account_is else { return };
         if let Some(id) = identity(call, who) {
@@ -92,6 +105,21 @@ impl ReadOptions {
             call.who = who;
         }
     }
+}
+
+/// The id at a path; what holds JSON in a string on the way is opened.
+fn id_at<'a>(record: &Object<'a>, path: &str) -> Option<Cow<'a, str>> {
+    if let Some(id) = record.find(path).and_then(|json| json.clone().id()) {
+        return Some(id);
+    }
+    path.match_indices('.').find_map(|(dot, _)| {
+        let (head, rest) = (path.get(..dot)?, path.get(dot + 1..)?);
+        match record.get(head)? {
+            Json::Object(inner) => id_at(inner, rest),
+            text @ Json::Text(_) => id_at(&text.clone().opened().0.object()?, rest),
+            _ => None,
+        }
+    })
 }
 
 /// The identities that may take the place of the account.
@@ -167,6 +195,32 @@ mod tests {
         ] {
             assert_eq!(model(Cow::Borrowed(name)), expected);
         }
+    }
+
+    #[test]
+    fn an_account_is_found_within_json_in_a_string() {
+        let options = ReadOptions { account: vec!["metadata.user.id".into(), "team".into()], ..ReadOptions::default() };
+        for (record, expected) in [
+            (r#"{"metadata":"{\"user\":{\"id\":\"ann\"}}"}"#, Some("ann")),
+            (r#"{"metadata":{"user":"{\"id\":\"ann\"}"},"team":"t"}"#, Some("ann")),
+            (r#"{"metadata":"{\"user.id\":\"ann\"}"}"#, Some("ann")),
+            (r#"{"metadata":"no JSON","team":"t"}"#, Some("t")),
+            (r#"{"metadata":"{\"user\":\"ann\"}"}"#, None),
+        ] {
+            let record = Json::parse(record).unwrap().object().unwrap();
+            assert_eq!(options.chosen_account(&record).as_deref(), expected);
+        }
+    }
+
+    #[test]
+    fn a_known_account_is_found_under_any_key() {
+        let known = ["ann"].into_iter().map(KnownAccount::from).collect();
+        let options = ReadOptions { known: Some(known), ..ReadOptions::default() };
+        let record = Json::parse(r#"{"free":{"stage":"production","caller":"ann"},"other":{"x":"ann"}}"#).unwrap();
+        let record = record.object().unwrap();
+        assert_eq!(options.known_among(&record, &["free".into()]).as_deref(), Some("ann"));
+        assert_eq!(options.known_among(&record, &["caller".into()]), None);
+        assert_eq!(ReadOptions::default().known_among(&record, &["free".into()]), None);
     }
 
     #[test]

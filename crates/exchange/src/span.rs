@@ -68,12 +68,24 @@ pub(crate) fn open(mut object: Object<'_>, is_marked: bool) -> Result<Vec<Flat<'
     if is_export {
         return Ok(found);
     }
+    // MLflow's traces: what is known of the trace beside its spans.
+    if let (Some(info), true) = (object.get_object("info"), object.find("data.spans").is_some()) {
+        let known = ["trace_metadata", "request_metadata", "tags"].map(|key| info.get(key).cloned().map(pairs));
+        let mut resource = Object::default();
+        known.into_iter().flatten().flatten().for_each(|(key, value)| resource.push(key, value));
+        let spans = object.take_at("data.spans").and_then(Json::list).unwrap_or_default();
+        return Ok(spans.into_iter().filter_map(Json::object).map(|item| span(item, &resource)).collect());
+    }
+    let mut object = unflattened(object);
     if is_span(&object) {
         let damage = damage_of(&mut object);
         let resource = named(&mut object, &["resourceattributes", "otelresourceattributes"]).map(pairs);
         let resource = resource.unwrap_or_else(|| {
             let resource = named(&mut object, &["resource", "process"]).and_then(Json::object);
-            resource.map(|mut resource| attributes(&mut resource)).unwrap_or_default()
+            let resource = resource.map(|mut resource| (attributes(&mut resource), resource.take("serviceName")));
+            let (mut resource, service) = resource.unwrap_or_default();
+            push(&mut resource, "service.name", service);
+            resource
         });
         let is_log = LOG_NAMES.iter().any(|name| has_named(&object, name));
         let flat = if is_log { log(object, &resource) } else { span(object, &resource) };
@@ -85,17 +97,23 @@ pub(crate) fn open(mut object: Object<'_>, is_marked: bool) -> Result<Vec<Flat<'
 /// Whether a key may be one of those by which spans are known; it says no of most others at once.
 fn may_begin(key: &str) -> bool {
     let first = key.bytes().next().map(|byte| byte.to_ascii_lowercase());
-    matches!((first, key.len()), (Some(b'r'), 12..=15) | (Some(b'b' | b'c'), 7) | (Some(b't'), 7..=8))
+    matches!(
+        (first, key.len()),
+        (Some(b'r'), 12..=15) | (Some(b'b' | b'c'), 7) | (Some(b't'), 7..=8) | (Some(b'i'), 4) | (Some(b'c'), 16)
+    )
 }
 
 /// Whether an object is a single span or log record: it stands in a trace and has attributes.
 fn is_span(object: &Object<'_>) -> bool {
     let in_trace = ["traceid"].iter().any(|name| has_named(object, name))
         || object.get_object("context").is_some_and(|context| has_named(context, "traceid"));
-    in_trace && ATTRIBUTES.iter().any(|name| has_named(object, name))
+    in_trace && ATTRIBUTES.iter().chain(&TAGS).any(|name| has_named(object, name))
 }
 
-const ATTRIBUTES: [&str; 4] = ["attributes", "spanattributes", "logattributes", "tags"];
+const ATTRIBUTES: [&str; 3] = ["attributes", "spanattributes", "logattributes"];
+/// Attributes of Jaeger and Zipkin. In Elasticsearch, Jaeger has those that are searched for in an object of their own, in
+/// whose names `@` stands for a dot.
+const TAGS: [&str; 2] = ["tags", "tag"];
 const LOG_NAMES: [&str; 3] = ["severitynumber", "severitytext", "observedtimestamp"];
 
 fn span<'a>(mut object: Object<'a>, resource: &Object<'a>) -> Flat<'a> {
@@ -115,6 +133,7 @@ fn span<'a>(mut object: Object<'a>, resource: &Object<'a>) -> Flat<'a> {
     push(&mut flat, "span.name", named(&mut object, &["name", "spanname", "operationname"]));
     let events = named(&mut object, &["events", "logs"]).and_then(Json::list).unwrap_or_default();
     let mut events: Vec<Event<'a>> = events.into_iter().filter_map(|event| Event::of(event.object()?)).collect();
+    events.extend(Event::in_columns(&mut object));
     // Events are also written as JSON into an attribute.
     for key in ["events", "all_messages_events"] {
         if let Some(Json::List(list)) = flat.take(key).map(Json::unwrapped) {
@@ -162,6 +181,16 @@ impl<'a> Event<'a> {
         let name = event.take("name").or_else(|| event.take("event.name"))?.text()?;
         let said = if event.has("attributes") { attributes(&mut event) } else { event };
         Some(Event { name, said })
+    }
+}
+
+impl<'a> Event<'a> {
+    /// Events as ClickHouse has them: a column of names and one of attributes.
+    fn in_columns(object: &mut Object<'a>) -> Vec<Self> {
+        let mut column = |name| object.take(name).map(Json::unwrapped).and_then(Json::list).unwrap_or_default();
+        let (names, attributes) = (column("Events.Name"), column("Events.Attributes"));
+        let rows = names.into_iter().zip(attributes);
+        rows.filter_map(|(name, said)| Some(Event { name: name.text()?, said: pairs(said) })).collect()
     }
 }
 
@@ -265,7 +294,42 @@ fn same_name(key: &str, name: &str) -> bool {
 
 /// The attributes of a span, log record, event or resource as one object.
 fn attributes<'a>(object: &mut Object<'a>) -> Object<'a> {
-    named(object, &ATTRIBUTES).map(pairs).unwrap_or_default()
+    let mut found = named(object, &ATTRIBUTES).map(pairs).unwrap_or_default();
+    for (key, value) in TAGS.into_iter().filter_map(|name| named(object, &[name])).flat_map(pairs) {
+        found.push(if key.contains('@') { Cow::Owned(key.replace('@', ".")) } else { key }, value);
+    }
+    found
+}
+
+/// A row of Phoenix or Arize, whose columns are named after the path of what they hold, as the span that it was.
+fn unflattened(object: Object<'_>) -> Object<'_> {
+    if !object.has("context.trace_id") {
+        return object;
+    }
+    let (mut span, mut attributes) = (Object::default(), Object::default());
+    for (key, value) in object {
+        match (key.strip_prefix("attributes."), key.strip_prefix("context.")) {
+            (Some(name), _) if TURNS.contains(&name) => turns_of(name, value, &mut attributes),
+            (Some(name), _) => attributes.push(Cow::Owned(name.to_owned()), value),
+            (_, Some(name)) => span.push(Cow::Owned(name.to_owned()), value),
+            _ => span.push(key, value),
+        }
+    }
+    let kind = span.get("span_kind").filter(|_| !attributes.has("openinference.span.kind")).cloned();
+    push(&mut attributes, "openinference.span.kind", kind);
+    span.push(Cow::Borrowed("attributes"), Json::Object(attributes));
+    span
+}
+
+/// Attributes of OpenInference that stand for a list of turns.
+const TURNS: [&str; 2] = ["llm.input_messages", "llm.output_messages"];
+
+/// Turns in a list, under numbered keys as they stand on a span.
+fn turns_of<'a>(name: &str, turns: Json<'a>, attributes: &mut Object<'a>) {
+    let turns = turns.unwrapped().list().unwrap_or_default();
+    for (turn, at) in turns.into_iter().filter_map(Json::object).zip(0..) {
+        turn.into_iter().for_each(|(key, value)| attributes.push(Cow::Owned(format!("{name}.{at}.{key}")), value));
+    }
 }
 
 /// Attributes as a list of pairs (`key` and `value`), as an object, or as either in a string.

@@ -96,7 +96,7 @@ impl FromStr for Time {
         if let Ok(zoned) = jiff::fmt::rfc2822::parse(text.trim()) {
             return from_jiff(zoned.timestamp()).ok_or(BadTime);
         }
-        if let Some(time) = with_month_names(text) {
+        if let Some(time) = us_american(text).or_else(|| with_month_names(text)) {
             return Ok(time);
         }
         // A day and a clock, then perhaps an offset, then perhaps the name of a zone, which says nothing more.
@@ -128,12 +128,34 @@ fn from_jiff(timestamp: jiff::Timestamp) -> Option<Time> {
     i64::try_from(timestamp.as_nanosecond()).map(Time).ok()
 }
 
-/// `Mon Jun 15 2026 08:02:27 GMT+0000 (…)`, `Mon Jun 15 08:02:27 2026`, `Jun 15, 2026 @ 08:02:27.000`: what scripts print.
+/// `06/15/2026 08:02:27 AM`. Without the half of the day it could as well be a day of a month.
+fn us_american(text: &str) -> Option<Time> {
+    let mut words = text.split_ascii_whitespace();
+    let (date, clock, half) = (words.next()?, words.next()?, words.next()?);
+    let mut date = date.split('/');
+    let (month, day, year) = (date.next()?, date.next()?, date.next()?);
+    let (hour, rest) = clock.split_once(':')?;
+    let hour: u8 = hour.parse().ok().filter(|hour| (1..=12).contains(hour))?;
+    let hour = hour % 12 + if half.eq_ignore_ascii_case("pm") { 12 } else { 0 };
+    let is_half = half.eq_ignore_ascii_case("am") || half.eq_ignore_ascii_case("pm");
+    let seconds = if rest.contains(':') { "" } else { ":00" };
+    if !is_half || date.next().is_some() || !matches!(words.next(), None | Some("UTC" | "GMT" | "Z")) {
+        return None;
+    }
+    timestamp(&format!("{year}-{month:0>2}-{day:0>2}T{hour:02}:{rest}{seconds}Z"))
+}
+
+/// `Mon Jun 15 2026 08:02:27 GMT+0000 (…)`, `Mon Jun 15 08:02:27 2026`, `Jun 15, 2026 @ 08:02:27.000`,
+/// `15 Jun 2026 08:02:27 UTC`: what scripts print.
 fn with_month_names(text: &str) -> Option<Time> {
     let words: Vec<&str> = text.split([' ', ',']).filter(|word| !word.is_empty()).collect();
-    let at = words.iter().position(|word| month(word).is_some()).filter(|at| *at <= 1)?;
-    let (month, day) = (month(words.get(at)?)?, words.get(at + 1)?);
-    let rest = || words.iter().skip(at + 2);
+    let at = words.iter().position(|word| month(word).is_some()).filter(|at| *at <= 2)?;
+    let month = month(words.get(at)?)?;
+    // `15 Jun` or `Jun 15`.
+    let is_day = |word: &&&str| word.len() <= 2 && word.bytes().all(|byte| byte.is_ascii_digit());
+    let before = at.checked_sub(1).and_then(|before| words.get(before)).filter(is_day);
+    let (day, used) = before.map_or_else(|| Some((words.get(at + 1)?, at + 2)), |day| Some((day, at + 1)))?;
+    let rest = || words.iter().skip(used);
     let year = rest().find(|word| word.len() == 4 && word.bytes().all(|byte| byte.is_ascii_digit()))?;
     let clock = rest().find(|word| word.matches(':').count() == 2)?;
     let offset = rest().find_map(|word| word.strip_prefix("GMT")).filter(|offset| offset.len() > 1).unwrap_or("Z");
@@ -224,12 +246,26 @@ mod tests {
             "Jun 15, 2026 @ 08:02:27",
             "Mon, 15 Jun 2026 08:02:27 GMT",
             "Mon, 15 Jun 2026 10:02:27 +0200",
+            "Mon, 15 Jun 2026 08:02:27 UTC",
+            "Mon, 15 Jun 2026 08:02:27 Z",
+            "15 Jun 2026 08:02:27 GMT",
+            "06/15/2026 08:02:27 AM",
+            "6/15/2026 8:02:27 am UTC",
         ] {
             assert_eq!(text.parse::<Time>().map(|time| time.to_string()), Ok("2026-06-15T08:02:27Z".into()), "{text}");
         }
-        for text in
-            ["", "soon", "2026-06-15", "0", "-5", "2026-13-01T00:00:00Z", "2026-06-15 08:02:27 Mars", "06/15/2026"]
-        {
+        for text in [
+            "",
+            "soon",
+            "2026-06-15",
+            "0",
+            "-5",
+            "2026-13-01T00:00:00Z",
+            "2026-06-15 08:02:27 Mars",
+            "06/15/2026",
+            "15/06/2026 08:02:27 AM",
+            "06/15/2026 13:02:27 PM",
+        ] {
             assert_eq!(text.parse::<Time>(), Err(BadTime), "{text}");
         }
     }
