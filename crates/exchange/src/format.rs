@@ -245,16 +245,25 @@ impl<'a> Reader<'_, 'a> {
             notes.remark(Remark::Skipped("control message of CloudWatch"));
             return Ok(());
         }
-        if depth >= limits::WRAPPED_DEPTH_MAX {
-            return Err(BadRecord::UnknownFormat);
-        }
-        let Some(within) = wrapper::open(&mut object) else { return Err(BadRecord::UnknownFormat) };
+        // Of a record that was damaged, what is missing is no reason to look for another one in its texts.
+        let is_damaged = notes.marked || !notes.damage.is_empty();
+        let may_wrap = depth < limits::WRAPPED_DEPTH_MAX && !(is_damaged && has_native_keys(&object));
+        let opened = if may_wrap { wrapper::open(&mut object) } else { None };
+        let Some(within) = opened else {
+            // Whatever it lacks is told.
+            return if has_native_keys(&object) {
+                self.bodies(object, Some(Format::Native), notes)
+            } else {
+                Err(BadRecord::UnknownFormat)
+            };
+        };
+        // Texts that were opened are marked as well.
+        notes.marked = true;
         notes.own(&mut object);
         let around = notes.damage;
         let mut read = Ok(());
-        for (inner, damage) in within.objects {
+        for inner in within.objects {
             notes.damage = around;
-            notes.damage.extend(damage);
             match self.object(inner, depth + 1, notes) {
                 Ok(()) => notes.remark(Remark::Unwrapped(within.by)),
                 Err(bad) => read = read.and(Err(bad)),
@@ -492,14 +501,22 @@ pub(crate) fn knows_columns(names: &[&str]) -> bool {
     recognise(&record).is_some()
 }
 
-fn is_native(record: &Object<'_>) -> bool {
-    let keys = ["request", "account", "account_id", "time", "timestamp"];
-    keys.into_iter().filter(|key| record.has(key)).count() >= 2 && !record.get("message").is_some_and(is_object_text)
+/// Whether a record is of a format that stands alone, or a batch of spans.
+pub(crate) fn is_known(record: &Object<'_>) -> bool {
+    Mapping::of(Layer::Record, record).is_some()
+        || span::is_one(record)
+        || envelope::recognise(record).is_some()
+        || is_native(record)
+        || record.get_text("messageType") == Some("CONTROL_MESSAGE")
 }
 
-/// Whether a value is a JSON object as text, and so what is around it a wrapper.
-fn is_object_text(json: &Json<'_>) -> bool {
-    matches!(json, Json::Text(text) if text.trim_start().starts_with('{'))
+/// Whether a record is a native one. Without a request it may be a wrapper, which has an account and a time, too.
+fn is_native(record: &Object<'_>) -> bool {
+    record.has("request") && has_native_keys(record)
+}
+
+fn has_native_keys(record: &Object<'_>) -> bool {
+    ["request", "account", "account_id", "time", "timestamp"].into_iter().filter(|key| record.has(key)).count() >= 2
 }
 
 /// The time of a record, under the first of `keys` that it has.

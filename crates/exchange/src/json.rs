@@ -300,8 +300,16 @@ impl<'a> Object<'a> {
         }
     }
 
-    fn get_mut(&mut self, key: &str) -> Option<&mut Json<'a>> {
+    pub(crate) fn get_mut(&mut self, key: &str) -> Option<&mut Json<'a>> {
         self.0.iter_mut().rev().find(|(have, _)| have == key).map(|(_, value)| value)
+    }
+
+    pub(crate) fn values_mut(&mut self) -> impl Iterator<Item = &mut Json<'a>> {
+        self.0.iter_mut().map(|(_, value)| value)
+    }
+
+    pub(crate) fn entries_mut(&mut self) -> impl Iterator<Item = (&str, &mut Json<'a>)> {
+        self.0.iter_mut().map(|(key, value)| (&**key, value))
     }
 
     pub(crate) fn has(&self, key: &str) -> bool {

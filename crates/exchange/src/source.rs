@@ -1,12 +1,13 @@
 //! A source of records as bytes: decompressed, cut into chunks of whole records, with their line numbers.
 //!
-//! Compression and text encodings are told by the first bytes ([`decode`]), and so are five layouts: a record to a line,
-//! records spread over lines (pretty-printed), arrays of records, records joined without anything between them, and rows
-//! of a table whose header is known ([`rows`]).
+//! Compression and text encodings are told by the first bytes ([`decode`]), and so are six layouts: a record to a line,
+//! records spread over lines (pretty-printed), arrays of records, records joined without anything between them, rows
+//! of a table whose header is known ([`rows`]), and lines of a container runtime ([`container`]).
 //! Memory is bounded by one chunk and one record of at most [`limits::RECORD_BYTES_MAX`]; a longer record is shortened
 //! as it comes ([`shorten`]), so that compression bombs cost time and no memory. What was unpacked before a stream breaks
 //! is always delivered; damage takes at most [`limits::UNPACK_BYTES`] before it along.
 
+mod container;
 mod decode;
 mod lines;
 mod rows;

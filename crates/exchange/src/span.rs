@@ -94,6 +94,13 @@ pub(crate) fn open(mut object: Object<'_>, is_marked: bool) -> Result<Vec<Flat<'
     Err(object)
 }
 
+/// Whether an object is what [`open`] takes apart.
+pub(crate) fn is_one(object: &Object<'_>) -> bool {
+    object.keys().any(may_begin) && (EXPORTS.iter().any(|name| has_named(object, name)) || is_span(object))
+}
+
+const EXPORTS: [&str; 3] = ["resourcespans", "batches", "resourcelogs"];
+
 /// Whether a key may be one of those by which spans are known; it says no of most others at once.
 fn may_begin(key: &str) -> bool {
     let first = key.bytes().next().map(|byte| byte.to_ascii_lowercase());

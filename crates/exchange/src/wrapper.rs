@@ -1,8 +1,10 @@
 //! Known wrappers: what stands around a record on its way through delivery streams, log shippers and databases.
 //!
-//! One rule serves all of them: an object of no known format may hold records under one of a few keys, as an object, a
-//! list, or JSON in a string, to a depth of [`limits::WRAPPED_DEPTH_MAX`](crate::limits::WRAPPED_DEPTH_MAX). A time is
-//! taken from the wrapper only where the record within has none.
+//! One rule serves all of them: an object of no known format may hold records, as an object or a list under any key, or as
+//! text (JSON, also in base64 or compressed) under one of a few keys, to a depth of
+//! [`limits::WRAPPED_DEPTH_MAX`](crate::limits::WRAPPED_DEPTH_MAX). A key is opened only if something within is of a known
+//! format. Texts under other keys stay closed, since a prompt may be the text of a record. A time is taken from the
+//! wrapper only where the record within has none.
 
 use std::borrow::Cow;
 use std::io::Read as _;
@@ -12,9 +14,10 @@ use base64::engine::general_purpose::STANDARD;
 
 use crate::bad::Damages;
 use crate::json::{Json, Object};
+use crate::{format, limits};
 
-/// The keys, in the order in which they are tried, with the name of what wraps so.
-const KEYS: [(&str, &str); 45] = [
+/// The keys under which texts are opened, in the order in which they are tried, with the name of what wraps so.
+const KEYS: [(&str, &str); 54] = [
     ("standard_logging_object", "LiteLLM callback"),
     ("logEvents", "CloudWatch"),
     ("@message", "CloudWatch Insights"),
@@ -32,7 +35,6 @@ const KEYS: [(&str, &str); 45] = [
     ("body", "queue"),
     ("detail", "EventBridge"),
     ("payload", "queue"),
-    ("attributes", "Datadog"),
     ("content", "log shipper"),
     ("kinesis", "Kinesis"),
     ("Data", "Kinesis"),
@@ -60,47 +62,151 @@ const KEYS: [(&str, &str); 45] = [
     ("line", "log shipper"),
     ("event", "log shipper"),
     ("record", "log shipper"),
+    ("attributes", "Datadog"),
+    ("Body", "queue"),
+    ("Messages", "queue"),
+    ("after", "change of a row"),
+    ("fields", "structured log"),
+    ("call", "structured log"),
+    ("request_log", "structured log"),
+    ("json", "structured log"),
+    ("raw", "structured log"),
+    ("original", "Logstash"),
 ];
 
 /// What a wrapper holds.
 pub(crate) struct Unwrapped<'a> {
     /// What wraps so.
     pub(crate) by: &'static str,
-    /// The objects within, each with what was wrong with its text.
-    pub(crate) objects: Vec<(Object<'a>, Damages)>,
+    /// The objects within, marked with what was wrong with their texts.
+    pub(crate) objects: Vec<Object<'a>>,
     /// Texts within that are no JSON.
     pub(crate) others: u64,
 }
 
-/// Opens a wrapper; none if the object is no known one.
+/// Opens a wrapper; none if nothing in the object is of a known format.
 pub(crate) fn open<'a>(object: &mut Object<'a>) -> Option<Unwrapped<'a>> {
     let time = TIMES.into_iter().find_map(|key| object.get(key)).cloned();
     let who: Vec<(&str, Json<'a>)> = WHO.into_iter().filter_map(|key| Some((key, object.get(key)?.clone()))).collect();
-    KEYS.into_iter().find_map(|(key, by)| {
-        let mut within = Unwrapped { by, objects: Vec::new(), others: 0 };
-        let json = match object.get(key)? {
-            Json::Text(text) if text.trim_start().starts_with(['{', '[']) => object.take(key)?,
-            Json::Text(text) => Json::Text(Cow::Owned(unpacked(text)?)),
-            Json::Object(_) | Json::List(_) => object.take(key)?,
-            _ => return None,
-        };
-        gather(json, &mut within);
-        if within.objects.is_empty() {
-            return None;
+    // What names an account is a record or stands right around one: its texts are those of a caller.
+    let deepest = if WHO.into_iter().any(|key| object.has(key)) { 1 } else { limits::WRAPPED_DEPTH_MAX };
+    let mut within = known(object, deepest).or_else(|| any(object, deepest))?;
+    for inner in &mut within.objects {
+        if let Some(time) = time.clone().filter(|_| !TIMES.iter().any(|key| inner.has(key))) {
+            inner.push(Cow::Borrowed("time"), time);
         }
-        for (inner, _) in &mut within.objects {
-            if let Some(time) = time.clone().filter(|_| !TIMES.iter().any(|key| inner.has(key))) {
-                inner.push(Cow::Borrowed("time"), time);
-            }
-            // A trace names its user once, around all of its calls.
-            for (key, value) in &who {
-                if !inner.has(key) {
-                    inner.push(Cow::Borrowed(*key), value.clone());
-                }
+        // A trace names its user once, around all of its calls.
+        for (key, value) in &who {
+            if !inner.has(key) {
+                inner.push(Cow::Borrowed(*key), value.clone());
             }
         }
-        Some(within)
-    })
+    }
+    Some(within)
+}
+
+/// What stands under the first known key that holds a record.
+fn known<'a>(object: &mut Object<'a>, deepest: usize) -> Option<Unwrapped<'a>> {
+    let (key, by) = KEYS.into_iter().find(|(key, _)| {
+        object.get_mut(key).is_some_and(|value| {
+            unpack(value);
+            holds_a_record(value, deepest)
+        })
+    })?;
+    let mut within = Unwrapped { by, objects: Vec::new(), others: 0 };
+    gather(object.take(key)?, &mut within);
+    Some(within)
+}
+
+/// What stands under any other keys, where they hold records.
+fn any<'a>(object: &mut Object<'a>, deepest: usize) -> Option<Unwrapped<'a>> {
+    let mut within = Unwrapped { by: "an object around it", objects: Vec::new(), others: 0 };
+    for value in object.values_mut() {
+        if matches!(value, Json::Object(_) | Json::List(_)) && holds_a_record(value, deepest) {
+            gather(std::mem::replace(value, Json::Null), &mut within);
+        }
+    }
+    (!within.objects.is_empty()).then_some(within)
+}
+
+/// Whether something of a known format stands in a value, within `levels` objects. Texts under known keys are opened on the
+/// way, but for those of turns.
+fn holds_a_record(value: &mut Json<'_>, levels: usize) -> bool {
+    match value {
+        Json::Object(object) => {
+            if format::is_known(object) {
+                return true;
+            }
+            levels > 1
+                && !object.has("role")
+                && object.entries_mut().any(|(key, value)| {
+                    if KEYS.iter().any(|(known, _)| *known == key) {
+                        unpack(value);
+                    }
+                    holds_a_record(value, levels - 1)
+                })
+        }
+        // A list of records, or of pairs of a time and a record.
+        Json::List(items) => items.iter_mut().take(ITEMS_LOOKED_AT).any(|item| {
+            unpack(item);
+            match item {
+                Json::List(pair) => pair.iter_mut().take(ITEMS_LOOKED_AT).any(|item| {
+                    unpack(item);
+                    matches!(item, Json::Object(_)) && holds_a_record(item, levels)
+                }),
+                Json::Object(_) => holds_a_record(item, levels),
+                _ => false,
+            }
+        }),
+        _ => false,
+    }
+}
+
+/// Items of a list that are looked at to see whether it is one of records.
+const ITEMS_LOOKED_AT: usize = 16;
+
+/// Replaces a text by the JSON that it stands for: as it is, in another text, behind a prefix, in base64, perhaps compressed
+/// by gzip, or as a list of bytes.
+fn unpack(value: &mut Json<'_>) {
+    let text = match value {
+        Json::Text(text) => std::mem::take(text).into_owned(),
+        Json::List(bytes) => match text_of(bytes) {
+            Some(text) => text,
+            None => return,
+        },
+        _ => return,
+    };
+    let inner = match Json::parse_owned(&text) {
+        Some(Json::Text(inner)) => inner.into_owned(),
+        _ => text.clone(),
+    };
+    let opened = |text: String| match Json::Text(Cow::Owned(text)).opened() {
+        (Json::Text(_), _) => None,
+        (json, damage) => Some(marked(json, damage)),
+    };
+    *value = opened(inner).or_else(|| opened(unpacked(&text)?)).unwrap_or(Json::Text(Cow::Owned(text)));
+}
+
+/// The objects of a value, marked with what was wrong with its text.
+fn marked(json: Json<'static>, damage: Damages) -> Json<'static> {
+    match json {
+        Json::Object(mut object) => {
+            object.mark_damage(damage);
+            Json::Object(object)
+        }
+        Json::List(items) => Json::List(items.into_iter().map(|item| marked(item, damage)).collect()),
+        json => json,
+    }
+}
+
+/// A list of bytes as the text that they are, as journald writes what holds control characters.
+fn text_of(bytes: &[Json<'_>]) -> Option<String> {
+    if !matches!(bytes.first(), Some(Json::Unsigned(0..=255))) {
+        return None;
+    }
+    let byte = |json: &Json<'_>| if let Json::Unsigned(byte) = json { u8::try_from(*byte).ok() } else { None };
+    let bytes: Option<Vec<u8>> = bytes.iter().map(byte).collect();
+    Some(String::from_utf8_lossy(&bytes?).into_owned())
 }
 
 /// A text that holds JSON behind a prefix, or in base64, perhaps compressed by gzip, as streams and queues pass it on.
@@ -111,7 +217,7 @@ fn unpacked(text: &str) -> Option<String> {
     let bytes = STANDARD.decode(text.trim()).ok()?;
     let bytes = if bytes.starts_with(&[0x1f, 0x8b]) {
         let mut plain = Vec::new();
-        let most = crate::limits::RECORD_BYTES_MAX as u64;
+        let most = limits::RECORD_BYTES_MAX as u64;
         flate2::read::MultiGzDecoder::new(bytes.as_slice()).take(most).read_to_end(&mut plain).ok()?;
         plain
     } else {
@@ -121,24 +227,20 @@ fn unpacked(text: &str) -> Option<String> {
     text.trim_start().starts_with(['{', '[']).then_some(text)
 }
 
-fn gather<'a>(json: Json<'a>, within: &mut Unwrapped<'a>) {
-    let (json, around) = json.opened();
+fn gather<'a>(mut json: Json<'a>, within: &mut Unwrapped<'a>) {
+    unpack(&mut json);
     match json {
-        Json::Object(object) => within.objects.push((object, around)),
-        Json::List(list) => {
-            for item in list {
-                let (item, mut damage) = item.opened();
-                damage.extend(around);
+        Json::Object(object) => within.objects.push(object),
+        Json::List(items) => {
+            for mut item in items {
+                unpack(&mut item);
                 match item {
-                    Json::Object(object) => within.objects.push((object, damage)),
+                    Json::Object(object) => within.objects.push(object),
                     // Loki's lines: a time and a text.
-                    Json::List(pair) => {
-                        for (item, within_it) in pair.into_iter().map(Json::opened) {
-                            let mut damage = damage;
-                            damage.extend(within_it);
-                            within.objects.extend(item.object().map(|object| (object, damage)));
-                        }
-                    }
+                    Json::List(pair) => within.objects.extend(pair.into_iter().filter_map(|mut item| {
+                        unpack(&mut item);
+                        item.object()
+                    })),
                     _ => within.others += 1,
                 }
             }

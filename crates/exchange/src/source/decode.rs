@@ -97,7 +97,8 @@ fn zstd_of<R: BufRead>(input: R) -> io::Result<zstd::stream::read::Decoder<'stat
     Ok(decoder)
 }
 
-const MAGIC_BYTES: usize = 16;
+/// As far as a tar archive says what it is.
+const MAGIC_BYTES: usize = 512;
 const STORED_BUFFER_BYTES: usize = 128 * 1024;
 
 /// How a stream is packed.
@@ -135,6 +136,13 @@ impl Packing {
             [low, 0, 0, 0] if begins_json(low) => Packing::Wide(4, Order::LittleEndian),
             [0, low, 0, _] if begins_json(low) => Packing::Wide(2, Order::BigEndian),
             [low, 0, _, 0] if begins_json(low) => Packing::Wide(2, Order::LittleEndian),
+            // The first field of an export, with the name of a service in it.
+            [0x0a, ..] if memchr::memmem::find(magic, b"service.name").is_some() && !magic.contains(&b'{') => {
+                Packing::Unsupported(Unsupported {
+                    what: "OTLP in protobuf",
+                    advice: "let the collector's file exporter write JSON",
+                })
+            }
             _ if magic.get(4..8) == Some(&[0x28, 0xb5, 0x2f, 0xfd]) => Packing::ZstdFrames,
             _ => UNSUPPORTED
                 .iter()
@@ -153,7 +161,8 @@ fn begins_json(byte: u8) -> bool {
 }
 
 /// What begins like this, and where.
-const UNSUPPORTED: [(usize, &[u8], Unsupported); 12] = [
+const UNSUPPORTED: [(usize, &[u8], Unsupported); 13] = [
+    (257, b"ustar", Unsupported { what: "a tar archive", advice: "unpack it with tar -x and name the folder" }),
     (
         0,
         b"PAR1",
@@ -350,8 +359,8 @@ mod tests {
 
     #[test]
     fn what_is_known_and_not_read_has_a_name() {
-        for (_, magic, unsupported) in UNSUPPORTED {
-            let bytes = [magic, &[0; 16]].concat();
+        for (at, magic, unsupported) in UNSUPPORTED {
+            let bytes = [&vec![b'x'; at], magic, &[0; 16]].concat();
             assert!(matches!(open(bytes.as_slice()), Err(Refused::Unsupported(met)) if met == unsupported));
         }
     }

@@ -3,6 +3,7 @@
 use std::io::{self, BufRead};
 use std::sync::Arc;
 
+use super::container::{self, Container};
 use super::decode::Unsupported;
 use super::rows::{Header, Rows};
 use super::scanner::{RECORD_SEPARATOR, Scanner};
@@ -34,6 +35,8 @@ enum Layout {
     Spread(Box<Scanner>),
     /// Rows of a table.
     Rows(Box<Rows>),
+    /// Lines of a container runtime.
+    Container(Box<Container>),
     /// Something that is known and not read.
     Refused(Unsupported),
 }
@@ -74,6 +77,11 @@ impl Lines {
                     self.buffer.clear();
                 }
                 (rows.bytes() >= self.chunk_bytes).then(|| rows.take(source))
+            }
+            Layout::Container(container) => {
+                container.read(&self.buffer);
+                self.buffer.clear();
+                (container.bytes() >= self.chunk_bytes).then(|| container.take(source))
             }
             Layout::Lines => {
                 let fresh = self.buffer.get(self.searched..).unwrap_or_default();
@@ -129,6 +137,12 @@ impl Lines {
                 }
                 rows.read(&[]);
                 Some(rows.take(source)).filter(|chunk| !chunk.is_empty())
+            }
+            Layout::Container(container) => {
+                container.read(&self.buffer);
+                self.buffer.clear();
+                container.finish();
+                Some(container.take(source)).filter(|chunk| !chunk.is_empty())
             }
             Layout::Overlong(_) if memchr::memchr(b'\n', &self.buffer).is_some() => self.full(source),
             Layout::Overlong(scanner) | Layout::Spread(scanner) => {
@@ -192,9 +206,12 @@ impl Lines {
         self.layout = match first.first() {
             _ if spread => Layout::Spread(Box::new(Scanner::new(self.line, self.record_bytes_max))),
             Some(b'{') | None => Layout::Lines,
+            Some(_) if container::wrote(first) => {
+                Layout::Container(Box::new(Container::new(self.line, self.record_bytes_max)))
+            }
             Some(_) => match Header::of(first.get(..HEADER_BYTES_MAX).unwrap_or(first)) {
                 Header::Unknown => Layout::Lines,
-                Header::Table(delimiter) => Layout::Rows(Box::new(Rows::new(delimiter, self.line))),
+                Header::Table(table) => Layout::Rows(Box::new(Rows::new(table, self.line))),
                 Header::Unsupported(unsupported) => Layout::Refused(unsupported),
             },
         };

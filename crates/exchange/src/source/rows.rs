@@ -15,10 +15,18 @@ use crate::{format, limits};
 pub(super) enum Header {
     /// Nothing that is known.
     Unknown,
-    /// A table whose columns are known, with what divides them.
-    Table(u8),
+    /// A table whose columns are known.
+    Table(Table),
     /// Something that is known and not read.
     Unsupported(Unsupported),
+}
+
+/// How a table is written.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Table {
+    delimiter: u8,
+    /// Whether its columns are known in lower case and with underscores for blanks only.
+    folds: bool,
 }
 
 impl Header {
@@ -31,16 +39,24 @@ impl Header {
                 advice: "it has no prompts and no accounts; hunt in the log of the gateway or of the application",
             });
         }
+        if let Some(unsupported) = TEXTS.iter().find(|(begins, _)| starts_with(line, begins)).map(|(_, what)| *what) {
+            return Header::Unsupported(unsupported);
+        }
         for delimiter in [b',', b'\t', b';'] {
             let names: Vec<&str> =
                 line.split(char::from(delimiter)).map(|name| name.trim().trim_matches('"')).collect();
-            if names.len() < COLUMNS_MIN || !names.iter().all(|name| is_name(name)) {
+            // A log shipper's, with the record in one of them.
+            let is_shipper = ["@message", "message", "_raw"].iter().any(|name| names.contains(name));
+            let columns_min = if is_shipper { SHIPPER_COLUMNS_MIN } else { COLUMNS_MIN };
+            if names.len() < columns_min || !names.iter().all(|name| is_name(name)) {
                 continue;
             }
-            // Or a log shipper's, with the record in one of them.
-            let is_shipper = names.contains(&"@message") || names.contains(&"message") || names.contains(&"_raw");
             if is_shipper || format::knows_columns(&names) {
-                return Header::Table(delimiter);
+                return Header::Table(Table { delimiter, folds: false });
+            }
+            let folded: Vec<String> = names.iter().map(|name| folded(name)).collect();
+            if format::knows_columns(&folded.iter().map(String::as_str).collect::<Vec<_>>()) {
+                return Header::Table(Table { delimiter, folds: true });
             }
             return Header::Unsupported(Unsupported {
                 what: "a table whose columns no known source has",
@@ -51,6 +67,36 @@ impl Header {
         Header::Unknown
     }
 }
+
+/// A column's name as sources write theirs.
+fn folded(name: &str) -> String {
+    name.to_lowercase().replace([' ', '-'], "_")
+}
+
+fn starts_with(line: &str, begins: &str) -> bool {
+    line.get(..begins.len()).is_some_and(|start| start.eq_ignore_ascii_case(begins))
+}
+
+/// Texts that are no logs, by what they begin with.
+const TEXTS: [(&str, Unsupported); 5] = [
+    ("<!doctype html", PAGE),
+    ("<html", PAGE),
+    (
+        "<?xml",
+        Unsupported {
+            what: "XML, perhaps an error of the store that it came from",
+            advice: "look into it, and fetch the log again",
+        },
+    ),
+    ("%PDF-", Unsupported { what: "a PDF", advice: "name a log instead" }),
+    (
+        "version https://git-lfs.github.com/",
+        Unsupported { what: "a pointer of Git LFS and not the file", advice: "fetch the file with git lfs pull" },
+    ),
+];
+
+const PAGE: Unsupported =
+    Unsupported { what: "a web page, perhaps one to log in", advice: "look into it, and fetch the log again" };
 
 fn is_name(name: &str) -> bool {
     let first = name.chars().next();
@@ -67,10 +113,13 @@ fn is_access_log(line: &str) -> bool {
 }
 
 const COLUMNS_MIN: usize = 3;
+/// A time and the record.
+const SHIPPER_COLUMNS_MIN: usize = 2;
 
 /// A table being read.
 pub(super) struct Rows {
     reader: Reader,
+    folds: bool,
     header: Vec<String>,
     row: Vec<Vec<u8>>,
     cell: Vec<u8>,
@@ -85,9 +134,10 @@ pub(super) struct Rows {
 }
 
 impl Rows {
-    pub(super) fn new(delimiter: u8, first_line: u64) -> Self {
+    pub(super) fn new(table: Table, first_line: u64) -> Self {
         Rows {
-            reader: ReaderBuilder::new().delimiter(delimiter).build(),
+            reader: ReaderBuilder::new().delimiter(table.delimiter).build(),
+            folds: table.folds,
             header: Vec::new(),
             row: Vec::new(),
             cell: Vec::new(),
@@ -136,7 +186,8 @@ impl Rows {
         let is_long = std::mem::take(&mut self.row_bytes) > limits::RECORD_BYTES_MAX;
         let start = std::mem::replace(&mut self.start, self.first_line - 1 + self.reader.line());
         if self.header.is_empty() {
-            self.header = row.iter().map(|name| String::from_utf8_lossy(name).trim().to_owned()).collect();
+            let name = |name: &Vec<u8>| String::from_utf8_lossy(name).trim().to_owned();
+            self.header = row.iter().map(name).map(|name| if self.folds { folded(&name) } else { name }).collect();
             return;
         }
         if is_long {

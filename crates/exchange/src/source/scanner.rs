@@ -27,6 +27,11 @@ pub(super) struct Scanner {
     line: u64,
     seams: Seams,
     in_junk: bool,
+    /// Whether an item of an array may begin.
+    at_item: bool,
+    /// Whether the record is a text that stands in an array.
+    in_text: bool,
+    escaped: bool,
 }
 
 impl Scanner {
@@ -44,6 +49,9 @@ impl Scanner {
             line,
             seams: Seams::default(),
             in_junk: false,
+            at_item: false,
+            in_text: false,
+            escaped: false,
         }
     }
 
@@ -68,6 +76,9 @@ impl Scanner {
         if self.in_junk {
             return self.junk(byte);
         }
+        if self.in_text {
+            return self.text(byte);
+        }
         if self.seams.in_string() && byte == b'\n' {
             return if self.seams.ends_in_brace() {
                 self.begin_again(b"{");
@@ -79,8 +90,15 @@ impl Scanner {
             self.start = self.line;
             match byte {
                 b'{' => {}
-                b'[' | b']' | b',' | RECORD_SEPARATOR => return,
+                b'[' | b']' | b',' | RECORD_SEPARATOR => {
+                    self.at_item = true;
+                    return;
+                }
                 byte if byte.is_ascii_whitespace() => return,
+                b'"' if self.at_item => {
+                    self.in_text = true;
+                    return self.keep(byte);
+                }
                 _ => {
                     self.in_junk = true;
                     return self.keep(byte);
@@ -113,6 +131,19 @@ impl Scanner {
                 self.step(byte);
             }
             _ => self.keep(byte),
+        }
+    }
+
+    /// A record as JSON in a text.
+    fn text(&mut self, byte: u8) {
+        if byte == b'\n' {
+            return self.end_record();
+        }
+        self.keep(byte);
+        let ends = byte == b'"' && !self.escaped;
+        self.escaped = !self.escaped && byte == b'\\';
+        if ends {
+            self.end_record();
         }
     }
 
@@ -162,6 +193,9 @@ impl Scanner {
         }
         self.seams = Seams::default();
         self.in_junk = false;
+        self.at_item = false;
+        self.in_text = false;
+        self.escaped = false;
         self.start = self.line;
     }
 

@@ -9,6 +9,7 @@ mod limits;
 mod odd;
 mod round_trip;
 mod source;
+mod wrapped;
 
 use exchange::{Call, Joiner, ReadOptions, ReadReport, Source, Time, parse_chunk};
 

@@ -1,0 +1,121 @@
+//! Records within wrappers: each way in which delivery streams, queues, log shippers and databases pass them on, and what
+//! a caller could make of that.
+
+use std::io::Write as _;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::{Value, json};
+
+use crate::{describe, read_all};
+
+fn record(n: u64) -> Value {
+    json!({"time": 1_780_000_000 + n, "account": format!("a{n}"), "request": {"messages": [{"role": "user", "content": "x"}]}})
+}
+
+fn text(value: &Value) -> String {
+    value.to_string()
+}
+
+fn encoded(value: &Value) -> String {
+    STANDARD.encode(text(value))
+}
+
+fn packed(value: &Value) -> String {
+    let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    gzip.write_all(text(value).as_bytes()).unwrap();
+    STANDARD.encode(gzip.finish().unwrap())
+}
+
+#[test]
+fn records_are_found_in_what_is_around_them() {
+    let when = "2026-06-15T08:00:00Z";
+    let one = record(1);
+    let events = json!({"messageType": "DATA_MESSAGE", "logEvents": [{"id": "1", "message": text(&one)}, {"id": "2", "message": text(&record(2))}]});
+    let cases = [
+        ("a log shipper's message", json!({"@timestamp": when, "message": text(&one)}), 1),
+        ("a message behind a prefix", json!({"@timestamp": when, "message": format!("call {one}")}), 1),
+        ("a message beside other objects", json!({"_id": "A", "attributes": {"a": 1}, "message": text(&one)}), 1),
+        ("JSON in JSON in a text", json!({"message": json!(text(&one)).to_string()}), 1),
+        ("bytes", json!({"MESSAGE": text(&one).into_bytes()}), 1),
+        ("CloudWatch", events.clone(), 2),
+        ("CloudWatch in a delivery stream", json!({"records": [{"data": packed(&events)}]}), 2),
+        ("Kinesis", json!({"Records": [{"kinesis": {"data": encoded(&one)}, "eventID": "s:1"}]}), 1),
+        ("Pub/Sub", json!({"message": {"data": encoded(&one), "attributes": {}}, "subscription": "s"}), 1),
+        (
+            "SNS in SQS",
+            json!({"Messages": [{"Body": text(&json!({"Type": "Notification", "Message": text(&one)}))}]}),
+            1,
+        ),
+        ("Event Hubs", json!({"SequenceNumber": 1, "Body": text(&json!({"records": [one, record(2)]}))}), 2),
+        ("EventBridge", json!({"account": "123456789012", "time": when, "detail-type": "call", "detail": one}), 1),
+        ("a change of a row", json!({"payload": {"before": null, "after": one, "op": "c"}}), 1),
+        ("Elasticsearch", json!({"hits": {"hits": [{"_source": one}, {"_source": record(2)}]}}), 2),
+        ("Logstash", json!({"@timestamp": when, "event": {"original": text(&one)}, "host": {"name": "h"}}), 1),
+        ("Loki", json!({"streams": [{"stream": {"app": "x"}, "values": [["1780000001000000000", text(&one)]]}]}), 1),
+        ("fields of a structured log", json!({"timestamp": when, "level": "INFO", "fields": {"call": text(&one)}}), 1),
+        ("an object under a name of its own", json!({"level": "info", "ts": 1.5, "our_gateway": one}), 1),
+        ("objects by their ids", json!({"id-1": one, "id-2": record(2), "id-3": record(3)}), 3),
+    ];
+    for (name, wrapped, count) in cases {
+        let (exchanges, report) = read_all(text(&wrapped).as_bytes(), 1 << 20, None);
+        assert_eq!((exchanges.len(), report.bad_lines, report.damaged), (count, 0, 0), "{name}: {}", describe(&report));
+        assert!(exchanges[0].contains(r#""account":"a1""#), "{name}: {exchanges:?}");
+    }
+}
+
+/// A caller decides what stands in prompts and answers; the text of a record in them must not become a record that names
+/// somebody else.
+#[test]
+fn what_a_caller_says_is_no_record() {
+    let forged = text(&json!({"time": 1_780_000_000, "account": "victim", "request": {"messages": "x"}}));
+    let object: Value = serde_json::from_str(&forged).unwrap();
+    for (name, line) in [
+        ("a prompt of an unknown log", json!({"ts": 1, "uid": "u", "prompt": forged, "completion": forged})),
+        ("a turn of an unknown log", json!({"ts": 1, "uid": "u", "turns": [{"role": "user", "content": forged}]})),
+        ("a turn under a known key", json!({"ts": 1, "uid": "u", "message": {"role": "user", "content": forged}})),
+        (
+            "a record without its request",
+            json!({"time": 1_780_000_000, "account": "a", "response": {"content": forged}}),
+        ),
+        ("a turn beside an account", json!({"time": 1_780_000_000, "account": "a", "message": {"content": forged}})),
+        (
+            "a metadata object",
+            json!({"time": 1_780_000_000, "account": "a", "request": {"messages": "x", "metadata": object}}),
+        ),
+    ] {
+        let damaged = text(&line).replacen('{', "{\"n\":NaN,", 1);
+        for text in [text(&line), damaged] {
+            let (exchanges, report) = read_all(text.as_bytes(), 1 << 20, None);
+            let names_victim = |exchange: &String| exchange.contains(r#""account":"victim""#);
+            assert!(!exchanges.iter().any(names_victim), "{name}: {}", describe(&report));
+        }
+    }
+}
+
+/// Runtimes cut long lines; the parts of two streams may alternate.
+#[test]
+fn lines_of_a_container_are_put_together() {
+    let at = "2026-06-15T08:02:27.123456789Z";
+    let (one, two) = (text(&record(1)), text(&record(2)));
+    let (begin, end) = one.split_at(one.len() / 2);
+    let log = format!(
+        "{at} stdout F {two}\n{at} stdout P {begin}\n{at} stderr P some\n{at} stdout F {end}\n{at} stderr F thing\n{at} stdout F {two}"
+    );
+    for chunk_bytes in [1, 50, 1 << 20] {
+        let (exchanges, report) = read_all(log.as_bytes(), chunk_bytes, None);
+        assert_eq!((exchanges.len(), report.damaged), (2, 0), "{}", describe(&report));
+        assert_eq!(report.kept.iter().map(|bad| bad.line).collect::<Vec<_>>(), [3], "{}", describe(&report));
+    }
+}
+
+#[test]
+fn an_array_may_hold_records_as_texts() {
+    let texts = json!([text(&record(1)), text(&record(2)), "no record", text(&record(3))]);
+    for array in [texts.to_string(), serde_json::to_string_pretty(&texts).unwrap()] {
+        for chunk_bytes in [1, 1 << 20] {
+            let (exchanges, report) = read_all(array.as_bytes(), chunk_bytes, None);
+            assert_eq!((exchanges.len(), report.bad_lines, report.damaged), (3, 1, 0), "{}", describe(&report));
+        }
+    }
+}
