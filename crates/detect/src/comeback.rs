@@ -1,7 +1,8 @@
 //! Coming back: when many accounts of a campaign are closed at once, who takes over, how soon, and with how much.
 //!
 //! A pool's demand does not end with its accounts: a work list that is half done is given to others. What is told here is
-//! counted and not inferred, and counts towards no threshold: accounts can be closed because they were found.
+//! counted and not inferred, and counts towards no threshold: accounts can be closed because they were found. What closures
+//! say for a group is weighed by the evidence of takeover alone.
 
 use exchange::Time;
 

@@ -11,8 +11,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 ///
 /// `trusted` is the number of proxies of one's own whose addresses end the list.
 pub(crate) fn client(text: Cow<'_, str>, trusted: Option<usize>) -> Cow<'_, str> {
-    // Nearly all are plain IPv4.
-    if text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.') {
+    if is_plain(&text) {
         return text;
     }
     let hops: Vec<IpAddr> = match forwarded(&text) {
@@ -26,6 +25,29 @@ pub(crate) fn client(text: Cow<'_, str>, trusted: Option<usize>) -> Cow<'_, str>
     match chosen {
         Some(address) => Cow::Owned(address.to_string()),
         None => text,
+    }
+}
+
+/// Whether a text is an address that need not be looked at: one of IPv4 and nothing else, or one of IPv6 in its one short
+/// form (RFC 5952), without an address of IPv4 in it.
+pub(crate) fn is_plain(text: &str) -> bool {
+    let bytes = text.as_bytes();
+    if bytes.iter().all(|byte| byte.is_ascii_digit() || *byte == b'.') {
+        return true;
+    }
+    let is_written_so = |byte: &u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f' | b':');
+    // A field that begins with a zero could be written shorter, as could two of them.
+    let begins_short = matches!(bytes.first(), Some(b'1'..=b'9' | b'a'..=b'f')) && !text.starts_with("64:");
+    if !begins_short || !bytes.iter().all(is_written_so) || text.contains(":0") {
+        return false;
+    }
+    let fields = bytes.split(|byte| *byte == b':');
+    let (all, empty) = fields.fold((0, 0), |(all, empty), field| (all + 1, empty + usize::from(field.is_empty())));
+    match empty {
+        0 => all == 8,
+        // At least two fields of zeros are left out.
+        1 => all - 1 <= 6 && !text.ends_with(':'),
+        _ => false,
     }
 }
 
@@ -88,6 +110,32 @@ fn is_local(address: &Ipv6Addr) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_plain_is_written_as_it_would_be() {
+        for text in ["203.0.113.7", "2001:db8::1", "2001:db8:1:2:3:4:5:6", "fe80::a:b:c:d:e"] {
+            assert!(is_plain(text), "{text}");
+            assert_eq!(text.parse::<IpAddr>().unwrap().to_string(), text);
+        }
+        for text in [
+            "2001:DB8::1",
+            "2001:0db8::1",
+            "2001:db8:0:0::1",
+            "::ffff:1.2.3.4",
+            "::ffff:102:304",
+            "::1",
+            "64:ff9b::1",
+            "2001:db8::1:2:3:4:5",
+            "1.2.3.4:5",
+            "2001:db8::",
+            "2001::db8::1",
+            "1:2:3",
+            "x",
+            "[2001:db8::1]",
+        ] {
+            assert!(!is_plain(text), "{text}");
+        }
+    }
 
     #[test]
     fn every_form_of_an_address() {

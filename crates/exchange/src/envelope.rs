@@ -47,7 +47,7 @@ pub(crate) fn recognise(record: &Object<'_>) -> Option<Format> {
     let result = record.get_object("result").and_then(|result| result.get_object("message"));
     let request_has = |key| request.as_ref().is_some_and(|body| body.has(key));
     let response_has = |key| response.as_ref().is_some_and(|body| body.has(key));
-    let model = request.as_ref().and_then(|body| body.get_text("model")).or_else(|| record.get_text("model"));
+    let model = || request.as_ref().and_then(|body| body.get_text("model")).or_else(|| record.get_text("model"));
     let wrapped = ["model", "anthropic_version"].into_iter().any(request_has)
         || ["choices", "object", "output", "stop_reason", "candidates"].into_iter().any(response_has)
         || request_has("contents");
@@ -63,7 +63,7 @@ pub(crate) fn recognise(record: &Object<'_>) -> Option<Format> {
         || result.is_some()
         || response_has("stop_reason")
         || request_has("anthropic_version")
-        || (model.is_some_and(|model| model.starts_with("claude")) && !response_has("choices"));
+        || (model().is_some_and(|model| model.starts_with("claude")) && !response_has("choices"));
     Some(if anthropic { Format::Anthropic } else { Format::OpenAi })
 }
 

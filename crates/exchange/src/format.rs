@@ -227,14 +227,20 @@ impl<'a> Reader<'_, 'a> {
         if let Some(table) = table.filter(|(_, table)| table.layer == Layer::Record) {
             return self.mapped(object, table, notes);
         }
+        // Most records are native, and no source has these three keys.
+        let stands_alone = chosen.is_none() && ["request", "account", "time"].into_iter().all(|key| object.has(key));
         if chosen.is_none()
+            && !stands_alone
             && let Some(table) = Mapping::of(Layer::Record, &object)
         {
             return self.mapped(object, table, notes);
         }
-        let mut object = match span::open(object, notes.marked) {
-            Ok(flats) => return self.flats(flats, depth, notes),
-            Err(object) => object,
+        let mut object = match stands_alone {
+            true => object,
+            false => match span::open(object, notes.marked) {
+                Ok(flats) => return self.flats(flats, depth, notes),
+                Err(object) => object,
+            },
         };
         if chosen.is_none()
             && let Some(format) = envelope::recognise(&object).or_else(|| is_native(&object).then_some(Format::Native))
@@ -516,7 +522,8 @@ fn is_native(record: &Object<'_>) -> bool {
 }
 
 fn has_native_keys(record: &Object<'_>) -> bool {
-    ["request", "account", "account_id", "time", "timestamp"].into_iter().filter(|key| record.has(key)).count() >= 2
+    let mut keys = ["request", "time", "account", "timestamp", "account_id"].into_iter().filter(|key| record.has(key));
+    keys.nth(1).is_some()
 }
 
 /// The time of a record, under the first of `keys` that it has.

@@ -29,13 +29,29 @@ pub(crate) enum Json<'a> {
 
 /// A JSON object, its entries in order.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub(crate) struct Object<'a>(Vec<(Cow<'a, str>, Json<'a>)>);
+pub(crate) struct Object<'a>(Vec<Entry<'a>>);
+
+/// A key and its value, with the [`mark`] of the key, by which nearly all other keys are passed over when it is looked for.
+#[derive(Clone, Debug, PartialEq)]
+struct Entry<'a> {
+    mark: u64,
+    key: Cow<'a, str>,
+    value: Json<'a>,
+}
+
+impl<'a> Entry<'a> {
+    fn new(key: Cow<'a, str>, value: Json<'a>) -> Self {
+        Entry { mark: mark(&key), key, value }
+    }
+}
 
 /// An object that is being read: values are taken out by key, and what does not fit is noted under `path`.
 #[derive(Clone, Debug)]
 pub(crate) struct Fields<'a> {
     path: &'static str,
     object: Object<'a>,
+    /// A bit for each of its keys: of the many names that a field may have, nearly all that are not there are told at once.
+    keys: u64,
 }
 
 impl<'a> Json<'a> {
@@ -54,7 +70,7 @@ impl<'a> Json<'a> {
     fn parsed(text: &'a str, marked: Option<&Cell<bool>>) -> Result<Self, BadRecord> {
         let left = Cell::new(limits::JSON_VALUES_MAX);
         let mut parser = serde_json::Deserializer::from_str(text);
-        Node { left: &left, marked }
+        Node { entries: RECORD_ENTRIES_USUAL, left: &left, marked }
             .deserialize(&mut parser)
             .and_then(|json| parser.end().map(|()| json))
             .map_err(|error| if error.is_data() { BadRecord::TooManyValues } else { not_json(&error) })
@@ -82,7 +98,14 @@ impl<'a> Json<'a> {
             Json::Text(text) => Json::Text(Cow::Owned(text.into_owned())),
             Json::List(list) => Json::List(list.into_iter().map(Json::into_owned).collect()),
             Json::Object(Object(entries)) => Json::Object(Object(
-                entries.into_iter().map(|(key, value)| (Cow::Owned(key.into_owned()), value.into_owned())).collect(),
+                entries
+                    .into_iter()
+                    .map(|entry| Entry {
+                        mark: entry.mark,
+                        key: Cow::Owned(entry.key.into_owned()),
+                        value: entry.value.into_owned(),
+                    })
+                    .collect(),
             )),
         }
     }
@@ -129,7 +152,7 @@ impl<'a> Json<'a> {
             Json::Null => true,
             Json::Text(text) => text.is_empty(),
             Json::List(list) => list.is_empty(),
-            Json::Object(object) => object.0.iter().all(|(_, value)| *value == Json::Null),
+            Json::Object(object) => object.0.iter().all(|entry| entry.value == Json::Null),
             Json::Bool(_) | Json::Unsigned(_) | Json::Signed(_) | Json::Float(_) => false,
         }
     }
@@ -252,6 +275,10 @@ impl<'a> Json<'a> {
 
 /// A text without the blanks around it.
 fn trimmed(text: Cow<'_, str>) -> Cow<'_, str> {
+    // Nearly always there are none.
+    if let (Some(b'!'..=b'~'), Some(b'!'..=b'~')) = (text.as_bytes().first(), text.as_bytes().last()) {
+        return text;
+    }
     match text {
         Cow::Borrowed(text) => Cow::Borrowed(text.trim()),
         Cow::Owned(text) if text.trim().len() == text.len() => Cow::Owned(text),
@@ -261,11 +288,13 @@ fn trimmed(text: Cow<'_, str>) -> Cow<'_, str> {
 
 impl<'a> Object<'a> {
     pub(crate) fn push(&mut self, key: Cow<'a, str>, value: Json<'a>) {
-        self.0.push((key, value));
+        self.0.push(Entry::new(key, value));
     }
 
     pub(crate) fn get(&self, key: &str) -> Option<&Json<'a>> {
-        self.0.iter().rev().find(|(have, _)| have == key).map(|(_, value)| value).filter(|value| **value != Json::Null)
+        let mark = mark(key);
+        let entry = self.0.iter().rev().find(|entry| entry.mark == mark && entry.key == key)?;
+        Some(&entry.value).filter(|value| **value != Json::Null)
     }
 
     /// What stands at a path: a key, or keys and places in lists joined by dots.
@@ -291,7 +320,7 @@ impl<'a> Object<'a> {
 
     /// Puts `value` at a path whose objects are there.
     pub(crate) fn put_at(&mut self, path: &str, value: Json<'a>) {
-        if let Some((_, slot)) = self.0.iter_mut().rev().find(|(have, _)| have == path) {
+        if let Some(slot) = self.get_mut(path) {
             *slot = value;
         } else if let Some((head, rest)) = path.split_once('.')
             && let Some(Json::Object(inner)) = self.get_mut(head)
@@ -301,15 +330,16 @@ impl<'a> Object<'a> {
     }
 
     pub(crate) fn get_mut(&mut self, key: &str) -> Option<&mut Json<'a>> {
-        self.0.iter_mut().rev().find(|(have, _)| have == key).map(|(_, value)| value)
+        let mark = mark(key);
+        self.0.iter_mut().rev().find(|entry| entry.mark == mark && entry.key == key).map(|entry| &mut entry.value)
     }
 
     pub(crate) fn values_mut(&mut self) -> impl Iterator<Item = &mut Json<'a>> {
-        self.0.iter_mut().map(|(_, value)| value)
+        self.0.iter_mut().map(|entry| &mut entry.value)
     }
 
     pub(crate) fn entries_mut(&mut self) -> impl Iterator<Item = (&str, &mut Json<'a>)> {
-        self.0.iter_mut().map(|(key, value)| (&**key, value))
+        self.0.iter_mut().map(|entry| (&*entry.key, &mut entry.value))
     }
 
     pub(crate) fn has(&self, key: &str) -> bool {
@@ -325,14 +355,24 @@ impl<'a> Object<'a> {
     }
 
     pub(crate) fn keys(&self) -> impl Iterator<Item = &str> {
-        self.0.iter().map(|(key, _)| key.as_ref())
+        self.0.iter().map(|entry| entry.key.as_ref())
+    }
+
+    /// The first of its values.
+    pub(crate) fn first(&self) -> Option<&Json<'a>> {
+        self.0.first().map(|entry| &entry.value)
+    }
+
+    /// The marks of its keys.
+    pub(crate) fn marks(&self) -> impl Iterator<Item = u64> {
+        self.0.iter().map(|entry| entry.mark)
     }
 
     /// Everything whose key begins with `prefix`, with the rest of the key.
     pub(crate) fn take_prefixed(&mut self, prefix: &str) -> Vec<(String, Json<'a>)> {
-        let entries = self.0.iter_mut().filter_map(|(key, value)| {
-            let rest = key.strip_prefix(prefix)?;
-            Some((rest.to_owned(), std::mem::replace(value, Json::Null)))
+        let entries = self.0.iter_mut().filter_map(|entry| {
+            let rest = entry.key.strip_prefix(prefix)?;
+            Some((rest.to_owned(), std::mem::replace(&mut entry.value, Json::Null)))
         });
         entries.filter(|(_, value)| *value != Json::Null).collect()
     }
@@ -340,8 +380,16 @@ impl<'a> Object<'a> {
     /// Whether a key stands in it twice.
     pub(crate) fn repeats_a_key(&self) -> bool {
         // Nearly always the keys differ in their marks, and no text has to be compared.
-        let mut met = Marks::default();
-        if !self.keys().any(|key| met.meets(mark(key))) {
+        let differ = match self.0.as_slice() {
+            [] | [_] => true,
+            [a, b] => a.mark != b.mark,
+            [a, b, c] => a.mark != b.mark && a.mark != c.mark && b.mark != c.mark,
+            _ => {
+                let mut met = Marks::default();
+                !self.marks().any(|mark| met.meets(mark))
+            }
+        };
+        if differ {
             return false;
         }
         let mut keys: Vec<&str> = self.keys().collect();
@@ -360,8 +408,8 @@ impl<'a> Object<'a> {
     /// but himself.
     pub(crate) fn take_damage(&mut self) -> Damages {
         let mut damage = Damages::default();
-        self.0.retain_mut(|(key, value)| match value {
-            Json::Unsigned(bits) if key == DAMAGE_KEY => {
+        self.0.retain_mut(|entry| match &mut entry.value {
+            Json::Unsigned(bits) if entry.key == DAMAGE_KEY => {
                 damage.extend(Damages::from_bits(*bits));
                 false
             }
@@ -374,8 +422,7 @@ impl<'a> Object<'a> {
     }
 
     pub(crate) fn take(&mut self, key: &str) -> Option<Json<'a>> {
-        let (_, value) = self.0.iter_mut().rev().find(|(have, _)| have == key)?;
-        match std::mem::replace(value, Json::Null) {
+        match std::mem::replace(self.get_mut(key)?, Json::Null) {
             Json::Null => None,
             value => Some(value),
         }
@@ -387,16 +434,29 @@ pub(crate) const DAMAGE_KEY: &str = "\0damage";
 
 impl<'a> IntoIterator for Object<'a> {
     type Item = (Cow<'a, str>, Json<'a>);
-    type IntoIter = std::vec::IntoIter<Self::Item>;
+    type IntoIter = Entries<'a>;
 
-    fn into_iter(self) -> Self::IntoIter {
-        self.0.into_iter()
+    fn into_iter(self) -> Entries<'a> {
+        Entries(self.0.into_iter())
+    }
+}
+
+/// The keys and values of an object, in order.
+#[derive(Debug)]
+pub(crate) struct Entries<'a>(std::vec::IntoIter<Entry<'a>>);
+
+impl<'a> Iterator for Entries<'a> {
+    type Item = (Cow<'a, str>, Json<'a>);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.0.next().map(|entry| (entry.key, entry.value))
     }
 }
 
 impl<'a> Fields<'a> {
     pub(crate) fn new(path: &'static str, object: Object<'a>) -> Self {
-        Fields { path, object }
+        let keys = object.marks().fold(0, |keys, mark| keys | bit(mark));
+        Fields { path, object, keys }
     }
 
     pub(crate) fn path(&self) -> &'static str {
@@ -408,6 +468,9 @@ impl<'a> Fields<'a> {
     }
 
     pub(crate) fn take(&mut self, key: &str) -> Option<Json<'a>> {
+        if self.keys & bit(mark(key)) == 0 {
+            return None;
+        }
         self.object.take(key)
     }
 
@@ -420,7 +483,7 @@ impl<'a> Fields<'a> {
         convert: impl Fn(Json<'a>) -> Option<T>,
     ) -> Option<T> {
         keys.iter().find_map(|key| {
-            let value = convert(self.object.take(key)?);
+            let value = convert(self.take(key)?);
             if value.is_none() {
                 notes.warn(self.path, key, expected);
             }
@@ -435,7 +498,7 @@ impl<'a> Fields<'a> {
     /// An id; empty ones count as missing.
     pub(crate) fn id(&mut self, keys: &[&'static str], notes: &mut Notes) -> Option<Cow<'a, str>> {
         keys.iter().find_map(|key| {
-            let json = self.object.take(key)?;
+            let json = self.take(key)?;
             if matches!(&json, Json::Text(text) if text.is_empty()) {
                 return None;
             }
@@ -478,10 +541,14 @@ impl<'a> Fields<'a> {
         object.map(|object| Fields::new(path, object))
     }
 
+    fn peek_object(&self, key: &str) -> Option<&Object<'a>> {
+        if self.keys & bit(mark(key)) == 0 { None } else { self.object.get_object(key) }
+    }
+
     /// A nested object if there is one; anything else stays where it is.
     pub(crate) fn fields_if(&mut self, key: &'static str, path: &'static str) -> Option<Fields<'a>> {
-        self.object.get_object(key)?;
-        self.object.take(key)?.object().map(|object| Fields::new(path, object))
+        self.peek_object(key)?;
+        self.take(key)?.object().map(|object| Fields::new(path, object))
     }
 }
 
@@ -493,11 +560,12 @@ impl<'a> Fields<'a> {
         path: &'static str,
         notes: &mut Notes,
     ) -> Option<Fields<'a>> {
-        let (json, damage) = self.object.take(key)?.opened();
+        let (json, damage) = self.take(key)?.opened();
         notes.damage.extend(damage);
         match json {
             Json::Object(object) => Some(Fields::new(path, object)),
             other => {
+                self.keys |= bit(mark(key));
                 self.object.push(Cow::Borrowed(key), other);
                 None
             }
@@ -517,7 +585,7 @@ impl Serialize for Json<'_> {
             Json::List(list) => serializer.collect_seq(list),
             Json::Object(Object(entries)) => {
                 let mut map = serializer.serialize_map(Some(entries.len()))?;
-                for (key, value) in entries {
+                for Entry { key, value, .. } in entries {
                     map.serialize_entry(key, value)?;
                 }
                 map.end()
@@ -527,11 +595,14 @@ impl Serialize for Json<'_> {
 }
 
 /// Lists and objects under these keys are stepped over unread: they are large, and nothing here looks at them.
-const UNREAD: [&str; 3] = ["logprobs", "embedding", "b64_json"];
+const UNREAD: [(u64, &str); 3] =
+    [(mark("logprobs"), "logprobs"), (mark("embedding"), "embedding"), (mark("b64_json"), "b64_json")];
 
 /// Builds a [`Json`], counting down the values that may still come.
 #[derive(Clone, Copy)]
 struct Node<'b> {
+    /// Entries that an object usually has: the outermost ones are large.
+    entries: usize,
     left: &'b Cell<usize>,
     /// Whether an object was marked; none where nobody asks.
     marked: Option<&'b Cell<bool>>,
@@ -591,14 +662,16 @@ impl<'de> Visitor<'de> for Node<'_> {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Json<'de>, A::Error> {
-        let mut entries = Vec::with_capacity(OBJECT_ENTRIES_USUAL);
+        let mut entries = Vec::with_capacity(self.entries);
+        let within = Node { entries: OBJECT_ENTRIES_USUAL, ..self };
         while let Some(key) = map.next_key_seed(Key)? {
-            let value = if UNREAD.contains(&key.as_ref()) {
-                map.next_value_seed(Scalar { node: self })?
+            let mark = mark(&key);
+            let value = if UNREAD.iter().any(|(unread, name)| *unread == mark && *name == key) {
+                map.next_value_seed(Scalar { node: within })?
             } else {
-                map.next_value_seed(self)?
+                map.next_value_seed(within)?
             };
-            entries.push((key, value));
+            entries.push(Entry { mark, key, value });
         }
         let mut object = Object(entries);
         if let Some(marked) = self.marked
@@ -611,14 +684,19 @@ impl<'de> Visitor<'de> for Node<'_> {
     }
 }
 
-/// A number that differs for most keys: their first bytes and their length.
-pub(crate) fn mark(key: &str) -> u64 {
+/// A number that differs for most keys: some of their bytes and their length.
+pub(crate) const fn mark(key: &str) -> u64 {
     let bytes = key.as_bytes();
-    let start = match bytes.first_chunk::<8>() {
-        Some(first) => u64::from_le_bytes(*first),
-        None => bytes.iter().fold(0, |sum, byte| sum << 8 | u64::from(*byte)),
+    let some = if let Some(first) = bytes.first_chunk::<8>() {
+        u64::from_le_bytes(*first)
+    } else if let (Some(first), Some(last)) = (bytes.first_chunk::<4>(), bytes.last_chunk::<4>()) {
+        u32::from_le_bytes(*first) as u64 | (u32::from_le_bytes(*last) as u64) << 32
+    } else if let (Some(first), Some(last)) = (bytes.first(), bytes.last()) {
+        *first as u64 | (*last as u64) << 8
+    } else {
+        0
     };
-    start ^ (key.len() as u64) << 56
+    some ^ (bytes.len() as u64) << 56
 }
 
 /// A set of marks as bits: of a mark that is not in it, it nearly always says so, in a few instructions.
@@ -651,13 +729,24 @@ impl Marks {
     }
 }
 
-/// The word and the bit of a mark, by Fibonacci hashing.
+/// The word and the bit of a mark.
 fn place(mark: u64) -> (usize, u64) {
-    let hash = mark.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    let hash = spread(mark);
     ((hash >> 59) as usize % MARK_WORDS, 1 << (hash >> 53 & 63))
 }
 
-const OBJECT_ENTRIES_USUAL: usize = 8;
+/// The bit of a mark in a single word.
+fn bit(mark: u64) -> u64 {
+    1 << (spread(mark) >> 58)
+}
+
+/// Fibonacci hashing: the highest bits depend on all.
+fn spread(mark: u64) -> u64 {
+    mark.wrapping_mul(0x9e37_79b9_7f4a_7c15)
+}
+
+const RECORD_ENTRIES_USUAL: usize = 24;
+const OBJECT_ENTRIES_USUAL: usize = 6;
 
 /// As [`Node`], but steps over lists and objects.
 struct Scalar<'b> {

@@ -219,7 +219,7 @@ impl Mapping {
             });
             marks
         });
-        record.keys().any(|key| marks.may_hold(mark(key)))
+        record.marks().any(|mark| marks.may_hold(mark))
     }
 
     /// The table that knows a record of this kind.

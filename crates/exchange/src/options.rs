@@ -82,8 +82,12 @@ impl ReadOptions {
     pub(crate) fn settle(&self, call: &mut Call<'_>) {
         self.settle_account(call);
         let exchange = &mut call.exchange;
-        exchange.client.ip = exchange.client.ip.take().map(|ip| address::client(ip, self.trusted_proxies));
-        exchange.model = exchange.model.take().map(model);
+        if let Some(ip) = exchange.client.ip.take_if(|ip| !address::is_plain(ip)) {
+            exchange.client.ip = Some(address::client(ip, self.trusted_proxies));
+        }
+        if let Some(name) = exchange.model.take_if(|name| !is_bare(name)) {
+            exchange.model = Some(model(name));
+        }
     }
 
     /// The account at the first of the paths that were asked for, also within JSON in a string.
@@ -161,7 +165,7 @@ impl Named {
 
 /// A model's name without the provider, path or region before it.
 fn model(name: Cow<'_, str>) -> Cow<'_, str> {
-    if memchr::memchr2(b'/', b'.', name.as_bytes()).is_none() {
+    if is_bare(&name) {
         return name;
     }
     let last = name.rsplit('/').find(|part| !part.is_empty()).unwrap_or(&name);
@@ -170,6 +174,11 @@ fn model(name: Cow<'_, str>) -> Cow<'_, str> {
         bare = rest;
     }
     if bare.len() == name.len() { name } else { Cow::Owned(bare.to_owned()) }
+}
+
+/// Whether a model's name has nothing before it.
+fn is_bare(name: &str) -> bool {
+    !name.bytes().any(|byte| matches!(byte, b'/' | b'.'))
 }
 
 /// Regions that Bedrock's inference profiles begin with.

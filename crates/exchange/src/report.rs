@@ -142,6 +142,8 @@ impl ReadReport {
 /// Each record is recognised on its own unless the options say what it is. Where they say what time it is, exchanges more
 /// than [`limits::FUTURE_SECONDS_MAX`] later or [`limits::PAST_SECONDS_MAX`] earlier are bad.
 pub fn parse_chunk(chunk: &Chunk, options: &ReadOptions, sink: &mut dyn FnMut(Call<'_>, u64), report: &mut ReadReport) {
+    // Records of one format follow each other.
+    let mut run: Option<(Format, u64)> = None;
     each_record(chunk, report, &mut |text, line, report| {
         let mut refused = Ok(());
         let mut damaged = Vec::new();
@@ -149,7 +151,14 @@ pub fn parse_chunk(chunk: &Chunk, options: &ReadOptions, sink: &mut dyn FnMut(Ca
         let mut checked = |format: Format, call: Call<'_>| match check_time(call.exchange.time, options.now) {
             Ok(()) => {
                 if call.is_call {
-                    *by_format.entry(format).or_default() += 1;
+                    match &mut run {
+                        Some((known, count)) if *known == format => *count += 1,
+                        other => {
+                            if let Some((known, count)) = other.replace((format, 1)) {
+                                *by_format.entry(known).or_default() += count;
+                            }
+                        }
+                    }
                     // What waits for another record is counted when it goes on.
                     if call.stands_alone() {
                         census.see(&call, options);
@@ -172,6 +181,9 @@ pub fn parse_chunk(chunk: &Chunk, options: &ReadOptions, sink: &mut dyn FnMut(Ca
         }
         outcome.and(refused)
     });
+    if let Some((format, count)) = run {
+        *report.by_format.entry(format).or_default() += count;
+    }
 }
 
 /// Reads the account facts of a chunk, in order, as [`parse_chunk`] reads exchanges.

@@ -12,7 +12,7 @@ const MONGODB: [&str; 6] = ["$date", "$numberLong", "$numberInt", "$numberDouble
 
 /// A record whose values all say their type, without the types; any other as it is. Its first value tells nearly always.
 pub(crate) fn plain(mut record: Object<'_>) -> Object<'_> {
-    let first = |record: &Object<'_>| record.keys().next().is_some_and(|key| record.get(key).is_some_and(is_dynamodb));
+    let first = |record: &Object<'_>| record.first().is_some_and(is_dynamodb);
     // An export of a table has its items under a key.
     if record.keys().eq(["Item"])
         && record.get_object("Item").is_some_and(first)

@@ -83,7 +83,7 @@ fn evidence(family: SignalFamily, ln_e: f64, observations: u64, text: String) ->
     Evidence { family, log10_e, counts: true, text, observations }
 }
 
-/// Evidence by rank among the deployment's own honest families; none where there are too few of them.
+/// Evidence by comparison with the deployment's own honest families; none where there are too few of them.
 fn conduct_evidence(family: SignalFamily, statistic: f64, honest: &[f64], text: String) -> Option<Evidence> {
     let e = evalue::conformal(statistic, honest)?;
     let text = format!("{text} Compared with {} groups here that nobody suspects.", many(honest.len()));

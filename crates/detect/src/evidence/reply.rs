@@ -3,7 +3,7 @@
 //! A harvest takes each answer once: no turn follows, and one program sets the same temperature and the same budget for all.
 //! Statistic: the inverse of the share of exchanges that continue a conversation, times the inverse of the share whose settings
 //! are not the commonest ones, each bounded. Null: the group is like the deployment's own families that nobody suspects.
-//! Calibrated by rank among these ([`crate::evalue::conformal`]): where honest products send single questions under fixed settings
+//! Calibrated by comparison with these ([`crate::evalue::conformal`]): where honest products send single questions under fixed settings
 //! as well, it says nothing. Needs [`EXCHANGES_MIN`] exchanges. Fails where honest programs are rare and all others chat.
 
 use super::{Scene, conduct_evidence};
