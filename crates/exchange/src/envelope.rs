@@ -11,6 +11,7 @@ use crate::body::{self, Answer};
 use crate::call::{Call, Who};
 use crate::format::{Position, required_time, secret_free};
 use crate::json::{Fields, Json, Object};
+use crate::route::Route;
 use crate::{Client, Exchange, Format, Operation, Time, native};
 
 const TIME: [&str; 13] = [
@@ -39,6 +40,45 @@ const REQUEST: [&str; 7] =
     ["request", "request_body", "body", "requestBody", "request_payload", "requestPayload", "req"];
 const RESPONSE: [&str; 6] = ["response", "response_body", "responseBody", "response_payload", "responsePayload", "res"];
 const TURNS: [&str; 3] = ["messages", "input", "prompt"];
+const METHOD: [&str; 10] = [
+    "method",
+    "http_method",
+    "httpMethod",
+    "request_method",
+    "requestMethod",
+    "http.method",
+    "http.request.method",
+    "request.method",
+    "req.method",
+    "httpRequest.requestMethod",
+];
+const PATH: [&str; 25] = [
+    "path",
+    "url",
+    "uri",
+    "endpoint",
+    "route",
+    "http_path",
+    "http_url",
+    "request_path",
+    "request_uri",
+    "request_url",
+    "requestUrl",
+    "requestPath",
+    "http.target",
+    "http.url",
+    "http.path",
+    "http.route",
+    "url.path",
+    "url.full",
+    "request.path",
+    "request.url",
+    "request.uri",
+    "req.path",
+    "req.url",
+    "httpRequest.requestUrl",
+    "request",
+];
 
 /// Which API's bodies a line holds, if any.
 pub(crate) fn recognise(record: &Object<'_>) -> Option<Format> {
@@ -65,6 +105,52 @@ pub(crate) fn recognise(record: &Object<'_>) -> Option<Format> {
         || request_has("anthropic_version")
         || (model.is_some_and(|model| model.starts_with("claude")) && !response_has("choices"));
     Some(if anthropic { Format::Anthropic } else { Format::OpenAi })
+}
+
+/// Why a line tells of a request that asked no model, by its method and path. What was asked and answered is a call, whatever
+/// its path says, since a caller writes the path.
+pub(crate) fn no_call(record: &Object<'_>) -> Option<&'static str> {
+    let why = route(record).no_call()?;
+    let request = peek(record, &REQUEST);
+    let has_turns = |body: &Object<'_>| TURNS.iter().chain(&["contents"]).any(|key| body.has(key));
+    let asked = request.as_deref().is_some_and(has_turns) || has_turns(record);
+    let answered = peek(record, &RESPONSE).is_some_and(|body| {
+        ["choices", "output", "content", "candidates", "completion"].iter().any(|key| body.has(key))
+    });
+    (!asked || !answered).then_some(why)
+}
+
+/// Whether a line names a method of HTTP, and so tells of a request.
+pub(crate) fn names_method(record: &Object<'_>) -> bool {
+    route(record).has_method()
+}
+
+/// Whether a key may be the beginning of a method's or path's name; it says no of those of a native record at once.
+fn may_be_wire(key: &str) -> bool {
+    [
+        "method", "http", "path", "url", "uri", "endpoint", "route", "request_", "request.", "req.", "requestM",
+        "requestU", "requestP",
+    ]
+    .iter()
+    .any(|name| key.starts_with(name))
+}
+
+fn route<'r>(record: &'r Object<'_>) -> Route<'r> {
+    let mut route = Route::default();
+    // A native record has none of these names, and must not pay for them.
+    let may_name = record.keys().any(may_be_wire)
+        || ["request", "req"].iter().any(|key| match record.get(key) {
+            Some(Json::Object(inner)) => inner.has("method") || inner.has("path") || inner.has("url"),
+            Some(Json::Text(text)) => text.contains(" /"),
+            _ => false,
+        });
+    if may_name {
+        let text =
+            |path: &&str| if let Some(Json::Text(text)) = record.find(path) { Some(text.as_ref()) } else { None };
+        METHOD.iter().filter_map(text).for_each(|word| route.method(word));
+        PATH.iter().filter_map(text).for_each(|path| route.path(path));
+    }
+    route
 }
 
 /// The first of `keys` that holds an object, or what its `body` holds; also where either is JSON in a string.

@@ -226,6 +226,11 @@ impl<'a> Json<'a> {
         }
     }
 
+    /// What it was expected to be that is no time, for a message.
+    pub(crate) fn time_expected(&self) -> &'static str {
+        if let Json::Text(text) = self { Time::expected(text) } else { Time::EXPECTED }
+    }
+
     /// What this is, for a message.
     pub(crate) fn describe(&self) -> String {
         match self {

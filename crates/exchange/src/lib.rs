@@ -35,6 +35,7 @@ mod options;
 mod owned;
 pub mod record;
 mod report;
+mod route;
 mod seam;
 mod source;
 mod span;

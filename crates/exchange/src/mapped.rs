@@ -175,8 +175,8 @@ impl<'a> Mapped<'a, '_> {
                 match json.clone().time() {
                     Some(time) => return Ok(time),
                     None => {
-                        let found = json.describe();
-                        wrong = wrong.or(Some(BadRecord::Wrong { field: path, found, expected: Time::EXPECTED }));
+                        let (found, expected) = (json.describe(), json.time_expected());
+                        wrong = wrong.or(Some(BadRecord::Wrong { field: path, found, expected }));
                     }
                 }
             }

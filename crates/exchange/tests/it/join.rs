@@ -256,3 +256,53 @@ fn join_waiting_max() {
     assert_eq!(waiting(limits::JOIN_WAITING_MAX, None), 0);
     assert_eq!(waiting(limits::JOIN_WAITING_MAX + 1, None), 1);
 }
+
+/// Lines of a gateway that logs every request, by method and path.
+#[test]
+fn requests_that_ask_no_model_are_skipped_with_a_reason() {
+    let listing = json!({"object": "list", "data": [{"id": "m-2", "object": "model"}]});
+    let asked = json!({"model": "claude-x", "messages": [{"role": "user", "content": "hi"}]});
+    for (record, why) in [
+        (json!({"ts": 1, "account": "a", "method": "GET", "path": "/v1/models", "response": listing}), "listing"),
+        (json!({"ts": 1, "account": "a", "http_method": "GET", "url": "https://x/v1/files"}), "listing"),
+        (json!({"ts": 1, "account": "a", "http": {"method": "POST", "target": "/v1/batches"}}), "listing"),
+        (json!({"ts": 1, "account": "a", "request": {"method": "GET", "path": "/v1/models"}}), "listing"),
+        (json!({"ts": 1, "method": "GET", "path": "/healthz", "status": 200}), "health check"),
+        (json!({"ts": 1, "request": "GET /healthz HTTP/1.1", "account": "a"}), "health check"),
+        (
+            json!({"ts": 1, "account": "a", "method": "POST", "endpoint": "/v1/messages/count_tokens", "request": asked,
+                "response": {"input_tokens": 4}}),
+            "count of tokens",
+        ),
+        (
+            json!({"ts": 1, "account": "a", "request.method": "GET", "request.url": "/v1/responses/resp_1",
+                "response": {"object": "response", "id": "resp_1", "status": "in_progress"}}),
+            "poll of an answer",
+        ),
+    ] {
+        let (exchanges, report) = read(std::slice::from_ref(&record));
+        let skipped = count(&report, &format!("skipped: {why}"));
+        assert_eq!((exchanges.len(), report.bad_lines, skipped), (0, 0, 1), "{record}\n{}", describe(&report));
+    }
+}
+
+/// A caller writes the path that he asks for, so it hides nothing that was answered, and no other words hide anything.
+#[test]
+fn a_path_hides_no_call() {
+    let body = json!({"model": "m", "messages": [{"role": "user", "content": "GET /healthz"}]});
+    let answer = json!({"object": "chat.completion", "choices": [{"message": {"content": "GET /v1/models"}}]});
+    for (method, path) in [
+        ("POST", "/v1/chat/completions"),
+        ("POST", "/v1/chat/completions?/v1/messages/count_tokens"),
+        ("POST", "/v1/messages/count_tokens"),
+        ("GET", "/v1/models"),
+        ("chat", "models"),
+    ] {
+        let record =
+            json!({"ts": 1, "account": "a", "method": method, "path": path, "request": body, "response": answer});
+        assert_eq!(read(&[record]).0.len(), 1, "{method} {path}");
+    }
+    let unanswered =
+        json!({"ts": 1, "account": "a", "method": "POST", "path": "/v1/chat/completions", "request": body});
+    assert_eq!(read(&[unanswered]).0.len(), 1);
+}
