@@ -408,6 +408,13 @@ impl<'a> Fields<'a> {
         self.object.take(key)
     }
 
+    /// Puts what stands under a key under another one.
+    pub(crate) fn rename(&mut self, from: &str, to: &'static str) {
+        if let Some(value) = self.object.take(from) {
+            self.object.push(Cow::Borrowed(to), value);
+        }
+    }
+
     /// The first of `keys` that holds what `convert` accepts; those that hold something else are noted.
     pub(crate) fn typed<T>(
         &mut self,

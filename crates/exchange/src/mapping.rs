@@ -64,8 +64,11 @@ pub(crate) struct Mapping {
 
     // When and what.
     pub(crate) id: Vec<String>,
-    /// The id of the group of attempts at one call, of which all but the last failed.
+    /// Ids of the group of attempts at one call, of which all but the last failed. Attempts need have but one of them in
+    /// common.
     pub(crate) attempts: Vec<String>,
+    /// Whether a throttled request and an equal one soon after it are attempts at one call, without any id in common.
+    pub(crate) repeats_when_throttled: bool,
     pub(crate) time: Vec<String>,
     pub(crate) end: Vec<String>,
     pub(crate) duration_ms: Vec<String>,

@@ -36,8 +36,7 @@ const COLLECTIONS: [&str; 5] = ["models", "files", "batches", "uploads", "modera
 impl<'r> Route<'r> {
     /// Takes a word for the method if it is one.
     pub(crate) fn method(&mut self, word: &'r str) {
-        let is_one = || READING.iter().chain(&WRITING).any(|method| method.eq_ignore_ascii_case(word));
-        if self.method.is_none() && is_one() {
+        if self.method.is_none() && is_method(word) {
             self.method = Some(word);
         }
     }
@@ -47,10 +46,11 @@ impl<'r> Route<'r> {
         let mut words = text.split_ascii_whitespace();
         let (first, second) = (words.next().unwrap_or_default(), words.next());
         let target = match second {
-            Some(target) => {
+            Some(target) if is_method(first) => {
                 self.method(first);
                 target
             }
+            Some(_) => return,
             None => first,
         };
         let path = match target.split_once("://") {
@@ -103,6 +103,10 @@ impl<'r> Route<'r> {
         // Sessions in both directions begin so.
         (is_reading && !segments.contains(&"realtime")).then_some("request that asks no model")
     }
+}
+
+fn is_method(word: &str) -> bool {
+    READING.iter().chain(&WRITING).any(|method| method.eq_ignore_ascii_case(word))
 }
 
 /// `v1`, `v1beta`, or a version by date, as it stands in paths.
@@ -169,6 +173,7 @@ mod tests {
             ("GET", "/v1/realtime"),
             ("", "/var/log/models/a.log"),
             ("", "models"),
+            ("", "{\"x\":\" /v1/models \"}"),
             ("GET", ""),
             ("", ""),
         ] {
