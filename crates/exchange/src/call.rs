@@ -12,6 +12,8 @@ pub struct Call<'a> {
     pub who: Who,
     /// Whether it is a model call; otherwise it only holds facts for calls of the same trace.
     pub is_call: bool,
+    /// Whether it is one only where no call is within it: a span around calls, of a source that may log the outer ones alone.
+    pub is_outer: bool,
     /// Whether it failed, so that another attempt may follow.
     pub failed: bool,
     /// Ids that all attempts at this call have in common, beside the account and what was asked.
@@ -98,6 +100,8 @@ pub struct Span {
     pub parent: Option<String>,
     /// When it ended.
     pub end: Option<Time>,
+    /// Whether this is not the span but a log record within it.
+    pub is_log: bool,
 }
 
 impl<'a> Call<'a> {
@@ -108,6 +112,7 @@ impl<'a> Call<'a> {
             exchange,
             who,
             is_call: true,
+            is_outer: false,
             failed,
             attempts: Vec::new(),
             repeats: false,

@@ -333,11 +333,12 @@ impl<'a> Reader<'_, 'a> {
                 _ => None,
             };
             let Some((at, table)) = chosen.or_else(|| Mapping::of(Layer::Span, &object)) else { continue };
-            let is_log = match kind {
-                Kind::Span => false,
-                Kind::Log(None) => true,
+            let (is_log, may_be_call) = match kind {
+                Kind::Span => (false, true),
+                Kind::Turns => (true, false),
+                Kind::Details => (true, true),
                 // A shipped log line, which may be a record.
-                Kind::Log(Some(body)) => {
+                Kind::Line(body) => {
                     match body.unwrapped() {
                         Json::Object(body) if depth < limits::WRAPPED_DEPTH_MAX => {
                             let inner = self.object(body, depth + 1, notes);
@@ -353,14 +354,15 @@ impl<'a> Reader<'_, 'a> {
                 }
             };
             let skipped = table.skips(&object);
-            let is_call = !is_log && skipped.is_none() && table.is_call(&object);
+            let is_call = may_be_call && skipped.is_none() && table.is_call(&object);
             let account = self.options.chosen_account(&object);
             self.ordinal += 1;
             let has_account = account.is_some();
             match mapped::read(object, table, &self.position, self.ordinal - 1, Some(span), has_account, notes) {
                 Ok(mut call) => {
                     call.is_call = is_call;
-                    if !is_call && !is_log {
+                    call.is_outer &= skipped.is_none();
+                    if !is_call && !is_log && !call.is_outer {
                         notes.remark(Remark::Skipped(skipped.unwrap_or("span that is no model call")));
                     }
                     self.hand_over(Format::Mapped(SourceId(at)), call, account, notes);

@@ -7,7 +7,8 @@
 //! - Halves: a request and its response in two records, a background call and the poll that brought its answer. Both have one
 //!   id and, where both name one, one account. An answer that names none goes to the only request that waits under its id.
 //! - Traces: turns in log records beside their span; an account or an address on another span of the trace only; a call
-//!   that a framework and the library below it both wrote, one span within the other.
+//!   that a framework and the library below it both wrote, one span within the other. A log record that tells a whole call
+//!   is one where its span is not there, and so is an outer span of a framework where no call within it is.
 //!
 //! What has to wait for another record waits until its trace is whole, for at most [`limits::JOIN_SECONDS_MAX`] of the
 //! records' own time, as [`Joiner::advance`] tells it, and with at most [`limits::JOIN_WAITING_MAX`] others; then it goes on
@@ -107,11 +108,18 @@ struct Trace {
     has_root: bool,
     /// Calls that went on when the trace was whole.
     gone: BTreeSet<String>,
+    /// The spans around these.
+    around_gone: BTreeSet<String>,
+    /// The accounts that its calls name themselves, by hash; two are as good as more.
+    accounts: BTreeSet<u64>,
     /// Span ids met, with the span each is within.
     parents: BTreeMap<String, Option<String>>,
 }
 
-#[derive(Debug)]
+/// Not one account but several.
+struct Several;
+
+#[derive(Clone, Debug)]
 struct Waiting {
     call: Call<'static>,
     source: Arc<str>,
@@ -145,6 +153,7 @@ impl Call<'_> {
             exchange: self.exchange.into_owned(),
             who: self.who,
             is_call: self.is_call,
+            is_outer: self.is_outer,
             failed: self.failed,
             attempts: self.attempts,
             repeats: self.repeats,
@@ -205,6 +214,21 @@ impl Call<'_> {
             hash.update(text.as_bytes());
         }
         hash.digest()
+    }
+
+    fn span_id(&self) -> &str {
+        self.span.as_ref().map_or("", |span| span.id.as_str())
+    }
+
+    fn is_log(&self) -> bool {
+        self.span.as_ref().is_some_and(|span| span.is_log)
+    }
+
+    /// Whether a log record lies within the bound around this span.
+    fn is_near(&self, log: &Call<'_>) -> bool {
+        let (from, time) = (self.exchange.time, log.exchange.time);
+        let until = self.span.as_ref().and_then(|span| span.end).unwrap_or(from).max(from);
+        from.seconds_since(time).max(time.seconds_since(until)) <= limits::JOIN_SECONDS_MAX as f64
     }
 
     fn lacks_text(&self) -> bool {
@@ -451,18 +475,28 @@ impl Joiner {
             self.queue.push_back((time, Entry::Trace(id.clone())));
             Trace::default()
         });
-        let is_log = !waiting.call.is_call && waiting.call.span.as_ref().is_some_and(|span| span.end.is_none());
+        let is_log = waiting.call.is_log();
         if let Some(span) = waiting.call.span.as_ref().filter(|_| !is_log) {
             trace.has_root |= span.parent.is_none();
             trace.parents.insert(span.id.clone(), span.parent.clone());
         }
+        if waiting.call.is_call && waiting.call.who < Who::Service && trace.accounts.len() < 2 {
+            trace.accounts.insert(xxh3_64(waiting.call.exchange.account.as_str().as_bytes()));
+        }
         if waiting.call.is_call || is_log {
             trace.members.push(waiting);
             self.waiting += 1;
-        } else if let Some(span) = &waiting.call.span
-            && trace.facts.len() < limits::TRACE_SPANS_MAX
-        {
-            trace.facts.insert(span.id.clone(), waiting.call);
+        } else {
+            // A span around calls may be one itself, and tells who made those within it.
+            if waiting.call.is_outer {
+                trace.members.push(waiting.clone());
+                self.waiting += 1;
+            }
+            if let Some(span) = &waiting.call.span
+                && trace.facts.len() < limits::TRACE_SPANS_MAX
+            {
+                trace.facts.insert(span.id.clone(), waiting.call);
+            }
         }
         // Whoever chooses the id of a trace could make it grow for ever.
         let is_full = trace.members.len() >= limits::TRACE_SPANS_MAX || trace.parents.len() >= limits::TRACE_SPANS_MAX;
@@ -480,18 +514,31 @@ impl Joiner {
     /// Puts the members of a trace together and hands on the calls.
     fn hand_on(&mut self, trace: &mut Trace, sink: &mut dyn FnMut(Exchange<'static>)) {
         self.waiting -= trace.members.len();
-        let (mut calls, others): (Vec<Waiting>, Vec<Waiting>) =
-            std::mem::take(&mut trace.members).into_iter().partition(|member| member.call.is_call);
-        let mut unjoined: Vec<Waiting> = Vec::new();
-        for log in others {
-            let span = log.call.span.as_ref().map(|span| span.id.clone());
-            let same = |call: &&mut Waiting| call.call.span.as_ref().map(|span| &span.id) == span.as_ref();
-            match calls.iter_mut().find(same) {
+        let members = std::mem::take(&mut trace.members);
+        let (logs, spans): (Vec<Waiting>, Vec<Waiting>) = members.into_iter().partition(|member| member.call.is_log());
+        let (mut calls, outer): (Vec<Waiting>, Vec<Waiting>) = spans.into_iter().partition(|span| span.call.is_call);
+        let around: BTreeSet<String> = trace.around_calls(&calls).into_iter().map(str::to_owned).collect();
+        for mut outer in outer {
+            outer.call.is_call = !around.contains(outer.call.span_id());
+            if outer.call.is_call {
+                calls.push(outer);
+            } else {
+                self.report.remark(Remark::Skipped("span around a call"), &outer.source, outer.line);
+            }
+        }
+        trace.around_gone = around;
+        let places: BTreeMap<String, usize> =
+            calls.iter().zip(0..).map(|(call, at)| (call.call.span_id().to_owned(), at)).collect();
+        for log in logs {
+            let place = places.get(log.call.span_id()).and_then(|at| calls.get_mut(*at));
+            match place.filter(|call| call.call.is_near(&log.call)) {
                 Some(call) => {
                     call.call.learn(log.call);
                     self.report.remark(Remark::Joined("turns to their call"), &log.source, log.line);
                 }
-                None => unjoined.push(log),
+                // What tells a whole call is one, unless its span went on already.
+                None if log.call.is_call && !trace.gone.contains(log.call.span_id()) => calls.push(log),
+                None => self.report.remark(Remark::Unjoined("turns without their call"), &log.source, log.line),
             }
         }
         calls.retain(|call| {
@@ -514,11 +561,21 @@ impl Joiner {
             }
             if call.call.who < before {
                 self.report.remark(Remark::Joined("account from another span"), &call.source, call.line);
+            } else if call.call.who >= Who::Service && trace.is_broken_above(&id) {
+                match trace.only_account() {
+                    Some(Ok(facts)) => {
+                        call.call.learn_who(facts);
+                        let how = "account from a span that is not around the call, as spans between are missing";
+                        self.report.remark(Remark::Joined(how), &call.source, call.line);
+                    }
+                    Some(Err(Several)) => {
+                        let what = "account, since its trace names several and spans around the call are missing";
+                        self.report.remark(Remark::Unjoined(what), &call.source, call.line);
+                    }
+                    None => {}
+                }
             }
             self.release(call, sink);
-        }
-        for log in unjoined {
-            self.report.remark(Remark::Unjoined("turns without their call"), &log.source, log.line);
         }
     }
 
@@ -577,11 +634,15 @@ impl Joiner {
     /// Hands on a call as it is.
     fn release(&mut self, waiting: Waiting, sink: &mut dyn FnMut(Exchange<'static>)) {
         let Waiting { mut call, source, line } = waiting;
+        // Another record may have told who it was.
+        self.options.settle(&mut call);
+        // A log record alone is a call only with an account of its own.
+        if call.is_log() && (!call.is_call || call.who >= Who::Service) {
+            return self.report.remark(Remark::Unjoined("turns without their call"), &source, line);
+        }
         if !call.is_call {
             return;
         }
-        // Another record may have told who it was.
-        self.options.settle(&mut call);
         if call.who == Who::Nobody {
             let expected = "an account on the span, on another span of its trace, or on its resource";
             return self.report.bad(&source, line, BadRecord::Missing { field: "account", expected });
@@ -607,9 +668,30 @@ impl Trace {
         std::iter::successors(parent_of(id), move |id| parent_of(id)).take(TRACE_DEPTH_MAX)
     }
 
+    /// The spans around these calls, and around those that went on.
+    fn around_calls<'t>(&'t self, members: &'t [Waiting]) -> BTreeSet<&'t str> {
+        let calls = members.iter().filter(|member| member.call.is_call && !member.call.is_log());
+        calls.flat_map(|call| self.around(call.call.span_id())).chain(&self.around_gone).map(String::as_str).collect()
+    }
+
     /// Whether a span is within a call that went on already.
     fn is_within_one_gone(&self, id: &str) -> bool {
         self.around(id).any(|around| self.gone.contains(around))
+    }
+
+    /// Whether a span around this one was never seen.
+    fn is_broken_above(&self, id: &str) -> bool {
+        let parent_of = |id: &str| self.parents.get(id).and_then(Option::as_ref);
+        parent_of(id).is_some() && self.around(id).any(|around| !self.parents.contains_key(around))
+    }
+
+    /// What the spans say of the one account that they name; who calls a trace by another's id brings an account of his own.
+    fn only_account(&self) -> Option<Result<&Call<'static>, Several>> {
+        let mut named = self.facts.values().filter(|facts| facts.who < Who::Service);
+        let first = named.next()?;
+        let account = &first.exchange.account;
+        let is_only = self.accounts.iter().all(|other| *other == xxh3_64(account.as_str().as_bytes()));
+        Some(if is_only && named.all(|facts| facts.exchange.account == *account) { Ok(first) } else { Err(Several) })
     }
 
     /// Whether no record could add anything.
@@ -619,12 +701,19 @@ impl Trace {
             let id = call.span.as_ref().map(|span| span.id.as_str()).unwrap_or_default();
             self.around(id).filter_map(|around| self.facts.get(around)).any(|facts| facts.who < Who::Service)
         };
-        self.has_root
-            && self.parents.values().all(known)
-            && self.members.iter().all(|member| {
-                let call = &member.call;
-                call.is_call && !call.lacks_text() && (call.who < Who::Service || has_who(call))
-            })
+        if !self.has_root || !self.parents.values().all(known) {
+            return false;
+        }
+        let has_outer = self.members.iter().any(|member| member.call.is_outer);
+        let around = if has_outer { self.around_calls(&self.members) } else { BTreeSet::new() };
+        self.members.iter().all(|member| {
+            let call = &member.call;
+            // Of an outer span it shows only late that no call is within it.
+            (call.is_call || call.is_outer && around.contains(call.span_id()))
+                && !call.is_log()
+                && !call.lacks_text()
+                && (call.who < Who::Service || has_who(call))
+        })
     }
 }
 

@@ -57,7 +57,7 @@ pub(crate) fn read<'a>(
     has_account: bool,
     notes: &mut Notes,
 ) -> Result<Call<'a>, BadRecord> {
-    let is_call = table.is_call(&record);
+    let (is_call, is_outer) = (table.is_call(&record), table.is_outer(&record));
     let mut mapped = Mapped { record, table, notes };
     mapped.open();
     let time = mapped.time()?;
@@ -121,7 +121,18 @@ pub(crate) fn read<'a>(
         duration_ms,
     };
     let repeats = table.repeats_when_throttled;
-    Ok(Call { exchange, who, is_call, failed, attempts, repeats, half: None, span, damage: Damages::default() })
+    Ok(Call {
+        exchange,
+        who,
+        is_call,
+        is_outer,
+        failed,
+        attempts,
+        repeats,
+        half: None,
+        span,
+        damage: Damages::default(),
+    })
 }
 
 impl<'a> Mapped<'a, '_> {

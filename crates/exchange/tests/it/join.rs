@@ -145,9 +145,133 @@ fn who_and_from_where_may_stand_on_the_root_alone() {
     let (exchanges, _) = read(&[child.clone(), root.clone(), late]);
     assert_eq!(exchanges.iter().filter(|exchange| exchange["account"] == "u-1").count(), 2);
     // A caller may choose the id of a trace: what is not around a call says nothing about it.
-    let stranger = span("aa", "09", "08", 1, chat());
+    let stranger = span("aa", "09", "", 1, chat());
     let (exchanges, _) = read(&[child, root, stranger]);
     assert_eq!(exchanges.iter().filter(|exchange| exchange["account"] == "u-1").count(), 1);
+}
+
+/// Where spans between are missing, the only account of a trace is taken from anywhere in it, and this is told.
+#[test]
+fn a_broken_chain_takes_the_only_account_of_its_trace() {
+    let root = |id: &str, user: &str| span("aa", id, "", 0, json!({"user.id": user}));
+    let sibling = |user: &str| span("aa", "05", "04", 0, json!({"user.id": user}));
+    let child = span("aa", "02", "01", 1, chat());
+    for other in [root("09", "u-1"), sibling("u-1")] {
+        for records in [[child.clone(), other.clone()], [other, child.clone()]] {
+            let (exchanges, report) = read(&records);
+            assert_eq!((exchanges.len(), &exchanges[0]["account"]), (1, &json!("u-1")), "{}", describe(&report));
+            assert_eq!(count(&report, "joined: account from a span that is not around"), 1, "{}", describe(&report));
+        }
+    }
+    // Of several nobody is guessed, also where one of them is known by a call of his own.
+    let mut own = chat();
+    own["user.id"] = json!("u-2");
+    for other in [sibling("u-2"), span("aa", "06", "", 1, own)] {
+        let (exchanges, report) = read(&[child.clone(), root("09", "u-1"), other]);
+        let of_front = exchanges.iter().filter(|exchange| exchange["account"] == "front").count();
+        assert_eq!((of_front, count(&report, "not joined: account")), (1, 1), "{}", describe(&report));
+    }
+    // What is around a call goes before, and a chain that is whole takes nothing from beside it.
+    let (exchanges, _) =
+        read(&[child.clone(), span("aa", "01", "00", 0, json!({"user.id": "u-3"})), root("09", "u-1")]);
+    assert_eq!(exchanges[0]["account"], "u-3");
+    let (exchanges, _) = read(&[child, span("aa", "01", "", 0, json!({})), sibling("u-1")]);
+    assert_eq!(exchanges[0]["account"], "front");
+}
+
+fn details(trace: &str, id: &str, user: Option<&str>, seconds: u64) -> Value {
+    let mut attributes = chat();
+    if let Some(user) = user {
+        attributes["user.id"] = json!(user);
+    }
+    let pairs = attributes.as_object().unwrap().iter();
+    let attributes: Vec<Value> =
+        pairs.map(|(key, value)| json!({"key": key, "value": {"stringValue": value}})).collect();
+    json!({"resourceLogs": [{"scopeLogs": [{"logRecords": [{
+        "timeUnixNano": format!("{}000000000", 1_780_000_000 + seconds), "traceId": trace, "spanId": id,
+        "eventName": "gen_ai.client.inference.operation.details", "attributes": attributes}]}]}]})
+}
+
+#[test]
+fn a_log_record_that_tells_a_whole_call_is_one() {
+    // Without a span, and without the span that it names.
+    for (trace, id) in [("", ""), ("aa", "01")] {
+        let (exchanges, report) = read(&[details(trace, id, Some("u-1"), 0)]);
+        assert_eq!((exchanges.len(), report.bad_lines), (1, 0), "{}", describe(&report));
+        assert_eq!(
+            (&exchanges[0]["account"], &exchanges[0]["request"]["messages"][0]["content"][0]["text"]),
+            (&json!("u-1"), &json!("hi"))
+        );
+    }
+    // Beside its span it is no second one, in either order.
+    let mut bare = chat();
+    bare.as_object_mut().unwrap().remove("gen_ai.input.messages");
+    bare["user.id"] = json!("u-1");
+    let said = [Some("u-1"), None].into_iter().flat_map(|user| [(bare.clone(), user), (chat(), user)]);
+    for (call, user) in said {
+        let records = [span("aa", "01", "", 0, call), details("aa", "01", user, 1)];
+        for records in [records.to_vec(), records.iter().rev().cloned().collect()] {
+            let (exchanges, report) = read(&records);
+            assert_eq!((exchanges.len(), report.bad_lines), (1, 0), "{}", describe(&report));
+            assert_eq!(exchanges[0]["request"]["messages"].as_array().unwrap().len(), 1);
+        }
+    }
+    // Of nobody it is none.
+    let (exchanges, report) = read(&[details("", "", None, 0), turn("", "", "gen_ai.user.message", "lost")]);
+    assert_eq!((exchanges.len(), report.bad_lines, count(&report, "not joined")), (0, 0, 2), "{}", describe(&report));
+}
+
+/// By the records' own times, in whatever order they are read.
+#[test]
+fn turns_are_joined_within_the_bound() {
+    let mut bare = chat();
+    bare.as_object_mut().unwrap().remove("gen_ai.input.messages");
+    bare["user.id"] = json!("u-1");
+    // A span of one second.
+    let limit = limits::JOIN_SECONDS_MAX + 1;
+    for (seconds, joined) in [(limit, 1), (limit + 1, 0)] {
+        let records = [span("aa", "01", "", 0, bare.clone()), details("aa", "01", None, seconds)];
+        for records in [records.to_vec(), records.iter().rev().cloned().collect()] {
+            let (exchanges, report) = read(&records);
+            assert_eq!((exchanges.len(), count(&report, "joined: turns")), (1, joined), "{}", describe(&report));
+        }
+    }
+}
+
+#[test]
+fn an_outer_span_is_a_call_where_none_within_it_is() {
+    let outer = span(
+        "aa",
+        "01",
+        "",
+        0,
+        json!({"ai.operationId": "ai.generateText", "ai.prompt": r#"{"prompt":"hi"}"#,
+        "ai.telemetry.metadata.userId": "u-1", "ai.response.text": "yes"}),
+    );
+    let inner = |id: &str, time| {
+        span(
+            "aa",
+            id,
+            "01",
+            time,
+            json!({"ai.operationId": "ai.generateText.doGenerate", "ai.response.text": "step",
+            "ai.prompt.messages": r#"[{"role":"user","content":"hi"}]"#}),
+        )
+    };
+    let (exchanges, report) = read(std::slice::from_ref(&outer));
+    assert_eq!((exchanges.len(), report.by_format.len()), (1, 1), "{}", describe(&report));
+    assert_eq!((&exchanges[0]["account"], &exchanges[0]["response"]["content"]), (&json!("u-1"), &json!("yes")));
+    // With one within, or two steps, these are the calls, in any order.
+    for steps in [vec![inner("02", 1)], vec![inner("02", 1), inner("03", 2)]] {
+        for at in 0..=steps.len() {
+            let mut records = steps.clone();
+            records.insert(at, outer.clone());
+            let (exchanges, report) = read(&records);
+            assert_eq!(exchanges.len(), steps.len(), "{at} {}", describe(&report));
+            assert!(exchanges.iter().all(|call| call["response"]["content"] == "step" && call["account"] == "u-1"));
+            assert_eq!(count(&report, "skipped: span around a call"), 1, "{}", describe(&report));
+        }
+    }
 }
 
 #[test]
