@@ -180,12 +180,14 @@ pub(crate) fn names_method(record: &Object<'_>) -> bool {
 
 /// Whether a key may be the beginning of a method's or path's name; it says no of those of a native record at once.
 fn may_be_wire(key: &str) -> bool {
-    [
-        "method", "http", "path", "url", "uri", "endpoint", "route", "request_", "request.", "req.", "requestM",
-        "requestU", "requestP",
-    ]
-    .iter()
-    .any(|name| key.starts_with(name))
+    match key.as_bytes() {
+        [b'm', b'e', b't', ..] | [b'h', b't', b't', ..] | [b'p', b'a', b't', ..] | [b'u', b'r', b'i' | b'l', ..] => {
+            true
+        }
+        [b'e', b'n', b'd', b'p', ..] | [b'r', b'o', b'u', ..] => true,
+        [b'r', b'e', b'q', ..] => key != "request",
+        _ => false,
+    }
 }
 
 /// Whether an object is what a caller wrote, so that its keys are his.
@@ -198,11 +200,11 @@ fn route<'r>(record: &'r Object<'_>) -> Route<'r> {
     let mut route = Route::default();
     // A native record has none of these names, and must not pay for them.
     let may_name = record.keys().any(may_be_wire)
-        || ["request", "req"].iter().any(|key| match record.get(key) {
-            Some(Json::Object(inner)) => inner.has("method") || inner.has("path") || inner.has("url"),
+        || match record.get("request") {
+            Some(Json::Object(inner)) => ["method", "path", "url"].iter().any(|key| inner.has(key)),
             Some(Json::Text(text)) => text.contains(" /"),
             _ => false,
-        });
+        };
     let is_body = |path: &str| {
         let (within, _) = path.split_once('.').unwrap_or_default();
         record.get_object(within).is_some_and(has_turns)
