@@ -12,10 +12,16 @@ pub struct Call<'a> {
     pub who: Who,
     /// Whether it is a model call; otherwise it only holds facts for calls of the same trace.
     pub is_call: bool,
+    /// Whether it is one only where no call is within it: a span around calls, of a source that may log the outer ones alone.
+    pub is_outer: bool,
     /// Whether it failed, so that another attempt may follow.
     pub failed: bool,
-    /// What all attempts at this call have in common, beside the account and what was asked.
-    pub attempts: Option<String>,
+    /// Ids that all attempts at this call have in common, beside the account and what was asked.
+    pub attempts: Vec<String>,
+    /// Whether an equal request soon after it is another attempt at it, where it was throttled.
+    pub repeats: bool,
+    /// Which part of a call its record holds, where another record holds the rest.
+    pub half: Option<Half>,
     /// Where it stands among the spans of its trace.
     pub span: Option<Span>,
     /// What was wrong with its record.
@@ -65,6 +71,24 @@ impl Who {
     }
 }
 
+/// One of the two records of a call.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Half {
+    /// Which of them.
+    pub side: Side,
+    /// What both are known by, beside the account.
+    pub id: String,
+}
+
+/// The two records of a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Side {
+    /// What was asked, and by whom.
+    Asked,
+    /// What came back.
+    Answered,
+}
+
 /// The place of a span in its trace; ids are lower-case hexadecimal.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Span {
@@ -76,12 +100,25 @@ pub struct Span {
     pub parent: Option<String>,
     /// When it ended.
     pub end: Option<Time>,
+    /// Whether this is not the span but a log record within it.
+    pub is_log: bool,
 }
 
 impl<'a> Call<'a> {
     /// A call that stands in one record alone.
     pub(crate) fn alone(exchange: Exchange<'a>, who: Who) -> Self {
         let failed = exchange.status.is_some_and(|status| status >= 400);
-        Call { exchange, who, is_call: true, failed, attempts: None, span: None, damage: Damages::default() }
+        Call {
+            exchange,
+            who,
+            is_call: true,
+            is_outer: false,
+            failed,
+            attempts: Vec::new(),
+            repeats: false,
+            half: None,
+            span: None,
+            damage: Damages::default(),
+        }
     }
 }

@@ -8,10 +8,11 @@ use std::borrow::Cow;
 
 use crate::bad::{BadRecord, Notes};
 use crate::body::{self, Answer};
-use crate::call::{Call, Who};
+use crate::call::{Call, Half, Side, Who};
 use crate::format::{Position, required_time, secret_free};
 use crate::json::{Fields, Json, Object};
-use crate::{Client, Exchange, Format, Operation, Time, native};
+use crate::route::{POLL, Route};
+use crate::{Client, Exchange, Format, Operation, Request, Time, native};
 
 const TIME: [&str; 13] = [
     "time",
@@ -39,6 +40,45 @@ const REQUEST: [&str; 7] =
     ["request", "request_body", "body", "requestBody", "request_payload", "requestPayload", "req"];
 const RESPONSE: [&str; 6] = ["response", "response_body", "responseBody", "response_payload", "responsePayload", "res"];
 const TURNS: [&str; 3] = ["messages", "input", "prompt"];
+const METHOD: [&str; 10] = [
+    "method",
+    "http_method",
+    "httpMethod",
+    "request_method",
+    "requestMethod",
+    "http.method",
+    "http.request.method",
+    "request.method",
+    "req.method",
+    "httpRequest.requestMethod",
+];
+const PATH: [&str; 25] = [
+    "path",
+    "url",
+    "uri",
+    "endpoint",
+    "route",
+    "http_path",
+    "http_url",
+    "request_path",
+    "request_uri",
+    "request_url",
+    "requestUrl",
+    "requestPath",
+    "http.target",
+    "http.url",
+    "http.path",
+    "http.route",
+    "url.path",
+    "url.full",
+    "request.path",
+    "request.url",
+    "request.uri",
+    "req.path",
+    "req.url",
+    "httpRequest.requestUrl",
+    "request",
+];
 
 /// Which API's bodies a line holds, if any.
 pub(crate) fn recognise(record: &Object<'_>) -> Option<Format> {
@@ -56,7 +96,8 @@ pub(crate) fn recognise(record: &Object<'_>) -> Option<Format> {
         && (record.has("model") && TURNS.into_iter().any(|key| record.has(key))
             || ["messages", "prompt"].into_iter().any(|key| record.has(key)) && has_who());
     let reply = response.as_ref().is_some_and(|body| body.get_text("type") == Some("message"));
-    if !wrapped && !flat && !reply && result.is_none() && !record.has("custom_id") {
+    let is_half = || !record.has("request") && told_half(record).is_some();
+    if !wrapped && !flat && !reply && result.is_none() && !record.has("custom_id") && !is_half() {
         return None;
     }
     let anthropic = reply
@@ -65,6 +106,116 @@ pub(crate) fn recognise(record: &Object<'_>) -> Option<Format> {
         || request_has("anthropic_version")
         || (model().is_some_and(|model| model.starts_with("claude")) && !response_has("choices"));
     Some(if anthropic { Format::Anthropic } else { Format::OpenAi })
+}
+
+/// Why a line tells of a request that asked no model, by its method and path. What was asked and answered is a call, whatever
+/// its path says, since a caller writes the path.
+pub(crate) fn no_call(record: &Object<'_>) -> Option<&'static str> {
+    let why = route(record).no_call()?;
+    if why == POLL && peek(record, &RESPONSE).is_some_and(|body| progress(&body) == Some(Progress::Done)) {
+        return None;
+    }
+    let asked = peek(record, &REQUEST).as_deref().is_some_and(has_turns);
+    let answered = peek(record, &RESPONSE).is_some_and(|body| {
+        ["choices", "output", "content", "candidates", "completion"].iter().any(|key| body.has(key))
+    });
+    (!asked || !answered).then_some(why)
+}
+
+/// How far the answer of a background call is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Progress {
+    Pending,
+    Done,
+}
+
+fn progress(response: &Object<'_>) -> Option<Progress> {
+    if response.get_text("object") != Some("response") {
+        return None;
+    }
+    match response.get_text("status")? {
+        "queued" | "in_progress" => Some(Progress::Pending),
+        "completed" | "incomplete" | "failed" | "cancelled" => Some(Progress::Done),
+        _ => None,
+    }
+}
+
+/// Which part of a call a line holds, where it says that it holds a request only or a response only.
+fn told_half(record: &Object<'_>) -> Option<Half> {
+    let side = ["type", "event_type", "record_type", "event", "kind", "direction"].into_iter().find_map(|key| {
+        let word = record.get_text(key)?.to_ascii_lowercase();
+        match word.rsplit(['.', '_', '-', ':', ' ']).next()? {
+            "request" => Some(Side::Asked),
+            "response" => Some(Side::Answered),
+            _ => None,
+        }
+    })?;
+    let other = if side == Side::Asked { &RESPONSE[..] } else { &["request", "request_body", "requestBody"][..] };
+    if other.iter().any(|key| record.has(key)) || has_turns(record) {
+        return None;
+    }
+    let id = |key: &str| record.get(key)?.clone().id();
+    let span = || Some(format!("{}/{}", id("trace_id")?, id("span_id")?));
+    let id =
+        HALF_ID.into_iter().find_map(id).map(Cow::into_owned).or_else(span).or_else(|| Some(id("id")?.into_owned()))?;
+    Some(Half { side, id })
+}
+
+const HALF_ID: [&str; 9] = [
+    "request_id",
+    "requestId",
+    "x-request-id",
+    "x_request_id",
+    "call_id",
+    "callId",
+    "litellm_call_id",
+    "correlation_id",
+    "correlationId",
+];
+
+/// Whether a line names a method of HTTP, and so tells of a request.
+pub(crate) fn names_method(record: &Object<'_>) -> bool {
+    route(record).has_method()
+}
+
+/// Whether a key may be the beginning of a method's or path's name; it says no of those of a native record at once.
+fn may_be_wire(key: &str) -> bool {
+    match key.as_bytes() {
+        [b'm', b'e', b't', ..] | [b'h', b't', b't', ..] | [b'p', b'a', b't', ..] | [b'u', b'r', b'i' | b'l', ..] => {
+            true
+        }
+        [b'e', b'n', b'd', b'p', ..] | [b'r', b'o', b'u', ..] => true,
+        [b'r', b'e', b'q', ..] => key != "request",
+        _ => false,
+    }
+}
+
+/// Whether an object is what a caller wrote, so that its keys are his.
+fn has_turns(body: &Object<'_>) -> bool {
+    TURNS.iter().chain(&["contents"]).any(|key| body.has(key))
+}
+
+/// The method and path on a line, or around the request body in it; not those that stand among what the caller wrote.
+fn route<'r>(record: &'r Object<'_>) -> Route<'r> {
+    let mut route = Route::default();
+    // A native record has none of these names, and must not pay for them.
+    let may_name = record.keys().any(may_be_wire)
+        || match record.get("request") {
+            Some(Json::Object(inner)) => ["method", "path", "url"].iter().any(|key| inner.has(key)),
+            Some(Json::Text(text)) => text.contains(" /"),
+            _ => false,
+        };
+    let is_body = |path: &str| {
+        let (within, _) = path.split_once('.').unwrap_or_default();
+        record.get_object(within).is_some_and(has_turns)
+    };
+    if may_name && !has_turns(record) {
+        let text =
+            |path: &&str| if let Some(Json::Text(text)) = record.find(path) { Some(text.as_ref()) } else { None };
+        METHOD.iter().filter(|path| !is_body(path)).filter_map(text).for_each(|word| route.method(word));
+        PATH.iter().filter(|path| !is_body(path)).filter_map(text).for_each(|path| route.path(path));
+    }
+    route
 }
 
 /// The first of `keys` that holds an object, or what its `body` holds; also where either is JSON in a string.
@@ -86,15 +237,24 @@ fn peek<'o, 'a>(record: &'o Object<'a>, keys: &[&str]) -> Option<Cow<'o, Object<
 
 /// Reads one line.
 pub(crate) fn read<'a>(
-    record: Fields<'a>,
+    mut record: Fields<'a>,
     format: Format,
     has_account: bool,
     position: &Position<'_>,
     ordinal: u64,
     notes: &mut Notes,
 ) -> Result<Call<'a>, BadRecord> {
+    let told_half = told_half(record.peek());
+    let is_answer = |half: &Option<Half>| half.as_ref().is_some_and(|half| half.side == Side::Answered);
+    if is_answer(&told_half) {
+        ["body", "payload", "data"].into_iter().for_each(|key| record.rename(key, "response"));
+    }
+    let is_poll = route(record.peek()).no_call() == Some(POLL);
     let mut envelope = Envelope::open(record, notes);
+    let attempts = envelope.attempts();
+    let has_error = envelope.has_error();
     let reply = Reply::open(&mut envelope);
+    let half = told_half.or_else(|| reply.half(is_poll));
     let time = envelope.time(reply.created)?;
     let operation = envelope.operation(format, &reply);
     let org = envelope.id(&ORG, notes);
@@ -113,7 +273,7 @@ pub(crate) fn read<'a>(
     ]
     .into_iter()
     .find_map(|(id, who)| Some((secret_free(id?), who)))
-    .or(has_account.then_some((Cow::Borrowed(""), Who::Nobody)))
+    .or((has_account || is_answer(&half)).then_some((Cow::Borrowed(""), Who::Nobody)))
     .ok_or(BadRecord::Missing {
         field: "account",
         expected: "an `account`, `organization`, `project`, `api_key_id` or `user` beside the bodies",
@@ -125,7 +285,8 @@ pub(crate) fn read<'a>(
     let status = reply.status.or_else(|| envelope.status());
     let body = envelope.body.as_mut().unwrap_or(&mut envelope.line);
     let model = body.text(&["model"], notes).or(reply.model);
-    let request = body::request(body, notes);
+    let request = if is_answer(&half) { Request::default() } else { body::request(body, notes) };
+    let has_error = has_error || reply.has_error;
     let answer = reply.body.map(|json| Answer::read(json, notes)).unwrap_or_default();
     let exchange = Exchange {
         fingerprint: None,
@@ -145,7 +306,12 @@ pub(crate) fn read<'a>(
         status,
         duration_ms,
     };
-    Ok(Call::alone(exchange, who))
+    let mut call = Call::alone(exchange, who);
+    let response = &call.exchange.response;
+    call.failed |= has_error && response.content.is_none() && response.tool_calls.is_empty();
+    call.is_call = !is_answer(&half);
+    (call.attempts, call.half) = (attempts, half);
+    Ok(call)
 }
 
 /// A line taken apart. Without a `body`, the line is the body.
@@ -179,6 +345,31 @@ impl<'a> Envelope<'a> {
     /// A batch repeats its `custom_id`s from run to run, so they are no ids.
     fn own_id(&mut self, notes: &mut Notes) -> Option<Cow<'a, str>> {
         self.id(&["id", "request_id"], notes)
+    }
+
+    /// Ids that a call has in common with what is tried again after it failed, one of each kind.
+    fn attempts(&self) -> Vec<String> {
+        let places = [self.line.peek(), self.metadata.peek(), self.wire.peek()];
+        let headers = places.into_iter().filter_map(|place| place.get_object("headers"));
+        let places: Vec<&Object<'a>> = places.into_iter().chain(headers).collect();
+        let id = |keys: &[&str]| {
+            let found = places.iter().find_map(|place| keys.iter().find_map(|key| place.get(key)?.clone().id()));
+            found.map(Cow::into_owned)
+        };
+        let in_session = || Some(format!("{} {}", id(&SESSION)?, id(&["trace_id", "traceId"])?));
+        [
+            id(&["idempotency_key", "idempotencyKey", "idempotency-key", "Idempotency-Key"]),
+            id(&["litellm_call_id"]),
+            id(&["request_id", "requestId", "x_request_id", "x-request-id", "X-Request-Id", "X-Request-ID"]),
+            in_session(),
+        ]
+        .into_iter()
+        .flatten()
+        .collect()
+    }
+
+    fn has_error(&self) -> bool {
+        ["error", "error_message", "error_code", "error_type"].iter().any(|key| is_error(self.line.peek().get(key)))
     }
 
     fn time(&mut self, created: Option<Time>) -> Result<Time, BadRecord> {
@@ -286,18 +477,36 @@ fn endpoint(path: &str) -> Option<Operation> {
     })
 }
 
+fn is_error(json: Option<&Json<'_>>) -> bool {
+    json.is_some_and(|json| !json.is_empty() && !matches!(json, Json::Bool(false) | Json::Unsigned(0)))
+}
+
 /// The response of a line and what is known beside its content.
 #[derive(Default)]
 struct Reply<'a> {
     body: Option<Json<'a>>,
     status: Option<u16>,
     id: Option<Cow<'a, str>>,
+    /// The id within the response body.
+    own_id: Option<Cow<'a, str>>,
     model: Option<Cow<'a, str>>,
     kind: Option<Cow<'a, str>>,
     created: Option<Time>,
+    progress: Option<Progress>,
+    has_error: bool,
 }
 
 impl<'a> Reply<'a> {
+    /// The part of a background call: its answer comes with a poll.
+    fn half(&self, is_poll: bool) -> Option<Half> {
+        let side = match (self.progress?, is_poll) {
+            (Progress::Pending, false) => Side::Asked,
+            (Progress::Done, true) => Side::Answered,
+            _ => return None,
+        };
+        Some(Half { side, id: format!("answer {}", self.own_id.as_ref()?) })
+    }
+
     fn open(envelope: &mut Envelope<'a>) -> Self {
         let mut reply = Reply::default();
         let mut json = RESPONSE.into_iter().find_map(|key| envelope.line.take(key)).map(Json::unwrapped);
@@ -315,8 +524,10 @@ impl<'a> Reply<'a> {
             }
         }
         if let Some(Json::Object(object)) = &mut json {
-            let id = object.take("id").and_then(Json::id);
-            reply.id = reply.id.or(id);
+            reply.progress = progress(object);
+            reply.has_error = is_error(object.get("error"));
+            reply.own_id = object.take("id").and_then(Json::id);
+            reply.id = reply.id.or_else(|| reply.own_id.clone());
             reply.model = object.take("model").and_then(Json::text);
             reply.kind = object.get_text("object").map(|kind| Cow::Owned(kind.to_owned()));
             let created = object.take("created").or_else(|| object.take("created_at"));

@@ -247,6 +247,10 @@ impl<'a> Reader<'_, 'a> {
         {
             return self.bodies(object, Some(format), notes);
         }
+        // Before wrappers: what such a request brought back is no record.
+        if chosen.is_none() && envelope::names_method(&object) && self.skips(&object, notes) {
+            return Ok(());
+        }
         if object.get_text("messageType") == Some("CONTROL_MESSAGE") {
             notes.remark(Remark::Skipped("control message of CloudWatch"));
             return Ok(());
@@ -280,9 +284,19 @@ impl<'a> Reader<'_, 'a> {
         read
     }
 
+    /// Takes note of a logged request that asked no model.
+    fn skips(&self, object: &Object<'_>, notes: &mut Notes) -> bool {
+        let why = envelope::no_call(object);
+        why.into_iter().for_each(|why| notes.remark(Remark::Skipped(why)));
+        why.is_some()
+    }
+
     /// Logged bodies and native records.
     fn bodies(&mut self, mut object: Object<'a>, format: Option<Format>, notes: &mut Notes) -> Result<(), BadRecord> {
         let format = format.unwrap_or(Format::Native);
+        if self.skips(&object, notes) {
+            return Ok(());
+        }
         notes.own(&mut object);
         let account = self.options.chosen_account(&object);
         let record = Fields::new("", object);
@@ -334,11 +348,12 @@ impl<'a> Reader<'_, 'a> {
                 _ => None,
             };
             let Some((at, table)) = chosen.or_else(|| Mapping::of(Layer::Span, &object)) else { continue };
-            let is_log = match kind {
-                Kind::Span => false,
-                Kind::Log(None) => true,
+            let (is_log, may_be_call) = match kind {
+                Kind::Span => (false, true),
+                Kind::Turns => (true, false),
+                Kind::Details => (true, true),
                 // A shipped log line, which may be a record.
-                Kind::Log(Some(body)) => {
+                Kind::Line(body) => {
                     match body.unwrapped() {
                         Json::Object(body) if depth < limits::WRAPPED_DEPTH_MAX => {
                             let inner = self.object(body, depth + 1, notes);
@@ -354,14 +369,15 @@ impl<'a> Reader<'_, 'a> {
                 }
             };
             let skipped = table.skips(&object);
-            let is_call = !is_log && skipped.is_none() && table.is_call(&object);
+            let is_call = may_be_call && skipped.is_none() && table.is_call(&object);
             let account = self.options.chosen_account(&object);
             self.ordinal += 1;
             let has_account = account.is_some();
             match mapped::read(object, table, &self.position, self.ordinal - 1, Some(span), has_account, notes) {
                 Ok(mut call) => {
                     call.is_call = is_call;
-                    if !is_call && !is_log {
+                    call.is_outer &= skipped.is_none();
+                    if !is_call && !is_log && !call.is_outer {
                         notes.remark(Remark::Skipped(skipped.unwrap_or("span that is no model call")));
                     }
                     self.hand_over(Format::Mapped(SourceId(at)), call, account, notes);
@@ -528,25 +544,26 @@ fn has_native_keys(record: &Object<'_>) -> bool {
 
 /// The time of a record, under the first of `keys` that it has.
 pub(crate) fn required_time(record: &mut Fields<'_>, keys: &[&'static str]) -> Result<Time, BadRecord> {
-    required(record, keys, Time::EXPECTED, Json::time)
+    required(record, keys, |found| found.map_or(Time::EXPECTED, Json::time_expected), Json::time)
 }
 
 /// The account of a record, under the first of `keys` that it has.
 pub(crate) fn required_account<'a>(record: &mut Fields<'a>, keys: &[&'static str]) -> Result<Cow<'a, str>, BadRecord> {
-    required(record, keys, "an id of at most 2048 bytes", Json::id).map(secret_free)
+    required(record, keys, |_| "an id of at most 2048 bytes", Json::id).map(secret_free)
 }
 
 fn required<'a, T>(
     record: &mut Fields<'a>,
     keys: &[&'static str],
-    expected: &'static str,
+    expected: impl Fn(Option<&Json<'a>>) -> &'static str,
     convert: impl Fn(Json<'a>) -> Option<T>,
 ) -> Result<T, BadRecord> {
     let Some((key, json)) = keys.iter().find_map(|key| Some((*key, record.take(key)?))) else {
-        return Err(BadRecord::Missing { field: keys.first().copied().unwrap_or_default(), expected });
+        return Err(BadRecord::Missing { field: keys.first().copied().unwrap_or_default(), expected: expected(None) });
     };
     let found = json.clone();
-    convert(json).ok_or_else(|| BadRecord::Wrong { field: key, found: found.describe(), expected })
+    let wrong = || BadRecord::Wrong { field: key, found: found.describe(), expected: expected(Some(&found)) };
+    convert(json).ok_or_else(wrong)
 }
 
 /// An id without the secret it may be: API keys are replaced by a 64-bit hash, far too short to hold a key's entropy, so

@@ -249,6 +249,11 @@ impl<'a> Json<'a> {
         }
     }
 
+    /// What it was expected to be that is no time, for a message.
+    pub(crate) fn time_expected(&self) -> &'static str {
+        if let Json::Text(text) = self { Time::expected(text) } else { Time::EXPECTED }
+    }
+
     /// What this is, for a message.
     pub(crate) fn describe(&self) -> String {
         match self {
@@ -474,6 +479,18 @@ impl<'a> Fields<'a> {
         self.object.take(key)
     }
 
+    /// Puts what stands under a key under another one.
+    pub(crate) fn rename(&mut self, from: &str, to: &'static str) {
+        if let Some(value) = self.take(from) {
+            self.push(to, value);
+        }
+    }
+
+    fn push(&mut self, key: &'static str, value: Json<'a>) {
+        self.keys |= bit(mark(key));
+        self.object.push(Cow::Borrowed(key), value);
+    }
+
     /// The first of `keys` that holds what `convert` accepts; those that hold something else are noted.
     pub(crate) fn typed<T>(
         &mut self,
@@ -565,8 +582,7 @@ impl<'a> Fields<'a> {
         match json {
             Json::Object(object) => Some(Fields::new(path, object)),
             other => {
-                self.keys |= bit(mark(key));
-                self.object.push(Cow::Borrowed(key), other);
+                self.push(key, other);
                 None
             }
         }

@@ -35,6 +35,7 @@ mod options;
 mod owned;
 pub mod record;
 mod report;
+mod route;
 mod seam;
 mod source;
 mod span;
@@ -49,7 +50,7 @@ pub mod openai;
 
 pub use account::{AccountFact, read_account};
 pub use bad::{BadRecord, Damage, Notes, Remark, Warning};
-pub use call::{Call, Span, Who};
+pub use call::{Call, Half, Side, Span, Who};
 pub use census::{Census, Field};
 pub use format::{Format, Position, SourceId, UnknownFormat, read, read_exchanges};
 pub use join::{CallKey, Joiner};

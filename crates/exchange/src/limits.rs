@@ -37,7 +37,11 @@ pub const WRAPPED_DEPTH_MAX: usize = 5;
 /// How long a record may wait for another one of the same call, in seconds of the records' own time.
 pub const JOIN_SECONDS_MAX: u64 = 900;
 
-/// How many records may wait so.
+/// How long after a throttled request an equal one is another attempt at the same call where they have no id in common, in
+/// seconds.
+pub const RETRY_SECONDS_MAX: u64 = 300;
+
+/// How many records may wait for another one.
 pub const JOIN_WAITING_MAX: usize = 65_536;
 
 /// How many spans of one trace may wait; a longer one goes on in parts.

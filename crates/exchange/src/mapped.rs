@@ -57,7 +57,7 @@ pub(crate) fn read<'a>(
     has_account: bool,
     notes: &mut Notes,
 ) -> Result<Call<'a>, BadRecord> {
-    let is_call = table.is_call(&record);
+    let (is_call, is_outer) = (table.is_call(&record), table.is_outer(&record));
     let mut mapped = Mapped { record, table, notes };
     mapped.open();
     let time = mapped.time()?;
@@ -69,7 +69,8 @@ pub(crate) fn read<'a>(
     }
     let org = mapped.org(&ids);
     let session = mapped.id(&table.session);
-    let attempts = mapped.id(&table.attempts).map(Cow::into_owned);
+    let of_attempts = table.attempts.iter().filter_map(|path| mapped.id(std::slice::from_ref(path)));
+    let attempts = of_attempts.map(Cow::into_owned).collect();
     let id = mapped.id(&table.id).map(Into::into);
     let end = mapped.at(&table.end, Json::time).or(span.as_ref().and_then(|span| span.end));
     let duration_ms = mapped.duration_ms(time, end);
@@ -119,7 +120,19 @@ pub(crate) fn read<'a>(
         status,
         duration_ms,
     };
-    Ok(Call { exchange, who, is_call, failed, attempts, span, damage: Damages::default() })
+    let repeats = table.repeats_when_throttled;
+    Ok(Call {
+        exchange,
+        who,
+        is_call,
+        is_outer,
+        failed,
+        attempts,
+        repeats,
+        half: None,
+        span,
+        damage: Damages::default(),
+    })
 }
 
 impl<'a> Mapped<'a, '_> {
@@ -175,8 +188,8 @@ impl<'a> Mapped<'a, '_> {
                 match json.clone().time() {
                     Some(time) => return Ok(time),
                     None => {
-                        let found = json.describe();
-                        wrong = wrong.or(Some(BadRecord::Wrong { field: path, found, expected: Time::EXPECTED }));
+                        let (found, expected) = (json.describe(), json.time_expected());
+                        wrong = wrong.or(Some(BadRecord::Wrong { field: path, found, expected }));
                     }
                 }
             }

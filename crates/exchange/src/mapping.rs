@@ -38,6 +38,8 @@ pub(crate) struct Mapping {
     pub(crate) recognise: Vec<Condition>,
     /// Any of these tells a model call; without any, each record is one.
     pub(crate) call: Vec<Condition>,
+    /// Any of these tells a span around calls, which is a call itself where none within it was logged.
+    pub(crate) outer: Vec<Condition>,
     /// Any of these tells a record that is no call of its own.
     pub(crate) skip: Vec<Skip>,
     /// Texts that stand for a missing one.
@@ -64,8 +66,11 @@ pub(crate) struct Mapping {
 
     // When and what.
     pub(crate) id: Vec<String>,
-    /// The id of the group of attempts at one call, of which all but the last failed.
+    /// Ids of the group of attempts at one call, of which all but the last failed. Attempts need have but one of them in
+    /// common.
     pub(crate) attempts: Vec<String>,
+    /// Whether a throttled request and an equal one soon after it are attempts at one call, without any id in common.
+    pub(crate) repeats_when_throttled: bool,
     pub(crate) time: Vec<String>,
     pub(crate) end: Vec<String>,
     pub(crate) duration_ms: Vec<String>,
@@ -234,6 +239,11 @@ impl Mapping {
     /// Whether a record is a model call.
     pub(crate) fn is_call(&self, record: &Object<'_>) -> bool {
         self.call.is_empty() || self.call.iter().any(|condition| condition.holds(record))
+    }
+
+    /// Whether it is one only where no call is within it.
+    pub(crate) fn is_outer(&self, record: &Object<'_>) -> bool {
+        !self.outer.is_empty() && !self.is_call(record) && self.outer.iter().any(|condition| condition.holds(record))
     }
 
     /// Why a record is none.

@@ -150,7 +150,7 @@ pub fn parse_chunk(chunk: &Chunk, options: &ReadOptions, sink: &mut dyn FnMut(Ca
         let (by_format, census) = (&mut report.by_format, &mut report.census);
         let mut checked = |format: Format, call: Call<'_>| match check_time(call.exchange.time, options.now) {
             Ok(()) => {
-                if call.is_call {
+                if call.is_call || call.is_outer {
                     match &mut run {
                         Some((known, count)) if *known == format => *count += 1,
                         other => {

@@ -30,8 +30,12 @@ pub(crate) struct Flat<'a> {
 /// What a flat object was.
 pub(crate) enum Kind<'a> {
     Span,
-    /// A log record, with its body where that is no event of a model call.
-    Log(Option<Json<'a>>),
+    /// A log record with turns of a call.
+    Turns,
+    /// A log record that tells a whole call.
+    Details,
+    /// Any other log record, with its body.
+    Line(Json<'a>),
 }
 
 /// Takes an object apart into its spans and log records; gives it back if it is none of these. Where objects are marked
@@ -149,7 +153,12 @@ fn span<'a>(mut object: Object<'a>, resource: &Object<'a>) -> Flat<'a> {
     }
     lift(&mut flat, events);
     with_resource(&mut flat, resource);
-    Flat { object: flat, span: Span { trace, id: span_id, parent, end }, kind: Kind::Span, damage: Damages::default() }
+    Flat {
+        object: flat,
+        span: Span { trace, id: span_id, parent, end, is_log: false },
+        kind: Kind::Span,
+        damage: Damages::default(),
+    }
 }
 
 fn log<'a>(mut object: Object<'a>, resource: &Object<'a>) -> Flat<'a> {
@@ -163,18 +172,24 @@ fn log<'a>(mut object: Object<'a>, resource: &Object<'a>) -> Flat<'a> {
     let name = named(&mut object, &["eventname"]).and_then(Json::text).filter(|name| !name.is_empty());
     let name = name.or_else(|| flat.take("event.name").and_then(Json::text)).unwrap_or_default();
     let body = named(&mut object, &["body"]).map(value);
+    let tells_a_call = name == "gen_ai.client.inference.operation.details";
     let kind = if name.starts_with("gen_ai.") {
         let mut said = flat.clone();
         if let Some(Json::Object(body)) = body.map(Json::unwrapped) {
             body.into_iter().for_each(|(key, value)| said.push(key, value));
         }
         lift(&mut flat, vec![Event { name, said }]);
-        Kind::Log(None)
+        if tells_a_call { Kind::Details } else { Kind::Turns }
     } else {
-        Kind::Log(body)
+        Kind::Line(body.unwrap_or(Json::Null))
     };
     with_resource(&mut flat, resource);
-    Flat { object: flat, span: Span { trace, id: span_id, parent: None, end: None }, kind, damage: Damages::default() }
+    Flat {
+        object: flat,
+        span: Span { trace, id: span_id, parent: None, end: None, is_log: true },
+        kind,
+        damage: Damages::default(),
+    }
 }
 
 /// Something that happened within a span.

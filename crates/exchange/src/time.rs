@@ -14,6 +14,16 @@ impl Time {
     /// What a time is read from, for messages.
     pub const EXPECTED: &'static str = "an RFC 3339 time or a positive epoch number";
 
+    /// What a text was expected to be that is no time, for messages.
+    pub(crate) fn expected(text: &str) -> &'static str {
+        match split_zone(text) {
+            Some((_, zone)) if zone_seconds(zone).is_none() => {
+                "an offset such as +02:00 for a time zone whose name is unknown or has several meanings"
+            }
+            _ => Time::EXPECTED,
+        }
+    }
+
     /// From nanoseconds since the epoch.
     #[must_use]
     pub const fn from_nanos(nanos: i64) -> Self {
@@ -78,8 +88,8 @@ impl Time {
 pub struct BadTime;
 
 /// RFC 3339 and what is written instead of it: a space for the `T`; an offset without its colon, behind a space, or
-/// missing, which then means UTC; `UTC` or `GMT` for `Z`; a zone in brackets or behind the offset; the time of an access
-/// log (`15/Jun/2026:08:02:27 +0200`) and of HTTP (RFC 9110). Or an epoch number.
+/// missing, which then means UTC; `UTC` or `GMT` for `Z`; a zone in brackets or behind the offset; the name of a zone that
+/// has one meaning; the time of an access log (`15/Jun/2026:08:02:27 +0200`) and of HTTP (RFC 9110). Or an epoch number.
 impl FromStr for Time {
     type Err = BadTime;
 
@@ -92,6 +102,11 @@ impl FromStr for Time {
         }
         if let Ok(number) = text.parse::<f64>() {
             return Time::from_epoch_float(number).ok_or(BadTime);
+        }
+        if let Some((moment, zone)) = split_zone(text) {
+            let seconds = zone_seconds(zone).ok_or(BadTime)?;
+            let time: Time = moment.parse()?;
+            return time.0.checked_sub(seconds * 1_000_000_000).map(Time).ok_or(BadTime);
         }
         if let Ok(zoned) = jiff::fmt::rfc2822::parse(text.trim()) {
             return from_jiff(zoned.timestamp()).ok_or(BadTime);
@@ -153,6 +168,66 @@ fn from_jiff(timestamp: jiff::Timestamp) -> Option<Time> {
     i64::try_from(timestamp.as_nanosecond()).map(Time).ok()
 }
 
+/// A time without the name of its zone, and that name. A name beside an offset says nothing more; one in brackets neither.
+fn split_zone(text: &str) -> Option<(String, &str)> {
+    let outside = text.split(['[', '(']).next().unwrap_or_default();
+    let mut words = outside.split_ascii_whitespace();
+    let mut zones = words.clone().filter(|word| is_zone(word));
+    let zone = zones.next()?;
+    let has_digits = |word: &str| word.bytes().any(|byte| byte.is_ascii_digit());
+    let is_offset = |word: &str| word.trim_start_matches("GMT").starts_with(['+', '-']) && has_digits(word);
+    if !has_digits(outside) || words.any(is_offset) {
+        return None;
+    }
+    // Several words are the name of none.
+    if zones.next().is_some() {
+        return Some((String::new(), outside));
+    }
+    let others: Vec<&str> = outside.split_ascii_whitespace().filter(|word| *word != zone).collect();
+    Some((others.join(" "), zone))
+}
+
+/// Whether a word of a time can be nothing but the name of a zone.
+fn is_zone(word: &str) -> bool {
+    let begins = |names: &[&str]| names.iter().any(|name| word.starts_with(name));
+    word.bytes().all(|byte| byte.is_ascii_alphabetic())
+        && !begins(&MONTHS)
+        && !begins(&["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"])
+        && !["am", "pm", "at", "t"].iter().any(|other| other.eq_ignore_ascii_case(word))
+}
+
+/// Seconds east of UTC of a zone whose name has one meaning: those of RFC 822 and those that no other country uses. India,
+/// Israel and Ireland share `IST`, Arabia and Canada `AST`.
+fn zone_seconds(name: &str) -> Option<i64> {
+    let minutes = match name.to_ascii_uppercase().as_str() {
+        "UTC" | "GMT" | "UT" | "Z" | "WET" => 0,
+        "CET" | "MEZ" | "WEST" | "BST" | "WAT" => 60,
+        "CEST" | "MESZ" | "EET" | "SAST" | "CAT" => 120,
+        "EEST" | "MSK" | "TRT" | "EAT" => 180,
+        "PKT" => 300,
+        "NPT" => 345,
+        "WIB" => 420,
+        "AWST" | "HKT" | "SGT" => 480,
+        "JST" | "KST" => 540,
+        "ACST" => 570,
+        "AEST" => 600,
+        "ACDT" => 630,
+        "AEDT" => 660,
+        "NZST" => 720,
+        "NZDT" => 780,
+        "BRT" => -180,
+        "EDT" => -240,
+        "EST" | "CDT" => -300,
+        "CST" | "MDT" => -360,
+        "MST" | "PDT" => -420,
+        "PST" | "AKDT" => -480,
+        "AKST" => -540,
+        "HST" => -600,
+        _ => return None,
+    };
+    Some(minutes * 60)
+}
+
 /// `06/15/2026 08:02:27 AM`. Without the half of the day it could as well be a day of a month.
 fn us_american(text: &str) -> Option<Time> {
     let mut words = text.split_ascii_whitespace();
@@ -183,14 +258,16 @@ fn with_month_names(text: &str) -> Option<Time> {
     let rest = || words.iter().skip(used);
     let year = rest().find(|word| word.len() == 4 && word.bytes().all(|byte| byte.is_ascii_digit()))?;
     let clock = rest().find(|word| word.matches(':').count() == 2)?;
-    let offset = rest().find_map(|word| word.strip_prefix("GMT")).filter(|offset| offset.len() > 1).unwrap_or("Z");
+    let is_offset = |offset: &&str| offset.len() > 1 && offset.starts_with(['+', '-']);
+    let offset = rest().map(|word| word.strip_prefix("GMT").unwrap_or(word)).find(is_offset).unwrap_or("Z");
     timestamp(&format!("{year}-{month:02}-{day:0>2}T{clock}{offset}"))
 }
 
 fn month(name: &str) -> Option<usize> {
-    let months = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
-    Some(months.iter().position(|month| *month == name)? + 1)
+    Some(MONTHS.iter().position(|month| *month == name)? + 1)
 }
+
+const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
 
 /// `15/Jun/2026:08:02:27 +0200` as a day, a clock and an offset.
 fn access_log(text: &str) -> Option<String> {
@@ -307,6 +384,15 @@ mod tests {
             "15 Jun 2026 08:02:27 GMT",
             "06/15/2026 08:02:27 AM",
             "6/15/2026 8:02:27 am UTC",
+            "15 Jun 2026 10:02:27 CEST",
+            "Mon Jun 15 10:02:27 CEST 2026",
+            "Mon Jun 15 10:02:27 +0200 2026",
+            "Mon, 15 Jun 2026 04:02:27 EDT",
+            "2026-06-15 17:02:27 JST",
+            "15/Jun/2026:18:02:27 AEST",
+            "06/15/2026 09:02:27 AM BST",
+            "Mon Jun 15 2026 10:02:27 GMT+0200 (IST)",
+            "2026-06-15 10:02:27 +0200 IST",
         ] {
             assert_eq!(text.parse::<Time>().map(|time| time.to_string()), Ok("2026-06-15T08:02:27Z".into()), "{text}");
         }
@@ -324,5 +410,11 @@ mod tests {
         ] {
             assert_eq!(text.parse::<Time>(), Err(BadTime), "{text}");
         }
+        // Wrong by hours, if they were taken for UTC.
+        for text in ["15 Jun 2026 08:02:27 XYZ", "Mon Jun 15 08:02:27 IST 2026", "Mon, 15 Jun 2026 08:02:27 AST"] {
+            assert_eq!(text.parse::<Time>(), Err(BadTime), "{text}");
+            assert!(Time::expected(text).contains("time zone"), "{text}");
+        }
+        assert_eq!(Time::expected("soon"), Time::EXPECTED);
     }
 }
