@@ -11,7 +11,7 @@ use crate::body::{self, Answer};
 use crate::call::{Call, Who};
 use crate::format::{Position, required_time, secret_free};
 use crate::json::{Fields, Json, Object};
-use crate::{Client, Exchange, Format, Operation, Time, native};
+use crate::{Client, Exchange, Format, Operation, Time, native, wrapper};
 
 const TIME: [&str; 13] = [
     "time",
@@ -42,6 +42,9 @@ const TURNS: [&str; 3] = ["messages", "input", "prompt"];
 
 /// Which API's bodies a line holds, if any.
 pub(crate) fn recognise(record: &Object<'_>) -> Option<Format> {
+    if wrapper::is_queue_message(record) {
+        return None;
+    }
     let request = peek(record, &REQUEST);
     let response = peek(record, &RESPONSE);
     let result = record.get_object("result").and_then(|result| result.get_object("message"));

@@ -339,14 +339,14 @@ impl<'a> Reader<'_, 'a> {
                 }
             };
             let skipped = table.skips(&object);
-            let is_call = !is_log && skipped.is_none() && table.is_call(&object);
+            let may_be_call = !is_log && skipped.is_none();
             let account = self.options.chosen_account(&object);
             self.ordinal += 1;
             let has_account = account.is_some();
             match mapped::read(object, table, &self.position, self.ordinal - 1, Some(span), has_account, notes) {
                 Ok(mut call) => {
-                    call.is_call = is_call;
-                    if !is_call && !is_log {
+                    call.is_call &= may_be_call;
+                    if !call.is_call && !is_log {
                         notes.remark(Remark::Skipped(skipped.unwrap_or("span that is no model call")));
                     }
                     self.hand_over(Format::Mapped(SourceId(at)), call, account, notes);
@@ -494,7 +494,9 @@ pub(crate) fn knows_columns(names: &[&str]) -> bool {
 
 fn is_native(record: &Object<'_>) -> bool {
     let keys = ["request", "account", "account_id", "time", "timestamp"];
-    keys.into_iter().filter(|key| record.has(key)).count() >= 2 && !record.get("message").is_some_and(is_object_text)
+    keys.into_iter().filter(|key| record.has(key)).count() >= 2
+        && !record.get("message").is_some_and(is_object_text)
+        && !wrapper::is_event_bridge(record)
 }
 
 /// Whether a value is a JSON object as text, and so what is around it a wrapper.

@@ -57,9 +57,10 @@ pub(crate) fn read<'a>(
     has_account: bool,
     notes: &mut Notes,
 ) -> Result<Call<'a>, BadRecord> {
-    let is_call = table.is_call(&record);
     let mut mapped = Mapped { record, table, notes };
     mapped.open();
+    // What makes a call may stand within JSON in a string.
+    let is_call = table.is_call(&mapped.record);
     let time = mapped.time()?;
     let body_in_turn = table.body_in_turn.iter().any(|condition| condition.holds(&mapped.record));
     let ids = mapped.identities();

@@ -14,7 +14,7 @@ use crate::bad::Damages;
 use crate::json::{Json, Object};
 
 /// The keys, in the order in which they are tried, with the name of what wraps so.
-const KEYS: [(&str, &str); 45] = [
+const KEYS: [(&str, &str); 46] = [
     ("standard_logging_object", "LiteLLM callback"),
     ("logEvents", "CloudWatch"),
     ("@message", "CloudWatch Insights"),
@@ -26,6 +26,7 @@ const KEYS: [(&str, &str); 45] = [
     ("result", "Splunk"),
     ("hits", "Elasticsearch"),
     ("event.original", "Logstash"),
+    ("original", "Logstash"),
     ("MESSAGE", "journald"),
     ("Message", "SNS"),
     ("Sns", "SNS"),
@@ -75,7 +76,9 @@ pub(crate) struct Unwrapped<'a> {
 /// Opens a wrapper; none if the object is no known one.
 pub(crate) fn open<'a>(object: &mut Object<'a>) -> Option<Unwrapped<'a>> {
     let time = TIMES.into_iter().find_map(|key| object.get(key)).cloned();
-    let who: Vec<(&str, Json<'a>)> = WHO.into_iter().filter_map(|key| Some((key, object.get(key)?.clone()))).collect();
+    // The account that EventBridge names is the operator's own.
+    let who = WHO.into_iter().filter(|_| !is_event_bridge(object));
+    let who: Vec<(&str, Json<'a>)> = who.filter_map(|key| Some((key, object.get(key)?.clone()))).collect();
     KEYS.into_iter().find_map(|(key, by)| {
         let mut within = Unwrapped { by, objects: Vec::new(), others: 0 };
         let json = match object.get(key)? {
@@ -101,6 +104,16 @@ pub(crate) fn open<'a>(object: &mut Object<'a>) -> Option<Unwrapped<'a>> {
         }
         Some(within)
     })
+}
+
+/// Whether an object is an event of EventBridge, which has a time and an account as native records do.
+pub(crate) fn is_event_bridge(object: &Object<'_>) -> bool {
+    object.has("detail-type") && object.has("detail")
+}
+
+/// Whether an object is a message of SQS, whose body is no body of a request.
+pub(crate) fn is_queue_message(object: &Object<'_>) -> bool {
+    object.has("messageId") && object.has("body") && ["receiptHandle", "md5OfBody"].iter().any(|key| object.has(key))
 }
 
 /// A text that holds JSON behind a prefix, or in base64, perhaps compressed by gzip, as streams and queues pass it on.
