@@ -9,7 +9,7 @@ use exchange::{
 /// A text that claims to be of a format: whatever is read survives being written and read as a native record.
 pub fn reader(format: &str, text: &str) {
     let format: Format = format.parse().expect("a format of this build");
-    read_as(&ReadOptions::of(format), text);
+    read_as(&ReadOptions::of(format), text.as_bytes());
     if Format::recognise(text).is_some() {
         recognised(text);
     }
@@ -17,13 +17,76 @@ pub fn reader(format: &str, text: &str) {
 
 /// A text whose format shows in it.
 pub fn recognised(text: &str) {
-    read_as(&ReadOptions::default(), text);
+    read_as(&ReadOptions::default(), text.as_bytes());
 }
 
-fn read_as(options: &ReadOptions, text: &str) {
+/// Rows of a table whose header the first byte chooses: read alike whatever the size of the chunks, and what is read
+/// survives.
+pub fn rows(bytes: &[u8]) {
+    let Some((choice, rows)) = bytes.split_first() else { return };
+    let choice = usize::from(*choice);
+    let delimiter = DELIMITERS[choice / HEADERS.len() % DELIMITERS.len()];
+    let table = [HEADERS[choice % HEADERS.len()].replace(',', delimiter).as_bytes(), b"\n", rows].concat();
+    source(&table);
+    report_of(&table, &mut |call, _| survives(&call.exchange));
+}
+
+/// Headers of tables that are known.
+const HEADERS: [&str; 5] = [
+    "time,account,model,messages,response",
+    "timestamp,account,ip,request,response",
+    "request_id,call_type,startTime,user,model,messages,response,spend",
+    "id,trace_id,type,start_time,user_id,provided_model_name,input,output,metadata",
+    "@timestamp,host,@message",
+];
+const DELIMITERS: [&str; 3] = [",", "\t", ";"];
+
+/// Any bytes are mended as far as they go. As a prompt, escaped as a careless logger does, they never make the record
+/// vanish, and what JSON does not allow is told as damage; so is a record whose end is missing.
+pub fn mend(bytes: &[u8]) {
+    read_as(&ReadOptions::default(), bytes);
+    let Some((cut, prompt)) = bytes.split_first() else { return };
+    let mut record = br#"{"time":1,"account":"a","request":{"messages":[{"role":"user","content":""#.to_vec();
+    for byte in prompt {
+        match byte {
+            b'"' | b'\\' => record.extend([b'\\', *byte]),
+            // A newline would be one between records.
+            b'\n' => record.push(b' '),
+            byte => record.push(*byte),
+        }
+    }
+    record.extend(br#""}]}}"#);
+    let is_strict =
+        std::str::from_utf8(prompt).is_ok_and(|text| !text.bytes().any(|byte| byte < b' ' && byte != b'\n'));
+    let mut read = 0;
+    let whole = report_of(&record, &mut |call, _| {
+        read += 1;
+        assert_eq!(call.exchange.account.as_str(), "a");
+        survives(&call.exchange);
+    });
+    assert_eq!((read, whole.bad_lines, whole.damaged), (1, 0, u64::from(!is_strict)));
+    record.truncate(record.len() * usize::from(*cut) / 256);
+    let mut left = 0;
+    let broken = report_of(&record, &mut |call, _| {
+        left += 1;
+        survives(&call.exchange);
+    });
+    assert!(left <= 1 && broken.damaged == left, "what is cut is not told");
+}
+
+/// What is told of some bytes whose calls go to `sink`.
+fn report_of(bytes: &[u8], sink: &mut dyn FnMut(Call<'_>, u64)) -> ReadReport {
+    let mut report = ReadReport::default();
+    for chunk in Source::new("fuzz", bytes).filter_map(Result::ok) {
+        parse_chunk(&chunk, &ReadOptions::default(), sink, &mut report);
+    }
+    report
+}
+
+fn read_as(options: &ReadOptions, text: &[u8]) {
     let mut notes = Notes::default();
-    let mut sink = |_, call: Call<'_>| survives(&call.exchange);
-    let _ = exchange::read(options, text.as_bytes(), "fuzz", 1, &mut notes, &mut sink);
+    let mut sink = |call: Call<'_>| survives(&call.exchange);
+    let _ = exchange::read(options, text, "fuzz", 1, &mut notes, &mut sink);
 }
 
 /// Records in whatever order: no more exchanges come out than calls went in, and all that waited comes out at the end.
@@ -104,8 +167,8 @@ fn survives(exchange: &Exchange<'_>) {
     let written = exchange.to_json();
     let mut again = Vec::new();
     let mut dropped = Notes::default();
-    let mut sink = |format, call: Call<'_>| {
-        assert_eq!(format, Format::Native, "{written}");
+    let mut sink = |call: Call<'_>| {
+        assert_eq!(call.format, Format::Native, "{written}");
         again.push(call.exchange.to_json());
     };
     let read = exchange::read(&ReadOptions::default(), written.as_bytes(), "fuzz", 1, &mut dropped, &mut sink);

@@ -1,13 +1,15 @@
 //! What one record gave: a model call, or facts about one that stands in another record.
 
 use crate::bad::Damages;
-use crate::{Exchange, Time};
+use crate::{Exchange, Format, Time};
 
 /// A model call as it was read, with what is needed to see that several records are about the same one.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Call<'a> {
     /// The exchange.
     pub exchange: Exchange<'a>,
+    /// The format of its record.
+    pub format: Format,
     /// As what the account was found.
     pub who: Who,
     /// Whether it is a model call; otherwise it only holds facts for calls of the same trace.
@@ -110,6 +112,7 @@ impl<'a> Call<'a> {
         let failed = exchange.status.is_some_and(|status| status >= 400);
         Call {
             exchange,
+            format: Format::Native,
             who,
             is_call: true,
             is_outer: false,

@@ -12,7 +12,7 @@ use crate::call::{Call, Half, Side, Who};
 use crate::format::{Position, required_time, secret_free};
 use crate::json::{Fields, Json, Object};
 use crate::route::{POLL, Route};
-use crate::{Client, Exchange, Format, Operation, Request, Time, native};
+use crate::{Client, Exchange, Format, Operation, Request, Time, native, wrapper};
 
 const TIME: [&str; 13] = [
     "time",
@@ -82,6 +82,9 @@ const PATH: [&str; 25] = [
 
 /// Which API's bodies a line holds, if any.
 pub(crate) fn recognise(record: &Object<'_>) -> Option<Format> {
+    if wrapper::is_queue_message(record) {
+        return None;
+    }
     let request = peek(record, &REQUEST);
     let response = peek(record, &RESPONSE);
     let result = record.get_object("result").and_then(|result| result.get_object("message"));

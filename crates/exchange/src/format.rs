@@ -176,7 +176,7 @@ pub fn read<'a>(
     source: &str,
     line: u64,
     notes: &mut Notes,
-    sink: &mut dyn FnMut(Format, Call<'a>),
+    sink: &mut dyn FnMut(Call<'a>),
 ) -> Result<(), BadRecord> {
     let mut reader = Reader { options, position: Position::new(source, line, text), ordinal: 0, sink };
     let mut read = Ok(());
@@ -203,7 +203,7 @@ pub fn read_exchanges<'a>(
     notes: &mut Notes,
     sink: &mut dyn FnMut(Exchange<'a>),
 ) -> Result<(), BadRecord> {
-    read(&ReadOptions::default(), text.as_bytes(), "text", 1, notes, &mut |_, call| sink(call.exchange))
+    read(&ReadOptions::default(), text.as_bytes(), "text", 1, notes, &mut |call| sink(call.exchange))
 }
 
 /// Reads the objects of one text.
@@ -212,7 +212,7 @@ struct Reader<'r, 'a> {
     position: Position<'r>,
     /// Exchanges read of the text so far.
     ordinal: u64,
-    sink: &'r mut dyn FnMut(Format, Call<'a>),
+    sink: &'r mut dyn FnMut(Call<'a>),
 }
 
 impl<'a> Reader<'_, 'a> {
@@ -256,12 +256,12 @@ impl<'a> Reader<'_, 'a> {
             return Ok(());
         }
         // Of a record that was damaged, what is missing is no reason to look for another one in its texts.
-        let is_damaged = notes.marked || !notes.damage.is_empty();
+        let is_damaged = !notes.damage.is_empty() || (notes.marked && object.is_damaged());
         let may_wrap = depth < limits::WRAPPED_DEPTH_MAX && !(is_damaged && has_native_keys(&object));
         let opened = if may_wrap { wrapper::open(&mut object) } else { None };
         let Some(within) = opened else {
             // Whatever it lacks is told.
-            return if has_native_keys(&object) {
+            return if chosen.is_none() && has_native_keys(&object) {
                 self.bodies(object, Some(Format::Native), notes)
             } else {
                 Err(BadRecord::UnknownFormat)
@@ -369,15 +369,15 @@ impl<'a> Reader<'_, 'a> {
                 }
             };
             let skipped = table.skips(&object);
-            let is_call = may_be_call && skipped.is_none() && table.is_call(&object);
+            let may_be_call = may_be_call && skipped.is_none();
             let account = self.options.chosen_account(&object);
             self.ordinal += 1;
             let has_account = account.is_some();
             match mapped::read(object, table, &self.position, self.ordinal - 1, Some(span), has_account, notes) {
                 Ok(mut call) => {
-                    call.is_call = is_call;
+                    call.is_call &= may_be_call;
                     call.is_outer &= skipped.is_none();
-                    if !is_call && !is_log && !call.is_outer {
+                    if !call.is_call && !is_log && !call.is_outer {
                         notes.remark(Remark::Skipped(skipped.unwrap_or("span that is no model call")));
                     }
                     self.hand_over(Format::Mapped(SourceId(at)), call, account, notes);
@@ -389,13 +389,14 @@ impl<'a> Reader<'_, 'a> {
     }
 
     fn hand_over(&mut self, format: Format, mut call: Call<'a>, account: Option<Cow<'a, str>>, notes: &Notes) {
+        call.format = format;
         call.damage = notes.damage;
         if let Some(account) = account {
             call.exchange.account = account.into();
             call.who = Who::Account;
         }
         self.options.settle(&mut call);
-        (self.sink)(format, call);
+        (self.sink)(call);
     }
 }
 

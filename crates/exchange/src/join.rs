@@ -24,7 +24,7 @@ use crate::call::{Call, Half, Side, Who};
 use crate::options::ReadOptions;
 use crate::record::is_default;
 use crate::report::ReadReport;
-use crate::{Exchange, Time, limits};
+use crate::{Exchange, Format, Time, limits};
 
 /// What was read and may not be whole yet.
 #[derive(Debug, Default)]
@@ -52,6 +52,7 @@ pub struct Joiner {
 /// What an exchange that stands alone has to be asked before it goes on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CallKey {
+    format: Format,
     identity: u64,
     time: Time,
     /// What it has in common with other attempts at it, 0 for nothing: by its ids, then by all that was asked.
@@ -151,6 +152,7 @@ impl Call<'_> {
     pub fn into_owned(self) -> Call<'static> {
         Call {
             exchange: self.exchange.into_owned(),
+            format: self.format,
             who: self.who,
             is_call: self.is_call,
             is_outer: self.is_outer,
@@ -190,7 +192,7 @@ impl Call<'_> {
             *key = hash.digest().max(1);
         }
         let repeat = if self.repeats && !self.lacks_text() { self.all_that_was_asked().max(1) } else { 0 };
-        CallKey { identity, time: exchange.time, attempts, repeat }
+        CallKey { format: self.format, identity, time: exchange.time, attempts, repeat }
     }
 
     /// A hash of who asked what, of which model, with which settings and tools.
@@ -250,7 +252,7 @@ impl Joiner {
             return false;
         }
         self.fold(&key);
-        self.report.records += 1;
+        self.count(key.format);
         true
     }
 
@@ -631,6 +633,11 @@ impl Joiner {
         });
     }
 
+    fn count(&mut self, format: Format) {
+        self.report.records += 1;
+        *self.report.by_format.entry(format).or_default() += 1;
+    }
+
     /// Hands on a call as it is.
     fn release(&mut self, waiting: Waiting, sink: &mut dyn FnMut(Exchange<'static>)) {
         let Waiting { mut call, source, line } = waiting;
@@ -655,7 +662,7 @@ impl Joiner {
             }
             self.fold(&key);
         }
-        self.report.records += 1;
+        self.count(call.format);
         self.report.census.see(&call, &self.options);
         sink(call.exchange);
     }

@@ -172,6 +172,14 @@ impl<'a> Json<'a> {
         if mended.json.is_empty() { (json, none) } else { (mended.json, mended.damage) }
     }
 
+    fn is_damaged(&self) -> bool {
+        match self {
+            Json::Object(object) => object.is_damaged(),
+            Json::List(list) => list.iter().any(Json::is_damaged),
+            _ => false,
+        }
+    }
+
     fn take_damage(&mut self) -> Damages {
         match self {
             Json::Object(object) => object.take_damage(),
@@ -407,6 +415,11 @@ impl<'a> Object<'a> {
         if !damage.is_empty() {
             self.push(Cow::Borrowed(DAMAGE_KEY), Json::Unsigned(damage.bits().into()));
         }
+    }
+
+    /// Whether this object or one within it is marked.
+    pub(crate) fn is_damaged(&self) -> bool {
+        self.0.iter().any(|entry| entry.key == DAMAGE_KEY || entry.value.is_damaged())
     }
 
     /// What was wrong with this object and all within it. Whoever writes the mark into a record of his own accuses nobody

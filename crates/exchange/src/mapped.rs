@@ -15,7 +15,7 @@ use crate::json::{Fields, Json, Object};
 use crate::mapping::{Mapping, alike, any_key};
 use crate::native;
 use crate::record::is_default;
-use crate::{Client, Content, Exchange, Message, Operation, Part, Request, Role, Time, Tool, Usage};
+use crate::{Client, Content, Exchange, Format, Message, Operation, Part, Request, Role, Time, Tool, Usage};
 
 /// A record and its table.
 pub(crate) struct Mapped<'a, 'n> {
@@ -57,9 +57,10 @@ pub(crate) fn read<'a>(
     has_account: bool,
     notes: &mut Notes,
 ) -> Result<Call<'a>, BadRecord> {
-    let (is_call, is_outer) = (table.is_call(&record), table.is_outer(&record));
     let mut mapped = Mapped { record, table, notes };
     mapped.open();
+    // What makes a call may stand within JSON in a string.
+    let (is_call, is_outer) = (table.is_call(&mapped.record), table.is_outer(&mapped.record));
     let time = mapped.time()?;
     let body_in_turn = table.body_in_turn.iter().any(|condition| condition.holds(&mapped.record));
     let ids = mapped.identities();
@@ -123,6 +124,7 @@ pub(crate) fn read<'a>(
     let repeats = table.repeats_when_throttled;
     Ok(Call {
         exchange,
+        format: Format::Native,
         who,
         is_call,
         is_outer,

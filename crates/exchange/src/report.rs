@@ -142,23 +142,13 @@ impl ReadReport {
 /// Each record is recognised on its own unless the options say what it is. Where they say what time it is, exchanges more
 /// than [`limits::FUTURE_SECONDS_MAX`] later or [`limits::PAST_SECONDS_MAX`] earlier are bad.
 pub fn parse_chunk(chunk: &Chunk, options: &ReadOptions, sink: &mut dyn FnMut(Call<'_>, u64), report: &mut ReadReport) {
-    // Records of one format follow each other.
-    let mut run: Option<(Format, u64)> = None;
     each_record(chunk, report, &mut |text, line, report| {
         let mut refused = Ok(());
         let mut damaged = Vec::new();
-        let (by_format, census) = (&mut report.by_format, &mut report.census);
-        let mut checked = |format: Format, call: Call<'_>| match check_time(call.exchange.time, options.now) {
+        let census = &mut report.census;
+        let mut checked = |call: Call<'_>| match check_time(call.exchange.time, options.now) {
             Ok(()) => {
                 if call.is_call || call.is_outer {
-                    match &mut run {
-                        Some((known, count)) if *known == format => *count += 1,
-                        other => {
-                            if let Some((known, count)) = other.replace((format, 1)) {
-                                *by_format.entry(known).or_default() += count;
-                            }
-                        }
-                    }
                     // What waits for another record is counted when it goes on.
                     if call.stands_alone() {
                         census.see(&call, options);
@@ -181,9 +171,6 @@ pub fn parse_chunk(chunk: &Chunk, options: &ReadOptions, sink: &mut dyn FnMut(Ca
         }
         outcome.and(refused)
     });
-    if let Some((format, count)) = run {
-        *report.by_format.entry(format).or_default() += count;
-    }
 }
 
 /// Reads the account facts of a chunk, in order, as [`parse_chunk`] reads exchanges.
@@ -213,7 +200,7 @@ pub fn first_time(chunk: &Chunk, options: &ReadOptions) -> Option<Time> {
     let mut notes = Notes::default();
     chunk.records().take(limits::FIRST_TIME_RECORDS_MAX).find_map(|(line, record)| {
         let mut time = None;
-        format::read(options, record, &chunk.source, line, &mut notes, &mut |_, call| {
+        format::read(options, record, &chunk.source, line, &mut notes, &mut |call| {
             time = time.or(Some(call.exchange.time));
         })
         .ok();

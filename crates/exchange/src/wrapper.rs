@@ -29,6 +29,7 @@ const KEYS: [(&str, &str); 54] = [
     ("result", "Splunk"),
     ("hits", "Elasticsearch"),
     ("event.original", "Logstash"),
+    ("original", "Logstash"),
     ("MESSAGE", "journald"),
     ("Message", "SNS"),
     ("Sns", "SNS"),
@@ -71,7 +72,6 @@ const KEYS: [(&str, &str); 54] = [
     ("request_log", "structured log"),
     ("json", "structured log"),
     ("raw", "structured log"),
-    ("original", "Logstash"),
 ];
 
 /// What a wrapper holds.
@@ -87,9 +87,11 @@ pub(crate) struct Unwrapped<'a> {
 /// Opens a wrapper; none if nothing in the object is of a known format.
 pub(crate) fn open<'a>(object: &mut Object<'a>) -> Option<Unwrapped<'a>> {
     let time = TIMES.into_iter().find_map(|key| object.get(key)).cloned();
-    let who: Vec<(&str, Json<'a>)> = WHO.into_iter().filter_map(|key| Some((key, object.get(key)?.clone()))).collect();
+    // The account that EventBridge names is the operator's own.
+    let who = WHO.into_iter().filter(|_| !is_event_bridge(object));
+    let who: Vec<(&str, Json<'a>)> = who.filter_map(|key| Some((key, object.get(key)?.clone()))).collect();
     // What names an account is a record or stands right around one: its texts are those of a caller.
-    let deepest = if WHO.into_iter().any(|key| object.has(key)) { 1 } else { limits::WRAPPED_DEPTH_MAX };
+    let deepest = if who.is_empty() { limits::WRAPPED_DEPTH_MAX } else { 1 };
     let mut within = known(object, deepest).or_else(|| any(object, deepest))?;
     for inner in &mut within.objects {
         if let Some(time) = time.clone().filter(|_| !TIMES.iter().any(|key| inner.has(key))) {
@@ -207,6 +209,16 @@ fn text_of(bytes: &[Json<'_>]) -> Option<String> {
     let byte = |json: &Json<'_>| if let Json::Unsigned(byte) = json { u8::try_from(*byte).ok() } else { None };
     let bytes: Option<Vec<u8>> = bytes.iter().map(byte).collect();
     Some(String::from_utf8_lossy(&bytes?).into_owned())
+}
+
+/// Whether an object is an event of EventBridge, which has a time and an account as native records do.
+pub(crate) fn is_event_bridge(object: &Object<'_>) -> bool {
+    object.has("detail-type") && object.has("detail")
+}
+
+/// Whether an object is a message of SQS, whose body is no body of a request.
+pub(crate) fn is_queue_message(object: &Object<'_>) -> bool {
+    object.has("messageId") && object.has("body") && ["receiptHandle", "md5OfBody"].iter().any(|key| object.has(key))
 }
 
 /// A text that holds JSON behind a prefix, or in base64, perhaps compressed by gzip, as streams and queues pass it on.

@@ -52,7 +52,7 @@ impl Inputs {
     pub(crate) fn find(paths: &[PathBuf], accounts: Option<&Path>) -> Result<Inputs, InputError> {
         let mut inputs = Inputs { bytes: Some(0), ..Inputs::default() };
         for path in paths {
-            if path.as_os_str() == "-" {
+            if is_standard(path) {
                 if inputs.met.insert(path.clone()) {
                     inputs.exchanges.push(path.clone());
                 }
@@ -159,14 +159,23 @@ impl Inputs {
 ///
 /// When it cannot be opened.
 pub(crate) fn source(path: &Path) -> Result<Source<'static>, InputError> {
-    if path.as_os_str() == "-" {
-        return Ok(Source::new("standard input", io::stdin()));
+    let name = name(path);
+    if is_standard(path) {
+        return Ok(Source::new(name, io::stdin()));
     }
-    let name = path.display().to_string();
     match File::open(path) {
         Ok(file) => Ok(Source::new(name, file)),
         Err(source) => Err(InputError::Unreadable { path: name, source }),
     }
+}
+
+/// What a file of exchanges is called in messages.
+pub(crate) fn name(path: &Path) -> String {
+    if is_standard(path) { "standard input".to_owned() } else { path.display().to_string() }
+}
+
+fn is_standard(path: &Path) -> bool {
+    path.as_os_str() == "-"
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -3,6 +3,7 @@
 //! The binary is glue: what was typed ([`cli`]) becomes what is done ([`command`]), and that becomes an exit code.
 
 mod accounts_file;
+mod calls;
 mod campaigns_file;
 mod cli;
 mod command;

@@ -1,25 +1,21 @@
-//! From files to the engine: read, parse in parallel, put in order of time, observe.
+//! From exchanges to the engine: put in order of time, observe.
 //!
-//! Promises that the engine sees the same signals in the same order whatever the number of threads. One thread reads and
-//! cuts chunks, several parse them and compute signals, and the caller's thread puts records of one call together and feeds
-//! the engine; queues between them are bounded by [`CHUNKS_AHEAD_MAX`]. Several files are merged by time; what is out of
-//! order by less than [`REORDER_MAX`] exchanges is put right, and the rest is counted as late. While a call waits for another
-//! record, later ones wait behind it, up to [`HELD_BACK_MAX`].
+//! Promises that the engine sees the same signals in the same order whatever the number of threads. What is out of order by
+//! less than [`REORDER_MAX`] exchanges is put right, and the rest is counted as late. While a call waits for another record,
+//! later ones wait behind it, up to [`HELD_BACK_MAX`].
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::path::Path;
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::thread;
 
 use detect::{Engine, Findings, Labels, Trace};
 use exchange::{
-    AccountFact, Call, CallKey, Chunk, Joiner, KnownAccount, KnownAccounts, Named, Progress, ReadOptions, ReadReport,
-    Source, Time, first_time, parse_accounts, parse_chunk,
+    AccountFact, Call, Exchange, KnownAccount, KnownAccounts, Named, ReadOptions, ReadReport, Time, parse_accounts,
+    parse_chunk,
 };
 use signals::Signals;
 
+use crate::calls::{self, Step};
 use crate::inputs::{self, InputError, Inputs};
 
 /// How to run.
@@ -73,7 +69,7 @@ pub(crate) fn run(
     know(inputs, &mut settings.read, known);
     let mut reorder = Reorder::default();
     let mut sink = |signals, earliest| reorder.push(signals, earliest, &mut engine);
-    let exchanges = each(inputs, &settings, watch, &mut sink)?;
+    let exchanges = calls::each(inputs, &settings.read, settings.threads, &|| boxed, watch, &mut sink)?.report;
     reorder.drain(&mut engine);
     let (mut findings, trace) = engine.finish_traced();
     findings.population.late = reorder.late;
@@ -108,7 +104,7 @@ pub(crate) fn again(
     watch: &mut dyn FnMut(Step),
     sink: &mut dyn FnMut(&str, &Signals),
 ) -> Result<(), InputError> {
-    each(inputs, settings, watch, &mut |signals, _| {
+    calls::each(inputs, &settings.read, settings.threads, &|| boxed, watch, &mut |signals, _| {
         if let Some(campaign) = trace.campaign(&signals) {
             sink(campaign, &signals);
         }
@@ -116,159 +112,8 @@ pub(crate) fn again(
     Ok(())
 }
 
-/// Reads and parses `inputs` in parallel and hands the signals to `sink`, in the order of the files, each with the earliest
-/// time that may still come.
-fn each(
-    inputs: &Inputs,
-    settings: &Settings,
-    watch: &mut dyn FnMut(Step),
-    sink: &mut dyn FnMut(Signals, Option<Time>),
-) -> Result<ReadReport, InputError> {
-    let sources: Vec<Source<'static>> =
-        inputs.exchanges.iter().map(|path| inputs::source(path)).collect::<Result<_, _>>()?;
-    let progress: Vec<Progress> = sources.iter().map(Source::progress).collect();
-    let mut exchanges = ReadReport::default();
-    let mut joiner = Joiner::new(settings.read.clone());
-    thread::scope(|scope| {
-        let (jobs, waiting) = sync_channel::<Job>(CHUNKS_AHEAD_MAX);
-        let (ordered, results) = sync_channel::<Receiver<Parsed>>(CHUNKS_AHEAD_MAX);
-        let waiting = Arc::new(Mutex::new(waiting));
-        for _ in 0..settings.threads.max(1) {
-            let waiting = Arc::clone(&waiting);
-            scope.spawn(move || parse(&waiting, settings));
-        }
-        scope.spawn(move || read(sources, settings, &jobs, &ordered));
-        let mut step = Step::default();
-        for result in results {
-            let Ok(parsed) = result.recv() else { break };
-            exchanges.merge(parsed.report);
-            if let Some(first) = parsed.first {
-                let mut whole = Vec::new();
-                joiner.advance(first, &mut |exchange| whole.push(Signals::of(&exchange)));
-                whole.into_iter().for_each(|signals| sink(signals, joiner.earliest()));
-            }
-            for read in parsed.calls {
-                join(read, &parsed.source, &mut joiner, sink);
-            }
-            exchanges.merge(joiner.take_report());
-            step.exchanges = exchanges.records;
-            step.bytes = progress.iter().map(Progress::bytes).sum();
-            watch(step);
-        }
-    });
-    joiner.finish(&mut |exchange| sink(Signals::of(&exchange), None));
-    exchanges.merge(joiner.take_report());
-    Ok(exchanges)
-}
-
-/// Hands on what a record gave, unless it has to wait or was there before.
-fn join(read: Read, source: &Arc<str>, joiner: &mut Joiner, sink: &mut dyn FnMut(Signals, Option<Time>)) {
-    match read {
-        Read::Alone { signals, key, line } => {
-            if joiner.passes(key, source, line) {
-                sink(*signals, joiner.earliest());
-            }
-        }
-        Read::Waiting { call, line } => {
-            let mut whole = Vec::new();
-            joiner.push(*call, source, line, &mut |exchange| whole.push(Signals::of(&exchange)));
-            whole.into_iter().for_each(|signals| sink(signals, joiner.earliest()));
-        }
-    }
-}
-
-/// How far a run is.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Step {
-    /// Bytes read, as stored.
-    pub bytes: u64,
-    /// Exchanges read.
-    pub exchanges: u64,
-}
-
-struct Job {
-    chunk: Chunk,
-    /// The time of its first exchange; no chunk after it begins earlier.
-    first: Time,
-    done: SyncSender<Parsed>,
-}
-
-struct Parsed {
-    source: Arc<str>,
-    /// The time of the first exchange, where one could be read.
-    first: Option<Time>,
-    calls: Vec<Read>,
-    report: ReadReport,
-}
-
-/// A call that was read.
-enum Read {
-    /// Nothing of it can stand in another record.
-    Alone { signals: Box<Signals>, key: CallKey, line: u64 },
-    /// It may wait for another record.
-    Waiting { call: Box<Call<'static>>, line: u64 },
-}
-
-/// Cuts chunks off the sources, the earliest first, and queues them for the parsers and, in the same order, for the engine.
-fn read(
-    mut sources: Vec<Source<'static>>,
-    settings: &Settings,
-    jobs: &SyncSender<Job>,
-    ordered: &SyncSender<Receiver<Parsed>>,
-) {
-    let mut heads: BinaryHeap<Reverse<(Time, usize)>> = BinaryHeap::new();
-    let mut chunks: Vec<Option<Chunk>> = sources.iter().map(|_| None).collect();
-    let mut broken = ReadReport::default();
-    let mut advance =
-        |at: usize, chunks: &mut [Option<Chunk>], heads: &mut BinaryHeap<Reverse<(Time, usize)>>| match sources
-            .get_mut(at)
-            .and_then(Iterator::next)
-        {
-            Some(Ok(chunk)) => {
-                heads.push(Reverse((first_time(&chunk, &settings.read).unwrap_or(Time::MIN), at)));
-                if let Some(slot) = chunks.get_mut(at) {
-                    *slot = Some(chunk);
-                }
-            }
-            Some(Err(error)) => broken.source_broke(&error),
-            None => {}
-        };
-    for at in 0..chunks.len() {
-        advance(at, &mut chunks, &mut heads);
-    }
-    while let Some(Reverse((first, at))) = heads.pop() {
-        let Some(chunk) = chunks.get_mut(at).and_then(Option::take) else { continue };
-        let (done, result) = sync_channel(1);
-        if jobs.send(Job { chunk, first, done }).is_err() || ordered.send(result).is_err() {
-            return;
-        }
-        advance(at, &mut chunks, &mut heads);
-    }
-    let (done, result) = sync_channel(1);
-    // The receiver lives as long as the results are read.
-    if done.send(Parsed { source: "".into(), first: None, calls: Vec::new(), report: broken }).is_ok() {
-        ordered.send(result).ok();
-    }
-}
-
-fn parse(waiting: &Mutex<Receiver<Job>>, settings: &Settings) {
-    loop {
-        let job = waiting.lock().unwrap_or_else(PoisonError::into_inner).recv();
-        let Ok(Job { chunk, first, done }) = job else { return };
-        let mut report = ReadReport::default();
-        let mut calls = Vec::new();
-        let mut sink = |call: Call<'_>, line| {
-            calls.push(if call.stands_alone() {
-                Read::Alone { signals: Box::new(Signals::of(&call.exchange)), key: call.key(), line }
-            } else {
-                Read::Waiting { call: Box::new(call.into_owned()), line }
-            });
-        };
-        parse_chunk(&chunk, &settings.read, &mut sink, &mut report);
-        if done.send(Parsed { source: chunk.source, first: Some(first), calls, report }).is_err() {
-            return;
-        }
-    }
+fn boxed(exchange: &Exchange<'_>) -> Box<Signals> {
+    Box::new(Signals::of(exchange))
 }
 
 fn learn_accounts(
@@ -303,9 +148,9 @@ struct Waiting {
 
 impl Reorder {
     /// Takes an exchange, none of which is later to come before `earliest`.
-    fn push(&mut self, signals: Signals, earliest: Option<Time>, engine: &mut Engine) {
+    fn push(&mut self, signals: Box<Signals>, earliest: Option<Time>, engine: &mut Engine) {
         self.arrived += 1;
-        self.heap.push(Reverse(Waiting { time: signals.time, arrival: self.arrived, signals: Box::new(signals) }));
+        self.heap.push(Reverse(Waiting { time: signals.time, arrival: self.arrived, signals }));
         while self.heap.len() > REORDER_MAX {
             let first = self.heap.peek().map(|Reverse(waiting)| waiting.time);
             let is_held_back = earliest.is_some() && first >= earliest;
@@ -352,8 +197,6 @@ impl Ord for Waiting {
 
 /// Files whose beginning is looked at before a run.
 const FILES_LOOKED_AT_MAX: usize = 16;
-/// Chunks read ahead of the parsers and of the engine, each.
-const CHUNKS_AHEAD_MAX: usize = 8;
 /// Exchanges that may wait for earlier ones.
 pub(crate) const REORDER_MAX: usize = 16_384;
 /// Exchanges that may wait besides, behind one that waits for another record.

@@ -14,7 +14,7 @@ use crate::words;
 pub(crate) struct Reading {
     /// Exchanges that went on.
     pub exchanges: u64,
-    /// Calls read of each format, before copies and attempts were taken out.
+    /// Exchanges of each format.
     pub formats: BTreeMap<&'static str, u64>,
     /// Lines that were no record.
     pub bad_lines: u64,

@@ -52,7 +52,7 @@ fn duplicate_window() {
     let mut passed = |id: String| {
         let text = native(&id, "x", 1).to_string();
         let mut key = None;
-        let mut sink = |_, call: exchange::Call<'_>| key = Some(call.key());
+        let mut sink = |call: exchange::Call<'_>| key = Some(call.key());
         exchange::read(&ReadOptions::default(), text.as_bytes(), "t", 1, &mut exchange::Notes::default(), &mut sink)
             .unwrap();
         joiner.passes(key.unwrap(), &"t".into(), 1)

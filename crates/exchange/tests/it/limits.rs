@@ -34,7 +34,7 @@ fn record_bytes_max() {
         }
     }
     let text = padded(limits::RECORD_BYTES_MAX + 1);
-    let refused = read(&ReadOptions::default(), &text, "x", 1, &mut Notes::default(), &mut |_, _| ());
+    let refused = read(&ReadOptions::default(), &text, "x", 1, &mut Notes::default(), &mut |_| ());
     assert_eq!(refused.unwrap_err().to_string(), "longer than 16777216 bytes");
 }
 

@@ -167,10 +167,10 @@ proptest! {
         prop_assert_eq!(text.find('\n'), Some(text.len() - 1));
         let mut notes = Notes::default();
         let mut back = Vec::new();
-        let mut sink = |format, call| back.push((format, call));
+        let mut sink = |call| back.push(call);
         read(&ReadOptions::default(), text.as_bytes(), "test", 1, &mut notes, &mut sink).unwrap();
         prop_assert_eq!(notes, Notes::default());
-        let (format, Call { is_call, exchange: mut back, .. }) = back.pop().unwrap();
+        let Call { format, is_call, exchange: mut back, .. } = back.pop().unwrap();
         prop_assert_eq!((format, is_call), (Format::Native, true));
         // Addresses and names of models come back in their one form.
         back.client.ip = exchange.client.ip.clone();
@@ -227,7 +227,7 @@ fn an_epoch_number_is_taken_by_its_size() {
 fn an_id_is_made_of_content_and_position() {
     let id = |source: &str, line, text: &str| {
         let mut ids = Vec::new();
-        let mut sink = |_, call: Call| ids.push(call.exchange.id.as_str().to_owned());
+        let mut sink = |call: Call| ids.push(call.exchange.id.as_str().to_owned());
         read(&ReadOptions::default(), text.as_bytes(), source, line, &mut Notes::default(), &mut sink).unwrap();
         ids
     };
@@ -260,7 +260,7 @@ proptest! {
             let value = if head.ends_with('[') { value.to_string() } else { format!("{key:?}:{value}") };
             let text = format!("{{{head}{value}{tail}}}");
             for options in [ReadOptions::default(), ReadOptions::of(format)] {
-                let _ = read(&options, text.as_bytes(), "test", 1, &mut Notes::default(), &mut |_, _| ());
+                let _ = read(&options, text.as_bytes(), "test", 1, &mut Notes::default(), &mut |_| ());
             }
             let _ = read_account(text.as_bytes(), &mut Notes::default());
         }

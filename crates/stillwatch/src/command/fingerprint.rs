@@ -3,13 +3,15 @@
 //! Refuses to write when nothing could be read, and to show the key. A line that cannot be read is told and left out.
 
 use std::fs;
+use std::io::Write as _;
 
-use exchange::{Call, Exchange, Joiner, ReadReport, parse_chunk, write_native};
+use exchange::{Exchange, write_native};
 use signals::fingerprint::{FingerprintKey, seal};
 
 use super::{Exit, Failure, hunt, print};
+use crate::calls;
 use crate::cli::Fingerprint;
-use crate::inputs::{self, Inputs};
+use crate::inputs::Inputs;
 use crate::output::OutputFile;
 use crate::progress;
 
@@ -21,43 +23,24 @@ pub(crate) fn run(args: &Fingerprint) -> Result<Exit, Failure> {
     let unwritable = |error: std::io::Error| Failure::unwritable(&args.out, &error);
     let mut output = OutputFile::create(&args.out)?;
     let options = hunt::read_options(&args.records);
-    let (mut report, mut joiner) = (ReadReport::default(), Joiner::new(options.clone()));
     let bar = progress::reading(inputs.bytes);
-    let mut before = 0;
-    for path in &inputs.exchanges {
-        let source = inputs::source(path).map_err(Failure::unreadable)?;
-        let progress = source.progress();
-        for chunk in source {
-            let chunk = match chunk {
-                Ok(chunk) => chunk,
-                Err(error) => {
-                    report.source_broke(&error);
-                    continue;
-                }
-            };
-            let mut written = Ok(());
-            let mut sink = |exchange: Exchange<'static>| {
-                if written.is_ok() {
-                    written = write_native(&seal(&exchange, &key), &mut output);
-                }
-            };
-            let mut join = |call: Call<'_>, line| joiner.push(call.into_owned(), &chunk.source, line, &mut sink);
-            parse_chunk(&chunk, &options, &mut join, &mut report);
-            report.merge(joiner.take_report());
-            written.map_err(unwritable)?;
-            bar.set_position(before + progress.bytes());
+    let line = || {
+        |exchange: &Exchange<'_>| {
+            let mut line = Vec::new();
+            write_native(&seal(exchange, &key), &mut line).map(|()| line)
         }
-        before += progress.bytes();
-    }
-    bar.finish_and_clear();
+    };
     let mut written = Ok(());
-    joiner.finish(&mut |exchange| {
+    let mut sink = |line: std::io::Result<Vec<u8>>, _| {
         if written.is_ok() {
-            written = write_native(&seal(&exchange, &key), &mut output);
+            written = line.and_then(|line| output.write_all(&line));
         }
-    });
+    };
+    let mut watch = |step: calls::Step| bar.set_position(step.bytes);
+    let read = calls::each(&inputs, &options, hunt::threads(None), &line, &mut watch, &mut sink);
+    bar.finish_and_clear();
+    let report = read.map_err(Failure::unreadable)?.report;
     written.map_err(unwritable)?;
-    report.merge(joiner.take_report());
     hunt::tell(&report, "exchanges");
     if report.records == 0 {
         return Err(Failure::bad_input(

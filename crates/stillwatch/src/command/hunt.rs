@@ -1,6 +1,7 @@
 //! `stillwatch hunt`: from files to findings, told to a person or to a machine.
 
 use std::io::{self, IsTerminal};
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use detect::{Findings, Labels, Trace};
@@ -15,7 +16,7 @@ use crate::output::OutputFile;
 use crate::pipeline::{self, Outcome, Settings};
 use crate::prices::Prices;
 use crate::reading::Reading;
-use crate::{accounts_file, campaigns_file, progress, report, table, words};
+use crate::{accounts_file, calls, campaigns_file, progress, report, table, words};
 
 /// Hunts, and says what was found.
 pub(crate) fn run(args: &Hunt) -> Result<Exit, Failure> {
@@ -96,18 +97,19 @@ pub(crate) fn trace(
     sink: &mut dyn FnMut(&str, &Signals),
 ) -> Result<(), Failure> {
     let bar = progress::reading(inputs.bytes);
-    let mut watch = |step: pipeline::Step| bar.set_position(step.bytes);
+    let mut watch = |step: calls::Step| bar.set_position(step.bytes);
     let went = pipeline::again(inputs, &settings(run, read.clone()), trace, &mut watch, sink);
     bar.finish_and_clear();
     went.map_err(Failure::unreadable)
 }
 
 fn settings(run: Run, read: ReadOptions) -> Settings {
-    Settings {
-        read,
-        threads: run.threads.or_else(|| std::thread::available_parallelism().ok()).map_or(1, usize::from),
-        engine: detect::Config { alpha: run.alpha },
-    }
+    Settings { read, threads: threads(run.threads), engine: detect::Config { alpha: run.alpha } }
+}
+
+/// As many threads as were asked for, or as there are processors.
+pub(crate) fn threads(asked: Option<NonZeroUsize>) -> usize {
+    asked.or_else(|| std::thread::available_parallelism().ok()).map_or(1, usize::from)
 }
 
 /// What was typed, as how to read records.

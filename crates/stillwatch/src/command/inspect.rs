@@ -3,13 +3,12 @@
 //! Reads everything once and looks for nobody. Fails when a path has nothing in it that can be read. Texts are shown cut
 //! short, credentials never.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::Path;
+use std::sync::Arc;
 
-use exchange::{
-    Call, Census, Exchange, Field, Format, Joiner, KnownAccount, ReadOptions, ReadReport, Who, parse_accounts,
-    parse_chunk,
-};
+use exchange::{Census, Exchange, Field, Format, KnownAccount, ReadOptions, ReadReport, Who, parse_accounts};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -17,7 +16,7 @@ use super::{Exit, Failure, hunt, print};
 use crate::cli::Inspect;
 use crate::inputs::{self, Inputs};
 use crate::reading::Reading;
-use crate::{pipeline, progress, words};
+use crate::{calls, pipeline, progress, words};
 
 /// Reads, and says what was read.
 pub(crate) fn run(args: &Inspect) -> Result<Exit, Failure> {
@@ -30,12 +29,12 @@ pub(crate) fn run(args: &Inspect) -> Result<Exit, Failure> {
     let mut options = hunt::read_options(&args.records);
     let (known, accounts) = known(&inputs, &options)?;
     pipeline::know(&inputs, &mut options, known);
-    let (exchanges, samples, files) = read(&inputs, &options)?;
+    let (calls::Read { report: exchanges, by_source }, samples) = read(&inputs, &options)?;
     hunt::tell(&exchanges, "exchanges");
     hunt::tell(&accounts, "account facts");
     let found = Found::of(Reading::of(&exchanges, &accounts, &options), &exchanges, samples);
     print(&if args.json { found.json()? } else { found.text() })?;
-    match args.paths.iter().find(|path| gave_nothing(path, &files)) {
+    match args.paths.iter().find(|path| gave_nothing(path, &inputs, &by_source)) {
         None => Ok(Exit::Nothing),
         Some(path) => Err(Failure::bad_input(format!(
             "nothing in `{}` could be read as an exchange; {}, and `stillwatch inspect --formats` lists the formats",
@@ -46,9 +45,10 @@ pub(crate) fn run(args: &Inspect) -> Result<Exit, Failure> {
 }
 
 /// Whether a path that was typed has files, and none of them gave a record.
-fn gave_nothing(path: &Path, files: &[(&Path, u64)]) -> bool {
-    let mut within = files.iter().filter(|(file, _)| file.starts_with(path)).peekable();
-    within.peek().is_some() && within.all(|(_, records)| *records == 0)
+fn gave_nothing(path: &Path, inputs: &Inputs, by_source: &BTreeMap<Arc<str>, u64>) -> bool {
+    let mut within = inputs.exchanges.iter().filter(|file| file.starts_with(path)).peekable();
+    let records = |file: &Path| by_source.get(inputs::name(file).as_str()).copied().unwrap_or_default();
+    within.peek().is_some() && within.all(|file| records(file) == 0)
 }
 
 /// The accounts of the accounts files.
@@ -70,53 +70,29 @@ fn known(inputs: &Inputs, options: &ReadOptions) -> Result<(Vec<KnownAccount>, R
     Ok((known, report))
 }
 
-/// What was read, the first exchange of each format, and how many records each file gave.
-type Read<'i> = (ReadReport, Vec<Exchange<'static>>, Vec<(&'i Path, u64)>);
-
-/// Reads all exchanges.
-fn read<'i>(inputs: &'i Inputs, options: &ReadOptions) -> Result<Read<'i>, Failure> {
-    let (mut report, mut joiner) = (ReadReport::default(), Joiner::new(options.clone()));
-    let (mut samples, mut files) = (Vec::new(), Vec::new());
+/// Reads all exchanges: what was read, and an exchange of each kind, as kinds differ in the fields that they have.
+fn read(inputs: &Inputs, options: &ReadOptions) -> Result<(calls::Read, Vec<Value>), Failure> {
+    let mut samples: BTreeMap<Vec<String>, (usize, Value)> = BTreeMap::new();
     let bar = progress::reading(inputs.bytes);
-    let mut before = 0;
-    for path in &inputs.exchanges {
-        let source = inputs::source(path).map_err(Failure::unreadable)?;
-        let progress = source.progress();
-        let mut records = 0_u64;
-        for chunk in source {
-            let chunk = match chunk {
-                Ok(chunk) => chunk,
-                Err(error) => {
-                    report.source_broke(&error);
-                    continue;
-                }
-            };
-            let formats = report.by_format.len();
-            let mut read = ReadReport::default();
-            let mut join = |call: Call<'_>, line| {
-                records += 1;
-                joiner.push(call.into_owned(), &chunk.source, line, &mut |exchange| {
-                    if samples.len() <= formats && samples.len() < SAMPLES {
-                        samples.push(exchange);
-                    }
-                });
-            };
-            parse_chunk(&chunk, options, &mut join, &mut read);
-            report.merge(read);
-            report.merge(joiner.take_report());
-            bar.set_position(before + progress.bytes());
+    // The first of each chunk is enough to look at.
+    let first = || {
+        let mut is_first = true;
+        move |exchange: &Exchange<'_>| std::mem::take(&mut is_first).then(|| sample(exchange))
+    };
+    let mut keep = |shown: Option<Value>, _| {
+        let Some(Value::Object(fields)) = shown else { return };
+        let kind = fields.keys().cloned().collect();
+        let met = samples.len();
+        if met < SAMPLES {
+            samples.entry(kind).or_insert((met, Value::Object(fields)));
         }
-        before += progress.bytes();
-        files.push((path.as_path(), records));
-    }
-    joiner.finish(&mut |exchange| {
-        if samples.is_empty() {
-            samples.push(exchange);
-        }
-    });
-    report.merge(joiner.take_report());
+    };
+    let mut watch = |step: calls::Step| bar.set_position(step.bytes);
+    let read = calls::each(inputs, options, hunt::threads(None), &first, &mut watch, &mut keep);
     bar.finish_and_clear();
-    Ok((report, samples, files))
+    let mut samples: Vec<(usize, Value)> = samples.into_values().collect();
+    samples.sort_by_key(|(met, _)| *met);
+    Ok((read.map_err(Failure::unreadable)?, samples.into_iter().map(|(_, shown)| shown).collect()))
 }
 
 /// What a log holds.
@@ -144,7 +120,7 @@ struct Share {
 }
 
 impl Found {
-    fn of(read: Reading, report: &ReadReport, samples: Vec<Exchange<'static>>) -> Found {
+    fn of(read: Reading, report: &ReadReport, samples: Vec<Value>) -> Found {
         let census = &report.census;
         let shares =
             Field::ALL.iter().filter_map(|field| Some(Share { field: field.name(), share: census.share(*field)? }));
@@ -155,7 +131,7 @@ impl Found {
             last: census.span.map(|(_, last)| last),
             fields: shares.collect(),
             blind: blind(census, read.account_facts),
-            samples: samples.iter().map(sample).collect(),
+            samples,
             read,
         }
     }

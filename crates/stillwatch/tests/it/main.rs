@@ -6,3 +6,4 @@ mod arrows;
 mod cli;
 mod frame;
 mod label;
+mod shapes;
