@@ -174,14 +174,15 @@ impl Call<'_> {
             hash.update(part.as_bytes());
             hash.update(&[0]);
         }
-        // What was made of the position of a record differs between copies.
+        // What was made of the position of a record differs between copies. Of those with an id, each writer measured for
+        // itself how long the call took.
         if exchange.id.as_str().starts_with("ex_") {
             hash.reset();
+            hash.update(&exchange.duration_ms.unwrap_or_default().to_bits().to_le_bytes());
         }
         // A caller may choose an id, but copies say the same, the answer included.
         hash.update(&self.content().to_le_bytes());
         hash.update(exchange.response.content.as_deref().unwrap_or_default().as_bytes());
-        hash.update(&exchange.duration_ms.unwrap_or_default().to_bits().to_le_bytes());
         hash.update(&exchange.time.nanos().to_le_bytes());
         let identity = hash.digest();
         let mut attempts = [0; ATTEMPT_IDS_MAX];
@@ -664,6 +665,9 @@ impl Joiner {
         }
         self.count(call.format);
         self.report.census.see(&call, &self.options);
+        if self.options.one_org {
+            call.exchange.org = None;
+        }
         sink(call.exchange);
     }
 }

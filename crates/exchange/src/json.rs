@@ -252,6 +252,15 @@ impl<'a> Json<'a> {
             Json::Signed(value) => Time::from_epoch_whole(value),
             Json::Float(value) => Time::from_epoch_float(value),
             Json::Text(text) => text.parse().ok(),
+            // Seconds and nanoseconds, as JavaScript's tracing writes them.
+            Json::List(parts) => match parts.as_slice() {
+                [Json::Unsigned(seconds), Json::Unsigned(nanos @ 0..1_000_000_000)] => {
+                    let nanos = i64::try_from(*nanos).ok()?;
+                    let time = Time::from_epoch_whole(i64::try_from(*seconds).ok()?)?;
+                    time.nanos().checked_add(nanos).map(Time::from_nanos)
+                }
+                _ => None,
+            },
             Json::Object(object) => typed::time(object),
             _ => None,
         }

@@ -54,7 +54,7 @@ pub use call::{Call, Half, Side, Span, Who};
 pub use census::{Census, Field};
 pub use format::{Format, Position, SourceId, UnknownFormat, read, read_exchanges};
 pub use join::{CallKey, Joiner};
-pub use options::{KnownAccount, KnownAccounts, Named, ReadOptions};
+pub use options::{KnownAccount, KnownAccounts, Named, OrgsNamed, ReadOptions};
 pub use record::{
     AccountId, Assurance, Client, Content, EndUserId, Exchange, ExchangeId, Fingerprint, KeyId, Message, Network,
     Operation, OrgId, Params, Part, Request, Response, Role, SessionId, Tool, Usage,

@@ -404,6 +404,8 @@ impl<'a> Mapped<'a, '_> {
                 Json::Object(object) if !object.has("role") && is_body(&object) => {
                     return self.body(object, request, body);
                 }
+                // A prompt that is JSON is no turn.
+                json if raw.is_some() && !is_turns(&json) => raw.clone().map(Json::Text),
                 json => Some(json),
             };
             let turns = turns.map(|json| content::messages(json, "messages", self.notes)).unwrap_or_default();
@@ -503,6 +505,20 @@ const HIDDEN_BYTES_MIN: usize = 512;
 /// Whether an object is a request body of some API.
 fn is_body(object: &Object<'_>) -> bool {
     ["messages", "prompt", "input", "contents", "inputText"].into_iter().any(|key| object.has(key))
+}
+
+/// Whether a value is a turn or a list of them, in the notation of any API.
+fn is_turns(json: &Json<'_>) -> bool {
+    const KEYS: [&str; 9] = ["role", "content", "parts", "text", "type", "data", "author", "from", "tool_calls"];
+    match json {
+        Json::Object(object) => KEYS.into_iter().any(|key| object.has(key)),
+        Json::List(items) => match items.first() {
+            Some(Json::List(_)) => items.iter().any(is_turns),
+            Some(Json::Object(_)) => items.first().is_some_and(is_turns),
+            first => first.is_some(),
+        },
+        _ => true,
+    }
 }
 
 /// An address, or a list of hops as a proxy would have written it.

@@ -1,6 +1,7 @@
 //! How records are to be read, where the records themselves leave a choice.
 
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use xxhash_rust::xxh3::xxh3_64;
@@ -26,6 +27,9 @@ pub struct ReadOptions {
     /// Which identity of a record is the account, where it is not the one that its format says. It is decided for a whole log
     /// and never record by record: what a caller can write would otherwise choose whom his records accuse.
     pub account_is: Option<Who>,
+    /// Whether all records name the same organisation, as the log of one provider's own does. It then says nothing, and is left
+    /// out; else everybody would be one payer.
+    pub one_org: bool,
 }
 
 /// The accounts of an accounts file.
@@ -138,6 +142,38 @@ fn identity<'a>(call: &Call<'a>, who: Who) -> Option<Cow<'a, str>> {
         _ => None,
     }
 }
+
+/// Whether the calls at the beginning of a log all name the same organisation.
+#[derive(Clone, Debug, Default)]
+pub struct OrgsNamed {
+    org: Option<String>,
+    differ: bool,
+    accounts: BTreeSet<KnownAccount>,
+}
+
+impl OrgsNamed {
+    /// Looks at a call.
+    pub fn see(&mut self, call: &Call<'_>) {
+        let org = call.exchange.org.as_ref().map(|org| org.as_str());
+        match (&self.org, org) {
+            (None, Some(org)) => self.org = Some(org.to_owned()),
+            (have, org) => self.differ |= have.as_deref() != org,
+        }
+        if self.accounts.len() < ACCOUNTS_OF_ONE_ORG {
+            self.accounts.insert(KnownAccount::from(call.exchange.account.as_str()));
+        }
+    }
+
+    /// Whether it is one for all, and all are enough to tell.
+    #[must_use]
+    pub fn are_one(&self) -> bool {
+        self.org.is_some() && !self.differ && self.accounts.len() >= ACCOUNTS_OF_ONE_ORG
+    }
+}
+
+/// Accounts that must name the same organisation before it is taken for that of the log's owner. A customer may have as many;
+/// that a log begins with nobody else is not likely.
+const ACCOUNTS_OF_ONE_ORG: usize = 20;
 
 /// Which identities of some calls an accounts file names.
 #[derive(Clone, Debug, Default)]

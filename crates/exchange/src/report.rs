@@ -146,7 +146,7 @@ pub fn parse_chunk(chunk: &Chunk, options: &ReadOptions, sink: &mut dyn FnMut(Ca
         let mut refused = Ok(());
         let mut damaged = Vec::new();
         let census = &mut report.census;
-        let mut checked = |call: Call<'_>| match check_time(call.exchange.time, options.now) {
+        let mut checked = |mut call: Call<'_>| match check_time(call.exchange.time, options.now) {
             Ok(()) => {
                 if call.is_call || call.is_outer {
                     // What waits for another record is counted when it goes on.
@@ -156,6 +156,9 @@ pub fn parse_chunk(chunk: &Chunk, options: &ReadOptions, sink: &mut dyn FnMut(Ca
                     if !call.damage.is_empty() {
                         damaged.push((call.exchange.account.as_str().to_owned(), call.damage));
                     }
+                }
+                if options.one_org && call.stands_alone() {
+                    call.exchange.org = None;
                 }
                 sink(call, line);
             }

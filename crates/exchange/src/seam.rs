@@ -49,6 +49,18 @@ impl Seams {
         self.in_string && self.ends_in_brace
     }
 
+    /// Whether the next byte stands in a string as it is.
+    pub(crate) fn in_plain_string(&self) -> bool {
+        self.in_string && !self.escaped
+    }
+
+    /// Takes bytes that stand in a string as they are, without quotation marks and backslashes.
+    pub(crate) fn pass(&mut self, run: &[u8]) {
+        if let Some(last) = run.iter().rev().find(|byte| !byte.is_ascii_whitespace()) {
+            self.ends_in_brace = *last == b'{';
+        }
+    }
+
     /// Takes the next byte, unless it shows that another record began: then nothing is changed.
     pub(crate) fn step(&mut self, byte: u8) -> Step {
         if self.in_string {
@@ -108,6 +120,16 @@ pub(crate) fn parts(text: &[u8]) -> Vec<&[u8]> {
     let (mut parts, mut begin, mut at) = (Vec::new(), 0, 0);
     let mut seams = Seams::default();
     while let Some(byte) = text.get(at) {
+        if seams.in_plain_string()
+            && let Some(rest) = text.get(at..)
+        {
+            let run = memchr::memchr2(b'"', b'\\', rest).unwrap_or(rest.len());
+            seams.pass(rest.get(..run).unwrap_or_default());
+            at += run;
+            if run > 0 {
+                continue;
+            }
+        }
         let seam = match seams.step(*byte) {
             Step::Within => {
                 at += 1;

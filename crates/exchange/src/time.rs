@@ -103,6 +103,9 @@ impl FromStr for Time {
         if let Ok(number) = text.parse::<f64>() {
             return Time::from_epoch_float(number).ok_or(BadTime);
         }
+        if let Some(number) = odd_epoch(text) {
+            return Time::from_epoch_float(number).ok_or(BadTime);
+        }
         if let Some((moment, zone)) = split_zone(text) {
             let seconds = zone_seconds(zone).ok_or(BadTime)?;
             let time: Time = moment.parse()?;
@@ -197,7 +200,8 @@ fn is_zone(word: &str) -> bool {
 }
 
 /// Seconds east of UTC of a zone whose name has one meaning: those of RFC 822 and those that no other country uses. India,
-/// Israel and Ireland share `IST`, Arabia and Canada `AST`.
+/// Israel and Ireland share `IST`, Arabia and Canada `AST`, China and America
+/// `CST`.
 fn zone_seconds(name: &str) -> Option<i64> {
     let minutes = match name.to_ascii_uppercase().as_str() {
         "UTC" | "GMT" | "UT" | "Z" | "WET" => 0,
@@ -218,7 +222,7 @@ fn zone_seconds(name: &str) -> Option<i64> {
         "BRT" => -180,
         "EDT" => -240,
         "EST" | "CDT" => -300,
-        "CST" | "MDT" => -360,
+        "MDT" => -360,
         "MST" | "PDT" => -420,
         "PST" | "AKDT" => -480,
         "AKST" => -540,
@@ -228,11 +232,21 @@ fn zone_seconds(name: &str) -> Option<i64> {
     Some(minutes * 60)
 }
 
+/// An epoch number with a comma before its fraction, or as .NET writes it (`/Date(1781510547454+0200)/`, always UTC).
+fn odd_epoch(text: &str) -> Option<f64> {
+    if let Some(inner) = text.strip_prefix("/Date(").and_then(|rest| rest.strip_suffix(")/")) {
+        return inner.get(..inner.find(['+', '-']).unwrap_or(inner.len()))?.parse().ok();
+    }
+    let (whole, fraction) = text.split_once(',')?;
+    let is_number = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
+    (is_number(whole) && is_number(fraction)).then(|| format!("{whole}.{fraction}").parse().ok())?
+}
+
 /// `06/15/2026 08:02:27 AM`. Without the half of the day it could as well be a day of a month.
 fn us_american(text: &str) -> Option<Time> {
     let mut words = text.split_ascii_whitespace();
     let (date, clock, half) = (words.next()?, words.next()?, words.next()?);
-    let mut date = date.split('/');
+    let mut date = date.trim_end_matches(',').split('/');
     let (month, day, year) = (date.next()?, date.next()?, date.next()?);
     let (hour, rest) = clock.split_once(':')?;
     let hour: u8 = hour.parse().ok().filter(|hour| (1..=12).contains(hour))?;
@@ -382,6 +396,10 @@ mod tests {
             "Mon, 15 Jun 2026 08:02:27 UTC",
             "Mon, 15 Jun 2026 08:02:27 Z",
             "15 Jun 2026 08:02:27 GMT",
+            "06/15/2026, 08:02:27 AM",
+            "1781510547,0",
+            "/Date(1781510547000)/",
+            "/Date(1781510547000+0200)/",
             "06/15/2026 08:02:27 AM",
             "6/15/2026 8:02:27 am UTC",
             "15 Jun 2026 10:02:27 CEST",
@@ -404,6 +422,9 @@ mod tests {
             "-5",
             "2026-13-01T00:00:00Z",
             "2026-06-15 08:02:27 Mars",
+            "2026-06-15 08:02:27 CST",
+            "1781510547,x",
+            "/Date(x)/",
             "06/15/2026",
             "15/06/2026 08:02:27 AM",
             "06/15/2026 13:02:27 PM",

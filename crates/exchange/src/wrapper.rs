@@ -178,7 +178,8 @@ fn unpack(value: &mut Json<'_>) {
         },
         _ => return,
     };
-    let inner = match Json::parse_owned(&text) {
+    // JSON in a text in a text.
+    let inner = match text.trim_start().starts_with('"').then(|| Json::parse_owned(&text)).flatten() {
         Some(Json::Text(inner)) => inner.into_owned(),
         _ => text.clone(),
     };

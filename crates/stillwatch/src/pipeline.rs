@@ -10,8 +10,8 @@ use std::path::Path;
 
 use detect::{Engine, Findings, Labels, Trace};
 use exchange::{
-    AccountFact, Call, Exchange, KnownAccount, KnownAccounts, Named, ReadOptions, ReadReport, Time, parse_accounts,
-    parse_chunk,
+    AccountFact, Call, Exchange, KnownAccount, KnownAccounts, Named, OrgsNamed, ReadOptions, ReadReport, Time,
+    parse_accounts, parse_chunk,
 };
 use signals::Signals;
 
@@ -80,15 +80,21 @@ pub(crate) fn run(
 /// records these are. A pipe can be read only once, so nothing is looked at there.
 pub(crate) fn know(inputs: &Inputs, options: &mut ReadOptions, known: Vec<KnownAccount>) {
     let known: KnownAccounts = known.into_iter().collect();
+    let (mut named, mut orgs) = (Named::default(), OrgsNamed::default());
+    let files = inputs.exchanges.iter().filter(|path| path.is_file()).take(FILES_LOOKED_AT_MAX);
+    for chunk in files.filter_map(|path| inputs::source(path).ok()?.next()?.ok()) {
+        let mut see = |call: Call<'_>, _| {
+            named.see(&call, &known);
+            if call.is_call {
+                orgs.see(&call);
+            }
+        };
+        parse_chunk(&chunk, options, &mut see, &mut ReadReport::default());
+    }
     if !known.is_empty() && options.account.is_empty() {
-        let mut named = Named::default();
-        let files = inputs.exchanges.iter().filter(|path| path.is_file()).take(FILES_LOOKED_AT_MAX);
-        for chunk in files.filter_map(|path| inputs::source(path).ok()?.next()?.ok()) {
-            let mut see = |call: Call<'_>, _| named.see(&call, &known);
-            parse_chunk(&chunk, options, &mut see, &mut ReadReport::default());
-        }
         options.account_is = named.account_is();
     }
+    options.one_org = orgs.are_one();
     options.known = Some(known);
 }
 

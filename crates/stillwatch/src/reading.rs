@@ -138,13 +138,21 @@ fn warnings(exchanges: &ReadReport, accounts: &ReadReport, options: &ReadOptions
             words::counted(census.calls, "call")
         ));
     }
-    if let Some(org) = census.only_org().filter(|_| census.accounts() > 1) {
-        warnings.push(format!(
-            "all {} name the same organisation, {}, and so are one payer: no group can be found; leave the organisation \
-             out of such a log",
-            words::counted(census.accounts() as u64, "account"),
-            words::printable(org, ACCOUNT_CHARS)
-        ));
+    let accounts_read = words::counted(census.accounts() as u64, "account");
+    match census.only_org().map(|org| words::printable(org, ACCOUNT_CHARS)) {
+        Some(org) if options.one_org => warnings.push(format!(
+            "all {accounts_read} name the same organisation, {org}; it was left out, since they would be one payer"
+        )),
+        None if options.one_org => warnings.push(
+            "the log begins with accounts of one organisation, so organisations were left out; later records name others or \
+             none: hunt in these apart"
+                .to_owned(),
+        ),
+        Some(org) if census.accounts() > 1 => warnings.push(format!(
+            "all {accounts_read} name the same organisation, {org}, and so are one payer: no group can be found; leave the \
+             organisation out of such a log"
+        )),
+        _ => {}
     }
     let by_service = census.found_as(Who::Service);
     if by_service > 0 {

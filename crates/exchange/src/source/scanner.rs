@@ -65,11 +65,27 @@ impl Scanner {
         self.text.len()
     }
 
-    pub(super) fn scan(&mut self, bytes: &[u8]) {
-        for byte in bytes {
+    pub(super) fn scan(&mut self, mut bytes: &[u8]) {
+        while let Some((byte, rest)) = bytes.split_first() {
+            if let Some((run, behind)) = self.within_string(bytes) {
+                self.seams.pass(run);
+                self.keep_run(run);
+                bytes = behind;
+                continue;
+            }
             self.step(*byte);
             self.line += u64::from(*byte == b'\n');
+            bytes = rest;
         }
+    }
+
+    /// The bytes from here on that change nothing but the text of a string, and those behind them.
+    fn within_string<'b>(&self, bytes: &'b [u8]) -> Option<(&'b [u8], &'b [u8])> {
+        if self.in_junk || self.in_text || !self.seams.in_plain_string() {
+            return None;
+        }
+        let end = memchr::memchr3(b'"', b'\\', b'\n', bytes).unwrap_or(bytes.len());
+        bytes.split_at_checked(end).filter(|(run, _)| !run.is_empty())
     }
 
     fn step(&mut self, byte: u8) {
@@ -153,6 +169,14 @@ impl Scanner {
         for byte in begun {
             self.seams.step(*byte);
             self.keep(*byte);
+        }
+    }
+
+    fn keep_run(&mut self, run: &[u8]) {
+        if self.overlong.is_none() && self.record.len() + run.len() <= self.record_bytes_max {
+            self.record.extend_from_slice(run);
+        } else {
+            run.iter().for_each(|byte| self.keep(*byte));
         }
     }
 

@@ -355,13 +355,17 @@ fn where_no_group_can_be_found_the_reason_is_told() {
         |org: &str, text: &dyn Fn(u64) -> String| -> String { (0..400).map(|n| record(n, org, &text(n))).collect() };
     let one_org = folder.file("org.jsonl", log(",\"org\":\"ours\"", &|n| format!("question number {n}")));
     for command in ["hunt", "inspect"] {
-        let seen = run(&[command, &one_org]);
-        assert!(
-            seen.stdout.replace('\n', " ").contains("all 20 accounts name the same organisation"),
-            "{}",
-            seen.stdout
-        );
+        let seen = run(&[command, &one_org]).stdout.replace("\n  ", " ");
+        assert!(seen.contains("all 20 accounts name the same organisation, ours; it was left out"), "{seen}");
+        // A pipe is read only once, so there is no look at its beginning.
+        let seen = run_on(&[command, "-"], read(&one_org).as_bytes()).stdout.replace("\n  ", " ");
+        assert!(seen.contains("the same organisation, ours, and so are one payer: no group"), "{seen}");
     }
+    let payers = |path: &str| run(&["hunt", path, "--json"]).json()["population"]["payers"].clone();
+    assert_eq!(payers(&one_org), json!(20));
+    // Of several organisations each is one payer, however many accounts it has.
+    let two = folder.file("two.jsonl", read(&one_org) + &record(400, ",\"org\":\"theirs\"", "another question"));
+    assert_eq!(payers(&two), json!(2));
     let same =
         "You are the assistant of a shop for garden tools and answer every question politely and in two sentences";
     let one_text = folder.file("text.jsonl", log("", &|n| format!("{same}: {n}")));
