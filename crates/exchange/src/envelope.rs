@@ -276,7 +276,7 @@ pub(crate) fn read<'a>(
     ]
     .into_iter()
     .find_map(|(id, who)| Some((secret_free(id?), who)))
-    .or((has_account || is_answer(&half)).then_some((Cow::Borrowed(""), Who::Nobody)))
+    .or((has_account || half.is_some()).then_some((Cow::Borrowed(""), Who::Nobody)))
     .ok_or(BadRecord::Missing {
         field: "account",
         expected: "an `account`, `organization`, `project`, `api_key_id` or `user` beside the bodies",

@@ -178,7 +178,14 @@ pub fn read<'a>(
     notes: &mut Notes,
     sink: &mut dyn FnMut(Call<'a>),
 ) -> Result<(), BadRecord> {
-    let mut reader = Reader { options, position: Position::new(source, line, text), ordinal: 0, sink };
+    let mut reader = Reader {
+        options,
+        position: Position::new(source, line, text),
+        ordinal: 0,
+        around: Vec::new(),
+        unpack_left: limits::RECORD_BYTES_MAX,
+        sink,
+    };
     let mut read = Ok(());
     let refusal = each_object(text, notes, &mut |object, notes| {
         let outcome = reader.object(object, 0, notes);
@@ -212,6 +219,10 @@ struct Reader<'r, 'a> {
     position: Position<'r>,
     /// Exchanges read of the text so far.
     ordinal: u64,
+    /// Whom the wrappers around the record name.
+    around: Vec<String>,
+    /// Bytes that may still be unpacked for this text, in all its wrappers.
+    unpack_left: usize,
     sink: &'r mut dyn FnMut(Call<'a>),
 }
 
@@ -258,7 +269,7 @@ impl<'a> Reader<'_, 'a> {
         // Of a record that was damaged, what is missing is no reason to look for another one in its texts.
         let is_damaged = !notes.damage.is_empty() || (notes.marked && object.is_damaged());
         let may_wrap = depth < limits::WRAPPED_DEPTH_MAX && !(is_damaged && has_native_keys(&object));
-        let opened = if may_wrap { wrapper::open(&mut object) } else { None };
+        let opened = if may_wrap { wrapper::open(&mut object, &mut self.unpack_left) } else { None };
         let Some(within) = opened else {
             // Whatever it lacks is told.
             return if chosen.is_none() && has_native_keys(&object) {
@@ -271,6 +282,8 @@ impl<'a> Reader<'_, 'a> {
         notes.marked = true;
         notes.own(&mut object);
         let around = notes.damage;
+        let callers = self.around.len();
+        self.around.extend(within.callers);
         let mut read = Ok(());
         for inner in within.objects {
             notes.damage = around;
@@ -280,6 +293,7 @@ impl<'a> Reader<'_, 'a> {
             }
         }
         notes.damage = around;
+        self.around.truncate(callers);
         (0..within.others).for_each(|_| notes.remark(Remark::Skipped("text that is no JSON")));
         read
     }
@@ -388,16 +402,34 @@ impl<'a> Reader<'_, 'a> {
         read
     }
 
-    fn hand_over(&mut self, format: Format, mut call: Call<'a>, account: Option<Cow<'a, str>>, notes: &Notes) {
+    fn hand_over(&mut self, format: Format, mut call: Call<'a>, account: Option<Cow<'a, str>>, notes: &mut Notes) {
         call.format = format;
         call.damage = notes.damage;
         if let Some(account) = account {
             call.exchange.account = account.into();
             call.who = Who::Account;
         }
+        // What stands beside a caller's name may be what he wrote: a record within it can name nobody else.
+        if !self.around.is_empty() && call.who != Who::Nobody && !self.around.iter().any(|caller| is_of(&call, caller))
+        {
+            return notes.remark(Remark::Skipped("text of a caller that is a record of another"));
+        }
         self.options.settle(&mut call);
         (self.sink)(call);
     }
+}
+
+/// Whether a call names a caller, as whatever.
+fn is_of(call: &Call<'_>, caller: &str) -> bool {
+    let exchange = &call.exchange;
+    let ids = [
+        Some(exchange.account.as_str()),
+        exchange.key.as_ref().map(|key| key.as_str()),
+        exchange.org.as_ref().map(|org| org.as_str()),
+        exchange.end_user.as_ref().map(|user| user.as_str()),
+    ];
+    let caller = secret_free(Cow::Borrowed(caller));
+    ids.into_iter().flatten().any(|id| id == caller)
 }
 
 /// Hands every object of a text to `sink`, mended where it is damaged, with what was wrong with it in the notes. Returns

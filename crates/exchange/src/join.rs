@@ -83,7 +83,8 @@ impl HalfKey {
     fn of(call: &Call<'_>) -> Option<Self> {
         let Half { side, id } = call.half.as_ref()?;
         let account = call.exchange.account.as_str();
-        let account = if call.who == Who::Nobody { 0 } else { xxh3_64(account.as_bytes()).max(1) };
+        // The caller's own user may be anybody.
+        let account = if call.who >= Who::EndUser { 0 } else { xxh3_64(account.as_bytes()).max(1) };
         Some(HalfKey { id: xxh3_64(id.as_bytes()), account, side: *side })
     }
 
@@ -107,14 +108,39 @@ struct Trace {
     /// What its spans said that are no calls, by their ids: who, from where.
     facts: BTreeMap<String, Call<'static>>,
     has_root: bool,
-    /// Calls that went on when the trace was whole.
-    gone: BTreeSet<String>,
+    /// Calls that went on when the trace was whole, by their span ids.
+    gone: BTreeMap<String, Ran>,
     /// The spans around these.
     around_gone: BTreeSet<String>,
     /// The accounts that its calls name themselves, by hash; two are as good as more.
     accounts: BTreeSet<u64>,
     /// Span ids met, with the span each is within.
     parents: BTreeMap<String, Option<String>>,
+}
+
+/// Who made a call, and from when to when.
+#[derive(Clone, Debug)]
+struct Ran {
+    account: Option<String>,
+    from: Time,
+    to: Option<Time>,
+}
+
+impl Ran {
+    fn of(call: &Call<'_>) -> Self {
+        let account = (call.who < Who::Service).then(|| call.exchange.account.as_str().to_owned());
+        Ran { account, from: call.exchange.time, to: call.span.as_ref().and_then(|span| span.end) }
+    }
+
+    /// Whether a call within this one may be the same call, as another library saw it: of the same account, and while this one
+    /// ran. Whoever calls may name any span as the one around his.
+    fn may_hold(&self, inner: &Call<'_>) -> bool {
+        let names_other = inner.who < Who::Service
+            && self.account.as_deref().is_some_and(|account| account != inner.exchange.account.as_str());
+        let before = self.from.seconds_since(inner.exchange.time);
+        let after = self.to.map(|to| inner.exchange.time.seconds_since(to));
+        !names_other && before <= CLOCKS_DIFFER_SECONDS && after.is_none_or(|after| after <= CLOCKS_DIFFER_SECONDS)
+    }
 }
 
 /// Not one account but several.
@@ -140,7 +166,15 @@ impl Call<'_> {
 
     /// Whether it failed and another attempt at it would be known.
     fn may_be_tried_again(&self) -> bool {
-        self.failed && self.span.is_none() && (!self.attempts.is_empty() || self.is_throttled())
+        self.failed && !self.has_answer() && self.span.is_none() && (!self.attempts.is_empty() || self.is_throttled())
+    }
+
+    /// Whether something came back, as before a stream broke off: then it was no failed attempt.
+    fn has_answer(&self) -> bool {
+        let Exchange { response, usage, .. } = &self.exchange;
+        response.content.as_deref().is_some_and(|text| !text.is_empty())
+            || !response.tool_calls.is_empty()
+            || usage.output_tokens.is_some_and(|tokens| tokens > 0)
     }
 
     fn is_throttled(&self) -> bool {
@@ -540,19 +574,20 @@ impl Joiner {
                     self.report.remark(Remark::Joined("turns to their call"), &log.source, log.line);
                 }
                 // What tells a whole call is one, unless its span went on already.
-                None if log.call.is_call && !trace.gone.contains(log.call.span_id()) => calls.push(log),
+                None if log.call.is_call && !trace.gone.contains_key(log.call.span_id()) => calls.push(log),
                 None => self.report.remark(Remark::Unjoined("turns without their call"), &log.source, log.line),
             }
         }
         calls.retain(|call| {
-            let is_within = call.call.span.as_ref().is_some_and(|span| trace.is_within_one_gone(&span.id));
+            let is_within = trace.is_within_one_gone(&call.call);
             if is_within {
                 self.report.remark(Remark::Joined("a call within a call"), &call.source, call.line);
             }
             !is_within
         });
         self.merge_nested(&mut calls, trace);
-        trace.gone.extend(calls.iter().filter_map(|call| Some(call.call.span.as_ref()?.id.clone())));
+        let ran = |call: &Waiting| Some((call.call.span.as_ref()?.id.clone(), Ran::of(&call.call)));
+        trace.gone.extend(calls.iter().filter_map(ran));
         for mut call in calls {
             let before = call.call.who;
             let id = call.call.span.as_ref().map(|span| span.id.clone()).unwrap_or_default();
@@ -591,7 +626,13 @@ impl Joiner {
         let outer = |id: &String| trace.around(id).find_map(|around| places.get(around.as_str()).copied());
         let mut inner_of: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
         for (at, id) in ids.iter().enumerate() {
-            if let Some(outer) = outer(id) {
+            let may_be_one = |outer: &usize| {
+                calls
+                    .get(*outer)
+                    .zip(calls.get(at))
+                    .is_some_and(|(outer, inner)| Ran::of(&outer.call).may_hold(&inner.call))
+            };
+            if let Some(outer) = outer(id).filter(may_be_one) {
                 inner_of.entry(outer).or_default().push(at);
             }
         }
@@ -686,8 +727,8 @@ impl Trace {
     }
 
     /// Whether a span is within a call that went on already.
-    fn is_within_one_gone(&self, id: &str) -> bool {
-        self.around(id).any(|around| self.gone.contains(around))
+    fn is_within_one_gone(&self, call: &Call<'_>) -> bool {
+        self.around(call.span_id()).filter_map(|around| self.gone.get(around)).any(|ran| ran.may_hold(call))
     }
 
     /// Whether a span around this one was never seen.
@@ -797,3 +838,6 @@ impl Call<'static> {
 
 /// Spans that may lie around a call.
 const TRACE_DEPTH_MAX: usize = 64;
+
+/// How far the clocks of two writers of one call may differ, in seconds.
+const CLOCKS_DIFFER_SECONDS: f64 = 5.0;

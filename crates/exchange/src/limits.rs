@@ -14,7 +14,7 @@ pub const MESSAGES_MAX: usize = 4096;
 pub const BAD_LINES_KEPT_MAX: usize = 1000;
 
 /// The most JSON values in one record; it bounds the memory that a record takes beyond its text.
-pub const JSON_VALUES_MAX: usize = 1_000_000;
+pub const JSON_VALUES_MAX: usize = 250_000;
 
 /// How deep values may be nested in a damaged record; deeper ones are missing. Sound records may go to 127.
 pub const NESTING_MAX: usize = 100;

@@ -2,7 +2,7 @@
 //!
 //! One rule serves all of them: an object of no known format may hold records, as an object or a list under any key, or as
 //! text (JSON, also in base64 or compressed) under one of a few keys, to a depth of
-//! [`limits::WRAPPED_DEPTH_MAX`](crate::limits::WRAPPED_DEPTH_MAX). A key is opened only if something within is of a known
+//! [`limits::WRAPPED_DEPTH_MAX`]. A key is opened only if something within is of a known
 //! format. Texts under other keys stay closed, since a prompt may be the text of a record. A time is taken from the
 //! wrapper only where the record within has none.
 
@@ -82,17 +82,27 @@ pub(crate) struct Unwrapped<'a> {
     pub(crate) objects: Vec<Object<'a>>,
     /// Texts within that are no JSON.
     pub(crate) others: u64,
+    /// Whom the wrapper names.
+    pub(crate) callers: Vec<String>,
 }
 
 /// Opens a wrapper; none if nothing in the object is of a known format.
-pub(crate) fn open<'a>(object: &mut Object<'a>) -> Option<Unwrapped<'a>> {
+///
+/// `left` is how many bytes may still be unpacked.
+pub(crate) fn open<'a>(object: &mut Object<'a>, left: &mut usize) -> Option<Unwrapped<'a>> {
     let time = TIMES.into_iter().find_map(|key| object.get(key)).cloned();
     // The account that EventBridge names is the operator's own.
     let who = WHO.into_iter().filter(|_| !is_event_bridge(object));
     let who: Vec<(&str, Json<'a>)> = who.filter_map(|key| Some((key, object.get(key)?.clone()))).collect();
-    // What names an account is a record or stands right around one: its texts are those of a caller.
-    let deepest = if who.is_empty() { limits::WRAPPED_DEPTH_MAX } else { 1 };
-    let mut within = known(object, deepest).or_else(|| any(object, deepest))?;
+    let callers = CALLERS.into_iter().filter(|_| !is_event_bridge(object));
+    let callers: Vec<String> = callers.filter_map(|key| object.get(key)?.clone().id()).map(Cow::into_owned).collect();
+    // What names a caller is a record or stands right around one: its texts are his.
+    let deepest = if callers.is_empty() { limits::WRAPPED_DEPTH_MAX } else { 1 };
+    let mut within = match known(object, deepest, left) {
+        Some(within) => within,
+        None => any(object, deepest, left)?,
+    };
+    within.callers = callers;
     for inner in &mut within.objects {
         if let Some(time) = time.clone().filter(|_| !TIMES.iter().any(|key| inner.has(key))) {
             inner.push(Cow::Borrowed("time"), time);
@@ -108,24 +118,24 @@ pub(crate) fn open<'a>(object: &mut Object<'a>) -> Option<Unwrapped<'a>> {
 }
 
 /// What stands under the first known key that holds a record.
-fn known<'a>(object: &mut Object<'a>, deepest: usize) -> Option<Unwrapped<'a>> {
+fn known<'a>(object: &mut Object<'a>, deepest: usize, left: &mut usize) -> Option<Unwrapped<'a>> {
     let (key, by) = KEYS.into_iter().find(|(key, _)| {
         object.get_mut(key).is_some_and(|value| {
-            unpack(value);
-            holds_a_record(value, deepest)
+            unpack(value, left);
+            holds_a_record(value, deepest, left)
         })
     })?;
-    let mut within = Unwrapped { by, objects: Vec::new(), others: 0 };
-    gather(object.take(key)?, &mut within);
+    let mut within = Unwrapped { by, objects: Vec::new(), others: 0, callers: Vec::new() };
+    gather(object.take(key)?, &mut within, left);
     Some(within)
 }
 
 /// What stands under any other keys, where they hold records.
-fn any<'a>(object: &mut Object<'a>, deepest: usize) -> Option<Unwrapped<'a>> {
-    let mut within = Unwrapped { by: "an object around it", objects: Vec::new(), others: 0 };
+fn any<'a>(object: &mut Object<'a>, deepest: usize, left: &mut usize) -> Option<Unwrapped<'a>> {
+    let mut within = Unwrapped { by: "an object around it", objects: Vec::new(), others: 0, callers: Vec::new() };
     for value in object.values_mut() {
-        if matches!(value, Json::Object(_) | Json::List(_)) && holds_a_record(value, deepest) {
-            gather(std::mem::replace(value, Json::Null), &mut within);
+        if matches!(value, Json::Object(_) | Json::List(_)) && holds_a_record(value, deepest, left) {
+            gather(std::mem::replace(value, Json::Null), &mut within, left);
         }
     }
     (!within.objects.is_empty()).then_some(within)
@@ -133,7 +143,7 @@ fn any<'a>(object: &mut Object<'a>, deepest: usize) -> Option<Unwrapped<'a>> {
 
 /// Whether something of a known format stands in a value, within `levels` objects. Texts under known keys are opened on the
 /// way, but for those of turns.
-fn holds_a_record(value: &mut Json<'_>, levels: usize) -> bool {
+fn holds_a_record(value: &mut Json<'_>, levels: usize, left: &mut usize) -> bool {
     match value {
         Json::Object(object) => {
             if format::is_known(object) {
@@ -143,20 +153,20 @@ fn holds_a_record(value: &mut Json<'_>, levels: usize) -> bool {
                 && !object.has("role")
                 && object.entries_mut().any(|(key, value)| {
                     if KEYS.iter().any(|(known, _)| *known == key) {
-                        unpack(value);
+                        unpack(value, left);
                     }
-                    holds_a_record(value, levels - 1)
+                    holds_a_record(value, levels - 1, left)
                 })
         }
         // A list of records, or of pairs of a time and a record.
         Json::List(items) => items.iter_mut().take(ITEMS_LOOKED_AT).any(|item| {
-            unpack(item);
+            unpack(item, left);
             match item {
                 Json::List(pair) => pair.iter_mut().take(ITEMS_LOOKED_AT).any(|item| {
-                    unpack(item);
-                    matches!(item, Json::Object(_)) && holds_a_record(item, levels)
+                    unpack(item, left);
+                    matches!(item, Json::Object(_)) && holds_a_record(item, levels, left)
                 }),
-                Json::Object(_) => holds_a_record(item, levels),
+                Json::Object(_) => holds_a_record(item, levels, left),
                 _ => false,
             }
         }),
@@ -169,10 +179,11 @@ const ITEMS_LOOKED_AT: usize = 16;
 
 /// Replaces a text by the JSON that it stands for: as it is, in another text, behind a prefix, in base64, perhaps compressed
 /// by gzip, or as a list of bytes.
-fn unpack(value: &mut Json<'_>) {
+fn unpack(value: &mut Json<'_>, left: &mut usize) {
     let text = match value {
-        Json::Text(text) => std::mem::take(text).into_owned(),
-        Json::List(bytes) => match text_of(bytes) {
+        // A text that cannot be opened stays as it is.
+        Json::Text(text) if text.len() <= *left => std::mem::take(text).into_owned(),
+        Json::List(bytes) if bytes.len() <= *left => match text_of(bytes) {
             Some(text) => text,
             None => return,
         },
@@ -183,11 +194,21 @@ fn unpack(value: &mut Json<'_>) {
         Some(Json::Text(inner)) => inner.into_owned(),
         _ => text.clone(),
     };
-    let opened = |text: String| match Json::Text(Cow::Owned(text)).opened() {
-        (Json::Text(_), _) => None,
-        (json, damage) => Some(marked(json, damage)),
+    let opened = |text: String, left: &mut usize| {
+        let bytes = text.len();
+        match Json::Text(Cow::Owned(text)).opened() {
+            (Json::Text(_), _) => None,
+            (json, damage) => {
+                *left = left.saturating_sub(bytes);
+                Some(marked(json, damage))
+            }
+        }
     };
-    *value = opened(inner).or_else(|| opened(unpacked(&text)?)).unwrap_or(Json::Text(Cow::Owned(text)));
+    let json = match opened(inner, left) {
+        Some(json) => Some(json),
+        None => unpacked(&text, *left).and_then(|text| opened(text, left)),
+    };
+    *value = json.unwrap_or(Json::Text(Cow::Owned(text)));
 }
 
 /// The objects of a value, marked with what was wrong with its text.
@@ -223,14 +244,14 @@ pub(crate) fn is_queue_message(object: &Object<'_>) -> bool {
 }
 
 /// A text that holds JSON behind a prefix, or in base64, perhaps compressed by gzip, as streams and queues pass it on.
-fn unpacked(text: &str) -> Option<String> {
+fn unpacked(text: &str, left: usize) -> Option<String> {
     if let Some(start) = text.find("{\"") {
         return text.get(start..).map(str::to_owned);
     }
     let bytes = STANDARD.decode(text.trim()).ok()?;
     let bytes = if bytes.starts_with(&[0x1f, 0x8b]) {
         let mut plain = Vec::new();
-        let most = limits::RECORD_BYTES_MAX as u64;
+        let most = left as u64;
         flate2::read::MultiGzDecoder::new(bytes.as_slice()).take(most).read_to_end(&mut plain).ok()?;
         plain
     } else {
@@ -240,18 +261,18 @@ fn unpacked(text: &str) -> Option<String> {
     text.trim_start().starts_with(['{', '[']).then_some(text)
 }
 
-fn gather<'a>(mut json: Json<'a>, within: &mut Unwrapped<'a>) {
-    unpack(&mut json);
+fn gather<'a>(mut json: Json<'a>, within: &mut Unwrapped<'a>, left: &mut usize) {
+    unpack(&mut json, left);
     match json {
         Json::Object(object) => within.objects.push(object),
         Json::List(items) => {
             for mut item in items {
-                unpack(&mut item);
+                unpack(&mut item, left);
                 match item {
                     Json::Object(object) => within.objects.push(object),
                     // Loki's lines: a time and a text.
                     Json::List(pair) => within.objects.extend(pair.into_iter().filter_map(|mut item| {
-                        unpack(&mut item);
+                        unpack(&mut item, left);
                         item.object()
                     })),
                     _ => within.others += 1,
@@ -276,6 +297,25 @@ const TIMES: [&str; 12] = [
     "receiveTimestamp",
     "logging_time",
     "started_at",
+];
+
+/// Names of callers, as logs have them.
+const CALLERS: [&str; 15] = [
+    "account",
+    "account_id",
+    "accountId",
+    "user",
+    "user_id",
+    "userId",
+    "customer",
+    "customer_id",
+    "customerId",
+    "tenant",
+    "tenant_id",
+    "tenantId",
+    "api_key_id",
+    "apiKeyId",
+    "key_id",
 ];
 
 /// Names of whom a record is about, that stand around records at times.

@@ -502,7 +502,10 @@ impl ClearedGroup {
 fn tiles(findings: &Findings) -> Vec<Tile> {
     let population = &findings.population;
     vec![
-        Tile { value: grouped(findings.campaigns.len() as u64), label: "campaigns" },
+        Tile {
+            value: grouped(findings.campaigns.len() as u64),
+            label: if findings.campaigns.len() == 1 { "campaign" } else { "campaigns" },
+        },
         Tile { value: grouped(population.exchanges), label: "exchanges read" },
         Tile { value: grouped(population.accounts), label: "accounts" },
         Tile { value: grouped(population.payers), label: "payers behind them" },

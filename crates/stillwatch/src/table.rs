@@ -128,9 +128,10 @@ impl Page {
             self.entry("verdict", &words::judgement(judgement));
         }
         let mut evidence: Vec<_> = campaign.evidence.iter().filter(|evidence| evidence.log10_e > 0.0).collect();
-        evidence.sort_by(|a, b| b.log10_e.total_cmp(&a.log10_e));
+        evidence.sort_by(|a, b| b.counts.cmp(&a.counts).then(b.log10_e.total_cmp(&a.log10_e)));
         for evidence in evidence.iter().take(limits::EVIDENCE) {
-            self.entry(&power(evidence.log10_e), &evidence.text);
+            let weight = if evidence.counts { power(evidence.log10_e) } else { "not counted".to_owned() };
+            self.entry(&weight, &evidence.text);
         }
         if let Some(more @ 1..) = evidence.len().checked_sub(limits::EVIDENCE) {
             self.entry("", &format!("and {} more", grouped(more as u64)));

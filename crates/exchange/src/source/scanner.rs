@@ -10,7 +10,7 @@ use crate::seam::{self, Seams, Step};
 
 /// Follows brackets and strings and checks nothing else. What is no object becomes a record of its own to the end of its
 /// line, so that the reader reports it. Damage is contained where JSON allows to see it: a line that ends inside a string,
-/// and a [seam](crate::seam), end the record they are in.
+/// and a [seam], end the record they are in.
 #[derive(Debug)]
 pub(super) struct Scanner {
     record_bytes_max: usize,

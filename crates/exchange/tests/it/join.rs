@@ -130,6 +130,22 @@ fn chat() -> Value {
         "gen_ai.input.messages": r#"[{"role":"user","parts":[{"type":"text","content":"hi"}]}]"#})
 }
 
+/// Whoever calls may name any span as the one around his: only what ran within it and by the same account is the same call.
+#[test]
+fn a_call_within_a_call_is_of_the_same_account_and_time() {
+    let by = |account: &str, id: &str, parent: &str, time: u64| {
+        let mut attributes = chat();
+        attributes["account.id"] = json!(account);
+        span("ab", id, parent, time, attributes)
+    };
+    for (inner, count) in [(by("a", "02", "01", 1), 1), (by("b", "02", "01", 1), 2), (by("a", "02", "01", 100), 2)] {
+        for order in [[by("a", "01", "", 1), inner.clone()], [inner.clone(), by("a", "01", "", 1)]] {
+            let (exchanges, report) = read(&order);
+            assert_eq!(exchanges.len(), count, "{}", describe(&report));
+        }
+    }
+}
+
 #[test]
 fn who_and_from_where_may_stand_on_the_root_alone() {
     let root = span("aa", "01", "", 0, json!({"user.id": "u-1", "client.address": "203.0.113.9"}));
@@ -466,6 +482,36 @@ fn a_background_call_and_its_polls_are_one_call_with_its_answer() {
     let (exchanges, report) = read(&others);
     assert_eq!((exchanges.len(), &exchanges[0]["response"]["content"]), (1, &Value::Null));
     assert_eq!(count(&report, "not joined"), 2, "{}", describe(&report));
+}
+
+/// Where only the response names the account, it is the call's, whomever the caller says he is.
+#[test]
+fn the_account_of_a_response_is_that_of_its_request() {
+    let mut nobody = asked("r", "a", 1);
+    nobody.as_object_mut().unwrap().remove("account");
+    let mut forged = nobody.clone();
+    forged["body"]["user"] = json!("victim");
+    for request in [nobody.clone(), forged] {
+        let (exchanges, report) = read(&[request, answered("r", Some("b"), 3, "yes")]);
+        assert_eq!((exchanges.len(), report.bad_lines), (1, 0), "{}", describe(&report));
+        assert_eq!((&exchanges[0]["account"], &exchanges[0]["response"]["content"]), (&json!("b"), &json!("yes")));
+    }
+    let (exchanges, report) = read(&[nobody]);
+    assert_eq!((exchanges.len(), report.bad_lines), (0, 1), "{}", describe(&report));
+}
+
+/// What was answered is no failed attempt, even where its stream broke off at the end.
+#[test]
+fn a_call_that_was_answered_is_folded_into_no_other() {
+    let call = |n: i64, status: u16, answer: &str| {
+        json!({"timestamp": 1_780_000_000 + n, "account": "a", "idempotency_key": "k", "status": status,
+            "request": {"model": "m", "messages": [{"role": "user", "content": "x"}]},
+            "response": {"choices": [{"message": {"content": answer}}]}})
+    };
+    let (exchanges, _) = read(&[call(1, 499, "one"), call(2, 499, "two"), call(3, 200, "three")]);
+    assert_eq!(exchanges.len(), 3);
+    let (exchanges, _) = read(&[call(1, 499, ""), call(2, 499, ""), call(3, 200, "three")]);
+    assert_eq!(exchanges.len(), 1);
 }
 
 fn asked(id: &str, account: &str, time: i64) -> Value {

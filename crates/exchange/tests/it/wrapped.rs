@@ -5,6 +5,7 @@ use std::io::Write as _;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use exchange::limits;
 use serde_json::{Value, json};
 
 use crate::{describe, read_all};
@@ -118,4 +119,26 @@ fn an_array_may_hold_records_as_texts() {
             assert_eq!((exchanges.len(), report.bad_lines, report.damaged), (3, 1, 0), "{}", describe(&report));
         }
     }
+}
+
+/// A wrapper that names a caller may hold his own records, and those that leave it to the wrapper to name him.
+#[test]
+fn a_record_beside_a_name_is_of_that_name() {
+    let unnamed = json!({"model": "m", "messages": [{"role": "user", "content": "x"}]});
+    for (name, wrapped) in [
+        ("the same account", json!({"account": "a1", "@timestamp": 1_780_000_000, "message": text(&record(1))})),
+        ("no account", json!({"account": "a1", "@timestamp": 1_780_000_000, "message": text(&unnamed)})),
+    ] {
+        let (exchanges, report) = read_all(text(&wrapped).as_bytes(), 1 << 20, None);
+        assert!(exchanges.len() == 1 && exchanges[0].contains(r#""account":"a1""#), "{name}: {}", describe(&report));
+    }
+}
+
+/// What is unpacked of one text is bounded in all, however many packed texts are in it.
+#[test]
+fn unpacking_has_one_bound_for_a_text() {
+    let bulk = json!({"time": 1_780_000_000, "account": "a", "request": {"messages": "x".repeat(limits::RECORD_BYTES_MAX / 2 + 1)}});
+    let both = json!({"records": [{"data": packed(&record(1))}, {"data": packed(&bulk)}, {"data": packed(&bulk)}]});
+    let (exchanges, report) = read_all(text(&both).as_bytes(), 1 << 20, None);
+    assert_eq!((exchanges.len(), report.bad_lines), (2, 1), "{}", describe(&report));
 }
