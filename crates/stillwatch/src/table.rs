@@ -130,7 +130,7 @@ impl Page {
         let mut evidence: Vec<_> = campaign.evidence.iter().filter(|evidence| evidence.log10_e > 0.0).collect();
         evidence.sort_by(|a, b| b.counts.cmp(&a.counts).then(b.log10_e.total_cmp(&a.log10_e)));
         for evidence in evidence.iter().take(limits::EVIDENCE) {
-            let weight = if evidence.counts { power(evidence.log10_e) } else { "not counted".to_owned() };
+            let weight = if evidence.counts { power(evidence.log10_e) } else { NOT_COUNTED.to_owned() };
             self.entry(&weight, &evidence.text);
         }
         if let Some(more @ 1..) = evidence.len().checked_sub(limits::EVIDENCE) {
@@ -290,6 +290,9 @@ const GOOD: Style = AnsiColor::Green.on_default().bold();
 const BAD: Style = AnsiColor::Red.on_default().bold();
 const STRONG: Style = Style::new().bold();
 const DIM: Style = Style::new().dimmed();
+
+/// What stands for the weight of a signal that does not count towards the threshold.
+const NOT_COUNTED: &str = "–";
 
 const COLUMNS: usize = 7;
 
@@ -516,6 +519,7 @@ mod tests {
             campaign.accounts.truncate(limits::ACCOUNTS + more);
             campaign.capabilities = Capability::ALL[..limits::CAPABILITIES + more].to_vec();
             campaign.evidence = vec![campaign.evidence[0].clone(); limits::EVIDENCE + more];
+            campaign.evidence.iter_mut().for_each(|evidence| evidence.counts = true);
             findings.campaigns = vec![campaign];
             findings.cleared = vec![group.clone(); limits::LINES + more];
             findings.blind_spots = vec!["A blind spot.".to_owned(); limits::LINES + more];
