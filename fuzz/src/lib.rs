@@ -99,7 +99,8 @@ pub fn joined(bytes: &[u8]) {
             return;
         }
         let mut sink = |call: Call<'_>, line| {
-            went_in += u64::from(call.is_call);
+            // An outer span is a call where nothing within it is one.
+            went_in += u64::from(call.is_call || call.is_outer);
             joiner.push(call.into_owned(), &chunk.source, line, &mut |exchange| {
                 came_out += 1;
                 survives(&exchange);
