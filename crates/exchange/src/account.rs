@@ -62,7 +62,7 @@ pub fn read_account<'a>(text: &'a [u8], notes: &mut Notes) -> Result<AccountFact
     let mut damage = notes.damage;
     each_object(text, notes, &mut |mut object, notes| {
         if read.is_err() {
-            notes.own(&mut object);
+            notes.take_damage_of(&mut object);
             read = fact(Fields::new("", object), notes);
             damage = notes.damage;
         }

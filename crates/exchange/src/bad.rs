@@ -241,7 +241,7 @@ impl Notes {
     }
 
     /// Takes what is marked as wrong with an object for what was wrong with the record.
-    pub(crate) fn own(&mut self, object: &mut Object<'_>) {
+    pub(crate) fn take_damage_of(&mut self, object: &mut Object<'_>) {
         if self.marked {
             self.damage.extend(object.take_damage());
         }

@@ -183,7 +183,7 @@ pub fn read<'a>(
         position: Position::new(source, line, text),
         ordinal: 0,
         around: Vec::new(),
-        unpack_left: limits::RECORD_BYTES_MAX,
+        unpack_left: limits::UNPACKED_BYTES_MAX,
         sink,
     };
     let mut read = Ok(());
@@ -228,7 +228,7 @@ struct Reader<'r, 'a> {
 
 impl<'a> Reader<'_, 'a> {
     fn object(&mut self, object: Object<'a>, depth: usize, notes: &mut Notes) -> Result<(), BadRecord> {
-        let object = typed::plain(object);
+        let mut object = typed::plain(object);
         let chosen = self.options.format;
         if let Some(Format::Native | Format::OpenAi | Format::Anthropic) = chosen {
             return self.bodies(object, chosen, notes);
@@ -240,19 +240,17 @@ impl<'a> Reader<'_, 'a> {
         }
         // Most records are native, and no source has these three keys.
         let stands_alone = chosen.is_none() && ["request", "account", "time"].into_iter().all(|key| object.has(key));
-        if chosen.is_none()
-            && !stands_alone
-            && let Some(table) = Mapping::of(Layer::Record, &object)
-        {
-            return self.mapped(object, table, notes);
-        }
-        let mut object = match stands_alone {
-            true => object,
-            false => match span::open(object, notes.marked) {
+        if !stands_alone {
+            if chosen.is_none()
+                && let Some(table) = Mapping::of(Layer::Record, &object)
+            {
+                return self.mapped(object, table, notes);
+            }
+            object = match span::open(object, notes.marked) {
                 Ok(flats) => return self.flats(flats, depth, notes),
                 Err(object) => object,
-            },
-        };
+            };
+        }
         if chosen.is_none()
             && let Some(format) = envelope::recognise(&object).or_else(|| is_native(&object).then_some(Format::Native))
         {
@@ -280,7 +278,7 @@ impl<'a> Reader<'_, 'a> {
         };
         // Texts that were opened are marked as well.
         notes.marked = true;
-        notes.own(&mut object);
+        notes.take_damage_of(&mut object);
         let around = notes.damage;
         let callers = self.around.len();
         self.around.extend(within.callers);
@@ -311,7 +309,7 @@ impl<'a> Reader<'_, 'a> {
         if self.skips(&object, notes) {
             return Ok(());
         }
-        notes.own(&mut object);
+        notes.take_damage_of(&mut object);
         let account = self.options.chosen_account(&object);
         let record = Fields::new("", object);
         self.ordinal += 1;
@@ -330,7 +328,7 @@ impl<'a> Reader<'_, 'a> {
         (at, table): (usize, &'static Mapping),
         notes: &mut Notes,
     ) -> Result<(), BadRecord> {
-        notes.own(&mut object);
+        notes.take_damage_of(&mut object);
         if let Some(why) = table.skips(&object) {
             notes.remark(Remark::Skipped(why));
             return Ok(());

@@ -34,6 +34,9 @@ pub const UNPACK_DEPTH_MAX: usize = 3;
 /// How many wrappers may lie around a record, such as a log shipper's around a delivery stream's.
 pub const WRAPPED_DEPTH_MAX: usize = 5;
 
+/// How much may be unpacked of the texts within one text, in bytes over all its wrappers; a text within a text counts again.
+pub const UNPACKED_BYTES_MAX: usize = RECORD_BYTES_MAX;
+
 /// How long a record may wait for another one of the same call, in seconds of the records' own time.
 pub const JOIN_SECONDS_MAX: u64 = 900;
 

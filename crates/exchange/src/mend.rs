@@ -11,6 +11,7 @@ use std::borrow::Cow;
 use crate::bad::{Damage, Damages};
 use crate::json::{Json, Object};
 use crate::limits;
+use crate::seam::Quoted;
 
 /// One value read from the beginning of some bytes.
 pub(crate) struct Mended {
@@ -174,15 +175,10 @@ impl Mender<'_> {
     fn step_over(&mut self, why: Damage) -> Json<'static> {
         self.damage.insert(why);
         let mut depth = 0_usize;
-        let (mut in_string, mut escaped) = (false, false);
+        let mut string = Quoted::default();
         while let Some(byte) = self.next() {
-            if in_string {
-                in_string = escaped || byte != b'"';
-                escaped = !escaped && byte == b'\\';
-                continue;
-            }
             match byte {
-                b'"' => in_string = true,
+                byte if string.holds(byte) => {}
                 b'{' | b'[' => depth += 1,
                 b'}' | b']' => {
                     depth = depth.saturating_sub(1);

@@ -7,6 +7,32 @@
 
 use crate::limits;
 
+/// Follows the strings of JSON, byte by byte: brackets count outside of them only.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Quoted {
+    is_open: bool,
+    escaped: bool,
+}
+
+impl Quoted {
+    /// Whether the last byte left a string open.
+    pub(crate) fn is_open(self) -> bool {
+        self.is_open
+    }
+
+    /// Takes the next byte; whether it belongs to a string, the quotation marks around it included.
+    pub(crate) fn holds(&mut self, byte: u8) -> bool {
+        let was_open = self.is_open;
+        if was_open {
+            self.is_open = self.escaped || byte != b'"';
+            self.escaped = !self.escaped && byte == b'\\';
+        } else {
+            self.is_open = byte == b'"';
+        }
+        was_open || self.is_open
+    }
+}
+
 /// Follows the brackets and strings of JSON, byte by byte.
 #[derive(Debug, Default)]
 pub(crate) struct Seams {
@@ -14,8 +40,7 @@ pub(crate) struct Seams {
     open: Vec<bool>,
     /// What is open within [`limits::BRACKETS_FOLLOWED_MAX`] others; where it is no zero nothing is checked.
     beyond: usize,
-    in_string: bool,
-    escaped: bool,
+    string: Quoted,
     /// Whether the last byte of the string that is no white space is a brace, as where `{"` cut through it.
     ends_in_brace: bool,
     /// The last byte outside of strings that is no white space.
@@ -36,7 +61,7 @@ pub(crate) enum Step {
 impl Seams {
     /// Whether the last byte was within a string.
     pub(crate) fn in_string(&self) -> bool {
-        self.in_string
+        self.string.is_open
     }
 
     /// Whether nothing is open.
@@ -46,12 +71,12 @@ impl Seams {
 
     /// Whether the string that is open may have been cut by a record that began with a brace.
     pub(crate) fn ends_in_brace(&self) -> bool {
-        self.in_string && self.ends_in_brace
+        self.in_string() && self.ends_in_brace
     }
 
     /// Whether the next byte stands in a string as it is.
     pub(crate) fn in_plain_string(&self) -> bool {
-        self.in_string && !self.escaped
+        self.in_string() && !self.string.escaped
     }
 
     /// Takes bytes that stand in a string as they are, without quotation marks and backslashes.
@@ -63,7 +88,7 @@ impl Seams {
 
     /// Takes the next byte, unless it shows that another record began: then nothing is changed.
     pub(crate) fn step(&mut self, byte: u8) -> Step {
-        if self.in_string {
+        if self.in_string() {
             self.within_string(byte);
             return Step::Within;
         }
@@ -84,7 +109,7 @@ impl Seams {
         match byte {
             // Before the first bracket there are no strings but what somebody wrote there.
             b'"' if !self.is_closed() => {
-                self.in_string = true;
+                self.string.holds(byte);
                 self.ends_in_brace = false;
             }
             b'{' | b'[' if self.open.len() >= limits::BRACKETS_FOLLOWED_MAX => self.beyond += 1,
@@ -99,9 +124,8 @@ impl Seams {
     }
 
     fn within_string(&mut self, byte: u8) {
-        self.in_string = self.escaped || byte != b'"';
-        self.escaped = !self.escaped && byte == b'\\';
-        if self.in_string && !byte.is_ascii_whitespace() {
+        self.string.holds(byte);
+        if self.in_string() && !byte.is_ascii_whitespace() {
             self.ends_in_brace = byte == b'{';
         }
     }
@@ -160,15 +184,10 @@ pub(crate) fn behind_an_end(text: &[u8]) -> Option<&[u8]> {
     let next = |at: usize| text.get(at + 1..).unwrap_or_default().iter().find(|byte| !byte.is_ascii_whitespace());
     // A quotation mark that closes a string, as only JSON writes them.
     let begin = quotes.into_iter().find(|at| next(*at).is_some_and(is_structure))? + 1;
-    let (mut depth, mut in_string, mut escaped) = (0_usize, false, false);
+    let (mut depth, mut string) = (0_usize, Quoted::default());
     for (at, byte) in text.iter().enumerate().skip(begin) {
-        if in_string {
-            in_string = escaped || *byte != b'"';
-            escaped = !escaped && *byte == b'\\';
-            continue;
-        }
         match byte {
-            b'"' => in_string = true,
+            byte if string.holds(*byte) => {}
             b'{' => depth += 1,
             b'}' if depth == 0 => {
                 let rest = text.get(at + 1..).unwrap_or_default().trim_ascii_start();

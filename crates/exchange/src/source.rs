@@ -90,6 +90,30 @@ pub struct Chunk {
     skipped: Vec<Skipped>,
 }
 
+/// Whole records that were found and not handed out yet, one to a line.
+#[derive(Debug, Default)]
+struct Records {
+    text: Vec<u8>,
+    starts: Vec<u64>,
+    shortened: Vec<u64>,
+    skipped: Vec<Skipped>,
+}
+
+impl Records {
+    fn push(&mut self, record: &[u8], start: u64) {
+        self.text.extend_from_slice(record);
+        self.text.push(b'\n');
+        self.starts.push(start);
+    }
+
+    /// Hands them out; `line` is where reading goes on.
+    fn take(&mut self, source: &Arc<str>, line: u64) -> Chunk {
+        let Records { text, starts, shortened, skipped } = std::mem::take(self);
+        let first_line = starts.first().copied().unwrap_or(line);
+        Chunk { source: source.clone(), text, first_line, starts, shortened, skipped }
+    }
+}
+
 /// The line a record begins on, and why it is not here.
 type Skipped = (u64, BadRecord);
 

@@ -189,26 +189,29 @@ fn unpack(value: &mut Json<'_>, left: &mut usize) {
         },
         _ => return,
     };
-    // JSON in a text in a text.
-    let inner = match text.trim_start().starts_with('"').then(|| Json::parse_owned(&text)).flatten() {
-        Some(Json::Text(inner)) => inner.into_owned(),
-        _ => text.clone(),
-    };
-    let opened = |text: String, left: &mut usize| {
-        let bytes = text.len();
-        match Json::Text(Cow::Owned(text)).opened() {
-            (Json::Text(_), _) => None,
-            (json, damage) => {
-                *left = left.saturating_sub(bytes);
-                Some(marked(json, damage))
-            }
+    *value = match text.trim_start().starts_with('"').then(|| Json::parse_owned(&text)).flatten() {
+        // JSON in a text in a text.
+        Some(Json::Text(inner)) => opened(inner.into_owned(), left).ok(),
+        _ => None,
+    }
+    .map_or_else(|| opened(text, left), Ok)
+    .or_else(|text| match unpacked(&text, *left).map(|inner| opened(inner, left)) {
+        Some(Ok(json)) => Ok(json),
+        _ => Err(text),
+    })
+    .unwrap_or_else(|text| Json::Text(Cow::Owned(text)));
+}
+
+/// The JSON that a text is, in the bytes that are left; gives back a text that is none.
+fn opened(text: String, left: &mut usize) -> Result<Json<'static>, String> {
+    let bytes = text.len();
+    match Json::Text(Cow::Owned(text)).opened() {
+        (Json::Text(text), _) => Err(text.into_owned()),
+        (json, damage) => {
+            *left = left.saturating_sub(bytes);
+            Ok(marked(json, damage))
         }
-    };
-    let json = match opened(inner, left) {
-        Some(json) => Some(json),
-        None => unpacked(&text, *left).and_then(|text| opened(text, left)),
-    };
-    *value = json.unwrap_or(Json::Text(Cow::Owned(text)));
+    }
 }
 
 /// The objects of a value, marked with what was wrong with its text.

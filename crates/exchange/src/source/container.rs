@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use super::Chunk;
+use super::{Chunk, Records};
 
 /// Whether a line was written by a container runtime.
 pub(super) fn wrote(line: &[u8]) -> bool {
@@ -45,8 +45,7 @@ const TIME_BYTES_MIN: usize = 20;
 /// Such a text being read.
 pub(super) struct Container {
     record_bytes_max: usize,
-    text: Vec<u8>,
-    starts: Vec<u64>,
+    whole: Records,
     /// The line that is being read.
     line: u64,
     rest: Vec<u8>,
@@ -58,8 +57,7 @@ impl Container {
     pub(super) fn new(line: u64, record_bytes_max: usize) -> Self {
         Container {
             record_bytes_max,
-            text: Vec::new(),
-            starts: Vec::new(),
+            whole: Records::default(),
             line,
             rest: Vec::new(),
             parts: [(Vec::new(), line), (Vec::new(), line)],
@@ -67,7 +65,7 @@ impl Container {
     }
 
     pub(super) fn bytes(&self) -> usize {
-        self.text.len()
+        self.whole.text.len()
     }
 
     pub(super) fn read(&mut self, bytes: &[u8]) {
@@ -108,21 +106,11 @@ impl Container {
 
     fn record(&mut self, record: &[u8], start: u64) {
         if !record.trim_ascii().is_empty() {
-            self.text.extend_from_slice(record);
-            self.text.push(b'\n');
-            self.starts.push(start);
+            self.whole.push(record, start);
         }
     }
 
     pub(super) fn take(&mut self, source: &Arc<str>) -> Chunk {
-        let starts = std::mem::take(&mut self.starts);
-        Chunk {
-            source: source.clone(),
-            text: std::mem::take(&mut self.text),
-            first_line: starts.first().copied().unwrap_or(self.line),
-            starts,
-            shortened: Vec::new(),
-            skipped: Vec::new(),
-        }
+        self.whole.take(source, self.line)
     }
 }

@@ -8,6 +8,7 @@ use super::decode::Unsupported;
 use super::rows::{Header, Rows};
 use super::scanner::{RECORD_SEPARATOR, Scanner};
 use super::{Chunk, Glance};
+use crate::seam::Quoted;
 
 /// What was read and not handed out yet.
 pub(super) struct Lines {
@@ -251,15 +252,10 @@ fn continues(line: &[u8]) -> bool {
 /// Whether another object follows the first on its line, as delivery streams join them.
 fn joined(line: &[u8]) -> bool {
     let mut depth = 0_usize;
-    let (mut in_string, mut escaped) = (false, false);
+    let mut string = Quoted::default();
     for (at, byte) in line.iter().enumerate() {
-        if in_string {
-            in_string = escaped || *byte != b'"';
-            escaped = !escaped && *byte == b'\\';
-            continue;
-        }
         match byte {
-            b'"' => in_string = true,
+            byte if string.holds(*byte) => {}
             b'{' | b'[' => depth += 1,
             b'}' | b']' => {
                 depth = depth.saturating_sub(1);

@@ -7,8 +7,8 @@ use std::sync::Arc;
 
 use csv_core::{ReadFieldResult, Reader, ReaderBuilder};
 
-use super::Chunk;
 use super::decode::Unsupported;
+use super::{Chunk, Records};
 use crate::{format, limits};
 
 /// What the first line of a text that is no JSON says it is.
@@ -128,9 +128,7 @@ pub(super) struct Rows {
     /// The line the row begins on.
     start: u64,
     first_line: u64,
-    text: Vec<u8>,
-    starts: Vec<u64>,
-    shortened: Vec<u64>,
+    whole: Records,
 }
 
 impl Rows {
@@ -144,14 +142,12 @@ impl Rows {
             row_bytes: 0,
             start: first_line,
             first_line,
-            text: Vec::new(),
-            starts: Vec::new(),
-            shortened: Vec::new(),
+            whole: Records::default(),
         }
     }
 
     pub(super) fn bytes(&self) -> usize {
-        self.text.len()
+        self.whole.text.len()
     }
 
     /// Reads some more of the table; nothing more means its end.
@@ -192,32 +188,25 @@ impl Rows {
         }
         if is_long {
             row.iter_mut().for_each(|cell| cell.truncate(limits::LONG_STRING_BYTES_MAX));
-            self.shortened.push(start);
+            self.whole.shortened.push(start);
         }
-        self.text.push(b'{');
+        let mut record = Vec::new();
+        record.push(b'{');
         let filled = self.header.iter().zip(&row).filter(|(_, cell)| !cell.is_empty());
         for (index, (name, cell)) in filled.enumerate() {
             if index > 0 {
-                self.text.push(b',');
+                record.push(b',');
             }
             // Writing to memory does not fail.
-            serde_json::to_writer(&mut self.text, name).ok();
-            self.text.push(b':');
-            serde_json::to_writer(&mut self.text, &String::from_utf8_lossy(cell)).ok();
+            serde_json::to_writer(&mut record, name).ok();
+            record.push(b':');
+            serde_json::to_writer(&mut record, &String::from_utf8_lossy(cell)).ok();
         }
-        self.text.extend_from_slice(b"}\n");
-        self.starts.push(start);
+        record.push(b'}');
+        self.whole.push(&record, start);
     }
 
     pub(super) fn take(&mut self, source: &Arc<str>) -> Chunk {
-        let starts = std::mem::take(&mut self.starts);
-        Chunk {
-            source: source.clone(),
-            text: std::mem::take(&mut self.text),
-            first_line: starts.first().copied().unwrap_or(self.start),
-            starts,
-            shortened: std::mem::take(&mut self.shortened),
-            skipped: Vec::new(),
-        }
+        self.whole.take(source, self.start)
     }
 }

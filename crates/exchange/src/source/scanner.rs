@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use super::shorten::Shortener;
-use super::{Chunk, Skipped};
+use super::{Chunk, Records};
 use crate::bad::BadRecord;
 use crate::limits;
-use crate::seam::{self, Seams, Step};
+use crate::seam::{self, Quoted, Seams, Step};
 
 /// Follows brackets and strings and checks nothing else. What is no object becomes a record of its own to the end of its
 /// line, so that the reader reports it. Damage is contained where JSON allows to see it: a line that ends inside a string,
@@ -14,11 +14,7 @@ use crate::seam::{self, Seams, Step};
 #[derive(Debug)]
 pub(super) struct Scanner {
     record_bytes_max: usize,
-    /// Whole records, one to a line.
-    text: Vec<u8>,
-    starts: Vec<u64>,
-    shortened: Vec<u64>,
-    skipped: Vec<Skipped>,
+    whole: Records,
     /// The record being read.
     record: Vec<u8>,
     start: u64,
@@ -29,9 +25,8 @@ pub(super) struct Scanner {
     in_junk: bool,
     /// Whether an item of an array may begin.
     at_item: bool,
-    /// Whether the record is a text that stands in an array.
-    in_text: bool,
-    escaped: bool,
+    /// The record, where it is a text that stands in an array.
+    text: Quoted,
 }
 
 impl Scanner {
@@ -39,10 +34,7 @@ impl Scanner {
     pub(super) fn new(line: u64, record_bytes_max: usize) -> Self {
         Scanner {
             record_bytes_max,
-            text: Vec::new(),
-            starts: Vec::new(),
-            shortened: Vec::new(),
-            skipped: Vec::new(),
+            whole: Records::default(),
             record: Vec::new(),
             start: line,
             overlong: None,
@@ -50,8 +42,7 @@ impl Scanner {
             seams: Seams::default(),
             in_junk: false,
             at_item: false,
-            in_text: false,
-            escaped: false,
+            text: Quoted::default(),
         }
     }
 
@@ -62,7 +53,7 @@ impl Scanner {
 
     /// Bytes of the records that are whole.
     pub(super) fn bytes(&self) -> usize {
-        self.text.len()
+        self.whole.text.len()
     }
 
     pub(super) fn scan(&mut self, mut bytes: &[u8]) {
@@ -81,7 +72,7 @@ impl Scanner {
 
     /// The bytes from here on that change nothing but the text of a string, and those behind them.
     fn within_string<'b>(&self, bytes: &'b [u8]) -> Option<(&'b [u8], &'b [u8])> {
-        if self.in_junk || self.in_text || !self.seams.in_plain_string() {
+        if self.in_junk || self.text.is_open() || !self.seams.in_plain_string() {
             return None;
         }
         let end = memchr::memchr3(b'"', b'\\', b'\n', bytes).unwrap_or(bytes.len());
@@ -92,8 +83,8 @@ impl Scanner {
         if self.in_junk {
             return self.junk(byte);
         }
-        if self.in_text {
-            return self.text(byte);
+        if self.text.is_open() {
+            return self.in_text(byte);
         }
         if self.seams.in_string() && byte == b'\n' {
             return if self.seams.ends_in_brace() {
@@ -112,7 +103,7 @@ impl Scanner {
                 }
                 byte if byte.is_ascii_whitespace() => return,
                 b'"' if self.at_item => {
-                    self.in_text = true;
+                    self.text.holds(byte);
                     return self.keep(byte);
                 }
                 _ => {
@@ -151,14 +142,13 @@ impl Scanner {
     }
 
     /// A record as JSON in a text.
-    fn text(&mut self, byte: u8) {
+    fn in_text(&mut self, byte: u8) {
         if byte == b'\n' {
             return self.end_record();
         }
         self.keep(byte);
-        let ends = byte == b'"' && !self.escaped;
-        self.escaped = !self.escaped && byte == b'\\';
-        if ends {
+        self.text.holds(byte);
+        if !self.text.is_open() {
             self.end_record();
         }
     }
@@ -201,38 +191,28 @@ impl Scanner {
         if let Some(shortener) = self.overlong.take() {
             match shortener.finish() {
                 Some(record) => {
-                    self.shortened.push(self.start);
+                    self.whole.shortened.push(self.start);
                     self.record = record;
                 }
-                None => self.skipped.push((self.start, BadRecord::TooLong)),
+                None => self.whole.skipped.push((self.start, BadRecord::TooLong)),
             }
         }
         if takes_back {
             seam::take_back(&mut self.record);
         }
         if !self.record.is_empty() {
-            self.text.append(&mut self.record);
-            self.text.push(b'\n');
-            self.starts.push(self.start);
+            self.whole.push(&self.record, self.start);
+            self.record.clear();
         }
         self.seams = Seams::default();
         self.in_junk = false;
         self.at_item = false;
-        self.in_text = false;
-        self.escaped = false;
+        self.text = Quoted::default();
         self.start = self.line;
     }
 
     pub(super) fn take(&mut self, source: &Arc<str>) -> Chunk {
-        let starts = std::mem::take(&mut self.starts);
-        Chunk {
-            source: source.clone(),
-            text: std::mem::take(&mut self.text),
-            first_line: starts.first().copied().unwrap_or(self.line),
-            starts,
-            shortened: std::mem::take(&mut self.shortened),
-            skipped: std::mem::take(&mut self.skipped),
-        }
+        self.whole.take(source, self.line)
     }
 }
 

@@ -15,6 +15,19 @@ fn every_format() {
     }
 }
 
+/// By these keys a record is taken for one that no table knows, before any is looked at.
+#[test]
+fn no_source_has_the_three_keys_of_a_native_record() {
+    for format in Format::all().filter(|format| matches!(format, Format::Mapped(_))) {
+        let path = format!("{}/tests/golden/{format}.jsonl", env!("CARGO_MANIFEST_DIR"));
+        for line in std::fs::read_to_string(path).unwrap().lines() {
+            let Ok(record) = serde_json::from_str::<Value>(line) else { continue };
+            let has = |key| record.get(key).is_some();
+            assert!(!(has("request") && has("account") && has("time")), "{format}: {line}");
+        }
+    }
+}
+
 #[test]
 fn accounts() {
     let path = format!("{}/tests/golden/accounts.jsonl", env!("CARGO_MANIFEST_DIR"));

@@ -15,6 +15,19 @@ fn read(records: &[Value]) -> (Vec<Value>, ReadReport) {
     (exchanges.iter().map(|json| serde_json::from_str(json).unwrap()).collect(), report)
 }
 
+/// How many calls went on when all records of a text were in, and before the end.
+fn pushed(text: &str, joiner: &mut Joiner) -> usize {
+    let (mut report, mut gone) = (ReadReport::default(), 0);
+    for chunk in Source::new("test", text.as_bytes()) {
+        let chunk = chunk.unwrap();
+        let mut sink = |call: exchange::Call<'_>, line| {
+            joiner.push(call.into_owned(), &chunk.source, line, &mut |_| gone += 1);
+        };
+        parse_chunk(&chunk, &ReadOptions::default(), &mut sink, &mut report);
+    }
+    gone
+}
+
 /// How often something was done with a record.
 fn count(report: &ReadReport, what: &str) -> u64 {
     let found = report.remarks.iter().filter(|(remark, _)| remark.to_string().starts_with(what));
@@ -347,14 +360,8 @@ fn spans_that_go_round_in_a_circle_are_read() {
 fn waiting(calls: usize, advance: Option<i64>) -> usize {
     let text: String =
         (1..=calls).map(|n| format!("{}\n", span(&format!("{n:032x}"), "02", "01", 0, chat()))).collect();
-    let (mut joiner, mut report, mut gone) = (Joiner::default(), ReadReport::default(), 0);
-    for chunk in Source::new("test", text.as_bytes()) {
-        let chunk = chunk.unwrap();
-        let mut sink = |call: exchange::Call<'_>, line| {
-            joiner.push(call.into_owned(), &chunk.source, line, &mut |_| gone += 1);
-        };
-        parse_chunk(&chunk, &ReadOptions::default(), &mut sink, &mut report);
-    }
+    let mut joiner = Joiner::default();
+    let mut gone = pushed(&text, &mut joiner);
     if let Some(seconds) = advance {
         joiner.advance(Time::from_seconds(1_780_000_000 + seconds), &mut |_| gone += 1);
     }
@@ -374,15 +381,7 @@ fn trace_spans_max() {
     let gone = |spans: usize| {
         let text: String =
             (1..=spans).map(|n| format!("{}\n", span("aa", &format!("{n:016x}"), "ffff", 0, chat()))).collect();
-        let (mut joiner, mut report, mut gone) = (Joiner::default(), ReadReport::default(), 0);
-        for chunk in Source::new("test", text.as_bytes()) {
-            let chunk = chunk.unwrap();
-            let mut sink = |call: exchange::Call<'_>, line| {
-                joiner.push(call.into_owned(), &chunk.source, line, &mut |_| gone += 1);
-            };
-            parse_chunk(&chunk, &ReadOptions::default(), &mut sink, &mut report);
-        }
-        gone
+        pushed(&text, &mut Joiner::default())
     };
     assert_eq!(gone(limits::TRACE_SPANS_MAX - 1), 0);
     assert_eq!(gone(limits::TRACE_SPANS_MAX), limits::TRACE_SPANS_MAX);
@@ -683,15 +682,7 @@ fn what_waits_is_bounded_whatever_it_waits_for() {
                 })
                 .map(|record| format!("{record}\n"))
                 .collect();
-            let (mut joiner, mut report, mut gone) = (Joiner::default(), ReadReport::default(), 0);
-            for chunk in Source::new("test", text.as_bytes()) {
-                let chunk = chunk.unwrap();
-                let mut sink = |call: exchange::Call<'_>, line| {
-                    joiner.push(call.into_owned(), &chunk.source, line, &mut |_| gone += 1);
-                };
-                parse_chunk(&chunk, &ReadOptions::default(), &mut sink, &mut report);
-            }
-            gone
+            pushed(&text, &mut Joiner::default())
         };
         assert_eq!(gone(limits::JOIN_WAITING_MAX), 0, "{kind}");
         assert_eq!(gone(limits::JOIN_WAITING_MAX + 1), 1, "{kind}");

@@ -141,4 +141,11 @@ fn unpacking_has_one_bound_for_a_text() {
     let both = json!({"records": [{"data": packed(&record(1))}, {"data": packed(&bulk)}, {"data": packed(&bulk)}]});
     let (exchanges, report) = read_all(text(&both).as_bytes(), 1 << 20, None);
     assert_eq!((exchanges.len(), report.bad_lines), (2, 1), "{}", describe(&report));
+    // To the byte.
+    for (bytes, good) in [(limits::UNPACKED_BYTES_MAX, 1), (limits::UNPACKED_BYTES_MAX + 1, 0)] {
+        let empty = text(&json!({"time": 1_780_000_000, "account": "a", "request": {"messages": ""}})).len();
+        let record = json!({"time": 1_780_000_000, "account": "a", "request": {"messages": "x".repeat(bytes - empty)}});
+        let (exchanges, report) = read_all(text(&json!({"data": packed(&record)})).as_bytes(), 1 << 20, None);
+        assert_eq!((exchanges.len(), report.damaged), (good, 0), "{bytes}: {}", describe(&report));
+    }
 }
