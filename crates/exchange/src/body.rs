@@ -13,6 +13,12 @@ use crate::{Content, Message, Params, Part, Request, Response, Usage};
 
 /// Reads a request body.
 pub(crate) fn request<'a>(body: &mut Fields<'a>, notes: &mut Notes) -> Request<'a> {
+    let asked = asked(body, notes);
+    Request { params: params(body, notes), ..asked }
+}
+
+/// Reads a request body but for its decoding settings.
+pub(crate) fn asked<'a>(body: &mut Fields<'a>, notes: &mut Notes) -> Request<'a> {
     let path = body.path();
     let system = ["system", "instructions", "preamble", "systemInstruction", "system_instruction"];
     let system = system.into_iter().find_map(|key| body.take(key)).map(said_in_parts);
@@ -27,9 +33,12 @@ pub(crate) fn request<'a>(body: &mut Fields<'a>, notes: &mut Notes) -> Request<'
     if let Some(mut config) = body.fields_if("toolConfig", "request.toolConfig") {
         request.tools.extend(config.take("tools").into_iter().flat_map(|json| tools(json, config.path(), notes)));
     }
-    request.params = params(body, notes);
     request
 }
+
+/// Where APIs put the turns.
+pub(crate) const TURNS: [&str; 8] =
+    ["messages", "contents", "chat_history", "input", "prompt", "inputText", "message", "texts"];
 
 /// The turns, wherever an API puts them.
 fn turns<'a>(body: &mut Fields<'a>, notes: &mut Notes) -> Vec<Message<'a>> {
@@ -44,16 +53,15 @@ fn turns<'a>(body: &mut Fields<'a>, notes: &mut Notes) -> Vec<Message<'a>> {
         turns.extend(body.take("message").into_iter().flat_map(|json| messages(json, "request.message", notes)));
         return turns;
     }
-    let other =
-        ["input", "prompt", "inputText", "message", "texts"].into_iter().find_map(|key| match body.take(key)? {
-            // The Responses API also takes a stored prompt by id; there is no text in it.
-            Json::Object(_) => None,
-            Json::List(tokens) if matches!(tokens.first(), Some(Json::Unsigned(_))) => {
-                notes.warn(body.path(), key, "text instead of token numbers");
-                None
-            }
-            json => Some(json),
-        });
+    let other = TURNS.into_iter().skip(3).find_map(|key| match body.take(key)? {
+        // The Responses API also takes a stored prompt by id; there is no text in it.
+        Json::Object(_) => None,
+        Json::List(tokens) if matches!(tokens.first(), Some(Json::Unsigned(_))) => {
+            notes.warn(body.path(), key, "text instead of token numbers");
+            None
+        }
+        json => Some(json),
+    });
     other.map(|json| messages(json, "request.input", notes)).unwrap_or_default()
 }
 

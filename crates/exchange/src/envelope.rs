@@ -119,10 +119,15 @@ pub(crate) fn no_call(record: &Object<'_>) -> Option<&'static str> {
         return None;
     }
     let asked = peek(record, &REQUEST).as_deref().is_some_and(has_turns);
-    let answered = peek(record, &RESPONSE).is_some_and(|body| {
-        ["choices", "output", "content", "candidates", "completion"].iter().any(|key| body.has(key))
-    });
-    (!asked || !answered).then_some(why)
+    (!asked || !is_answered(record)).then_some(why)
+}
+
+/// Whether a line holds what a model said: an answer of any API, or a stream as a text or a list.
+fn is_answered(record: &Object<'_>) -> bool {
+    match peek(record, &RESPONSE) {
+        Some(body) => ["choices", "output", "content", "candidates", "completion"].iter().any(|key| body.has(key)),
+        None => RESPONSE.into_iter().filter_map(|key| record.get(key)).any(|response| !response.is_empty()),
+    }
 }
 
 /// How far the answer of a background call is.
@@ -154,7 +159,7 @@ fn told_half(record: &Object<'_>) -> Option<Half> {
         }
     })?;
     let other = if side == Side::Asked { &RESPONSE[..] } else { &["request", "request_body", "requestBody"][..] };
-    if other.iter().any(|key| record.has(key)) || has_turns(record) {
+    if other.iter().any(|key| record.has(key)) || is_body(record) {
         return None;
     }
     let id = |key: &str| record.get(key)?.clone().id();
@@ -193,9 +198,14 @@ fn may_be_wire(key: &str) -> bool {
     }
 }
 
-/// Whether an object is what a caller wrote, so that its keys are his.
+/// Whether a line is itself the body of a request. Its `message` is what a log shipper says.
+fn is_body(line: &Object<'_>) -> bool {
+    TURNS.iter().chain(&["contents"]).any(|key| line.has(key))
+}
+
+/// Whether an object within a line is what a caller wrote, so that its keys are his.
 fn has_turns(body: &Object<'_>) -> bool {
-    TURNS.iter().chain(&["contents"]).any(|key| body.has(key))
+    body::TURNS.iter().any(|key| body.has(key))
 }
 
 /// The method and path on a line, or around the request body in it; not those that stand among what the caller wrote.
@@ -208,15 +218,15 @@ fn route<'r>(record: &'r Object<'_>) -> Route<'r> {
             Some(Json::Text(text)) => text.contains(" /"),
             _ => false,
         };
-    let is_body = |path: &str| {
+    let is_callers = |path: &str| {
         let (within, _) = path.split_once('.').unwrap_or_default();
         record.get_object(within).is_some_and(has_turns)
     };
-    if may_name && !has_turns(record) {
+    if may_name && !is_body(record) {
         let text =
             |path: &&str| if let Some(Json::Text(text)) = record.find(path) { Some(text.as_ref()) } else { None };
-        METHOD.iter().filter(|path| !is_body(path)).filter_map(text).for_each(|word| route.method(word));
-        PATH.iter().filter(|path| !is_body(path)).filter_map(text).for_each(|path| route.path(path));
+        METHOD.iter().filter(|path| !is_callers(path)).filter_map(text).for_each(|word| route.method(word));
+        PATH.iter().filter(|path| !is_callers(path)).filter_map(text).for_each(|path| route.path(path));
     }
     route
 }
@@ -260,14 +270,12 @@ pub(crate) fn read<'a>(
     let half = told_half.or_else(|| reply.half(is_poll));
     let time = envelope.time(reply.created)?;
     let operation = envelope.operation(format, &reply);
-    let org = envelope.id(&ORG, notes);
-    let project = envelope.id(&PROJECT, notes);
-    let key = envelope.id(&KEY, notes).map(secret_free);
+    let Customer { account, org, project, key } = envelope.customer(notes);
     let user = envelope.id(&USER, notes).map(secret_free);
     let named = ["end_user", "end_user_id"];
     let end_user = envelope.id(&named, notes).or_else(|| envelope.body_user(notes)).map(secret_free);
     let (account, who) = [
-        (envelope.id(&ACCOUNT, notes).map(secret_free), Who::Account),
+        (account, Who::Account),
         (org.clone(), Who::Org),
         (project.clone(), Who::Team),
         (key.clone(), Who::Key),
@@ -275,7 +283,7 @@ pub(crate) fn read<'a>(
         (end_user.clone(), Who::EndUser),
     ]
     .into_iter()
-    .find_map(|(id, who)| Some((secret_free(id?), who)))
+    .find_map(|(id, who)| Some((id?, who)))
     .or((has_account || half.is_some()).then_some((Cow::Borrowed(""), Who::Nobody)))
     .ok_or(BadRecord::Missing {
         field: "account",
@@ -317,6 +325,23 @@ pub(crate) fn read<'a>(
     Ok(call)
 }
 
+/// Whom a line names as the customer, in all ways in which it may.
+#[derive(Debug, Default, PartialEq)]
+struct Customer<'a> {
+    account: Option<Cow<'a, str>>,
+    org: Option<Cow<'a, str>>,
+    project: Option<Cow<'a, str>>,
+    key: Option<Cow<'a, str>>,
+}
+
+impl<'a> Customer<'a> {
+    fn of<const N: usize>(mut places: [&mut Fields<'a>; N], notes: &mut Notes) -> Self {
+        let mut id =
+            |keys: &[&'static str]| places.iter_mut().find_map(|fields| fields.id(keys, notes)).map(secret_free);
+        Customer { account: id(&ACCOUNT), org: id(&ORG), project: id(&PROJECT), key: id(&KEY) }
+    }
+}
+
 /// A line taken apart. Without a `body`, the line is the body.
 struct Envelope<'a> {
     line: Fields<'a>,
@@ -343,6 +368,16 @@ impl<'a> Envelope<'a> {
 
     fn id(&mut self, keys: &[&'static str], notes: &mut Notes) -> Option<Cow<'a, str>> {
         self.places().into_iter().find_map(|fields| fields.id(keys, notes))
+    }
+
+    /// Whom a line names. What stands on the line itself was written by the logger, while metadata may be what the caller
+    /// sent along: where the line names somebody, metadata names nobody else.
+    fn customer(&mut self, notes: &mut Notes) -> Customer<'a> {
+        let on_line = Customer::of([&mut self.line, &mut self.wire], notes);
+        if on_line != Customer::default() {
+            return on_line;
+        }
+        Customer::of([&mut self.metadata], notes)
     }
 
     /// A batch repeats its `custom_id`s from run to run, so they are no ids.

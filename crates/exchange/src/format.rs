@@ -193,6 +193,10 @@ pub fn read<'a>(
             read = outcome;
         }
     })?;
+    // A caller may have written such a line, in what a program says of him.
+    if read.is_ok() && !is_json(text) {
+        notes.remark(Remark::Unwrapped("words before a record"));
+    }
     match (read, refusal) {
         // Damaged, and what is left of it is nothing known: why it is no JSON tells more.
         (Err(BadRecord::UnknownFormat), Some(refusal)) => Err(refusal),

@@ -494,11 +494,17 @@ impl<'a> Fields<'a> {
         &self.object
     }
 
+    /// Whether one of `keys` may be there. Most names that a field may have are not; where these are constants, that costs
+    /// two instructions.
+    #[inline(always)]
+    fn may_have(&self, keys: &[&str]) -> bool {
+        let bits = keys.iter().fold(0, |bits, key| bits | bit(mark(key)));
+        self.keys & bits != 0
+    }
+
+    #[inline(always)]
     pub(crate) fn take(&mut self, key: &str) -> Option<Json<'a>> {
-        if self.keys & bit(mark(key)) == 0 {
-            return None;
-        }
-        self.object.take(key)
+        if self.may_have(&[key]) { self.object.take(key) } else { None }
     }
 
     /// Puts what stands under a key under another one.
@@ -514,7 +520,18 @@ impl<'a> Fields<'a> {
     }
 
     /// The first of `keys` that holds what `convert` accepts; those that hold something else are noted.
+    #[inline(always)]
     pub(crate) fn typed<T>(
+        &mut self,
+        keys: &[&'static str],
+        expected: &'static str,
+        notes: &mut Notes,
+        convert: impl Fn(Json<'a>) -> Option<T>,
+    ) -> Option<T> {
+        if self.may_have(keys) { self.converted(keys, expected, notes, convert) } else { None }
+    }
+
+    fn converted<T>(
         &mut self,
         keys: &[&'static str],
         expected: &'static str,
@@ -530,12 +547,18 @@ impl<'a> Fields<'a> {
         })
     }
 
+    #[inline(always)]
     pub(crate) fn text(&mut self, keys: &[&'static str], notes: &mut Notes) -> Option<Cow<'a, str>> {
         self.typed(keys, "a string", notes, Json::text)
     }
 
     /// An id; empty ones count as missing.
+    #[inline(always)]
     pub(crate) fn id(&mut self, keys: &[&'static str], notes: &mut Notes) -> Option<Cow<'a, str>> {
+        if self.may_have(keys) { self.told_id(keys, notes) } else { None }
+    }
+
+    fn told_id(&mut self, keys: &[&'static str], notes: &mut Notes) -> Option<Cow<'a, str>> {
         keys.iter().find_map(|key| {
             let json = self.take(key)?;
             if matches!(&json, Json::Text(text) if text.is_empty()) {
@@ -549,22 +572,27 @@ impl<'a> Fields<'a> {
         })
     }
 
+    #[inline(always)]
     pub(crate) fn flag(&mut self, keys: &[&'static str], notes: &mut Notes) -> Option<bool> {
         self.typed(keys, "true or false", notes, Json::flag)
     }
 
+    #[inline(always)]
     pub(crate) fn float(&mut self, keys: &[&'static str], notes: &mut Notes) -> Option<f64> {
         self.typed(keys, "a number", notes, Json::float)
     }
 
+    #[inline(always)]
     pub(crate) fn whole<T: TryFrom<i128>>(&mut self, keys: &[&'static str], notes: &mut Notes) -> Option<T> {
         self.typed(keys, "a whole number in range", notes, Json::whole)
     }
 
+    #[inline(always)]
     pub(crate) fn time(&mut self, keys: &[&'static str], notes: &mut Notes) -> Option<Time> {
         self.typed(keys, Time::EXPECTED, notes, Json::time)
     }
 
+    #[inline(always)]
     pub(crate) fn list(&mut self, keys: &[&'static str], notes: &mut Notes) -> Option<Vec<Json<'a>>> {
         self.typed(keys, "a list", notes, Json::list)
     }
@@ -580,13 +608,14 @@ impl<'a> Fields<'a> {
         object.map(|object| Fields::new(path, object))
     }
 
-    fn peek_object(&self, key: &str) -> Option<&Object<'a>> {
-        if self.keys & bit(mark(key)) == 0 { None } else { self.object.get_object(key) }
+    /// A nested object if there is one; anything else stays where it is.
+    #[inline(always)]
+    pub(crate) fn fields_if(&mut self, key: &'static str, path: &'static str) -> Option<Fields<'a>> {
+        if self.may_have(&[key]) { self.object_if(key, path) } else { None }
     }
 
-    /// A nested object if there is one; anything else stays where it is.
-    pub(crate) fn fields_if(&mut self, key: &'static str, path: &'static str) -> Option<Fields<'a>> {
-        self.peek_object(key)?;
+    fn object_if(&mut self, key: &'static str, path: &'static str) -> Option<Fields<'a>> {
+        self.object.get_object(key)?;
         self.take(key)?.object().map(|object| Fields::new(path, object))
     }
 }
@@ -774,12 +803,12 @@ fn place(mark: u64) -> (usize, u64) {
 }
 
 /// The bit of a mark in a single word.
-fn bit(mark: u64) -> u64 {
+const fn bit(mark: u64) -> u64 {
     1 << (spread(mark) >> 58)
 }
 
 /// Fibonacci hashing: the highest bits depend on all.
-fn spread(mark: u64) -> u64 {
+const fn spread(mark: u64) -> u64 {
     mark.wrapping_mul(0x9e37_79b9_7f4a_7c15)
 }
 

@@ -86,3 +86,6 @@ pub const UNPACK_BYTES: usize = 4 * 1024;
 
 /// Hexadecimal digits of the fingerprints in one record. Longer ones are as if absent.
 pub const FINGERPRINT_BYTES_MAX: usize = 98_304;
+
+/// How many lines of a container runtime, of which not all parts have come, are held at a time.
+pub const LINES_BEGUN_MAX: usize = 256;

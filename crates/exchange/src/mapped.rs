@@ -43,6 +43,29 @@ struct Identities<'a> {
     arn: Option<Cow<'a, str>>,
 }
 
+impl<'a> Identities<'a> {
+    fn or(self, other: Self) -> Self {
+        Identities {
+            user: self.user.or(other.user),
+            key: self.key.or(other.key),
+            team: self.team.or(other.team),
+            org: self.org.or(other.org),
+            end_user: self.end_user.or(other.end_user),
+            service: self.service.or(other.service),
+            arn: self.arn.or(other.arn),
+        }
+    }
+}
+
+/// How the names of a source are written.
+#[derive(Clone, Copy, Debug)]
+enum Spelling {
+    /// As they are documented.
+    Documented,
+    /// In other case or with other marks between their words; see [`alike`].
+    Alike,
+}
+
 /// Reads one record as a call, or as facts about one.
 ///
 /// # Errors
@@ -63,8 +86,7 @@ pub(crate) fn read<'a>(
     let (is_call, is_outer) = (table.is_call(&mapped.record), table.is_outer(&mapped.record));
     let time = mapped.time()?;
     let body_in_turn = table.body_in_turn.iter().any(|condition| condition.holds(&mapped.record));
-    let ids = mapped.identities();
-    let (account, who) = mapped.account(&ids);
+    let (ids, (account, who)) = mapped.identified();
     if who == Who::Nobody && span.is_none() && !has_account {
         return Err(BadRecord::Missing { field: "account", expected: &table.account_expected });
     }
@@ -174,13 +196,19 @@ impl<'a> Mapped<'a, '_> {
         }
     }
 
-    fn id(&mut self, paths: &[String]) -> Option<Cow<'a, str>> {
+    /// The first of `paths` that holds an id; where none does, names that are alike are looked at.
+    fn id(&self, paths: &[String]) -> Option<Cow<'a, str>> {
+        self.id_spelled(paths, Spelling::Documented).or_else(|| self.id_spelled(paths, Spelling::Alike))
+    }
+
+    fn id_spelled(&self, paths: &[String], spelling: Spelling) -> Option<Cow<'a, str>> {
         let placeholders = &self.table.placeholders;
         let is_told = |id: &Cow<'a, str>| !is_nothing(id) && !placeholders.iter().any(|placeholder| placeholder == id);
-        let id = |json: &Json<'a>| json.clone().id().filter(is_told).map(secret_free);
-        let found = paths.iter().find_map(|path| id(self.record.find(path)?));
-        // What is spelled as it is documented goes before what is only alike.
-        found.or_else(|| paths.iter().find_map(|path| id(alike(&self.record, path)?)))
+        let found = |path: &String| match spelling {
+            Spelling::Documented => self.record.find(path),
+            Spelling::Alike => alike(&self.record, path),
+        };
+        paths.iter().find_map(|path| found(path)?.clone().id().filter(is_told).map(secret_free))
     }
 
     fn time(&mut self) -> Result<Time, BadRecord> {
@@ -200,18 +228,34 @@ impl<'a> Mapped<'a, '_> {
         Err(wrong.unwrap_or(BadRecord::Missing { field, expected: Time::EXPECTED }))
     }
 
-    fn identities(&mut self) -> Identities<'a> {
+    /// Who it was, and whom of these the account is. Names that are only alike count where no documented one tells whose the
+    /// call was: a caller may have sent them along.
+    fn identified(&self) -> (Identities<'a>, (Cow<'a, str>, Who)) {
+        let documented = self.identities(Spelling::Documented);
+        match self.account(&documented, Spelling::Documented) {
+            (_, Who::Nobody | Who::Service | Who::EndUser) => {
+                let alike = self.identities(Spelling::Alike);
+                let ids = documented.or(alike);
+                let account = self.account(&ids, Spelling::Alike);
+                (ids, account)
+            }
+            account => (documented, account),
+        }
+    }
+
+    fn identities(&self, spelling: Spelling) -> Identities<'a> {
         let table = self.table;
+        let id = |paths: &[String]| self.id_spelled(paths, spelling);
         let mut ids = Identities {
-            user: self.id(&table.user),
-            key: self.id(&table.key),
-            team: self.id(&table.team),
-            org: self.id(&table.org),
-            end_user: self.id(&table.end_user),
-            service: self.id(&table.service),
+            user: id(&table.user),
+            key: id(&table.key),
+            team: id(&table.team),
+            org: id(&table.org),
+            end_user: id(&table.end_user),
+            service: id(&table.service),
             arn: None,
         };
-        if let Some(arn) = self.at(&table.arn, Json::id) {
+        if let Some(arn) = table.arn.iter().find_map(|path| self.record.find(path)?.clone().id()) {
             let (caller, session) = principal(arn);
             ids.arn = Some(secret_free(caller));
             ids.key = ids.key.or(session.filter(|session| !session.is_empty()).map(secret_free));
@@ -219,10 +263,14 @@ impl<'a> Mapped<'a, '_> {
         ids
     }
 
-    fn account(&mut self, ids: &Identities<'a>) -> (Cow<'a, str>, Who) {
+    fn account(&self, ids: &Identities<'a>, spelling: Spelling) -> (Cow<'a, str>, Who) {
         for path in &self.table.account {
             let (found, who) = match path.strip_prefix('@') {
-                None => (self.id(std::slice::from_ref(path)), Who::Account),
+                None => {
+                    let paths = std::slice::from_ref(path);
+                    let found = self.id_spelled(paths, Spelling::Documented);
+                    (found.or_else(|| self.id_spelled(paths, spelling)), Who::Account)
+                }
                 Some("arn") => (ids.arn.clone(), Who::Account),
                 Some("user") => (ids.user.clone(), Who::User),
                 Some("key") => (ids.key.clone(), Who::Key),

@@ -24,7 +24,7 @@ use crate::call::{Call, Who};
 use crate::format::{Position, required_account, required_time, secret_free};
 use crate::json::{Fields, Json, Object};
 use crate::limits::FINGERPRINT_BYTES_MAX;
-use crate::{Client, Exchange, Fingerprint, Network, Operation, Response};
+use crate::{Client, Exchange, Fingerprint, Network, Operation, Request, Response};
 
 /// Reads one record.
 pub(crate) fn read<'a>(
@@ -48,11 +48,13 @@ pub(crate) fn read<'a>(
             return Err(BadRecord::Wrong { field: "request", found: other.describe(), expected: "an object" });
         }
     };
-    let params = request.fields("params", "request.params", notes);
-    let mut asked = body::request(&mut request, notes);
-    if let Some(mut params) = params {
-        asked.params = body::params(&mut params, notes);
-    }
+    let asked = match request.fields("params", "request.params", notes) {
+        Some(mut params) => {
+            let params = body::params(&mut params, notes);
+            Request { params, ..body::asked(&mut request, notes) }
+        }
+        None => body::request(&mut request, notes),
+    };
     let exchange = Exchange {
         id: record.id(&["id", "request_id"], notes).map_or_else(|| position.id(ordinal), Into::into),
         time,

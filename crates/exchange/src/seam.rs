@@ -163,7 +163,8 @@ pub(crate) fn parts(text: &[u8]) -> Vec<&[u8]> {
             // A brace stands before it, so it is found.
             Step::Before => text.iter().take(at).rposition(|byte| *byte == b'{').unwrap_or(at),
         };
-        parts.extend(text.get(begin..seam));
+        // A brace alone is the beginning of nothing.
+        parts.extend(text.get(begin..seam).filter(|part| part.trim_ascii() != b"{"));
         seams = Seams::default();
         // The brace is the first of its part, so it is no seam, and the text goes on behind it.
         seams.step(b'{');
@@ -236,6 +237,8 @@ mod tests {
         check(r#"{"a":[1{"a":1}"#, &[r#"{"a":[1"#, r#"{"a":1}"#]);
         // Several, one after the other.
         check(r#"{"a":"x{"a":"y{"a":1}"#, &[r#"{"a":"x"#, r#"{"a":"y"#, r#"{"a":1}"#]);
+        // Braces that begin nothing.
+        check(r#"{{{"a":1}"#, &[r#"{"a":1}"#]);
         // Behind a piece that began in the middle of a string, everything within strings seems outside of them.
         check(r#"{"a":x","b":"y"}{"a":1}"#, &[r#"{"a":x","b":"y"}"#, r#"{"a":1}"#]);
     }

@@ -206,10 +206,10 @@ impl Lines {
         }
         self.layout = match first.first() {
             _ if spread => Layout::Spread(Box::new(Scanner::new(self.line, self.record_bytes_max))),
-            Some(b'{') | None => Layout::Lines,
             Some(_) if container::wrote(first) => {
                 Layout::Container(Box::new(Container::new(self.line, self.record_bytes_max)))
             }
+            Some(b'{') | None => Layout::Lines,
             Some(_) => match Header::of(first.get(..HEADER_BYTES_MAX).unwrap_or(first)) {
                 Header::Unknown => Layout::Lines,
                 Header::Table(table) => Layout::Rows(Box::new(Rows::new(table, self.line))),

@@ -200,10 +200,12 @@ impl Scanner {
         if takes_back {
             seam::take_back(&mut self.record);
         }
-        if !self.record.is_empty() {
+        // A brace alone, before the brace of another record, is the beginning of nothing.
+        let is_nothing = self.record.is_empty() || takes_back && self.record.trim_ascii() == b"{";
+        if !is_nothing {
             self.whole.push(&self.record, self.start);
-            self.record.clear();
         }
+        self.record.clear();
         self.seams = Seams::default();
         self.in_junk = false;
         self.at_item = false;

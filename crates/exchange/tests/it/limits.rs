@@ -294,3 +294,24 @@ fn fingerprint_bytes_max() {
         assert_eq!(read, Some(kept), "{digits}");
     }
 }
+
+/// One line more that is begun, and the oldest is handed out as far as it came.
+#[test]
+fn lines_begun_max() {
+    let line = |id: usize, is_last: bool| {
+        let record =
+            format!(r#"{{"time":1,"account":"a","request":{{"messages":[{{"role":"user","content":"{id}"}}]}}}}"#);
+        let (begin, end) = record.split_at(record.len() - 3);
+        let line = serde_json::json!({
+            "container_id": "c", "source": "stdout", "log": if is_last { end } else { begin },
+            "partial_message": "true", "partial_id": id.to_string(), "partial_last": is_last.to_string(),
+        });
+        format!("{line}\n")
+    };
+    for (count, damaged) in [(limits::LINES_BEGUN_MAX, 0), (limits::LINES_BEGUN_MAX + 1, 1)] {
+        let begins = (0..count).map(|id| line(id, false));
+        let log: String = begins.chain((0..count).map(|id| line(id, true))).collect();
+        let (exchanges, report) = read_all(log.as_bytes(), 1 << 20, None);
+        assert_eq!((exchanges.len(), report.damaged), (count, damaged), "{}", describe(&report));
+    }
+}

@@ -110,6 +110,66 @@ fn lines_of_a_container_are_put_together() {
     }
 }
 
+/// Docker cuts lines, too: its file logger says so by the missing newline only.
+#[test]
+fn lines_of_docker_are_put_together() {
+    let long = |n: u64| {
+        let mut record = record(n);
+        record["request"]["messages"][0]["content"] = json!("wörter ".repeat(5000));
+        text(&record)
+    };
+    let part = |text: &str, stream: &str, more: Value| {
+        let mut line = json!({"log": text, "stream": stream, "time": "2026-06-15T08:02:27.123456789Z"});
+        line.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        text_line(&line)
+    };
+    let cut = |record: &str| {
+        let mut parts = Vec::new();
+        let mut rest = record;
+        while rest.len() > 16_384 {
+            let (part, more) = rest.split_at((16_384..).find(|at| rest.is_char_boundary(*at)).unwrap());
+            parts.push(part.to_owned());
+            rest = more;
+        }
+        parts.push(format!("{rest}\n"));
+        parts
+    };
+    let (one, two) = (cut(&long(1)), cut(&long(2)));
+    let mut by_file = String::new();
+    for at in 0..one.len().max(two.len()) {
+        one.get(at).into_iter().for_each(|text| by_file += &part(text, "stdout", json!({})));
+        two.get(at).into_iter().for_each(|text| by_file += &part(text, "stderr", json!({})));
+    }
+    by_file += &part(&(text(&record(3)) + "\n"), "stdout", json!({}));
+    // Whoever takes the newlines away does not cut.
+    by_file += &part(&long(4), "stdout", json!({}));
+    by_file += &part(&text(&record(5)), "stdout", json!({}));
+
+    let partial = |text: &str, id: &str, is_last: bool| {
+        let line = json!({
+            "container_id": "c", "source": "stdout", "log": text.trim_end(), "partial_message": "true",
+            "partial_id": id, "partial_last": is_last.to_string(),
+        });
+        text_line(&line)
+    };
+    let mut told = text_line(&json!({"container_id": "c", "source": "stdout", "log": text(&record(3))}));
+    for at in 0..one.len().max(two.len()) {
+        one.get(at).into_iter().for_each(|text| told += &partial(text, "1", at + 1 == one.len()));
+        two.get(at).into_iter().for_each(|text| told += &partial(text, "2", at + 1 == two.len()));
+    }
+    for (name, log, count) in [("file logger", by_file, 5), ("told", told, 3)] {
+        for chunk_bytes in [1000, 1 << 20] {
+            let (exchanges, report) = read_all(log.as_bytes(), chunk_bytes, None);
+            let found = (exchanges.len(), report.bad_lines, report.damaged);
+            assert_eq!(found, (count, 0, 0), "{name}: {}", describe(&report));
+        }
+    }
+}
+
+fn text_line(value: &Value) -> String {
+    text(value) + "\n"
+}
+
 #[test]
 fn an_array_may_hold_records_as_texts() {
     let texts = json!([text(&record(1)), text(&record(2)), "no record", text(&record(3))]);
@@ -148,4 +208,84 @@ fn unpacking_has_one_bound_for_a_text() {
         let (exchanges, report) = read_all(text(&json!({"data": packed(&record)})).as_bytes(), 1 << 20, None);
         assert_eq!((exchanges.len(), report.damaged), (good, 0), "{bytes}: {}", describe(&report));
     }
+}
+
+/// What the logger wrote on the line goes before what the caller may have sent along.
+#[test]
+fn metadata_names_nobody_where_the_line_does() {
+    let bodies = json!({"model": "m", "messages": [{"role": "user", "content": "x"}]});
+    for (on_line, in_metadata, account) in [
+        (json!({"key": "k1"}), json!({"account": "victim", "org": "victim"}), "k1"),
+        (json!({"project": "p1"}), json!({"customer_id": "victim"}), "p1"),
+        (json!({"user": "u1"}), json!({"customer_id": "c1"}), "c1"),
+        (json!({}), json!({"customer_id": "c1"}), "c1"),
+    ] {
+        let mut line = json!({"time": 1_780_000_000, "request": bodies, "metadata": in_metadata});
+        line.as_object_mut().unwrap().extend(on_line.as_object().unwrap().clone());
+        let (exchanges, report) = read_all(text(&line).as_bytes(), 1 << 20, None);
+        let named = format!(r#""account":"{account}""#);
+        assert!(exchanges.len() == 1 && exchanges[0].contains(&named), "{line}: {}", describe(&report));
+        assert!(!exchanges[0].contains("victim"), "{}", exchanges[0]);
+    }
+}
+
+/// A name in another spelling counts where nothing else tells whose a call was.
+#[test]
+fn a_name_that_is_only_alike_goes_last() {
+    let litellm = |metadata: Value| {
+        json!({
+            "id": "1", "call_type": "acompletion", "startTime": 1_780_000_000, "model": "m", "metadata": metadata,
+            "messages": [{"role": "user", "content": "hi"}], "response": {"choices": [{"message": {"content": "yes"}}]},
+        })
+    };
+    for (metadata, account) in [
+        (json!({"user_api_key_hash": "k1", "userApiKeyUserId": "victim", "user-api-key-org-id": "victim"}), "k1"),
+        (json!({"userApiKeyUserId": "u1"}), "u1"),
+        (json!({"userApiKeyUserId": "u1", "user_api_key_end_user_id": "e1"}), "u1"),
+    ] {
+        let line = litellm(metadata);
+        let (exchanges, report) = read_all(text(&line).as_bytes(), 1 << 20, None);
+        let named = format!(r#""account":"{account}""#);
+        assert!(exchanges.len() == 1 && exchanges[0].contains(&named), "{line}: {}", describe(&report));
+        assert!(!exchanges[0].contains("victim"), "{}", exchanges[0]);
+    }
+}
+
+/// Whatever path a caller chose, what was asked and answered is a call.
+#[test]
+fn what_was_answered_is_a_call_whatever_its_path() {
+    let asked = json!({"model": "m", "messages": [{"role": "user", "content": "x"}]});
+    for (response, is_call) in [
+        (json!({"choices": [{"message": {"content": "yes"}}]}), true),
+        (json!("data: {\"choices\":[{\"delta\":{\"content\":\"yes\"}}]}\n\ndata: [DONE]\n"), true),
+        (json!([{"choices": [{"delta": {"content": "yes"}}]}]), true),
+        (json!({"object": "list", "data": []}), false),
+        (json!({"input_tokens": 3}), false),
+        (json!(null), false),
+    ] {
+        let line = json!({
+            "time": 1_780_000_000, "account": "a", "method": "POST", "path": "/v1/models/", "request": asked,
+            "response": response,
+        });
+        let (exchanges, report) = read_all(text(&line).as_bytes(), 1 << 20, None);
+        assert_eq!(exchanges.len() == 1, is_call, "{response}: {}", describe(&report));
+    }
+    // The path that stands in a body is the caller's.
+    for body in [
+        json!({"model": "m", "inputText": "x", "path": "/healthz", "method": "GET"}),
+        json!({"model": "m", "chat_history": [{"role": "USER", "message": "x"}], "url": "/v1/models", "method": "GET"}),
+    ] {
+        let line = json!({"time": 1_780_000_000, "account": "a", "request": body});
+        let (exchanges, report) = read_all(text(&line).as_bytes(), 1 << 20, None);
+        assert_eq!(exchanges.len(), 1, "{body}: {}", describe(&report));
+    }
+}
+
+/// A program's own words may hold what a caller wrote, so it is told how many records stand behind words.
+#[test]
+fn words_before_records_are_told() {
+    let log = format!("{}\nuser=x refused: {}\n", text(&record(1)), text(&record(2)));
+    let (exchanges, report) = read_all(log.as_bytes(), 1 << 20, None);
+    assert_eq!(exchanges.len(), 2);
+    assert!(describe(&report).contains("unwrapped: words before a record × 1 (line 2)"), "{}", describe(&report));
 }
