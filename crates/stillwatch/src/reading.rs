@@ -189,9 +189,10 @@ fn warnings(exchanges: &ReadReport, accounts: &ReadReport, options: &ReadOptions
     }
     if exchanges.damaged > 0 && exchanges.damaged as f64 > DAMAGED_SHARE_MAX * census.calls as f64 {
         warnings.push(format!(
-            "{} of {} were damaged; somebody may be hiding what he sends",
+            "{} of {} {} damaged; somebody may be hiding what he sends",
             words::grouped(exchanges.damaged),
-            words::counted(census.calls, "record")
+            words::counted(census.calls, "record"),
+            words::either(exchanges.damaged, "was", "were")
         ));
     }
     warnings

@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 
 use detect::finding::{Campaign, Capability, Findings, Judgement};
 use detect::label::Verdict;
-pub(crate) use detect::number::grouped;
+pub(crate) use detect::number::{counted, either, grouped, one_or_many};
 use exchange::Time;
 
 use crate::prices::Prices;
@@ -32,7 +32,7 @@ pub(crate) fn verdict(findings: &Findings) -> String {
             let taken = findings.campaigns.iter().fold(0_u64, |sum, campaign| sum.saturating_add(campaign.exchanges));
             // The dates are those of the campaigns: a log goes on before and after.
             let dates = findings.campaigns.iter().map(|campaign| (campaign.first_seen, campaign.last_seen));
-            let were = if campaigns == 1 { "was" } else { "were" };
+            let were = either(campaigns as u64, "was", "were");
             format!(
                 "{} {were} found: {} of {} sent {} of {exchanges}{}.",
                 counted(campaigns as u64, "campaign"),
@@ -216,14 +216,4 @@ pub(crate) fn minute(time: Time) -> String {
 pub(crate) fn power(log10: f64) -> String {
     let text = format!("{log10:.1}");
     format!("10^{}", text.strip_suffix(".0").unwrap_or(&text))
-}
-
-/// A number of things.
-pub(crate) fn counted(number: u64, noun: &str) -> String {
-    one_or_many(number, noun, &format!("{noun}s"))
-}
-
-/// A number of things whose plural is not formed with an s.
-pub(crate) fn one_or_many(number: u64, one: &str, many: &str) -> String {
-    format!("{} {}", grouped(number), if number == 1 { one } else { many })
 }

@@ -187,7 +187,7 @@ pub(crate) fn tell_what_was_passed_over(inputs: &Inputs) {
     }
     let more = inputs.passed_over.len().saturating_sub(BAD_LINES_SHOWN);
     if more > 0 {
-        eprintln!("passed over: {more} more files");
+        eprintln!("passed over: {} more", words::counted(more as u64, "file"));
     }
 }
 
@@ -198,7 +198,7 @@ pub(crate) fn tell(read: &ReadReport, what: &str) {
     }
     let more = read.bad_lines.saturating_sub(BAD_LINES_SHOWN as u64);
     if more > 0 {
-        eprintln!("skipped {more} more lines of {what}");
+        eprintln!("skipped {} more {} of {what}", words::grouped(more), words::either(more, "line", "lines"));
     }
     for broken in &read.broken_sources {
         eprintln!("incomplete: {}", words::printable(broken, LINE_CHARS));
@@ -217,9 +217,9 @@ fn readable(outcome: &Outcome, args: &Hunt) -> Result<(), Failure> {
     }
     if read.bad_share() > args.run.bad_lines_max {
         return Err(Failure::bad_input(format!(
-            "{} of {} lines could not be read, more than --bad-lines-max {} allows",
-            read.bad_lines,
-            read.bad_lines + read.records,
+            "{} of {} could not be read, more than --bad-lines-max {} allows",
+            words::grouped(read.bad_lines),
+            words::counted(read.bad_lines + read.records, "line"),
             args.run.bad_lines_max
         )));
     }
