@@ -529,6 +529,20 @@ fn cleared(engine: &Engine, bundles: &[Bundle<'_>]) -> (Vec<Cleared>, Vec<u64>) 
         home.and_then(|home| wordings.get_mut(home)).map(|wordings| *wordings += 1).is_none()
     });
     groups.sort_by(|a, b| b.0.family.exchanges.cmp(&a.0.family.exchanges).then(a.0.number.cmp(&b.0.number)));
+    let mut vetted = cover::vetted(engine);
+    // Who takes part in a vetted group without being vouched for is told with it: the same template listed again would look
+    // like a group of its own.
+    let mut told: BTreeSet<usize> = BTreeSet::new();
+    groups.retain(|(tested, reason)| {
+        let Some(at) = vetted.iter().position(|group| group.has(tested.family)) else { return true };
+        if let Some(group) = vetted.get_mut(at).filter(|_| told.insert(at)) {
+            let payers = tested.assessment.payers;
+            let take = either(payers, "takes", "take");
+            let others = format!(". {} {take} part without that, and: {reason}", counted(payers, "payer"));
+            group.cleared.reason.push_str(&others);
+        }
+        false
+    });
     groups.truncate(CLEARED_MAX);
     let groups = groups.into_iter().map(|(tested, reason)| {
         let part = sure(&parts(engine, tested));
@@ -549,7 +563,7 @@ fn cleared(engine: &Engine, bundles: &[Bundle<'_>]) -> (Vec<Cleared>, Vec<u64>) 
             identity,
         }
     });
-    let mut cleared: Vec<Cleared> = cover::vetted(engine).into_iter().chain(groups).collect();
+    let mut cleared: Vec<Cleared> = vetted.into_iter().map(|group| group.cleared).chain(groups).collect();
     for (i, group) in cleared.iter_mut().enumerate() {
         group.id = format!("grp_{}", i + 1);
     }
