@@ -18,7 +18,7 @@ use crate::finding::{
 use crate::group;
 use crate::hypothesis::{Assessment, Hypothesis};
 use crate::limits::{ACCOUNTS_MAX, CLEARED_MAX, FAMILIES_MAX};
-use crate::number::{grouped, many};
+use crate::number::{counted, either, many};
 use crate::portrait::{self, Sitter};
 use crate::skeleton;
 use crate::spend;
@@ -393,7 +393,7 @@ fn marks(frozen_at: Time, detected_at: Time, waves: &[Wave]) -> Vec<Mark> {
     ];
     for wave in waves.iter().take(WAVES_MARKED_MAX) {
         let label = if wave.came_back() { "closed, others took over" } else { "closed" };
-        marks.push(Mark { time: wave.time, label: format!("{} accounts {label}", many(wave.closed)) });
+        marks.push(Mark { time: wave.time, label: format!("{} {label}", counted(wave.closed as u64, "account")) });
     }
     marks.sort_by_key(|mark| mark.time);
     marks
@@ -407,16 +407,20 @@ fn not_observed(sitters: &[Sitter<'_>]) -> Vec<String> {
             0 => {}
             n if n == sitters.len() => missing.push(format!("No {} is known for any account.", kind.name())),
             n => missing.push(format!(
-                "The {} of {} of {} accounts is not known.",
+                "The {} of {} of {} is not known.",
                 kind.name(),
                 many(n),
-                many(sitters.len())
+                counted(sitters.len() as u64, "account")
             )),
         }
     }
     match sitters.iter().filter(|sitter| sitter.account.created.is_none()).count() {
         0 => {}
-        n => missing.push(format!("The sign-up time of {} of {} accounts is not known.", many(n), many(sitters.len()))),
+        n => missing.push(format!(
+            "The sign-up time of {} of {} is not known.",
+            many(n),
+            counted(sitters.len() as u64, "account")
+        )),
     }
     missing.push(
         "What happens to the answers outside this log: whether a model was trained on them cannot be seen here.".into(),
@@ -429,10 +433,10 @@ fn alternatives(assessment: &Assessment) -> Vec<String> {
     let of = |family: SignalFamily| assessment.evidence.iter().find(|e| e.family == family);
     let mut tried = Vec::new();
     if let Some(evidence) = of(SignalFamily::WorkQueue) {
-        tried.push(format!("A class, a benchmark or a load test would ask the same things: {}", evidence.text));
+        tried.push(format!("A class, a benchmark or a load test: {}", evidence.text));
     }
     if let Some(evidence) = of(SignalFamily::Evenness) {
-        tried.push(format!("A popular tool or prompt is used unevenly by unrelated people: {}", evidence.text));
+        tried.push(format!("A popular tool or prompt that many customers use: {}", evidence.text));
     }
     if of(SignalFamily::SignUp).is_none() && of(SignalFamily::Infrastructure).is_none() {
         tried.push(
@@ -442,8 +446,9 @@ fn alternatives(assessment: &Assessment) -> Vec<String> {
         );
     }
     tried.push(format!(
-        "One product or company would be one payer: accounts of one verified organisation count once, and {} payers take part.",
-        grouped(assessment.payers)
+        "One product or company would be one payer: accounts of one verified organisation count once, and {} {} part.",
+        counted(assessment.payers, "payer"),
+        either(assessment.payers, "takes", "take")
     ));
     tried
 }
@@ -524,6 +529,20 @@ fn cleared(engine: &Engine, bundles: &[Bundle<'_>]) -> (Vec<Cleared>, Vec<u64>) 
         home.and_then(|home| wordings.get_mut(home)).map(|wordings| *wordings += 1).is_none()
     });
     groups.sort_by(|a, b| b.0.family.exchanges.cmp(&a.0.family.exchanges).then(a.0.number.cmp(&b.0.number)));
+    let mut vetted = cover::vetted(engine);
+    // Who takes part in a vetted group without being vouched for is told with it: the same template listed again would look
+    // like a group of its own.
+    let mut told: BTreeSet<usize> = BTreeSet::new();
+    groups.retain(|(tested, reason)| {
+        let Some(at) = vetted.iter().position(|group| group.has(tested.family)) else { return true };
+        if let Some(group) = vetted.get_mut(at).filter(|_| told.insert(at)) {
+            let payers = tested.assessment.payers;
+            let take = either(payers, "takes", "take");
+            let others = format!(". {} {take} part without that, and: {reason}", counted(payers, "payer"));
+            group.cleared.reason.push_str(&others);
+        }
+        false
+    });
     groups.truncate(CLEARED_MAX);
     let groups = groups.into_iter().map(|(tested, reason)| {
         let part = sure(&parts(engine, tested));
@@ -544,7 +563,7 @@ fn cleared(engine: &Engine, bundles: &[Bundle<'_>]) -> (Vec<Cleared>, Vec<u64>) 
             identity,
         }
     });
-    let mut cleared: Vec<Cleared> = cover::vetted(engine).into_iter().chain(groups).collect();
+    let mut cleared: Vec<Cleared> = vetted.into_iter().map(|group| group.cleared).chain(groups).collect();
     for (i, group) in cleared.iter_mut().enumerate() {
         group.id = format!("grp_{}", i + 1);
     }
@@ -686,13 +705,13 @@ fn guarantee(engine: &Engine) -> Guarantee {
         text: if engine.exchanges == 0 {
             String::new()
         } else {
-            let (groups, were) = if engine.hypotheses == 1 { ("group", "was") } else { ("groups", "were") };
+            let were = either(engine.hypotheses, "was", "were");
             format!(
-                "{} {groups} {were} tested, each only on records after its hypothesis was frozen, so that at most {} % of \
+                "{} {were} tested, each only on records after its hypothesis was frozen, so that at most {} % of \
                  findings are expected to be false (e-LOND) as long as honest groups divide work, sign up and share \
                  infrastructure no more alike than those of this deployment that nobody suspects. Who sends a template is \
                  guaranteed; why is not: a ban needs a person or an explicit policy.",
-                grouped(engine.hypotheses),
+                counted(engine.hypotheses, "group"),
                 alpha * 100.0
             )
         },
@@ -703,22 +722,24 @@ fn limits_reached(engine: &Engine) -> Vec<String> {
     let mut limits = Vec::new();
     if engine.accounts.refused > 0 {
         limits.push(format!(
-            "{} records of accounts beyond the first {} were counted and not tested.",
-            grouped(engine.accounts.refused),
-            many(ACCOUNTS_MAX)
+            "{} of accounts beyond the first {} {} counted and not tested.",
+            counted(engine.accounts.refused, "record"),
+            many(ACCOUNTS_MAX),
+            either(engine.accounts.refused, "was", "were")
         ));
     }
     if engine.accounts.forgotten() > 0 {
         limits.push(format!(
-            "What the accounts file says of {} accounts was forgotten before they asked anything.",
-            grouped(engine.accounts.forgotten())
+            "What the accounts file says of {} was forgotten before they asked anything.",
+            counted(engine.accounts.forgotten(), "account")
         ));
     }
     if engine.families_refused > 0 {
         limits.push(format!(
-            "{} shared texts beyond the first {} families were not followed.",
-            grouped(engine.families_refused),
-            many(FAMILIES_MAX)
+            "{} beyond the first {} {} not followed.",
+            counted(engine.families_refused, "shared text"),
+            many(FAMILIES_MAX),
+            either(engine.families_refused, "was", "were")
         ));
     }
     limits

@@ -6,7 +6,7 @@
 
 use exchange::Time;
 
-use crate::number::many;
+use crate::number::{counted, either, many};
 use crate::timeline::{Timeline, span};
 
 /// When an account of a campaign was first seen in it, and when it was closed.
@@ -79,7 +79,8 @@ impl Wave {
 
     /// What happened, in words.
     pub(crate) fn text(&self) -> String {
-        let closed = format!("{} accounts were closed around {}", many(self.closed), minute(self.time));
+        let were = either(self.closed as u64, "was", "were");
+        let closed = format!("{} {were} closed around {}", counted(self.closed as u64, "account"), minute(self.time));
         let (Some(&first), true) = (self.successors.first(), self.came_back()) else {
             return format!("{closed}; it has not been seen to come back.");
         };

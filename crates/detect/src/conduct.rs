@@ -23,6 +23,8 @@ pub struct Conduct {
     pub output_tokens: u64,
     /// The models asked for, the first few.
     models: Vec<ModelUse>,
+    /// Further models, to know how many there are.
+    further: Vec<Hash>,
 }
 
 impl Conduct {
@@ -57,7 +59,15 @@ impl Conduct {
             };
             known.count(time, tokens);
             self.models.push(known);
+        } else if self.further.len() < FURTHER_MODELS_MAX && !self.further.contains(&model) {
+            self.further.push(model);
         }
+    }
+
+    /// How many models were asked for beyond those that are followed, up to [`FURTHER_MODELS_MAX`].
+    #[must_use]
+    pub fn further_models(&self) -> u64 {
+        self.further.len() as u64
     }
 
     /// The models asked for, the most used first.
@@ -150,8 +160,10 @@ impl Common {
     }
 }
 
-/// Models followed.
-const MODELS_MAX: usize = 4;
+/// Models followed: more than a provider usually has on offer, so that what was taken stands by its name.
+pub(crate) const MODELS_MAX: usize = 32;
+/// Further models that are told apart, only to say how many there are.
+pub(crate) const FURTHER_MODELS_MAX: usize = 64;
 const COUNTERS: usize = 4;
 /// Fewer values say nothing about the commonest.
 const VALUES_MIN: u32 = 12;
@@ -172,10 +184,16 @@ mod tests {
     #[test]
     fn models_beyond_the_limit_are_not_followed() {
         let mut conduct = Conduct::default();
-        for model in 0..=MODELS_MAX as u64 {
+        for model in (0..=MODELS_MAX as u64).chain([MODELS_MAX as u64]) {
             conduct.count_model(Hash(model), Time::from_seconds(0), (1, 2));
         }
-        assert_eq!(conduct.models.len(), MODELS_MAX);
+        assert_eq!((conduct.models.len(), conduct.further_models()), (MODELS_MAX, 1));
+        let all = (MODELS_MAX + FURTHER_MODELS_MAX) as u64;
+        for models in [all, all + 1] {
+            let mut conduct = Conduct::default();
+            (0..models).for_each(|model| conduct.count_model(Hash(model), Time::from_seconds(0), (0, 0)));
+            assert_eq!(conduct.further_models(), FURTHER_MODELS_MAX as u64);
+        }
         assert!(conduct.model(Hash(MODELS_MAX as u64)).is_none());
         assert!(
             conduct

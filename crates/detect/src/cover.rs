@@ -139,18 +139,55 @@ pub(crate) fn identity(engine: &Engine, families: &[(u32, &Family)], members: &[
     }
 }
 
-/// Groups that people vouch for and that were seen, in the order of the labels.
-pub(crate) fn vetted(engine: &Engine) -> Vec<Cleared> {
-    let mut families: BTreeMap<LabelNo, Vec<&Family>> = BTreeMap::new();
+/// A group that people vouch for.
+pub(crate) struct Vetted {
+    /// How it is told.
+    pub(crate) cleared: Cleared,
+    /// The labels about it.
+    labels: BTreeSet<LabelNo>,
+    /// Its largest family, by which several labels are known to be about one group.
+    largest: u32,
+}
+
+impl Vetted {
+    /// Whether a family is of this group, as others of the same template and those who joined it are.
+    pub(crate) fn has(&self, family: &Family) -> bool {
+        family.labels.iter().any(|label| self.labels.contains(label))
+    }
+
+    /// Takes in what another label says of the same group.
+    fn join(&mut self, other: Vetted) {
+        let accounts = &mut self.cleared.identity.accounts;
+        accounts.extend(other.cleared.identity.accounts);
+        self.cleared.accounts = accounts.len() as u64;
+        self.cleared.reason = format!("{}; {}", self.cleared.reason, other.cleared.reason);
+        self.cleared.judgements.extend(other.cleared.judgements);
+        self.labels.extend(other.labels);
+    }
+}
+
+/// Groups that people vouch for and that were seen, in the order of the labels, each once.
+pub(crate) fn vetted(engine: &Engine) -> Vec<Vetted> {
+    let mut families: BTreeMap<LabelNo, Vec<(u32, &Family)>> = BTreeMap::new();
     for (&number, about) in &engine.known {
         let Some(family) = engine.families.get(number as usize) else { continue };
         for &label in about.iter().filter(|label| family.labels.contains(label)) {
-            families.entry(label).or_default().push(family);
+            families.entry(label).or_default().push((number, family));
         }
     }
-    let vetted =
-        families.into_iter().filter_map(|(label, families)| cleared(engine, engine.labels.get(label)?, &families));
-    vetted.collect()
+    let mut groups: Vec<Vetted> = Vec::new();
+    for (number, families) in families {
+        let largest = families.iter().max_by_key(|(_, family)| family.exchanges).map(|&(number, _)| number);
+        let of: Vec<&Family> = families.iter().map(|&(_, family)| family).collect();
+        let told = engine.labels.get(number).and_then(|label| cleared(engine, label, &of));
+        let Some((largest, cleared)) = largest.zip(told) else { continue };
+        let group = Vetted { cleared, labels: BTreeSet::from([number]), largest };
+        match groups.iter_mut().find(|known| known.largest == largest) {
+            Some(known) => known.join(group),
+            None => groups.push(group),
+        }
+    }
+    groups
 }
 
 fn cleared(engine: &Engine, label: &Label, families: &[&Family]) -> Option<Cleared> {

@@ -10,7 +10,7 @@
 use crate::evalue;
 use crate::evidence::infrastructure::Place;
 use crate::finding::{Evidence, SignalFamily};
-use crate::number::many;
+use crate::number::{counted, either};
 
 /// A verdict.
 #[derive(Clone, Debug, PartialEq)]
@@ -49,9 +49,8 @@ pub fn decide(evidence: &[Evidence], place: Place, payers: usize, log10_threshol
     let cleared = if payers == 0 {
         Some("nobody has taken part since it was noticed".into())
     } else if payers < PAYERS_MIN {
-        let (payers, take) =
-            if payers == 1 { ("one payer".into(), "takes") } else { (format!("{} payers", many(payers)), "take") };
-        Some(format!("only {payers} {take} part since it was noticed"))
+        let take = either(payers as u64, "takes", "take");
+        Some(format!("only {} {take} part since it was noticed", counted(payers as u64, "payer")))
     } else if work_queue <= NO {
         Some(
             "the accounts ask the same things, as a class, a benchmark or a load test does; a work list would be split"

@@ -457,8 +457,9 @@ impl Engine {
             stride.exchanges = (stride.exchanges + sent.exchanges).min(total);
             stride.input_tokens = stride.input_tokens.saturating_add(sent.input_tokens);
             stride.output_tokens = stride.output_tokens.saturating_add(sent.output_tokens);
+            // A stride begins and ends with exchanges, and not when the account was taken into the group.
             stride.first = stride.first.min(sent.first);
-            stride.last = stride.last.max(sent.last);
+            stride.last = if new { sent.last } else { stride.last.max(sent.last) };
         }
         if let Some(family) = self.families.get_mut(number as usize) {
             family.members = members;

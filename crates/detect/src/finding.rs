@@ -53,7 +53,7 @@ pub struct Campaign {
     pub output_tokens: u64,
     /// The share of its exchanges of which tokens were recorded.
     pub tokens_known: f64,
-    /// What was asked of which model, the most used first; one without a name stands for all others.
+    /// What was asked of which model, the most used first; one without a name stands last for all others.
     pub models: Vec<ModelTokens>,
     /// Groups of the same accounts, or with the same template, that were tested apart and are not told apart.
     pub further_wordings: u64,
@@ -147,6 +147,14 @@ pub struct ModelTokens {
     pub input_tokens: u64,
     /// Tokens of answers.
     pub output_tokens: u64,
+    /// Of what stands for all others: how many further models these are; requests that name no model are among them, too.
+    #[serde(skip_serializing_if = "is_none")]
+    pub others: u64,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands a reference")]
+fn is_none(number: &u64) -> bool {
+    *number == 0
 }
 
 /// Evidence from one family of signals. Families are chosen to be independent of each other.

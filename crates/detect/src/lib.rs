@@ -40,4 +40,4 @@ pub mod value;
 pub use engine::{Config, Engine};
 pub use finding::Findings;
 pub use label::Labels;
-pub use trace::Trace;
+pub use trace::{Recount, Trace};

@@ -8,7 +8,7 @@ use crate::finding::ModelTokens;
 use crate::value::{Kind, Values};
 
 /// The tokens `input` and `output` of a family's members, by model, the most used first. What was asked of further models, or
-/// of none that is named, stands last, without a name.
+/// of none that is named, stands last, without a name, with the number of these models.
 pub(crate) fn by_model(conduct: &Conduct, values: &Values, input: u64, output: u64) -> Vec<ModelTokens> {
     let models = conduct.models();
     let all = f64::from(conduct.exchanges.max(1));
@@ -19,10 +19,17 @@ pub(crate) fn by_model(conduct: &Conduct, values: &Values, input: u64, output: u
             share: (model.exchanges / all).min(1.0),
             input_tokens: 0,
             output_tokens: 0,
+            others: 0,
         })
         .collect();
     let named: f64 = used.iter().map(|model| model.share).sum();
-    used.push(ModelTokens { model: String::new(), share: (1.0 - named).max(0.0), input_tokens: 0, output_tokens: 0 });
+    used.push(ModelTokens {
+        model: String::new(),
+        share: (1.0 - named).max(0.0),
+        input_tokens: 0,
+        output_tokens: 0,
+        others: conduct.further_models(),
+    });
     let inputs = divide(input, conduct.input_tokens, models.iter().map(|model| model.input_tokens));
     let outputs = divide(output, conduct.output_tokens, models.iter().map(|model| model.output_tokens));
     for ((model, input), output) in used.iter_mut().zip(inputs).zip(outputs) {

@@ -5,8 +5,8 @@ use std::borrow::Cow;
 use serde::Serialize;
 
 use crate::bad::{BadRecord, Notes};
-use crate::format::{each_object, required_account, required_time};
-use crate::json::Fields;
+use crate::format::{each_object, required_account, required_time, secret_free};
+use crate::json::{Fields, Json, Object};
 use crate::{AccountId, Assurance, OrgId, Time};
 
 /// One line of `accounts.jsonl`: the state of an account from `time` on. Later lines replace earlier ones field by field.
@@ -90,6 +90,109 @@ fn fact<'a>(mut fact: Fields<'a>, notes: &mut Notes) -> Result<AccountFact<'a>, 
     })
 }
 
+/// What loggers write where there is no account, and how it is told; none for an account.
+///
+/// It stays the account of its record: where the account is a field that callers fill in, a word that made records vanish would
+/// be a way to hide.
+pub(crate) fn placeholder(account: &str) -> Option<&'static str> {
+    let account = account.trim();
+    if account.len() > PLACEHOLDER_BYTES_MAX {
+        return None;
+    }
+    PLACEHOLDERS.into_iter().find(|placeholder| account.eq_ignore_ascii_case(placeholder))
+}
+
+/// What stands for no account.
+const PLACEHOLDERS: [&str; 16] = [
+    "-",
+    "--",
+    "?",
+    "unknown",
+    "null",
+    "(null)",
+    "<null>",
+    "nil",
+    "none",
+    "undefined",
+    "nan",
+    "n/a",
+    "na",
+    "anonymous",
+    "anon",
+    "nobody",
+];
+/// The longest of them.
+const PLACEHOLDER_BYTES_MAX: usize = 9;
+
+/// The fields of a record that may hold its account, by their paths and never with a value; at most [`CANDIDATES_MAX`].
+pub(crate) fn may_be_account(text: &[u8]) -> Vec<String> {
+    let mut found = Vec::new();
+    let record = std::str::from_utf8(text).ok().and_then(|text| Json::parse(text).ok()?.object());
+    if let Some(record) = record {
+        find_candidates(&record, "", 1, &mut found);
+    }
+    found
+}
+
+fn find_candidates(object: &Object<'_>, path: &str, depth: usize, found: &mut Vec<String>) {
+    for (key, value) in object.keys().filter_map(|key| Some((key, object.get(key)?))) {
+        if found.len() >= CANDIDATES_MAX {
+            return;
+        }
+        let inner = if path.is_empty() { key.to_owned() } else { format!("{path}.{key}") };
+        match value {
+            Json::Object(object) if depth < CANDIDATE_DEPTH_MAX && is_field(key) => {
+                find_candidates(object, &inner, depth + 1, found);
+            }
+            Json::Text(_) | Json::Unsigned(_) | Json::Signed(_) if is_candidate(key) => found.push(inner),
+            _ => {}
+        }
+    }
+}
+
+/// Whether a key names somebody.
+fn is_candidate(key: &str) -> bool {
+    let lower = key.to_ascii_lowercase();
+    is_field(key)
+        && WHO_WORDS.iter().any(|word| lower.contains(word))
+        && !NOT_WHO_WORDS.iter().any(|w| lower.contains(w))
+}
+
+/// Whether a key is the name of a field and not itself an id or a secret, as in a table by customer.
+fn is_field(key: &str) -> bool {
+    let plain = key.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.' | b'@'));
+    let digits = key.bytes().filter(u8::is_ascii_digit).count();
+    plain && digits <= FIELD_DIGITS_MAX && (1..=FIELD_BYTES_MAX).contains(&key.len()) && secret_free(key.into()) == key
+}
+
+/// Words in the names of fields that say who it was.
+const WHO_WORDS: [&str; 14] = [
+    "account",
+    "customer",
+    "tenant",
+    "user",
+    "client",
+    "org",
+    "team",
+    "project",
+    "workspace",
+    "principal",
+    "caller",
+    "owner",
+    "subscription",
+    "key",
+];
+/// Words in names of fields that say something else.
+const NOT_WHO_WORDS: [&str; 7] = ["agent", "keyword", "content", "token", "keep", "monkey", "user_input"];
+/// Fields that are told.
+const CANDIDATES_MAX: usize = 6;
+/// How deep they may lie.
+const CANDIDATE_DEPTH_MAX: usize = 3;
+/// Longer keys are no names of fields,
+const FIELD_BYTES_MAX: usize = 40;
+/// nor are those with more digits.
+const FIELD_DIGITS_MAX: usize = 3;
+
 fn assurance(word: &str) -> Option<Assurance> {
     Some(match word {
         "none" => Assurance::None,
@@ -100,4 +203,45 @@ fn assurance(word: &str) -> Option<Assurance> {
         "contract" => Assurance::Contract,
         _ => return None,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fields_that_may_hold_an_account_are_named_without_their_values() {
+        let record = r#"{"time":1,"cust_ref":"c","customerRef":"c-1","metadata":{"tenant":"t","tags":{"owner":7}},"userAgent":"x",
+            "by":{"sk-user0123456789abcdef":{"user":"u"},"user_4711042":"x"},"user":null,"messages":[{"user":"x"}]}"#;
+        assert_eq!(may_be_account(record.as_bytes()), ["customerRef", "metadata.tenant", "metadata.tags.owner"]);
+        for (count, told) in [(CANDIDATES_MAX, CANDIDATES_MAX), (CANDIDATES_MAX + 1, CANDIDATES_MAX)] {
+            let fields: Vec<String> = (0..count).map(|at| format!("\"user{at}\":\"x\"")).collect();
+            assert_eq!(may_be_account(format!("{{{}}}", fields.join(",")).as_bytes()).len(), told);
+        }
+        let nested =
+            |depth: usize| format!("{}{}{}", "{\"a\":".repeat(depth - 1), r#"{"user":"x"}"#, "}".repeat(depth - 1));
+        assert_eq!(may_be_account(nested(CANDIDATE_DEPTH_MAX).as_bytes()), ["a.a.user"]);
+        assert_eq!(may_be_account(nested(CANDIDATE_DEPTH_MAX + 1).as_bytes()).len(), 0);
+        for (key, field) in [
+            ("a".repeat(FIELD_BYTES_MAX), true),
+            ("a".repeat(FIELD_BYTES_MAX + 1), false),
+            ("a123".into(), true),
+            ("a1234".into(), false),
+        ] {
+            assert_eq!(is_field(&key), field, "{key}");
+        }
+        assert_eq!(may_be_account(b"no JSON").len(), 0);
+    }
+
+    #[test]
+    fn what_stands_for_no_account_is_known() {
+        for account in PLACEHOLDERS {
+            assert_eq!(placeholder(account), Some(account));
+            assert!(account.len() <= PLACEHOLDER_BYTES_MAX);
+        }
+        assert_eq!([placeholder(" Unknown "), placeholder("NULL")], [Some("unknown"), Some("null")]);
+        for account in ["", "a", "unknown-7", "nonesuch", "anonymous2", "-1", "acc_none"] {
+            assert_eq!(placeholder(account), None, "{account}");
+        }
+    }
 }

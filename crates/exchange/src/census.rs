@@ -4,11 +4,12 @@
 //! users of many, which fields are there. Memory is bounded by [`limits::CENSUS_ACCOUNTS_MAX`] accounts with
 //! [`limits::CENSUS_USERS_MAX`] end users in all.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::hash::{BuildHasherDefault, Hasher};
 
 use xxhash_rust::xxh3::xxh3_64;
 
+use crate::account::placeholder;
 use crate::call::{Call, Who};
 use crate::options::ReadOptions;
 use crate::{Time, limits};
@@ -26,6 +27,8 @@ pub struct Census {
     pub span: Option<(Time, Time)>,
     /// Calls that have each field, in the order of [`Field::ALL`].
     fields: [u64; Field::ALL.len()],
+    /// Calls whose account is a word for none, by that word.
+    placeholders: BTreeMap<&'static str, u64>,
     /// The organisations that calls name.
     orgs: Orgs,
     /// Accounts by hash, up to a limit.
@@ -203,6 +206,9 @@ impl Census {
             *count += 1;
         }
         self.known += u64::from(options.known.as_ref().is_some_and(|known| known.has(account)));
+        if let Some(word) = placeholder(account) {
+            *self.placeholders.entry(word).or_default() += 1;
+        }
         self.saw(exchange.time, exchange.time);
         for (count, field) in self.fields.iter_mut().zip(Field::ALL) {
             *count += u64::from(field.is_in(call));
@@ -226,6 +232,9 @@ impl Census {
             *count += more;
         }
         self.known += other.known;
+        for (word, count) in other.placeholders {
+            *self.placeholders.entry(word).or_default() += count;
+        }
         if let Some((first, last)) = other.span {
             self.saw(first, last);
         }
@@ -256,6 +265,11 @@ impl Census {
     #[must_use]
     pub fn found_as(&self, who: Who) -> u64 {
         self.who.get(who as usize).copied().unwrap_or_default()
+    }
+
+    /// The words for no account (`-`, `unknown`, …) that stand in place of one, each with its calls.
+    pub fn placeholders(&self) -> impl Iterator<Item = (&'static str, u64)> + '_ {
+        self.placeholders.iter().map(|(word, count)| (*word, *count))
     }
 
     /// The share of calls that have a field; none where there was no call.

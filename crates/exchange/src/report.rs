@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
-use crate::account::read_account;
+use crate::account::{may_be_account, read_account};
 use crate::bad::{BadRecord, Damage, Damages, Notes, Remark};
 use crate::call::Call;
 use crate::census::Census;
@@ -63,11 +63,17 @@ pub struct BadLine {
     pub line: u64,
     /// Why.
     pub reason: BadRecord,
+    /// Where no account was found, the fields of the record that may hold one, by name only.
+    pub may_be_account: Vec<String>,
 }
 
 impl fmt::Display for BadLine {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}: {}", self.source, self.line, self.reason)
+        write!(f, "{}:{}: {}", self.source, self.line, self.reason)?;
+        if !self.may_be_account.is_empty() {
+            write!(f, "; the record has `{}`", self.may_be_account.join("`, `"))?;
+        }
+        Ok(())
     }
 }
 
@@ -132,7 +138,17 @@ impl ReadReport {
     pub(crate) fn bad(&mut self, source: &Arc<str>, line: u64, reason: BadRecord) {
         self.bad_lines += 1;
         if self.kept.len() < limits::BAD_LINES_KEPT_MAX {
-            self.kept.push(BadLine { source: source.clone(), line, reason });
+            self.kept.push(BadLine { source: source.clone(), line, reason, may_be_account: Vec::new() });
+        }
+    }
+
+    /// The same for a record that is there to look at: where only its account is missing, its reader can name the field.
+    fn bad_record(&mut self, source: &Arc<str>, line: u64, reason: BadRecord, text: &[u8]) {
+        let lacks_account = matches!(reason, BadRecord::Missing { field: "account", .. });
+        let is_kept = self.kept.len() < limits::BAD_LINES_KEPT_MAX;
+        self.bad(source, line, reason);
+        if let Some(bad) = self.kept.last_mut().filter(|_| lacks_account && is_kept) {
+            bad.may_be_account = may_be_account(text);
         }
     }
 }
@@ -230,7 +246,7 @@ fn each_record(chunk: &Chunk, report: &mut ReadReport, read: &mut ReadRecord<'_>
             report.notes.damage.insert(Damage::Overlong);
         }
         if let Err(reason) = read(bytes, line, report) {
-            report.bad(&chunk.source, line, reason);
+            report.bad_record(&chunk.source, line, reason, bytes);
         }
     }
     for (at, reason) in skipped {

@@ -1,7 +1,8 @@
 //! Writes every account of every campaign as CSV (RFC 4180), for a spreadsheet or another tool.
 //!
 //! Promises one line an account, surest first, the same bytes for the same findings, and that no account can make a
-//! spreadsheet compute: a field that would begin a formula gets an apostrophe before it, which spreadsheets do not show.
+//! spreadsheet compute: a field that would begin a formula gets an apostrophe before it, which spreadsheets do not show. A line
+//! break within a field is not guarded by quotes everywhere, so what follows one is held to begin a field, too.
 
 use std::io::{self, Write};
 
@@ -38,9 +39,13 @@ pub(crate) fn write(findings: &Findings, output: &mut impl Write) -> io::Result<
 const HEADER: &str =
     "campaign,account,probability,exchanges,exchanges_total,first_seen,last_seen,input_tokens,output_tokens\r\n";
 
+/// What makes a spreadsheet compute at the beginning of a field: signs, also in the full width of East Asian keyboards, and a
+/// tab, which some of them step over.
+const FORMULA: [char; 9] = ['=', '+', '-', '@', '＝', '＋', '－', '＠', '\t'];
+
 /// A text as one field that is a text for a spreadsheet too.
 fn field(text: &str) -> String {
-    let formula = text.starts_with(['=', '+', '-', '@', '\t', '\r']);
+    let formula = text.split(['\n', '\r']).any(|line| line.starts_with(FORMULA)) || text.starts_with(['\n', '\r']);
     let guarded = if formula { format!("'{text}") } else { text.to_owned() };
     if guarded.contains(['"', ',', '\n', '\r']) { format!("\"{}\"", guarded.replace('"', "\"\"")) } else { guarded }
 }
@@ -65,6 +70,14 @@ mod tests {
             ("\r=x", "\"'\r=x\""),
             ("=\"a\",b", "\"'=\"\"a\"\",b\""),
             ("a=1", "a=1"),
+            ("＝1+1", "'＝1+1"),
+            ("＋1", "'＋1"),
+            ("－1", "'－1"),
+            ("＠x", "'＠x"),
+            ("\nx", "\"'\nx\""),
+            ("a\n=1+1", "\"'a\n=1+1\""),
+            ("a\r\n@x", "\"'a\r\n@x\""),
+            ("a＝1", "a＝1"),
             ("", ""),
         ] {
             assert_eq!(field(text), expected);

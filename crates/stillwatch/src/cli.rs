@@ -6,7 +6,7 @@ use clap::{Args, Parser, Subcommand};
 use detect::label::Verdict;
 use exchange::{Format, Time};
 
-/// Finds, stops and proves illicit distillation of AI models through their APIs.
+/// Finds illicit distillation of AI models in the logs of their APIs.
 #[derive(Debug, Parser)]
 #[command(name = "stillwatch", version, about, long_about = None, max_term_width = 100, after_help = EXIT_CODES)]
 pub(crate) struct Cli {

@@ -1,4 +1,4 @@
-//! Finds, stops and proves illicit distillation of AI models through their APIs.
+//! Finds illicit distillation of AI models in the logs of their APIs.
 //!
 //! The binary is glue: what was typed ([`cli`]) becomes what is done ([`command`]), and that becomes an exit code.
 

@@ -98,7 +98,7 @@ pub(crate) fn know(inputs: &Inputs, options: &mut ReadOptions, known: Vec<KnownA
     options.known = Some(known);
 }
 
-/// Goes through `inputs` once more and hands every exchange that belongs to a campaign to `sink`, in the order of the files.
+/// Goes through `inputs` once more and hands every exchange to `sink`, in the order of the files.
 ///
 /// # Errors
 ///
@@ -106,14 +106,11 @@ pub(crate) fn know(inputs: &Inputs, options: &mut ReadOptions, known: Vec<KnownA
 pub(crate) fn again(
     inputs: &Inputs,
     settings: &Settings,
-    trace: &Trace,
     watch: &mut dyn FnMut(Step),
-    sink: &mut dyn FnMut(&str, &Signals),
+    sink: &mut dyn FnMut(&Signals),
 ) -> Result<(), InputError> {
     calls::each(inputs, &settings.read, settings.threads, &|| boxed, watch, &mut |signals, _| {
-        if let Some(campaign) = trace.campaign(&signals) {
-            sink(campaign, &signals);
-        }
+        sink(&signals);
     })?;
     Ok(())
 }

@@ -163,6 +163,19 @@ fn warnings(exchanges: &ReadReport, accounts: &ReadReport, options: &ReadOptions
             words::counted(census.calls, "call")
         ));
     }
+    let placeholders: Vec<(&str, u64)> = census.placeholders().collect();
+    if !placeholders.is_empty() {
+        let words: Vec<String> =
+            placeholders.iter().map(|(word, calls)| format!("`{word}` ({})", words::grouped(*calls))).collect();
+        let sum = placeholders.iter().map(|(_, calls)| calls).sum::<u64>();
+        warnings.push(format!(
+            "the account of {} of {} is a word for none, {}; all that have the same word are taken for one customer: name the \
+             field that tells customers apart by --account, or leave these calls out",
+            words::grouped(sum),
+            words::counted(census.calls, "call"),
+            words.join(", ")
+        ));
+    }
     // A customer with many users is nothing odd; one that holds most of a log is a front end.
     let is_front_end = |users: usize, calls: u64| users >= USERS_OF_ONE_ACCOUNT && calls * 2 > census.calls;
     if let Some((account, users, _)) = census.most_users().filter(|(_, users, calls)| is_front_end(*users, *calls)) {
@@ -189,9 +202,10 @@ fn warnings(exchanges: &ReadReport, accounts: &ReadReport, options: &ReadOptions
     }
     if exchanges.damaged > 0 && exchanges.damaged as f64 > DAMAGED_SHARE_MAX * census.calls as f64 {
         warnings.push(format!(
-            "{} of {} were damaged; somebody may be hiding what he sends",
+            "{} of {} {} damaged; somebody may be hiding what he sends",
             words::grouped(exchanges.damaged),
-            words::counted(census.calls, "record")
+            words::counted(census.calls, "record"),
+            words::either(exchanges.damaged, "was", "were")
         ));
     }
     warnings

@@ -14,7 +14,7 @@ use crate::prices::Prices;
 use crate::words::{
     self, MEMBER_PROBABILITY_MIN, counted, grouped, members, minute, printable, strength, verdict, words,
 };
-use plot::{Active, Lanes, Shares, Timeline, Weight, percent};
+use plot::{Active, Lanes, Paper, Shares, Timeline, Weight, column, joined, percent};
 
 /// How much is shown of each.
 mod limits {
@@ -23,7 +23,7 @@ mod limits {
     /// Accounts listed for each campaign.
     pub(super) const ACCOUNTS: usize = 10_000;
     /// Accounts listed on the page in all, but at least [`ACCOUNTS_LEAST`] for each campaign.
-    pub(super) const ACCOUNTS_PAGE: usize = 20_000;
+    pub(super) const ACCOUNTS_PAGE: usize = 18_000;
     /// Accounts listed for each campaign, however many came before.
     pub(super) const ACCOUNTS_LEAST: usize = 100;
     /// Sample exchanges for each campaign.
@@ -58,6 +58,8 @@ pub(crate) struct Run {
     pub account_facts: u64,
     /// What tokens cost, where it is known.
     pub prices: Option<Prices>,
+    /// Whether exchanges were counted in a second pass, and so are those of `--exchanges-out`.
+    pub counted_again: bool,
 }
 
 /// The page.
@@ -76,7 +78,7 @@ struct Page {
     heading: Vec<Word>,
     tone: &'static str,
     tiles: Vec<Tile>,
-    overview: Option<Lanes>,
+    overview: Vec<Lanes>,
     cards: Vec<Card>,
     cards_more: usize,
     cleared: Vec<ClearedGroup>,
@@ -114,7 +116,7 @@ impl Page {
         let mut card = |(place, campaign): (usize, &Campaign)| {
             let listed = room.clamp(limits::ACCOUNTS_LEAST, limits::ACCOUNTS).min(campaign.accounts.len());
             room = room.saturating_sub(listed);
-            Card::new(place + 1, campaign, listed, run.prices.as_ref())
+            Card::new(place + 1, campaign, listed, run)
         };
         let cards: Vec<Card> = shown.enumerate().map(&mut card).collect();
         let tone = match (findings.population.exchanges, cards.is_empty()) {
@@ -155,14 +157,17 @@ struct Card {
     evidence: Vec<Weighed>,
     total: String,
     threshold: String,
-    timeline: Option<Timeline>,
+    timelines: Vec<Timeline>,
     activity: Vec<Activity>,
+    column: String,
     distributions: Vec<Distribution>,
     shared: Vec<Sharing>,
     template: Vec<Piece>,
     slots: Vec<Slot>,
     samples: Vec<Sample>,
     members: String,
+    mixed: String,
+    counted: &'static str,
     tokens: String,
     cost: String,
     models: Vec<ModelRow>,
@@ -174,13 +179,15 @@ struct Card {
 }
 
 impl Card {
-    fn new(place: usize, campaign: &Campaign, listed: usize, prices: Option<&Prices>) -> Card {
+    fn new(place: usize, campaign: &Campaign, listed: usize, run: &Run) -> Card {
+        let prices = run.prices.as_ref();
         let anchor = format!("campaign-{place}");
         let sure = members(campaign).count() as u64;
         let takes: Vec<&str> = campaign.capabilities.iter().map(|&capability| words(capability)).collect();
         let takes = if takes.is_empty() { "not known".to_owned() } else { takes.join(", ") };
         let (template, slots) = template(&campaign.skeleton);
         let portrait = &campaign.portrait;
+        let columns = joined(&portrait.timeline, Paper::Wide);
         let distribution = |name: &str, title, note, bins| Distribution::new(&anchor, name, title, note, bins);
         Card {
             id: identifier(&campaign.id),
@@ -204,8 +211,12 @@ impl Card {
             evidence: campaign.evidence.iter().map(Weighed::new).collect(),
             total: exponent(campaign.log10_e),
             threshold: exponent(campaign.log10_threshold),
-            timeline: Timeline::draw(&format!("{anchor}-time"), &portrait.timeline, &portrait.marks),
-            activity: portrait.timeline.iter().filter(|bin| bin.group > 0).map(Activity::new).collect(),
+            timelines: [Paper::Wide, Paper::Narrow]
+                .into_iter()
+                .filter_map(|paper| Timeline::draw(&format!("{anchor}-time"), &portrait.timeline, &portrait.marks, paper))
+                .collect(),
+            activity: columns.iter().filter(|bin| bin.group > 0).map(Activity::new).collect(),
+            column: column(&columns),
             distributions: [
                 distribution(
                     "rates",
@@ -239,6 +250,8 @@ impl Card {
                 .map(|sample| Sample::new(sample, &campaign.skeleton))
                 .collect(),
             members: counts(sure, campaign.accounts.len() as u64),
+            mixed: words::mostly_other(campaign).unwrap_or_default(),
+            counted: if run.counted_again { COUNTED_AGAIN } else { COUNTED_ONCE },
             tokens: words::tokens(campaign).unwrap_or_default(),
             cost: prices.map(|prices| words::cost(campaign, prices)).unwrap_or_default(),
             models: campaign.models.iter().map(|model| ModelRow::new(model, prices)).collect(),
@@ -274,7 +287,7 @@ impl ModelRow {
             None => "no price".to_owned(),
         });
         ModelRow {
-            name: if model.model.is_empty() { "others, or not named".to_owned() } else { identifier(&model.model) },
+            name: if model.model.is_empty() { words::others(model) } else { identifier(&model.model) },
             share: percent(model.share),
             input: grouped(model.input_tokens),
             output: grouped(model.output_tokens),
@@ -286,13 +299,15 @@ impl ModelRow {
 /// How many accounts take part, and how many of those listed do not count.
 fn counts(sure: u64, listed: u64) -> String {
     let least = percent(MEMBER_PROBABILITY_MIN);
+    let takers = format!("{} {}", counted(sure, "account"), words::either(sure, "takes", "take"));
     match listed.saturating_sub(sure) {
-        0 => format!("{} take part with a probability of {least} or more.", counted(sure, "account")),
+        0 => format!("{takers} part with a probability of {least} or more."),
         unsure => format!(
-            "{} take part with a probability of {least} or more; only these are counted. {} of a lower probability stand last in \
-             the list and count nowhere.",
-            counted(sure, "account"),
-            grouped(unsure)
+            "{takers} part with a probability of {least} or more; only these are counted. {} of a lower probability {} last in \
+             the list and {} nowhere.",
+            grouped(unsure),
+            words::either(unsure, "stands", "stand"),
+            words::either(unsure, "counts", "count")
         ),
     }
 }
@@ -459,6 +474,9 @@ struct AccountRow {
     probability: String,
     exchanges: String,
     total: String,
+    share: String,
+    /// Whether it mostly does something else.
+    mixed: bool,
     first: String,
     last: String,
 }
@@ -470,6 +488,8 @@ impl AccountRow {
             probability: probability(member.probability),
             exchanges: grouped(member.exchanges),
             total: grouped(member.exchanges_total),
+            share: percent(words::own_share(member)),
+            mixed: words::is_mostly_other(member),
             first: minute(member.first_seen),
             last: minute(member.last_seen),
         }
@@ -515,8 +535,9 @@ fn tiles(findings: &Findings) -> Vec<Tile> {
 }
 
 /// All campaigns in one picture, over the traffic as the first of them saw it.
-fn overview(findings: &Findings) -> Option<Lanes> {
-    let bins = &findings.campaigns.first()?.portrait.timeline;
+fn overview(findings: &Findings) -> Vec<Lanes> {
+    let Some(first) = findings.campaigns.first() else { return Vec::new() };
+    let bins = &first.portrait.timeline;
     let active: Vec<Active> = findings
         .campaigns
         .iter()
@@ -528,7 +549,7 @@ fn overview(findings: &Findings) -> Option<Lanes> {
             detected: campaign.detected_at,
         })
         .collect();
-    Lanes::draw(bins, &active)
+    [Paper::Wide, Paper::Narrow].into_iter().filter_map(|paper| Lanes::draw(bins, &active, paper)).collect()
 }
 
 fn read(run: &Run) -> Vec<String> {
@@ -615,6 +636,13 @@ fn lines(text: &str) -> String {
     cut.split('\n').map(line).collect::<Vec<_>>().join("\n") + more
 }
 
+/// How exchanges were counted, where the log was read once.
+const COUNTED_ONCE: &str = "Exchanges were counted while the log was read once: of what was sent before its template was known only \
+                            a part is in these numbers. With --exchanges-out the log is read a second time, and this page has \
+                            the numbers of that file.";
+/// And where it was read twice.
+const COUNTED_AGAIN: &str = "Exchanges were counted when the log was read a second time: they are those of the file that \
+                             --exchanges-out wrote, each counted for one campaign.";
 /// A value is shared more than elsewhere when it is this many times as common in the group,
 const SHARED_TIMES: f64 = 3.0;
 /// and at least this many accounts have it.
@@ -634,6 +662,7 @@ mod tests {
             broken_sources: vec!["b.gz: ends early".into()],
             account_facts: 0,
             prices: None,
+            counted_again: false,
         }
     }
 
@@ -739,6 +768,31 @@ mod tests {
         ] {
             assert!(page.contains(told), "{told}");
         }
+    }
+
+    #[test]
+    fn who_mostly_does_something_else_is_marked() {
+        for (exchanges, marked) in [(24, true), (25, false)] {
+            let mut findings = fixtures::three_campaigns();
+            findings.campaigns.truncate(1);
+            let members = &mut findings.campaigns[0].accounts;
+            members.truncate(2);
+            members.iter_mut().for_each(|member| (member.exchanges, member.exchanges_total) = (90, 100));
+            members[0].exchanges = exchanges;
+            let page = html(&findings, &run()).unwrap();
+            assert_eq!(page.matches("mostly other use").count(), usize::from(marked));
+            assert_eq!(page.contains("less than 25 % of what 1 of 2 accounts sent"), marked);
+            assert!(page.contains(&format!("class=\"number\">{exchanges} %")) && page.contains("90 %"));
+        }
+    }
+
+    #[test]
+    fn models_without_a_name_are_counted() {
+        let mut findings = fixtures::three_campaigns();
+        let rest = detect::finding::ModelTokens { others: 7, ..fixtures::model("", 0.1, 5, 6) };
+        findings.campaigns[0].models.push(rest);
+        let page = html(&findings, &run()).unwrap();
+        assert!(page.contains("7 further models, and requests that name none"));
     }
 
     #[test]

@@ -8,7 +8,8 @@
 use anstyle::{AnsiColor, Style};
 use comfy_table::{Cell, CellAlignment, ColumnConstraint, ContentArrangement, Row, Table, Width, presets::NOTHING};
 use console::measure_text_width;
-use detect::finding::{Campaign, Cleared, Findings};
+use detect::finding::{Campaign, Cleared, Findings, Member};
+use detect::value::Kind;
 
 use crate::prices::Prices;
 use crate::words::{
@@ -25,6 +26,8 @@ mod limits {
     pub(super) const CAPABILITIES: usize = 3;
     /// Sentences of evidence for each campaign: more than there are families of signals.
     pub(super) const EVIDENCE: usize = 12;
+    /// Models named for each campaign.
+    pub(super) const MODELS: usize = 4;
     /// Accounts named for each campaign.
     pub(super) const ACCOUNTS: usize = 3;
     /// Cleared groups, blind spots and reached limits, of each.
@@ -142,12 +145,29 @@ impl Page {
                 self.entry("cost", &words::cost(campaign, prices));
             }
         }
+        if let Some(models) = words::models(campaign, limits::MODELS) {
+            self.entry("model", &models);
+        }
+        for (title, kind) in [("client", Kind::Software), ("settings", Kind::Params)] {
+            if let Some(sharing) = words::sharing(campaign, kind) {
+                self.entry(title, &sharing);
+            }
+        }
         if campaign.further_wordings > 0 {
             let wordings = counted(campaign.further_wordings, "further wording");
             self.entry("besides", &format!("{wordings} of the same accounts or the same template"));
         }
-        let named: Vec<String> =
-            members(campaign).take(limits::ACCOUNTS).map(|account| printable(account, limits::ID_CHARS)).collect();
+        if let Some(mixed) = words::mostly_other(campaign) {
+            self.entry("mixed", &mixed);
+        }
+        let name = |member: &Member| {
+            let account = printable(&member.account, limits::ID_CHARS);
+            match words::is_mostly_other(member) {
+                true => format!("{account} ({} of its own)", words::percent(words::own_share(member))),
+                false => account,
+            }
+        };
+        let named: Vec<String> = words::sure(campaign).take(limits::ACCOUNTS).map(name).collect();
         let more = match members(campaign).count() - named.len() {
             0 => String::new(),
             rest => format!(" and {} more", grouped(rest as u64)),

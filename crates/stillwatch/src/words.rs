@@ -5,9 +5,10 @@
 
 use std::collections::BTreeSet;
 
-use detect::finding::{Campaign, Capability, Findings, Judgement};
+use detect::finding::{Campaign, Capability, Findings, Judgement, Member, ModelTokens};
 use detect::label::Verdict;
-pub(crate) use detect::number::grouped;
+pub(crate) use detect::number::{counted, either, grouped, one_or_many, percent};
+use detect::value::Kind;
 use exchange::Time;
 
 use crate::prices::Prices;
@@ -32,7 +33,7 @@ pub(crate) fn verdict(findings: &Findings) -> String {
             let taken = findings.campaigns.iter().fold(0_u64, |sum, campaign| sum.saturating_add(campaign.exchanges));
             // The dates are those of the campaigns: a log goes on before and after.
             let dates = findings.campaigns.iter().map(|campaign| (campaign.first_seen, campaign.last_seen));
-            let were = if campaigns == 1 { "was" } else { "were" };
+            let were = either(campaigns as u64, "was", "were");
             format!(
                 "{} {were} found: {} of {} sent {} of {exchanges}{}.",
                 counted(campaigns as u64, "campaign"),
@@ -95,10 +96,12 @@ pub(crate) fn tokens(campaign: &Campaign) -> Option<String> {
 /// What that cost, at the prices given; none where no model has a price.
 pub(crate) fn cost(campaign: &Campaign, prices: &Prices) -> String {
     let cost = prices.cost_of(campaign);
-    let named = |model: &String| {
-        if model.is_empty() { "models that are not named".to_owned() } else { printable(model, ID_CHARS_MAX) }
-    };
-    let unpriced: Vec<String> = cost.unpriced.iter().map(named).collect();
+    let rest = || campaign.models.iter().find(|model| model.model.is_empty()).map(others).unwrap_or_default();
+    let named = |model: &String| if model.is_empty() { rest() } else { printable(model, ID_CHARS_MAX) };
+    let mut unpriced: Vec<String> = cost.unpriced.iter().take(UNPRICED_NAMED).map(named).collect();
+    if let Some(more @ 1..) = cost.unpriced.len().checked_sub(UNPRICED_NAMED) {
+        unpriced.push(format!("{} more", grouped(more as u64)));
+    }
     let without =
         if unpriced.is_empty() { String::new() } else { format!("no price is given for {}", unpriced.join(", ")) };
     match (cost.unpriced.len() < campaign.models.len(), without.is_empty()) {
@@ -116,14 +119,85 @@ pub(crate) fn money(amount: f64, prices: &Prices) -> String {
 }
 
 const CURRENCY_CHARS: usize = 12;
+/// Models without a price that a sentence names; the page lists all.
+const UNPRICED_NAMED: usize = 5;
 
 /// Characters of an identifier: as many as anybody may want to copy.
 pub(crate) const ID_CHARS_MAX: usize = 512;
 
 /// The accounts that count as members, surest first.
 pub(crate) fn members(campaign: &Campaign) -> impl Iterator<Item = &str> {
-    let sure = campaign.accounts.iter().filter(|member| member.probability >= MEMBER_PROBABILITY_MIN);
-    sure.map(|member| member.account.as_str())
+    sure(campaign).map(|member| member.account.as_str())
+}
+
+/// The same with what is known of each.
+pub(crate) fn sure(campaign: &Campaign) -> impl Iterator<Item = &Member> {
+    campaign.accounts.iter().filter(|member| member.probability >= MEMBER_PROBABILITY_MIN)
+}
+
+/// The share of an account's own exchanges that are the campaign's.
+pub(crate) fn own_share(member: &Member) -> f64 {
+    (member.exchanges as f64 / member.exchanges_total.max(1) as f64).min(1.0)
+}
+
+/// Whether an account mostly does something else.
+pub(crate) fn is_mostly_other(member: &Member) -> bool {
+    own_share(member) < OWN_SHARE_SMALL
+}
+
+/// A smaller share of an account's own exchanges is marked: three of four are something else, so whoever acts against the account
+/// stops mostly that. It may be cover traffic, or a customer who sends the same text now and then.
+pub(crate) const OWN_SHARE_SMALL: f64 = 0.25;
+
+/// How many members mostly do something else, and what that means; none where there are none.
+pub(crate) fn mostly_other(campaign: &Campaign) -> Option<String> {
+    let (few, all) = (sure(campaign).filter(|member| is_mostly_other(member)).count(), sure(campaign).count());
+    (few > 0).then(|| {
+        format!(
+            "the campaign is less than {} of what {} of {} sent: cover traffic looks like this, and so does a customer who sends \
+             the same text now and then; look at the rest of it before you act",
+            percent(OWN_SHARE_SMALL),
+            grouped(few as u64),
+            counted(all as u64, "account")
+        )
+    })
+}
+
+/// The models of a campaign with the share of each, the most used first, at most `most` by name; none where none is known.
+pub(crate) fn models(campaign: &Campaign, most: usize) -> Option<String> {
+    let (named, _): (Vec<&ModelTokens>, Vec<&ModelTokens>) = campaign.models.iter().partition(|m| !m.model.is_empty());
+    let mut words: Vec<String> = named
+        .iter()
+        .take(most)
+        .map(|model| format!("{} ({})", printable(&model.model, ID_CHARS_MAX), percent(model.share)))
+        .collect();
+    let further =
+        campaign.models.iter().map(|model| model.others).sum::<u64>() + named.len().saturating_sub(most) as u64;
+    if further > 0 {
+        words.push(format!("{} more", grouped(further)));
+    }
+    (!named.is_empty()).then(|| words.join(", "))
+}
+
+/// What stands for the models that are not named.
+pub(crate) fn others(model: &ModelTokens) -> String {
+    match model.others {
+        0 => "requests that name no model".to_owned(),
+        others => format!("{}, and requests that name none", counted(others, "further model")),
+    }
+}
+
+/// What most sets a group's client software, or its settings, apart: the value, and who else has it.
+pub(crate) fn sharing(campaign: &Campaign, kind: Kind) -> Option<String> {
+    let sharing = campaign.portrait.infrastructure.iter().find(|sharing| sharing.kind == kind.name())?;
+    Some(format!(
+        "{} ({} of {}, {} of everybody else; {} in all)",
+        printable(&sharing.largest_value, ID_CHARS_MAX),
+        grouped(sharing.largest),
+        counted(sharing.known, "account"),
+        percent(sharing.population_share),
+        counted(sharing.distinct, "different value")
+    ))
 }
 
 /// Accounts from this probability on are members, and only they are counted.
@@ -216,14 +290,4 @@ pub(crate) fn minute(time: Time) -> String {
 pub(crate) fn power(log10: f64) -> String {
     let text = format!("{log10:.1}");
     format!("10^{}", text.strip_suffix(".0").unwrap_or(&text))
-}
-
-/// A number of things.
-pub(crate) fn counted(number: u64, noun: &str) -> String {
-    one_or_many(number, noun, &format!("{noun}s"))
-}
-
-/// A number of things whose plural is not formed with an s.
-pub(crate) fn one_or_many(number: u64, one: &str, many: &str) -> String {
-    format!("{} {}", grouped(number), if number == 1 { one } else { many })
 }

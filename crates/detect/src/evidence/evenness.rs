@@ -11,7 +11,7 @@ use super::{Scene, evidence};
 use crate::evalue::{dirichlet_multinomial, mean};
 use crate::finding::{Evidence, SignalFamily};
 use crate::group::Payer;
-use crate::number::{grouped, many};
+use crate::number::{counted, grouped};
 
 /// Weighs the counts and their order.
 #[must_use]
@@ -26,15 +26,15 @@ pub fn weigh(scene: &Scene<'_>) -> Option<Evidence> {
     counts.sort_unstable();
     let quantile = |q: usize| counts.get((counts.len() - 1) * q / 100).copied().unwrap_or(0);
     let text = format!(
-        "{} payers sent {} requests; the middle 80 % of them sent {} to {} each. {}",
-        many(counts.len()),
-        grouped(counts.iter().sum::<u64>()),
+        "{} sent {}; the middle 80 % of them sent {} to {} each. {}",
+        counted(counts.len() as u64, "payer"),
+        counted(counts.iter().sum::<u64>(), "request"),
         grouped(quantile(10)),
         grouped(quantile(90)),
         if spread >= 0.0 {
-            "That is more even than use by unrelated people."
+            "That is more even than use by unrelated customers, of whom a few send most."
         } else {
-            "That is as uneven as use by unrelated people."
+            "That is as uneven as use by unrelated customers, of whom a few send most."
         },
     );
     Some(evidence(SignalFamily::Evenness, spread, further, text))

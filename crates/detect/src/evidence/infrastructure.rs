@@ -14,7 +14,7 @@ use crate::account::{Account, Accounts};
 use crate::evalue::mean;
 use crate::finding::{Evidence, SignalFamily};
 use crate::group::Group;
-use crate::number::{grouped, many};
+use crate::number::{counted, either, grouped, one_or_many};
 use crate::value::{Kind, Value, Values};
 
 /// Weighs what is shared.
@@ -33,7 +33,11 @@ pub fn weigh(scene: &Scene<'_>) -> Option<Evidence> {
     let text = if ln_e > 0.0 {
         describe(&members, strongest, scene.values)
     } else {
-        format!("No rare infrastructure is shared among the {} accounts for which it is known.", grouped(known))
+        format!(
+            "{} of which it is known share no payment instrument, mail domain, address block or network operator more often \
+             than it is common among all accounts here.",
+            counted(known, "account")
+        )
     };
     Some(evidence(SignalFamily::Infrastructure, ln_e, known, text))
 }
@@ -127,15 +131,21 @@ fn describe(members: &[&Account], kind: Kind, values: &Values) -> String {
     let Some((value, count)) = most_particular(&counts, kind, values) else { return String::new() };
     let elsewhere = values.holders(value).saturating_sub(count);
     format!(
-        "{} accounts hold {} different {}; {} of them share theirs with another member. {} have {}, which {} other \
-         accounts have.",
-        grouped(known),
-        many(counts.len()),
-        plural(kind),
+        "{} of the group {} {}; {} of them {} one with another account of the group. {} {} {}, {}. Customers who have \
+         nothing to do with each other share one only as often as it is common here.",
+        counted(known, "account"),
+        either(known, "has", "have"),
+        one_or_many(counts.len() as u64, &format!("{} in all", kind.name()), &format!("different {}s", kind.name())),
         grouped(shared),
+        either(shared, "shares", "share"),
         grouped(count),
+        either(count, "has", "have"),
         values.name(value),
-        grouped(elsewhere)
+        match elsewhere {
+            0 => "which no account outside the group has".to_owned(),
+            1 => "which 1 account outside the group has too".to_owned(),
+            more => format!("which {} accounts outside the group have too", grouped(more)),
+        }
     )
 }
 
@@ -150,16 +160,6 @@ pub fn most_particular(counts: &BTreeMap<Value, u64>, kind: Kind, values: &Value
     };
     let most = counts.iter().max_by(|a, b| surprise(*a.0, *a.1).total_cmp(&surprise(*b.0, *b.1)).then(b.0.cmp(a.0)));
     most.map(|(&value, &count)| (value, count))
-}
-
-fn plural(kind: Kind) -> &'static str {
-    match kind {
-        Kind::Payment => "payment instruments",
-        Kind::EmailDomain => "mail domains",
-        Kind::Block => "address blocks",
-        Kind::Asn => "network operators",
-        _ => "values",
-    }
 }
 
 /// Kinds in which sharing means something. Software and settings come with the tool that an honest group shares as well.

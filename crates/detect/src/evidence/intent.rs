@@ -10,6 +10,7 @@ use signals::Capability;
 
 use super::{Scene, evidence};
 use crate::finding::{Evidence, SignalFamily};
+use crate::number::percent;
 
 /// Weighs what is asked for.
 #[must_use]
@@ -25,16 +26,16 @@ pub fn weigh(scene: &Scene<'_>) -> Option<Evidence> {
         let elsewhere = elsewhere(scene, capability);
         ratio += published(capability) / elsewhere.max(SHARE_MIN);
         words.push(format!(
-            "{} ({:.0} % of requests, {:.0} % elsewhere)",
+            "{} ({} of them, {} of everybody else's)",
             capability.name(),
-            share * 100.0,
-            elsewhere * 100.0
+            percent(share),
+            percent(elsewhere)
         ));
     }
     let general = published(Capability::General) / 0.5;
     let text = match words.as_slice() {
-        [] => "Requests show no particular capability.".to_owned(),
-        words => format!("Requests are after {}.", words.join(", ")),
+        [] => "Most requests ask for nothing that is known to be collected as training data.".to_owned(),
+        words => format!("Most requests ask for what models are trained on: {}.", words.join(", ")),
     };
     let ln_e = if taken.is_empty() { general.ln() } else { ratio.ln() };
     Some(evidence(SignalFamily::Intent, ln_e, u64::from(total), text))

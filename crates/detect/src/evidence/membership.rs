@@ -11,7 +11,7 @@ use crate::account::{Account, Stride};
 use crate::evalue::{ebh, log10, more_often};
 use crate::family::Family;
 use crate::finding::{Evidence, SignalFamily};
-use crate::number::many;
+use crate::number::{counted, either, many};
 
 /// The probability that an account takes part in a family on purpose: the posterior from [`PRIOR_ODDS`].
 #[must_use]
@@ -64,12 +64,12 @@ pub fn describe<'a>(
     let what =
         if templates > 1 { format!("one of these {} templates", many(templates)) } else { "this template".into() };
     let text = format!(
-        "{} accounts each send {what} far more often than chance explains: outside the group at most {} of \
-         requests have it (e-BH over {} accounts at {}). This says who belongs together, not why, and does not count \
-         towards the threshold.",
-        many(sure),
+        "{} {} {what} far more often than chance explains: of everybody else's requests at most {} have it (tested for {} \
+         by e-BH at {}). This says who belongs together, not why, and does not count towards the threshold.",
+        counted(sure as u64, "account"),
+        either(sure as u64, "sends", "send"),
         percent(p0),
-        many(lns.len()),
+        counted(lns.len() as u64, "account"),
         percent(alpha)
     );
     Evidence {

@@ -26,7 +26,7 @@ use crate::family::Family;
 use crate::finding::{Discovery, Evidence, SignalFamily};
 use crate::group::Group;
 use crate::hypothesis::Hypothesis;
-use crate::number::many;
+use crate::number::counted;
 use crate::reference::Reference;
 use crate::timeline::Timeline;
 use crate::value::Values;
@@ -86,7 +86,8 @@ fn evidence(family: SignalFamily, ln_e: f64, observations: u64, text: String) ->
 /// Evidence by comparison with the deployment's own honest families; none where there are too few of them.
 fn conduct_evidence(family: SignalFamily, statistic: f64, honest: &[f64], text: String) -> Option<Evidence> {
     let e = evalue::conformal(statistic, honest)?;
-    let text = format!("{text} Compared with {} groups here that nobody suspects.", many(honest.len()));
+    let groups = counted(honest.len() as u64, "group");
+    let text = format!("{text} The weight comes from a comparison with {groups} of this log that nobody suspects.");
     Some(evidence(family, hedged(e.ln()), honest.len() as u64, text))
 }
 

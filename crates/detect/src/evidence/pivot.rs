@@ -7,22 +7,43 @@
 //! a group uses one model. Fails for one customer's product that is moved over in a release of its own; such a customer is one
 //! payer.
 
+use exchange::Time;
 use signals::Hash;
 
 use super::{Scene, conduct_evidence};
 use crate::conduct::{Conduct, ModelUse};
 use crate::finding::{Evidence, SignalFamily};
+use crate::value::Kind;
 
 /// Weighs how the group changed models.
 #[must_use]
 pub fn weigh(scene: &Scene<'_>) -> Option<Evidence> {
     let apart = apart(&scene.hypothesis.conduct, scene.conduct)?;
+    let (a, b) = scene.hypothesis.conduct.two_models()?;
+    let (from, to) = if a.middle() <= b.middle() { (a, b) } else { (b, a) };
+    let name = |model: ModelUse| match scene.values.name(scene.values.find_hash(Kind::Model, model.model.0)) {
+        "" => "a model without a name",
+        name => name,
+    };
     let text = if apart >= 1.0 {
-        "Its accounts changed from one model to another together, apart from everybody else.".to_owned()
+        format!(
+            "The accounts changed from {} (used around {}) to {} (used around {}) together, and others did not at that \
+             time. Customers change models one by one, over weeks.",
+            name(from),
+            day(from.middle()),
+            name(to),
+            day(to.middle())
+        )
     } else {
-        "Its accounts use its models side by side, or changed when others did.".to_owned()
+        format!("The accounts use {} and {} side by side, or changed when other customers did.", name(from), name(to))
     };
     conduct_evidence(SignalFamily::Pivot, apart, &scene.reference.pivots, text)
+}
+
+/// The day of a time in seconds.
+fn day(seconds: f64) -> String {
+    let text = Time::from_seconds(seconds as i64).to_string();
+    text.get(..10).unwrap_or(&text).to_owned()
 }
 
 /// How much further apart the use of two models lies than with everybody; none when there are no two.

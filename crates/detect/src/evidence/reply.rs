@@ -9,6 +9,7 @@
 use super::{Scene, conduct_evidence};
 use crate::conduct::Conduct;
 use crate::finding::{Evidence, SignalFamily};
+use crate::number::percent;
 
 /// Weighs how answers are asked for and what follows them.
 #[must_use]
@@ -16,11 +17,14 @@ pub fn weigh(scene: &Scene<'_>) -> Option<Evidence> {
     let conduct = &scene.hypothesis.conduct;
     let taken = taken_once(conduct)?;
     let followed = f64::from(conduct.follow_ups) / f64::from(conduct.exchanges.max(1));
-    let settings = conduct
-        .settings
-        .share()
-        .map_or_else(String::new, |share| format!(", and {:.0} % are asked for with the same settings", share * 100.0));
-    let text = format!("A further turn follows {:.0} % of the answers{settings}.", followed * 100.0);
+    let same =
+        |share| format!(" Settings such as temperature and length of the answer are the same in {}.", percent(share));
+    let settings = conduct.settings.share().map_or_else(String::new, same);
+    let text = format!(
+        "Of the requests {} go on with a conversation; all others take one answer and ask no further.{settings} People ask \
+         back; programs hardly do, honest ones included.",
+        percent(followed)
+    );
     conduct_evidence(SignalFamily::Reply, taken, &scene.reference.replies, text)
 }
 

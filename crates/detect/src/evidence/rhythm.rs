@@ -15,6 +15,8 @@ use crate::account::Accounts;
 use crate::evalue::{beta_binomial, mean};
 use crate::finding::{Evidence, SignalFamily};
 use crate::group::{Group, Since};
+use crate::number::percent;
+use crate::timeline::span;
 
 /// Requests of one account at most this far apart belong to one sitting.
 pub const SITTING_SECONDS: i64 = 600;
@@ -25,10 +27,12 @@ pub fn weigh(scene: &Scene<'_>) -> Option<Evidence> {
     let sitting = sitting(scene.group, scene.number, scene.accounts, Since::Frozen);
     let share = sitting.share()?;
     let text = format!(
-        "{:.0} % of the accounts' further requests follow within ten minutes of the one before; in honest groups here \
-         {:.0} % and more do.",
-        share * 100.0,
-        scene.reference.sitting * 100.0
+        "After an account's first request, {} of its requests came within {} of the one before; in groups of this log that \
+         nobody suspects {} or more do. People and their tools send several requests in one sitting; a program that hands \
+         work to many accounts in turn leaves long gaps in each.",
+        percent(share),
+        span(SITTING_SECONDS),
+        percent(scene.reference.sitting)
     );
     let mut evidence =
         evidence(SignalFamily::Rhythm, dispatched(&sitting, scene.reference.sitting), sitting.trials, text);

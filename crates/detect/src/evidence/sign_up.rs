@@ -10,7 +10,7 @@ use super::{Scene, evidence, hedged, infrastructure};
 use crate::account::Account;
 use crate::evalue::{dirichlet_multinomial, mean};
 use crate::finding::{Evidence, SignalFamily};
-use crate::number::{grouped, many};
+use crate::number::{counted, grouped};
 use crate::reference::Reference;
 use crate::timeline::span;
 use crate::value::Kind;
@@ -33,14 +33,19 @@ pub fn weigh(scene: &Scene<'_>) -> Option<Evidence> {
         members.iter().filter_map(|account| account.created.map(|time| time.seconds())).collect();
     created.sort_unstable();
     let half = shortest_half(&created);
+    let accounts = counted(members.len() as u64, "account");
     let text = match half {
-        Some(seconds) => format!(
-            "Sign-up is known for {} of {} accounts; half of them signed up within {}.",
-            grouped(known),
-            many(members.len()),
-            span(seconds)
-        ),
-        None => format!("Sign-up programme is known for {} accounts.", many(members.len())),
+        Some(seconds) => {
+            let here = half_of_all(&scene.reference.created)
+                .map(|here| format!(", and half of all accounts here over about {}", span(here)))
+                .unwrap_or_default();
+            format!(
+                "Sign-up is known for {} of {accounts}; half of them signed up within {}{here}.",
+                grouped(known),
+                span(seconds)
+            )
+        }
+        None => format!("The sign-up programme of {accounts} was compared with that of all others."),
     };
     Some(evidence(SignalFamily::SignUp, mean(&pieces), known, text))
 }
@@ -73,6 +78,13 @@ fn shortest_half(times: &[i64]) -> Option<i64> {
     (times.len() >= 2).then(|| times.windows(half).filter_map(|w| Some(w.last()? - w.first()?)).min())?
 }
 
+/// The shortest time in which about half of all accounts signed up, in seconds, where the edges of sixteenths are known.
+fn half_of_all(edges: &[i64]) -> Option<i64> {
+    edges.windows(EDGES_OF_HALF).filter_map(|window| Some(window.last()? - window.first()?)).min()
+}
+
+/// Half of all accounts lie between the first and the last of so many edges of sixteenths.
+const EDGES_OF_HALF: usize = 9;
 /// Fewer known members give no evidence.
 const MEMBERS_MIN: u64 = 6;
 

@@ -10,16 +10,23 @@
 
 use super::{Scene, conduct_evidence};
 use crate::finding::{Evidence, SignalFamily};
+use crate::number::percent;
 use crate::timeline::Timeline;
 
 /// Weighs when the group is silent.
 #[must_use]
 pub fn weigh(scene: &Scene<'_>) -> Option<Evidence> {
     let silent = silent(&scene.hypothesis.timeline, scene.timeline)?;
-    let text = format!(
-        "By everybody's times of day {:.0} % of its requests should have come while all of its accounts were silent.",
-        silent * 100.0
-    );
+    let text = if silent > 0.0 {
+        format!(
+            "All accounts of the group paused at the same times: {} of all requests of other customers came while none of \
+             these accounts sent anything. Customers who have nothing to do with each other do not pause together, unless \
+             they live in one time zone.",
+            percent(silent)
+        )
+    } else {
+        "The accounts of the group never all paused at once while other customers went on.".to_owned()
+    };
     conduct_evidence(SignalFamily::Silence, silent, &scene.reference.silences, text)
 }
 

@@ -12,13 +12,18 @@ use crate::account::Accounts;
 use crate::comeback::{self, Span};
 use crate::finding::{Evidence, SignalFamily};
 use crate::group::Group;
+use crate::number::percent;
 use crate::timeline::Timeline;
 
 /// Weighs what came after closures.
 #[must_use]
 pub fn weigh(scene: &Scene<'_>) -> Option<Evidence> {
     let taken = taken_over(scene.group, scene.number, scene.accounts, &scene.family.timeline)?;
-    let text = format!("When accounts were closed, others took over {:.0} % of what they had sent.", taken * 100.0);
+    let text = format!(
+        "When accounts of the group were closed, others that had not sent the template before went on with {} of what these \
+         had sent. Nobody carries on for a customer whose account is closed.",
+        percent(taken)
+    );
     conduct_evidence(SignalFamily::Takeover, taken, &scene.reference.takeovers, text)
 }
 

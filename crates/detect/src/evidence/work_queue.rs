@@ -10,7 +10,7 @@
 use super::{Scene, evidence};
 use crate::evalue::{beta_binomial, mean};
 use crate::finding::{Evidence, SignalFamily};
-use crate::number::grouped;
+use crate::number::{counted, percent};
 
 /// Weighs the overlap of items.
 #[must_use]
@@ -26,14 +26,16 @@ pub fn weigh(scene: &Scene<'_>) -> Option<Evidence> {
     let text = match again {
         0 => {
             format!(
-                "Of {} work items followed, none was asked by two payers: the list is split without overlap.",
-                grouped(trials)
+                "The template was filled with {}, and no two payers sent the same one, as when one list of tasks is divided \
+                 among accounts. A class, a benchmark or a load test sends the same inputs from most accounts.",
+                counted(trials, "different input")
             )
         }
         _ => format!(
-            "{} work items were followed; one that a payer asks for is asked by {:.1} % of the other payers too.",
-            grouped(items),
-            common * 100.0
+            "The template was filled with {}; on average {} of the other payers sent the same one too. A list of tasks \
+             divided among accounts repeats hardly any; a class, a benchmark or a load test repeats most.",
+            counted(items, "different input"),
+            percent(common)
         ),
     };
     Some(evidence(SignalFamily::WorkQueue, disjointness((common * trials as f64).round() as u64, trials), trials, text))

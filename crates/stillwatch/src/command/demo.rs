@@ -28,7 +28,7 @@ pub(crate) fn run(args: &Demo) -> Result<Exit, Failure> {
     let outcome = hunt::hunt(&inputs, Run::default())?;
     hunt::tell_what_was_read(&outcome);
     let report = args.out.join("report.html");
-    write_file(&report, hunt::page(&outcome, vec!["simulated traffic".into()], None)?.as_bytes())?;
+    write_file(&report, hunt::page(&outcome, vec!["simulated traffic".into()], None, false)?.as_bytes())?;
     print(&hunt::shown(&outcome, None))?;
     print(&format!(
         "\nThe report is {0}: open it in a browser.\nTo see how right this is: stillwatch evaluate {1}\n",

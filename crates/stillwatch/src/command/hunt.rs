@@ -4,7 +4,7 @@ use std::io::{self, IsTerminal};
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
-use detect::{Findings, Labels, Trace};
+use detect::{Findings, Labels, Recount, Trace};
 use exchange::{BadLine, BadRecord, ReadOptions, ReadReport};
 use serde::Serialize;
 use signals::Signals;
@@ -33,7 +33,7 @@ pub(crate) fn run(args: &Hunt) -> Result<Exit, Failure> {
     let create = |path: &Option<PathBuf>| path.as_deref().map(OutputFile::create).transpose();
     let (campaigns, exchanges) = (create(&args.campaigns_out)?, create(&args.exchanges_out)?);
     let (accounts, page) = (create(&args.accounts_out)?, create(&args.report)?);
-    let outcome = hunt_with(&inputs, args.run, &args.records, labels)?;
+    let mut outcome = hunt_with(&inputs, args.run, &args.records, labels)?;
     tell_what_was_read(&outcome);
     if args.json {
         // The table says it itself.
@@ -42,7 +42,10 @@ pub(crate) fn run(args: &Hunt) -> Result<Exit, Failure> {
         }
     }
     readable(&outcome, args)?;
-    // What was found is shown whatever becomes of the files.
+    // The file of exchanges and all that is told of them have the same numbers: those of the second pass. What was found is shown
+    // whatever becomes of the files.
+    let counted_again = exchanges.is_some();
+    let written = exchanges.map_or(Ok(()), |file| write_exchanges(file, &inputs, &mut outcome, args));
     let printed = print(&if args.json { json(&outcome, prices.as_ref())? } else { shown(&outcome, prices.as_ref()) });
     if let Some(file) = campaigns {
         let mut bytes = Vec::new();
@@ -56,17 +59,16 @@ pub(crate) fn run(args: &Hunt) -> Result<Exit, Failure> {
     }
     if let Some(file) = page {
         let sources = args.paths.iter().map(|path| path.display().to_string()).collect();
-        file.write_whole(self::page(&outcome, sources, prices)?.as_bytes())?;
+        let counted_again = counted_again && written.is_ok();
+        file.write_whole(self::page(&outcome, sources, prices, counted_again)?.as_bytes())?;
     }
-    if let Some(file) = exchanges {
-        write_exchanges(file, &inputs, &outcome, args)?;
-    }
+    written?;
     printed?;
     Ok(if outcome.findings.campaigns.is_empty() { Exit::Nothing } else { Exit::Found })
 }
 
-/// Writes the exchanges of every campaign, as JSON lines, as they are met.
-fn write_exchanges(mut file: OutputFile, inputs: &Inputs, outcome: &Outcome, args: &Hunt) -> Result<(), Failure> {
+/// Writes the exchanges of every campaign, as JSON lines, as they are met, and counts the campaigns anew by them.
+fn write_exchanges(mut file: OutputFile, inputs: &Inputs, outcome: &mut Outcome, args: &Hunt) -> Result<(), Failure> {
     #[derive(Serialize)]
     struct Line<'a> {
         campaign: &'a str,
@@ -75,7 +77,9 @@ fn write_exchanges(mut file: OutputFile, inputs: &Inputs, outcome: &Outcome, arg
         time: exchange::Time,
     }
     let mut written = Ok(());
-    let mut sink = |campaign: &str, signals: &Signals| {
+    let mut recount = Recount::new(&outcome.trace, &outcome.findings);
+    let mut sink = |signals: &Signals| {
+        let Some(campaign) = recount.count(signals) else { return };
         let line = Line { campaign, exchange: &signals.exchange, account: &signals.account, time: signals.time };
         if written.is_ok() {
             written = serde_json::to_writer(&mut file, &line)
@@ -83,12 +87,13 @@ fn write_exchanges(mut file: OutputFile, inputs: &Inputs, outcome: &Outcome, arg
                 .and_then(|()| io::Write::write_all(&mut file, b"\n"));
         }
     };
-    trace(inputs, args.run, &outcome.read, &outcome.trace, &mut sink)?;
+    again(inputs, args.run, &outcome.read, &mut sink)?;
     written.map_err(|error| file.failure(&error))?;
+    recount.put_into(&mut outcome.findings);
     file.finish()
 }
 
-/// Hands every exchange of a campaign to `sink`, with a progress bar.
+/// Hands every exchange of a campaign to `sink`.
 pub(crate) fn trace(
     inputs: &Inputs,
     run: Run,
@@ -96,9 +101,18 @@ pub(crate) fn trace(
     trace: &Trace,
     sink: &mut dyn FnMut(&str, &Signals),
 ) -> Result<(), Failure> {
+    again(inputs, run, read, &mut |signals| {
+        if let Some(campaign) = trace.campaign(signals) {
+            sink(campaign, signals);
+        }
+    })
+}
+
+/// Hands every exchange to `sink` a second time, with a progress bar.
+fn again(inputs: &Inputs, run: Run, read: &ReadOptions, sink: &mut dyn FnMut(&Signals)) -> Result<(), Failure> {
     let bar = progress::reading(inputs.bytes);
     let mut watch = |step: calls::Step| bar.set_position(step.bytes);
-    let went = pipeline::again(inputs, &settings(run, read.clone()), trace, &mut watch, sink);
+    let went = pipeline::again(inputs, &settings(run, read.clone()), &mut watch, sink);
     bar.finish_and_clear();
     went.map_err(Failure::unreadable)
 }
@@ -144,8 +158,13 @@ fn hunt_with(inputs: &Inputs, run: Run, records: &Records, labels: Labels) -> Re
     Ok(outcome)
 }
 
-/// The page for a person.
-pub(crate) fn page(outcome: &Outcome, sources: Vec<String>, prices: Option<Prices>) -> Result<String, Failure> {
+/// The page for a person. `counted_again`: whether the numbers are those of a second pass.
+pub(crate) fn page(
+    outcome: &Outcome,
+    sources: Vec<String>,
+    prices: Option<Prices>,
+    counted_again: bool,
+) -> Result<String, Failure> {
     let run = report::Run {
         sources,
         version: env!("CARGO_PKG_VERSION"),
@@ -154,6 +173,7 @@ pub(crate) fn page(outcome: &Outcome, sources: Vec<String>, prices: Option<Price
         broken_sources: outcome.exchanges.broken_sources.clone(),
         account_facts: outcome.accounts.records,
         prices,
+        counted_again,
     };
     report::html(&outcome.findings, &run).map_err(Failure::unreadable)
 }
@@ -187,7 +207,7 @@ pub(crate) fn tell_what_was_passed_over(inputs: &Inputs) {
     }
     let more = inputs.passed_over.len().saturating_sub(BAD_LINES_SHOWN);
     if more > 0 {
-        eprintln!("passed over: {more} more files");
+        eprintln!("passed over: {} more", words::counted(more as u64, "file"));
     }
 }
 
@@ -198,7 +218,7 @@ pub(crate) fn tell(read: &ReadReport, what: &str) {
     }
     let more = read.bad_lines.saturating_sub(BAD_LINES_SHOWN as u64);
     if more > 0 {
-        eprintln!("skipped {more} more lines of {what}");
+        eprintln!("skipped {} more {} of {what}", words::grouped(more), words::either(more, "line", "lines"));
     }
     for broken in &read.broken_sources {
         eprintln!("incomplete: {}", words::printable(broken, LINE_CHARS));
@@ -217,9 +237,9 @@ fn readable(outcome: &Outcome, args: &Hunt) -> Result<(), Failure> {
     }
     if read.bad_share() > args.run.bad_lines_max {
         return Err(Failure::bad_input(format!(
-            "{} of {} lines could not be read, more than --bad-lines-max {} allows",
-            read.bad_lines,
-            read.bad_lines + read.records,
+            "{} of {} could not be read, more than --bad-lines-max {} allows",
+            words::grouped(read.bad_lines),
+            words::counted(read.bad_lines + read.records, "line"),
             args.run.bad_lines_max
         )));
     }

@@ -9,6 +9,70 @@ use exchange::Time;
 
 use crate::words::{counted, grouped, minute, printable};
 
+/// What a picture over time is drawn for. Both are in the page, and its style shows the one that fits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Paper {
+    /// A desk, or print.
+    Wide,
+    /// A telephone: less wide, so that letters stay as large, and with fewer columns.
+    Narrow,
+}
+
+impl Paper {
+    /// The right edge of what is drawn.
+    pub(super) fn right(self) -> f64 {
+        match self {
+            Paper::Wide => 712.0,
+            Paper::Narrow => 352.0,
+        }
+    }
+
+    /// The most columns: each is at least four units wide, with a gap that can be seen.
+    fn columns(self) -> usize {
+        match self {
+            Paper::Wide => 176,
+            Paper::Narrow => 86,
+        }
+    }
+
+    /// Ticks on the axis, at most about.
+    fn ticks(self) -> i64 {
+        match self {
+            Paper::Wide => 7,
+            Paper::Narrow => 4,
+        }
+    }
+
+    /// What it is called in the style.
+    fn class(self) -> &'static str {
+        match self {
+            Paper::Wide => "wide",
+            Paper::Narrow => "narrow",
+        }
+    }
+}
+
+/// `bins` joined to as many columns as fit, so that none is lost and none too narrow to be seen; the last may be shorter.
+pub(super) fn joined(bins: &[TimeBin], paper: Paper) -> Vec<TimeBin> {
+    let each = bins.len().div_ceil(paper.columns()).max(1);
+    let join = |bins: &[TimeBin]| {
+        Some(TimeBin {
+            start: bins.first()?.start,
+            seconds: bins.iter().fold(0, |sum, bin| bin.seconds.saturating_add(sum)),
+            group: bins.iter().fold(0, |sum, bin| bin.group.saturating_add(sum)),
+            population: bins.iter().fold(0, |sum, bin| bin.population.saturating_add(sum)),
+        })
+    };
+    bins.chunks(each).filter_map(join).collect()
+}
+
+/// How long a column is, in words.
+pub(super) fn column(bins: &[TimeBin]) -> String {
+    let seconds = bins.first().map_or(0, |bin| i64::from(bin.seconds));
+    let span = span(seconds);
+    if span.starts_with(|c: char| c.is_ascii_digit()) { span } else { format!("1 {span}") }
+}
+
 /// A bar, in units of the picture.
 pub(super) struct Bar {
     x: f64,
@@ -28,6 +92,8 @@ pub(super) struct Tick {
 #[template(path = "plot/timeline.svg")]
 pub(super) struct Timeline {
     id: String,
+    paper: Paper,
+    column: String,
     description: String,
     panels: Vec<Panel>,
     ticks: Vec<Tick>,
@@ -56,8 +122,9 @@ struct Flag {
 
 impl Timeline {
     /// Draws `bins` with `marks`; none without bins.
-    pub(super) fn draw(id: &str, bins: &[TimeBin], marks: &[Mark]) -> Option<Timeline> {
-        let axis = Axis::over(bins)?;
+    pub(super) fn draw(id: &str, bins: &[TimeBin], marks: &[Mark], paper: Paper) -> Option<Timeline> {
+        let bins = &joined(bins, paper);
+        let axis = Axis::over(bins, paper)?;
         let top = MARKS_TOP + MARK_ROW * marks.len() as f64 + LABEL_ROW;
         let per = span(i64::from(bins.first()?.seconds));
         let panel = |class, what: &str, top: f64, of: fn(&TimeBin) -> u64| {
@@ -78,9 +145,14 @@ impl Timeline {
         let bottom = second + PANEL_HEIGHT;
         let mut flags: Vec<Flag> = Vec::new();
         for (row, mark) in marks.iter().enumerate() {
-            let x = axis.at(mark.time).clamp(LEFT, RIGHT);
+            let x = axis.at(mark.time).clamp(LEFT, paper.right());
             let label = format!("{}, {} UTC", printable(&mark.label, 80), minute(mark.time));
-            let (anchor, text_x) = if x > f64::midpoint(LEFT, RIGHT) { ("end", x - 5.0) } else { ("start", x + 5.0) };
+            let (anchor, text_x) = match paper {
+                // Half of a telephone is too narrow for the words, which lie over the line then.
+                Paper::Narrow => ("start", LEFT),
+                Paper::Wide if x > f64::midpoint(LEFT, paper.right()) => ("end", x - 5.0),
+                Paper::Wide => ("start", x + 5.0),
+            };
             flags.push(Flag { x, y: MARKS_TOP + MARK_ROW * row as f64, label, anchor, text_x });
         }
         let sum: u64 = bins.iter().map(|bin| bin.group).sum();
@@ -91,8 +163,18 @@ impl Timeline {
             bins.len(),
             flags.iter().map(|flag| flag.label.as_str()).collect::<Vec<_>>().join("; "),
         );
-        let id = id.to_owned();
-        Some(Timeline { id, description, panels, ticks: axis.ticks(), marks: flags, bottom, height: bottom + FOOT })
+        let (id, column) = (format!("{id}-{}", paper.class()), column(bins));
+        Some(Timeline {
+            id,
+            paper,
+            column,
+            description,
+            panels,
+            ticks: axis.ticks(),
+            marks: flags,
+            bottom,
+            height: bottom + FOOT,
+        })
     }
 }
 
@@ -100,6 +182,9 @@ impl Timeline {
 #[derive(Template)]
 #[template(path = "plot/lanes.svg")]
 pub(super) struct Lanes {
+    id: String,
+    paper: Paper,
+    column: String,
     description: String,
     traffic: Panel,
     lanes: Vec<Lane>,
@@ -132,8 +217,9 @@ pub(super) struct Active {
 
 impl Lanes {
     /// Draws `campaigns` over the traffic in `bins`; none without bins.
-    pub(super) fn draw(bins: &[TimeBin], campaigns: &[Active]) -> Option<Lanes> {
-        let axis = Axis::over(bins)?;
+    pub(super) fn draw(bins: &[TimeBin], campaigns: &[Active], paper: Paper) -> Option<Lanes> {
+        let bins = &joined(bins, paper);
+        let axis = Axis::over(bins, paper)?;
         let per = span(i64::from(bins.first()?.seconds));
         let all = |bin: &TimeBin| bin.group + bin.population;
         let peak = bins.iter().map(all).max().unwrap_or(0);
@@ -153,7 +239,7 @@ impl Lanes {
                 // Before the bar, after it, or else on it.
                 let (class, anchor, text_x) = match () {
                     () if x - LEFT > LANE_NAME => ("note", "end", x - 6.0),
-                    () if RIGHT - end > LANE_NAME => ("note", "start", end + 6.0),
+                    () if paper.right() - end > LANE_NAME => ("note", "start", end + 6.0),
                     () => ("on-lane", "start", x + 8.0),
                 };
                 Lane {
@@ -181,7 +267,18 @@ impl Lanes {
             .collect::<Vec<_>>()
             .join("; ");
         let bottom = base + LANES_GAP + LANE_ROW * lanes.len() as f64;
-        Some(Lanes { description, traffic, lanes, ticks: axis.ticks(), bottom, height: bottom + FOOT })
+        let (id, column) = (format!("all-{}", paper.class()), column(bins));
+        Some(Lanes {
+            id,
+            paper,
+            column,
+            description,
+            traffic,
+            lanes,
+            ticks: axis.ticks(),
+            bottom,
+            height: bottom + FOOT,
+        })
     }
 }
 
@@ -286,28 +383,30 @@ impl Weight {
 struct Axis {
     first: i64,
     seconds: i64,
+    paper: Paper,
 }
 
 impl Axis {
-    fn over(bins: &[TimeBin]) -> Option<Axis> {
+    fn over(bins: &[TimeBin], paper: Paper) -> Option<Axis> {
         let (first, last) = (bins.first()?, bins.last()?);
         let end = last.start.seconds() + i64::from(last.seconds);
-        Some(Axis { first: first.start.seconds(), seconds: (end - first.start.seconds()).max(1) })
+        Some(Axis { first: first.start.seconds(), seconds: (end - first.start.seconds()).max(1), paper })
     }
 
     fn at(&self, time: Time) -> f64 {
         let share = (time.seconds() - self.first) as f64 / self.seconds as f64;
-        LEFT + share.clamp(0.0, 1.0) * (RIGHT - LEFT)
+        LEFT + share.clamp(0.0, 1.0) * (self.paper.right() - LEFT)
     }
 
     fn width(&self, bin: &TimeBin) -> f64 {
-        let width = f64::from(bin.seconds) / self.seconds as f64 * (RIGHT - LEFT);
+        let width = f64::from(bin.seconds) / self.seconds as f64 * (self.paper.right() - LEFT);
         if width > 3.0 { width - 0.6 } else { width }
     }
 
     /// Round times, a handful of them.
     fn ticks(&self) -> Vec<Tick> {
-        let step = STEPS.into_iter().find(|step| self.seconds / step < TICKS_MAX).unwrap_or(self.seconds / TICKS_MAX);
+        let most = self.paper.ticks();
+        let step = STEPS.into_iter().find(|step| self.seconds / step < most).unwrap_or(self.seconds / most);
         let start = self.first.div_euclid(step) + i64::from(self.first.rem_euclid(step) != 0);
         (start..)
             .map(|number| number.saturating_mul(step))
@@ -360,8 +459,6 @@ fn span(seconds: i64) -> String {
 const DAY: i64 = 86_400;
 /// Steps between ticks.
 const STEPS: [i64; 12] = [60, 300, 900, 3600, 3 * 3600, 6 * 3600, 12 * 3600, DAY, 2 * DAY, 7 * DAY, 14 * DAY, 28 * DAY];
-/// Ticks on an axis of time, at most about.
-const TICKS_MAX: i64 = 7;
 /// Labels below a distribution, at most about.
 const LABELS_MAX: usize = 8;
 /// Bins of a distribution over the clock.
@@ -371,13 +468,12 @@ const WEIGHT_MAX: f64 = 8.0;
 const WEIGHT_HALF: f64 = 60.0;
 
 const LEFT: f64 = 8.0;
-const RIGHT: f64 = 712.0;
 const MARKS_TOP: f64 = 14.0;
 const MARK_ROW: f64 = 16.0;
 const LABEL_ROW: f64 = 10.0;
 const PANEL_HEIGHT: f64 = 78.0;
 const PANEL_GAP: f64 = 30.0;
-const FOOT: f64 = 24.0;
+const FOOT: f64 = 38.0;
 const LANES_GAP: f64 = 12.0;
 const LANE_ROW: f64 = 24.0;
 const LANE_HEIGHT: f64 = 18.0;
@@ -401,18 +497,42 @@ mod tests {
     #[test]
     fn bars_stay_within_the_picture() {
         let marks = [Mark { time: Time::from_seconds(i64::from(u32::MAX)), label: "late".into() }];
-        let plot = Timeline::draw("t", &bins(240), &marks).unwrap();
-        for bar in plot.panels.iter().flat_map(|panel| &panel.bars) {
-            assert!(bar.x >= LEFT && bar.x + bar.width <= RIGHT + 1e-9 && bar.y >= 0.0, "{} {}", bar.x, bar.width);
+        for paper in [Paper::Wide, Paper::Narrow] {
+            let right = paper.right();
+            let plot = Timeline::draw("t", &bins(240), &marks, paper).unwrap();
+            for bar in plot.panels.iter().flat_map(|panel| &panel.bars) {
+                assert!(bar.x >= LEFT && bar.x + bar.width <= right + 1e-9 && bar.y >= 0.0, "{} {}", bar.x, bar.width);
+            }
+            assert_eq!(plot.marks[0].x, right);
         }
-        assert_eq!(plot.marks[0].x, RIGHT);
+    }
+
+    #[test]
+    fn columns_are_as_many_as_fit_and_lose_nothing() {
+        for paper in [Paper::Wide, Paper::Narrow] {
+            let most = paper.columns();
+            for (count, columns, seconds) in [(1, 1, 3600), (most, most, 3600), (most + 1, most / 2 + 1, 7200)] {
+                let bins = bins(count as i64);
+                let columns_drawn = joined(&bins, paper);
+                let sum = |bins: &[TimeBin]| bins.iter().map(|bin| bin.group + bin.population).sum::<u64>();
+                assert_eq!((columns_drawn.len(), columns_drawn[0].seconds), (columns, seconds), "{paper:?} {count}");
+                assert_eq!(sum(&columns_drawn), sum(&bins));
+            }
+        }
+        assert_eq!(joined(&[], Paper::Wide).len(), 0);
+        assert_eq!(
+            [column(&joined(&bins(80), Paper::Wide)), column(&joined(&bins(90), Paper::Narrow))],
+            ["1 hour", "2 hours"]
+        );
     }
 
     #[test]
     fn ticks_are_few_and_round() {
         for hours in [1, 24, 100, 24 * 30, 24 * 400] {
-            let ticks = Axis::over(&bins(hours)).unwrap().ticks();
-            assert!((1..=TICKS_MAX as usize + 2).contains(&ticks.len()), "{hours}: {}", ticks.len());
+            for paper in [Paper::Wide, Paper::Narrow] {
+                let ticks = Axis::over(&bins(hours), paper).unwrap().ticks();
+                assert!((1..=paper.ticks() as usize + 2).contains(&ticks.len()), "{hours}: {}", ticks.len());
+            }
         }
         assert_eq!(tick(Time::from_seconds(DAY + 3600), 3600), "01-02 01:00");
         assert_eq!(tick(Time::from_seconds(DAY), DAY), "01-02");
@@ -423,7 +543,7 @@ mod tests {
         let bin = |group, population| ShareBin { label: "1".into(), group, population };
         assert!(Shares::draw("s", "x", &[bin(0.0, 0.0)]).is_none());
         assert_eq!(Shares::draw("s", "x", &[bin(0.0, 0.0), bin(1.0, 0.5), bin(0.0, 0.5)]).unwrap().columns.len(), 2);
-        assert!(Timeline::draw("t", &[], &[]).is_none());
+        assert!(Timeline::draw("t", &[], &[], Paper::Wide).is_none());
     }
 
     #[test]

@@ -778,6 +778,39 @@ fn what_was_written_can_be_scored() {
     assert_eq!(written.stdout, hunted.stdout);
 }
 
+/// Whether a hunt that wrote the exchanges `told` says the same of them everywhere: how many, whose and since when.
+fn are_the_numbers_of(told: &[Value], log: &str, folder: &Folder) {
+    let (again, page, csv) = (folder.path("again.jsonl"), folder.path("page.html"), folder.path("accounts.csv"));
+    let hunted =
+        run(&["hunt", log, "--json", "--exchanges-out", &again, "--report", &page, "--accounts-out", &csv]).json();
+    for campaign in hunted.pointer("/campaigns").and_then(Value::as_array).into_iter().flatten() {
+        let own: Vec<&Value> = told.iter().filter(|line| line["campaign"] == campaign["id"]).collect();
+        assert_eq!(campaign["exchanges"], own.len());
+        let mut times: Vec<&str> = own.iter().filter_map(|line| line["time"].as_str()).collect();
+        times.sort_unstable();
+        let ends = [times.first().copied(), times.last().copied()];
+        assert_eq!([campaign["first_seen"].as_str(), campaign["last_seen"].as_str()], ends, "only its own dates");
+        for member in campaign["accounts"].as_array().expect("accounts") {
+            let of = own.iter().filter(|line| line["account"] == member["account"]).count();
+            let sure = member["probability"].as_f64().is_some_and(|probability| probability >= 0.5);
+            assert!(!sure || member["exchanges"] == of, "{member}: {of}");
+        }
+        let bins = campaign.pointer("/portrait/timeline").and_then(Value::as_array);
+        assert_eq!(bins.into_iter().flatten().filter_map(|bin| bin["group"].as_u64()).sum::<u64>(), own.len() as u64);
+        let shares: f64 =
+            campaign["models"].as_array().expect("models").iter().filter_map(|m| m["share"].as_f64()).sum();
+        assert!((shares - 1.0).abs() < 1e-9, "{shares}");
+    }
+    let page = read(&page);
+    let exchanges = told.len().to_string();
+    let grouped = match exchanges.len() {
+        ..=3 => exchanges,
+        length => format!("{},{}", &exchanges[..length - 3], &exchanges[length - 3..]),
+    };
+    assert!(page.contains(&format!("<dt>exchanges</dt><dd>{grouped}</dd>")), "{grouped}");
+    assert!(page.contains("each counted for one campaign"), "how they were counted is told");
+}
+
 #[test]
 fn the_exchanges_of_a_campaign_are_told_from_cover() {
     let folder = Folder::new("exchanges");
@@ -792,6 +825,7 @@ fn the_exchanges_of_a_campaign_are_told_from_cover() {
         .filter_map(|label| label["exchange"].as_str().map(str::to_owned))
         .collect();
     let told: Vec<Value> = read(&told).lines().map(parsed).collect();
+    are_the_numbers_of(&told, &log, &folder);
     let right = told.iter().filter(|line| line["exchange"].as_str().is_some_and(|id| labels.contains(id))).count();
     assert!(right * 10 >= told.len() * 9, "{right} of {} told are the campaign's", told.len());
     assert!(right * 10 >= labels.len() * 8, "{right} of {} are told", labels.len());

@@ -170,6 +170,18 @@ fn cleared_groups_and_campaign_files_can_be_labelled() {
 }
 
 #[test]
+fn a_vetted_group_is_listed_once() {
+    let folder = Folder::new("label-once");
+    let (log, labels) = (hydra().write_to(&folder), folder.path("said"));
+    for findings in [half().findings(), hydra().findings()] {
+        said(&folder, "benign", "cmp_1", findings, &[("--labels", &labels)]);
+        let document = run(&["hunt", &log, "--labels", &labels, "--json"]).json();
+        let groups = document["cleared"].as_array().expect("groups").iter();
+        assert_eq!(groups.filter(|group| group["judgements"].is_array()).count(), 1, "{}", document["cleared"]);
+    }
+}
+
+#[test]
 fn labels_give_the_same_bytes_on_any_number_of_threads() {
     let folder = Folder::new("label-threads");
     let log = hydra().write_to(&folder);
