@@ -8,7 +8,7 @@ use std::borrow::Cow;
 
 use crate::bad::Notes;
 use crate::content::{content, messages, parts, tools};
-use crate::json::{Fields, Json};
+use crate::json::{Fields, Json, Object};
 use crate::{Content, Message, Params, Part, Request, Response, Usage};
 
 /// Reads a request body.
@@ -60,10 +60,33 @@ fn turns<'a>(body: &mut Fields<'a>, notes: &mut Notes) -> Vec<Message<'a>> {
             notes.warn(body.path(), key, "text instead of token numbers");
             None
         }
+        Json::Text(text) if key == "prompt" && templated(&text).is_some() => templated(&text),
         json => Some(json),
     });
     other.map(|json| messages(json, "request.input", notes)).unwrap_or_default()
 }
+
+/// The turns of a prompt that is written as a chat model reads it, with marks around the roles. What stands outside of turns,
+/// and roles that nobody knows, are the caller's.
+fn templated(prompt: &str) -> Option<Json<'static>> {
+    let prompt = prompt.trim_start();
+    let prompt = prompt.strip_prefix("<|begin_of_text|>").or_else(|| prompt.strip_prefix("<s>")).unwrap_or(prompt);
+    let (begin, behind_role, end) = TEMPLATES.into_iter().find(|(begin, ..)| prompt.trim_start().starts_with(begin))?;
+    let turns = prompt.split(begin).filter_map(|turn| {
+        let (role, said) = turn.split_once(behind_role).unwrap_or(("user", turn));
+        let said = said.replace(end, "");
+        let mut message = Object::default();
+        let role = if matches!(role.trim(), "system" | "assistant") { role.trim() } else { "user" };
+        message.push(Cow::Borrowed("role"), Json::Text(Cow::Owned(role.to_owned())));
+        message.push(Cow::Borrowed("content"), Json::Text(Cow::Owned(said.trim().to_owned())));
+        (!said.trim().is_empty()).then_some(Json::Object(message))
+    });
+    Some(Json::List(turns.collect()))
+}
+
+/// What a turn begins with, what stands behind its role, and what it ends with: Llama's and Qwen's.
+const TEMPLATES: [(&str, &str, &str); 2] =
+    [("<|start_header_id|>", "<|end_header_id|>", "<|eot_id|>"), ("<|im_start|>", "\n", "<|im_end|>")];
 
 /// What Gemini puts under `parts`.
 fn said_in_parts(json: Json<'_>) -> Json<'_> {

@@ -5,6 +5,9 @@
 
 use std::borrow::Cow;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+
 use crate::bad::Notes;
 use crate::json::{Fields, Json, Object};
 use crate::{Content, Message, Part, Role, Tool, limits};
@@ -249,6 +252,11 @@ fn document<'a>(fields: &mut Fields<'a>, path: &'static str, notes: &mut Notes, 
             _ => {}
         }
     }
+    let mut inner = fields.fields_if("file", path);
+    let file = inner.as_mut().unwrap_or(fields);
+    if let Some(Json::Text(data)) = file.take("file_data") {
+        out.extend(text_file(&data).map(|text| Part::Text(Cow::Owned(text))));
+    }
     if let Some(mut source) = fields.fields_if("source", path) {
         if source.peek().get_text("type") == Some("text") {
             out.extend(source.take("data").and_then(Json::text).map(Part::Text));
@@ -257,6 +265,17 @@ fn document<'a>(fields: &mut Fields<'a>, path: &'static str, notes: &mut Notes, 
             out.extend(parts(json, path, notes));
         }
     }
+}
+
+/// A file that is text, as a `data:` URL. It is no longer than what it was written as.
+fn text_file(data: &str) -> Option<String> {
+    let (kind, data) = data.strip_prefix("data:")?.split_once(',')?;
+    let is_text =
+        kind.starts_with("text/") || kind.starts_with("application/json") || kind.starts_with("application/xml");
+    if !is_text || !kind.ends_with(";base64") {
+        return None;
+    }
+    String::from_utf8(STANDARD.decode(data.trim()).ok()?).ok().filter(|text| !text.is_empty())
 }
 
 /// A text part: `text` (a string, or an object with `value`), or `content` as OpenTelemetry writes it.

@@ -333,18 +333,22 @@ impl<'a> Reader<'_, 'a> {
         notes: &mut Notes,
     ) -> Result<(), BadRecord> {
         notes.take_damage_of(&mut object);
+        object = table.told(object);
         if let Some(why) = table.skips(&object) {
             notes.remark(Remark::Skipped(why));
             return Ok(());
         }
-        if !table.is_call(&object) {
+        let place = table.place(&object);
+        // What others are part of may say who asked.
+        let is_whole = place.as_ref().is_some_and(|place| place.parent.is_none());
+        if !table.is_call(&object) && !is_whole {
             notes.remark(Remark::Skipped("no model call"));
             return Ok(());
         }
         let account = self.options.chosen_account(&object);
         self.ordinal += 1;
         let caller = self.options.known_among(&object, &table.known_end_user);
-        let mut call = mapped::read(object, table, &self.position, self.ordinal - 1, None, account.is_some(), notes)?;
+        let mut call = mapped::read(object, table, &self.position, self.ordinal - 1, place, account.is_some(), notes)?;
         call.exchange.end_user = caller.map(Into::into).or(call.exchange.end_user);
         self.hand_over(Format::Mapped(SourceId(at)), call, account, notes);
         Ok(())

@@ -107,6 +107,8 @@ struct Trace {
     members: Vec<Waiting>,
     /// What its spans said that are no calls, by their ids: who, from where.
     facts: BTreeMap<String, Call<'static>>,
+    /// Those of which this is not sure.
+    disputed: BTreeSet<String>,
     has_root: bool,
     /// Calls that went on when the trace was whole, by their span ids.
     gone: BTreeMap<String, Ran>,
@@ -339,22 +341,26 @@ impl Joiner {
             }
             return;
         }
-        let time = call.exchange.time;
         let waiting = Waiting { call, source: source.clone(), line };
         if let Some(key) = HalfKey::of(&waiting.call) {
             self.halve(key, waiting, sink);
             return self.expire(sink);
         }
-        match waiting.call.span.as_ref().filter(|span| !span.trace.is_empty()).map(|span| span.trace.clone()) {
-            Some(trace) => self.in_trace(trace, time, waiting, sink),
-            None => self.go_on(waiting, sink),
-        }
+        self.whole(waiting, sink);
         self.expire(sink);
     }
 
-    /// Hands on a call that is whole, unless it may be tried again.
-    fn go_on(&mut self, mut waiting: Waiting, sink: &mut dyn FnMut(Exchange<'static>)) {
+    /// Takes a call of which no half is missing.
+    fn whole(&mut self, mut waiting: Waiting, sink: &mut dyn FnMut(Exchange<'static>)) {
         waiting.call.half = None;
+        match waiting.call.span.as_ref().filter(|span| !span.trace.is_empty()).map(|span| span.trace.clone()) {
+            Some(trace) => self.in_trace(trace, waiting.call.exchange.time, waiting, sink),
+            None => self.go_on(waiting, sink),
+        }
+    }
+
+    /// Hands on a call that is whole, unless it may be tried again.
+    fn go_on(&mut self, waiting: Waiting, sink: &mut dyn FnMut(Exchange<'static>)) {
         if waiting.call.is_call && waiting.call.may_be_tried_again() {
             self.attempt(waiting);
         } else {
@@ -373,7 +379,7 @@ impl Joiner {
             let (mut asked, answered) = if key.side == Side::Asked { (waiting, other) } else { (other, waiting) };
             self.report.remark(Remark::Joined("an answer to its call"), &answered.source, answered.line);
             asked.call.answered_by(answered.call);
-            return self.go_on(asked, sink);
+            return self.whole(asked, sink);
         }
         self.waiting += 1;
         if let Some(earlier) = self.halves.insert(key, waiting) {
@@ -410,7 +416,9 @@ impl Joiner {
         self.waiting -= 1;
         let what = if half.call.is_call { "a request without its answer" } else { "an answer without its request" };
         self.report.remark(Remark::Unjoined(what), &half.source, half.line);
-        self.go_on(half, sink);
+        if half.call.is_call {
+            self.whole(half, sink);
+        }
     }
 
     /// Says that nothing earlier is to come than `time`, about. Several files are read side by side, so this is not the time
@@ -532,7 +540,19 @@ impl Joiner {
             if let Some(span) = &waiting.call.span
                 && trace.facts.len() < limits::TRACE_SPANS_MAX
             {
-                trace.facts.insert(span.id.clone(), waiting.call);
+                let id = span.id.clone();
+                match trace.facts.get_mut(&id) {
+                    // Of two that tell of the same, neither may put what others did on somebody else.
+                    Some(known) if known.names_other(&waiting.call) => {
+                        trace.disputed.insert(id);
+                        let what = "account, since two records of the same span name different ones";
+                        self.report.remark(Remark::Unjoined(what), &waiting.source, waiting.line);
+                    }
+                    Some(known) => known.learn_who(&waiting.call),
+                    None => {
+                        trace.facts.insert(id, waiting.call);
+                    }
+                }
             }
         }
         // Whoever chooses the id of a trace could make it grow for ever.
@@ -593,7 +613,7 @@ impl Joiner {
             let id = call.call.span.as_ref().map(|span| span.id.clone()).unwrap_or_default();
             // Only what is around a call says who made it: a trace may be shared by many, and its id be chosen by a caller.
             for around in trace.around(&id) {
-                if let Some(facts) = trace.facts.get(around) {
+                if let Some(facts) = trace.facts.get(around).filter(|_| !trace.disputed.contains(around)) {
                     call.call.learn_who(facts);
                 }
             }
@@ -770,6 +790,11 @@ impl Trace {
 }
 
 impl Call<'static> {
+    /// Whether another one is sure to be of somebody else.
+    fn names_other(&self, other: &Call<'static>) -> bool {
+        self.who < Who::Service && other.who < Who::Service && self.exchange.account != other.exchange.account
+    }
+
     /// Takes over who asked and from where, where that is missing or known better.
     fn learn_who(&mut self, other: &Call<'static>) {
         if other.who < self.who {

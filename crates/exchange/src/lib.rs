@@ -39,6 +39,7 @@ mod route;
 mod seam;
 mod source;
 mod span;
+mod table;
 pub mod time;
 mod typed;
 mod wrapper;

@@ -19,6 +19,9 @@ pub const JSON_VALUES_MAX: usize = 250_000;
 /// How deep values may be nested in a damaged record; deeper ones are missing. Sound records may go to 127.
 pub const NESTING_MAX: usize = 100;
 
+/// The longest name of a column of a table within JSON, in bytes; each row repeats it.
+pub const COLUMN_NAME_BYTES_MAX: usize = 128;
+
 /// How deep brackets are followed to see where a record that was cut off ends.
 pub const BRACKETS_FOLLOWED_MAX: usize = 4096;
 

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use crate::bad::{BadRecord, Damages, Notes, Remark};
 use crate::body::{self, Answer};
-use crate::call::{Call, Span, Who};
+use crate::call::{Call, Side, Span, Who};
 use crate::content;
 use crate::format::{Position, secret_free};
 use crate::json::{Fields, Json, Object};
@@ -84,6 +84,7 @@ pub(crate) fn read<'a>(
     mapped.open();
     // What makes a call may stand within JSON in a string.
     let (is_call, is_outer) = (table.is_call(&mapped.record), table.is_outer(&mapped.record));
+    let half = table.half(&mapped.record);
     let time = mapped.time()?;
     let body_in_turn = table.body_in_turn.iter().any(|condition| condition.holds(&mapped.record));
     let (ids, (account, who)) = mapped.identified();
@@ -96,7 +97,9 @@ pub(crate) fn read<'a>(
     let attempts = of_attempts.map(Cow::into_owned).collect();
     let id = mapped.id(&table.id).map(Into::into);
     let end = mapped.at(&table.end, Json::time).or(span.as_ref().and_then(|span| span.end));
-    let duration_ms = mapped.duration_ms(time, end);
+    // What came back alone does not say when it was asked.
+    let is_answer = half.as_ref().is_some_and(|half| half.side == Side::Answered);
+    let duration_ms = if is_answer { None } else { mapped.duration_ms(time, end) };
     let client = mapped.client();
     let (status, failed) = mapped.status();
     let word = mapped.at(&table.operation, Json::text);
@@ -148,12 +151,12 @@ pub(crate) fn read<'a>(
         exchange,
         format: Format::Native,
         who,
-        is_call,
+        is_call: is_call && !is_answer,
         is_outer,
         failed,
         attempts,
         repeats,
-        half: None,
+        half,
         span,
         damage: Damages::default(),
     })

@@ -11,11 +11,13 @@
 //!
 //! Who, when and where from are also found under names that [are alike](alike): loggers spell the same word in many ways.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
 
 use serde::Deserialize;
 
+use crate::call::{Half, Side, Span};
 use crate::json::{Json, Marks, Object, mark};
 
 /// One source.
@@ -42,6 +44,14 @@ pub(crate) struct Mapping {
     pub(crate) outer: Vec<Condition>,
     /// Any of these tells a record that is no call of its own.
     pub(crate) skip: Vec<Skip>,
+    /// Events that tell of a record, which stands at a path within.
+    pub(crate) event: Vec<Event>,
+    /// Any of these tells a record of what was asked only; what came back follows under the same id.
+    pub(crate) asked: Vec<Condition>,
+    /// Any of these tells a record of what came back only.
+    pub(crate) answered: Vec<Condition>,
+    /// The id of what a record is part of, whose own record may name who asked. That one has it as its own id.
+    pub(crate) part_of: Vec<String>,
     /// Texts that stand for a missing one.
     pub(crate) placeholders: Vec<String>,
     /// Values that hold JSON in a string, to be opened before anything is looked for.
@@ -174,6 +184,15 @@ pub(crate) struct Skip {
     pub(crate) when: Condition,
 }
 
+/// What tells an event, and where in it the record stands.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Event {
+    /// The path of the record.
+    pub(crate) at: String,
+    #[serde(flatten)]
+    pub(crate) when: Condition,
+}
+
 impl Mapping {
     /// Every table, in the order in which records are recognised.
     pub(crate) fn all() -> &'static [Mapping] {
@@ -244,6 +263,47 @@ impl Mapping {
     /// Whether it is one only where no call is within it.
     pub(crate) fn is_outer(&self, record: &Object<'_>) -> bool {
         !self.outer.is_empty() && !self.is_call(record) && self.outer.iter().any(|condition| condition.holds(record))
+    }
+
+    /// The record that an event tells of, with the kind and the time of the event where it has none; any other as it is.
+    pub(crate) fn told<'a>(&self, mut record: Object<'a>) -> Object<'a> {
+        let at = self.event.iter().find(|event| event.when.holds(&record)).map(|event| event.at.as_str());
+        match at.and_then(|at| record.take_at(at)) {
+            Some(Json::Object(mut inner)) => {
+                for key in ["type", "timestamp"] {
+                    if !inner.has(key)
+                        && let Some(value) = record.take(key)
+                    {
+                        inner.push(Cow::Borrowed(key), value);
+                    }
+                }
+                inner
+            }
+            _ => record,
+        }
+    }
+
+    /// Where a record stands in what it is part of. Whoever wrote the parts between says no more about who asked.
+    pub(crate) fn place(&self, record: &Object<'_>) -> Option<Span> {
+        let id = |paths: &[String]| paths.iter().find_map(|path| record.find(path)?.clone().id()).map(Cow::into_owned);
+        let trace = id(&self.part_of)?;
+        let id = id(&self.id).unwrap_or_default();
+        let parent = Some(trace.clone()).filter(|trace| *trace != id);
+        Some(Span { trace, id, parent, end: None, is_log: false })
+    }
+
+    /// Which part of a call a record holds, where another holds the rest.
+    pub(crate) fn half(&self, record: &Object<'_>) -> Option<Half> {
+        let holds = |conditions: &[Condition]| conditions.iter().any(|condition| condition.holds(record));
+        let side = if holds(&self.asked) {
+            Side::Asked
+        } else if holds(&self.answered) {
+            Side::Answered
+        } else {
+            return None;
+        };
+        let id = self.id.iter().find_map(|path| record.find(path)?.clone().id())?;
+        Some(Half { side, id: id.into_owned() })
     }
 
     /// Why a record is none.

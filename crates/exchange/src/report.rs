@@ -237,13 +237,11 @@ fn each_record(chunk: &Chunk, report: &mut ReadReport, read: &mut ReadRecord<'_>
         while let Some((at, reason)) = skipped.next_if(|(at, _)| *at < line) {
             report.bad(&chunk.source, at, reason.clone());
         }
-        if bytes.len() > limits::RECORD_BYTES_MAX && !chunk.is_shortened(line) {
+        report.notes.damage = Damages::default();
+        chunk.damage_at(line).for_each(|damage| report.notes.damage.insert(damage));
+        if bytes.len() > limits::RECORD_BYTES_MAX && chunk.damage_at(line).all(|damage| damage != Damage::Overlong) {
             each_record(&chunk.cut_up(line, bytes), report, read);
             continue;
-        }
-        report.notes.damage = Damages::default();
-        if chunk.is_shortened(line) {
-            report.notes.damage.insert(Damage::Overlong);
         }
         if let Err(reason) = read(bytes, line, report) {
             report.bad_record(&chunk.source, line, reason, bytes);

@@ -22,7 +22,7 @@ use decode::{Refused, Stream, Unsupported};
 use lines::Lines;
 use scanner::{RECORD_SEPARATOR, Scanner};
 
-use crate::bad::BadRecord;
+use crate::bad::{BadRecord, Damage};
 use crate::limits;
 
 /// A source being read; yields its chunks in order.
@@ -84,8 +84,8 @@ pub struct Chunk {
     pub first_line: u64,
     /// The line of every record, where they are not consecutive.
     starts: Vec<u64>,
-    /// The lines of records that were shortened.
-    shortened: Vec<u64>,
+    /// The lines of records that were damaged before they came here, and how.
+    damaged: Vec<(u64, Damage)>,
     /// Records that were stepped over while this chunk was read.
     skipped: Vec<Skipped>,
 }
@@ -95,7 +95,7 @@ pub struct Chunk {
 struct Records {
     text: Vec<u8>,
     starts: Vec<u64>,
-    shortened: Vec<u64>,
+    damaged: Vec<(u64, Damage)>,
     skipped: Vec<Skipped>,
 }
 
@@ -108,9 +108,9 @@ impl Records {
 
     /// Hands them out; `line` is where reading goes on.
     fn take(&mut self, source: &Arc<str>, line: u64) -> Chunk {
-        let Records { text, starts, shortened, skipped } = std::mem::take(self);
+        let Records { text, starts, damaged, skipped } = std::mem::take(self);
         let first_line = starts.first().copied().unwrap_or(line);
-        Chunk { source: source.clone(), text, first_line, starts, shortened, skipped }
+        Chunk { source: source.clone(), text, first_line, starts, damaged, skipped }
     }
 }
 
@@ -171,9 +171,11 @@ impl Chunk {
             .filter(|(_, line)| !line.is_empty())
     }
 
-    /// Whether the record that begins on `line` was shortened.
-    pub(crate) fn is_shortened(&self, line: u64) -> bool {
-        self.shortened.binary_search(&line).is_ok()
+    /// How the record that begins on `line` was damaged before it came here.
+    pub(crate) fn damage_at(&self, line: u64) -> impl Iterator<Item = Damage> {
+        let first = self.damaged.partition_point(|(damaged, _)| *damaged < line);
+        let rest = self.damaged.get(first..).unwrap_or_default().iter();
+        rest.take_while(move |(damaged, _)| *damaged == line).map(|(_, damage)| *damage)
     }
 
     /// Records that were too long to be delivered, with the line each begins on.

@@ -14,7 +14,7 @@ use base64::engine::general_purpose::STANDARD;
 
 use crate::bad::Damages;
 use crate::json::{Json, Object};
-use crate::{format, limits};
+use crate::{format, limits, table};
 
 /// The keys under which texts are opened, in the order in which they are tried, with the name of what wraps so.
 const KEYS: [(&str, &str); 54] = [
@@ -90,6 +90,7 @@ pub(crate) struct Unwrapped<'a> {
 ///
 /// `left` is how many bytes may still be unpacked.
 pub(crate) fn open<'a>(object: &mut Object<'a>, left: &mut usize) -> Option<Unwrapped<'a>> {
+    table::spread(object);
     let time = TIMES.into_iter().find_map(|key| object.get(key)).cloned();
     // The account that EventBridge names is the operator's own.
     let who = WHO.into_iter().filter(|_| !is_event_bridge(object));
@@ -149,6 +150,7 @@ fn holds_a_record(value: &mut Json<'_>, levels: usize, left: &mut usize) -> bool
             if format::is_known(object) {
                 return true;
             }
+            table::spread(object);
             levels > 1
                 && !object.has("role")
                 && object.entries_mut().any(|(key, value)| {

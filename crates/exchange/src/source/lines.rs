@@ -167,7 +167,7 @@ impl Lines {
             text,
             first_line,
             starts: Vec::new(),
-            shortened: Vec::new(),
+            damaged: Vec::new(),
             skipped: Vec::new(),
         })
     }
@@ -200,7 +200,11 @@ impl Lines {
             Some(b'{') => joined(first) || (line_end.is_some() && continues(first)),
             Some(_) => false,
         };
-        let decided = spread || line_end.is_some() || at_end || self.buffer.len() > self.record_bytes_max;
+        // A header may stand behind other lines.
+        let is_text = !matches!(first.first(), Some(b'{' | b'[') | None);
+        let lines = if is_text { HEADER_LINES_MAX } else { 1 };
+        let has_lines = memchr::memchr_iter(b'\n', &self.buffer).take(lines).count() == lines;
+        let decided = spread || has_lines || at_end || self.buffer.len() > self.record_bytes_max;
         if !decided {
             return;
         }
@@ -210,10 +214,13 @@ impl Lines {
                 Layout::Container(Box::new(Container::new(self.line, self.record_bytes_max)))
             }
             Some(b'{') | None => Layout::Lines,
-            Some(_) => match Header::of(first.get(..HEADER_BYTES_MAX).unwrap_or(first)) {
-                Header::Unknown => Layout::Lines,
-                Header::Table(table) => Layout::Rows(Box::new(Rows::new(table, self.line))),
-                Header::Unsupported(unsupported) => Layout::Refused(unsupported),
+            Some(_) => match header(&self.buffer) {
+                (_, Header::Unknown) => Layout::Lines,
+                (before, Header::Table(table)) => {
+                    self.line += self.buffer.drain(..before).filter(|byte| *byte == b'\n').count() as u64;
+                    Layout::Rows(Box::new(Rows::new(table, self.line)))
+                }
+                (_, Header::Unsupported(unsupported)) => Layout::Refused(unsupported),
             },
         };
     }
@@ -234,13 +241,38 @@ pub(super) fn begins(text: &[u8]) -> Result<Glance, Unsupported> {
         [b'{' | b'[' | RECORD_SEPARATOR, ..] => Ok(Glance::Records),
         // What stands before each record of a container's log.
         _ if memchr::memmem::find(first, b"{\"").is_some() => Ok(Glance::Records),
-        _ => match Header::of(first) {
+        _ => match header(text).1 {
             Header::Table(_) => Ok(Glance::Records),
             Header::Unknown => Ok(Glance::Other),
             Header::Unsupported(unsupported) => Err(unsupported),
         },
     }
 }
+
+/// The header of a table, and how many bytes stand before it: what a program wrote about its export, or headings over the
+/// columns.
+fn header(text: &[u8]) -> (usize, Header) {
+    let mut before = 0;
+    let mut lines = text.split(|byte| *byte == b'\n').take(HEADER_LINES_MAX);
+    let first = lines.next().unwrap_or_default();
+    let of = |line: &[u8]| Header::of(line.get(..HEADER_BYTES_MAX).unwrap_or(line));
+    let found = of(first);
+    if matches!(found, Header::Table(_)) || memchr::memchr(b'{', first).is_some() {
+        return (0, found);
+    }
+    let mut last = first;
+    for line in lines {
+        before += last.len() + 1;
+        last = line;
+        if let table @ Header::Table(_) = of(line) {
+            return (before, table);
+        }
+    }
+    (0, found)
+}
+
+/// Among how many lines the header of a table is looked for.
+const HEADER_LINES_MAX: usize = 8;
 
 /// Whether a line is the beginning of a pretty-printed object, and not a damaged record.
 fn continues(line: &[u8]) -> bool {

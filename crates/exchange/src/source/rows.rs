@@ -9,6 +9,7 @@ use csv_core::{ReadFieldResult, Reader, ReaderBuilder};
 
 use super::decode::Unsupported;
 use super::{Chunk, Records};
+use crate::bad::Damage;
 use crate::{format, limits};
 
 /// What the first line of a text that is no JSON says it is.
@@ -44,7 +45,7 @@ impl Header {
         }
         for delimiter in [b',', b'\t', b';'] {
             let names: Vec<&str> =
-                line.split(char::from(delimiter)).map(|name| name.trim().trim_matches('"')).collect();
+                line.split(char::from(delimiter)).map(|name| bare(name.trim().trim_matches('"'))).collect();
             // A log shipper's, with the record in one of them.
             let is_shipper = ["@message", "message", "_raw"].iter().any(|name| names.contains(name));
             let columns_min = if is_shipper { SHIPPER_COLUMNS_MIN } else { COLUMNS_MIN };
@@ -66,6 +67,11 @@ impl Header {
         }
         Header::Unknown
     }
+}
+
+/// A column's name without the zone of its times, as Log Analytics exports them.
+fn bare(name: &str) -> &str {
+    name.strip_suffix(" [UTC]").unwrap_or(name)
 }
 
 /// A column's name as sources write theirs.
@@ -116,9 +122,24 @@ const COLUMNS_MIN: usize = 3;
 /// A time and the record.
 const SHIPPER_COLUMNS_MIN: usize = 2;
 
+/// Whether quotation marks within cells have a backslash before them, instead of being doubled: where they are doubled, none
+/// of them stands before a letter.
+fn escapes(text: &[u8]) -> bool {
+    let begins = memchr::memmem::find_iter(text, b"\\\"").filter_map(|at| text.get(at + 2));
+    begins.take(MARKS_LOOKED_AT).any(u8::is_ascii_alphabetic)
+}
+
+/// How much of a table is looked at to see how it is written, in bytes.
+const STYLE_BYTES_MAX: usize = 64 * 1024;
+const MARKS_LOOKED_AT: usize = 4096;
+
 /// A table being read.
 pub(super) struct Rows {
-    reader: Reader,
+    /// None until it is known how quotation marks are written.
+    reader: Option<Reader>,
+    delimiter: u8,
+    /// What was read before that.
+    held: Vec<u8>,
     folds: bool,
     header: Vec<String>,
     row: Vec<Vec<u8>>,
@@ -134,7 +155,9 @@ pub(super) struct Rows {
 impl Rows {
     pub(super) fn new(table: Table, first_line: u64) -> Self {
         Rows {
-            reader: ReaderBuilder::new().delimiter(table.delimiter).build(),
+            reader: None,
+            delimiter: table.delimiter,
+            held: Vec::new(),
             folds: table.folds,
             header: Vec::new(),
             row: Vec::new(),
@@ -151,12 +174,32 @@ impl Rows {
     }
 
     /// Reads some more of the table; nothing more means its end.
-    pub(super) fn read(&mut self, mut bytes: &[u8]) {
+    pub(super) fn read(&mut self, bytes: &[u8]) {
         let at_end = bytes.is_empty();
+        if self.reader.is_none() {
+            self.held.extend_from_slice(bytes);
+            if !at_end && self.held.len() < STYLE_BYTES_MAX {
+                return;
+            }
+            let escape = escapes(self.held.get(..STYLE_BYTES_MAX).unwrap_or(&self.held)).then_some(b'\\');
+            self.reader = Some(ReaderBuilder::new().delimiter(self.delimiter).escape(escape).build());
+            let held = std::mem::take(&mut self.held);
+            if !held.is_empty() {
+                self.read_on(&held, false);
+            }
+            if !at_end {
+                return;
+            }
+        }
+        self.read_on(bytes, at_end);
+    }
+
+    fn read_on(&mut self, mut bytes: &[u8], at_end: bool) {
+        let Some(mut reader) = self.reader.take() else { return };
         let mut buffer = [0; 4096];
         // No input means the end to the reader, so it is not asked with what is used up.
         while at_end || !bytes.is_empty() {
-            let (result, taken, given) = self.reader.read_field(bytes, &mut buffer);
+            let (result, taken, given) = reader.read_field(bytes, &mut buffer);
             bytes = bytes.get(taken..).unwrap_or_default();
             self.row_bytes += given;
             let is_long = self.row_bytes > limits::RECORD_BYTES_MAX;
@@ -164,31 +207,37 @@ impl Rows {
                 self.cell.extend_from_slice(buffer.get(..given).unwrap_or_default());
             }
             match result {
-                ReadFieldResult::InputEmpty if !at_end => return,
+                ReadFieldResult::InputEmpty if !at_end => break,
                 ReadFieldResult::InputEmpty | ReadFieldResult::OutputFull => {}
                 ReadFieldResult::Field { record_end } => {
                     self.row.push(std::mem::take(&mut self.cell));
                     if record_end {
-                        self.end_row();
+                        self.end_row(reader.line());
                     }
                 }
-                ReadFieldResult::End => return,
+                ReadFieldResult::End => break,
             }
         }
+        self.reader = Some(reader);
     }
 
-    fn end_row(&mut self) {
+    /// Ends the row before line `line` of the table.
+    fn end_row(&mut self, line: u64) {
         let mut row = std::mem::take(&mut self.row);
         let is_long = std::mem::take(&mut self.row_bytes) > limits::RECORD_BYTES_MAX;
-        let start = std::mem::replace(&mut self.start, self.first_line - 1 + self.reader.line());
+        let start = std::mem::replace(&mut self.start, self.first_line - 1 + line);
         if self.header.is_empty() {
-            let name = |name: &Vec<u8>| String::from_utf8_lossy(name).trim().to_owned();
+            let name = |name: &Vec<u8>| bare(String::from_utf8_lossy(name).trim()).to_owned();
             self.header = row.iter().map(name).map(|name| if self.folds { folded(&name) } else { name }).collect();
             return;
         }
         if is_long {
             row.iter_mut().for_each(|cell| cell.truncate(limits::LONG_STRING_BYTES_MAX));
-            self.whole.shortened.push(start);
+            self.whole.damaged.push((start, Damage::Overlong));
+        }
+        // A row that was cut within quotation marks goes on to the next mark, in another row.
+        if self.start > start + 1 && row.len() != self.header.len() {
+            self.whole.damaged.push((start, Damage::Syntax));
         }
         let mut record = Vec::new();
         record.push(b'{');

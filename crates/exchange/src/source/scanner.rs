@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::shorten::Shortener;
 use super::{Chunk, Records};
-use crate::bad::BadRecord;
+use crate::bad::{BadRecord, Damage};
 use crate::limits;
 use crate::seam::{self, Quoted, Seams, Step};
 
@@ -191,7 +191,7 @@ impl Scanner {
         if let Some(shortener) = self.overlong.take() {
             match shortener.finish() {
                 Some(record) => {
-                    self.whole.shortened.push(self.start);
+                    self.whole.damaged.push((self.start, Damage::Overlong));
                     self.record = record;
                 }
                 None => self.whole.skipped.push((self.start, BadRecord::TooLong)),

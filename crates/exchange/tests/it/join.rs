@@ -118,6 +118,23 @@ fn attempts_of_others_or_at_something_else_do_not_join() {
     assert_eq!(exchanges.len(), 4);
 }
 
+#[test]
+fn a_trace_that_two_records_give_to_different_users_is_nobodys() {
+    let trace = |user: &str| json!({"id": "t", "timestamp": "2026-04-12T10:00:00Z", "name": "n", "userId": user, "input": null});
+    let call = json!({
+        "id": "o", "traceId": "t", "projectId": "p", "type": "GENERATION", "startTime": "2026-04-12T10:00:01Z",
+        "model": "m", "modelParameters": {"n": 1}, "input": "Hi", "output": "Hello",
+    });
+    for (records, account) in [
+        (vec![trace("ann"), trace("ann"), call.clone()], "ann"),
+        (vec![trace("ann"), trace("bob"), call.clone()], "p"),
+        (vec![trace("ann"), trace("bob"), trace("ann"), call.clone()], "p"),
+    ] {
+        let (exchanges, _) = read(&records);
+        assert_eq!(exchanges.iter().map(|call| call["account"].clone()).collect::<Vec<_>>(), [account], "{records:?}");
+    }
+}
+
 fn span(trace: &str, id: &str, parent: &str, time: u64, attributes: Value) -> Value {
     let attributes: Vec<Value> = attributes
         .as_object()

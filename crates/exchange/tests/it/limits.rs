@@ -118,6 +118,23 @@ fn wrapped_depth_max() {
 }
 
 #[test]
+fn column_name_bytes_max() {
+    let table = |bytes: usize| {
+        let name = format!("user_{}", "x".repeat(bytes - 5));
+        let columns = serde_json::json!(["time", "account", "model", "messages", name]);
+        let row = serde_json::json!(["2026-04-12T10:00:00Z", "ann", "m", [{"role": "user", "content": "Hi"}], "bob"]);
+        let text = serde_json::json!({"columns": columns, "rows": [row]}).to_string();
+        let options = exchange::ReadOptions { account: vec![name], ..exchange::ReadOptions::default() };
+        let mut accounts = Vec::new();
+        let mut sink = |call: exchange::Call<'_>| accounts.push(call.exchange.account.as_str().to_owned());
+        exchange::read(&options, text.as_bytes(), "log", 1, &mut exchange::Notes::default(), &mut sink).unwrap();
+        accounts
+    };
+    assert_eq!(table(limits::COLUMN_NAME_BYTES_MAX), ["bob"]);
+    assert_eq!(table(limits::COLUMN_NAME_BYTES_MAX + 1), ["ann"]);
+}
+
+#[test]
 fn damaged_accounts_max() {
     for (count, kept) in [(limits::DAMAGED_ACCOUNTS_MAX, 0), (limits::DAMAGED_ACCOUNTS_MAX + 1, 1)] {
         let text: String =

@@ -289,3 +289,16 @@ fn words_before_records_are_told() {
     assert_eq!(exchanges.len(), 2);
     assert!(describe(&report).contains("unwrapped: words before a record × 1 (line 2)"), "{}", describe(&report));
 }
+
+/// A table that was cut within quotation marks loses rows, and says so.
+#[test]
+fn a_row_that_swallows_others_is_damaged() {
+    let row = |n: u64, text: &str| format!("2026-06-15T08:00:0{n}Z,a{n},m,{text}\n");
+    let head = "time,account,model,messages\n";
+    let sound = format!("{head}{}{}{}", row(1, "\"one, two\""), row(2, "\"three\nfour\""), row(3, "five"));
+    let cut = format!("{head}2026-06-15T08:00:01Z,a1,m,\"one, tw\n{}{}", row(2, "\"three, four\""), row(3, "five"));
+    for (table, expected) in [(sound, (3, 0)), (cut, (2, 1))] {
+        let (exchanges, report) = read_all(table.as_bytes(), 1 << 20, None);
+        assert_eq!((exchanges.len(), report.damaged), expected, "{}", describe(&report));
+    }
+}

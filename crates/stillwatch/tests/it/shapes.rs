@@ -142,14 +142,37 @@ const FRAMINGS: [(&str, Framing); 29] = [
     ("UTF-16 in gzip", framings::utf_16_in_gz),
 ];
 
-const TABLES: [(&str, Framing); 3] =
-    [("CSV", framings::csv), ("CSV of Windows", framings::csv_of_windows), ("TSV", framings::tsv)];
+const TABLES: [(&str, Framing); 6] = [
+    ("CSV", framings::csv),
+    ("CSV of Windows", framings::csv_of_windows),
+    ("CSV with backslashes", framings::csv_with_backslashes),
+    ("CSV behind headings", framings::csv_behind_headings),
+    ("CSV with zones", framings::csv_with_zones),
+    ("TSV", framings::tsv),
+];
+
+const TABLES_WITHIN_JSON: [(&str, Framing); 2] =
+    [("Log Analytics", framings::log_analytics), ("BigQuery", framings::big_query)];
 
 #[test]
 fn every_record_gives_the_same_findings() {
     let mut shapes = Shapes::default();
     for (name, format, facts, record) in RECORDS.into_iter().chain([GEMINI]) {
         let written: Vec<Value> = calls().iter().map(record).collect();
+        shapes.compare(name, format, facts, &framings::lines(&written));
+    }
+    shapes.end();
+}
+
+/// Calls that are told in several records.
+#[test]
+fn every_call_in_parts_gives_the_same_findings() {
+    let mut shapes = Shapes::default();
+    for (name, format, facts, written) in [
+        ("Langfuse, traces before observations", "langfuse", ALL, records::langfuse_apart(calls(), true)),
+        ("Langfuse, traces after observations", "langfuse", ALL, records::langfuse_apart(calls(), false)),
+        ("Langfuse, ingestion", "langfuse", ALL, records::langfuse_ingestion(calls())),
+    ] {
         shapes.compare(name, format, facts, &framings::lines(&written));
     }
     shapes.end();
@@ -202,7 +225,7 @@ fn every_table_gives_the_same_findings() {
         ["LiteLLM spend", "Langfuse", "Helicone", "Portkey", "Azure APIM", "Vertex", "LangSmith", "OpenAI flat"];
     for (name, format, facts, record) in RECORDS.into_iter().filter(|(name, ..)| tables.contains(name)) {
         let written: Vec<Value> = calls().iter().map(record).collect();
-        for (framing, frame) in TABLES {
+        for (framing, frame) in TABLES.into_iter().chain(TABLES_WITHIN_JSON) {
             shapes.compare(&format!("{name}, {framing}"), format, facts, &frame(&written));
         }
     }

@@ -2,7 +2,7 @@
 
 use std::io::Write;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::cli::gzip;
 
@@ -162,9 +162,59 @@ pub(super) fn tsv(records: &[Value]) -> Vec<u8> {
     table(records, "\t", "\n")
 }
 
+/// As Spark and MySQL write it.
+pub(super) fn csv_with_backslashes(records: &[Value]) -> Vec<u8> {
+    let columns = columns(records);
+    let cell = |record: &Value, name: &String| match &record[name.as_str()] {
+        Value::Null => String::new(),
+        Value::String(text) => format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\"")),
+        other => format!("\"{}\"", other.to_string().replace('\\', "\\\\").replace('"', "\\\"")),
+    };
+    let row = |record| columns.iter().map(|name| cell(record, name)).collect::<Vec<_>>().join(",") + "\n";
+    let header = columns.iter().map(|name| name.as_str()).collect::<Vec<_>>().join(",") + "\n";
+    (header + &records.iter().map(row).collect::<String>()).into_bytes()
+}
+
+pub(super) fn csv_behind_headings(records: &[Value]) -> Vec<u8> {
+    ["\u{feff}Calls of June\nWho,,What\n".as_bytes(), &csv(records)].concat()
+}
+
+/// The first column as Log Analytics exports those of times.
+pub(super) fn csv_with_zones(records: &[Value]) -> Vec<u8> {
+    let text = String::from_utf8(csv(records)).expect("UTF-8");
+    let (header, rows) = text.split_once('\n').expect("a header");
+    let times =
+        ["TimeGenerated", "startTime", "start_time", "logging_time", "timestamp", "created_at", "request_created_at"];
+    let zoned = |name: &str| if times.contains(&name) { format!("{name} [UTC]") } else { name.to_owned() };
+    let header: Vec<String> = header.split(',').map(zoned).collect();
+    format!("\u{feff}{}\n{rows}", header.join(",")).into_bytes()
+}
+
+pub(super) fn log_analytics(records: &[Value]) -> Vec<u8> {
+    let columns = columns(records);
+    let rows: Vec<Value> =
+        records.iter().map(|record| columns.iter().map(|name| record[name.as_str()].clone()).collect()).collect();
+    let columns: Vec<Value> = columns.iter().map(|name| json!({"name": name, "type": "string"})).collect();
+    json!({"tables": [{"name": "PrimaryResult", "columns": columns, "rows": rows}]}).to_string().into_bytes()
+}
+
+pub(super) fn big_query(records: &[Value]) -> Vec<u8> {
+    let columns = columns(records);
+    let row = |record: &Value| {
+        let cells: Vec<Value> = columns.iter().map(|name| json!({"v": record[name.as_str()]})).collect();
+        json!({"f": cells})
+    };
+    let rows: Vec<Value> = records.iter().map(row).collect();
+    let fields: Vec<Value> = columns.iter().map(|name| json!({"name": name, "type": "STRING"})).collect();
+    json!({"kind": "bigquery#queryResponse", "schema": {"fields": fields}, "rows": rows}).to_string().into_bytes()
+}
+
+fn columns(records: &[Value]) -> Vec<&String> {
+    records.first().and_then(Value::as_object).expect("a record").keys().collect()
+}
+
 fn table(records: &[Value], divider: &str, end: &str) -> Vec<u8> {
-    let first = records.first().and_then(Value::as_object).expect("a record");
-    let columns: Vec<&String> = first.keys().collect();
+    let columns = columns(records);
     let mut text = Vec::new();
     write!(text, "{}{end}", columns.iter().map(|name| name.as_str()).collect::<Vec<_>>().join(divider))
         .expect("memory");

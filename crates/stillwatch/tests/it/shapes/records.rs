@@ -86,6 +86,50 @@ pub(super) fn langfuse_api(call: &Call) -> Value {
     })
 }
 
+/// A trace, which names the user of the observation in it.
+fn langfuse_trace(call: &Call) -> Value {
+    json!({"id": format!("t-{}", call.id()), "timestamp": call.rfc3339(), "name": "t", "userId": call.account})
+}
+
+fn langfuse_observation(call: &Call) -> Value {
+    let mut record = langfuse_api(call);
+    record["traceId"] = json!(format!("t-{}", call.id()));
+    record["userId"] = Value::Null;
+    record["projectId"] = json!("shop");
+    record
+}
+
+/// Traces beside their observations, in either order.
+pub(super) fn langfuse_apart(calls: &[Call], traces_first: bool) -> Vec<Value> {
+    let trace = |call| {
+        let mut trace = langfuse_trace(call);
+        trace["input"] = Value::Null;
+        trace
+    };
+    let pair = |call| {
+        if traces_first { [trace(call), langfuse_observation(call)] } else { [langfuse_observation(call), trace(call)] }
+    };
+    calls.iter().flat_map(pair).collect()
+}
+
+/// What is sent to Langfuse: a generation when it begins, and again when it ends.
+pub(super) fn langfuse_ingestion(calls: &[Call]) -> Vec<Value> {
+    let event = |kind: &str, call: &Call, body: Value| json!({"id": format!("{kind}-{}", call.id()), "type": kind, "timestamp": call.rfc3339(), "body": body});
+    let batches = |call| {
+        let mut begun = langfuse_observation(call);
+        for key in ["output", "usageDetails", "endTime", "type"] {
+            begun[key] = Value::Null;
+        }
+        let ended = json!({
+            "id": call.id(), "traceId": begun["traceId"], "output": call.answer, "endTime": call.end().to_string(),
+            "usageDetails": {"input": call.tokens.0, "output": call.tokens.1},
+        });
+        let begun = [event("trace-create", call, langfuse_trace(call)), event("generation-create", call, begun)];
+        [json!({"batch": begun, "metadata": {}}), json!({"batch": [event("generation-update", call, ended)]})]
+    };
+    calls.iter().flat_map(batches).collect()
+}
+
 pub(super) fn helicone(call: &Call) -> Value {
     json!({
         "request_id": call.id(), "request_created_at": call.rfc3339(), "response_created_at": call.end().to_string(),
