@@ -12,7 +12,7 @@ use xxhash_rust::xxh3::xxh3_64;
 use crate::account::placeholder;
 use crate::call::{Call, Who};
 use crate::options::ReadOptions;
-use crate::{Time, limits};
+use crate::{Role, Time, limits};
 
 /// What was counted.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -176,7 +176,10 @@ impl Field {
         let client = &exchange.client;
         match self {
             Field::Prompt => !exchange.request.messages.is_empty() || exchange.fingerprint.is_some(),
-            Field::System => exchange.request.system.is_some(),
+            Field::System => {
+                let request = &exchange.request;
+                request.system.is_some() || request.messages.iter().any(|turn| turn.role == Role::System)
+            }
             Field::Answer => exchange.response.content.is_some() || !exchange.response.tool_calls.is_empty(),
             Field::Model => exchange.model.is_some(),
             Field::Settings => !crate::record::is_default(&exchange.request.params),

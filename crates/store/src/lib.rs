@@ -1,8 +1,9 @@
-//! What outlives the process: sealed files, and a journal with checkpoints made of them.
+//! What outlives the process: control state in a database, sealed files, and a journal with checkpoints made of them.
 //!
 //! Promises that what was flushed comes back after the process dies, or that the reader says what is torn or damaged.
 //! Lengths are bounded ([`limits`]). Refuses to overwrite: a file is written once, under a number of its own.
 
+pub mod control;
 pub mod journal;
 pub mod limits;
 pub mod seal;

@@ -1,0 +1,239 @@
+//! Control state: accounts, keys and what belongs to them, in SQLite or PostgreSQL.
+//!
+//! Promises that what [`Control::put`] returned from is on disk, that changes made together are there together or not at
+//! all, and that every change has a revision greater than all before it, also where several processes write. So whoever
+//! keeps a copy in memory asks for what changed since its own revision ([`Control::since`]). Knows nothing of what the
+//! entries mean: they are JSON texts of at most [`ENTRY_BYTES_MAX`] bytes.
+
+use std::path::Path;
+
+use sqlx::any::{AnyPoolOptions, install_default_drivers};
+use sqlx::migrate::Migrator;
+use sqlx::{AnyPool, Row};
+
+use crate::limits::{CONTROL_CONNECTIONS_MAX, ENTRY_BYTES_MAX};
+
+static MIGRATIONS: Migrator = sqlx::migrate!("./migrations");
+
+/// A database with control state.
+#[derive(Clone, Debug)]
+pub struct Control {
+    pool: AnyPool,
+}
+
+/// Something that is kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// What sort of thing it is.
+    pub kind: String,
+    /// Its id, unique among its kind.
+    pub id: String,
+    /// The thing as JSON; none where it was removed.
+    pub body: Option<String>,
+}
+
+impl Entry {
+    /// Something that is there from now on, or different.
+    #[must_use]
+    pub fn new(kind: &str, id: &str, body: String) -> Entry {
+        Entry { kind: kind.to_owned(), id: id.to_owned(), body: Some(body) }
+    }
+
+    /// Something that is gone.
+    #[must_use]
+    pub fn gone(kind: &str, id: &str) -> Entry {
+        Entry { kind: kind.to_owned(), id: id.to_owned(), body: None }
+    }
+}
+
+/// What a database says, and at which revision.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Changes {
+    /// In the order in which they were made; each entry once, as it is now.
+    pub entries: Vec<Entry>,
+    /// The revision of the last of them.
+    pub revision: i64,
+}
+
+/// Why control state cannot be read or written.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ControlError {
+    /// The database cannot be opened.
+    #[error("the database cannot be opened; expected `sqlite:PATH` or `postgres://USER@HOST/NAME`")]
+    Closed(#[source] sqlx::Error),
+    /// Its tables are not those of this version.
+    #[error("the database's tables cannot be brought to this version")]
+    Migration(#[from] sqlx::migrate::MigrateError),
+    /// It does not answer, or not as it should.
+    #[error("the database failed")]
+    Failed(#[from] sqlx::Error),
+    /// An entry is too long.
+    #[error("an entry of {0} bytes is longer than {ENTRY_BYTES_MAX}")]
+    TooLong(usize),
+}
+
+impl Control {
+    /// Opens the database at `url` (`sqlite:PATH` or `postgres://…`), and brings its tables to this version.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be opened.
+    pub async fn open(url: &str) -> Result<Control, ControlError> {
+        install_default_drivers();
+        let options = AnyPoolOptions::new().max_connections(CONTROL_CONNECTIONS_MAX);
+        let pool = options.connect(url).await.map_err(ControlError::Closed)?;
+        MIGRATIONS.run(&pool).await?;
+        Ok(Control { pool })
+    }
+
+    /// Opens the file `path`, making it if need be.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be opened.
+    pub async fn open_file(path: &Path) -> Result<Control, ControlError> {
+        let control = Control::open(&format!("sqlite:{}?mode=rwc", path.display())).await?;
+        // Readers go on while somebody writes, and what was committed is on disk.
+        sqlx::query("PRAGMA journal_mode = WAL").execute(&control.pool).await?;
+        Ok(control)
+    }
+
+    /// Puts down what is new, different or gone, all of it or nothing; returns the revision.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be written; then nothing was.
+    pub async fn put(&self, entries: &[Entry]) -> Result<i64, ControlError> {
+        if let Some(body) =
+            entries.iter().filter_map(|entry| entry.body.as_ref()).find(|body| body.len() > ENTRY_BYTES_MAX)
+        {
+            return Err(ControlError::TooLong(body.len()));
+        }
+        let mut transaction = self.pool.begin().await?;
+        // Taken first, so that writers wait for each other here.
+        let revision: i64 = sqlx::query("UPDATE revision SET last = last + 1 WHERE one = 1 RETURNING last")
+            .fetch_one(&mut *transaction)
+            .await?
+            .try_get(0)?;
+        for entry in entries {
+            sqlx::query(
+                "INSERT INTO entries (kind, id, body, revision) VALUES ($1, $2, $3, $4) \
+                 ON CONFLICT (kind, id) DO UPDATE SET body = excluded.body, revision = excluded.revision",
+            )
+            .bind(entry.kind.as_str())
+            .bind(entry.id.as_str())
+            .bind(entry.body.as_deref())
+            .bind(revision)
+            .execute(&mut *transaction)
+            .await?;
+        }
+        transaction.commit().await?;
+        Ok(revision)
+    }
+
+    /// What changed after `revision`; after 0, everything there is.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be read.
+    pub async fn since(&self, revision: i64) -> Result<Changes, ControlError> {
+        let rows =
+            sqlx::query("SELECT kind, id, body, revision FROM entries WHERE revision > $1 ORDER BY revision, kind, id")
+                .bind(revision)
+                .fetch_all(&self.pool)
+                .await?;
+        let mut changes = Changes { entries: Vec::with_capacity(rows.len()), revision };
+        for row in rows {
+            changes.entries.push(Entry { kind: row.try_get(0)?, id: row.try_get(1)?, body: row.try_get(2)? });
+            changes.revision = row.try_get(3)?;
+        }
+        Ok(changes)
+    }
+
+    /// Closes its connections.
+    pub async fn close(&self) {
+        self.pool.close().await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn run<F: Future>(future: F) -> F::Output {
+        tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(future)
+    }
+
+    /// What every database has to do, in a place of its own for each run.
+    async fn keeps_what_it_is_told(open: impl AsyncFn() -> Control) {
+        let control = open().await;
+        let first = control.since(0).await.unwrap().revision;
+        let (one, two) =
+            (Entry::new("account", "a", r#"{"x":"'é\u0000"}"#.to_owned()), Entry::new("key", "a", "{}".to_owned()));
+        let revision = control.put(&[one.clone(), two.clone()]).await.unwrap();
+        assert!(revision > first);
+        assert_eq!(control.since(first).await.unwrap().entries, [one, two.clone()]);
+        // Changed and removed: each once, as it is now.
+        let changed = Entry::new("account", "a", "{}".to_owned());
+        control.put(std::slice::from_ref(&changed)).await.unwrap();
+        control.put(&[Entry::gone("key", "a")]).await.unwrap();
+        let changes = control.since(revision).await.unwrap();
+        assert_eq!(changes.entries, [changed, Entry::gone("key", "a")]);
+        assert_eq!(control.since(changes.revision).await.unwrap(), Changes { entries: Vec::new(), ..changes.clone() });
+        // The limit, and one past it.
+        let long = |bytes| Entry::new("account", "long", "x".repeat(bytes));
+        assert!(control.put(&[long(ENTRY_BYTES_MAX)]).await.is_ok());
+        let before = control.since(0).await.unwrap();
+        let both = [two, long(ENTRY_BYTES_MAX + 1)];
+        assert!(matches!(control.put(&both).await, Err(ControlError::TooLong(_))));
+        assert_eq!(control.since(0).await.unwrap(), before, "nothing of it was written");
+        control.close().await;
+        // It is there again afterwards.
+        let again = open().await;
+        assert_eq!(again.since(0).await.unwrap(), before);
+    }
+
+    #[test]
+    fn a_file_keeps_what_it_is_told() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("control.db");
+        run(keeps_what_it_is_told(async || Control::open_file(&path).await.unwrap()));
+    }
+
+    #[test]
+    fn writers_wait_for_each_other_and_none_is_lost() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("control.db");
+        let writer = |name: &'static str| {
+            let path = path.clone();
+            std::thread::spawn(move || {
+                run(async {
+                    let control = Control::open_file(&path).await.unwrap();
+                    for n in 0..20 {
+                        control.put(&[Entry::new("account", &format!("{name}{n}"), "{}".to_owned())]).await.unwrap();
+                    }
+                });
+            })
+        };
+        run(async { Control::open_file(&path).await.unwrap().close().await });
+        let writers = ["a", "b", "c"].map(writer);
+        writers.into_iter().for_each(|writer| writer.join().unwrap());
+        let changes = run(async { Control::open_file(&path).await.unwrap().since(0).await.unwrap() });
+        assert_eq!((changes.entries.len(), changes.revision), (60, 60));
+    }
+
+    #[test]
+    fn what_is_no_database_is_told() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("control.db");
+        std::fs::write(
+            &path,
+            "this is no database, and it is longer than the head of one is, so it is looked at ".repeat(20),
+        )
+        .unwrap();
+        assert!(run(Control::open_file(&path)).is_err());
+        let error = run(Control::open("mysql://x")).unwrap_err();
+        assert!(error.to_string().contains("expected `sqlite:PATH`"), "{error}");
+    }
+}
