@@ -173,6 +173,8 @@ pub(crate) struct Condition {
     pub(crate) path: Option<String>,
     pub(crate) is: Vec<String>,
     pub(crate) contains: Vec<String>,
+    /// This path holds a number above zero.
+    pub(crate) above_zero: Option<String>,
 }
 
 /// A condition under which a record is stepped over, and why.
@@ -398,6 +400,9 @@ impl Condition {
             && !self.lacks.iter().any(has)
             && (self.keys.is_empty()
                 || record.keys().any(|key| self.keys.iter().any(|prefix| key.starts_with(prefix.as_str()))))
+            && self.above_zero.as_ref().is_none_or(|path| {
+                record.find(path).and_then(|json| json.clone().whole::<u64>()).is_some_and(|number| number > 0)
+            })
             && self.path.as_ref().is_none_or(|path| match record.find(path) {
                 Some(Json::Text(text)) => {
                     let text = text.to_ascii_lowercase();

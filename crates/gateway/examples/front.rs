@@ -46,6 +46,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let shared = Shared {
         gate: Arc::new(Gate::new(directory, keys, Vec::new())),
         tap: Tap::closed(),
+        recording: Arc::default(),
+        needs_recording: false,
         trust: Trust::default(),
         listed: Vec::new(),
         passed: Vec::new(),

@@ -13,6 +13,7 @@ pub mod limits;
 pub mod mock;
 pub mod proxy;
 pub mod record;
+pub mod recorder;
 pub mod refuse;
 pub mod relay;
 pub mod route;

@@ -36,7 +36,13 @@ pub const ATTEMPTS_MAX: usize = 3;
 pub const QUEUE_MAX: usize = 16_384;
 /// Bytes of exchanges that wait in the queue. Further ones are let go of, and counted.
 pub const QUEUE_BYTES_MAX: usize = 256 * 1024 * 1024;
+/// Bytes of recorded lines that are written at once.
+pub const RECORD_BATCH_BYTES: usize = 1024 * 1024;
 
+/// How long an exchange may wait to be written, and after how long a failed attempt is made again.
+pub const RECORD_TIME_MAX: Duration = Duration::from_millis(50);
+/// How often the oldest recorded files are looked at, to remove what is too much.
+pub const RECORD_TIDY_TIME: Duration = Duration::from_secs(60);
 /// How long the head of a request may take.
 pub const HEAD_TIME_MAX: Duration = Duration::from_secs(30);
 /// How long a request body may take.

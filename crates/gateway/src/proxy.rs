@@ -78,6 +78,9 @@ async fn answer(
     if query.is_some_and(|query| query.len() > QUERY_BYTES_MAX) {
         return Err(Refusal::Bad("The query is too long.".to_owned()));
     }
+    if shared.needs_recording && route.call.is_generated() && shared.recording.is_failing() {
+        return Err(Refusal::Unavailable);
+    }
     let caller = shared.trust.caller(peer.address, &head.headers);
     let asker = shared.gate.identify(&Head { parts: head, peer, caller: &caller }, now)?;
     let body = whole(head, body).await?;

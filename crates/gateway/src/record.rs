@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -151,6 +151,31 @@ impl Tap {
         if before.saturating_add(bytes) > QUEUE_BYTES_MAX || sender.try_send(seen).is_err() {
             counters.bytes.fetch_sub(bytes, Ordering::Relaxed);
             counters.shed.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+}
+
+/// What waiting for an exchange brought.
+#[derive(Debug)]
+pub enum Wait {
+    /// The next one.
+    Next(Box<Seen>),
+    /// None in that time.
+    Nothing,
+    /// None, and no tap is left.
+    Ended,
+}
+
+impl Records {
+    /// Waits at most `time` for the next exchange.
+    pub fn wait(&mut self, time: Duration) -> Wait {
+        match self.receiver.recv_timeout(time) {
+            Ok(seen) => {
+                self.counters.bytes.fetch_sub(seen.bytes(), Ordering::Relaxed);
+                Wait::Next(seen)
+            }
+            Err(RecvTimeoutError::Timeout) => Wait::Nothing,
+            Err(RecvTimeoutError::Disconnected) => Wait::Ended,
         }
     }
 }

@@ -10,6 +10,7 @@ use crate::clock::Clock;
 use crate::flight::End;
 use crate::gate::Gate;
 use crate::record::Tap;
+use crate::recorder::Recording;
 use crate::trust::Trust;
 use crate::upstream::Upstreams;
 
@@ -20,6 +21,10 @@ pub struct Shared {
     pub gate: Arc<Gate>,
     /// Where exchanges are handed over.
     pub tap: Tap,
+    /// How recording goes.
+    pub recording: Arc<Recording>,
+    /// Whether requests are turned away while exchanges cannot be recorded.
+    pub needs_recording: bool,
     /// Whose word about a caller is taken.
     pub trust: Trust,
     /// Paths that are served besides those that are understood.

@@ -1,4 +1,5 @@
-//! What outlives the process: control state in a database, sealed files, and a journal with checkpoints made of them.
+//! What outlives the process: control state in a database, recorded lines in segments, sealed files, and a
+//! journal with checkpoints made of them.
 //!
 //! Promises that what was flushed comes back after the process dies, or that the reader says what is torn or damaged.
 //! Lengths are bounded ([`limits`]). Refuses to overwrite: a file is written once, under a number of its own.
@@ -7,3 +8,4 @@ pub mod control;
 pub mod journal;
 pub mod limits;
 pub mod seal;
+pub mod segment;

@@ -4,3 +4,5 @@
 pub const ENTRY_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// Connections to the database that control state is in, at once. Further requests wait.
 pub const CONTROL_CONNECTIONS_MAX: u32 = 4;
+/// Bytes of recorded lines that wait to be written. A further line is refused.
+pub const SEGMENT_WAITING_BYTES_MAX: usize = 64 * 1024 * 1024;

@@ -91,6 +91,8 @@ impl Rig {
         let shared = Shared {
             gate: Arc::clone(&gate),
             tap: tap.clone(),
+            recording: Arc::default(),
+            needs_recording: false,
             trust: Trust::default(),
             listed: Vec::new(),
             passed: Vec::new(),
