@@ -29,6 +29,18 @@ pub struct Config {
     /// Where callers are served.
     #[serde(default = "default_listen")]
     pub listen: SocketAddr,
+    /// Where it is managed.
+    #[serde(default = "default_admin")]
+    pub admin: SocketAddr,
+    /// Everything that outlives the process.
+    #[serde(default = "default_data")]
+    pub data: PathBuf,
+    /// Where accounts and keys are kept: `sqlite:PATH` or `postgres://…`; a file in the data folder when absent.
+    #[serde(default)]
+    pub database: Option<String>,
+    /// How exchanges are recorded.
+    #[serde(default)]
+    pub recording: RecordingTable,
     /// Where callers reach it, as `scheme://host[:port]`: what proofs of possession have to be for.
     #[serde(default)]
     pub origins: Vec<String>,
@@ -50,6 +62,62 @@ pub struct Config {
     /// The model servers.
     #[serde(default)]
     pub upstream: Vec<Upstream>,
+}
+
+/// `[recording]`
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct RecordingTable {
+    /// When what was written is made to outlive the machine: `never`, `always`, or after so many seconds.
+    pub sync: SyncWhen,
+    /// Bytes after which a file is closed and another begun.
+    pub file_bytes: u64,
+    /// Seconds after which a file is closed and another begun.
+    pub file_seconds: u64,
+    /// Bytes of all files together; the oldest are removed.
+    pub kept_bytes: u64,
+    /// Whether requests are turned away while exchanges cannot be recorded.
+    pub required: bool,
+}
+
+impl Default for RecordingTable {
+    fn default() -> Self {
+        RecordingTable {
+            sync: SyncWhen::Seconds(1),
+            file_bytes: 256 << 20,
+            file_seconds: 3600,
+            kept_bytes: 64 << 30,
+            required: false,
+        }
+    }
+}
+
+/// When what was recorded is made to outlive the machine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SyncWhen {
+    /// When the system thinks fit.
+    Never,
+    /// Before it counts as recorded.
+    Always,
+    /// At intervals of so many seconds, 1 to 3600.
+    Seconds(u64),
+}
+
+impl<'de> Deserialize<'de> for SyncWhen {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        #[serde(untagged)]
+        enum Form {
+            Word(String),
+            Seconds(u64),
+        }
+        match Form::deserialize(from)? {
+            Form::Word(word) if word == "never" => Ok(SyncWhen::Never),
+            Form::Word(word) if word == "always" => Ok(SyncWhen::Always),
+            Form::Seconds(seconds) if (1..=3600).contains(&seconds) => Ok(SyncWhen::Seconds(seconds)),
+            _ => Err(serde::de::Error::custom("expected `never`, `always` or 1 to 3600 seconds")),
+        }
+    }
 }
 
 /// `[tls]`
@@ -137,6 +205,14 @@ fn default_listen() -> SocketAddr {
     SocketAddr::from(([127, 0, 0, 1], 8080))
 }
 
+fn default_admin() -> SocketAddr {
+    SocketAddr::from(([127, 0, 0, 1], 8081))
+}
+
+fn default_data() -> PathBuf {
+    PathBuf::from("stillwatch-data")
+}
+
 fn default_drain() -> u64 {
     30
 }
@@ -214,6 +290,25 @@ pub enum BadConfig {
     Certificates(#[from] BadCertificates),
 }
 
+impl Default for Config {
+    fn default() -> Self {
+        Config {
+            listen: default_listen(),
+            admin: default_admin(),
+            data: default_data(),
+            database: None,
+            recording: RecordingTable::default(),
+            origins: Vec::new(),
+            workers: 0,
+            drain_seconds: default_drain(),
+            tls: None,
+            trust: TrustTable::default(),
+            allow: Allow::default(),
+            upstream: Vec::new(),
+        }
+    }
+}
+
 impl Config {
     /// Reads a file. Paths in it are relative to its folder.
     ///
@@ -231,6 +326,7 @@ impl Config {
             place(&mut tls.key);
             tls.client_authorities.iter_mut().for_each(place);
         }
+        place(&mut config.data);
         for upstream in &mut config.upstream {
             upstream.key_file.iter_mut().chain(&mut upstream.authorities).for_each(place);
         }
@@ -247,6 +343,17 @@ impl Config {
             path: path.to_owned(),
             reason: error.to_string().trim_end().to_owned(),
         })?;
+        config.settle(path)?;
+        Ok(config)
+    }
+
+    /// Checks every value, and writes some as they are compared.
+    ///
+    /// # Errors
+    ///
+    /// When one cannot be used; `path` says where it stands.
+    pub fn settle(&mut self, path: &Path) -> Result<(), BadConfig> {
+        let config = self;
         let wrong = |field: String, reason: &str| {
             Err(BadConfig::Field { path: path.to_owned(), field, reason: reason.to_owned() })
         };
@@ -277,10 +384,14 @@ impl Config {
                 return wrong(field("…_seconds"), "expected at least 1");
             }
         }
+        let recording = &config.recording;
+        if recording.file_bytes == 0 || recording.file_seconds == 0 {
+            return wrong("recording.file_…".to_owned(), "expected at least 1");
+        }
         if config.allow.paths.iter().any(|path| !path.starts_with('/')) {
             return wrong("allow.paths".to_owned(), "expected paths that begin with `/`");
         }
-        Ok(config)
+        Ok(())
     }
 
     /// Whose word about a caller is taken.
@@ -301,6 +412,22 @@ impl Config {
 }
 
 impl Upstream {
+    /// A server at `url` that serves every model, with everything else as usual.
+    #[must_use]
+    pub fn at(url: Uri) -> Upstream {
+        Upstream {
+            name: None,
+            url,
+            models: Vec::new(),
+            weight: default_weight(),
+            key_file: None,
+            authorities: None,
+            connect_seconds: default_connect(),
+            first_byte_seconds: default_first_byte(),
+            pause_seconds: default_pause(),
+        }
+    }
+
     fn server(&self, path: &Path, index: usize) -> Result<Server, BadConfig> {
         let wrong = |name: &str, reason: &str| BadConfig::Field {
             path: path.to_owned(),
@@ -373,6 +500,7 @@ mod tests {
         let config = parse("").unwrap();
         assert_eq!(config.listen.port(), 8080);
         assert!(config.listen.ip().is_loopback());
+        assert_eq!(format!("{config:?}"), format!("{:?}", Config::default()));
     }
 
     #[test]
@@ -402,6 +530,9 @@ mod tests {
             ("[[upstream]]\nurl = 'http://x'\nweight = 0", "`upstream[0].weight`: expected 1 to 1000"),
             ("[[upstream]]\nurl = 'http://x'\nkey = 'sk'", "unknown field `key`"),
             ("[allow]\npaths = ['health']", "`allow.paths`"),
+            ("[recording]\nsync = 'often'", "expected `never`, `always` or 1 to 3600 seconds"),
+            ("[recording]\nsync = 3601", "expected `never`, `always` or 1 to 3600 seconds"),
+            ("[recording]\nfile_bytes = 0", "`recording.file_…`: expected at least 1"),
         ] {
             let error = parse(text).unwrap_err().to_string();
             assert!(error.starts_with("gateway.toml: ") && error.contains(expected), "{text}: {error}");

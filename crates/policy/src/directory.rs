@@ -132,6 +132,16 @@ impl Directory {
         self.accounts.values()
     }
 
+    /// Every organisation.
+    pub fn organisations(&self) -> impl Iterator<Item = &Arc<Organisation>> {
+        self.organisations.values()
+    }
+
+    /// Every key.
+    pub fn keys(&self) -> impl Iterator<Item = &Arc<Key>> {
+        self.keys.values()
+    }
+
     /// How many accounts there are.
     #[must_use]
     pub fn len(&self) -> usize {

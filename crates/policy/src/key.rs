@@ -224,6 +224,18 @@ pub enum Lapsed {
     Expired,
 }
 
+impl Lapsed {
+    /// Its name in lists.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Lapsed::NotYet => "not_yet",
+            Lapsed::Revoked => "revoked",
+            Lapsed::Expired => "expired",
+        }
+    }
+}
+
 impl Scope {
     /// Whether `model` is in it.
     #[must_use]

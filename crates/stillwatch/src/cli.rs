@@ -1,5 +1,6 @@
 //! The command line: every flag is defined here once, with its help. No logic.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
@@ -23,6 +24,9 @@ pub(crate) enum Command {
     Fingerprint(Fingerprint),
     Label(Label),
     Demo(Demo),
+    Up(Up),
+    Account(Account),
+    Key(Key),
 }
 
 /// See what a log holds, and what is made of it, before a hunt.
@@ -307,6 +311,206 @@ pub(crate) struct Demo {
     /// Folder to write the traffic and the report to
     #[arg(long, default_value = "stillwatch-demo", value_name = "DIR")]
     pub(crate) out: PathBuf,
+}
+
+/// Run the gateway in front of a model server: who asks, what is allowed, and a record of every exchange.
+///
+/// Without any flag it listens on 127.0.0.1:8080, keeps everything in ./stillwatch-data and has a small mock model behind it,
+/// so that it can be tried at once. Accounts and keys are made by `stillwatch account` and `stillwatch key`; what was recorded
+/// is read by `stillwatch hunt DIR`. SIGTERM lets what is under way come to its end.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  stillwatch up\n  stillwatch up --upstream http://127.0.0.1:8000\n  \
+                        stillwatch up --config gateway.toml --ready-file ready.json\n\n\
+                        Exit codes: 0 ended as asked, 2 wrong usage, 65 a configuration that cannot be used, 74 a file, port or \
+                        database that cannot be used.")]
+pub(crate) struct Up {
+    /// The configuration; flags go before it
+    #[arg(long, value_name = "FILE.toml", env = "STILLWATCH_CONFIG")]
+    pub(crate) config: Option<PathBuf>,
+    /// Folder for everything that is kept [default: stillwatch-data]
+    #[arg(long, value_name = "DIR", env = "STILLWATCH_DATA")]
+    pub(crate) data: Option<PathBuf>,
+    /// Where callers are served; port 0 takes a free one [default: 127.0.0.1:8080]
+    #[arg(long, value_name = "ADDR", env = "STILLWATCH_LISTEN")]
+    pub(crate) listen: Option<SocketAddr>,
+    /// Where it is managed; port 0 takes a free one [default: 127.0.0.1:8081]
+    #[arg(long, value_name = "ADDR", env = "STILLWATCH_ADMIN")]
+    pub(crate) admin: Option<SocketAddr>,
+    /// A model server, such as http://127.0.0.1:8000; may be given several times
+    #[arg(long, value_name = "URL", env = "STILLWATCH_UPSTREAM", value_delimiter = ',')]
+    pub(crate) upstream: Vec<String>,
+    /// Written once everything listens: addresses, the file of the admin credential and the process, as JSON
+    #[arg(long, value_name = "FILE")]
+    pub(crate) ready_file: Option<PathBuf>,
+}
+
+/// A running gateway, for the commands that manage it.
+#[derive(Debug, Args)]
+pub(crate) struct Server {
+    /// Its data folder, in which its address and the admin credential are found
+    #[arg(long, value_name = "DIR", default_value = "stillwatch-data", env = "STILLWATCH_DATA")]
+    pub(crate) data: PathBuf,
+    /// Its admin address, instead of the one in the data folder
+    #[arg(long, value_name = "URL", env = "STILLWATCH_SERVER")]
+    pub(crate) server: Option<String>,
+    /// The file with the admin credential, instead of the one in the data folder
+    #[arg(long, value_name = "FILE", env = "STILLWATCH_ADMIN_KEY_FILE")]
+    pub(crate) admin_key_file: Option<PathBuf>,
+    /// Print as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Manage the accounts of a running gateway.
+#[derive(Debug, Args)]
+pub(crate) struct Account {
+    #[command(subcommand)]
+    pub(crate) command: AccountCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum AccountCommand {
+    /// Add an account
+    Add(AccountAdd),
+    /// List all accounts
+    List {
+        #[command(flatten)]
+        server: Server,
+    },
+    /// Show one account
+    Show {
+        /// Its id
+        id: String,
+        #[command(flatten)]
+        server: Server,
+    },
+    /// Change an account
+    Change(AccountChange),
+    /// Close an account for good: its keys no longer work
+    Close {
+        /// Its id
+        id: String,
+        #[command(flatten)]
+        server: Server,
+    },
+}
+
+/// What is known of an account.
+#[derive(Debug, Args)]
+pub(crate) struct AccountFacts {
+    /// A name for people
+    #[arg(long)]
+    pub(crate) name: Option<String>,
+    /// The verified organisation it belongs to; made if there is none of that id
+    #[arg(long, value_name = "ID")]
+    pub(crate) org: Option<String>,
+    /// What it has bought
+    #[arg(long, value_parser = ["free", "standard", "business", "enterprise"])]
+    pub(crate) tier: Option<String>,
+    /// How well it is known
+    #[arg(long, value_parser = ["none", "email", "phone", "payment", "business", "contract"])]
+    pub(crate) assurance: Option<String>,
+    /// How it came
+    #[arg(long, value_parser = ["none", "trial", "education", "research", "startup", "partner"])]
+    pub(crate) programme: Option<String>,
+    /// A fingerprint of what it pays with: equal for accounts that pay with the same
+    #[arg(long, value_name = "ID")]
+    pub(crate) payment: Option<String>,
+    /// Where it is served, as you name your regions
+    #[arg(long)]
+    pub(crate) region: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct AccountAdd {
+    /// Its id: 1 to 64 letters, digits or -_.:@+
+    #[arg(long)]
+    pub(crate) id: String,
+    #[command(flatten)]
+    pub(crate) facts: AccountFacts,
+    #[command(flatten)]
+    pub(crate) server: Server,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct AccountChange {
+    /// Its id
+    pub(crate) id: String,
+    /// Whether it may do anything at all
+    #[arg(long, value_parser = ["active", "suspended"])]
+    pub(crate) status: Option<String>,
+    #[command(flatten)]
+    pub(crate) facts: AccountFacts,
+    #[command(flatten)]
+    pub(crate) server: Server,
+}
+
+/// Manage the keys of a running gateway.
+#[derive(Debug, Args)]
+pub(crate) struct Key {
+    #[command(subcommand)]
+    pub(crate) command: KeyCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum KeyCommand {
+    /// Make a key; it is shown once
+    Add(Box<KeyAdd>),
+    /// List keys, without their secrets
+    List {
+        /// Of this account only
+        #[arg(long, value_name = "ID")]
+        account: Option<String>,
+        #[command(flatten)]
+        server: Server,
+    },
+    /// Make a key that takes the place of another one
+    Rotate {
+        /// The id of the old one
+        id: String,
+        /// How long the old one holds on
+        #[arg(long, default_value_t = 0, value_name = "SECONDS")]
+        overlap: u32,
+        #[command(flatten)]
+        server: Server,
+    },
+    /// End a key now
+    Revoke {
+        /// Its id
+        id: String,
+        #[command(flatten)]
+        server: Server,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct KeyAdd {
+    /// The account it is for
+    #[arg(long, value_name = "ID")]
+    pub(crate) account: String,
+    /// What for; a name for people
+    #[arg(long)]
+    pub(crate) name: Option<String>,
+    /// Only these models, by name or by a beginning that ends in *
+    #[arg(long = "model", value_name = "MODEL", value_delimiter = ',')]
+    pub(crate) models: Vec<String>,
+    /// Only these actions, such as infer or stream
+    #[arg(long = "action", value_name = "ACTION", value_delimiter = ',')]
+    pub(crate) actions: Vec<String>,
+    /// Only from these networks, as address/bits
+    #[arg(long = "network", value_name = "NETWORK", value_delimiter = ',')]
+    pub(crate) networks: Vec<String>,
+    /// Only with a proof (RFC 9449) by the private key of this thumbprint
+    #[arg(long, value_name = "THUMBPRINT", conflicts_with = "certificate")]
+    pub(crate) dpop: Option<String>,
+    /// Only with the client certificate (RFC 8705) of this SHA-256, in base64url
+    #[arg(long, value_name = "THUMBPRINT")]
+    pub(crate) certificate: Option<String>,
+    /// Until when it holds
+    #[arg(long, value_name = "DATE", value_parser = date)]
+    pub(crate) expires: Option<Time>,
+    #[command(flatten)]
+    pub(crate) server: Server,
 }
 
 impl Default for Run {

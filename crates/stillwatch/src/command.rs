@@ -1,12 +1,15 @@
 //! What each command does, one a file, and what they have in common: exit codes and failures.
 
+pub(crate) mod account;
 pub(crate) mod demo;
 pub(crate) mod evaluate;
 pub(crate) mod fingerprint;
 pub(crate) mod hunt;
 pub(crate) mod inspect;
+pub(crate) mod key;
 pub(crate) mod label;
 pub(crate) mod simulate;
+pub(crate) mod up;
 
 use std::fmt;
 use std::io::{self, Write};
@@ -26,6 +29,8 @@ pub(crate) enum Exit {
     Usage,
     /// Input that cannot be read, or output that cannot be written.
     Unreadable,
+    /// A file, port or service that cannot be used.
+    Io,
 }
 
 impl From<Exit> for ExitCode {
@@ -35,6 +40,7 @@ impl From<Exit> for ExitCode {
             Exit::Usage => 2,
             Exit::Found => 10,
             Exit::Unreadable => 65,
+            Exit::Io => 74,
         })
     }
 }
@@ -54,17 +60,17 @@ impl Failure {
 
     /// Something cannot be read or written.
     pub(crate) fn unreadable(error: impl std::error::Error) -> Failure {
-        let mut message = error.to_string();
-        let mut cause = error.source();
-        while let Some(error) = cause {
-            let text = error.to_string();
-            if !message.ends_with(&text) {
-                message.push_str(": ");
-                message.push_str(&text);
-            }
-            cause = error.source();
-        }
-        Failure { exit: Exit::Unreadable, message }
+        Failure { exit: Exit::Unreadable, message: told(&error) }
+    }
+
+    /// A file, port or service cannot be used.
+    pub(crate) fn io(what: impl fmt::Display, error: impl std::error::Error) -> Failure {
+        Failure { exit: Exit::Io, message: format!("{what}: {}", told(&error)) }
+    }
+
+    /// A file, port or service does not do what it should.
+    pub(crate) fn service(message: impl fmt::Display) -> Failure {
+        Failure { exit: Exit::Io, message: message.to_string() }
     }
 
     /// A file cannot be written.
@@ -87,6 +93,21 @@ impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.message)
     }
+}
+
+/// An error with its causes.
+pub(crate) fn told(error: &dyn std::error::Error) -> String {
+    let mut message = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let text = error.to_string();
+        if !message.ends_with(&text) {
+            message.push_str(": ");
+            message.push_str(&text);
+        }
+        cause = error.source();
+    }
+    message
 }
 
 /// Prints to standard output.

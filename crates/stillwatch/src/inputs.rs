@@ -11,6 +11,8 @@ use std::path::{Path, PathBuf};
 
 use exchange::{Glance, Source};
 
+use crate::data_folder;
+
 /// The inputs of a hunt.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Inputs {
@@ -84,6 +86,9 @@ impl Inputs {
     }
 
     fn folder(&mut self, folder: &Path) -> io::Result<()> {
+        // What else is in a gateway's data folder is no log.
+        let recorded = data_folder::recorded(folder);
+        let folder = recorded.as_deref().unwrap_or(folder);
         // A link may lead back to a folder above.
         if !self.met.insert(folder.canonicalize()?) {
             return Ok(());

@@ -3,12 +3,15 @@
 //! The binary is glue: what was typed ([`cli`]) becomes what is done ([`command`]), and that becomes an exit code.
 
 mod accounts_file;
+mod admin_client;
 mod calls;
 mod campaigns_file;
 mod cli;
 mod command;
+mod data_folder;
 mod inputs;
 mod labels;
+mod listing;
 mod output;
 mod pipeline;
 mod prices;
@@ -35,6 +38,9 @@ fn main() -> ExitCode {
         cli::Command::Fingerprint(args) => command::fingerprint::run(&args),
         cli::Command::Label(args) => command::label::run(&args.command),
         cli::Command::Demo(args) => command::demo::run(&args),
+        cli::Command::Up(args) => command::up::run(&args),
+        cli::Command::Account(args) => command::account::run(&args.command),
+        cli::Command::Key(args) => command::key::run(&args.command),
     };
     match outcome {
         Ok(exit) => exit.into(),

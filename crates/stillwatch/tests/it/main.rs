@@ -7,3 +7,4 @@ mod cli;
 mod frame;
 mod label;
 mod shapes;
+mod up;

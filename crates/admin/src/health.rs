@@ -1,0 +1,83 @@
+//! Whether all is well, and what is counted.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use prometheus_client::collector::Collector;
+use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric};
+use prometheus_client::metrics::counter::ConstCounter;
+use prometheus_client::metrics::gauge::ConstGauge;
+use prometheus_client::registry::Registry;
+
+use crate::api::Admin;
+
+/// The type of what [`metrics`] writes.
+pub(crate) const METRICS_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+/// How long the database may be silent before that is told.
+const DATABASE_SILENT_MAX: Duration = Duration::from_secs(5);
+
+/// Whether requests are served as they should be, and what is wrong otherwise or might become so.
+pub(crate) fn ready(admin: &Admin) -> (bool, Vec<String>) {
+    let mut reasons = Vec::new();
+    if let Some(trouble) = admin.recording.trouble() {
+        reasons.push(format!("exchanges cannot be recorded: {trouble}"));
+    }
+    let silent = admin.registry.age();
+    if silent > DATABASE_SILENT_MAX {
+        reasons.push(format!("the database has not answered for {} s; the last known state holds", silent.as_secs()));
+    }
+    (!(admin.recording.is_failing() && admin.needs_recording), reasons)
+}
+
+/// Everything that is counted, as OpenMetrics text.
+pub(crate) fn metrics(admin: &Arc<Admin>) -> Result<String, std::fmt::Error> {
+    let mut registry = Registry::with_prefix("stillwatch");
+    registry.register_collector(Box::new(Counts(Arc::clone(admin))));
+    let mut text = String::new();
+    prometheus_client::encoding::text::encode(&mut text, &registry)?;
+    Ok(text)
+}
+
+#[derive(Debug)]
+struct Counts(Arc<Admin>);
+
+impl Collector for Counts {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), std::fmt::Error> {
+        let admin = &self.0;
+        let mut count = |name: &str, help: &str, count: u64| {
+            let counter = ConstCounter::new(count);
+            let metric = encoder.encode_descriptor(name, help, None, counter.metric_type())?;
+            counter.encode(metric)
+        };
+        for (name, value) in admin.stats.all() {
+            count(name, "Counted by the gateway since it began; see docs/gateway.md", value)?;
+        }
+        count(
+            "exchanges_offered",
+            "Exchanges that were handed over to be recorded",
+            admin.queue.offered.load(Ordering::Relaxed),
+        )?;
+        count("exchanges_shed", "Exchanges for which the queue had no room", admin.queue.shed.load(Ordering::Relaxed))?;
+        count("exchanges_recorded", "Exchanges that were written", admin.recording.recorded())?;
+        count("exchanges_lost", "Exchanges that could not be kept while the disk failed", admin.recording.lost())?;
+        count(
+            "recorded_files_removed",
+            "Recorded files that were removed as the oldest",
+            admin.recording.removed_files(),
+        )?;
+        let mut gauge = |name: &str, help: &str, value: i64| {
+            let gauge = ConstGauge::new(value);
+            let metric = encoder.encode_descriptor(name, help, None, gauge.metric_type())?;
+            gauge.encode(metric)
+        };
+        gauge(
+            "recording_failing",
+            "Whether the last attempt to record failed",
+            i64::from(admin.recording.is_failing()),
+        )?;
+        let silent = i64::try_from(admin.registry.age().as_secs()).unwrap_or(i64::MAX);
+        gauge("database_silent_seconds", "How long ago the database last answered", silent)
+    }
+}

@@ -1,0 +1,13 @@
+//! Management of a running gateway: who there is ([`registry`]), and the HTTP API by which that is changed ([`api`]).
+//!
+//! Promises that a change is on disk before anybody hears of it, that the gate knows it within the same call (or within
+//! [`limits::REFRESH_TIME`], where another process made it), and that nothing is changed or told without the admin
+//! credential. Secrets are shown once, in the reply that made them. Everything is bounded ([`limits`]).
+
+pub mod api;
+mod health;
+pub mod limits;
+pub mod registry;
+
+pub use api::{Admin, serve};
+pub use registry::Registry;

@@ -1,0 +1,12 @@
+//! Every limit of this crate, and what happens at it.
+
+use std::time::Duration;
+
+/// Bytes of the body of a request to the admin API. A longer one is refused with 413.
+pub const BODY_BYTES_MAX: usize = 256 * 1024;
+/// Items of one reply that lists something. The rest comes with the next one, by `after`.
+pub const PAGE_MAX: usize = 1_000;
+/// How often the database is asked what other processes changed.
+pub const REFRESH_TIME: Duration = Duration::from_millis(500);
+/// Keys whose last use is remembered between two writes to the database. The use of further ones is not.
+pub const USES_MAX: usize = 100_000;

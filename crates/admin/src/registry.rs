@@ -1,0 +1,465 @@
+//! Accounts, organisations and keys: kept in the database, and known to the gate.
+//!
+//! Every change is written first and known afterwards. What other processes write is asked for ([`Registry::refresh`]).
+//! While the database is away the gate goes on with what it knew last; changes fail, and [`Registry::age`] tells for how
+//! long.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::Mutex;
+
+use exchange::Time;
+use gateway::gate::Gate;
+use policy::directory::{Change, Directory, Full};
+use policy::key::{ADMIN_BRAND, BRAND, Keys, RANDOM_BYTES, Secret};
+use policy::{Account, AccountId, Binding, Key, KeyHash, KeyId, Organisation, OrganisationId, Scope, Status};
+use serde::de::DeserializeOwned;
+use store::control::{Control, ControlError, Entry};
+use tokio::sync::Mutex as AsyncMutex;
+use tokio::time::Instant;
+
+use crate::limits::USES_MAX;
+
+const ACCOUNT: &str = "account";
+const ORGANISATION: &str = "organisation";
+const KEY: &str = "key";
+const CERTIFICATE: &str = "certificate";
+/// When a key was last used; written by whoever saw it, and no reason to change the directory.
+const USE: &str = "use";
+
+/// Who there is.
+#[derive(Debug)]
+pub struct Registry {
+    control: Control,
+    gate: Arc<Gate>,
+    keys: Keys,
+    known: AsyncMutex<Known>,
+    asked: Mutex<Instant>,
+    uses: Mutex<HashMap<String, Time>>,
+}
+
+#[derive(Debug, Default)]
+struct Known {
+    directory: Arc<Directory>,
+    /// When keys were last used, by their ids.
+    uses: HashMap<String, Time>,
+    revision: i64,
+}
+
+/// Why something cannot be done.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum RegistryError {
+    /// There is no such thing.
+    #[error("there is no {kind} `{id}`")]
+    Missing {
+        /// What sort of thing.
+        kind: &'static str,
+        /// Its id.
+        id: String,
+    },
+    /// There is one already.
+    #[error("there is an {kind} `{id}` already")]
+    Taken {
+        /// What sort of thing.
+        kind: &'static str,
+        /// Its id.
+        id: String,
+    },
+    /// It no longer holds.
+    #[error("the key `{0}` no longer holds")]
+    Lapsed(KeyId),
+    /// There is no room.
+    #[error(transparent)]
+    Full(#[from] Full),
+    /// The database failed.
+    #[error("the database cannot be used now")]
+    Control(#[from] ControlError),
+    /// The database holds something that this version cannot read.
+    #[error("the database holds the {kind} `{id}`, which cannot be read: {reason}")]
+    Unreadable {
+        /// What sort of thing.
+        kind: String,
+        /// Its id.
+        id: String,
+        /// Why.
+        reason: String,
+    },
+    /// The machine gives no random bytes.
+    #[error("no random bytes can be had")]
+    NoRandom,
+}
+
+/// What a new key is for.
+#[derive(Debug)]
+pub struct NewKey {
+    /// Whose it is.
+    pub account: AccountId,
+    /// A name for people.
+    pub name: String,
+    /// What it may be used for.
+    pub scope: Scope,
+    /// What its holder must prove besides.
+    pub binding: Option<Binding>,
+    /// Until when it holds.
+    pub expires: Option<Time>,
+}
+
+impl Registry {
+    /// Reads everything there is, and makes a gate that knows it. `pepper` is what hashes of keys are keyed with; see
+    /// [`Gate::new`] for `origins`.
+    ///
+    /// # Errors
+    ///
+    /// When the database cannot be read, or holds something that cannot.
+    pub async fn open(control: Control, pepper: [u8; 32], origins: Vec<String>) -> Result<Registry, RegistryError> {
+        let mut known = Known::default();
+        known.learn(&control).await?;
+        let gate = Arc::new(Gate::new((*known.directory).clone(), Keys::new(pepper), origins));
+        Ok(Registry {
+            control,
+            gate,
+            keys: Keys::new(pepper),
+            known: AsyncMutex::new(known),
+            asked: Mutex::new(Instant::now()),
+            uses: Mutex::default(),
+        })
+    }
+
+    /// The gate that knows who is in it.
+    #[must_use]
+    pub fn gate(&self) -> &Arc<Gate> {
+        &self.gate
+    }
+
+    /// Learns what other processes changed.
+    ///
+    /// # Errors
+    ///
+    /// When the database cannot be read; then everything stays as it was.
+    pub async fn refresh(&self) -> Result<(), RegistryError> {
+        let mut known = self.known.lock().await;
+        self.learn(&mut known).await
+    }
+
+    /// How long ago the database last answered.
+    #[must_use]
+    pub fn age(&self) -> std::time::Duration {
+        self.asked.lock().map(|asked| asked.elapsed()).unwrap_or_default()
+    }
+
+    /// Everybody, in the order of their ids.
+    pub async fn accounts(&self) -> Vec<Arc<Account>> {
+        let directory = self.directory().await;
+        let mut accounts: Vec<Arc<Account>> = directory.accounts().cloned().collect();
+        accounts.sort_by(|one, other| one.id.cmp(&other.id));
+        accounts
+    }
+
+    /// Every key, in the order of their ids, with its last use.
+    pub async fn keys(&self) -> Vec<(Arc<Key>, Option<Time>)> {
+        let known = self.known.lock().await;
+        let used = |key: &Arc<Key>| {
+            let waiting = self.uses.lock().ok().and_then(|uses| uses.get(key.id.as_str()).copied());
+            waiting.max(known.uses.get(key.id.as_str()).copied())
+        };
+        let mut keys: Vec<_> = known.directory.keys().map(|key| (Arc::clone(key), used(key))).collect();
+        keys.sort_by(|(one, _), (other, _)| one.id.cmp(&other.id));
+        keys
+    }
+
+    /// One account.
+    ///
+    /// # Errors
+    ///
+    /// When there is none of that id.
+    pub async fn account(&self, id: &AccountId) -> Result<Arc<Account>, RegistryError> {
+        let directory = self.directory().await;
+        directory.account(id).cloned().ok_or_else(|| missing(ACCOUNT, id.as_str()))
+    }
+
+    /// Adds an account.
+    ///
+    /// # Errors
+    ///
+    /// When its id is taken, its organisation is not there, or it cannot be written.
+    pub async fn add_account(&self, account: Account) -> Result<Arc<Account>, RegistryError> {
+        let mut known = self.known.lock().await;
+        if known.directory.account(&account.id).is_some() {
+            return Err(RegistryError::Taken { kind: ACCOUNT, id: account.id.to_string() });
+        }
+        self.put_account(&mut known, account).await
+    }
+
+    /// Changes an account.
+    ///
+    /// # Errors
+    ///
+    /// When it is not there, its organisation is not there, or it cannot be written.
+    pub async fn change_account(
+        &self,
+        id: &AccountId,
+        change: impl FnOnce(&mut Account),
+    ) -> Result<Arc<Account>, RegistryError> {
+        let mut known = self.known.lock().await;
+        let mut account = known.directory.account(id).map(|account| (**account).clone());
+        let account = account.as_mut().ok_or_else(|| missing(ACCOUNT, id.as_str()))?;
+        change(account);
+        account.id = id.clone();
+        self.put_account(&mut known, account.clone()).await
+    }
+
+    /// Closes an account for good.
+    ///
+    /// # Errors
+    ///
+    /// As [`Registry::change_account`].
+    pub async fn close_account(&self, id: &AccountId) -> Result<Arc<Account>, RegistryError> {
+        self.change_account(id, |account| account.status = Status::Closed).await
+    }
+
+    /// Adds or changes an organisation.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be written.
+    pub async fn put_organisation(&self, organisation: Organisation) -> Result<(), RegistryError> {
+        let mut known = self.known.lock().await;
+        self.put(&mut known, &[entry(ORGANISATION, organisation.id.as_str(), &organisation)]).await
+    }
+
+    /// Every organisation, in the order of their ids.
+    pub async fn organisations(&self) -> Vec<Arc<Organisation>> {
+        let directory = self.directory().await;
+        let mut organisations: Vec<Arc<Organisation>> = directory.organisations().cloned().collect();
+        organisations.sort_by(|one, other| one.id.cmp(&other.id));
+        organisations
+    }
+
+    /// Says whose a client certificate is, by its SHA-256 thumbprint in base64url; nobody's without an account.
+    ///
+    /// # Errors
+    ///
+    /// When the account is not there, or it cannot be written.
+    pub async fn put_certificate(&self, thumbprint: &str, account: Option<&AccountId>) -> Result<(), RegistryError> {
+        let mut known = self.known.lock().await;
+        let entry = match account {
+            Some(account) => {
+                known.directory.account(account).ok_or_else(|| missing(ACCOUNT, account.as_str()))?;
+                entry(CERTIFICATE, thumbprint, account)
+            }
+            None => Entry::gone(CERTIFICATE, thumbprint),
+        };
+        self.put(&mut known, &[entry]).await
+    }
+
+    /// Makes a key. The secret is in what is returned, and nowhere else.
+    ///
+    /// # Errors
+    ///
+    /// When its account is not there or closed, or it cannot be written.
+    pub async fn add_key(&self, new: NewKey, now: Time) -> Result<(Key, Secret), RegistryError> {
+        let mut known = self.known.lock().await;
+        let account = known.directory.account(&new.account);
+        if account.is_none_or(|account| account.status == Status::Closed) {
+            return Err(missing("open account", new.account.as_str()));
+        }
+        let (key, secret) = self.mint(new, now)?;
+        self.put(&mut known, &[entry(KEY, key.id.as_str(), &key)]).await?;
+        Ok((key, secret))
+    }
+
+    /// Makes a key that takes the place of another, which ends at `until`.
+    ///
+    /// # Errors
+    ///
+    /// When it is not there or holds no longer, or it cannot be written.
+    pub async fn rotate_key(&self, id: &KeyId, until: Time, now: Time) -> Result<(Key, Secret), RegistryError> {
+        let mut known = self.known.lock().await;
+        let mut old =
+            known.directory.key(id.as_str()).map(|key| (**key).clone()).ok_or_else(|| missing(KEY, id.as_str()))?;
+        if old.lapsed(now).is_some() {
+            return Err(RegistryError::Lapsed(id.clone()));
+        }
+        let new = NewKey {
+            account: old.account.clone(),
+            name: old.name.clone(),
+            scope: old.scope.clone(),
+            binding: old.binding.clone(),
+            expires: old.expires,
+        };
+        let (mut key, secret) = self.mint(new, now)?;
+        key.replaces = Some(id.clone());
+        old.expires = Some(old.expires.map_or(until, |expires| expires.min(until)));
+        let both = [entry(KEY, old.id.as_str(), &old), entry(KEY, key.id.as_str(), &key)];
+        self.put(&mut known, &both).await?;
+        Ok((key, secret))
+    }
+
+    /// Ends a key now.
+    ///
+    /// # Errors
+    ///
+    /// When it is not there, or it cannot be written.
+    pub async fn revoke_key(&self, id: &KeyId, now: Time) -> Result<Key, RegistryError> {
+        let mut known = self.known.lock().await;
+        let mut key =
+            known.directory.key(id.as_str()).map(|key| (**key).clone()).ok_or_else(|| missing(KEY, id.as_str()))?;
+        key.revoked = Some(key.revoked.map_or(now, |revoked| revoked.min(now)));
+        self.put(&mut known, &[entry(KEY, key.id.as_str(), &key)]).await?;
+        Ok(key)
+    }
+
+    /// Takes note that a key was used.
+    pub fn used(&self, key: &str, time: Time) {
+        let Ok(mut uses) = self.uses.lock() else { return };
+        if let Some(last) = uses.get_mut(key) {
+            *last = time.max(*last);
+        } else if uses.len() < USES_MAX {
+            uses.insert(key.to_owned(), time);
+        }
+    }
+
+    /// Writes down when keys were used.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be written; then it is tried again with the next ones.
+    pub async fn save_uses(&self) -> Result<(), RegistryError> {
+        let uses = self.uses.lock().map(|uses| uses.clone()).unwrap_or_default();
+        if uses.is_empty() {
+            return Ok(());
+        }
+        let entries: Vec<Entry> = uses.iter().map(|(key, time)| entry(USE, key, time)).collect();
+        self.put(&mut *self.known.lock().await, &entries).await?;
+        if let Ok(mut waiting) = self.uses.lock() {
+            waiting.retain(|key, time| uses.get(key) != Some(time));
+        }
+        Ok(())
+    }
+
+    /// Makes the admin credential: what is kept by whoever runs the gateway, and its hash.
+    ///
+    /// # Errors
+    ///
+    /// When no random bytes can be had.
+    pub fn mint_admin(pepper: [u8; 32]) -> Result<(Secret, KeyHash), RegistryError> {
+        let (_, secret, hash) = Keys::new(pepper).mint(ADMIN_BRAND, random()?);
+        Ok((secret, hash))
+    }
+
+    async fn directory(&self) -> Arc<Directory> {
+        Arc::clone(&self.known.lock().await.directory)
+    }
+
+    fn mint(&self, new: NewKey, now: Time) -> Result<(Key, Secret), RegistryError> {
+        let (id, secret, hash) = self.keys.mint(BRAND, random()?);
+        let NewKey { account, name, scope, binding, expires } = new;
+        let key = Key { id, account, name, hash, scope, binding, created: now, expires, revoked: None, replaces: None };
+        Ok((key, secret))
+    }
+
+    async fn put_account(&self, known: &mut Known, account: Account) -> Result<Arc<Account>, RegistryError> {
+        if let Some(id) = &account.organisation {
+            self.organisation(known, id)?;
+        }
+        let id = account.id.clone();
+        self.put(known, &[entry(ACCOUNT, id.as_str(), &account)]).await?;
+        known.directory.account(&id).cloned().ok_or_else(|| missing(ACCOUNT, id.as_str()))
+    }
+
+    fn organisation(&self, known: &Known, id: &OrganisationId) -> Result<(), RegistryError> {
+        known.directory.organisation(id).map(|_| ()).ok_or_else(|| missing(ORGANISATION, id.as_str()))
+    }
+
+    /// Writes, and then knows.
+    async fn put(&self, known: &mut Known, entries: &[Entry]) -> Result<(), RegistryError> {
+        // What has no room must not be written either.
+        let mut tried = (*known.directory).clone();
+        for entry in entries {
+            change(entry)?.map_or(Ok(()), |change| tried.apply(change))?;
+        }
+        self.control.put(entries).await?;
+        self.learn(known).await
+    }
+
+    async fn learn(&self, known: &mut Known) -> Result<(), RegistryError> {
+        let revision = known.revision;
+        known.learn(&self.control).await?;
+        if let Ok(mut asked) = self.asked.lock() {
+            *asked = Instant::now();
+        }
+        if known.revision != revision {
+            self.gate.replace((*known.directory).clone());
+        }
+        Ok(())
+    }
+}
+
+impl Known {
+    async fn learn(&mut self, control: &Control) -> Result<(), RegistryError> {
+        let changes = control.since(self.revision).await?;
+        if changes.entries.is_empty() {
+            return Ok(());
+        }
+        let mut directory = (*self.directory).clone();
+        for entry in &changes.entries {
+            match change(entry)? {
+                Some(change) => directory.apply(change)?,
+                None if entry.kind == USE => {
+                    if let Some(body) = &entry.body {
+                        self.uses.insert(entry.id.clone(), parsed(entry, body)?);
+                    }
+                }
+                None => {}
+            }
+        }
+        self.directory = Arc::new(directory);
+        self.revision = changes.revision;
+        Ok(())
+    }
+}
+
+/// What an entry changes in the directory; nothing where its kind is kept for something else.
+fn change(entry: &Entry) -> Result<Option<Change>, RegistryError> {
+    let id = || RegistryError::Unreadable {
+        kind: entry.kind.clone(),
+        id: entry.id.clone(),
+        reason: "its id is none".to_owned(),
+    };
+    Ok(Some(match (entry.kind.as_str(), &entry.body) {
+        (ACCOUNT, Some(body)) => Change::Account(parsed(entry, body)?),
+        (ACCOUNT, None) => Change::AccountGone(entry.id.parse().map_err(|_| id())?),
+        (ORGANISATION, Some(body)) => Change::Organisation(parsed(entry, body)?),
+        (KEY, Some(body)) => Change::Key(parsed(entry, body)?),
+        (KEY, None) => Change::KeyGone(entry.id.parse().map_err(|_| id())?),
+        (CERTIFICATE, Some(body)) => {
+            Change::Certificate { thumbprint: entry.id.clone(), account: Some(parsed(entry, body)?) }
+        }
+        (CERTIFICATE, None) => Change::Certificate { thumbprint: entry.id.clone(), account: None },
+        _ => return Ok(None),
+    }))
+}
+
+fn parsed<T: DeserializeOwned>(entry: &Entry, body: &str) -> Result<T, RegistryError> {
+    serde_json::from_str(body).map_err(|error| RegistryError::Unreadable {
+        kind: entry.kind.clone(),
+        id: entry.id.clone(),
+        reason: error.to_string(),
+    })
+}
+
+fn entry(kind: &str, id: &str, what: &impl serde::Serialize) -> Entry {
+    // What is kept here are our own types, which are written without fail.
+    Entry::new(kind, id, serde_json::to_string(what).unwrap_or_default())
+}
+
+fn missing(kind: &'static str, id: &str) -> RegistryError {
+    RegistryError::Missing { kind, id: id.to_owned() }
+}
+
+fn random() -> Result<[u8; RANDOM_BYTES], RegistryError> {
+    let mut random = [0; RANDOM_BYTES];
+    aws_lc_rs::rand::fill(&mut random).map_err(|_| RegistryError::NoRandom)?;
+    Ok(random)
+}

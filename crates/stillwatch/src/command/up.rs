@@ -1,0 +1,302 @@
+//! `stillwatch up`: the gateway, its record of exchanges and its admin API, in one process.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use admin::{Admin, Registry};
+use gateway::clock::SystemClock;
+use gateway::config::{BadConfig, Config, SyncWhen, Upstream};
+use gateway::mock::Mock;
+use gateway::record::queue;
+use gateway::recorder::{Recorder, Recording, Setup, Sync};
+use gateway::server::Listen;
+use gateway::tls::{Certificates, Files};
+use gateway::worker::{Shared, Stats};
+use policy::key::Keys;
+use store::control::Control;
+use store::segment::{Rotation, Segments};
+use tokio::net::TcpListener;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::oneshot;
+
+use super::{Exit, Failure, print};
+use crate::cli;
+use crate::data_folder::{AdminKey, DataFolder, Running, write_ready};
+
+/// How often it is written down when keys were used.
+const USES_TIME: Duration = Duration::from_secs(30);
+
+/// Runs until it is told to end.
+pub(crate) fn run(args: &cli::Up) -> Result<Exit, Failure> {
+    let (path, config) = configured(args)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
+    let runtime = runtime.map_err(|error| Failure::io("no threads can be started", error))?;
+    runtime.block_on(serve(args, &path, config))?;
+    Ok(Exit::Nothing)
+}
+
+/// The configuration file, with what the flags say in its place.
+fn configured(args: &cli::Up) -> Result<(PathBuf, Config), Failure> {
+    let (path, mut config) = match &args.config {
+        Some(path) => (path.clone(), Config::read(path).map_err(unusable)?),
+        None => (PathBuf::from("command line"), Config::default()),
+    };
+    if let Some(data) = &args.data {
+        config.data.clone_from(data);
+    }
+    config.listen = args.listen.unwrap_or(config.listen);
+    config.admin = args.admin.unwrap_or(config.admin);
+    if !args.upstream.is_empty() {
+        config.upstream = args.upstream.iter().map(|url| upstream(url)).collect::<Result<_, _>>()?;
+    }
+    config.settle(&path).map_err(unusable)?;
+    Ok((path, config))
+}
+
+fn unusable(error: BadConfig) -> Failure {
+    Failure::unreadable(error)
+}
+
+fn upstream(url: &str) -> Result<Upstream, Failure> {
+    // As clients write it; paths of the API begin with it here.
+    let base = url.trim_end_matches('/').trim_end_matches("/v1");
+    let uri = base.parse().map_err(|error| Failure::usage(format!("--upstream `{url}`: {error}")))?;
+    Ok(Upstream::at(uri))
+}
+
+async fn serve(args: &cli::Up, path: &Path, mut config: Config) -> Result<(), Failure> {
+    let mut signals = Signals::new()?;
+    let folder = DataFolder::open(&config.data)?;
+    let pepper = folder.pepper()?;
+    let admin_key = folder.admin_key(*pepper)?;
+    let control = match &config.database {
+        Some(url) => Control::open(url).await,
+        None => Control::open_file(&folder.database()).await,
+    };
+    let control = control.map_err(|error| Failure::io("control state cannot be read", error))?;
+    let registry = Registry::open(control, *pepper, config.origins.clone()).await;
+    let registry = Arc::new(registry.map_err(|error| Failure::io("control state cannot be read", error))?);
+
+    let (tap, records) = queue();
+    let counters = Arc::clone(tap.counters());
+    let recording = Arc::new(Recording::default());
+    let recorder = record(&config, &folder, records, &registry, &recording)?;
+
+    let mock = if config.upstream.is_empty() {
+        let mock = Mock::start(SocketAddr::from(([127, 0, 0, 1], 0)));
+        let mock = mock.map_err(|error| Failure::io("the mock model cannot be started", error))?;
+        config.upstream.push(upstream(&format!("http://{}", mock.address()))?);
+        Some(mock)
+    } else {
+        None
+    };
+    let stats = Arc::new(Stats::default());
+    let shared = Arc::new(Shared {
+        gate: Arc::clone(registry.gate()),
+        tap,
+        recording: Arc::clone(&recording),
+        needs_recording: config.recording.required,
+        trust: config.trust(),
+        listed: config.allow.paths.clone(),
+        passed: config.allow.headers.clone(),
+        stats: Arc::clone(&stats),
+        clock: Box::new(SystemClock),
+    });
+    let certificates = certificates(&config)?;
+    let listen = Listen {
+        address: config.listen,
+        certificates: certificates.clone(),
+        workers: config.workers,
+        servers: Arc::new(config.servers(path).map_err(unusable)?),
+        shared,
+    };
+    // It has runtimes of its own, which may not go within this one.
+    let gateway = tokio::task::block_in_place(|| gateway::server::start(listen));
+    let gateway = gateway.map_err(|error| Failure::io(format!("{} cannot be listened on", config.listen), error))?;
+    let listener = TcpListener::bind(config.admin).await;
+    let listener = listener.map_err(|error| Failure::io(format!("{} cannot be listened on", config.admin), error))?;
+    let admin_address = listener.local_addr().map_err(|error| Failure::io("the admin API", error))?;
+
+    let admin = Arc::new(Admin {
+        registry: Arc::clone(&registry),
+        credential: admin_key.hash,
+        keys: Keys::new(*pepper),
+        clock: Box::new(SystemClock),
+        stats,
+        queue: counters,
+        recording,
+        needs_recording: config.recording.required,
+    });
+    let (end, ended) = oneshot::channel::<()>();
+    let api = tokio::spawn(admin::serve(listener, admin, async move {
+        let _ = ended.await;
+    }));
+    let keeper = tokio::spawn(keep_up(Arc::clone(&registry)));
+
+    let scheme = if certificates.is_some() { "https" } else { "http" };
+    let running = Running {
+        gateway: format!("{scheme}://{}", gateway.address()),
+        admin: format!("http://{admin_address}"),
+        admin_key_file: admin_key.file.clone(),
+        pid: std::process::id(),
+    };
+    folder.tell(&running)?;
+    if let Some(path) = &args.ready_file {
+        write_ready(path, &running)?;
+    }
+    greet(&running, &config, &admin_key, mock.is_some())?;
+
+    while signals.next().await == Told::Reload {
+        match certificates.as_ref().map(|certificates| certificates.reload()) {
+            None => say("nothing to reload: TLS is off; other changes of the configuration need a restart"),
+            Some(Ok(())) => say("certificates are read anew; other changes of the configuration need a restart"),
+            Some(Err(error)) => say(&format!("certificates stay as they were: {}", super::told(&error))),
+        }
+    }
+    say("ending: what is under way comes to its end");
+    let patience = Duration::from_secs(config.drain_seconds);
+    let drained = tokio::task::spawn_blocking(move || {
+        gateway.drain(patience);
+        recorder.finish();
+    });
+    let _ = drained.await;
+    keeper.abort();
+    if let Err(error) = registry.save_uses().await {
+        say(&format!("when keys were last used is not written down: {error}"));
+    }
+    let _ = end.send(());
+    let _ = api.await;
+    folder.leave();
+    Ok(())
+}
+
+fn record(
+    config: &Config,
+    folder: &DataFolder,
+    records: gateway::record::Records,
+    registry: &Arc<Registry>,
+    recording: &Arc<Recording>,
+) -> Result<Recorder, Failure> {
+    let failed = |error| Failure::io("exchanges cannot be recorded", error);
+    let table = &config.recording;
+    let rotation = Rotation {
+        bytes_max: table.file_bytes,
+        age_max: Duration::from_secs(table.file_seconds),
+        kept_bytes_max: table.kept_bytes,
+    };
+    let sync = match table.sync {
+        SyncWhen::Never => Sync::Never,
+        SyncWhen::Always => Sync::Always,
+        SyncWhen::Seconds(seconds) => Sync::Every(Duration::from_secs(seconds)),
+    };
+    let users = Arc::clone(registry);
+    let setup = Setup {
+        records,
+        segments: Segments::open(&folder.exchanges(), rotation).map_err(failed)?,
+        sync,
+        clock: Box::new(SystemClock),
+        say: Box::new(say),
+        used: Box::new(move |key, time| users.used(key, time)),
+    };
+    Recorder::start(setup, Arc::clone(recording)).map_err(failed)
+}
+
+fn certificates(config: &Config) -> Result<Option<Arc<Certificates>>, Failure> {
+    let Some(tls) = &config.tls else { return Ok(None) };
+    let files = Files {
+        chain: tls.certificate.clone(),
+        key: tls.key.clone(),
+        client_authorities: tls.client_authorities.clone(),
+        client_required: tls.client_required,
+    };
+    Certificates::open(files).map(|certificates| Some(Arc::new(certificates))).map_err(Failure::unreadable)
+}
+
+/// Learns what other processes change, and writes down when keys were used.
+async fn keep_up(registry: Arc<Registry>) {
+    let mut saved = tokio::time::Instant::now();
+    let mut failing = false;
+    loop {
+        tokio::time::sleep(admin::limits::REFRESH_TIME).await;
+        let mut outcome = registry.refresh().await;
+        if outcome.is_ok() && saved.elapsed() >= USES_TIME {
+            saved = tokio::time::Instant::now();
+            outcome = registry.save_uses().await;
+        }
+        match outcome {
+            Err(error) if !failing => {
+                failing = true;
+                say(&format!("the last known accounts and keys hold on: {}", super::told(&error)));
+            }
+            Ok(()) if failing => {
+                failing = false;
+                say("the database answers again");
+            }
+            _ => {}
+        }
+    }
+}
+
+/// What a signal asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Told {
+    End,
+    Reload,
+}
+
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+    hangup: Signal,
+}
+
+impl Signals {
+    fn new() -> Result<Signals, Failure> {
+        let heard = |kind| signal(kind).map_err(|error| Failure::io("signals cannot be heard", error));
+        Ok(Signals {
+            terminate: heard(SignalKind::terminate())?,
+            interrupt: heard(SignalKind::interrupt())?,
+            hangup: heard(SignalKind::hangup())?,
+        })
+    }
+
+    async fn next(&mut self) -> Told {
+        tokio::select! {
+            _ = self.terminate.recv() => Told::End,
+            _ = self.interrupt.recv() => Told::End,
+            _ = self.hangup.recv() => Told::Reload,
+        }
+    }
+}
+
+/// One line of the log, as JSON on standard error. Nothing that a caller wrote goes here.
+fn say(message: &str) {
+    use gateway::clock::Clock as _;
+    eprintln!("{}", serde_json::json!({"time": SystemClock.now(), "message": message}));
+}
+
+/// What somebody who started it wants to know.
+fn greet(running: &Running, config: &Config, admin_key: &AdminKey, is_mock: bool) -> Result<(), Failure> {
+    let data = config.data.display();
+    let model = if is_mock {
+        "the built-in mock; name a real server by --upstream URL".to_owned()
+    } else {
+        config.upstream.iter().map(|upstream| upstream.url.to_string()).collect::<Vec<_>>().join(", ")
+    };
+    let made = admin_key.made.as_ref().map_or_else(String::new, |secret| {
+        format!("\nThe admin credential, shown this once and kept in {data}/admin-key:\n  {}\n", secret.expose())
+    });
+    let Running { gateway, admin, .. } = running;
+    let folder = if config.data == Path::new("stillwatch-data") { String::new() } else { format!(" --data {data}") };
+    let model_name = if is_mock { "mock-1" } else { "MODEL" };
+    print(&format!(
+        "Stillwatch {version} is up.\n  gateway  {gateway}\n  admin    {admin}\n  data     {data}\n  model    {model}\n{made}\n\
+         Try it:\n  stillwatch account add --id acc_1{folder}\n  stillwatch key add --account acc_1{folder}\n  \
+         curl {gateway}/v1/chat/completions -H 'authorization: Bearer KEY' -H 'content-type: application/json' \\\n    \
+         -d '{{\"model\":\"{model_name}\",\"messages\":[{{\"role\":\"user\",\"content\":\"Hello\"}}]}}'\n  \
+         stillwatch hunt {data}\n",
+        version = env!("CARGO_PKG_VERSION"),
+    ))
+}

@@ -1,0 +1,165 @@
+//! The data folder of a gateway: its secrets, where it is reached while it runs, and what it recorded.
+
+use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
+use std::io::{self, Read as _, Write as _};
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
+
+use admin::Registry;
+use policy::KeyHash;
+use policy::key::{ADMIN_BRAND, Keys, Secret};
+use serde::{Deserialize, Serialize};
+use zeroize::Zeroizing;
+
+use crate::command::Failure;
+use crate::output::OutputFile;
+
+/// What hashes of keys are keyed with; whoever has it and the database can tell whether a key is one of them, and no more.
+const PEPPER: &str = "key-pepper";
+const ADMIN_KEY: &str = "admin-key";
+const RUNNING: &str = "running.json";
+const LOCK: &str = "lock";
+const EXCHANGES: &str = "exchanges";
+const SECRET_BYTES_MAX: u64 = 1024;
+
+/// Where a running gateway is reached.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Running {
+    pub(crate) gateway: String,
+    pub(crate) admin: String,
+    pub(crate) admin_key_file: PathBuf,
+    pub(crate) pid: u32,
+}
+
+/// A data folder that this process has for itself.
+#[derive(Debug)]
+pub(crate) struct DataFolder {
+    path: PathBuf,
+    /// Held while the process lives.
+    _lock: File,
+}
+
+/// The admin credential.
+pub(crate) struct AdminKey {
+    pub(crate) file: PathBuf,
+    pub(crate) hash: KeyHash,
+    /// In clear where it was made just now.
+    pub(crate) made: Option<Secret>,
+}
+
+impl DataFolder {
+    /// Makes the folder if need be, and takes it for this process alone.
+    pub(crate) fn open(path: &Path) -> Result<DataFolder, Failure> {
+        let failed = |error| Failure::io(format!("the data folder `{}` cannot be used", path.display()), error);
+        DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(failed)?;
+        // Others may use what is told of it from another folder.
+        let path = &path.canonicalize().map_err(failed)?;
+        let lock = OpenOptions::new().create(true).write(true).truncate(false).mode(0o600).open(path.join(LOCK));
+        let lock = lock.map_err(failed)?;
+        match lock.try_lock() {
+            Ok(()) => Ok(DataFolder { path: path.to_owned(), _lock: lock }),
+            Err(TryLockError::WouldBlock) => Err(Failure::service(format!(
+                "the data folder `{}` is in use by another gateway; stop it, or name another folder by --data",
+                path.display()
+            ))),
+            Err(TryLockError::Error(error)) => Err(failed(error)),
+        }
+    }
+
+    /// Where control state is kept unless somebody says otherwise.
+    pub(crate) fn database(&self) -> PathBuf {
+        self.path.join("control.db")
+    }
+
+    /// Where exchanges are recorded.
+    pub(crate) fn exchanges(&self) -> PathBuf {
+        self.path.join(EXCHANGES)
+    }
+
+    /// What hashes of keys are keyed with; made at the first start.
+    pub(crate) fn pepper(&self) -> Result<Zeroizing<[u8; 32]>, Failure> {
+        let path = self.path.join(PEPPER);
+        if let Some(text) = secret(&path)? {
+            let hash = KeyHash::try_from(text.to_string());
+            let wrong = |_| Failure::bad_input(format!("`{}` holds no 64 hexadecimal digits", path.display()));
+            return hash.map(|hash| Zeroizing::new(hash.0)).map_err(wrong);
+        }
+        let mut pepper = Zeroizing::new([0; 32]);
+        let filled = aws_lc_rs::rand::fill(pepper.as_mut_slice());
+        filled.map_err(|_| Failure::service("the machine gives no random bytes"))?;
+        let text = Zeroizing::new(String::from(KeyHash(*pepper)));
+        keep(&path, &text)?;
+        Ok(pepper)
+    }
+
+    /// The admin credential; made at the first start.
+    pub(crate) fn admin_key(&self, pepper: [u8; 32]) -> Result<AdminKey, Failure> {
+        let file = self.path.join(ADMIN_KEY);
+        if let Some(text) = secret(&file)? {
+            let keys = Keys::new(pepper);
+            let read = keys.read(ADMIN_BRAND, &text);
+            let wrong = |error| Failure::bad_input(format!("`{}` holds no admin credential: {error}", file.display()));
+            let (_, hash) = read.map_err(wrong)?;
+            return Ok(AdminKey { file: file.clone(), hash, made: None });
+        }
+        let (secret, hash) = Registry::mint_admin(pepper).map_err(|error| Failure::service(error.to_string()))?;
+        keep(&file, secret.expose())?;
+        Ok(AdminKey { file, hash, made: Some(secret) })
+    }
+
+    /// Says where the gateway is reached, for those who manage it, until [`DataFolder::leave`].
+    pub(crate) fn tell(&self, running: &Running) -> Result<(), Failure> {
+        write_ready(&self.path.join(RUNNING), running)
+    }
+
+    /// The gateway is reached no longer.
+    pub(crate) fn leave(&self) {
+        // Where it stays, whoever follows it finds nobody.
+        let _ = fs::remove_file(self.path.join(RUNNING));
+    }
+}
+
+/// Where a gateway recorded exchanges, if `path` is its data folder.
+pub(crate) fn recorded(path: &Path) -> Option<PathBuf> {
+    let exchanges = path.join(EXCHANGES);
+    (path.join(PEPPER).is_file() && exchanges.is_dir()).then_some(exchanges)
+}
+
+/// Writes where a gateway is reached, whole or not at all.
+pub(crate) fn write_ready(path: &Path, running: &Running) -> Result<(), Failure> {
+    let json = serde_json::to_string(running).map_err(Failure::unreadable)?;
+    OutputFile::create(path)?.write_whole(format!("{json}\n").as_bytes())
+}
+
+/// Where the gateway with this data folder is reached.
+pub(crate) fn running(path: &Path) -> Result<Running, Failure> {
+    let file = path.join(RUNNING);
+    let text = fs::read(&file).map_err(|error| {
+        let advice = "start it by `stillwatch up`, or say where it is by --data, or by --server and --admin-key-file";
+        Failure::io(format!("no gateway runs with the data folder `{}` ({advice})", path.display()), error)
+    })?;
+    serde_json::from_slice(&text).map_err(|error| Failure::bad_input(format!("`{}`: {error}", file.display())))
+}
+
+/// The secret in a file, without the newline at its end; none if there is no file.
+pub(crate) fn secret(path: &Path) -> Result<Option<Zeroizing<String>>, Failure> {
+    let failed = |error: io::Error| Failure::io(format!("`{}` cannot be read", path.display()), error);
+    let file = match File::open(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        file => file.map_err(failed)?,
+    };
+    let mut text = Zeroizing::new(String::new());
+    file.take(SECRET_BYTES_MAX).read_to_string(&mut text).map_err(failed)?;
+    Ok(Some(Zeroizing::new(text.trim_end().to_owned())))
+}
+
+/// Writes a secret that only the owner can read, on disk when this returns.
+fn keep(path: &Path, text: &str) -> Result<(), Failure> {
+    let written = || {
+        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+        file.write_all(text.as_bytes())?;
+        file.write_all(b"\n")?;
+        file.sync_all()
+    };
+    written().map_err(|error| Failure::io(format!("`{}` cannot be written", path.display()), error))
+}

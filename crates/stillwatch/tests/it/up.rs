@@ -1,0 +1,192 @@
+//! The gateway as a person runs it: up, an account, a key, a request, what was recorded, and down again.
+
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use serde_json::Value;
+
+use crate::cli::{Folder, run};
+
+/// A gateway of one test; it is told to end with it.
+struct Gateway {
+    process: Child,
+    ready: Value,
+    folder: Folder,
+}
+
+impl Gateway {
+    fn start(test: &str, more: &[&str]) -> Gateway {
+        Gateway::start_in(Folder::new(&format!("up-{test}")), more)
+    }
+
+    fn start_in(folder: Folder, more: &[&str]) -> Gateway {
+        let (data, ready) = (folder.path("data"), folder.path("ready.json"));
+        let _ = std::fs::remove_file(&ready);
+        let mut process = Command::new(env!("CARGO_BIN_EXE_stillwatch"))
+            .args(["up", "--data", &data, "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0", "--ready-file", &ready])
+            .args(more)
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("a process");
+        for _ in 0..600 {
+            if let Ok(text) = std::fs::read(&ready) {
+                let ready = serde_json::from_slice(&text).expect("JSON");
+                return Gateway { process, ready, folder };
+            }
+            assert_eq!(process.try_wait().expect("a process"), None, "it ended before it was ready");
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        panic!("it is not ready after 30 s");
+    }
+
+    fn data(&self) -> String {
+        self.folder.path("data")
+    }
+
+    /// What a command that manages it prints as JSON.
+    fn manage(&self, args: &[&str]) -> Value {
+        let data = self.data();
+        let all: Vec<&str> = args.iter().copied().chain(["--data", &data, "--json"]).collect();
+        let output = run(&all);
+        assert_eq!(output.code, 0, "{output:?}");
+        serde_json::from_str(&output.stdout).expect("JSON")
+    }
+
+    /// Makes an account with a key, and returns the key.
+    fn key_of(&self, account: &str) -> String {
+        self.manage(&["account", "add", "--id", account]);
+        let key = self.manage(&["key", "add", "--account", account]);
+        key.get("key").and_then(Value::as_str).expect("a key").to_owned()
+    }
+
+    /// Asks the model something; the status and the body of the reply.
+    fn ask(&self, key: &str, text: &str) -> (u16, String) {
+        let url = self.ready.get("gateway").and_then(Value::as_str).expect("an address");
+        let body = serde_json::json!({"model": "mock-1", "messages": [{"role": "user", "content": text}]}).to_string();
+        let request = format!(
+            "POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {key}\r\ncontent-type: application/json\r\n\
+             connection: close\r\ncontent-length: {}\r\n\r\n{body}",
+            body.len()
+        );
+        let mut stream = TcpStream::connect(url.trim_start_matches("http://")).expect("a connection");
+        stream.write_all(request.as_bytes()).expect("sent");
+        let mut reply = String::new();
+        stream.read_to_string(&mut reply).expect("a reply");
+        let status = reply.split(' ').nth(1).and_then(|status| status.parse().ok()).expect("a status");
+        let body = reply.split_once("\r\n\r\n").map(|(_, body)| body.to_owned()).unwrap_or_default();
+        (status, body)
+    }
+
+    fn signal(&self, signal: &str) {
+        let status = Command::new("kill").args([signal, &self.process.id().to_string()]).status();
+        assert!(status.expect("a signal").success());
+    }
+
+    /// Ends it as `signal` does; the exit code, none if it was killed.
+    fn end(mut self, signal: &str) -> (Option<i32>, Folder) {
+        self.signal(signal);
+        let status = self.process.wait().expect("an end");
+        (status.code(), self.folder)
+    }
+}
+
+/// Everything that was recorded, once `count` exchanges are there.
+fn recorded(data: &str, count: usize) -> String {
+    for _ in 0..200 {
+        let files = std::fs::read_dir(Path::new(data).join("exchanges")).expect("a folder");
+        let texts = files.map(|file| std::fs::read_to_string(file.expect("a file").path()).expect("a text"));
+        let text: String = texts.collect();
+        if text.lines().count() >= count {
+            return text;
+        }
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    panic!("not recorded after 10 s");
+}
+
+#[test]
+fn from_the_first_start_to_a_hunt_in_what_was_recorded() {
+    let gateway = Gateway::start("whole", &[]);
+    let key = gateway.key_of("acc_1");
+    let (status, body) = gateway.ask(&key, "Hello, who is there?");
+    assert!(status == 200 && body.contains("chat.completion"), "{status} {body}");
+    assert_eq!(gateway.ask("sw_nobody", "Hello").0, 401);
+    let lines = recorded(&gateway.data(), 1);
+    assert!(lines.contains("Hello, who is there?") && lines.contains("\"account\":\"acc_1\"") && !lines.contains(&key));
+    let hunted = run(&["hunt", &gateway.data()]);
+    assert!(
+        hunted.code == 0 && hunted.stdout.contains("1 exchange of 1 account") && hunted.stderr.is_empty(),
+        "{hunted:?}"
+    );
+    let (code, _folder) = gateway.end("-TERM");
+    assert_eq!(code, Some(0));
+}
+
+#[test]
+fn a_revoked_key_and_a_closed_account_are_out_at_once() {
+    let gateway = Gateway::start("revoked", &[]);
+    let key = gateway.key_of("acc_1");
+    assert_eq!(gateway.ask(&key, "x").0, 200);
+    let id = key.split('_').nth(1).expect("an id").to_owned();
+    let new = gateway.manage(&["key", "rotate", &id, "--overlap", "60"]);
+    let new = new.get("key").and_then(Value::as_str).expect("a key");
+    assert_eq!((gateway.ask(&key, "x").0, gateway.ask(new, "x").0), (200, 200));
+    gateway.manage(&["key", "revoke", &id]);
+    assert_eq!((gateway.ask(&key, "x").0, gateway.ask(new, "x").0), (401, 200));
+    gateway.manage(&["account", "change", "acc_1", "--status", "suspended"]);
+    assert_ne!(gateway.ask(new, "x").0, 200);
+    gateway.manage(&["account", "change", "acc_1", "--status", "active"]);
+    assert_eq!(gateway.ask(new, "x").0, 200);
+    gateway.manage(&["account", "close", "acc_1"]);
+    assert_ne!(gateway.ask(new, "x").0, 200);
+}
+
+/// What was answered and counted as recorded is there after the process was killed, and so are accounts and keys.
+#[test]
+fn a_kill_costs_nothing_that_was_recorded() {
+    let gateway = Gateway::start("killed", &[]);
+    let key = gateway.key_of("acc_1");
+    (0..20).for_each(|n| assert_eq!(gateway.ask(&key, &format!("question {n}")).0, 200));
+    let before = recorded(&gateway.data(), 20);
+    let (code, folder) = gateway.end("-KILL");
+    assert_eq!(code, None);
+    let again = Gateway::start_in(folder, &[]);
+    assert_eq!(again.ask(&key, "after").0, 200);
+    let after = recorded(&again.data(), 21);
+    assert!(before.lines().all(|line| after.contains(line)) && after.contains("after"));
+}
+
+#[test]
+fn a_data_folder_belongs_to_one_gateway_and_its_secrets_to_its_owner() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let gateway = Gateway::start("owned", &[]);
+    let data = gateway.data();
+    let second = run(&["up", "--data", &data, "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"]);
+    assert!(second.code == 74 && second.stderr.contains("in use by another gateway"), "{second:?}");
+    for (name, mode) in [("", 0o700), ("admin-key", 0o600), ("key-pepper", 0o600)] {
+        let metadata = std::fs::metadata(Path::new(&data).join(name)).expect("it is there");
+        assert_eq!(metadata.permissions().mode() & 0o777, mode, "{name}");
+    }
+}
+
+#[test]
+fn what_cannot_be_used_is_told_with_its_exit_code() {
+    let folder = Folder::new("up-wrong");
+    let data = folder.path("data");
+    let config = folder.file("gateway.toml", "listen = 5\n");
+    let wrong = run(&["up", "--config", &config]);
+    assert!(wrong.code == 65 && wrong.stderr.contains("gateway.toml") && wrong.stderr.contains("line 1"), "{wrong:?}");
+    let missing = run(&["up", "--config", &folder.path("none.toml")]);
+    assert!(missing.code == 65 && missing.stderr.contains("none.toml"), "{missing:?}");
+    assert_eq!(run(&["up", "--listen", "here"]).code, 2);
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = taken.local_addr().expect("an address").to_string();
+    let busy = run(&["up", "--data", &data, "--listen", &address, "--admin", "127.0.0.1:0"]);
+    assert!(busy.code == 74 && busy.stderr.contains("cannot be listened on"), "{busy:?}");
+    let nobody = run(&["account", "list", "--data", &folder.path("elsewhere")]);
+    assert!(nobody.code == 74 && nobody.stderr.contains("stillwatch up"), "{nobody:?}");
+}
