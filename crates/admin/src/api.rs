@@ -11,7 +11,7 @@ use axum::http::header::{AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE};
 use axum::http::{HeaderValue, StatusCode};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post, put};
+use axum::routing::{delete, get, post, put};
 use axum::{Json, Router};
 use exchange::{Assurance, Time};
 use gateway::clock::Clock;
@@ -19,6 +19,7 @@ use gateway::record::Counters;
 use gateway::recorder::Recording;
 use gateway::worker::Stats;
 use policy::key::{ADMIN_BRAND, Keys, Secret};
+use policy::quota::Quota;
 use policy::{
     Account, AccountId, Binding, Key, KeyHash, KeyId, Organisation, OrganisationId, PaymentGroup, Programme, Scope,
     Status, Tier,
@@ -79,6 +80,8 @@ fn router(admin: Arc<Admin>) -> Router {
         .route("/keys", get(keys).post(add_key))
         .route("/keys/{id}/rotate", post(rotate_key))
         .route("/keys/{id}/revoke", post(revoke_key))
+        .route("/quotas", get(quotas).post(put_quota))
+        .route("/quotas/{id}", delete(remove_quota))
         .route("/certificates/{thumbprint}", put(put_certificate).delete(remove_certificate))
         .fallback(async || Problem::new(StatusCode::NOT_FOUND, "not_found", "there is no such path in this API"))
         .layer(middleware::from_fn_with_state(Arc::clone(&admin), authenticated))
@@ -141,7 +144,7 @@ impl From<RegistryError> for Problem {
             RegistryError::Missing { .. } => (StatusCode::NOT_FOUND, "not_found"),
             RegistryError::Taken { .. } => (StatusCode::CONFLICT, "taken"),
             RegistryError::Lapsed(_) => (StatusCode::CONFLICT, "lapsed"),
-            RegistryError::Full(_) => (StatusCode::INSUFFICIENT_STORAGE, "full"),
+            RegistryError::Full(_) | RegistryError::TooManyQuotas(_) => (StatusCode::INSUFFICIENT_STORAGE, "full"),
             _ => (StatusCode::SERVICE_UNAVAILABLE, "unavailable"),
         };
         Problem::new(status, code, error.to_string())
@@ -432,6 +435,21 @@ async fn revoke_key(State(admin): Shared, Path(name): Path<String>) -> Answer<Js
     Ok(Json(ShownKey::of(&key, None, now)))
 }
 
+async fn quotas(State(admin): Shared) -> Json<Value> {
+    Json(json!({"quotas": admin.registry.quotas().await, "next": null}))
+}
+
+async fn put_quota(State(admin): Shared, body: Body<Quota>) -> Answer<(StatusCode, Json<Quota>)> {
+    let Json(quota) = body?;
+    admin.registry.put_quota(&quota).await?;
+    Ok((StatusCode::CREATED, Json(quota)))
+}
+
+async fn remove_quota(State(admin): Shared, Path(name): Path<String>) -> Answer<StatusCode> {
+    admin.registry.remove_quota(&id(&name)?).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
 /// Whose a certificate is.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -622,6 +640,30 @@ mod tests {
                 status.is_client_error() && problem["error"]["message"].as_str().unwrap().contains("teir"),
                 "{problem}"
             );
+        });
+    }
+
+    #[test]
+    fn quotas_hold_from_when_they_are_made_to_when_they_are_removed() {
+        run(async |rig| {
+            let quota = json!({"id": "rpm", "of": "each_account", "unit": "requests", "amount": 60, "per": "minute"});
+            assert_eq!(
+                rig.ask(Method::POST, "/api/v1/quotas", Some(quota.clone())).await,
+                (StatusCode::CREATED, quota.clone())
+            );
+            let group =
+                json!({"id": "ring", "of": {"group": ["a", "b"]}, "unit": "tokens", "amount": 9, "per": "thirty_days"});
+            rig.ask(Method::POST, "/api/v1/quotas", Some(group.clone())).await;
+            let (_, listed) = rig.ask(Method::GET, "/api/v1/quotas", None).await;
+            assert_eq!(listed["quotas"], json!([group, quota]));
+            let bad = json!({"id": "x", "of": "each_account", "unit": "words", "amount": 1, "per": "minute"});
+            let (status, problem) = rig.ask(Method::POST, "/api/v1/quotas", Some(bad)).await;
+            assert!(
+                status.is_client_error() && problem["error"]["message"].as_str().unwrap().contains("tokens"),
+                "{problem}"
+            );
+            assert_eq!(rig.ask(Method::DELETE, "/api/v1/quotas/rpm", None).await.0, StatusCode::NO_CONTENT);
+            assert_eq!(rig.ask(Method::DELETE, "/api/v1/quotas/rpm", None).await.0, StatusCode::NOT_FOUND);
         });
     }
 

@@ -4,7 +4,7 @@
 //! While the database is away the gate goes on with what it knew last; changes fail, and [`Registry::age`] tells for how
 //! long.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::sync::Mutex;
 
@@ -12,11 +12,14 @@ use exchange::Time;
 use gateway::gate::Gate;
 use policy::directory::{Change, Directory, Full};
 use policy::key::{ADMIN_BRAND, BRAND, Keys, RANDOM_BYTES, Secret};
+use policy::quota::{Quota, QuotaId, TooManyQuotas};
 use policy::{Account, AccountId, Binding, Key, KeyHash, KeyId, Organisation, OrganisationId, Scope, Status};
 use serde::de::DeserializeOwned;
 use store::control::{Control, ControlError, Entry};
 use tokio::sync::Mutex as AsyncMutex;
 use tokio::time::Instant;
+
+use policy::limits::QUOTAS_MAX;
 
 use crate::limits::USES_MAX;
 
@@ -24,6 +27,7 @@ const ACCOUNT: &str = "account";
 const ORGANISATION: &str = "organisation";
 const KEY: &str = "key";
 const CERTIFICATE: &str = "certificate";
+const QUOTA: &str = "quota";
 /// When a key was last used; written by whoever saw it, and no reason to change the directory.
 const USE: &str = "use";
 
@@ -41,6 +45,7 @@ pub struct Registry {
 #[derive(Debug, Default)]
 struct Known {
     directory: Arc<Directory>,
+    quotas: BTreeMap<String, Quota>,
     /// When keys were last used, by their ids.
     uses: HashMap<String, Time>,
     revision: i64,
@@ -72,6 +77,9 @@ pub enum RegistryError {
     /// There is no room.
     #[error(transparent)]
     Full(#[from] Full),
+    /// There are too many quotas.
+    #[error(transparent)]
+    TooManyQuotas(#[from] TooManyQuotas),
     /// The database failed.
     #[error("the database cannot be used now")]
     Control(#[from] ControlError),
@@ -116,6 +124,7 @@ impl Registry {
         let mut known = Known::default();
         known.learn(&control).await?;
         let gate = Arc::new(Gate::new((*known.directory).clone(), Keys::new(pepper), origins));
+        gate.quotas().replace(known.quotas.values().cloned().collect())?;
         Ok(Registry {
             control,
             gate,
@@ -310,6 +319,38 @@ impl Registry {
         Ok(key)
     }
 
+    /// Every quota, in the order of their names.
+    pub async fn quotas(&self) -> Vec<Quota> {
+        self.known.lock().await.quotas.values().cloned().collect()
+    }
+
+    /// Adds or changes a quota.
+    ///
+    /// # Errors
+    ///
+    /// When there are too many, or it cannot be written.
+    pub async fn put_quota(&self, quota: &Quota) -> Result<(), RegistryError> {
+        let mut known = self.known.lock().await;
+        let is_new = !known.quotas.contains_key(quota.id.as_str());
+        if is_new && known.quotas.len() >= QUOTAS_MAX {
+            return Err(TooManyQuotas.into());
+        }
+        self.put(&mut known, &[entry(QUOTA, quota.id.as_str(), quota)]).await
+    }
+
+    /// A quota holds no longer.
+    ///
+    /// # Errors
+    ///
+    /// When it is not there, or it cannot be written.
+    pub async fn remove_quota(&self, id: &QuotaId) -> Result<(), RegistryError> {
+        let mut known = self.known.lock().await;
+        if !known.quotas.contains_key(id.as_str()) {
+            return Err(missing(QUOTA, id.as_str()));
+        }
+        self.put(&mut known, &[Entry::gone(QUOTA, id.as_str())]).await
+    }
+
     /// Takes note that a key was used.
     pub fn used(&self, key: &str, time: Time) {
         let Ok(mut uses) = self.uses.lock() else { return };
@@ -391,6 +432,7 @@ impl Registry {
         }
         if known.revision != revision {
             self.gate.replace((*known.directory).clone());
+            self.gate.quotas().replace(known.quotas.values().cloned().collect())?;
         }
         Ok(())
     }
@@ -406,6 +448,12 @@ impl Known {
         for entry in &changes.entries {
             match change(entry)? {
                 Some(change) => directory.apply(change)?,
+                None if entry.kind == QUOTA => {
+                    match &entry.body {
+                        Some(body) => self.quotas.insert(entry.id.clone(), parsed(entry, body)?),
+                        None => self.quotas.remove(&entry.id),
+                    };
+                }
                 None if entry.kind == USE => {
                     if let Some(body) = &entry.body {
                         self.uses.insert(entry.id.clone(), parsed(entry, body)?);

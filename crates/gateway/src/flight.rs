@@ -6,11 +6,14 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+use exchange::Time;
 use policy::Actions;
+use policy::quota::{Amounts, Quotas, Reservation};
 use tokio::time::Instant;
 
 use crate::limits::TEE_BYTES_MAX;
 use crate::record::{Seen, Tap};
+use crate::usage;
 use crate::worker::Stats;
 
 /// How a reply ended.
@@ -24,11 +27,25 @@ pub enum End {
     Left,
 }
 
+/// What was reserved for an exchange, until it is settled.
+#[derive(Debug)]
+pub struct Bill {
+    /// Where it was reserved.
+    pub quotas: Arc<Quotas>,
+    /// What was reserved.
+    pub reserved: Reservation,
+    /// Tokens of the request, where the reply does not tell.
+    pub input_tokens: u64,
+    /// When the request arrived.
+    pub time: Time,
+}
+
 /// An exchange under way. Dropped, it lands as one whose caller left.
 #[derive(Debug)]
 pub struct Flight {
     held: Actions,
     seen: Option<Box<Seen>>,
+    bill: Option<Bill>,
     tap: Tap,
     started: Instant,
     stats: Arc<Stats>,
@@ -39,11 +56,12 @@ pub struct Flight {
 }
 
 impl Flight {
-    /// Begins. What is `held` is held back from the reply; `seen` is handed over at the end, when it is there.
+    /// Begins. What is `held` is held back from the reply; `seen` is handed over at the end, when it is there, and what
+    /// `bill` reserved is settled.
     #[must_use]
-    pub fn new(held: Actions, seen: Option<Box<Seen>>, tap: Tap, stats: Arc<Stats>) -> Flight {
+    pub fn new(held: Actions, seen: Option<Box<Seen>>, bill: Option<Bill>, tap: Tap, stats: Arc<Stats>) -> Flight {
         let started = Instant::now();
-        Flight { held, seen, tap, started, stats, reply: Vec::new(), kept_bytes: 0, cut: false, landed: false }
+        Flight { held, seen, bill, tap, started, stats, reply: Vec::new(), kept_bytes: 0, cut: false, landed: false }
     }
 
     /// What is held back.
@@ -77,6 +95,9 @@ impl Flight {
     /// Nothing came back that could be passed on.
     pub fn abort(mut self) {
         self.landed = true;
+        if let Some(Bill { quotas, reserved, .. }) = self.bill.take() {
+            quotas.give_back(reserved);
+        }
     }
 
     /// Ends.
@@ -89,11 +110,23 @@ impl Flight {
             return;
         }
         self.stats.landed(end);
+        self.settle();
         if let Some(mut seen) = self.seen.take() {
             seen.duration = self.started.elapsed();
             seen.reply = std::mem::take(&mut self.reply);
             self.tap.offer(seen);
         }
+    }
+}
+
+impl Flight {
+    /// Charges what was used, also of a reply that was broken off: what was made of it was made.
+    fn settle(&mut self) {
+        let (Some(bill), Some(seen)) = (self.bill.take(), &self.seen) else { return };
+        let tokens = if seen.status < 400 { usage::tokens(&self.reply, seen.streamed, bill.input_tokens) } else { 0 };
+        let elapsed = i64::try_from(self.started.elapsed().as_nanos()).unwrap_or(i64::MAX);
+        let now = Time::from_nanos(bill.time.nanos().saturating_add(elapsed));
+        bill.quotas.settle(bill.reserved, Amounts { tokens, micro_cost: 0 }, now);
     }
 }
 
@@ -133,7 +166,7 @@ mod tests {
         };
         let (tap, records) = queue();
         let stats = Arc::new(Stats::default());
-        (Flight::new(Actions::NONE, Some(Box::new(seen)), tap, Arc::clone(&stats)), records, stats)
+        (Flight::new(Actions::NONE, Some(Box::new(seen)), None, tap, Arc::clone(&stats)), records, stats)
     }
 
     #[test]

@@ -16,6 +16,7 @@ use hyper::http::request::Parts;
 use policy::directory::Directory;
 use policy::key::Keys;
 use policy::proof::UsedProofs;
+use policy::quota::{Amounts, Asker, Quotas, Reservation};
 use policy::who::{Credential, Reception, Shown, Who};
 use policy::{Account, Action, Actions};
 
@@ -37,6 +38,7 @@ pub struct Gate {
     keys: Keys,
     origins: Vec<String>,
     used: Mutex<UsedProofs>,
+    quotas: Arc<Quotas>,
 }
 
 /// What a request shows of who sends it.
@@ -51,11 +53,12 @@ pub struct Head<'h> {
 }
 
 /// Somebody who may go on, for one request.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Pass {
     who: Who,
     held: Actions,
     id: String,
+    reserved: Reservation,
 }
 
 impl Gate {
@@ -63,12 +66,24 @@ impl Gate {
     /// [`policy::proof::origin`] does; without any, a key that is bound to a private key is turned away.
     #[must_use]
     pub fn new(directory: Directory, keys: Keys, origins: Vec<String>) -> Gate {
-        Gate { directory: ArcSwap::from_pointee(directory), keys, origins, used: Mutex::default() }
+        Gate {
+            directory: ArcSwap::from_pointee(directory),
+            keys,
+            origins,
+            used: Mutex::default(),
+            quotas: Arc::default(),
+        }
     }
 
     /// Knows who is in `directory` from now on, and nobody else.
     pub fn replace(&self, directory: Directory) {
         self.directory.store(Arc::new(directory));
+    }
+
+    /// How much may be asked for.
+    #[must_use]
+    pub fn quotas(&self) -> &Arc<Quotas> {
+        &self.quotas
     }
 
     /// Who asks.
@@ -98,12 +113,12 @@ impl Gate {
         Ok(who)
     }
 
-    /// Lets `who` do what is asked, or not.
+    /// Lets `who` do what is asked, or not; `may_take` is reserved of every quota last, so that what is refused takes nothing.
     ///
     /// # Errors
     ///
-    /// When the credential's scope leaves out what is asked.
-    pub fn admit(&self, who: Who, route: &Route, ask: &Ask) -> Result<Pass, Refusal> {
+    /// When the credential's scope leaves out what is asked, or a quota is used up.
+    pub fn admit(&self, who: Who, route: &Route, ask: &Ask, may_take: Amounts, now: Time) -> Result<Pass, Refusal> {
         let scope = &who.scope;
         let held: Actions = HELD_BACK.into_iter().filter(|action| !scope.has(*action)).collect();
         if !ask.wanted.minus(HELD_BACK.into_iter().collect()).minus(scope.actions).is_empty() {
@@ -119,7 +134,14 @@ impl Gate {
         if !ask.builds_on.is_empty() {
             return Err(Refusal::Bad("Requests that build on something stored are not supported.".to_owned()));
         }
-        Ok(Pass { who, held, id: exchange_id()? })
+        let id = exchange_id()?;
+        let reserved = if route.call.is_generated() {
+            let asker = Asker { account: &who.account, credential: who.credential.name() };
+            self.quotas.reserve(&asker, may_take, now).map_err(|exhausted| Refusal::Exhausted(Box::new(exhausted)))?
+        } else {
+            Reservation::default()
+        };
+        Ok(Pass { who, held, id, reserved })
     }
 }
 
@@ -141,6 +163,11 @@ impl Pass {
     #[must_use]
     pub fn exchange_id(&self) -> &str {
         &self.id
+    }
+
+    /// What was reserved of quotas, to be settled.
+    pub fn take_reserved(&mut self) -> Reservation {
+        std::mem::take(&mut self.reserved)
     }
 
     /// Whose exchange it is.
@@ -236,7 +263,7 @@ mod tests {
         let route = route(&Method::POST, path, &listed).unwrap();
         let ask =
             if route.call == Call::Listed { Ask::default() } else { Ask::read(route.call, body.as_bytes()).unwrap() };
-        gate.admit(who, &route, &ask)
+        gate.admit(who, &route, &ask, Amounts::default(), NOW)
     }
 
     #[test]

@@ -22,4 +22,5 @@ pub mod shield;
 pub mod tls;
 pub mod trust;
 pub mod upstream;
+mod usage;
 pub mod worker;

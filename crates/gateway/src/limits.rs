@@ -36,6 +36,12 @@ pub const ATTEMPTS_MAX: usize = 3;
 pub const QUEUE_MAX: usize = 16_384;
 /// Bytes of exchanges that wait in the queue. Further ones are let go of, and counted.
 pub const QUEUE_BYTES_MAX: usize = 256 * 1024 * 1024;
+/// Tokens that are reserved for a reply whose request does not say how many it may have. What it has above is charged
+/// afterwards.
+pub const OUTPUT_TOKENS_UNTOLD: u64 = 4_096;
+/// Events at the end of a stream, and at its beginning, in which it may stand how many tokens were used.
+pub const USAGE_EVENTS: usize = 4;
+
 /// Bytes of recorded lines that are written at once.
 pub const RECORD_BATCH_BYTES: usize = 1024 * 1024;
 

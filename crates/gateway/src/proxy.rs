@@ -15,13 +15,14 @@ use hyper::header::{
 };
 use hyper::http::request::Parts;
 use hyper::{HeaderMap, Method, Request, Response, StatusCode};
-use policy::Actions;
+use policy::quota::Amounts;
+use policy::{Action, Actions};
 use tokio::time::timeout;
 
 use crate::ask::Ask;
-use crate::flight::Flight;
+use crate::flight::{Bill, Flight};
 use crate::gate::{Head, Pass};
-use crate::limits::{BODY_BYTES_MAX, BODY_TIME_MAX, FILTERED_BYTES_MAX, QUERY_BYTES_MAX};
+use crate::limits::{BODY_BYTES_MAX, BODY_TIME_MAX, FILTERED_BYTES_MAX, OUTPUT_TOKENS_UNTOLD, QUERY_BYTES_MAX};
 use crate::record::Seen;
 use crate::refuse::Refusal;
 use crate::relay::{Outward, Relay};
@@ -29,6 +30,7 @@ use crate::route::{Call, Dialect, Route, Unserved, dialect, route};
 use crate::shield::{self, Events};
 use crate::trust::Caller;
 use crate::upstream::{NoReply, Outgoing, Reply};
+use crate::usage;
 use crate::worker::{Stats, Worker};
 
 /// What is known of the connection that a request came on.
@@ -85,7 +87,11 @@ async fn answer(
     let asker = shared.gate.identify(&Head { parts: head, peer, caller: &caller }, now)?;
     let body = whole(head, body).await?;
     let ask = ask(&route, &body)?;
-    let pass = shared.gate.admit(asker, &route, &ask)?;
+    let input_tokens = usage::input_tokens(&body);
+    let may_take = Amounts { tokens: input_tokens.saturating_add(output_tokens(&route, &ask)), micro_cost: 0 };
+    let mut pass = shared.gate.admit(asker, &route, &ask, may_take, now)?;
+    let quotas = Arc::clone(shared.gate.quotas());
+    let bill = Bill { quotas, reserved: pass.take_reserved(), input_tokens, time: now };
     let body = if pass.held_from_request(ask.wanted) {
         shield::request(&body, pass.held()).map_err(|_| bad_body())?
     } else {
@@ -103,7 +109,7 @@ async fn answer(
         repeatable: head.method != Method::POST || route.call.is_asked(),
     };
     let seen = route.call.is_generated().then(|| Box::new(seen(&pass, caller, head, &route, body, now)));
-    let flight = Flight::new(pass.held(), seen, shared.tap.clone(), Arc::clone(&shared.stats));
+    let flight = Flight::new(pass.held(), seen, Some(bill), shared.tap.clone(), Arc::clone(&shared.stats));
     match worker.upstreams.send(ask.model.as_deref(), &outgoing).await {
         Ok(reply) => respond(worker, reply, flight, route.call).await,
         Err(failure) => {
@@ -143,6 +149,11 @@ fn ask(route: &Route, body: &[u8]) -> Result<Ask, Refusal> {
         return Ask::read(route.call, body).map_err(|bad| Refusal::Bad(bad.to_string()));
     }
     Ok(Ask { wanted: Actions::NONE.with(route.call.action()), ..Ask::default() })
+}
+
+/// The most tokens that a reply is taken to have, before it is there.
+fn output_tokens(route: &Route, ask: &Ask) -> u64 {
+    if route.call.action() == Action::Embed { 0 } else { ask.output_tokens_max.unwrap_or(OUTPUT_TOKENS_UNTOLD) }
 }
 
 fn bad_body() -> Refusal {

@@ -6,6 +6,7 @@
 use bytes::Bytes;
 use hyper::header::{CONTENT_TYPE, HeaderName, HeaderValue};
 use hyper::{HeaderMap, StatusCode};
+use policy::quota::{Exhausted, Unit};
 use serde_json::json;
 
 use crate::route::Dialect;
@@ -17,6 +18,8 @@ pub enum Refusal {
     Unauthenticated,
     /// Who asks may not do this. Whatever the reason is, these are the words.
     Forbidden,
+    /// A quota is used up.
+    Exhausted(Box<Exhausted>),
     /// There is no such path, model or thing, for this caller.
     NotFound,
     /// The path is there for another method.
@@ -42,6 +45,7 @@ impl Refusal {
         match self {
             Refusal::Unauthenticated => StatusCode::UNAUTHORIZED,
             Refusal::Forbidden => StatusCode::FORBIDDEN,
+            Refusal::Exhausted(_) => StatusCode::TOO_MANY_REQUESTS,
             Refusal::NotFound => StatusCode::NOT_FOUND,
             Refusal::Method(_) => StatusCode::METHOD_NOT_ALLOWED,
             Refusal::Bad(_) => StatusCode::BAD_REQUEST,
@@ -59,6 +63,7 @@ impl Refusal {
         match self {
             Refusal::Unauthenticated => "Incorrect API key provided, or none.".to_owned(),
             Refusal::Forbidden => "You do not have access to what this request asks for.".to_owned(),
+            Refusal::Exhausted(exhausted) => exhausted_message(exhausted),
             Refusal::NotFound => "Not found.".to_owned(),
             Refusal::Method(method) => format!("Use {method} for this path."),
             Refusal::Bad(what) => what.clone(),
@@ -82,6 +87,9 @@ impl Refusal {
             // The official clients try again unless they are told not to.
             headers.insert(HeaderName::from_static("x-should-retry"), HeaderValue::from_static("false"));
         }
+        if let Refusal::Exhausted(exhausted) = self {
+            rate_headers(&mut headers, exhausted, dialect);
+        }
         let message = self.message();
         let body = match dialect {
             Dialect::OpenAi => {
@@ -97,6 +105,11 @@ impl Refusal {
         match self {
             Refusal::Unauthenticated => ("invalid_request_error", Some("invalid_api_key")),
             Refusal::Forbidden => ("invalid_request_error", Some("permission_denied")),
+            Refusal::Exhausted(exhausted) => match exhausted.unit {
+                Unit::Requests => ("requests", Some("rate_limit_exceeded")),
+                Unit::Tokens => ("tokens", Some("rate_limit_exceeded")),
+                Unit::MicroCost => ("insufficient_quota", Some("insufficient_quota")),
+            },
             Refusal::NotFound | Refusal::Method(_) => ("invalid_request_error", Some("not_found")),
             Refusal::Bad(_) | Refusal::TooLarge | Refusal::TooSlow => ("invalid_request_error", None),
             Refusal::Unavailable => ("server_error", Some("overloaded")),
@@ -108,6 +121,7 @@ impl Refusal {
         match self {
             Refusal::Unauthenticated => "authentication_error",
             Refusal::Forbidden => "permission_error",
+            Refusal::Exhausted(_) => "rate_limit_error",
             Refusal::NotFound | Refusal::Method(_) => "not_found_error",
             Refusal::Bad(_) | Refusal::TooSlow => "invalid_request_error",
             Refusal::TooLarge => "request_too_large",
@@ -118,9 +132,85 @@ impl Refusal {
     }
 }
 
+/// Which limit it is, and when to come back; never whose it is, since a budget may be shared with strangers.
+fn exhausted_message(exhausted: &Exhausted) -> String {
+    let what = match exhausted.unit {
+        Unit::Requests => "requests",
+        Unit::Tokens => "tokens",
+        Unit::MicroCost => "spend",
+    };
+    match exhausted.retry_seconds {
+        Some(seconds) => format!("Rate limit reached for {what}. Please try again in {seconds} s."),
+        None => format!("This request is larger than your limit for {what} will ever allow."),
+    }
+}
+
+/// Headers of a limit in the words of each API.
+fn rate_headers(headers: &mut HeaderMap, exhausted: &Exhausted, dialect: Dialect) {
+    let Exhausted { limit, remaining, retry_seconds, reset_seconds, .. } = exhausted;
+    let mut insert = |name: &'static str, value: String| {
+        if let Ok(value) = HeaderValue::try_from(value) {
+            headers.insert(HeaderName::from_static(name), value);
+        }
+    };
+    match retry_seconds {
+        Some(seconds) => insert("retry-after", seconds.to_string()),
+        None => insert("x-should-retry", "false".to_owned()),
+    }
+    let names = match (dialect, exhausted.unit) {
+        (Dialect::OpenAi, Unit::Requests) => {
+            ["x-ratelimit-limit-requests", "x-ratelimit-remaining-requests", "x-ratelimit-reset-requests"]
+        }
+        (Dialect::OpenAi, Unit::Tokens) => {
+            ["x-ratelimit-limit-tokens", "x-ratelimit-remaining-tokens", "x-ratelimit-reset-tokens"]
+        }
+        (Dialect::Anthropic, Unit::Requests) => [
+            "anthropic-ratelimit-requests-limit",
+            "anthropic-ratelimit-requests-remaining",
+            "anthropic-ratelimit-requests-reset",
+        ],
+        (Dialect::Anthropic, Unit::Tokens) => [
+            "anthropic-ratelimit-tokens-limit",
+            "anthropic-ratelimit-tokens-remaining",
+            "anthropic-ratelimit-tokens-reset",
+        ],
+        (_, Unit::MicroCost) => return,
+    };
+    let reset = format!("{reset_seconds}s");
+    for (name, value) in names.into_iter().zip([limit.to_string(), remaining.to_string(), reset]) {
+        insert(name, value);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_limit_is_told_in_the_words_of_each_api() {
+        let exhausted = Exhausted {
+            quota: "secret-name".parse().unwrap(),
+            unit: Unit::Requests,
+            limit: 60,
+            remaining: 0,
+            retry_seconds: Some(7),
+            reset_seconds: 60,
+        };
+        for (dialect, header) in [
+            (Dialect::OpenAi, "x-ratelimit-limit-requests"),
+            (Dialect::Anthropic, "anthropic-ratelimit-requests-limit"),
+        ] {
+            let (status, headers, body) = Refusal::Exhausted(Box::new(exhausted.clone())).reply(dialect);
+            assert_eq!(
+                (status.as_u16(), &headers["retry-after"], &headers[header]),
+                (429, &HeaderValue::from(7), &HeaderValue::from(60))
+            );
+            assert!(!format!("{headers:?}{body:?}").contains("secret-name"));
+        }
+        let never = Exhausted { retry_seconds: None, ..exhausted };
+        let (_, headers, _) = Refusal::Exhausted(Box::new(never)).reply(Dialect::OpenAi);
+        assert!(headers["x-should-retry"] == "false" && !headers.contains_key("retry-after"));
+    }
 
     #[test]
     fn each_api_hears_its_own_words() {

@@ -12,6 +12,7 @@ pub mod key;
 pub mod limits;
 pub mod network;
 pub mod proof;
+pub mod quota;
 pub mod token;
 pub mod who;
 

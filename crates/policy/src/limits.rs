@@ -18,3 +18,7 @@ pub const ISSUER_KEY_BYTES_MAX: usize = 256 * 1024;
 pub const ACCOUNTS_MAX: usize = 10_000_000;
 /// Keys, and certificates, that are known. Further ones are refused when they are made.
 pub const KEYS_MAX: usize = 20_000_000;
+/// Quotas that hold at once. Further ones are refused when they are made.
+pub const QUOTAS_MAX: usize = 1_000;
+/// Subjects of quotas of which it is known how much they used. At the limit one that used little is forgotten.
+pub const BUCKETS_MAX: usize = 4_000_000;

@@ -27,6 +27,7 @@ pub(crate) enum Command {
     Up(Up),
     Account(Account),
     Key(Key),
+    Quota(Quota),
 }
 
 /// See what a log holds, and what is made of it, before a hunt.
@@ -481,6 +482,55 @@ pub(crate) enum KeyCommand {
         #[command(flatten)]
         server: Server,
     },
+}
+
+/// Manage the quotas of a running gateway: how much may be asked for in which time.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  stillwatch quota set rpm --of each-account --unit requests --amount 60 --per minute\n  \
+                        stillwatch quota set ring --of group=acc_1,acc_2 --unit tokens --amount 100000 --per day"
+)]
+pub(crate) struct Quota {
+    #[command(subcommand)]
+    pub(crate) command: QuotaCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum QuotaCommand {
+    /// Add or change a quota
+    Set(QuotaSet),
+    /// List all quotas
+    List {
+        #[command(flatten)]
+        server: Server,
+    },
+    /// A quota holds no longer
+    Remove {
+        /// Its name
+        id: String,
+        #[command(flatten)]
+        server: Server,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct QuotaSet {
+    /// Its name
+    pub(crate) id: String,
+    /// Whose requests share it: each-key, each-account, each-organisation, each-payment-group, everybody, account=ID or group=ID,ID
+    #[arg(long, value_name = "WHOSE")]
+    pub(crate) of: String,
+    /// What is counted
+    #[arg(long, value_parser = ["requests", "tokens"])]
+    pub(crate) unit: String,
+    /// How much
+    #[arg(long, value_name = "N")]
+    pub(crate) amount: u64,
+    /// In which time
+    #[arg(long, value_parser = ["second", "minute", "hour", "day", "thirty-days"])]
+    pub(crate) per: String,
+    #[command(flatten)]
+    pub(crate) server: Server,
 }
 
 #[derive(Debug, Args)]

@@ -8,6 +8,7 @@ pub(crate) mod hunt;
 pub(crate) mod inspect;
 pub(crate) mod key;
 pub(crate) mod label;
+pub(crate) mod quota;
 pub(crate) mod simulate;
 pub(crate) mod up;
 

@@ -6,8 +6,10 @@ use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
 use admin::Registry;
+use exchange::Time;
 use policy::KeyHash;
 use policy::key::{ADMIN_BRAND, Keys, Secret};
+use policy::quota::Quotas;
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
@@ -18,6 +20,8 @@ use crate::output::OutputFile;
 const PEPPER: &str = "key-pepper";
 const ADMIN_KEY: &str = "admin-key";
 const RUNNING: &str = "running.json";
+/// How far quotas are used up.
+const QUOTAS_USED: &str = "quotas-used.json";
 const LOCK: &str = "lock";
 const EXCHANGES: &str = "exchanges";
 const SECRET_BYTES_MAX: u64 = 1024;
@@ -76,6 +80,11 @@ impl DataFolder {
         self.path.join(EXCHANGES)
     }
 
+    /// How far quotas are used up.
+    pub(crate) fn quotas_used(&self) -> QuotasUsed {
+        QuotasUsed(self.path.join(QUOTAS_USED))
+    }
+
     /// What hashes of keys are keyed with; made at the first start.
     pub(crate) fn pepper(&self) -> Result<Zeroizing<[u8; 32]>, Failure> {
         let path = self.path.join(PEPPER);
@@ -116,6 +125,33 @@ impl DataFolder {
     pub(crate) fn leave(&self) {
         // Where it stays, whoever follows it finds nobody.
         let _ = fs::remove_file(self.path.join(RUNNING));
+    }
+}
+
+/// The file that says how far quotas are used up.
+#[derive(Debug)]
+pub(crate) struct QuotasUsed(PathBuf);
+
+impl QuotasUsed {
+    /// Takes up what was written down last.
+    pub(crate) fn restore(&self, quotas: &Quotas) -> Result<(), Failure> {
+        let wrong = |error| Failure::io(format!("`{}` cannot be read", self.0.display()), error);
+        match fs::read(&self.0) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            text => {
+                let saved = serde_json::from_slice(&text.map_err(wrong)?);
+                let unusable =
+                    |error| Failure::bad_input(format!("`{}`: {error}; remove it to begin anew", self.0.display()));
+                quotas.restore(saved.map_err(unusable)?);
+                Ok(())
+            }
+        }
+    }
+
+    /// Writes it down.
+    pub(crate) fn save(&self, quotas: &Quotas, now: Time) -> Result<(), Failure> {
+        let json = serde_json::to_vec(&quotas.save(now)).map_err(Failure::unreadable)?;
+        OutputFile::create(&self.0)?.write_whole(&json)
     }
 }
 

@@ -41,6 +41,7 @@ fn main() -> ExitCode {
         cli::Command::Up(args) => command::up::run(&args),
         cli::Command::Account(args) => command::account::run(&args.command),
         cli::Command::Key(args) => command::key::run(&args.command),
+        cli::Command::Quota(args) => command::quota::run(&args.command),
     };
     match outcome {
         Ok(exit) => exit.into(),

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use admin::{Admin, Registry};
-use gateway::clock::SystemClock;
+use gateway::clock::{Clock as _, SystemClock};
 use gateway::config::{BadConfig, Config, SyncWhen, Upstream};
 use gateway::mock::Mock;
 use gateway::record::queue;
@@ -23,7 +23,7 @@ use tokio::sync::oneshot;
 
 use super::{Exit, Failure, print};
 use crate::cli;
-use crate::data_folder::{AdminKey, DataFolder, Running, write_ready};
+use crate::data_folder::{AdminKey, DataFolder, QuotasUsed, Running, write_ready};
 
 /// How often it is written down when keys were used.
 const USES_TIME: Duration = Duration::from_secs(30);
@@ -79,6 +79,9 @@ async fn serve(args: &cli::Up, path: &Path, mut config: Config) -> Result<(), Fa
     let registry = Registry::open(control, *pepper, config.origins.clone()).await;
     let registry = Arc::new(registry.map_err(|error| Failure::io("control state cannot be read", error))?);
 
+    let quotas_used = folder.quotas_used();
+    quotas_used.restore(registry.gate().quotas())?;
+
     let (tap, records) = queue();
     let counters = Arc::clone(tap.counters());
     let recording = Arc::new(Recording::default());
@@ -133,7 +136,7 @@ async fn serve(args: &cli::Up, path: &Path, mut config: Config) -> Result<(), Fa
     let api = tokio::spawn(admin::serve(listener, admin, async move {
         let _ = ended.await;
     }));
-    let keeper = tokio::spawn(keep_up(Arc::clone(&registry)));
+    let keeper = tokio::spawn(keep_up(Arc::clone(&registry), quotas_used));
 
     let scheme = if certificates.is_some() { "https" } else { "http" };
     let running = Running {
@@ -163,6 +166,9 @@ async fn serve(args: &cli::Up, path: &Path, mut config: Config) -> Result<(), Fa
     });
     let _ = drained.await;
     keeper.abort();
+    if let Err(error) = folder.quotas_used().save(registry.gate().quotas(), SystemClock.now()) {
+        say(&error.to_string());
+    }
     if let Err(error) = registry.save_uses().await {
         say(&format!("when keys were last used is not written down: {error}"));
     }
@@ -214,16 +220,21 @@ fn certificates(config: &Config) -> Result<Option<Arc<Certificates>>, Failure> {
     Certificates::open(files).map(|certificates| Some(Arc::new(certificates))).map_err(Failure::unreadable)
 }
 
-/// Learns what other processes change, and writes down when keys were used.
-async fn keep_up(registry: Arc<Registry>) {
+/// Learns what other processes change, and writes down when keys were used and how far quotas are used up.
+async fn keep_up(registry: Arc<Registry>, quotas_used: QuotasUsed) {
     let mut saved = tokio::time::Instant::now();
-    let mut failing = false;
+    let (mut failing, mut unwritten) = (false, false);
     loop {
         tokio::time::sleep(admin::limits::REFRESH_TIME).await;
         let mut outcome = registry.refresh().await;
         if outcome.is_ok() && saved.elapsed() >= USES_TIME {
             saved = tokio::time::Instant::now();
             outcome = registry.save_uses().await;
+        }
+        let (known, used) = (Arc::clone(&registry), &quotas_used);
+        let written = tokio::task::block_in_place(|| used.save(known.gate().quotas(), SystemClock.now()));
+        if let (Err(error), false) = (&written, std::mem::replace(&mut unwritten, written.is_err())) {
+            say(&format!("how far quotas are used up is not written down: {error}"));
         }
         match outcome {
             Err(error) if !failing => {
@@ -273,7 +284,6 @@ impl Signals {
 
 /// One line of the log, as JSON on standard error. Nothing that a caller wrote goes here.
 fn say(message: &str) {
-    use gateway::clock::Clock as _;
     eprintln!("{}", serde_json::json!({"time": SystemClock.now(), "message": message}));
 }
 

@@ -145,6 +145,34 @@ fn a_revoked_key_and_a_closed_account_are_out_at_once() {
     assert_ne!(gateway.ask(new, "x").0, 200);
 }
 
+/// However many ask at once, no more is granted than there is; the rest hear when to come back, and a restart gives nothing.
+#[test]
+fn a_quota_holds_for_all_at_once_and_over_a_restart() {
+    let gateway = Gateway::start("quota", &[]);
+    let keys = [gateway.key_of("acc_1"), gateway.key_of("acc_2")];
+    let other = gateway.key_of("acc_3");
+    let set =
+        ["quota", "set", "ring", "--of", "group=acc_1,acc_2", "--unit", "requests", "--amount", "10", "--per", "day"];
+    gateway.manage(&set);
+    let granted: usize = std::thread::scope(|scope| {
+        let ask = |n: usize| gateway.ask(if n.is_multiple_of(2) { &keys[0] } else { &keys[1] }, "x").0;
+        let threads: Vec<_> = (0..8).map(|n| scope.spawn(move || (0..5).filter(|_| ask(n) == 200).count())).collect();
+        threads.into_iter().map(|thread| thread.join().expect("answers")).sum()
+    });
+    assert_eq!(granted, 10);
+    let (status, body) = gateway.ask(&keys[0], "x");
+    assert!(
+        status == 429 && body.contains("Rate limit reached for requests") && !body.contains("ring"),
+        "{status} {body}"
+    );
+    assert_eq!(gateway.ask(&other, "x").0, 200);
+    let (_, folder) = gateway.end("-TERM");
+    let again = Gateway::start_in(folder, &[]);
+    assert_eq!((again.ask(&keys[1], "x").0, again.ask(&other, "x").0), (429, 200));
+    again.manage(&["quota", "remove", "ring"]);
+    assert_eq!(again.ask(&keys[1], "x").0, 200);
+}
+
 /// What was answered and counted as recorded is there after the process was killed, and so are accounts and keys.
 #[test]
 fn a_kill_costs_nothing_that_was_recorded() {

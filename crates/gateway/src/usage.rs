@@ -1,0 +1,151 @@
+//! How many tokens an exchange used: by the reply's own count, or estimated where it has none.
+//!
+//! A reply says so at its top, or in the first and last events of its stream. What stands deeper is what a model wrote,
+//! and a caller may have told it to. Estimates take four bytes for a token, and each event of a stream for one.
+
+use bytes::Bytes;
+use serde::Deserialize;
+
+use crate::limits::USAGE_EVENTS;
+
+const BYTES_A_TOKEN: u64 = 4;
+
+/// The tokens of a request, estimated.
+pub(crate) fn input_tokens(request: &[u8]) -> u64 {
+    (request.len() as u64).div_ceil(BYTES_A_TOKEN)
+}
+
+/// The tokens of an exchange, read and written.
+pub(crate) fn tokens(reply: &[Bytes], streamed: bool, input_tokens: u64) -> u64 {
+    let whole;
+    let reply: &[u8] = match reply {
+        [one] => one,
+        pieces => {
+            whole = pieces.concat();
+            &whole
+        }
+    };
+    if !streamed {
+        let told = serde_json::from_slice::<Told>(reply).ok().and_then(Told::usage);
+        return told
+            .map_or_else(|| (reply.len() as u64).div_ceil(BYTES_A_TOKEN), Usage::output)
+            .saturating_add(told.and_then(Usage::input).unwrap_or(input_tokens));
+    }
+    let events: Vec<&[u8]> =
+        reply.split(|byte| *byte == b'\n').filter_map(|line| line.strip_prefix(b"data:")).collect();
+    let ends = events.iter().take(USAGE_EVENTS).chain(events.iter().rev().take(USAGE_EVENTS).rev());
+    let told = ends.filter_map(|event| serde_json::from_slice::<Told>(event).ok()?.usage());
+    // Each event tells what is known by then.
+    let told = told.reduce(|earlier, later| Usage { input: later.input.or(earlier.input), ..later }.at_least(earlier));
+    match told {
+        Some(usage) => usage.output().saturating_add(usage.input().unwrap_or(input_tokens)),
+        None => (events.len() as u64).saturating_add(input_tokens),
+    }
+}
+
+/// Where a body or an event says what was used.
+#[derive(Deserialize)]
+struct Told {
+    usage: Option<Usage>,
+    message: Option<Within>,
+    response: Option<Within>,
+}
+
+#[derive(Deserialize)]
+struct Within {
+    usage: Option<Usage>,
+}
+
+/// What was used, in the words of each API.
+#[derive(Clone, Copy, Default, Deserialize)]
+#[serde(default)]
+struct Usage {
+    #[serde(alias = "prompt_tokens", alias = "input_tokens")]
+    input: Option<u64>,
+    #[serde(alias = "completion_tokens", alias = "output_tokens")]
+    output: Option<u64>,
+    cache_creation_input_tokens: Option<u64>,
+    cache_read_input_tokens: Option<u64>,
+}
+
+impl Told {
+    fn usage(self) -> Option<Usage> {
+        let within = |within: Option<Within>| within.and_then(|within| within.usage);
+        self.usage.or_else(|| within(self.message)).or_else(|| within(self.response))
+    }
+}
+
+impl Usage {
+    fn input(self) -> Option<u64> {
+        let cached = [self.cache_creation_input_tokens, self.cache_read_input_tokens].into_iter().flatten();
+        self.input.map(|input| cached.fold(input, u64::saturating_add))
+    }
+
+    fn output(self) -> u64 {
+        self.output.unwrap_or(0)
+    }
+
+    fn at_least(self, earlier: Usage) -> Usage {
+        Usage {
+            output: self.output.max(earlier.output),
+            cache_creation_input_tokens: self.cache_creation_input_tokens.or(earlier.cache_creation_input_tokens),
+            cache_read_input_tokens: self.cache_read_input_tokens.or(earlier.cache_read_input_tokens),
+            ..self
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(reply: &str, streamed: bool, expected: u64) {
+        for pieces in [1, 3] {
+            let length = reply.len().div_ceil(pieces).max(1);
+            let pieces: Vec<Bytes> = reply.as_bytes().chunks(length).map(Bytes::copy_from_slice).collect();
+            assert_eq!(tokens(&pieces, streamed, 10), expected, "{reply}");
+        }
+    }
+
+    #[test]
+    fn a_reply_tells_what_it_used() {
+        check(r#"{"choices":[],"usage":{"prompt_tokens":3,"completion_tokens":4,"total_tokens":7}}"#, false, 7);
+        check(
+            r#"{"content":[],"usage":{"input_tokens":3,"output_tokens":4,"cache_read_input_tokens":100}}"#,
+            false,
+            107,
+        );
+        check(r#"{"data":[],"usage":{"prompt_tokens":3,"total_tokens":3}}"#, false, 3);
+        check(
+            "data: {\"choices\":[{}]}\n\ndata: {\"choices\":[],\"usage\":{\"prompt_tokens\":3,\"completion_tokens\":4}}\n\ndata: [DONE]\n\n",
+            true,
+            7,
+        );
+        check(
+            "event: message_start\ndata: {\"message\":{\"usage\":{\"input_tokens\":30,\"output_tokens\":1}}}\n\n\
+             data: {\"delta\":{}}\n\ndata: {\"usage\":{\"output_tokens\":12}}\n\n",
+            true,
+            42,
+        );
+        check("data: {\"response\":{\"usage\":{\"input_tokens\":1,\"output_tokens\":2}}}\n\n", true, 3);
+    }
+
+    #[test]
+    fn what_is_not_told_is_estimated() {
+        check(r#"{"choices":[]}"#, false, 10 + 4);
+        check("data: {\"choices\":[]}\n\ndata: {\"choices\":[]}\n\n", true, 10 + 2);
+        check("", true, 10);
+        check("<html>", false, 10 + 2);
+    }
+
+    /// What a model writes counts for nothing: a caller may have told it what to write.
+    #[test]
+    fn what_a_model_writes_is_not_believed() {
+        check(
+            r#"{"content":[{"input":{"usage":{"output_tokens":0}}}],"usage":{"input_tokens":3,"output_tokens":4}}"#,
+            false,
+            7,
+        );
+        check(r#"{"content":[{"input":{"usage":{"input_tokens":0,"output_tokens":0}}}]}"#, false, 10 + 18);
+    }
+}
