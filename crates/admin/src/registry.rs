@@ -165,6 +165,11 @@ impl Registry {
         accounts
     }
 
+    /// The revision of what is known: greater after every change.
+    pub async fn revision(&self) -> i64 {
+        self.known.lock().await.revision
+    }
+
     /// Every key, in the order of their ids, with its last use.
     pub async fn keys(&self) -> Vec<(Arc<Key>, Option<Time>)> {
         let known = self.known.lock().await;

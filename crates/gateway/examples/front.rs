@@ -4,14 +4,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use gateway::clock::SystemClock;
 use gateway::gate::Gate;
 use gateway::mock::Mock;
 use gateway::record::Tap;
 use gateway::server::{Listen, start};
-use gateway::trust::Trust;
 use gateway::upstream::{Health, Server};
-use gateway::worker::{Shared, Stats};
+use gateway::worker::{Settings, Shared, Stats};
 use policy::directory::{Change, Directory};
 use policy::key::{BRAND, Keys, RANDOM_BYTES};
 use serde_json::json;
@@ -47,15 +47,11 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         gate: Arc::new(Gate::new(directory, keys, Vec::new())),
         tap: Tap::closed(),
         recording: Arc::default(),
-        needs_recording: false,
-        trust: Trust::default(),
-        listed: Vec::new(),
-        passed: Vec::new(),
+        settings: ArcSwap::from_pointee(Settings { servers: Arc::new(vec![server]), ..Settings::default() }),
         stats: Arc::new(Stats::default()),
         clock: Box::new(SystemClock),
     };
-    let servers = Arc::new(vec![server]);
-    let listen = Listen { address: anywhere, certificates: None, workers: 0, servers, shared: Arc::new(shared) };
+    let listen = Listen { address: anywhere, certificates: None, workers: 0, shared: Arc::new(shared) };
     let running = start(listen)?;
     let key = secret.expose();
     println!("--direct http://{} --through http://{} --key {key}", mock.address(), running.address());

@@ -21,6 +21,7 @@ use serde::{Deserialize, Deserializer};
 use crate::tls::{self, BadCertificates};
 use crate::trust::Trust;
 use crate::upstream::{Credential, Health, Server, Tls};
+use crate::worker::Settings;
 
 /// The whole file.
 #[derive(Clone, Debug, Deserialize)]
@@ -399,6 +400,21 @@ impl Config {
     pub fn trust(&self) -> Trust {
         let table = self.trust.clone();
         Trust { peers: table.peers, address: table.address, ja4: table.ja4, asn: table.asn, country: table.country }
+    }
+
+    /// What may be exchanged while the gateway runs.
+    ///
+    /// # Errors
+    ///
+    /// When a file that is named cannot be read or used; `path` is where the configuration stands.
+    pub fn settings(&self, path: &Path) -> Result<Settings, BadConfig> {
+        Ok(Settings {
+            needs_recording: self.recording.required,
+            trust: self.trust(),
+            listed: self.allow.paths.clone(),
+            passed: self.allow.headers.clone(),
+            servers: Arc::new(self.servers(path)?),
+        })
     }
 
     /// The model servers.

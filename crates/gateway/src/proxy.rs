@@ -70,9 +70,10 @@ async fn answer(
     dialect: Dialect,
 ) -> Result<Response<Outward>, Refusal> {
     let shared = &worker.shared;
+    let settings = shared.settings.load();
     let now = shared.clock.now();
     let path = head.uri.path();
-    let route = route(&head.method, path, &shared.listed).map_err(|unserved| match unserved {
+    let route = route(&head.method, path, &settings.listed).map_err(|unserved| match unserved {
         Unserved::NotFound => Refusal::NotFound,
         Unserved::Method(method) => Refusal::Method(method),
     })?;
@@ -80,10 +81,10 @@ async fn answer(
     if query.is_some_and(|query| query.len() > QUERY_BYTES_MAX) {
         return Err(Refusal::Bad("The query is too long.".to_owned()));
     }
-    if shared.needs_recording && route.call.is_generated() && shared.recording.is_failing() {
+    if settings.needs_recording && route.call.is_generated() && shared.recording.is_failing() {
         return Err(Refusal::Unavailable);
     }
-    let caller = shared.trust.caller(peer.address, &head.headers);
+    let caller = settings.trust.caller(peer.address, &head.headers);
     let asker = shared.gate.identify(&Head { parts: head, peer, caller: &caller }, now)?;
     let body = whole(head, body).await?;
     let ask = ask(&route, &body)?;
@@ -103,14 +104,17 @@ async fn answer(
             Some(query) => format!("{}?{query}", route.path),
             None => route.path.clone(),
         },
-        headers: passed_on(&head.headers, &shared.passed),
+        headers: passed_on(&head.headers, &settings.passed),
         body: body.clone(),
         dialect,
         repeatable: head.method != Method::POST || route.call.is_asked(),
     };
     let seen = route.call.is_generated().then(|| Box::new(seen(&pass, caller, head, &route, body, now)));
     let flight = Flight::new(pass.held(), seen, Some(bill), shared.tap.clone(), Arc::clone(&shared.stats));
-    match worker.upstreams.send(ask.model.as_deref(), &outgoing).await {
+    let upstreams = worker.upstreams(&settings);
+    // A long reply keeps nobody's settings.
+    drop(settings);
+    match upstreams.send(ask.model.as_deref(), &outgoing).await {
         Ok(reply) => respond(worker, reply, flight, route.call).await,
         Err(failure) => {
             flight.abort();

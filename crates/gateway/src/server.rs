@@ -31,7 +31,6 @@ use crate::limits::{
 };
 use crate::proxy::{self, Peer};
 use crate::tls::Certificates;
-use crate::upstream::{Server, Upstreams};
 use crate::worker::{Shared, Stats, Worker};
 
 /// What is needed to listen.
@@ -43,8 +42,6 @@ pub struct Listen {
     pub certificates: Option<Arc<Certificates>>,
     /// How many workers; 0 for one a core.
     pub workers: usize,
-    /// The servers behind.
-    pub servers: Arc<Vec<Server>>,
     /// What all workers share.
     pub shared: Arc<Shared>,
 }
@@ -117,13 +114,13 @@ pub fn start(listen: Listen) -> io::Result<Running> {
     for index in 0..workers {
         let (hand, taken) = mpsc::unbounded_channel();
         hands.push(hand);
-        let (shared, servers) = (Arc::clone(&listen.shared), Arc::clone(&listen.servers));
+        let shared = Arc::clone(&listen.shared);
         let (drained, open) = (drained.clone(), Arc::clone(&open));
         let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
         let thread = thread::Builder::new().name(format!("worker-{index}")).spawn(move || {
             let tasks = LocalSet::new();
             tasks.block_on(&runtime, async move {
-                let worker = Rc::new(Worker { shared, upstreams: Upstreams::new(servers, started) });
+                let worker = Rc::new(Worker::new(shared, started));
                 work(&worker, taken, drained, &open).await;
             });
         })?;

@@ -277,10 +277,10 @@ impl Upstreams {
         Rc::new(Upstreams { servers, idle, turn: Cell::new(0), started })
     }
 
-    /// The servers.
+    /// Whether these are its servers.
     #[must_use]
-    pub fn servers(&self) -> &[Server] {
-        &self.servers
+    pub fn is_to(&self, servers: &Arc<Vec<Server>>) -> bool {
+        Arc::ptr_eq(&self.servers, servers)
     }
 
     /// Sends a request for `model` to a server that serves it, and to another one as long as nothing came back.
@@ -475,7 +475,7 @@ mod tests {
     #[tokio::test]
     async fn who_fails_rests_and_comes_back() {
         let upstreams = Upstreams::new(Arc::new(vec![server("a", &[], 1), server("b", &[], 1)]), Instant::now());
-        let health = &upstreams.servers()[0].health;
+        let health = &upstreams.servers[0].health;
         for _ in 0..FAILURES_MAX {
             assert!(health.is_well(0));
             health.failed(0);

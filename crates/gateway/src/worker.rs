@@ -1,10 +1,13 @@
 //! A worker: one thread that serves its share of the connections, with connections of its own to the servers.
 
+use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use arc_swap::ArcSwap;
 use hyper::header::HeaderName;
+use tokio::time::Instant;
 
 use crate::clock::Clock;
 use crate::flight::End;
@@ -12,7 +15,7 @@ use crate::gate::Gate;
 use crate::record::Tap;
 use crate::recorder::Recording;
 use crate::trust::Trust;
-use crate::upstream::Upstreams;
+use crate::upstream::{Server, Upstreams};
 
 /// What all workers share.
 #[derive(Debug)]
@@ -23,6 +26,17 @@ pub struct Shared {
     pub tap: Tap,
     /// How recording goes.
     pub recording: Arc<Recording>,
+    /// What may be exchanged while it runs.
+    pub settings: ArcSwap<Settings>,
+    /// What is counted.
+    pub stats: Arc<Stats>,
+    /// Tells the time.
+    pub clock: Box<dyn Clock>,
+}
+
+/// What may be exchanged while requests go on: each request sees one of them from its beginning to its end.
+#[derive(Debug, Default)]
+pub struct Settings {
     /// Whether requests are turned away while exchanges cannot be recorded.
     pub needs_recording: bool,
     /// Whose word about a caller is taken.
@@ -31,10 +45,8 @@ pub struct Shared {
     pub listed: Vec<String>,
     /// Headers that are passed on besides those of the APIs.
     pub passed: Vec<HeaderName>,
-    /// What is counted.
-    pub stats: Arc<Stats>,
-    /// Tells the time.
-    pub clock: Box<dyn Clock>,
+    /// The servers behind.
+    pub servers: Arc<Vec<Server>>,
 }
 
 impl std::fmt::Debug for dyn Clock {
@@ -49,7 +61,28 @@ pub struct Worker {
     /// What it shares with the others.
     pub shared: Arc<Shared>,
     /// Its connections to the servers.
-    pub upstreams: Rc<Upstreams>,
+    upstreams: RefCell<Rc<Upstreams>>,
+    /// From when time is counted.
+    started: Instant,
+}
+
+impl Worker {
+    /// A worker without any connection. All workers count time from the same moment, `started`.
+    #[must_use]
+    pub fn new(shared: Arc<Shared>, started: Instant) -> Worker {
+        let servers = Arc::clone(&shared.settings.load().servers);
+        Worker { shared, upstreams: RefCell::new(Upstreams::new(servers, started)), started }
+    }
+
+    /// Its connections to the servers of `settings`. Those to servers of earlier ones are closed as soon as they are idle.
+    #[must_use]
+    pub fn upstreams(&self, settings: &Settings) -> Rc<Upstreams> {
+        let mut upstreams = self.upstreams.borrow_mut();
+        if !upstreams.is_to(&settings.servers) {
+            *upstreams = Upstreams::new(Arc::clone(&settings.servers), self.started);
+        }
+        Rc::clone(&upstreams)
+    }
 }
 
 macro_rules! stats {

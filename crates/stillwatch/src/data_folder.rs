@@ -4,13 +4,15 @@ use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
 use std::io::{self, Read as _, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use admin::Registry;
-use exchange::Time;
-use policy::KeyHash;
+use exchange::{AccountFact, Time};
 use policy::key::{ADMIN_BRAND, Keys, Secret};
 use policy::quota::Quotas;
+use policy::{Account, KeyHash};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use zeroize::Zeroizing;
 
 use crate::command::Failure;
@@ -20,6 +22,8 @@ use crate::output::OutputFile;
 const PEPPER: &str = "key-pepper";
 const ADMIN_KEY: &str = "admin-key";
 const RUNNING: &str = "running.json";
+/// What is known of accounts, beside the exchanges, where a hunt looks for it.
+const ACCOUNTS: &str = "accounts.jsonl";
 /// How far quotas are used up.
 const QUOTAS_USED: &str = "quotas-used.json";
 const LOCK: &str = "lock";
@@ -80,9 +84,14 @@ impl DataFolder {
         self.path.join(EXCHANGES)
     }
 
+    /// Where it is written what is known of accounts.
+    pub(crate) fn accounts(&self) -> AccountFacts {
+        AccountFacts(self.exchanges().join(ACCOUNTS))
+    }
+
     /// How far quotas are used up.
     pub(crate) fn quotas_used(&self) -> QuotasUsed {
-        QuotasUsed(self.path.join(QUOTAS_USED))
+        QuotasUsed { path: self.path.join(QUOTAS_USED), written: Vec::new() }
     }
 
     /// What hashes of keys are keyed with; made at the first start.
@@ -128,30 +137,69 @@ impl DataFolder {
     }
 }
 
+/// The file that tells a hunt what is known of accounts.
+#[derive(Debug)]
+pub(crate) struct AccountFacts(PathBuf);
+
+impl AccountFacts {
+    /// Writes what is known of `accounts`, each from its sign-up on.
+    pub(crate) fn write(&self, accounts: &[Arc<Account>]) -> Result<(), Failure> {
+        let mut file = OutputFile::create(&self.0)?;
+        for account in accounts {
+            // As they are written in policies and by the API.
+            let word = |word: serde_json::Result<Value>| word.ok()?.as_str().map(str::to_owned);
+            let fact = AccountFact {
+                time: account.created,
+                account: account.id.as_str().into(),
+                org: account.organisation.as_ref().map(|organisation| organisation.as_str().into()),
+                created: Some(account.created),
+                plan: word(serde_json::to_value(account.tier)).map(Into::into),
+                program: word(serde_json::to_value(account.programme)).map(Into::into),
+                assurance: Some(account.assurance),
+                payment: account.payment.as_ref().map(|payment| payment.as_str().into()),
+                email_domain: None,
+                phone_country: None,
+                status: word(serde_json::to_value(account.status)).map(Into::into),
+                closed: None,
+            };
+            exchange::write_account(&fact, &mut file).map_err(|error| file.failure(&error))?;
+        }
+        file.finish()
+    }
+}
+
 /// The file that says how far quotas are used up.
 #[derive(Debug)]
-pub(crate) struct QuotasUsed(PathBuf);
+pub(crate) struct QuotasUsed {
+    path: PathBuf,
+    /// What is written there, so far as this process wrote it.
+    written: Vec<u8>,
+}
 
 impl QuotasUsed {
     /// Takes up what was written down last.
     pub(crate) fn restore(&self, quotas: &Quotas) -> Result<(), Failure> {
-        let wrong = |error| Failure::io(format!("`{}` cannot be read", self.0.display()), error);
-        match fs::read(&self.0) {
+        let wrong = |error| Failure::io(format!("`{}` cannot be read", self.path.display()), error);
+        match fs::read(&self.path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
             text => {
                 let saved = serde_json::from_slice(&text.map_err(wrong)?);
                 let unusable =
-                    |error| Failure::bad_input(format!("`{}`: {error}; remove it to begin anew", self.0.display()));
+                    |error| Failure::bad_input(format!("`{}`: {error}; remove it to begin anew", self.path.display()));
                 quotas.restore(saved.map_err(unusable)?);
                 Ok(())
             }
         }
     }
 
-    /// Writes it down.
-    pub(crate) fn save(&self, quotas: &Quotas, now: Time) -> Result<(), Failure> {
+    /// Writes it down, where it changed.
+    pub(crate) fn save(&mut self, quotas: &Quotas, now: Time) -> Result<(), Failure> {
         let json = serde_json::to_vec(&quotas.save(now)).map_err(Failure::unreadable)?;
-        OutputFile::create(&self.0)?.write_whole(&json)
+        if json != self.written {
+            OutputFile::create(&self.path)?.write_whole(&json)?;
+            self.written = json;
+        }
+        Ok(())
     }
 }
 

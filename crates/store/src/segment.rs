@@ -150,7 +150,9 @@ impl Segments {
         let mut files = Vec::new();
         for entry in fs::read_dir(&self.folder)? {
             let entry = entry?;
-            if entry.file_name().to_str().is_some_and(|name| name.ends_with(ENDING)) {
+            // Ours begin with their time; others may put files of their own beside them.
+            let is_ours = |name: &str| name.ends_with(ENDING) && name.starts_with(|first: char| first.is_ascii_digit());
+            if entry.file_name().to_str().is_some_and(is_ours) {
                 files.push((entry.path(), entry.metadata()?.len()));
             }
         }
@@ -258,8 +260,9 @@ mod tests {
         segments.append(line).unwrap();
         segments.flush(at(122)).unwrap();
         assert_eq!(counts(folder.path()), [2, 2, 1, 1]);
+        fs::write(folder.path().join("accounts.jsonl"), "x\n").unwrap();
         assert_eq!(segments.expire().unwrap(), (2, 4 * bytes as u64));
-        assert_eq!(counts(folder.path()), [1, 1]);
+        assert_eq!(counts(folder.path()), [1, 1, 1]);
         assert_eq!(segments.expire().unwrap(), (0, 0));
     }
 

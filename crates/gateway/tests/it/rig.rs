@@ -5,15 +5,15 @@ use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use gateway::clock::SystemClock;
 use gateway::gate::Gate;
 use gateway::mock::Mock;
 use gateway::record::{Records, Tap, queue};
 use gateway::server::{Listen, Running};
 use gateway::tls::Certificates;
-use gateway::trust::Trust;
 use gateway::upstream::{Health, Server};
-use gateway::worker::{Shared, Stats};
+use gateway::worker::{Settings, Shared, Stats};
 use policy::directory::{Change, Directory};
 use policy::key::{BRAND, Keys, RANDOM_BYTES};
 use policy::{Actions, Key, Scope};
@@ -88,14 +88,13 @@ impl Rig {
         let stats = Arc::new(Stats::default());
         let gate = Arc::new(gate(held));
         let (tap, records) = queue();
+        let servers = Arc::new(addresses.iter().copied().map(server).collect());
+        let settings = Settings { servers, ..Settings::default() };
         let shared = Shared {
             gate: Arc::clone(&gate),
             tap: tap.clone(),
             recording: Arc::default(),
-            needs_recording: false,
-            trust: Trust::default(),
-            listed: Vec::new(),
-            passed: Vec::new(),
+            settings: ArcSwap::from_pointee(settings),
             stats: Arc::clone(&stats),
             clock: Box::new(SystemClock),
         };
@@ -103,7 +102,6 @@ impl Rig {
             address: "127.0.0.1:0".parse().unwrap(),
             certificates,
             workers: 1,
-            servers: Arc::new(addresses.iter().copied().map(server).collect()),
             shared: Arc::new(shared),
         })
         .unwrap();

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use admin::{Admin, Registry};
+use arc_swap::ArcSwap;
 use gateway::clock::{Clock as _, SystemClock};
 use gateway::config::{BadConfig, Config, SyncWhen, Upstream};
 use gateway::mock::Mock;
@@ -23,7 +24,7 @@ use tokio::sync::oneshot;
 
 use super::{Exit, Failure, print};
 use crate::cli;
-use crate::data_folder::{AdminKey, DataFolder, QuotasUsed, Running, write_ready};
+use crate::data_folder::{AccountFacts, AdminKey, DataFolder, QuotasUsed, Running, write_ready};
 
 /// How often it is written down when keys were used.
 const USES_TIME: Duration = Duration::from_secs(30);
@@ -79,8 +80,7 @@ async fn serve(args: &cli::Up, path: &Path, mut config: Config) -> Result<(), Fa
     let registry = Registry::open(control, *pepper, config.origins.clone()).await;
     let registry = Arc::new(registry.map_err(|error| Failure::io("control state cannot be read", error))?);
 
-    let quotas_used = folder.quotas_used();
-    quotas_used.restore(registry.gate().quotas())?;
+    folder.quotas_used().restore(registry.gate().quotas())?;
 
     let (tap, records) = queue();
     let counters = Arc::clone(tap.counters());
@@ -100,21 +100,13 @@ async fn serve(args: &cli::Up, path: &Path, mut config: Config) -> Result<(), Fa
         gate: Arc::clone(registry.gate()),
         tap,
         recording: Arc::clone(&recording),
-        needs_recording: config.recording.required,
-        trust: config.trust(),
-        listed: config.allow.paths.clone(),
-        passed: config.allow.headers.clone(),
+        settings: ArcSwap::from_pointee(config.settings(path).map_err(unusable)?),
         stats: Arc::clone(&stats),
         clock: Box::new(SystemClock),
     });
+    let live = Arc::downgrade(&shared);
     let certificates = certificates(&config)?;
-    let listen = Listen {
-        address: config.listen,
-        certificates: certificates.clone(),
-        workers: config.workers,
-        servers: Arc::new(config.servers(path).map_err(unusable)?),
-        shared,
-    };
+    let listen = Listen { address: config.listen, certificates: certificates.clone(), workers: config.workers, shared };
     // It has runtimes of its own, which may not go within this one.
     let gateway = tokio::task::block_in_place(|| gateway::server::start(listen));
     let gateway = gateway.map_err(|error| Failure::io(format!("{} cannot be listened on", config.listen), error))?;
@@ -136,7 +128,7 @@ async fn serve(args: &cli::Up, path: &Path, mut config: Config) -> Result<(), Fa
     let api = tokio::spawn(admin::serve(listener, admin, async move {
         let _ = ended.await;
     }));
-    let keeper = tokio::spawn(keep_up(Arc::clone(&registry), quotas_used));
+    let keeper = tokio::spawn(Keeper::new(Arc::clone(&registry), &folder).run());
 
     let scheme = if certificates.is_some() { "https" } else { "http" };
     let running = Running {
@@ -152,10 +144,9 @@ async fn serve(args: &cli::Up, path: &Path, mut config: Config) -> Result<(), Fa
     greet(&running, &config, &admin_key, mock.is_some())?;
 
     while signals.next().await == Told::Reload {
-        match certificates.as_ref().map(|certificates| certificates.reload()) {
-            None => say("nothing to reload: TLS is off; other changes of the configuration need a restart"),
-            Some(Ok(())) => say("certificates are read anew; other changes of the configuration need a restart"),
-            Some(Err(error)) => say(&format!("certificates stay as they were: {}", super::told(&error))),
+        match reload(args, &config, live.upgrade().as_deref(), certificates.as_deref(), mock.as_ref()) {
+            Ok(()) => say("the configuration is read anew; addresses, data and database stay until a restart"),
+            Err(failure) => say(&format!("the configuration stays as it was: {failure}")),
         }
     }
     say("ending: what is under way comes to its end");
@@ -166,15 +157,40 @@ async fn serve(args: &cli::Up, path: &Path, mut config: Config) -> Result<(), Fa
     });
     let _ = drained.await;
     keeper.abort();
-    if let Err(error) = folder.quotas_used().save(registry.gate().quotas(), SystemClock.now()) {
-        say(&error.to_string());
-    }
-    if let Err(error) = registry.save_uses().await {
-        say(&format!("when keys were last used is not written down: {error}"));
-    }
+    let mut last = Keeper::new(Arc::clone(&registry), &folder);
+    let kept = registry.save_uses().await.map_err(|error| Failure::io("what is known", error));
+    let (kept, stepped) = (kept.err(), last.step().await.err());
+    kept.into_iter().chain(stepped).for_each(|failure| say(&format!("not kept at the end: {failure}")));
     let _ = end.send(());
     let _ = api.await;
     folder.leave();
+    Ok(())
+}
+
+/// Takes up what changed in the configuration and in the files that it names, whole or not at all.
+fn reload(
+    args: &cli::Up,
+    old: &Config,
+    shared: Option<&Shared>,
+    certificates: Option<&Certificates>,
+    mock: Option<&Mock>,
+) -> Result<(), Failure> {
+    let (path, mut config) = configured(args)?;
+    if let (Some(mock), true) = (mock, config.upstream.is_empty()) {
+        config.upstream.push(upstream(&format!("http://{}", mock.address()))?);
+    }
+    if config.upstream.is_empty() {
+        return Err(Failure::bad_input("no model server is named any more"));
+    }
+    if config.tls.is_some() != old.tls.is_some() {
+        return Err(Failure::bad_input("TLS can be turned on or off by a restart only"));
+    }
+    let settings = config.settings(&path).map_err(unusable)?;
+    // Last, since nothing may fail after it.
+    certificates.map_or(Ok(()), Certificates::reload).map_err(Failure::unreadable)?;
+    if let Some(shared) = shared {
+        shared.settings.store(Arc::new(settings));
+    }
     Ok(())
 }
 
@@ -220,33 +236,52 @@ fn certificates(config: &Config) -> Result<Option<Arc<Certificates>>, Failure> {
     Certificates::open(files).map(|certificates| Some(Arc::new(certificates))).map_err(Failure::unreadable)
 }
 
-/// Learns what other processes change, and writes down when keys were used and how far quotas are used up.
-async fn keep_up(registry: Arc<Registry>, quotas_used: QuotasUsed) {
-    let mut saved = tokio::time::Instant::now();
-    let (mut failing, mut unwritten) = (false, false);
-    loop {
-        tokio::time::sleep(admin::limits::REFRESH_TIME).await;
-        let mut outcome = registry.refresh().await;
-        if outcome.is_ok() && saved.elapsed() >= USES_TIME {
-            saved = tokio::time::Instant::now();
-            outcome = registry.save_uses().await;
-        }
-        let (known, used) = (Arc::clone(&registry), &quotas_used);
-        let written = tokio::task::block_in_place(|| used.save(known.gate().quotas(), SystemClock.now()));
-        if let (Err(error), false) = (&written, std::mem::replace(&mut unwritten, written.is_err())) {
-            say(&format!("how far quotas are used up is not written down: {error}"));
-        }
-        match outcome {
-            Err(error) if !failing => {
-                failing = true;
-                say(&format!("the last known accounts and keys hold on: {}", super::told(&error)));
+/// Keeps up with other processes, and what is in the data folder with what is known.
+struct Keeper {
+    registry: Arc<Registry>,
+    quotas_used: QuotasUsed,
+    accounts: AccountFacts,
+    /// The revision of the accounts that are written.
+    written: i64,
+    saved: tokio::time::Instant,
+    /// What goes wrong now, and was told.
+    trouble: Option<String>,
+}
+
+impl Keeper {
+    fn new(registry: Arc<Registry>, folder: &DataFolder) -> Keeper {
+        let (quotas_used, accounts) = (folder.quotas_used(), folder.accounts());
+        Keeper { registry, quotas_used, accounts, written: 0, saved: tokio::time::Instant::now(), trouble: None }
+    }
+
+    async fn run(mut self) {
+        loop {
+            tokio::time::sleep(admin::limits::REFRESH_TIME).await;
+            let trouble = self.step().await.err().map(|failure| failure.to_string());
+            match (&self.trouble, &trouble) {
+                (None, Some(trouble)) => say(trouble),
+                (Some(_), None) => say("accounts, keys and quotas are kept again"),
+                _ => {}
             }
-            Ok(()) if failing => {
-                failing = false;
-                say("the database answers again");
-            }
-            _ => {}
+            self.trouble = trouble;
         }
+    }
+
+    async fn step(&mut self) -> Result<(), Failure> {
+        let kept = |error| Failure::io("the last known accounts, keys and quotas hold on", error);
+        self.registry.refresh().await.map_err(kept)?;
+        if self.saved.elapsed() >= USES_TIME {
+            self.saved = tokio::time::Instant::now();
+            self.registry.save_uses().await.map_err(kept)?;
+        }
+        let revision = self.registry.revision().await;
+        if revision != self.written {
+            let accounts = self.registry.accounts().await;
+            tokio::task::block_in_place(|| self.accounts.write(&accounts))?;
+            self.written = revision;
+        }
+        let quotas = self.registry.gate().quotas();
+        tokio::task::block_in_place(|| self.quotas_used.save(quotas, SystemClock.now()))
     }
 }
 

@@ -98,7 +98,9 @@ impl Gateway {
 fn recorded(data: &str, count: usize) -> String {
     for _ in 0..200 {
         let files = std::fs::read_dir(Path::new(data).join("exchanges")).expect("a folder");
-        let texts = files.map(|file| std::fs::read_to_string(file.expect("a file").path()).expect("a text"));
+        let paths = files.map(|file| file.expect("a file").path()).filter(|path| !path.ends_with("accounts.jsonl"));
+        let texts = paths.filter(|path| path.extension().is_some_and(|ending| ending == "jsonl"));
+        let texts = texts.map(|path| std::fs::read_to_string(path).expect("a text"));
         let text: String = texts.collect();
         if text.lines().count() >= count {
             return text;
@@ -117,6 +119,12 @@ fn from_the_first_start_to_a_hunt_in_what_was_recorded() {
     assert_eq!(gateway.ask("sw_nobody", "Hello").0, 401);
     let lines = recorded(&gateway.data(), 1);
     assert!(lines.contains("Hello, who is there?") && lines.contains("\"account\":\"acc_1\"") && !lines.contains(&key));
+    let facts = Path::new(&gateway.data()).join("exchanges/accounts.jsonl");
+    let is_known = || std::fs::read_to_string(&facts).is_ok_and(|facts| facts.contains("\"account\":\"acc_1\""));
+    assert!((0..100).any(|_| is_known() || {
+        std::thread::sleep(Duration::from_millis(50));
+        false
+    }));
     let hunted = run(&["hunt", &gateway.data()]);
     assert!(
         hunted.code == 0 && hunted.stdout.contains("1 exchange of 1 account") && hunted.stderr.is_empty(),
@@ -199,6 +207,46 @@ fn a_data_folder_belongs_to_one_gateway_and_its_secrets_to_its_owner() {
         let metadata = std::fs::metadata(Path::new(&data).join(name)).expect("it is there");
         assert_eq!(metadata.permissions().mode() & 0o777, mode, "{name}");
     }
+}
+
+/// A configuration that can be used is taken up as a whole; one that cannot leaves everything as it was.
+#[test]
+fn the_configuration_is_read_anew_whole_or_not_at_all() {
+    let folder = Folder::new("up-reload");
+    let config = folder.file("gateway.toml", "");
+    let gateway = Gateway::start_in(folder, &["--config", &config]);
+    let key = gateway.key_of("acc_1");
+    let listed = || {
+        let url = gateway.ready.get("gateway").and_then(Value::as_str).expect("an address");
+        let mut stream = TcpStream::connect(url.trim_start_matches("http://")).expect("a connection");
+        let request =
+            format!("GET /listed HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {key}\r\nconnection: close\r\n\r\n");
+        stream.write_all(request.as_bytes()).expect("sent");
+        let mut reply = String::new();
+        stream.read_to_string(&mut reply).expect("a reply");
+        // The mock knows no such path either, and says so in other words.
+        !reply.contains("\"code\":\"not_found\"")
+    };
+    let soon = |expected: bool| {
+        (0..100).any(|_| {
+            listed() == expected || {
+                std::thread::sleep(Duration::from_millis(50));
+                false
+            }
+        })
+    };
+    assert!(!listed());
+    std::fs::write(&config, "[allow]\npaths = ['/listed']\n").expect("written");
+    gateway.signal("-HUP");
+    assert!(soon(true));
+    std::fs::write(&config, "[allow]\npaths = []\n[[upstream]]\nurl = 'here'\n").expect("written");
+    gateway.signal("-HUP");
+    std::thread::sleep(Duration::from_millis(300));
+    assert!(listed());
+    std::fs::write(&config, "").expect("written");
+    gateway.signal("-HUP");
+    assert!(soon(false));
+    assert_eq!(gateway.ask(&key, "x").0, 200);
 }
 
 #[test]
