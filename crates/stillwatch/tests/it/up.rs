@@ -10,11 +10,21 @@ use serde_json::Value;
 
 use crate::cli::{Folder, run};
 
-/// A gateway of one test; it is told to end with it.
+/// A gateway of one test; it ends with it.
 struct Gateway {
-    process: Child,
+    process: Process,
     ready: Value,
     folder: Folder,
+}
+
+/// A process that does not outlive its test, whatever comes of it.
+struct Process(Child);
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
 }
 
 impl Gateway {
@@ -25,19 +35,20 @@ impl Gateway {
     fn start_in(folder: Folder, more: &[&str]) -> Gateway {
         let (data, ready) = (folder.path("data"), folder.path("ready.json"));
         let _ = std::fs::remove_file(&ready);
-        let mut process = Command::new(env!("CARGO_BIN_EXE_stillwatch"))
+        let process = Command::new(env!("CARGO_BIN_EXE_stillwatch"))
             .args(["up", "--data", &data, "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0", "--ready-file", &ready])
             .args(more)
             .stdout(Stdio::null())
-            .stderr(Stdio::null())
+            .stderr(std::fs::File::create(folder.path("log")).expect("a file"))
             .spawn()
             .expect("a process");
+        let mut process = Process(process);
         for _ in 0..600 {
             if let Ok(text) = std::fs::read(&ready) {
                 let ready = serde_json::from_slice(&text).expect("JSON");
                 return Gateway { process, ready, folder };
             }
-            assert_eq!(process.try_wait().expect("a process"), None, "it ended before it was ready");
+            assert_eq!(process.0.try_wait().expect("a process"), None, "it ended before it was ready");
             std::thread::sleep(Duration::from_millis(50));
         }
         panic!("it is not ready after 30 s");
@@ -82,14 +93,14 @@ impl Gateway {
     }
 
     fn signal(&self, signal: &str) {
-        let status = Command::new("kill").args([signal, &self.process.id().to_string()]).status();
+        let status = Command::new("kill").args([signal, &self.process.0.id().to_string()]).status();
         assert!(status.expect("a signal").success());
     }
 
     /// Ends it as `signal` does; the exit code, none if it was killed.
     fn end(mut self, signal: &str) -> (Option<i32>, Folder) {
         self.signal(signal);
-        let status = self.process.wait().expect("an end");
+        let status = self.process.0.wait().expect("an end");
         (status.code(), self.folder)
     }
 }
@@ -130,8 +141,11 @@ fn from_the_first_start_to_a_hunt_in_what_was_recorded() {
         hunted.code == 0 && hunted.stdout.contains("1 exchange of 1 account") && hunted.stderr.is_empty(),
         "{hunted:?}"
     );
-    let (code, _folder) = gateway.end("-TERM");
+    let (code, folder) = gateway.end("-TERM");
     assert_eq!(code, Some(0));
+    let log = std::fs::read_to_string(folder.path("log")).expect("a log");
+    assert!(log.lines().all(|line| serde_json::from_str::<Value>(line).is_ok()) && log.contains("ending"), "{log}");
+    assert!(!log.contains("who is there") && !log.contains(&key[20..]) && !log.contains("sw_nobody"), "{log}");
 }
 
 #[test]
