@@ -4,6 +4,7 @@
 
 use std::sync::Arc;
 
+use arc_swap::ArcSwap;
 use axum::body::Bytes;
 use axum::extract::rejection::{JsonRejection, QueryRejection};
 use axum::extract::{DefaultBodyLimit, Path, Query, Request, State};
@@ -17,7 +18,7 @@ use exchange::{Assurance, Time};
 use gateway::clock::Clock;
 use gateway::record::Counters;
 use gateway::recorder::Recording;
-use gateway::worker::Stats;
+use gateway::worker::{Settings, Stats};
 use policy::key::{ADMIN_BRAND, Keys, Secret};
 use policy::quota::Quota;
 use policy::{
@@ -50,8 +51,8 @@ pub struct Admin {
     pub queue: Arc<Counters>,
     /// How recording goes.
     pub recording: Arc<Recording>,
-    /// Whether the gateway turns requests away while it cannot record.
-    pub needs_recording: bool,
+    /// The gateway's settings, as they are now.
+    pub settings: Arc<ArcSwap<Settings>>,
 }
 
 type Shared = State<Arc<Admin>>;
@@ -534,7 +535,7 @@ mod tests {
                 stats: Arc::default(),
                 queue: Arc::default(),
                 recording: Arc::default(),
-                needs_recording: false,
+                settings: Arc::default(),
             });
             Rig { router: router(Arc::clone(&admin)), admin, credential: secret.expose().to_owned(), _folder: folder }
         }

@@ -28,7 +28,7 @@ pub(crate) fn ready(admin: &Admin) -> (bool, Vec<String>) {
     if silent > DATABASE_SILENT_MAX {
         reasons.push(format!("the database has not answered for {} s; the last known state holds", silent.as_secs()));
     }
-    (!(admin.recording.is_failing() && admin.needs_recording), reasons)
+    (!(admin.recording.is_failing() && admin.settings.load().needs_recording), reasons)
 }
 
 /// Everything that is counted, as OpenMetrics text.

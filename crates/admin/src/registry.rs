@@ -123,7 +123,7 @@ impl Registry {
     pub async fn open(control: Control, pepper: [u8; 32], origins: Vec<String>) -> Result<Registry, RegistryError> {
         let mut known = Known::default();
         known.learn(&control).await?;
-        let gate = Arc::new(Gate::new((*known.directory).clone(), Keys::new(pepper), origins));
+        let gate = Arc::new(Gate::new(Arc::clone(&known.directory), Keys::new(pepper), origins));
         gate.quotas().replace(known.quotas.values().cloned().collect())?;
         Ok(Registry {
             control,
@@ -421,10 +421,7 @@ impl Registry {
     /// Writes, and then knows.
     async fn put(&self, known: &mut Known, entries: &[Entry]) -> Result<(), RegistryError> {
         // What has no room must not be written either.
-        let mut tried = (*known.directory).clone();
-        for entry in entries {
-            change(entry)?.map_or(Ok(()), |change| tried.apply(change))?;
-        }
+        changed(&known.directory, entries)?;
         self.control.put(entries).await?;
         self.learn(known).await
     }
@@ -436,7 +433,7 @@ impl Registry {
             *asked = Instant::now();
         }
         if known.revision != revision {
-            self.gate.replace((*known.directory).clone());
+            self.gate.replace(Arc::clone(&known.directory));
             self.gate.quotas().replace(known.quotas.values().cloned().collect())?;
         }
         Ok(())
@@ -449,28 +446,40 @@ impl Known {
         if changes.entries.is_empty() {
             return Ok(());
         }
-        let mut directory = (*self.directory).clone();
+        if let Some(directory) = changed(&self.directory, &changes.entries)? {
+            self.directory = Arc::new(directory);
+        }
         for entry in &changes.entries {
-            match change(entry)? {
-                Some(change) => directory.apply(change)?,
-                None if entry.kind == QUOTA => {
+            match entry.kind.as_str() {
+                QUOTA => {
                     match &entry.body {
                         Some(body) => self.quotas.insert(entry.id.clone(), parsed(entry, body)?),
                         None => self.quotas.remove(&entry.id),
                     };
                 }
-                None if entry.kind == USE => {
+                USE => {
                     if let Some(body) = &entry.body {
                         self.uses.insert(entry.id.clone(), parsed(entry, body)?);
                     }
                 }
-                None => {}
+                _ => {}
             }
         }
-        self.directory = Arc::new(directory);
         self.revision = changes.revision;
         Ok(())
     }
+}
+
+/// The directory with what entries change in it; none where they change nothing.
+fn changed(directory: &Directory, entries: &[Entry]) -> Result<Option<Directory>, RegistryError> {
+    let changes: Vec<Change> =
+        entries.iter().filter_map(|entry| change(entry).transpose()).collect::<Result<_, _>>()?;
+    if changes.is_empty() {
+        return Ok(None);
+    }
+    let mut changed = directory.clone();
+    changes.into_iter().try_for_each(|change| changed.apply(change))?;
+    Ok(Some(changed))
 }
 
 /// What an entry changes in the directory; nothing where its kind is kept for something else.

@@ -47,7 +47,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         gate: Arc::new(Gate::new(directory, keys, Vec::new())),
         tap: Tap::closed(),
         recording: Arc::default(),
-        settings: ArcSwap::from_pointee(Settings { servers: Arc::new(vec![server]), ..Settings::default() }),
+        settings: Arc::new(ArcSwap::from_pointee(Settings { servers: Arc::new(vec![server]), ..Settings::default() })),
         stats: Arc::new(Stats::default()),
         clock: Box::new(SystemClock),
     };

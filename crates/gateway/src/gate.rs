@@ -65,9 +65,9 @@ impl Gate {
     /// A gate that knows who is in `directory`. Proofs of possession are for one of `origins`, written as
     /// [`policy::proof::origin`] does; without any, a key that is bound to a private key is turned away.
     #[must_use]
-    pub fn new(directory: Directory, keys: Keys, origins: Vec<String>) -> Gate {
+    pub fn new(directory: impl Into<Arc<Directory>>, keys: Keys, origins: Vec<String>) -> Gate {
         Gate {
-            directory: ArcSwap::from_pointee(directory),
+            directory: ArcSwap::new(directory.into()),
             keys,
             origins,
             used: Mutex::default(),
@@ -76,8 +76,8 @@ impl Gate {
     }
 
     /// Knows who is in `directory` from now on, and nobody else.
-    pub fn replace(&self, directory: Directory) {
-        self.directory.store(Arc::new(directory));
+    pub fn replace(&self, directory: impl Into<Arc<Directory>>) {
+        self.directory.store(directory.into());
     }
 
     /// How much may be asked for.

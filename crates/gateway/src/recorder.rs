@@ -180,6 +180,10 @@ fn record(setup: Setup, recording: &Recording) {
             recording.outcome(written, &*say);
         }
         if ended {
+            if waiting > 0 {
+                recording.lost.fetch_add(waiting, Ordering::Relaxed);
+                say(&format!("{waiting} exchanges were not recorded: the disk could not be written to the end"));
+            }
             return;
         }
         if tidied.elapsed() >= RECORD_TIDY_TIME {
@@ -262,6 +266,20 @@ mod tests {
             assert_eq!((lines.len(), recording.recorded(), recording.lost()), (100, 100, 0));
             assert!(lines.iter().all(|line| check(line.as_bytes())) && said.lock().unwrap().is_empty());
         }
+    }
+
+    /// Whoever ends it while nothing can be written learns what is lost.
+    #[test]
+    fn what_cannot_be_written_to_the_end_is_told() {
+        let folder = tempfile::tempdir().unwrap();
+        let inner = folder.path().join("inner");
+        let (tap, recorder, recording, said) = start(&inner, Sync::Never);
+        std::fs::remove_dir(&inner).unwrap();
+        (0..3).for_each(|n| tap.offer(seen(n)));
+        drop(tap);
+        recorder.finish();
+        assert_eq!((recording.recorded(), recording.lost()), (0, 3));
+        assert!(said.lock().unwrap().iter().any(|said| said.starts_with("3 exchanges were not recorded")));
     }
 
     /// A full disk is told once, and nothing is lost of what waits when it can be written again.

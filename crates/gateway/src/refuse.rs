@@ -157,27 +157,24 @@ fn rate_headers(headers: &mut HeaderMap, exhausted: &Exhausted, dialect: Dialect
         Some(seconds) => insert("retry-after", seconds.to_string()),
         None => insert("x-should-retry", "false".to_owned()),
     }
-    let names = match (dialect, exhausted.unit) {
+    // Anthropic's third header is a time and no duration, and no clock is read here.
+    let names: &[&'static str] = match (dialect, exhausted.unit) {
         (Dialect::OpenAi, Unit::Requests) => {
-            ["x-ratelimit-limit-requests", "x-ratelimit-remaining-requests", "x-ratelimit-reset-requests"]
+            &["x-ratelimit-limit-requests", "x-ratelimit-remaining-requests", "x-ratelimit-reset-requests"]
         }
         (Dialect::OpenAi, Unit::Tokens) => {
-            ["x-ratelimit-limit-tokens", "x-ratelimit-remaining-tokens", "x-ratelimit-reset-tokens"]
+            &["x-ratelimit-limit-tokens", "x-ratelimit-remaining-tokens", "x-ratelimit-reset-tokens"]
         }
-        (Dialect::Anthropic, Unit::Requests) => [
-            "anthropic-ratelimit-requests-limit",
-            "anthropic-ratelimit-requests-remaining",
-            "anthropic-ratelimit-requests-reset",
-        ],
-        (Dialect::Anthropic, Unit::Tokens) => [
-            "anthropic-ratelimit-tokens-limit",
-            "anthropic-ratelimit-tokens-remaining",
-            "anthropic-ratelimit-tokens-reset",
-        ],
+        (Dialect::Anthropic, Unit::Requests) => {
+            &["anthropic-ratelimit-requests-limit", "anthropic-ratelimit-requests-remaining"]
+        }
+        (Dialect::Anthropic, Unit::Tokens) => {
+            &["anthropic-ratelimit-tokens-limit", "anthropic-ratelimit-tokens-remaining"]
+        }
         (_, Unit::MicroCost) => return,
     };
     let reset = format!("{reset_seconds}s");
-    for (name, value) in names.into_iter().zip([limit.to_string(), remaining.to_string(), reset]) {
+    for (&name, value) in names.iter().zip([limit.to_string(), remaining.to_string(), reset]) {
         insert(name, value);
     }
 }

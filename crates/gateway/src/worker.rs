@@ -27,7 +27,7 @@ pub struct Shared {
     /// How recording goes.
     pub recording: Arc<Recording>,
     /// What may be exchanged while it runs.
-    pub settings: ArcSwap<Settings>,
+    pub settings: Arc<ArcSwap<Settings>>,
     /// What is counted.
     pub stats: Arc<Stats>,
     /// Tells the time.

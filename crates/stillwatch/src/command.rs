@@ -61,12 +61,12 @@ impl Failure {
 
     /// Something cannot be read or written.
     pub(crate) fn unreadable(error: impl std::error::Error) -> Failure {
-        Failure { exit: Exit::Unreadable, message: told(&error) }
+        Failure { exit: Exit::Unreadable, message: with_causes(&error) }
     }
 
     /// A file, port or service cannot be used.
     pub(crate) fn io(what: impl fmt::Display, error: impl std::error::Error) -> Failure {
-        Failure { exit: Exit::Io, message: format!("{what}: {}", told(&error)) }
+        Failure { exit: Exit::Io, message: format!("{what}: {}", with_causes(&error)) }
     }
 
     /// A file, port or service does not do what it should.
@@ -97,7 +97,7 @@ impl fmt::Display for Failure {
 }
 
 /// An error with its causes.
-pub(crate) fn told(error: &dyn std::error::Error) -> String {
+fn with_causes(error: &dyn std::error::Error) -> String {
     let mut message = error.to_string();
     let mut cause = error.source();
     while let Some(error) = cause {

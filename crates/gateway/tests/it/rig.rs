@@ -94,7 +94,7 @@ impl Rig {
             gate: Arc::clone(&gate),
             tap: tap.clone(),
             recording: Arc::default(),
-            settings: ArcSwap::from_pointee(settings),
+            settings: Arc::new(ArcSwap::from_pointee(settings)),
             stats: Arc::clone(&stats),
             clock: Box::new(SystemClock),
         };

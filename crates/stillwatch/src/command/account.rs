@@ -22,7 +22,7 @@ pub(crate) fn run(command: &AccountCommand) -> Result<Exit, Failure> {
         AccountCommand::List { server } => {
             let accounts = AdminClient::new(server)?.all("/api/v1/accounts", "accounts")?;
             if server.json {
-                return told(&json!({"accounts": accounts}));
+                return print_json(&json!({"accounts": accounts}));
             }
             let columns = ["id", "name", "organisation", "tier", "assurance", "status", "created"];
             print(&listing::columns(&columns, &accounts))?;
@@ -75,14 +75,14 @@ fn facts(client: &AdminClient, facts: &AccountFacts) -> Result<Map<String, Value
 /// Prints one thing, and what to do next.
 pub(super) fn show(server: &Server, thing: &Value, next: &str) -> Result<Exit, Failure> {
     if server.json {
-        return told(thing);
+        return print_json(thing);
     }
     print(&format!("{}{next}", listing::fields(thing)))?;
     Ok(Exit::Nothing)
 }
 
 /// Prints JSON on one line.
-pub(super) fn told(json: &Value) -> Result<Exit, Failure> {
+pub(super) fn print_json(json: &Value) -> Result<Exit, Failure> {
     print(&format!("{json}\n"))?;
     Ok(Exit::Nothing)
 }

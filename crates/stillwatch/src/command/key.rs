@@ -3,7 +3,7 @@
 use hyper::Method;
 use serde_json::{Map, Value, json};
 
-use super::account::{show, told};
+use super::account::{print_json, show};
 use super::{Exit, Failure, print};
 use crate::admin_client::AdminClient;
 use crate::cli::{KeyAdd, KeyCommand};
@@ -21,7 +21,7 @@ pub(crate) fn run(command: &KeyCommand) -> Result<Exit, Failure> {
             let of = account.as_ref().map(|account| format!("?account={account}")).unwrap_or_default();
             let keys = AdminClient::new(server)?.all(&format!("/api/v1/keys{of}"), "keys")?;
             if server.json {
-                return told(&json!({"keys": keys}));
+                return print_json(&json!({"keys": keys}));
             }
             print(&listing::columns(&["id", "account", "name", "state", "created", "expires", "last_used"], &keys))?;
             Ok(Exit::Nothing)

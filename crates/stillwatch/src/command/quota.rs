@@ -3,7 +3,7 @@
 use hyper::Method;
 use serde_json::{Value, json};
 
-use super::account::{show, told};
+use super::account::{print_json, show};
 use super::{Exit, Failure, print};
 use crate::admin_client::AdminClient;
 use crate::cli::QuotaCommand;
@@ -23,14 +23,14 @@ pub(crate) fn run(command: &QuotaCommand) -> Result<Exit, Failure> {
         QuotaCommand::List { server } => {
             let quotas = AdminClient::new(server)?.all("/api/v1/quotas", "quotas")?;
             if server.json {
-                return told(&json!({"quotas": quotas}));
+                return print_json(&json!({"quotas": quotas}));
             }
             print(&listing::columns(&["id", "of", "unit", "amount", "per"], &quotas))?;
             Ok(Exit::Nothing)
         }
         QuotaCommand::Remove { id, server } => {
             AdminClient::new(server)?.ask(Method::DELETE, &format!("/api/v1/quotas/{id}"), None)?;
-            if server.json { told(&json!({"id": id, "removed": true})) } else { Ok(Exit::Nothing) }
+            if server.json { print_json(&json!({"id": id, "removed": true})) } else { Ok(Exit::Nothing) }
         }
     }
 }

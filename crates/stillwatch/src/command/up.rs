@@ -14,7 +14,7 @@ use gateway::record::queue;
 use gateway::recorder::{Recorder, Recording, Setup, Sync};
 use gateway::server::Listen;
 use gateway::tls::{Certificates, Files};
-use gateway::worker::{Shared, Stats};
+use gateway::worker::{Settings, Shared, Stats};
 use policy::key::Keys;
 use store::control::Control;
 use store::segment::{Rotation, Segments};
@@ -96,15 +96,15 @@ async fn serve(args: &cli::Up, path: &Path, mut config: Config) -> Result<(), Fa
         None
     };
     let stats = Arc::new(Stats::default());
+    let settings = Arc::new(ArcSwap::from_pointee(config.settings(path).map_err(unusable)?));
     let shared = Arc::new(Shared {
         gate: Arc::clone(registry.gate()),
         tap,
         recording: Arc::clone(&recording),
-        settings: ArcSwap::from_pointee(config.settings(path).map_err(unusable)?),
+        settings: Arc::clone(&settings),
         stats: Arc::clone(&stats),
         clock: Box::new(SystemClock),
     });
-    let live = Arc::downgrade(&shared);
     let certificates = certificates(&config)?;
     let listen = Listen { address: config.listen, certificates: certificates.clone(), workers: config.workers, shared };
     // It has runtimes of its own, which may not go within this one.
@@ -122,7 +122,7 @@ async fn serve(args: &cli::Up, path: &Path, mut config: Config) -> Result<(), Fa
         stats,
         queue: counters,
         recording,
-        needs_recording: config.recording.required,
+        settings: Arc::clone(&settings),
     });
     let (end, ended) = oneshot::channel::<()>();
     let api = tokio::spawn(admin::serve(listener, admin, async move {
@@ -143,9 +143,9 @@ async fn serve(args: &cli::Up, path: &Path, mut config: Config) -> Result<(), Fa
     }
     greet(&running, &config, &admin_key, mock.is_some())?;
 
-    while signals.next().await == Told::Reload {
-        match reload(args, &config, live.upgrade().as_deref(), certificates.as_deref(), mock.as_ref()) {
-            Ok(()) => say("the configuration is read anew; addresses, data and database stay until a restart"),
+    while signals.next().await == Wanted::Reload {
+        match reload(args, &config, &settings, certificates.as_deref(), mock.as_ref()) {
+            Ok(()) => say("the configuration is read anew; what a reload does not take up stays until a restart"),
             Err(failure) => say(&format!("the configuration stays as it was: {failure}")),
         }
     }
@@ -167,11 +167,11 @@ async fn serve(args: &cli::Up, path: &Path, mut config: Config) -> Result<(), Fa
     Ok(())
 }
 
-/// Takes up what changed in the configuration and in the files that it names, whole or not at all.
+/// Takes up the model servers, `trust`, `allow`, `recording.required` and the certificates anew, all of it or nothing.
 fn reload(
     args: &cli::Up,
     old: &Config,
-    shared: Option<&Shared>,
+    settings: &ArcSwap<Settings>,
     certificates: Option<&Certificates>,
     mock: Option<&Mock>,
 ) -> Result<(), Failure> {
@@ -185,12 +185,10 @@ fn reload(
     if config.tls.is_some() != old.tls.is_some() {
         return Err(Failure::bad_input("TLS can be turned on or off by a restart only"));
     }
-    let settings = config.settings(&path).map_err(unusable)?;
+    let new = config.settings(&path).map_err(unusable)?;
     // Last, since nothing may fail after it.
     certificates.map_or(Ok(()), Certificates::reload).map_err(Failure::unreadable)?;
-    if let Some(shared) = shared {
-        shared.settings.store(Arc::new(settings));
-    }
+    settings.store(Arc::new(new));
     Ok(())
 }
 
@@ -287,7 +285,7 @@ impl Keeper {
 
 /// What a signal asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Told {
+enum Wanted {
     End,
     Reload,
 }
@@ -308,11 +306,11 @@ impl Signals {
         })
     }
 
-    async fn next(&mut self) -> Told {
+    async fn next(&mut self) -> Wanted {
         tokio::select! {
-            _ = self.terminate.recv() => Told::End,
-            _ = self.interrupt.recv() => Told::End,
-            _ = self.hangup.recv() => Told::Reload,
+            _ = self.terminate.recv() => Wanted::End,
+            _ = self.interrupt.recv() => Wanted::End,
+            _ = self.hangup.recv() => Wanted::Reload,
         }
     }
 }
