@@ -53,6 +53,7 @@ fn turns<'a>(body: &mut Fields<'a>, notes: &mut Notes) -> Vec<Message<'a>> {
         turns.extend(body.take("message").into_iter().flat_map(|json| messages(json, "request.message", notes)));
         return turns;
     }
+    // The first three are read above.
     let other = TURNS.into_iter().skip(3).find_map(|key| match body.take(key)? {
         // The Responses API also takes a stored prompt by id; there is no text in it.
         Json::Object(_) => None,
@@ -60,7 +61,7 @@ fn turns<'a>(body: &mut Fields<'a>, notes: &mut Notes) -> Vec<Message<'a>> {
             notes.warn(body.path(), key, "text instead of token numbers");
             None
         }
-        Json::Text(text) if key == "prompt" && templated(&text).is_some() => templated(&text),
+        Json::Text(text) if key == "prompt" => Some(templated(&text).unwrap_or(Json::Text(text))),
         json => Some(json),
     });
     other.map(|json| messages(json, "request.input", notes)).unwrap_or_default()
