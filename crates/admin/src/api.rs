@@ -20,10 +20,11 @@ use gateway::record::Counters;
 use gateway::recorder::Recording;
 use gateway::worker::{Settings, Stats};
 use policy::key::{ADMIN_BRAND, Keys, Secret};
+use policy::policies::BadPolicies;
 use policy::quota::Quota;
 use policy::{
-    Account, AccountId, Binding, Key, KeyHash, KeyId, Organisation, OrganisationId, PaymentGroup, Programme, Scope,
-    Status, Tier,
+    Account, AccountId, Binding, Key, KeyHash, KeyId, Organisation, OrganisationId, PaymentGroup, Policies, Programme,
+    Rung, Scope, Standing, Status, Tier,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -83,6 +84,10 @@ fn router(admin: Arc<Admin>) -> Router {
         .route("/keys/{id}/revoke", post(revoke_key))
         .route("/quotas", get(quotas).post(put_quota))
         .route("/quotas/{id}", delete(remove_quota))
+        .route("/accounts/{id}/permit", get(permit))
+        .route("/policies", get(policies).put(put_policies).delete(remove_policies))
+        .route("/standings", get(standings))
+        .route("/standings/{id}", put(put_standing).delete(remove_standing))
         .route("/certificates/{thumbprint}", put(put_certificate).delete(remove_certificate))
         .fallback(async || Problem::new(StatusCode::NOT_FOUND, "not_found", "there is no such path in this API"))
         .layer(middleware::from_fn_with_state(Arc::clone(&admin), authenticated))
@@ -125,17 +130,23 @@ struct Problem {
     status: StatusCode,
     code: &'static str,
     message: String,
+    /// Of policies that cannot be used: everything that is wrong.
+    problems: Vec<policy::policies::Problem>,
 }
 
 impl Problem {
     fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> Problem {
-        Problem { status, code, message: message.into() }
+        Problem { status, code, message: message.into(), problems: Vec::new() }
     }
 }
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
-        (self.status, Json(json!({"error": {"code": self.code, "message": self.message}}))).into_response()
+        let mut error = json!({"code": self.code, "message": self.message});
+        if let (Some(error), false) = (error.as_object_mut(), self.problems.is_empty()) {
+            error.insert("problems".to_owned(), json!(self.problems));
+        }
+        (self.status, Json(json!({"error": error}))).into_response()
     }
 }
 
@@ -144,11 +155,16 @@ impl From<RegistryError> for Problem {
         let (status, code) = match &error {
             RegistryError::Missing { .. } => (StatusCode::NOT_FOUND, "not_found"),
             RegistryError::Taken { .. } => (StatusCode::CONFLICT, "taken"),
+            RegistryError::BadPolicies(_) => (StatusCode::UNPROCESSABLE_ENTITY, "bad_policies"),
             RegistryError::Lapsed(_) => (StatusCode::CONFLICT, "lapsed"),
             RegistryError::Full(_) | RegistryError::TooManyQuotas(_) => (StatusCode::INSUFFICIENT_STORAGE, "full"),
             _ => (StatusCode::SERVICE_UNAVAILABLE, "unavailable"),
         };
-        Problem::new(status, code, error.to_string())
+        let problem = Problem::new(status, code, error.to_string());
+        match error {
+            RegistryError::BadPolicies(BadPolicies(problems)) => Problem { problems, ..problem },
+            _ => problem,
+        }
     }
 }
 
@@ -451,6 +467,86 @@ async fn remove_quota(State(admin): Shared, Path(name): Path<String>) -> Answer<
     Ok(StatusCode::NO_CONTENT)
 }
 
+/// What is asked about a permit.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct PermitAsked {
+    /// The model; without it, what is allowed of requests that name none.
+    model: Option<String>,
+}
+
+async fn permit(
+    State(admin): Shared,
+    Path(name): Path<String>,
+    query: Result<Query<PermitAsked>, QueryRejection>,
+) -> Answer<Json<Value>> {
+    let Query(PermitAsked { model }) = query?;
+    let (rung, actions) = admin.registry.explain(&id(&name)?, model.as_deref(), admin.clock.now()).await?;
+    Ok(Json(json!({"account": name, "model": model, "rung": rung, "actions": actions})))
+}
+
+async fn policies(State(admin): Shared) -> Json<Value> {
+    let (policies, are_applied) = admin.registry.policies().await;
+    Json(shown(&policies, are_applied))
+}
+
+fn shown(policies: &Policies, are_applied: bool) -> Value {
+    let source = if are_applied { "applied" } else { "default" };
+    json!({"source": source, "count": policies.len(), "text": &**policies.text()})
+}
+
+/// Policies as Cedar writes them.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct PoliciesText {
+    text: String,
+}
+
+async fn put_policies(State(admin): Shared, body: Body<PoliciesText>) -> Answer<Json<Value>> {
+    let Json(PoliciesText { text }) = body?;
+    Ok(Json(shown(&*admin.registry.put_policies(Some(&text)).await?, true)))
+}
+
+async fn remove_policies(State(admin): Shared) -> Answer<Json<Value>> {
+    Ok(Json(shown(&*admin.registry.put_policies(None).await?, false)))
+}
+
+async fn standings(State(admin): Shared, query: Result<Query<Part>, QueryRejection>) -> Answer<Json<Value>> {
+    let Query(query) = query?;
+    let standings = admin.registry.standings().await;
+    let standings: Vec<Standing> = standings.iter().map(|standing| (**standing).clone()).collect();
+    Ok(Json(part("standings", standings, |standing| standing.account.to_string(), &query)))
+}
+
+/// What is told of a measure.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct NewStanding {
+    rung: Rung,
+    #[serde(default)]
+    assurance: Assurance,
+    until: Option<Time>,
+    reason: String,
+    author: String,
+}
+
+async fn put_standing(
+    State(admin): Shared,
+    Path(name): Path<String>,
+    body: Body<NewStanding>,
+) -> Answer<Json<Standing>> {
+    let Json(NewStanding { rung, assurance, until, reason, author }) = body?;
+    let since = admin.clock.now();
+    let standing = Standing { account: id(&name)?, rung, assurance, since, until, reason, author };
+    admin.registry.put_standing(&standing).await?;
+    Ok(Json(standing))
+}
+
+async fn remove_standing(State(admin): Shared, Path(name): Path<String>) -> Answer<StatusCode> {
+    admin.registry.remove_standing(&id(&name)?).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
 /// Whose a certificate is.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -665,6 +761,62 @@ mod tests {
             );
             assert_eq!(rig.ask(Method::DELETE, "/api/v1/quotas/rpm", None).await.0, StatusCode::NO_CONTENT);
             assert_eq!(rig.ask(Method::DELETE, "/api/v1/quotas/rpm", None).await.0, StatusCode::NOT_FOUND);
+        });
+    }
+
+    #[test]
+    fn policies_hold_from_when_they_are_applied_whole_or_not_at_all() {
+        run(async |rig| {
+            rig.ask(Method::POST, "/api/v1/accounts", Some(json!({"id": "a"}))).await;
+            let (_, shipped) = rig.ask(Method::GET, "/api/v1/policies", None).await;
+            assert_eq!(shipped["source"], "default");
+            let allows = async || {
+                let (_, permit) = rig.ask(Method::GET, "/api/v1/accounts/a/permit?model=m", None).await;
+                (permit["actions"][0]["allowed"].as_bool().unwrap(), permit["actions"][0]["policies"].clone())
+            };
+            assert_eq!(allows().await, (true, json!(["every-account"])));
+            let bad = "@id(\"x\")\nforbid (principal, action, resource) when { principal.colour == 1 };";
+            let (status, problem) = rig.ask(Method::PUT, "/api/v1/policies", Some(json!({"text": bad}))).await;
+            assert_eq!((status, &problem["error"]["code"]), (StatusCode::UNPROCESSABLE_ENTITY, &json!("bad_policies")));
+            assert_eq!(problem["error"]["problems"][0]["line"], 2);
+            assert!(allows().await.0);
+            let none = "@id(\"nobody\") forbid (principal, action, resource);";
+            let (status, applied) = rig.ask(Method::PUT, "/api/v1/policies", Some(json!({"text": none}))).await;
+            assert_eq!((status, &applied["source"], &applied["count"]), (StatusCode::OK, &json!("applied"), &json!(1)));
+            assert_eq!(allows().await, (false, json!(["nobody"])));
+            // Whoever opens the database later has them too.
+            let control = Control::open_file(&rig._folder.path().join("control.db")).await.unwrap();
+            let other = Registry::open(control, PEPPER, Vec::new()).await.unwrap();
+            assert_eq!(&**other.policies().await.0.text(), none);
+            rig.ask(Method::DELETE, "/api/v1/policies", None).await;
+            assert_eq!(rig.ask(Method::GET, "/api/v1/policies", None).await.1, shipped);
+            assert!(allows().await.0);
+        });
+    }
+
+    #[test]
+    fn a_measure_is_taken_and_taken_back() {
+        run(async |rig| {
+            rig.ask(Method::POST, "/api/v1/accounts", Some(json!({"id": "a"}))).await;
+            let measure = json!({"rung": "shield", "reason": "campaign 7", "author": "ann"});
+            let put =
+                async |id: &str| rig.ask(Method::PUT, &format!("/api/v1/standings/{id}"), Some(measure.clone())).await;
+            assert_eq!(put("nobody").await.0, StatusCode::NOT_FOUND);
+            assert_eq!(put("a").await.0, StatusCode::OK);
+            let permit = async || rig.ask(Method::GET, "/api/v1/accounts/a/permit?model=m", None).await.1;
+            let shielded = permit().await;
+            assert_eq!(
+                (&shielded["rung"], &shielded["actions"][1]["policies"]),
+                (&json!("shield"), &json!(["shield"]))
+            );
+            let (_, listed) = rig.ask(Method::GET, "/api/v1/standings", None).await;
+            assert_eq!(
+                (&listed["standings"][0]["account"], &listed["standings"][0]["reason"]),
+                (&json!("a"), &json!("campaign 7"))
+            );
+            assert_eq!(rig.ask(Method::DELETE, "/api/v1/standings/a", None).await.0, StatusCode::NO_CONTENT);
+            assert_eq!(rig.ask(Method::DELETE, "/api/v1/standings/a", None).await.0, StatusCode::NOT_FOUND);
+            assert_eq!(permit().await["rung"], "none");
         });
     }
 

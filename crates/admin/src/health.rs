@@ -28,6 +28,10 @@ pub(crate) fn ready(admin: &Admin) -> (bool, Vec<String>) {
     if silent > DATABASE_SILENT_MAX {
         reasons.push(format!("the database has not answered for {} s; the last known state holds", silent.as_secs()));
     }
+    let failures = admin.registry.gate().policy_failures();
+    if failures > 0 {
+        reasons.push(format!("policies failed at {failures} requests, and what they were about was denied"));
+    }
     (!(admin.recording.is_failing() && admin.settings.load().needs_recording), reasons)
 }
 
@@ -67,6 +71,8 @@ impl Collector for Counts {
             "Recorded files that were removed as the oldest",
             admin.recording.removed_files(),
         )?;
+        let failures = admin.registry.gate().policy_failures();
+        count("policy_failures", "Requests at whose decision a policy failed, so that something was denied", failures)?;
         let mut gauge = |name: &str, help: &str, value: i64| {
             let gauge = ConstGauge::new(value);
             let metric = encoder.encode_descriptor(name, help, None, gauge.metric_type())?;

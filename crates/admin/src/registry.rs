@@ -1,4 +1,4 @@
-//! Accounts, organisations and keys: kept in the database, and known to the gate.
+//! Accounts, organisations, keys, measures, policies and quotas: kept in the database, and known to the gate.
 //!
 //! Every change is written first and known afterwards. What other processes write is asked for ([`Registry::refresh`]).
 //! While the database is away the gate goes on with what it knew last; changes fail, and [`Registry::age`] tells for how
@@ -12,8 +12,12 @@ use exchange::Time;
 use gateway::gate::Gate;
 use policy::directory::{Change, Directory, Full};
 use policy::key::{ADMIN_BRAND, BRAND, Keys, RANDOM_BYTES, Secret};
+use policy::policies::{BadPolicies, DEFAULT, Explanation, Subject};
 use policy::quota::{Quota, QuotaId, TooManyQuotas};
-use policy::{Account, AccountId, Binding, Key, KeyHash, KeyId, Organisation, OrganisationId, Scope, Status};
+use policy::{
+    Account, AccountId, Binding, Key, KeyHash, KeyId, Organisation, OrganisationId, Policies, Rung, Scope, Standing,
+    Status,
+};
 use serde::de::DeserializeOwned;
 use store::control::{Control, ControlError, Entry};
 use tokio::sync::Mutex as AsyncMutex;
@@ -28,6 +32,10 @@ const ORGANISATION: &str = "organisation";
 const KEY: &str = "key";
 const CERTIFICATE: &str = "certificate";
 const QUOTA: &str = "quota";
+const STANDING: &str = "standing";
+/// The policies that the operator applied: one entry, [`POLICIES_ID`].
+const POLICIES: &str = "policies";
+const POLICIES_ID: &str = "applied";
 /// When a key was last used; written by whoever saw it, and no reason to change the directory.
 const USE: &str = "use";
 
@@ -42,9 +50,12 @@ pub struct Registry {
     uses: Mutex<HashMap<String, Time>>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Known {
     directory: Arc<Directory>,
+    policies: Arc<Policies>,
+    /// Whether the operator applied them.
+    are_applied: bool,
     quotas: BTreeMap<String, Quota>,
     /// When keys were last used, by their ids.
     uses: HashMap<String, Time>,
@@ -77,6 +88,9 @@ pub enum RegistryError {
     /// There is no room.
     #[error(transparent)]
     Full(#[from] Full),
+    /// Policies that cannot be used.
+    #[error(transparent)]
+    BadPolicies(#[from] BadPolicies),
     /// There are too many quotas.
     #[error(transparent)]
     TooManyQuotas(#[from] TooManyQuotas),
@@ -121,9 +135,17 @@ impl Registry {
     ///
     /// When the database cannot be read, or holds something that cannot.
     pub async fn open(control: Control, pepper: [u8; 32], origins: Vec<String>) -> Result<Registry, RegistryError> {
-        let mut known = Known::default();
+        let mut known = Known {
+            directory: Arc::default(),
+            policies: Arc::new(Policies::parse(DEFAULT)?),
+            are_applied: false,
+            quotas: BTreeMap::new(),
+            uses: HashMap::default(),
+            revision: 0,
+        };
         known.learn(&control).await?;
-        let gate = Arc::new(Gate::new(Arc::clone(&known.directory), Keys::new(pepper), origins));
+        let (directory, policies) = (Arc::clone(&known.directory), Arc::clone(&known.policies));
+        let gate = Arc::new(Gate::new(directory, Keys::new(pepper), origins, policies));
         gate.quotas().replace(known.quotas.values().cloned().collect())?;
         Ok(Registry {
             control,
@@ -324,6 +346,81 @@ impl Registry {
         Ok(key)
     }
 
+    /// Every measure that was taken against an account, in the order of their ids.
+    pub async fn standings(&self) -> Vec<Arc<Standing>> {
+        let directory = self.directory().await;
+        let mut standings: Vec<Arc<Standing>> = directory.standings().cloned().collect();
+        standings.sort_by(|one, other| one.account.cmp(&other.account));
+        standings
+    }
+
+    /// Takes a measure against an account, in place of one that was taken before.
+    ///
+    /// # Errors
+    ///
+    /// When the account is not there, or it cannot be written.
+    pub async fn put_standing(&self, standing: &Standing) -> Result<(), RegistryError> {
+        let mut known = self.known.lock().await;
+        let id = &standing.account;
+        known.directory.account(id).ok_or_else(|| missing(ACCOUNT, id.as_str()))?;
+        self.put(&mut known, &[entry(STANDING, id.as_str(), standing)]).await
+    }
+
+    /// Takes the measure against an account back.
+    ///
+    /// # Errors
+    ///
+    /// When there is none, or it cannot be written.
+    pub async fn remove_standing(&self, id: &AccountId) -> Result<(), RegistryError> {
+        let mut known = self.known.lock().await;
+        known.directory.standing(id).ok_or_else(|| missing(STANDING, id.as_str()))?;
+        self.put(&mut known, &[Entry::gone(STANDING, id.as_str())]).await
+    }
+
+    /// The policies that hold, and whether the operator applied them.
+    pub async fn policies(&self) -> (Arc<Policies>, bool) {
+        let known = self.known.lock().await;
+        (Arc::clone(&known.policies), known.are_applied)
+    }
+
+    /// The policies of `text` hold from now on, whole, or those that are shipped where there is none.
+    ///
+    /// # Errors
+    ///
+    /// When they cannot be used, or not be written; then the old ones hold on.
+    pub async fn put_policies(&self, text: Option<&str>) -> Result<Arc<Policies>, RegistryError> {
+        let entry = match text {
+            Some(text) => {
+                Policies::parse(text)?;
+                entry(POLICIES, POLICIES_ID, &text)
+            }
+            None => Entry::gone(POLICIES, POLICIES_ID),
+        };
+        let mut known = self.known.lock().await;
+        self.put(&mut known, &[entry]).await?;
+        Ok(Arc::clone(&known.policies))
+    }
+
+    /// Why an account may do each action with `model` at `now`, or not.
+    ///
+    /// # Errors
+    ///
+    /// When it is not there.
+    pub async fn explain(
+        &self,
+        id: &AccountId,
+        model: Option<&str>,
+        now: Time,
+    ) -> Result<(Rung, Vec<Explanation>), RegistryError> {
+        let (directory, policies) = {
+            let known = self.known.lock().await;
+            (Arc::clone(&known.directory), Arc::clone(&known.policies))
+        };
+        let account = directory.account(id).ok_or_else(|| missing(ACCOUNT, id.as_str()))?;
+        let subject = Subject::of(account, &directory, model, now);
+        Ok((subject.rung, policies.explain(&subject)))
+    }
+
     /// Every quota, in the order of their names.
     pub async fn quotas(&self) -> Vec<Quota> {
         self.known.lock().await.quotas.values().cloned().collect()
@@ -434,6 +531,7 @@ impl Registry {
         }
         if known.revision != revision {
             self.gate.replace(Arc::clone(&known.directory));
+            self.gate.permits().replace(Arc::clone(&known.policies));
             self.gate.quotas().replace(known.quotas.values().cloned().collect())?;
         }
         Ok(())
@@ -456,6 +554,12 @@ impl Known {
                         Some(body) => self.quotas.insert(entry.id.clone(), parsed(entry, body)?),
                         None => self.quotas.remove(&entry.id),
                     };
+                }
+                POLICIES => {
+                    let text = entry.body.as_ref().map(|body| parsed::<String>(entry, body)).transpose()?;
+                    let policies = Policies::parse(text.as_deref().unwrap_or(DEFAULT));
+                    let unreadable = |error: BadPolicies| unreadable(entry, error.to_string());
+                    (self.policies, self.are_applied) = (Arc::new(policies.map_err(unreadable)?), text.is_some());
                 }
                 USE => {
                     if let Some(body) = &entry.body {
@@ -484,15 +588,13 @@ fn changed(directory: &Directory, entries: &[Entry]) -> Result<Option<Directory>
 
 /// What an entry changes in the directory; nothing where its kind is kept for something else.
 fn change(entry: &Entry) -> Result<Option<Change>, RegistryError> {
-    let id = || RegistryError::Unreadable {
-        kind: entry.kind.clone(),
-        id: entry.id.clone(),
-        reason: "its id is none".to_owned(),
-    };
+    let id = || unreadable(entry, "its id is none".to_owned());
     Ok(Some(match (entry.kind.as_str(), &entry.body) {
         (ACCOUNT, Some(body)) => Change::Account(parsed(entry, body)?),
         (ACCOUNT, None) => Change::AccountGone(entry.id.parse().map_err(|_| id())?),
         (ORGANISATION, Some(body)) => Change::Organisation(parsed(entry, body)?),
+        (STANDING, Some(body)) => Change::Standing(parsed(entry, body)?),
+        (STANDING, None) => Change::StandingGone(entry.id.parse().map_err(|_| id())?),
         (KEY, Some(body)) => Change::Key(parsed(entry, body)?),
         (KEY, None) => Change::KeyGone(entry.id.parse().map_err(|_| id())?),
         (CERTIFICATE, Some(body)) => {
@@ -504,11 +606,11 @@ fn change(entry: &Entry) -> Result<Option<Change>, RegistryError> {
 }
 
 fn parsed<T: DeserializeOwned>(entry: &Entry, body: &str) -> Result<T, RegistryError> {
-    serde_json::from_str(body).map_err(|error| RegistryError::Unreadable {
-        kind: entry.kind.clone(),
-        id: entry.id.clone(),
-        reason: error.to_string(),
-    })
+    serde_json::from_str(body).map_err(|error| unreadable(entry, error.to_string()))
+}
+
+fn unreadable(entry: &Entry, reason: String) -> RegistryError {
+    RegistryError::Unreadable { kind: entry.kind.clone(), id: entry.id.clone(), reason }
 }
 
 fn entry(kind: &str, id: &str, what: &impl serde::Serialize) -> Entry {

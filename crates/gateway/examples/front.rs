@@ -12,6 +12,7 @@ use gateway::record::Tap;
 use gateway::server::{Listen, start};
 use gateway::upstream::{Health, Server};
 use gateway::worker::{Settings, Shared, Stats};
+use policy::Policies;
 use policy::directory::{Change, Directory};
 use policy::key::{BRAND, Keys, RANDOM_BYTES};
 use serde_json::json;
@@ -43,8 +44,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         tls: None,
         health: Health::default(),
     };
+    let policies = Arc::new(Policies::parse(policy::policies::DEFAULT)?);
     let shared = Shared {
-        gate: Arc::new(Gate::new(directory, keys, Vec::new())),
+        gate: Arc::new(Gate::new(directory, keys, Vec::new(), policies)),
         tap: Tap::closed(),
         recording: Arc::default(),
         settings: Arc::new(ArcSwap::from_pointee(Settings { servers: Arc::new(vec![server]), ..Settings::default() })),

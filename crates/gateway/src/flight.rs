@@ -158,6 +158,7 @@ mod tests {
             path: "/v1/messages".to_owned(),
             caller: Caller { address: "192.0.2.1".parse().unwrap(), ja4: None, asn: None, country: None },
             user_agent: None,
+            decision: crate::record::Decision::default(),
             request: Bytes::from_static(b"{}"),
             reply: Vec::new(),
             streamed: false,

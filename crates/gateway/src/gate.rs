@@ -1,11 +1,12 @@
-//! The gate: who asks, by their key or certificate, and what that credential allows.
+//! The gate: who asks, by their key or certificate, and what policies and that credential allow.
 //!
 //! Promises that whoever is not known plainly is turned away, and that nothing goes on without a [`Pass`], which only
-//! [`Gate::admit`] makes. What a credential's scope leaves out is refused; probabilities, alternatives and the text of
-//! reasoning are held back instead, so that the rest of a reply is of use. Refuses what builds on stored things,
+//! [`Gate::admit`] makes, out of a [`Permit`]. What is not permitted is refused; probabilities, alternatives and the text
+//! of reasoning are held back instead, so that the rest of a reply is of use. Refuses what builds on stored things,
 //! because nothing here knows whose these are. Accounts and keys are exchanged as a whole while requests go on
-//! ([`Gate::replace`]).
+//! ([`Gate::replace`]), and so are policies ([`Gate::permits`]).
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use arc_swap::ArcSwap;
@@ -15,10 +16,11 @@ use hyper::header::{AUTHORIZATION, HeaderName};
 use hyper::http::request::Parts;
 use policy::directory::Directory;
 use policy::key::Keys;
+use policy::permit::{Denied, Permits};
 use policy::proof::UsedProofs;
 use policy::quota::{Amounts, Asker, Quotas, Reservation};
-use policy::who::{Credential, Reception, Shown, Who};
-use policy::{Account, Action, Actions};
+use policy::who::{Reception, Shown, Who};
+use policy::{Action, Actions, Permit, Policies};
 
 use crate::ask::Ask;
 use crate::proxy::Peer;
@@ -26,7 +28,7 @@ use crate::refuse::Refusal;
 use crate::route::{Call, Route};
 use crate::trust::Caller;
 
-/// What is held back from a reply where the scope leaves it out, and not refused.
+/// What is held back from a reply where it is not permitted, and not refused.
 const HELD_BACK: [Action; 3] = [Action::Logprobs, Action::ReasoningText, Action::Alternatives];
 const API_KEY: HeaderName = HeaderName::from_static("x-api-key");
 const PROOF: HeaderName = HeaderName::from_static("dpop");
@@ -38,6 +40,8 @@ pub struct Gate {
     keys: Keys,
     origins: Vec<String>,
     used: Mutex<UsedProofs>,
+    permits: Permits,
+    policy_failures: AtomicU64,
     quotas: Arc<Quotas>,
 }
 
@@ -55,22 +59,28 @@ pub struct Head<'h> {
 /// Somebody who may go on, for one request.
 #[derive(Debug)]
 pub struct Pass {
-    who: Who,
+    permit: Permit,
     held: Actions,
-    id: String,
     reserved: Reservation,
 }
 
 impl Gate {
-    /// A gate that knows who is in `directory`. Proofs of possession are for one of `origins`, written as
+    /// A gate that knows who is in `directory`, and allows what `policies` allow. Proofs of possession are for one of `origins`, written as
     /// [`policy::proof::origin`] does; without any, a key that is bound to a private key is turned away.
     #[must_use]
-    pub fn new(directory: impl Into<Arc<Directory>>, keys: Keys, origins: Vec<String>) -> Gate {
+    pub fn new(
+        directory: impl Into<Arc<Directory>>,
+        keys: Keys,
+        origins: Vec<String>,
+        policies: Arc<Policies>,
+    ) -> Gate {
         Gate {
             directory: ArcSwap::new(directory.into()),
             keys,
             origins,
             used: Mutex::default(),
+            permits: Permits::new(policies),
+            policy_failures: AtomicU64::new(0),
             quotas: Arc::default(),
         }
     }
@@ -78,6 +88,18 @@ impl Gate {
     /// Knows who is in `directory` from now on, and nobody else.
     pub fn replace(&self, directory: impl Into<Arc<Directory>>) {
         self.directory.store(directory.into());
+    }
+
+    /// What is allowed.
+    #[must_use]
+    pub fn permits(&self) -> &Permits {
+        &self.permits
+    }
+
+    /// Requests at whose decision a policy failed, so that something was denied.
+    #[must_use]
+    pub fn policy_failures(&self) -> u64 {
+        self.policy_failures.load(Ordering::Relaxed)
     }
 
     /// How much may be asked for.
@@ -117,13 +139,19 @@ impl Gate {
     ///
     /// # Errors
     ///
-    /// When the credential's scope leaves out what is asked, or a quota is used up.
-    pub fn admit(&self, who: Who, route: &Route, ask: &Ask, may_take: Amounts, now: Time) -> Result<Pass, Refusal> {
+    /// When policies or the credential's scope leave out what is asked, or a quota is used up.
+    pub fn admit(&self, who: &Who, route: &Route, ask: &Ask, may_take: Amounts, now: Time) -> Result<Pass, Refusal> {
         let scope = &who.scope;
-        let held: Actions = HELD_BACK.into_iter().filter(|action| !scope.has(*action)).collect();
-        if !ask.wanted.minus(HELD_BACK.into_iter().collect()).minus(scope.actions).is_empty() {
-            return Err(Refusal::Forbidden);
+        let needed = ask.wanted.minus(HELD_BACK.into_iter().collect());
+        let (permit, failed) = self.permits.permit(who, ask.model.as_deref(), needed, now);
+        if !failed.is_empty() {
+            self.policy_failures.fetch_add(1, Ordering::Relaxed);
         }
+        let permit = permit.map_err(|denied| match denied {
+            Denied::NotAllowed => Refusal::Forbidden,
+            Denied::NotVerified => Refusal::Unverified,
+        })?;
+        let held: Actions = HELD_BACK.into_iter().filter(|action| !permit.has(*action)).collect();
         if ask.model.as_deref().is_some_and(|model| !scope.has_model(model)) {
             return Err(Refusal::Forbidden);
         }
@@ -134,18 +162,23 @@ impl Gate {
         if !ask.builds_on.is_empty() {
             return Err(Refusal::Bad("Requests that build on something stored are not supported.".to_owned()));
         }
-        let id = exchange_id()?;
         let reserved = if route.call.is_generated() {
-            let asker = Asker { account: &who.account, credential: who.credential.name() };
+            let asker = Asker { account: &who.account, credential: who.credential.name(), permit: &permit };
             self.quotas.reserve(&asker, may_take, now).map_err(|exhausted| Refusal::Exhausted(Box::new(exhausted)))?
         } else {
             Reservation::default()
         };
-        Ok(Pass { who, held, id, reserved })
+        Ok(Pass { permit, held, reserved })
     }
 }
 
 impl Pass {
+    /// What the request may do.
+    #[must_use]
+    pub fn permit(&self) -> &Permit {
+        &self.permit
+    }
+
     /// What is held back.
     #[must_use]
     pub fn held(&self) -> Actions {
@@ -159,30 +192,9 @@ impl Pass {
         !self.held.and(wanted).and(fields).is_empty()
     }
 
-    /// The id of the exchange: random, so that nobody guesses another's.
-    #[must_use]
-    pub fn exchange_id(&self) -> &str {
-        &self.id
-    }
-
     /// What was reserved of quotas, to be settled.
     pub fn take_reserved(&mut self) -> Reservation {
         std::mem::take(&mut self.reserved)
-    }
-
-    /// Whose exchange it is.
-    #[must_use]
-    pub fn account(&self) -> &Arc<Account> {
-        &self.who.account
-    }
-
-    /// The key that was shown, by its public id.
-    #[must_use]
-    pub fn key(&self) -> Option<&str> {
-        match &self.who.credential {
-            Credential::Key(id) => Some(id),
-            _ => None,
-        }
     }
 }
 
@@ -203,7 +215,12 @@ fn bearer(value: &str) -> Result<&str, Refusal> {
     if known { Ok(credential.trim()) } else { Err(Refusal::Unauthenticated) }
 }
 
-fn exchange_id() -> Result<String, Refusal> {
+/// The id of an exchange: random, so that nobody guesses another's.
+///
+/// # Errors
+///
+/// When the machine gives no random bytes.
+pub fn exchange_id() -> Result<String, Refusal> {
     let mut random = [0; 16];
     aws_lc_rs::rand::fill(&mut random).map_err(|_| Refusal::Failed)?;
     Ok(format!("ex_{:032x}", u128::from_le_bytes(random)))
@@ -241,7 +258,8 @@ mod tests {
         let mut directory = Directory::default();
         directory.apply(Change::Account(account)).unwrap();
         directory.apply(Change::Key(key)).unwrap();
-        (Gate::new(directory, keys, Vec::new()), secret.expose().to_owned())
+        let policies = Arc::new(Policies::parse(policy::policies::DEFAULT).unwrap());
+        (Gate::new(directory, keys, Vec::new(), policies), secret.expose().to_owned())
     }
 
     fn identify(gate: &Gate, headers: &[(&str, &str)]) -> Result<Who, Refusal> {
@@ -263,7 +281,7 @@ mod tests {
         let route = route(&Method::POST, path, &listed).unwrap();
         let ask =
             if route.call == Call::Listed { Ask::default() } else { Ask::read(route.call, body.as_bytes()).unwrap() };
-        gate.admit(who, &route, &ask, Amounts::default(), NOW)
+        gate.admit(&who, &route, &ask, Amounts::default(), NOW)
     }
 
     #[test]
@@ -380,7 +398,37 @@ mod tests {
         assert!(pass.held_from_request([Action::Logprobs].into_iter().collect()));
         assert!(!pass.held_from_request([Action::Alternatives].into_iter().collect()));
         let all = admit(Scope::default(), "/v1/chat/completions", body).unwrap();
-        assert!(all.held().is_empty() && all.exchange_id() != pass.exchange_id());
+        assert!(all.held().is_empty() && exchange_id().unwrap() != exchange_id().unwrap());
+    }
+
+    /// What policies take away goes the same ways as what a scope leaves out.
+    #[test]
+    fn policies_refuse_and_hold_back() {
+        let body = r#"{"model":"m-1","stream":true}"#;
+        let admit = |policies: &str| {
+            let (gate, key) = gate(|_| {});
+            gate.permits().replace(Arc::new(Policies::parse(policies).unwrap()));
+            let who = identify(&gate, &[("x-api-key", &key)]).unwrap();
+            let route = route(&Method::POST, "/v1/chat/completions", &[]).unwrap();
+            let ask = Ask::read(route.call, body.as_bytes()).unwrap();
+            let pass = gate.admit(&who, &route, &ask, Amounts::default(), NOW);
+            (pass.map(|pass| pass.held().to_string()), gate.policy_failures())
+        };
+        let with = |more: &str| format!("@id(\"all\") permit (principal, action, resource); {more}");
+        assert_eq!(admit(&with("")).0.unwrap(), "");
+        assert_eq!(admit("").0.unwrap_err(), Refusal::Forbidden);
+        let held = with("@id(\"x\") forbid (principal, action == Action::\"reasoning_text\", resource);");
+        assert_eq!(admit(&held).0.unwrap(), "reasoning_text");
+        for forbidden in [
+            "@id(\"x\") forbid (principal, action == Action::\"stream\", resource);",
+            "@id(\"x\") forbid (principal, action, resource) when { resource.name like \"m-*\" };",
+            "@id(\"x\") forbid (principal == Account::\"acct\", action, resource);",
+        ] {
+            assert_eq!(admit(&with(forbidden)).0.unwrap_err(), Refusal::Forbidden, "{forbidden}");
+        }
+        let fails = "@id(\"x\") forbid (principal, action, resource) when { principal.assurance - 9223372036854775807 - 2 > 0 };";
+        let (refused, failures) = admit(&with(fails));
+        assert_eq!((refused.unwrap_err(), failures), (Refusal::Forbidden, 1));
     }
 
     #[test]

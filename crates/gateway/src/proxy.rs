@@ -16,14 +16,15 @@ use hyper::header::{
 use hyper::http::request::Parts;
 use hyper::{HeaderMap, Method, Request, Response, StatusCode};
 use policy::quota::Amounts;
+use policy::who::{Credential, Who};
 use policy::{Action, Actions};
 use tokio::time::timeout;
 
 use crate::ask::Ask;
 use crate::flight::{Bill, Flight};
-use crate::gate::{Head, Pass};
+use crate::gate::{Head, exchange_id};
 use crate::limits::{BODY_BYTES_MAX, BODY_TIME_MAX, FILTERED_BYTES_MAX, OUTPUT_TOKENS_UNTOLD, QUERY_BYTES_MAX};
-use crate::record::Seen;
+use crate::record::{Decision, Seen};
 use crate::refuse::Refusal;
 use crate::relay::{Outward, Relay};
 use crate::route::{Call, Dialect, Route, Unserved, dialect, route};
@@ -90,7 +91,17 @@ async fn answer(
     let ask = ask(&route, &body)?;
     let input_tokens = usage::input_tokens(&body);
     let may_take = Amounts { tokens: input_tokens.saturating_add(output_tokens(&route, &ask)), micro_cost: 0 };
-    let mut pass = shared.gate.admit(asker, &route, &ask, may_take, now)?;
+    let mut seen = match route.call.is_generated() {
+        true => Some(Box::new(seen(&asker, caller, head, &route, body.clone(), now)?)),
+        false => None,
+    };
+    let admitted = shared.gate.admit(&asker, &route, &ask, may_take, now);
+    let mut pass = admitted.inspect_err(|refusal| {
+        seen.take().into_iter().for_each(|seen| shared.tap.offer(turned_away(seen, refusal, dialect)));
+    })?;
+    if let Some(seen) = &mut seen {
+        seen.decision = Decision { refused: None, held: pass.held(), rung: pass.permit().rung() };
+    }
     let quotas = Arc::clone(shared.gate.quotas());
     let bill = Bill { quotas, reserved: pass.take_reserved(), input_tokens, time: now };
     let body = if pass.held_from_request(ask.wanted) {
@@ -105,16 +116,15 @@ async fn answer(
             None => route.path.clone(),
         },
         headers: passed_on(&head.headers, &settings.passed),
-        body: body.clone(),
+        body,
         dialect,
         repeatable: head.method != Method::POST || route.call.is_asked(),
     };
-    let seen = route.call.is_generated().then(|| Box::new(seen(&pass, caller, head, &route, body, now)));
     let flight = Flight::new(pass.held(), seen, Some(bill), shared.tap.clone(), Arc::clone(&shared.stats));
     let upstreams = worker.upstreams(&settings);
     // A long reply keeps nobody's settings.
     drop(settings);
-    match upstreams.send(ask.model.as_deref(), &outgoing).await {
+    match upstreams.send(pass.permit(), ask.model.as_deref(), &outgoing).await {
         Ok(reply) => respond(worker, reply, flight, route.call).await,
         Err(failure) => {
             flight.abort();
@@ -157,7 +167,7 @@ fn ask(route: &Route, body: &[u8]) -> Result<Ask, Refusal> {
 
 /// The most tokens that a reply is taken to have, before it is there.
 fn output_tokens(route: &Route, ask: &Ask) -> u64 {
-    if route.call.action() == Action::Embed { 0 } else { ask.output_tokens_max.unwrap_or(OUTPUT_TOKENS_UNTOLD) }
+    if route.call.action() == Action::Embeddings { 0 } else { ask.output_tokens_max.unwrap_or(OUTPUT_TOKENS_UNTOLD) }
 }
 
 fn bad_body() -> Refusal {
@@ -194,22 +204,43 @@ const PASSED: [&str; 10] = [
 ];
 const PASSED_BEGINNINGS: [&str; 2] = ["anthropic-", "x-stainless-"];
 
-fn seen(pass: &Pass, caller: Caller, head: &Parts, route: &Route, request: Bytes, now: exchange::Time) -> Seen {
+fn seen(
+    who: &Who,
+    caller: Caller,
+    head: &Parts,
+    route: &Route,
+    request: Bytes,
+    now: exchange::Time,
+) -> Result<Seen, Refusal> {
     let text = |name: HeaderName| head.headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
-    Seen {
+    let key = match &who.credential {
+        Credential::Key(id) => Some(id.to_string()),
+        Credential::Token(_) | Credential::Certificate(_) => None,
+    };
+    Ok(Seen {
         time: now,
-        id: pass.exchange_id().to_owned(),
-        account: Arc::clone(pass.account()),
-        key: pass.key().map(str::to_owned),
+        id: exchange_id()?,
+        account: Arc::clone(&who.account),
+        key,
         path: route.path.clone(),
         caller,
         user_agent: text(USER_AGENT),
+        decision: Decision::default(),
         request,
         reply: Vec::new(),
         streamed: false,
         status: 0,
         duration: Duration::ZERO,
-    }
+    })
+}
+
+/// A request that was refused, with what its caller heard.
+fn turned_away(mut seen: Box<Seen>, refusal: &Refusal, dialect: Dialect) -> Box<Seen> {
+    let (status, _, body) = refusal.reply(dialect);
+    seen.decision.refused = Some(refusal.name());
+    seen.status = status.as_u16();
+    seen.reply = vec![body];
+    seen
 }
 
 /// The reply, as it is passed on.

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use exchange::Time;
-use policy::Account;
+use policy::{Account, Actions, Rung};
 
 use crate::limits::{QUEUE_BYTES_MAX, QUEUE_MAX};
 use crate::trust::Caller;
@@ -33,9 +33,11 @@ pub struct Seen {
     pub caller: Caller,
     /// The `User-Agent` header.
     pub user_agent: Option<String>,
-    /// The request's body, as it was sent on: a JSON object.
+    /// What was decided about it.
+    pub decision: Decision,
+    /// The request's body, as the caller sent it: a JSON object.
     pub request: Bytes,
-    /// The reply's body, in pieces, as the server sent it.
+    /// The reply's body, in pieces, as the server sent it; of a request that was refused, as we did.
     pub reply: Vec<Bytes>,
     /// Whether the reply is a stream of events.
     pub streamed: bool,
@@ -43,6 +45,17 @@ pub struct Seen {
     pub status: u16,
     /// How long it took.
     pub duration: Duration,
+}
+
+/// What was decided about a request.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Decision {
+    /// Why it was refused, by the name of the refusal; none where it went on.
+    pub refused: Option<&'static str>,
+    /// What was held back.
+    pub held: Actions,
+    /// The measure that held against the account.
+    pub rung: Rung,
 }
 
 impl Seen {
@@ -67,6 +80,12 @@ impl Seen {
                 "country": self.caller.country,
                 "ja4": self.caller.ja4,
                 "user_agent": self.user_agent,
+            },
+            "decision": {
+                "outcome": if self.decision.refused.is_some() { "refused" } else { "allowed" },
+                "reason": self.decision.refused,
+                "held": self.decision.held,
+                "rung": self.decision.rung,
             },
             "status": self.status,
             "duration_ms": self.duration.as_secs_f64() * 1e3,
@@ -207,6 +226,7 @@ mod tests {
             path: "/v1/chat/completions".to_owned(),
             caller: Caller { address: "192.0.2.1".parse().unwrap(), ja4: None, asn: Some(64_500), country: None },
             user_agent: Some("test/1.0".to_owned()),
+            decision: Decision::default(),
             request: Bytes::from(request.to_owned()),
             reply: vec![Bytes::from_static(reply)],
             streamed: false,

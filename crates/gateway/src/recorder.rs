@@ -223,6 +223,7 @@ mod tests {
             path: "/v1/chat/completions".to_owned(),
             caller: Caller { address: "192.0.2.1".parse().unwrap(), ja4: None, asn: None, country: None },
             user_agent: None,
+            decision: crate::record::Decision::default(),
             request: Bytes::from_static(br#"{"model":"m","messages":[{"role":"user","content":"x"}]}"#),
             reply: vec![Bytes::from_static(br#"{"choices":[{"message":{"content":"y"}}]}"#)],
             streamed: false,

@@ -18,6 +18,8 @@ pub enum Refusal {
     Unauthenticated,
     /// Who asks may not do this. Whatever the reason is, these are the words.
     Forbidden,
+    /// Who asks may not do this before showing better who they are.
+    Unverified,
     /// A quota is used up.
     Exhausted(Box<Exhausted>),
     /// There is no such path, model or thing, for this caller.
@@ -44,7 +46,7 @@ impl Refusal {
     pub fn status(&self) -> StatusCode {
         match self {
             Refusal::Unauthenticated => StatusCode::UNAUTHORIZED,
-            Refusal::Forbidden => StatusCode::FORBIDDEN,
+            Refusal::Forbidden | Refusal::Unverified => StatusCode::FORBIDDEN,
             Refusal::Exhausted(_) => StatusCode::TOO_MANY_REQUESTS,
             Refusal::NotFound => StatusCode::NOT_FOUND,
             Refusal::Method(_) => StatusCode::METHOD_NOT_ALLOWED,
@@ -57,12 +59,32 @@ impl Refusal {
         }
     }
 
+    /// What it is called in the record of exchanges.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Refusal::Unauthenticated => "unauthenticated",
+            Refusal::Forbidden => "forbidden",
+            Refusal::Unverified => "unverified",
+            Refusal::Exhausted(_) => "quota",
+            Refusal::NotFound => "not_found",
+            Refusal::Method(_) => "method",
+            Refusal::Bad(_) => "bad_request",
+            Refusal::TooLarge => "too_large",
+            Refusal::TooSlow => "too_slow",
+            Refusal::Unavailable => "unavailable",
+            Refusal::Failed => "failed",
+            Refusal::Timeout => "timeout",
+        }
+    }
+
     /// What the caller reads.
     #[must_use]
     pub fn message(&self) -> String {
         match self {
             Refusal::Unauthenticated => "Incorrect API key provided, or none.".to_owned(),
             Refusal::Forbidden => "You do not have access to what this request asks for.".to_owned(),
+            Refusal::Unverified => "Your account must be verified before it can do this.".to_owned(),
             Refusal::Exhausted(exhausted) => exhausted_message(exhausted),
             Refusal::NotFound => "Not found.".to_owned(),
             Refusal::Method(method) => format!("Use {method} for this path."),
@@ -83,7 +105,7 @@ impl Refusal {
         if let Refusal::Method(method) = self {
             headers.insert(hyper::header::ALLOW, HeaderValue::from_static(method));
         }
-        if matches!(self, Refusal::Forbidden | Refusal::Unauthenticated | Refusal::Bad(_) | Refusal::NotFound) {
+        if self.status().is_client_error() && !matches!(self, Refusal::Exhausted(_) | Refusal::TooSlow) {
             // The official clients try again unless they are told not to.
             headers.insert(HeaderName::from_static("x-should-retry"), HeaderValue::from_static("false"));
         }
@@ -105,6 +127,7 @@ impl Refusal {
         match self {
             Refusal::Unauthenticated => ("invalid_request_error", Some("invalid_api_key")),
             Refusal::Forbidden => ("invalid_request_error", Some("permission_denied")),
+            Refusal::Unverified => ("invalid_request_error", Some("verification_required")),
             Refusal::Exhausted(exhausted) => match exhausted.unit {
                 Unit::Requests => ("requests", Some("rate_limit_exceeded")),
                 Unit::Tokens => ("tokens", Some("rate_limit_exceeded")),
@@ -120,7 +143,7 @@ impl Refusal {
     fn anthropic(&self) -> &'static str {
         match self {
             Refusal::Unauthenticated => "authentication_error",
-            Refusal::Forbidden => "permission_error",
+            Refusal::Forbidden | Refusal::Unverified => "permission_error",
             Refusal::Exhausted(_) => "rate_limit_error",
             Refusal::NotFound | Refusal::Method(_) => "not_found_error",
             Refusal::Bad(_) | Refusal::TooSlow => "invalid_request_error",
@@ -222,10 +245,12 @@ mod tests {
 
     #[test]
     fn who_is_forbidden_learns_nothing() {
-        let (_, headers, body) = Refusal::Forbidden.reply(Dialect::OpenAi);
-        let text = format!("{headers:?}{body:?}").to_lowercase();
-        for word in ["campaign", "detect", "distil", "policy", "shield", "block", "cedar", "stillwatch"] {
-            assert!(!text.contains(word), "{word}");
+        for refusal in [Refusal::Forbidden, Refusal::Unverified] {
+            let (_, headers, body) = refusal.reply(Dialect::OpenAi);
+            let text = format!("{headers:?}{body:?}").to_lowercase();
+            for word in ["campaign", "detect", "distil", "policy", "shield", "block", "cedar", "stillwatch", "rung"] {
+                assert!(!text.contains(word), "{word}");
+            }
         }
     }
 }

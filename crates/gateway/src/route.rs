@@ -62,7 +62,7 @@ impl Call {
     #[must_use]
     pub fn action(self) -> Action {
         match self {
-            Call::Embeddings => Action::Embed,
+            Call::Embeddings => Action::Embeddings,
             Call::Models => Action::ListModels,
             _ => Action::Infer,
         }

@@ -19,6 +19,7 @@ use hyper::header::{AUTHORIZATION, HOST, HeaderValue};
 use hyper::http::uri::{Authority, Scheme};
 use hyper::{Request, Response, Uri};
 use hyper_util::rt::TokioIo;
+use policy::Permit;
 use rustls::pki_types::ServerName;
 use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout};
@@ -283,12 +284,18 @@ impl Upstreams {
         Arc::ptr_eq(&self.servers, servers)
     }
 
-    /// Sends a request for `model` to a server that serves it, and to another one as long as nothing came back.
+    /// Sends a request for `model` that may go on to a server that serves it, and to another one as long as nothing came
+    /// back.
     ///
     /// # Errors
     ///
     /// When none answers; the last failure counts.
-    pub async fn send(self: &Rc<Self>, model: Option<&str>, request: &Outgoing) -> Result<Reply, NoReply> {
+    pub async fn send(
+        self: &Rc<Self>,
+        _permit: &Permit,
+        model: Option<&str>,
+        request: &Outgoing,
+    ) -> Result<Reply, NoReply> {
         let mut failure = NoReply::NoServer;
         for server in self.order(model).into_iter().take(ATTEMPTS_MAX) {
             match self.attempt(server, request).await {

@@ -25,7 +25,7 @@ pub enum Action {
     /// Let the model call tools.
     Tools,
     /// Turn texts into vectors.
-    Embed,
+    Embeddings,
     /// Use more than the usual rate.
     HighRate,
     /// See which models there are.
@@ -42,7 +42,7 @@ impl Action {
         Action::Batch,
         Action::Alternatives,
         Action::Tools,
-        Action::Embed,
+        Action::Embeddings,
         Action::HighRate,
         Action::ListModels,
     ];
@@ -58,7 +58,7 @@ impl Action {
             Action::Batch => "batch",
             Action::Alternatives => "alternatives",
             Action::Tools => "tools",
-            Action::Embed => "embed",
+            Action::Embeddings => "embeddings",
             Action::HighRate => "high_rate",
             Action::ListModels => "list_models",
         }

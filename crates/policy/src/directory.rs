@@ -9,7 +9,7 @@ use std::sync::Arc;
 use xxhash_rust::xxh3::Xxh3DefaultBuilder;
 
 use crate::limits::{ACCOUNTS_MAX, KEYS_MAX};
-use crate::{Account, AccountId, Key, KeyId, Organisation, OrganisationId};
+use crate::{Account, AccountId, Key, KeyId, Organisation, OrganisationId, Standing};
 
 type Table<K, V> = HashMap<K, V, Xxh3DefaultBuilder>;
 
@@ -21,6 +21,8 @@ pub struct Directory {
     keys: Table<Box<str>, Arc<Key>>,
     /// By the thumbprint of a client certificate: SHA-256, base64url.
     certificates: Table<Box<str>, AccountId>,
+    /// Measures that were taken against accounts.
+    standings: Table<AccountId, Arc<Standing>>,
 }
 
 /// A change that has no room.
@@ -44,6 +46,10 @@ pub enum Change {
         /// Whose it is.
         account: Option<AccountId>,
     },
+    /// A measure was taken against an account.
+    Standing(Standing),
+    /// It was taken back.
+    StandingGone(AccountId),
     /// A key is gone.
     KeyGone(KeyId),
     /// An account is gone.
@@ -93,6 +99,16 @@ impl Directory {
             Change::Certificate { thumbprint, account: None } => {
                 self.certificates.remove(thumbprint.as_str());
             }
+            Change::Standing(standing) => {
+                let known = self.standings.contains_key(&standing.account);
+                if !known && self.standings.len() >= accounts {
+                    return Err(Full);
+                }
+                self.standings.insert(standing.account.clone(), Arc::new(standing));
+            }
+            Change::StandingGone(id) => {
+                self.standings.remove(&id);
+            }
             Change::KeyGone(id) => {
                 self.keys.remove(id.as_str());
             }
@@ -125,6 +141,17 @@ impl Directory {
     #[must_use]
     pub fn certificate(&self, thumbprint: &str) -> Option<&AccountId> {
         self.certificates.get(thumbprint)
+    }
+
+    /// The measure that was taken against an account, if any.
+    #[must_use]
+    pub fn standing(&self, account: &AccountId) -> Option<&Arc<Standing>> {
+        self.standings.get(account)
+    }
+
+    /// Every measure.
+    pub fn standings(&self) -> impl Iterator<Item = &Arc<Standing>> {
+        self.standings.values()
     }
 
     /// Every account.

@@ -1,4 +1,5 @@
-//! Who is asking: accounts, organisations, and the credentials that stand for them, with what each may be used for.
+//! Who is asking, and what they may: accounts, organisations, and the credentials that stand for them; policies and the
+//! permits made of them; quotas.
 //!
 //! Promises one answer for one question: nothing here does IO, reads a clock or draws a random number; time and
 //! randomness are handed in. Refuses to fail open: whatever cannot be decided is nobody. Every table and length is
@@ -11,8 +12,11 @@ pub mod id;
 pub mod key;
 pub mod limits;
 pub mod network;
+pub mod permit;
+pub mod policies;
 pub mod proof;
 pub mod quota;
+pub mod standing;
 pub mod token;
 pub mod who;
 
@@ -20,3 +24,6 @@ pub use account::{Account, Organisation, Programme, Status, Tier};
 pub use action::{Action, Actions};
 pub use id::{AccountId, BadId, KeyId, OrganisationId, PaymentGroup};
 pub use key::{Binding, Key, KeyHash, Scope};
+pub use permit::Permit;
+pub use policies::Policies;
+pub use standing::{Rung, Standing};

@@ -22,3 +22,11 @@ pub const KEYS_MAX: usize = 20_000_000;
 pub const QUOTAS_MAX: usize = 1_000;
 /// Subjects of quotas of which it is known how much they used. At the limit one that used little is forgotten.
 pub const BUCKETS_MAX: usize = 4_000_000;
+/// Bytes of a text of policies. A longer one is refused.
+pub const POLICIES_BYTES_MAX: usize = 128 * 1024;
+/// Policies of a set. A larger set is refused: each is looked at for each new decision.
+pub const POLICIES_MAX: usize = 500;
+/// Accounts of which decisions are remembered. At the limit one of a few is forgotten.
+pub const DECISIONS_MAX: usize = 1_000_000;
+/// Models of one account for which decisions are remembered. At the limit the oldest is forgotten.
+pub const DECIDED_MODELS_MAX: usize = 16;

@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::Xxh3DefaultBuilder;
 
 use crate::limits::{BUCKETS_MAX, QUOTAS_MAX};
-use crate::{Account, AccountId, BadId};
+use crate::{Account, AccountId, Action, BadId, Permit};
 
 const SECOND: i64 = 1_000_000_000;
 /// Tables that are locked apart, so that requests seldom wait for each other.
@@ -103,6 +103,9 @@ pub struct Quota {
     pub amount: u64,
     /// In which time.
     pub per: Per,
+    /// Whether it does not hold for those who may have a high rate.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub except_high_rate: bool,
 }
 
 /// The name of a quota.
@@ -158,6 +161,8 @@ pub struct Asker<'a> {
     pub account: &'a Account,
     /// The credential, by its name.
     pub credential: &'a str,
+    /// What it may do.
+    pub permit: &'a Permit,
 }
 
 /// A limit that was reached.
@@ -267,6 +272,9 @@ impl Quotas {
     pub fn reserve(&self, asker: &Asker<'_>, amounts: Amounts, now: Time) -> Result<Reservation, Exhausted> {
         let mut reservation = Reservation::default();
         for quota in self.rules().iter() {
+            if quota.except_high_rate && asker.permit.has(Action::HighRate) {
+                continue;
+            }
             let Some(subject) = quota.of.subject(asker) else { continue };
             let key = BucketKey { quota: quota.id.clone(), subject: subject.into() };
             let amount = amounts.of(quota.unit);
@@ -437,6 +445,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::Actions;
 
     fn account(id: &str, more: serde_json::Value) -> Account {
         let mut account = json!({"id": id, "created": "1970-01-01T00:00:00Z"});
@@ -451,7 +460,8 @@ mod tests {
     }
 
     fn asker(account: &Account) -> Asker<'_> {
-        Asker { account, credential: "key-1" }
+        static NONE: std::sync::LazyLock<Permit> = std::sync::LazyLock::new(|| Permit::of(Actions::NONE));
+        Asker { account, credential: "key-1", permit: &NONE }
     }
 
     fn at(seconds: i64) -> Time {
@@ -530,6 +540,22 @@ mod tests {
     }
 
     #[test]
+    fn the_usual_rate_does_not_hold_for_who_may_have_a_high_one() {
+        let ann = account("ann", json!({}));
+        let rule = json!({"id": "q", "of": "each_account", "unit": "requests", "amount": 0, "per": "day"});
+        let mut usual = rule.clone();
+        usual["except_high_rate"] = json!(true);
+        let high = Permit::of(Actions::ALL);
+        for (rule, asker, expected) in [
+            (&rule, Asker { permit: &high, ..asker(&ann) }, false),
+            (&usual, Asker { permit: &high, ..asker(&ann) }, true),
+            (&usual, asker(&ann), false),
+        ] {
+            assert_eq!(quotas(json!([rule])).reserve(&asker, NOTHING, at(0)).is_ok(), expected, "{rule}");
+        }
+    }
+
+    #[test]
     fn of_several_limits_all_are_taken_or_none() {
         let ann = account("ann", json!({}));
         let quotas = quotas(json!([
@@ -586,6 +612,7 @@ mod tests {
             unit: Unit::Requests,
             amount: 1,
             per: Per::Day,
+            except_high_rate: false,
         };
         let quotas = Quotas::with_room(SHARDS);
         assert_eq!(quotas.replace((0..QUOTAS_MAX).map(rule).collect()), Ok(()));

@@ -12,7 +12,7 @@ use crate::directory::Directory;
 use crate::key::{BRAND, Keys, Lapsed, NotAKey, Scope};
 use crate::proof::{self, BadProof, Expected, Used};
 use crate::token::{BadToken, Issuer, KeySet};
-use crate::{Account, Binding, Organisation, Status};
+use crate::{Account, Binding, Organisation, Standing, Status};
 
 /// What a request shows of who sends it.
 #[derive(Clone, Copy, Debug, Default)]
@@ -42,6 +42,8 @@ pub struct Who {
     pub account: Arc<Account>,
     /// The organisation that it belongs to.
     pub organisation: Option<Arc<Organisation>>,
+    /// The measure that was taken against the account.
+    pub standing: Option<Arc<Standing>>,
     /// What it showed.
     pub credential: Credential,
     /// What that may be used for, at most.
@@ -220,7 +222,8 @@ impl Reception<'_> {
 
     fn somebody(&self, account: Arc<Account>, credential: Credential, scope: Scope) -> Who {
         let organisation = account.organisation.as_ref().and_then(|id| self.directory.organisation(id)).cloned();
-        Who { account, organisation, credential, scope }
+        let standing = self.directory.standing(&account.id).cloned();
+        Who { account, organisation, standing, credential, scope }
     }
 }
 

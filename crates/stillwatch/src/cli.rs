@@ -424,7 +424,7 @@ pub(crate) struct AccountFacts {
 
 #[derive(Debug, Args)]
 pub(crate) struct AccountAdd {
-    /// Its id: 1 to 64 letters, digits or -_.:@+
+    /// Its id: 1 to 128 letters, digits or -_.:@+
     #[arg(long)]
     pub(crate) id: String,
     #[command(flatten)]

@@ -94,8 +94,23 @@ fn probabilities_and_alternatives_are_neither_asked_for_nor_given() {
     assert_eq!(choices(Rig::new(Actions::NONE).post("/v1/chat/completions", body)), (3, false));
     let mut rig = Rig::new([Action::Alternatives, Action::Logprobs].into_iter().collect());
     assert_eq!(choices(rig.post("/v1/chat/completions", body)), (1, true));
-    let sent: serde_json::Value = serde_json::from_slice(&rig.records.next().unwrap().request).unwrap();
-    assert_eq!(sent, serde_json::json!({"model": "mock-1", "messages": []}));
+    // What was asked for is told, and that it was held back.
+    let seen = rig.records.next().unwrap();
+    assert_eq!(
+        (seen.request.as_ref(), seen.decision.held.to_string()),
+        (body.as_bytes(), "logprobs, alternatives".to_owned())
+    );
+}
+
+#[test]
+fn what_is_refused_is_handed_over_with_the_reason() {
+    let mut rig = Rig::new([Action::Stream].into_iter().collect());
+    let answer = rig.post("/v1/chat/completions", STREAM);
+    let seen = rig.records.next().unwrap();
+    assert_eq!((seen.status, seen.decision.refused), (403, Some("forbidden")));
+    assert_eq!((seen.request.as_ref(), seen.reply.concat()), (STREAM.as_bytes(), answer.body));
+    let line: serde_json::Value = serde_json::from_slice(&seen.to_line()).unwrap();
+    assert_eq!((&line["decision"]["outcome"], &line["decision"]["reason"]), (&"refused".into(), &"forbidden".into()));
 }
 
 #[test]

@@ -16,7 +16,7 @@ use gateway::upstream::{Health, Server};
 use gateway::worker::{Settings, Shared, Stats};
 use policy::directory::{Change, Directory};
 use policy::key::{BRAND, Keys, RANDOM_BYTES};
-use policy::{Actions, Key, Scope};
+use policy::{Actions, Key, Policies, Scope};
 use serde_json::json;
 
 /// A gateway with a mock behind it.
@@ -54,7 +54,8 @@ fn gate(held: Actions) -> Gate {
     let mut directory = Directory::default();
     directory.apply(Change::Account(serde_json::from_value(account).unwrap())).unwrap();
     directory.apply(Change::Key(serde_json::from_value::<Key>(key).unwrap())).unwrap();
-    Gate::new(directory, keys, Vec::new())
+    let policies = Arc::new(Policies::parse(policy::policies::DEFAULT).unwrap());
+    Gate::new(directory, keys, Vec::new(), policies)
 }
 
 impl Rig {
