@@ -1,8 +1,8 @@
 //! Accounts, organisations and keys: kept in the database, and known to the gate.
 //!
 //! Every change is written first and known afterwards. What other processes write is asked for ([`Registry::refresh`]).
-//! While the database is away the gate goes on with what it knew last; changes fail, and [`Registry::age`] tells for how
-//! long.
+//! While the database is away the gate goes on with what it knew last, for the time that the gateway's settings name;
+//! changes fail, and [`Registry::age`] tells for how long.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -38,7 +38,6 @@ pub struct Registry {
     gate: Arc<Gate>,
     keys: Keys,
     known: AsyncMutex<Known>,
-    asked: Mutex<Instant>,
     uses: Mutex<HashMap<String, Time>>,
 }
 
@@ -125,14 +124,7 @@ impl Registry {
         known.learn(&control).await?;
         let gate = Arc::new(Gate::new(Arc::clone(&known.directory), Keys::new(pepper), origins));
         gate.quotas().replace(known.quotas.values().cloned().collect())?;
-        Ok(Registry {
-            control,
-            gate,
-            keys: Keys::new(pepper),
-            known: AsyncMutex::new(known),
-            asked: Mutex::new(Instant::now()),
-            uses: Mutex::default(),
-        })
+        Ok(Registry { control, gate, keys: Keys::new(pepper), known: AsyncMutex::new(known), uses: Mutex::default() })
     }
 
     /// The gate that knows who is in it.
@@ -151,10 +143,10 @@ impl Registry {
         self.learn(&mut known).await
     }
 
-    /// How long ago the database last answered.
+    /// How long ago the database last confirmed what is known.
     #[must_use]
     pub fn age(&self) -> std::time::Duration {
-        self.asked.lock().map(|asked| asked.elapsed()).unwrap_or_default()
+        self.gate.freshness().age(Instant::now())
     }
 
     /// Everybody, in the order of their ids.
@@ -427,15 +419,13 @@ impl Registry {
     }
 
     async fn learn(&self, known: &mut Known) -> Result<(), RegistryError> {
-        let revision = known.revision;
+        let (revision, asked) = (known.revision, Instant::now());
         known.learn(&self.control).await?;
-        if let Ok(mut asked) = self.asked.lock() {
-            *asked = Instant::now();
-        }
         if known.revision != revision {
             self.gate.replace(Arc::clone(&known.directory));
             self.gate.quotas().replace(known.quotas.values().cloned().collect())?;
         }
+        self.gate.freshness().confirm(asked);
         Ok(())
     }
 }

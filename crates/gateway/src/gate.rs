@@ -21,6 +21,7 @@ use policy::who::{Credential, Reception, Shown, Who};
 use policy::{Account, Action, Actions};
 
 use crate::ask::Ask;
+use crate::freshness::Freshness;
 use crate::proxy::Peer;
 use crate::refuse::Refusal;
 use crate::route::{Call, Route};
@@ -39,6 +40,7 @@ pub struct Gate {
     origins: Vec<String>,
     used: Mutex<UsedProofs>,
     quotas: Arc<Quotas>,
+    freshness: Freshness,
 }
 
 /// What a request shows of who sends it.
@@ -72,12 +74,19 @@ impl Gate {
             origins,
             used: Mutex::default(),
             quotas: Arc::default(),
+            freshness: Freshness::default(),
         }
     }
 
     /// Knows who is in `directory` from now on, and nobody else.
     pub fn replace(&self, directory: impl Into<Arc<Directory>>) {
         self.directory.store(directory.into());
+    }
+
+    /// How old what it knows is.
+    #[must_use]
+    pub fn freshness(&self) -> &Freshness {
+        &self.freshness
     }
 
     /// How much may be asked for.

@@ -266,6 +266,14 @@ impl Keeper {
     }
 
     async fn step(&mut self) -> Result<(), Failure> {
+        let learned = self.learn().await;
+        // Also while the database is away: what is used up stays used up.
+        let quotas = self.registry.gate().quotas();
+        let saved = tokio::task::block_in_place(|| self.quotas_used.save(quotas, SystemClock.now()));
+        learned.and(saved)
+    }
+
+    async fn learn(&mut self) -> Result<(), Failure> {
         let kept = |error| Failure::io("the last known accounts, keys and quotas hold on", error);
         self.registry.refresh().await.map_err(kept)?;
         if self.saved.elapsed() >= USES_TIME {
@@ -278,8 +286,7 @@ impl Keeper {
             tokio::task::block_in_place(|| self.accounts.write(&accounts))?;
             self.written = revision;
         }
-        let quotas = self.registry.gate().quotas();
-        tokio::task::block_in_place(|| self.quotas_used.save(quotas, SystemClock.now()))
+        Ok(())
     }
 }
 

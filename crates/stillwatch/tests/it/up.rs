@@ -7,8 +7,10 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use serde_json::Value;
+use tokio::time::Instant;
 
 use crate::cli::{Folder, run};
+use crate::postgres::Postgres;
 
 /// A gateway of one test; it ends with it.
 struct Gateway {
@@ -92,6 +94,16 @@ impl Gateway {
         (status, body)
     }
 
+    /// Whether all is well, as the admin API says it: the status and the body of the reply.
+    fn readiness(&self) -> (u16, String) {
+        let url = self.ready.get("admin").and_then(Value::as_str).expect("an address");
+        let mut stream = TcpStream::connect(url.trim_start_matches("http://")).expect("a connection");
+        stream.write_all(b"GET /readyz HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").expect("sent");
+        let mut reply = String::new();
+        stream.read_to_string(&mut reply).expect("a reply");
+        (reply.split(' ').nth(1).and_then(|status| status.parse().ok()).expect("a status"), reply)
+    }
+
     fn signal(&self, signal: &str) {
         let status = Command::new("kill").args([signal, &self.process.0.id().to_string()]).status();
         assert!(status.expect("a signal").success());
@@ -102,6 +114,18 @@ impl Gateway {
         self.signal(signal);
         let status = self.process.0.wait().expect("an end");
         (status.code(), self.folder)
+    }
+}
+
+/// Whether something comes to be so within `time`.
+fn within(time: Duration, is_so: impl Fn() -> bool) -> bool {
+    let begun = Instant::now();
+    loop {
+        let (is_so, in_time) = (is_so(), begun.elapsed() <= time);
+        if is_so || !in_time {
+            return is_so && in_time;
+        }
+        std::thread::sleep(Duration::from_millis(50));
     }
 }
 
@@ -261,6 +285,38 @@ fn the_configuration_is_read_anew_whole_or_not_at_all() {
     gateway.signal("-HUP");
     assert!(soon(false));
     assert_eq!(gateway.ask(&key, "x").0, 200);
+}
+
+/// Without its database the gateway goes on with what it knows for the time it was told, and then no longer.
+#[test]
+fn a_database_that_is_away_is_done_without_for_a_time() {
+    let mut postgres = Postgres::new();
+    let folder = Folder::new("up-away");
+    let text = format!("database = '{}'\ndatabase_stale_seconds = 10\n", postgres.url());
+    let config = folder.file("gateway.toml", text);
+    let gateway = Gateway::start_in(folder, &["--config", &config]);
+    let key = gateway.key_of("acc_1");
+    assert_eq!((gateway.ask(&key, "x").0, gateway.readiness().0), (200, 200));
+    postgres.stop();
+    assert_eq!(gateway.ask(&key, "x").0, 200);
+    let add = |id| run(&["account", "add", "--id", id, "--data", &gateway.data(), "--json"]);
+    let failed = add("acc_2");
+    assert!(failed.code == 74 && failed.stderr.contains("the database cannot be used now"), "{failed:?}");
+    // Told before it stops anything, and then it does.
+    let stale = || gateway.readiness().1.contains("the last known state is stale");
+    assert!(within(Duration::from_secs(8), stale));
+    assert_eq!((gateway.ask(&key, "x").0, gateway.readiness().0), (200, 200));
+    assert!(within(Duration::from_secs(12), || gateway.ask(&key, "x").0 == 503));
+    let (status, reply) = gateway.readiness();
+    assert!(status == 503 && reply.contains("what is known holds for 10 s; requests are turned away"), "{reply}");
+    postgres.start();
+    assert!(within(Duration::from_secs(8), || gateway.ask(&key, "x").0 == 200));
+    let (status, reply) = gateway.readiness();
+    assert!(status == 200 && reply.contains("\"reasons\":[]"), "{reply}");
+    assert_eq!(add("acc_2").code, 0);
+    let (code, folder) = gateway.end("-TERM");
+    let log = std::fs::read_to_string(folder.path("log")).expect("a log");
+    assert!(code == Some(0) && log.contains("hold on") && log.contains("are kept again"), "{log}");
 }
 
 #[test]
