@@ -28,6 +28,8 @@ const ORGANISATION: &str = "organisation";
 const KEY: &str = "key";
 const CERTIFICATE: &str = "certificate";
 const QUOTA: &str = "quota";
+/// What tells whether keys are hashed with the same pepper here as by those who wrote the others.
+const PEPPER: &str = "pepper";
 /// When a key was last used; written by whoever saw it, and no reason to change the directory.
 const USE: &str = "use";
 
@@ -47,6 +49,8 @@ struct Known {
     quotas: BTreeMap<String, Quota>,
     /// When keys were last used, by their ids.
     uses: HashMap<String, Time>,
+    /// The hash, as it is here, of a key that nobody has.
+    pepper: Option<KeyHash>,
     revision: i64,
 }
 
@@ -92,6 +96,12 @@ pub enum RegistryError {
         /// Why.
         reason: String,
     },
+    /// No key of the database would work here.
+    #[error(
+        "the keys in the database are hashed with another pepper; expected a copy of `key-pepper` of the gateway that \
+         made them, in the data folder or named by `key_pepper_file`"
+    )]
+    OtherPepper,
     /// The machine gives no random bytes.
     #[error("no random bytes can be had")]
     NoRandom,
@@ -118,10 +128,19 @@ impl Registry {
     ///
     /// # Errors
     ///
-    /// When the database cannot be read, or holds something that cannot.
+    /// When the database cannot be read, or holds something that cannot, or keys that are hashed with another pepper.
     pub async fn open(control: Control, pepper: [u8; 32], origins: Vec<String>) -> Result<Registry, RegistryError> {
         let mut known = Known::default();
         known.learn(&control).await?;
+        // Of a key without any random, which no account has.
+        let (_, _, pepper_hash) = Keys::new(pepper).mint(BRAND, [0; RANDOM_BYTES]);
+        if known.pepper.is_none() {
+            control.put(&[entry(PEPPER, "hash", &pepper_hash)]).await?;
+            known.learn(&control).await?;
+        }
+        if known.pepper != Some(pepper_hash) {
+            return Err(RegistryError::OtherPepper);
+        }
         let gate = Arc::new(Gate::new(Arc::clone(&known.directory), Keys::new(pepper), origins));
         gate.quotas().replace(known.quotas.values().cloned().collect())?;
         Ok(Registry { control, gate, keys: Keys::new(pepper), known: AsyncMutex::new(known), uses: Mutex::default() })
@@ -446,6 +465,9 @@ impl Known {
                         Some(body) => self.quotas.insert(entry.id.clone(), parsed(entry, body)?),
                         None => self.quotas.remove(&entry.id),
                     };
+                }
+                PEPPER => {
+                    self.pepper = entry.body.as_ref().map(|body| parsed(entry, body)).transpose()?;
                 }
                 USE => {
                     if let Some(body) = &entry.body {

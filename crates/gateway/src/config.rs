@@ -43,6 +43,10 @@ pub struct Config {
     /// How long what is known of accounts, keys and quotas holds while the database is away.
     #[serde(default)]
     pub database_stale_seconds: StaleTime,
+    /// The file with what hashes of keys are keyed with, the same for all gateways of one database; one in the data folder
+    /// when absent.
+    #[serde(default)]
+    pub key_pepper_file: Option<PathBuf>,
     /// How exchanges are recorded.
     #[serde(default)]
     pub recording: RecordingTable,
@@ -349,6 +353,7 @@ impl Default for Config {
             data: default_data(),
             database: None,
             database_stale_seconds: StaleTime::default(),
+            key_pepper_file: None,
             recording: RecordingTable::default(),
             origins: Vec::new(),
             workers: 0,
@@ -379,6 +384,7 @@ impl Config {
             tls.client_authorities.iter_mut().for_each(place);
         }
         place(&mut config.data);
+        config.key_pepper_file.iter_mut().for_each(place);
         for upstream in &mut config.upstream {
             upstream.key_file.iter_mut().chain(&mut upstream.authorities).for_each(place);
         }

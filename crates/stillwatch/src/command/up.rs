@@ -70,7 +70,7 @@ fn upstream(url: &str) -> Result<Upstream, Failure> {
 async fn serve(args: &cli::Up, path: &Path, mut config: Config) -> Result<(), Failure> {
     let mut signals = Signals::new()?;
     let folder = DataFolder::open(&config.data)?;
-    let pepper = folder.pepper()?;
+    let pepper = folder.pepper(config.key_pepper_file.as_deref())?;
     let admin_key = folder.admin_key(*pepper)?;
     let control = match &config.database {
         Some(url) => Control::open(url).await,
@@ -167,7 +167,8 @@ async fn serve(args: &cli::Up, path: &Path, mut config: Config) -> Result<(), Fa
     Ok(())
 }
 
-/// Takes up the model servers, `trust`, `allow`, `recording.required` and the certificates anew, all of it or nothing.
+/// Takes up the model servers, `trust`, `allow`, `recording.required`, `database_stale_seconds` and the certificates anew,
+/// all of it or nothing.
 fn reload(
     args: &cli::Up,
     old: &Config,

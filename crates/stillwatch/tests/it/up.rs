@@ -319,6 +319,38 @@ fn a_database_that_is_away_is_done_without_for_a_time() {
     assert!(code == Some(0) && log.contains("hold on") && log.contains("are kept again"), "{log}");
 }
 
+/// Two gateways share who there is, once they hash keys alike; one that does not is told so and does not start.
+#[test]
+fn two_gateways_on_one_database_know_the_same_keys() {
+    let postgres = Postgres::new();
+    let database = format!("database = '{}'\n", postgres.url());
+    let folder = Folder::new("up-first");
+    let config = folder.file("gateway.toml", &database);
+    let first = Gateway::start_in(folder, &["--config", &config]);
+    let other = Folder::new("up-other");
+    let start = ["up", "--config", &config, "--data", &other.path("data"), "--listen", "127.0.0.1:0"];
+    let wrong = run(&[&start[..], &["--admin", "127.0.0.1:0"]].concat());
+    assert!(wrong.code == 74 && wrong.stderr.contains("hashed with another pepper"), "{wrong:?}");
+    let folder = Folder::new("up-second");
+    let config = folder.file("gateway.toml", format!("{database}key_pepper_file = 'pepper'\n"));
+    let missing = run(&["up", "--config", &config]);
+    assert!(missing.code == 65 && missing.stderr.contains("`key_pepper_file`: there is no"), "{missing:?}");
+    std::fs::copy(Path::new(&first.data()).join("key-pepper"), folder.path("pepper")).expect("a copy");
+    let second = Gateway::start_in(folder, &["--config", &config]);
+    let second_knows = |key: &str, status| within(Duration::from_secs(1), || second.ask(key, "x").0 == status);
+    let first_knows = |key: &str, status| within(Duration::from_secs(1), || first.ask(key, "x").0 == status);
+    let keys = [first.key_of("acc_1"), second.key_of("acc_2")];
+    assert!(second_knows(&keys[0], 200) && first_knows(&keys[1], 200));
+    let id = |key: &str| key.split('_').nth(1).expect("an id").to_owned();
+    first.manage(&["key", "revoke", &id(&keys[0])]);
+    assert!(second_knows(&keys[0], 401) && second_knows(&keys[1], 200));
+    second.manage(&["key", "revoke", &id(&keys[1])]);
+    assert!(first_knows(&keys[1], 401));
+    // What one recorded is found without a pepper beside it.
+    recorded(&second.data(), 1);
+    assert_eq!(run(&["hunt", &second.data()]).code, 0);
+}
+
 #[test]
 fn what_cannot_be_used_is_told_with_its_exit_code() {
     let folder = Folder::new("up-wrong");
