@@ -268,8 +268,8 @@ mod tests {
     #[test]
     fn writers_to_a_postgresql_wait_for_each_other_from_its_first_table_on() {
         let postgres = Postgres::new();
-        postgres.execute("ALTER DATABASE postgres SET default_transaction_isolation = 'serializable'");
-        writers_wait_for_each_other(async || Control::open(&postgres.url()).await.unwrap());
+        let url = format!("{}?options[default_transaction_isolation]=serializable", postgres.url());
+        writers_wait_for_each_other(async || Control::open(&url).await.unwrap());
     }
 
     /// Nobody waits long for a database that is away, and it is found again by itself.

@@ -83,17 +83,8 @@ impl Postgres {
     }
 
     /// Starts it again, at the same port with the same data.
-    #[allow(dead_code, reason = "not every test that takes this file needs it")]
     pub(crate) fn start(&mut self) {
         assert!(self.try_start(), "PostgreSQL does not start again: {}", self.log());
-    }
-
-    /// Has it do what `sql` says.
-    #[allow(dead_code, reason = "not every test that takes this file needs it")]
-    pub(crate) fn execute(&self, sql: &str) {
-        let done = self.command("psql").args(["-X", "-q", "-v", "ON_ERROR_STOP=1", "-c", sql, &self.url()]).output();
-        let done = done.expect("psql runs");
-        assert!(done.status.success(), "{sql}: {}", String::from_utf8_lossy(&done.stderr));
     }
 
     fn try_start(&mut self) -> bool {
@@ -160,7 +151,7 @@ fn programs() -> PathBuf {
 }
 
 fn has_server(folder: &Path) -> bool {
-    ["initdb", "postgres", "pg_isready", "psql"].iter().all(|program| folder.join(program).is_file())
+    ["initdb", "postgres", "pg_isready"].iter().all(|program| folder.join(program).is_file())
 }
 
 /// A user and a group that are not root's: those of PostgreSQL, or of nobody.
