@@ -24,15 +24,31 @@ pub(crate) fn ready(admin: &Admin) -> (bool, Vec<String>) {
     if let Some(trouble) = admin.recording.trouble() {
         reasons.push(format!("exchanges cannot be recorded: {trouble}"));
     }
-    let silent = admin.registry.age();
-    if silent > DATABASE_SILENT_MAX {
-        reasons.push(format!("the database has not answered for {} s; the last known state holds", silent.as_secs()));
-    }
+    let settings = admin.settings.load();
+    let (is_known, reason) = known(admin.registry.age(), settings.stale_time_max);
+    reasons.extend(reason);
     let failures = admin.registry.gate().policy_failures();
     if failures > 0 {
         reasons.push(format!("policies failed at {failures} requests, and what they were about was denied"));
     }
-    (!(admin.recording.is_failing() && admin.settings.load().needs_recording), reasons)
+    (is_known && !(admin.recording.is_failing() && settings.needs_recording), reasons)
+}
+
+/// Whether what the database said `age` ago holds still, and what is to be said of it.
+fn known(age: Duration, stale_time_max: Option<Duration>) -> (bool, Option<String>) {
+    let since = format!("the database has given no usable answer for {} s", age.as_secs());
+    match stale_time_max {
+        Some(max) if age > max => {
+            let told = format!("{since}, and what is known holds for {} s; requests are turned away", max.as_secs());
+            (false, Some(told))
+        }
+        _ if age <= DATABASE_SILENT_MAX => (true, None),
+        Some(max) => {
+            let left = max.saturating_sub(age).as_secs();
+            (true, Some(format!("{since}; the last known state is stale and holds for another {left} s")))
+        }
+        None => (true, Some(format!("{since}; the last known state is stale and holds on"))),
+    }
 }
 
 /// Everything that is counted, as OpenMetrics text.
@@ -85,5 +101,39 @@ impl Collector for Counts {
         )?;
         let silent = i64::try_from(admin.registry.age().as_secs()).unwrap_or(i64::MAX);
         gauge("database_silent_seconds", "How long ago the database last answered", silent)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_silent_database_is_told_and_past_its_time_nothing_is_served() {
+        let nanosecond = Duration::from_nanos(1);
+        let max = Duration::from_secs(60);
+        assert_eq!(known(DATABASE_SILENT_MAX, Some(max)), (true, None));
+        for (age, max, is_known, words) in [
+            (
+                DATABASE_SILENT_MAX + nanosecond,
+                Some(max),
+                true,
+                "for 5 s; the last known state is stale and holds for another 54 s",
+            ),
+            (max, Some(max), true, "holds for another 0 s"),
+            (
+                max + nanosecond,
+                Some(max),
+                false,
+                "for 60 s, and what is known holds for 60 s; requests are turned away",
+            ),
+            (max + nanosecond, None, true, "for 60 s; the last known state is stale and holds on"),
+            // A time that is shorter than what is worth telling.
+            (Duration::from_secs(3), Some(Duration::from_secs(2)), false, "requests are turned away"),
+        ] {
+            let (known, reason) = known(age, max);
+            let reason = reason.unwrap();
+            assert!(known == is_known && reason.contains(words), "{reason}");
+        }
     }
 }

@@ -1,8 +1,8 @@
 //! Accounts, organisations, keys, measures, policies and quotas: kept in the database, and known to the gate.
 //!
 //! Every change is written first and known afterwards. What other processes write is asked for ([`Registry::refresh`]).
-//! While the database is away the gate goes on with what it knew last; changes fail, and [`Registry::age`] tells for how
-//! long.
+//! While the database is away the gate goes on with what it knew last, for the time that the gateway's settings name;
+//! changes fail, and [`Registry::age`] tells for how long.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -36,6 +36,8 @@ const STANDING: &str = "standing";
 /// The policies that the operator applied: one entry, [`POLICIES_ID`].
 const POLICIES: &str = "policies";
 const POLICIES_ID: &str = "applied";
+/// What tells whether keys are hashed with the same pepper here as by those who wrote the others.
+const PEPPER: &str = "pepper";
 /// When a key was last used; written by whoever saw it, and no reason to change the directory.
 const USE: &str = "use";
 
@@ -46,7 +48,6 @@ pub struct Registry {
     gate: Arc<Gate>,
     keys: Keys,
     known: AsyncMutex<Known>,
-    asked: Mutex<Instant>,
     uses: Mutex<HashMap<String, Time>>,
 }
 
@@ -59,6 +60,8 @@ struct Known {
     quotas: BTreeMap<String, Quota>,
     /// When keys were last used, by their ids.
     uses: HashMap<String, Time>,
+    /// The hash, as it is here, of a key that nobody has.
+    pepper: Option<KeyHash>,
     revision: i64,
 }
 
@@ -107,6 +110,12 @@ pub enum RegistryError {
         /// Why.
         reason: String,
     },
+    /// No key of the database would work here.
+    #[error(
+        "the keys in the database are hashed with another pepper; expected a copy of `key-pepper` of the gateway that \
+         made them, in the data folder or named by `key_pepper_file`"
+    )]
+    OtherPepper,
     /// The machine gives no random bytes.
     #[error("no random bytes can be had")]
     NoRandom,
@@ -133,28 +142,31 @@ impl Registry {
     ///
     /// # Errors
     ///
-    /// When the database cannot be read, or holds something that cannot.
+    /// When the database cannot be read, or holds something that cannot, or keys that are hashed with another pepper.
     pub async fn open(control: Control, pepper: [u8; 32], origins: Vec<String>) -> Result<Registry, RegistryError> {
         let mut known = Known {
             directory: Arc::default(),
             policies: Arc::new(Policies::parse(DEFAULT)?),
             are_applied: false,
+            pepper: None,
             quotas: BTreeMap::new(),
             uses: HashMap::default(),
             revision: 0,
         };
         known.learn(&control).await?;
+        // Of a key without any random, which no account has.
+        let (_, _, pepper_hash) = Keys::new(pepper).mint(BRAND, [0; RANDOM_BYTES]);
+        if known.pepper.is_none() {
+            control.put(&[entry(PEPPER, "hash", &pepper_hash)]).await?;
+            known.learn(&control).await?;
+        }
+        if known.pepper != Some(pepper_hash) {
+            return Err(RegistryError::OtherPepper);
+        }
         let (directory, policies) = (Arc::clone(&known.directory), Arc::clone(&known.policies));
         let gate = Arc::new(Gate::new(directory, Keys::new(pepper), origins, policies));
         gate.quotas().replace(known.quotas.values().cloned().collect())?;
-        Ok(Registry {
-            control,
-            gate,
-            keys: Keys::new(pepper),
-            known: AsyncMutex::new(known),
-            asked: Mutex::new(Instant::now()),
-            uses: Mutex::default(),
-        })
+        Ok(Registry { control, gate, keys: Keys::new(pepper), known: AsyncMutex::new(known), uses: Mutex::default() })
     }
 
     /// The gate that knows who is in it.
@@ -173,10 +185,10 @@ impl Registry {
         self.learn(&mut known).await
     }
 
-    /// How long ago the database last answered.
+    /// How long ago the database last confirmed what is known.
     #[must_use]
     pub fn age(&self) -> std::time::Duration {
-        self.asked.lock().map(|asked| asked.elapsed()).unwrap_or_default()
+        self.gate.freshness().age(Instant::now())
     }
 
     /// Everybody, in the order of their ids.
@@ -524,16 +536,14 @@ impl Registry {
     }
 
     async fn learn(&self, known: &mut Known) -> Result<(), RegistryError> {
-        let revision = known.revision;
+        let (revision, asked) = (known.revision, Instant::now());
         known.learn(&self.control).await?;
-        if let Ok(mut asked) = self.asked.lock() {
-            *asked = Instant::now();
-        }
         if known.revision != revision {
             self.gate.replace(Arc::clone(&known.directory));
             self.gate.permits().replace(Arc::clone(&known.policies));
             self.gate.quotas().replace(known.quotas.values().cloned().collect())?;
         }
+        self.gate.freshness().confirm(asked);
         Ok(())
     }
 }
@@ -560,6 +570,9 @@ impl Known {
                     let policies = Policies::parse(text.as_deref().unwrap_or(DEFAULT));
                     let unreadable = |error: BadPolicies| unreadable(entry, error.to_string());
                     (self.policies, self.are_applied) = (Arc::new(policies.map_err(unreadable)?), text.is_some());
+                }
+                PEPPER => {
+                    self.pepper = entry.body.as_ref().map(|body| parsed(entry, body)).transpose()?;
                 }
                 USE => {
                     if let Some(body) = &entry.body {

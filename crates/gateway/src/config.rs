@@ -18,6 +18,7 @@ use rustls::RootCertStore;
 use rustls::pki_types::ServerName;
 use serde::{Deserialize, Deserializer};
 
+use crate::limits::{STALE_SECONDS, STALE_SECONDS_MAX, STALE_SECONDS_MIN};
 use crate::tls::{self, BadCertificates};
 use crate::trust::Trust;
 use crate::upstream::{Credential, Health, Server, Tls};
@@ -39,6 +40,13 @@ pub struct Config {
     /// Where accounts and keys are kept: `sqlite:PATH` or `postgres://…`; a file in the data folder when absent.
     #[serde(default)]
     pub database: Option<String>,
+    /// How long what is known of accounts, keys and quotas holds while the database is away.
+    #[serde(default)]
+    pub database_stale_seconds: StaleTime,
+    /// The file with what hashes of keys are keyed with, the same for all gateways of one database; one in the data folder
+    /// when absent.
+    #[serde(default)]
+    pub key_pepper_file: Option<PathBuf>,
     /// How exchanges are recorded.
     #[serde(default)]
     pub recording: RecordingTable,
@@ -117,6 +125,52 @@ impl<'de> Deserialize<'de> for SyncWhen {
             Form::Word(word) if word == "always" => Ok(SyncWhen::Always),
             Form::Seconds(seconds) if (1..=3600).contains(&seconds) => Ok(SyncWhen::Seconds(seconds)),
             _ => Err(serde::de::Error::custom("expected `never`, `always` or 1 to 3600 seconds")),
+        }
+    }
+}
+
+/// How long what was known last holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StaleTime {
+    /// Whatever happens.
+    Unlimited,
+    /// So many seconds, [`STALE_SECONDS_MIN`] to [`STALE_SECONDS_MAX`].
+    Seconds(u64),
+}
+
+impl Default for StaleTime {
+    fn default() -> StaleTime {
+        StaleTime::Seconds(STALE_SECONDS)
+    }
+}
+
+impl StaleTime {
+    /// As a length of time; none where there is no end.
+    #[must_use]
+    pub fn max(self) -> Option<Duration> {
+        match self {
+            StaleTime::Unlimited => None,
+            StaleTime::Seconds(seconds) => Some(Duration::from_secs(seconds)),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for StaleTime {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        #[serde(untagged)]
+        enum Form {
+            Word(String),
+            Seconds(u64),
+        }
+        match Form::deserialize(from)? {
+            Form::Word(word) if word == "unlimited" => Ok(StaleTime::Unlimited),
+            Form::Seconds(seconds) if (STALE_SECONDS_MIN..=STALE_SECONDS_MAX).contains(&seconds) => {
+                Ok(StaleTime::Seconds(seconds))
+            }
+            _ => Err(serde::de::Error::custom(format!(
+                "expected `unlimited` or {STALE_SECONDS_MIN} to {STALE_SECONDS_MAX} seconds"
+            ))),
         }
     }
 }
@@ -298,6 +352,8 @@ impl Default for Config {
             admin: default_admin(),
             data: default_data(),
             database: None,
+            database_stale_seconds: StaleTime::default(),
+            key_pepper_file: None,
             recording: RecordingTable::default(),
             origins: Vec::new(),
             workers: 0,
@@ -328,6 +384,7 @@ impl Config {
             tls.client_authorities.iter_mut().for_each(place);
         }
         place(&mut config.data);
+        config.key_pepper_file.iter_mut().for_each(place);
         for upstream in &mut config.upstream {
             upstream.key_file.iter_mut().chain(&mut upstream.authorities).for_each(place);
         }
@@ -410,6 +467,7 @@ impl Config {
     pub fn settings(&self, path: &Path) -> Result<Settings, BadConfig> {
         Ok(Settings {
             needs_recording: self.recording.required,
+            stale_time_max: self.database_stale_seconds.max(),
             trust: self.trust(),
             listed: self.allow.paths.clone(),
             passed: self.allow.headers.clone(),
@@ -533,6 +591,22 @@ mod tests {
     }
 
     #[test]
+    fn what_is_known_holds_for_a_time_that_can_be_named() {
+        assert_eq!(parse("").unwrap().database_stale_seconds.max(), Some(Duration::from_secs(STALE_SECONDS)));
+        assert_eq!(parse("database_stale_seconds = 'unlimited'").unwrap().database_stale_seconds.max(), None);
+        for (seconds, is_fine) in [
+            (0, false),
+            (STALE_SECONDS_MIN - 1, false),
+            (STALE_SECONDS_MIN, true),
+            (STALE_SECONDS_MAX, true),
+            (STALE_SECONDS_MAX + 1, false),
+        ] {
+            let read = parse(&format!("database_stale_seconds = {seconds}"));
+            assert_eq!(read.is_ok_and(|config| config.database_stale_seconds == StaleTime::Seconds(seconds)), is_fine);
+        }
+    }
+
+    #[test]
     fn mistakes_are_told_with_their_place() {
         for (text, expected) in [
             ("listem = '1.2.3.4:1'", "unknown field `listem`"),
@@ -548,6 +622,7 @@ mod tests {
             ("[allow]\npaths = ['health']", "`allow.paths`"),
             ("[recording]\nsync = 'often'", "expected `never`, `always` or 1 to 3600 seconds"),
             ("[recording]\nsync = 3601", "expected `never`, `always` or 1 to 3600 seconds"),
+            ("database_stale_seconds = 'never'", "expected `unlimited` or 2 to 31536000 seconds"),
             ("[recording]\nfile_bytes = 0", "`recording.file_…`: expected at least 1"),
         ] {
             let error = parse(text).unwrap_err().to_string();

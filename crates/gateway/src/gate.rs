@@ -23,6 +23,7 @@ use policy::who::{Reception, Shown, Who};
 use policy::{Action, Actions, Permit, Policies};
 
 use crate::ask::Ask;
+use crate::freshness::Freshness;
 use crate::proxy::Peer;
 use crate::refuse::Refusal;
 use crate::route::{Call, Route};
@@ -43,6 +44,7 @@ pub struct Gate {
     permits: Permits,
     policy_failures: AtomicU64,
     quotas: Arc<Quotas>,
+    freshness: Freshness,
 }
 
 /// What a request shows of who sends it.
@@ -82,6 +84,7 @@ impl Gate {
             permits: Permits::new(policies),
             policy_failures: AtomicU64::new(0),
             quotas: Arc::default(),
+            freshness: Freshness::default(),
         }
     }
 
@@ -100,6 +103,12 @@ impl Gate {
     #[must_use]
     pub fn policy_failures(&self) -> u64 {
         self.policy_failures.load(Ordering::Relaxed)
+    }
+
+    /// How old what it knows is.
+    #[must_use]
+    pub fn freshness(&self) -> &Freshness {
+        &self.freshness
     }
 
     /// How much may be asked for.

@@ -8,6 +8,7 @@ pub mod ask;
 pub mod clock;
 pub mod config;
 pub mod flight;
+pub mod freshness;
 pub mod gate;
 pub mod limits;
 pub mod mock;

@@ -42,6 +42,14 @@ pub const OUTPUT_TOKENS_UNTOLD: u64 = 4_096;
 /// Events at the end of a stream, and at its beginning, in which it may stand how many tokens were used.
 pub const USAGE_EVENTS: usize = 4;
 
+/// Seconds for which what is known of accounts holds while the database is away, unless the configuration says otherwise.
+/// Then requests are turned away.
+pub const STALE_SECONDS: u64 = 3_600;
+/// The fewest seconds that the configuration may name: the database is asked twice each second, and may pause now and then.
+pub const STALE_SECONDS_MIN: u64 = 2;
+/// The most seconds that the configuration may name, a year; whoever wants more says `unlimited`.
+pub const STALE_SECONDS_MAX: u64 = 365 * 24 * 3_600;
+
 /// Bytes of recorded lines that are written at once.
 pub const RECORD_BATCH_BYTES: usize = 1024 * 1024;
 

@@ -18,7 +18,7 @@ use hyper::{HeaderMap, Method, Request, Response, StatusCode};
 use policy::quota::Amounts;
 use policy::who::{Credential, Who};
 use policy::{Action, Actions};
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 use crate::ask::Ask;
 use crate::flight::{Bill, Flight};
@@ -83,6 +83,9 @@ async fn answer(
         return Err(Refusal::Bad("The query is too long.".to_owned()));
     }
     if settings.needs_recording && route.call.is_generated() && shared.recording.is_failing() {
+        return Err(Refusal::Unavailable);
+    }
+    if shared.gate.freshness().is_lost(settings.stale_time_max, Instant::now()) {
         return Err(Refusal::Unavailable);
     }
     let caller = settings.trust.caller(peer.address, &head.headers);

@@ -4,6 +4,7 @@ use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use hyper::header::HeaderName;
@@ -39,6 +40,8 @@ pub struct Shared {
 pub struct Settings {
     /// Whether requests are turned away while exchanges cannot be recorded.
     pub needs_recording: bool,
+    /// How old what is known of accounts may be, before requests are turned away; any age without it.
+    pub stale_time_max: Option<Duration>,
     /// Whose word about a caller is taken.
     pub trust: Trust,
     /// Paths that are served besides those that are understood.

@@ -94,13 +94,18 @@ impl DataFolder {
         QuotasUsed { path: self.path.join(QUOTAS_USED), written: Vec::new() }
     }
 
-    /// What hashes of keys are keyed with; made at the first start.
-    pub(crate) fn pepper(&self) -> Result<Zeroizing<[u8; 32]>, Failure> {
-        let path = self.path.join(PEPPER);
+    /// What hashes of keys are keyed with: what is in the file that is `named`, or made at the first start.
+    pub(crate) fn pepper(&self, named: Option<&Path>) -> Result<Zeroizing<[u8; 32]>, Failure> {
+        let path = named.map_or_else(|| self.path.join(PEPPER), Path::to_owned);
         if let Some(text) = secret(&path)? {
             let hash = KeyHash::try_from(text.to_string());
             let wrong = |_| Failure::bad_input(format!("`{}` holds no 64 hexadecimal digits", path.display()));
             return hash.map(|hash| Zeroizing::new(hash.0)).map_err(wrong);
+        }
+        if named.is_some() {
+            // One of its own would be of no use: no key that another gateway made would work.
+            let advice = "expected a copy of `key-pepper` of the gateway that came first";
+            return Err(Failure::bad_input(format!("`key_pepper_file`: there is no `{}`; {advice}", path.display())));
         }
         let mut pepper = Zeroizing::new([0; 32]);
         let filled = aws_lc_rs::rand::fill(pepper.as_mut_slice());
@@ -206,7 +211,7 @@ impl QuotasUsed {
 /// Where a gateway recorded exchanges, if `path` is its data folder.
 pub(crate) fn recorded(path: &Path) -> Option<PathBuf> {
     let exchanges = path.join(EXCHANGES);
-    (path.join(PEPPER).is_file() && exchanges.is_dir()).then_some(exchanges)
+    (path.join(ADMIN_KEY).is_file() && exchanges.is_dir()).then_some(exchanges)
 }
 
 /// Writes where a gateway is reached, whole or not at all.

@@ -3,15 +3,18 @@
 //! Promises that what [`Control::put`] returned from is on disk, that changes made together are there together or not at
 //! all, and that every change has a revision greater than all before it, also where several processes write. So whoever
 //! keeps a copy in memory asks for what changed since its own revision ([`Control::since`]). Knows nothing of what the
-//! entries mean: they are JSON texts of at most [`ENTRY_BYTES_MAX`] bytes.
+//! entries mean: they are JSON texts of at most [`ENTRY_BYTES_MAX`] bytes. A database that does not answer within
+//! [`CONTROL_TIME_MAX`] is away; connections that broke are made anew by whoever asks next.
 
 use std::path::Path;
+use std::time::Duration;
 
 use sqlx::any::{AnyPoolOptions, install_default_drivers};
 use sqlx::migrate::Migrator;
 use sqlx::{AnyPool, Row};
+use tokio::time::timeout;
 
-use crate::limits::{CONTROL_CONNECTIONS_MAX, ENTRY_BYTES_MAX};
+use crate::limits::{CONTROL_CONNECT_TIME_MAX, CONTROL_CONNECTIONS_MAX, CONTROL_TIME_MAX, ENTRY_BYTES_MAX};
 
 static MIGRATIONS: Migrator = sqlx::migrate!("./migrations");
 
@@ -19,6 +22,8 @@ static MIGRATIONS: Migrator = sqlx::migrate!("./migrations");
 #[derive(Clone, Debug)]
 pub struct Control {
     pool: AnyPool,
+    /// How a change begins.
+    begin: &'static str,
 }
 
 /// Something that is kept.
@@ -68,6 +73,9 @@ pub enum ControlError {
     /// It does not answer, or not as it should.
     #[error("the database failed")]
     Failed(#[from] sqlx::Error),
+    /// It does not answer in time.
+    #[error("the database did not answer within {} s", CONTROL_TIME_MAX.as_secs())]
+    Silent,
     /// An entry is too long.
     #[error("an entry of {0} bytes is longer than {ENTRY_BYTES_MAX}")]
     TooLong(usize),
@@ -82,9 +90,14 @@ impl Control {
     pub async fn open(url: &str) -> Result<Control, ControlError> {
         install_default_drivers();
         let options = AnyPoolOptions::new().max_connections(CONTROL_CONNECTIONS_MAX);
+        let options = options.acquire_timeout(CONTROL_CONNECT_TIME_MAX);
         let pool = options.connect(url).await.map_err(ControlError::Closed)?;
+        // Processes that start at once wait for each other here.
         MIGRATIONS.run(&pool).await?;
-        Ok(Control { pool })
+        // Whoever waited for another writer goes on from what that one wrote, also where the server would rather have him
+        // fail by default.
+        let begin = if url.starts_with("postgres") { "BEGIN ISOLATION LEVEL READ COMMITTED" } else { "BEGIN" };
+        Ok(Control { pool, begin })
     }
 
     /// Opens the file `path`, making it if need be.
@@ -103,14 +116,19 @@ impl Control {
     ///
     /// # Errors
     ///
-    /// When it cannot be written; then nothing was.
+    /// When it cannot be written; then nothing was, unless the database fell silent at the very end: then everything may
+    /// have been.
     pub async fn put(&self, entries: &[Entry]) -> Result<i64, ControlError> {
         if let Some(body) =
             entries.iter().filter_map(|entry| entry.body.as_ref()).find(|body| body.len() > ENTRY_BYTES_MAX)
         {
             return Err(ControlError::TooLong(body.len()));
         }
-        let mut transaction = self.pool.begin().await?;
+        in_time(CONTROL_TIME_MAX, self.write(entries)).await
+    }
+
+    async fn write(&self, entries: &[Entry]) -> Result<i64, sqlx::Error> {
+        let mut transaction = self.pool.begin_with(self.begin).await?;
         // Taken first, so that writers wait for each other here.
         let revision: i64 = sqlx::query("UPDATE revision SET last = last + 1 WHERE one = 1 RETURNING last")
             .fetch_one(&mut *transaction)
@@ -141,8 +159,8 @@ impl Control {
         let rows =
             sqlx::query("SELECT kind, id, body, revision FROM entries WHERE revision > $1 ORDER BY revision, kind, id")
                 .bind(revision)
-                .fetch_all(&self.pool)
-                .await?;
+                .fetch_all(&self.pool);
+        let rows = in_time(CONTROL_TIME_MAX, rows).await?;
         let mut changes = Changes { entries: Vec::with_capacity(rows.len()), revision };
         for row in rows {
             changes.entries.push(Entry { kind: row.try_get(0)?, id: row.try_get(1)?, body: row.try_get(2)? });
@@ -157,9 +175,17 @@ impl Control {
     }
 }
 
+/// What is asked of the database, or that it did not answer within `max`.
+async fn in_time<T>(max: Duration, asked: impl Future<Output = Result<T, sqlx::Error>>) -> Result<T, ControlError> {
+    Ok(timeout(max, asked).await.map_err(|_| ControlError::Silent)??)
+}
+
 #[cfg(test)]
 mod tests {
+    use std::sync::Barrier;
+
     use super::*;
+    use crate::postgres::Postgres;
 
     fn run<F: Future>(future: F) -> F::Output {
         tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(future)
@@ -202,25 +228,78 @@ mod tests {
     }
 
     #[test]
-    fn writers_wait_for_each_other_and_none_is_lost() {
+    fn a_postgresql_keeps_what_it_is_told() {
+        let postgres = Postgres::new();
+        run(keeps_what_it_is_told(async || Control::open(&postgres.url()).await.unwrap()));
+    }
+
+    /// Several processes that write at once, each with connections of its own.
+    fn writers_wait_for_each_other(open: impl AsyncFn() -> Control + Sync) {
+        let start = Barrier::new(3);
+        std::thread::scope(|scope| {
+            for name in ["a", "b", "c"] {
+                let (open, start) = (&open, &start);
+                scope.spawn(move || {
+                    start.wait();
+                    run(async {
+                        let control = open().await;
+                        for n in 0..20 {
+                            let entry = Entry::new("account", &format!("{name}{n}"), "{}".to_owned());
+                            control.put(&[entry]).await.unwrap();
+                        }
+                        control.close().await;
+                    });
+                });
+            }
+        });
+        let changes = run(async { open().await.since(0).await.unwrap() });
+        assert_eq!((changes.entries.len(), changes.revision), (60, 60));
+    }
+
+    #[test]
+    fn writers_to_a_file_wait_for_each_other_and_none_is_lost() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("control.db");
-        let writer = |name: &'static str| {
-            let path = path.clone();
-            std::thread::spawn(move || {
-                run(async {
-                    let control = Control::open_file(&path).await.unwrap();
-                    for n in 0..20 {
-                        control.put(&[Entry::new("account", &format!("{name}{n}"), "{}".to_owned())]).await.unwrap();
-                    }
-                });
-            })
-        };
         run(async { Control::open_file(&path).await.unwrap().close().await });
-        let writers = ["a", "b", "c"].map(writer);
-        writers.into_iter().for_each(|writer| writer.join().unwrap());
-        let changes = run(async { Control::open_file(&path).await.unwrap().since(0).await.unwrap() });
-        assert_eq!((changes.entries.len(), changes.revision), (60, 60));
+        writers_wait_for_each_other(async || Control::open_file(&path).await.unwrap());
+    }
+
+    /// All of them find an empty database and bring it to this version, whatever isolation it has by default.
+    #[test]
+    fn writers_to_a_postgresql_wait_for_each_other_from_its_first_table_on() {
+        let postgres = Postgres::new();
+        let url = format!("{}?options[default_transaction_isolation]=serializable", postgres.url());
+        writers_wait_for_each_other(async || Control::open(&url).await.unwrap());
+    }
+
+    /// Nobody waits long for a database that is away, and it is found again by itself.
+    #[test]
+    fn a_postgresql_that_was_away_is_found_again() {
+        let mut postgres = Postgres::new();
+        let one = || Entry::new("account", "a", "{}".to_owned());
+        run(async {
+            let control = Control::open(&postgres.url()).await.unwrap();
+            assert_eq!(control.put(&[one()]).await.unwrap(), 1);
+            postgres.stop();
+            let begun = tokio::time::Instant::now();
+            assert!(control.since(0).await.is_err() && control.put(&[one()]).await.is_err());
+            assert!(begun.elapsed() < 2 * CONTROL_CONNECT_TIME_MAX + Duration::from_secs(1));
+            postgres.start();
+            assert_eq!(control.since(0).await.unwrap(), Changes { entries: vec![one()], revision: 1 });
+            assert_eq!(control.put(&[one()]).await.unwrap(), 2);
+        });
+    }
+
+    #[test]
+    fn a_database_that_falls_silent_is_away_when_its_time_is_up() {
+        let max = Duration::from_millis(200);
+        let silent = std::future::pending::<Result<(), sqlx::Error>>();
+        assert!(matches!(run(in_time(max, silent)), Err(ControlError::Silent)));
+        let slow = async {
+            tokio::time::sleep(max / 10).await;
+            Ok::<_, sqlx::Error>(7)
+        };
+        assert_eq!(run(in_time(max, slow)).unwrap(), 7);
     }
 
     #[test]

@@ -7,5 +7,7 @@
 pub mod control;
 pub mod journal;
 pub mod limits;
+#[cfg(test)]
+mod postgres;
 pub mod seal;
 pub mod segment;

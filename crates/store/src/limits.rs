@@ -1,8 +1,14 @@
 //! Every limit of this crate, and what happens at it.
 
+use std::time::Duration;
+
 /// Bytes of one sealed entry, or of one of control state. A longer one is refused when it is written, and is damage when it is read.
 pub const ENTRY_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// Connections to the database that control state is in, at once. Further requests wait.
 pub const CONTROL_CONNECTIONS_MAX: u32 = 4;
+/// How long it may take to get a connection to that database. Then it counts as away.
+pub const CONTROL_CONNECT_TIME_MAX: Duration = Duration::from_secs(3);
+/// How long one change or one question may take, connection and all. Then the database counts as away.
+pub const CONTROL_TIME_MAX: Duration = Duration::from_secs(10);
 /// Bytes of recorded lines that wait to be written. A further line is refused.
 pub const SEGMENT_WAITING_BYTES_MAX: usize = 64 * 1024 * 1024;

@@ -2,11 +2,14 @@
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use gateway::worker::Settings;
 use policy::directory::Directory;
 use policy::{Action, Actions};
+use tokio::time::Instant;
 
 use crate::faults::until;
 use crate::rig::{KEY, Rig, parse, post, raw};
@@ -31,6 +34,27 @@ fn replies_are_the_same_bytes() {
         let through = rig.post(path, body);
         assert_eq!((through.status, &through.body), (direct.status, &direct.body), "{path} {body}");
     }
+}
+
+/// While nobody confirms who may come in, what is known holds for the time that the settings name.
+#[test]
+fn what_is_known_is_used_until_it_is_too_old() {
+    let rig = Rig::new(Actions::NONE);
+    let ask = || rig.post("/v1/chat/completions", CHAT).status;
+    let stale_time_max = Some(Duration::from_secs(2));
+    let now = rig.settings.load_full();
+    rig.settings.store(Arc::new(Settings { stale_time_max, servers: Arc::clone(&now.servers), ..Settings::default() }));
+    rig.gate.freshness().confirm(Instant::now());
+    assert_eq!(ask(), 200);
+    std::thread::sleep(Duration::from_millis(2_010));
+    assert_eq!(ask(), 503);
+    let nobody = raw(rig.gateway.address(), b"GET /v1/models HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n");
+    assert_eq!(nobody.status, 503, "nobody is told whether a key is known");
+    rig.gate.freshness().confirm(Instant::now());
+    assert_eq!(ask(), 200);
+    rig.settings.store(now);
+    std::thread::sleep(Duration::from_millis(10));
+    assert_eq!(ask(), 200, "without a limit it holds for ever");
 }
 
 #[test]

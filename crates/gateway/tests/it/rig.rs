@@ -27,6 +27,7 @@ pub(crate) struct Rig {
     pub(crate) records: Records,
     pub(crate) tap: Tap,
     pub(crate) gate: Arc<Gate>,
+    pub(crate) settings: Arc<ArcSwap<Settings>>,
 }
 
 /// The key of the only account.
@@ -90,12 +91,12 @@ impl Rig {
         let gate = Arc::new(gate(held));
         let (tap, records) = queue();
         let servers = Arc::new(addresses.iter().copied().map(server).collect());
-        let settings = Settings { servers, ..Settings::default() };
+        let settings = Arc::new(ArcSwap::from_pointee(Settings { servers, ..Settings::default() }));
         let shared = Shared {
             gate: Arc::clone(&gate),
             tap: tap.clone(),
             recording: Arc::default(),
-            settings: Arc::new(ArcSwap::from_pointee(settings)),
+            settings: Arc::clone(&settings),
             stats: Arc::clone(&stats),
             clock: Box::new(SystemClock),
         };
@@ -106,7 +107,7 @@ impl Rig {
             shared: Arc::new(shared),
         })
         .unwrap();
-        Rig { gateway, mock, stats, records, tap, gate }
+        Rig { gateway, mock, stats, records, tap, gate, settings }
     }
 
     pub(crate) fn post(&self, path: &str, body: &str) -> Answer {

@@ -70,7 +70,7 @@ fn upstream(url: &str) -> Result<Upstream, Failure> {
 async fn serve(args: &cli::Up, path: &Path, mut config: Config) -> Result<(), Failure> {
     let mut signals = Signals::new()?;
     let folder = DataFolder::open(&config.data)?;
-    let pepper = folder.pepper()?;
+    let pepper = folder.pepper(config.key_pepper_file.as_deref())?;
     let admin_key = folder.admin_key(*pepper)?;
     let control = match &config.database {
         Some(url) => Control::open(url).await,
@@ -167,7 +167,8 @@ async fn serve(args: &cli::Up, path: &Path, mut config: Config) -> Result<(), Fa
     Ok(())
 }
 
-/// Takes up the model servers, `trust`, `allow`, `recording.required` and the certificates anew, all of it or nothing.
+/// Takes up the model servers, `trust`, `allow`, `recording.required`, `database_stale_seconds` and the certificates anew,
+/// all of it or nothing.
 fn reload(
     args: &cli::Up,
     old: &Config,
@@ -266,6 +267,14 @@ impl Keeper {
     }
 
     async fn step(&mut self) -> Result<(), Failure> {
+        let learned = self.learn().await;
+        // Also while the database is away: what is used up stays used up.
+        let quotas = self.registry.gate().quotas();
+        let saved = tokio::task::block_in_place(|| self.quotas_used.save(quotas, SystemClock.now()));
+        learned.and(saved)
+    }
+
+    async fn learn(&mut self) -> Result<(), Failure> {
         let kept = |error| Failure::io("the last known accounts, keys and quotas hold on", error);
         self.registry.refresh().await.map_err(kept)?;
         if self.saved.elapsed() >= USES_TIME {
@@ -278,8 +287,7 @@ impl Keeper {
             tokio::task::block_in_place(|| self.accounts.write(&accounts))?;
             self.written = revision;
         }
-        let quotas = self.registry.gate().quotas();
-        tokio::task::block_in_place(|| self.quotas_used.save(quotas, SystemClock.now()))
+        Ok(())
     }
 }
 

@@ -6,5 +6,7 @@ mod arrows;
 mod cli;
 mod frame;
 mod label;
+#[path = "../../../store/src/postgres.rs"]
+mod postgres;
 mod shapes;
 mod up;

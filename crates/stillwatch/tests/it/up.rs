@@ -7,8 +7,10 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use serde_json::Value;
+use tokio::time::Instant;
 
 use crate::cli::{Folder, run};
+use crate::postgres::Postgres;
 
 /// A gateway of one test; it ends with it.
 struct Gateway {
@@ -92,6 +94,16 @@ impl Gateway {
         (status, body)
     }
 
+    /// Whether all is well, as the admin API says it: the status and the body of the reply.
+    fn readiness(&self) -> (u16, String) {
+        let url = self.ready.get("admin").and_then(Value::as_str).expect("an address");
+        let mut stream = TcpStream::connect(url.trim_start_matches("http://")).expect("a connection");
+        stream.write_all(b"GET /readyz HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").expect("sent");
+        let mut reply = String::new();
+        stream.read_to_string(&mut reply).expect("a reply");
+        (reply.split(' ').nth(1).and_then(|status| status.parse().ok()).expect("a status"), reply)
+    }
+
     fn signal(&self, signal: &str) {
         let status = Command::new("kill").args([signal, &self.process.0.id().to_string()]).status();
         assert!(status.expect("a signal").success());
@@ -102,6 +114,18 @@ impl Gateway {
         self.signal(signal);
         let status = self.process.0.wait().expect("an end");
         (status.code(), self.folder)
+    }
+}
+
+/// Whether something comes to be so within `time`.
+fn within(time: Duration, is_so: impl Fn() -> bool) -> bool {
+    let begun = Instant::now();
+    loop {
+        let (is_so, in_time) = (is_so(), begun.elapsed() <= time);
+        if is_so || !in_time {
+            return is_so && in_time;
+        }
+        std::thread::sleep(Duration::from_millis(50));
     }
 }
 
@@ -261,6 +285,70 @@ fn the_configuration_is_read_anew_whole_or_not_at_all() {
     gateway.signal("-HUP");
     assert!(soon(false));
     assert_eq!(gateway.ask(&key, "x").0, 200);
+}
+
+/// Without its database the gateway goes on with what it knows for the time it was told, and then no longer.
+#[test]
+fn a_database_that_is_away_is_done_without_for_a_time() {
+    let mut postgres = Postgres::new();
+    let folder = Folder::new("up-away");
+    let text = format!("database = '{}'\ndatabase_stale_seconds = 10\n", postgres.url());
+    let config = folder.file("gateway.toml", text);
+    let gateway = Gateway::start_in(folder, &["--config", &config]);
+    let key = gateway.key_of("acc_1");
+    assert_eq!((gateway.ask(&key, "x").0, gateway.readiness().0), (200, 200));
+    postgres.stop();
+    assert_eq!(gateway.ask(&key, "x").0, 200);
+    let add = |id| run(&["account", "add", "--id", id, "--data", &gateway.data(), "--json"]);
+    let failed = add("acc_2");
+    assert!(failed.code == 74 && failed.stderr.contains("the database cannot be used now"), "{failed:?}");
+    // Told before it stops anything, and then it does.
+    let stale = || gateway.readiness().1.contains("the last known state is stale");
+    assert!(within(Duration::from_secs(8), stale));
+    assert_eq!((gateway.ask(&key, "x").0, gateway.readiness().0), (200, 200));
+    assert!(within(Duration::from_secs(12), || gateway.ask(&key, "x").0 == 503));
+    let (status, reply) = gateway.readiness();
+    assert!(status == 503 && reply.contains("what is known holds for 10 s; requests are turned away"), "{reply}");
+    postgres.start();
+    assert!(within(Duration::from_secs(8), || gateway.ask(&key, "x").0 == 200));
+    let (status, reply) = gateway.readiness();
+    assert!(status == 200 && reply.contains("\"reasons\":[]"), "{reply}");
+    assert_eq!(add("acc_2").code, 0);
+    let (code, folder) = gateway.end("-TERM");
+    let log = std::fs::read_to_string(folder.path("log")).expect("a log");
+    assert!(code == Some(0) && log.contains("hold on") && log.contains("are kept again"), "{log}");
+}
+
+/// Two gateways share who there is, once they hash keys alike; one that does not is told so and does not start.
+#[test]
+fn two_gateways_on_one_database_know_the_same_keys() {
+    let postgres = Postgres::new();
+    let database = format!("database = '{}'\n", postgres.url());
+    let folder = Folder::new("up-first");
+    let config = folder.file("gateway.toml", &database);
+    let first = Gateway::start_in(folder, &["--config", &config]);
+    let other = Folder::new("up-other");
+    let start = ["up", "--config", &config, "--data", &other.path("data"), "--listen", "127.0.0.1:0"];
+    let wrong = run(&[&start[..], &["--admin", "127.0.0.1:0"]].concat());
+    assert!(wrong.code == 74 && wrong.stderr.contains("hashed with another pepper"), "{wrong:?}");
+    let folder = Folder::new("up-second");
+    let config = folder.file("gateway.toml", format!("{database}key_pepper_file = 'pepper'\n"));
+    let missing = run(&["up", "--config", &config]);
+    assert!(missing.code == 65 && missing.stderr.contains("`key_pepper_file`: there is no"), "{missing:?}");
+    std::fs::copy(Path::new(&first.data()).join("key-pepper"), folder.path("pepper")).expect("a copy");
+    let second = Gateway::start_in(folder, &["--config", &config]);
+    let second_knows = |key: &str, status| within(Duration::from_secs(1), || second.ask(key, "x").0 == status);
+    let first_knows = |key: &str, status| within(Duration::from_secs(1), || first.ask(key, "x").0 == status);
+    let keys = [first.key_of("acc_1"), second.key_of("acc_2")];
+    assert!(second_knows(&keys[0], 200) && first_knows(&keys[1], 200));
+    let id = |key: &str| key.split('_').nth(1).expect("an id").to_owned();
+    first.manage(&["key", "revoke", &id(&keys[0])]);
+    assert!(second_knows(&keys[0], 401) && second_knows(&keys[1], 200));
+    second.manage(&["key", "revoke", &id(&keys[1])]);
+    assert!(first_knows(&keys[1], 401));
+    // What one recorded is found without a pepper beside it.
+    recorded(&second.data(), 1);
+    assert_eq!(run(&["hunt", &second.data()]).code, 0);
 }
 
 #[test]
