@@ -25,6 +25,7 @@ pub(crate) enum Command {
     Label(Label),
     Demo(Demo),
     Up(Up),
+    Config(Config),
     Account(Account),
     Key(Key),
     Quota(Quota),
@@ -325,6 +326,16 @@ pub(crate) struct Demo {
                         Exit codes: 0 ended as asked, 2 wrong usage, 65 a configuration that cannot be used, 74 a file, port or \
                         database that cannot be used.")]
 pub(crate) struct Up {
+    #[command(flatten)]
+    pub(crate) configuration: Configuration,
+    /// Written once everything listens: addresses, the file of the admin credential and the process, as JSON
+    #[arg(long, value_name = "FILE")]
+    pub(crate) ready_file: Option<PathBuf>,
+}
+
+/// The configuration of a gateway: a file, and the flags that go before it.
+#[derive(Debug, Args)]
+pub(crate) struct Configuration {
     /// The configuration; flags go before it
     #[arg(long, value_name = "FILE.toml", env = "STILLWATCH_CONFIG")]
     pub(crate) config: Option<PathBuf>,
@@ -340,9 +351,48 @@ pub(crate) struct Up {
     /// A model server, such as http://127.0.0.1:8000; may be given several times
     #[arg(long, value_name = "URL", env = "STILLWATCH_UPSTREAM", value_delimiter = ',')]
     pub(crate) upstream: Vec<String>,
-    /// Written once everything listens: addresses, the file of the admin credential and the process, as JSON
-    #[arg(long, value_name = "FILE")]
-    pub(crate) ready_file: Option<PathBuf>,
+}
+
+/// Check, describe or show the configuration of a gateway, without running one.
+///
+/// Every key with one value can also be set in the environment, as STILLWATCH_KEY or STILLWATCH_SECTION_KEY, such as
+/// STILLWATCH_RECORDING_REQUIRED=true. Flags go before the environment, and that before the file.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  stillwatch config check --config gateway.toml\n  \
+                        stillwatch config show --config gateway.toml --json\n  \
+                        stillwatch config schema > gateway.schema.json\n\n\
+                        Exit codes: 0 it can be used, 2 wrong usage, 65 it cannot be used.")]
+pub(crate) struct Config {
+    #[command(subcommand)]
+    pub(crate) command: ConfigCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ConfigCommand {
+    Check(ConfigCheck),
+    /// Print the form of the file as a JSON schema, for editors
+    Schema,
+    Show(ConfigShow),
+}
+
+/// Read and check it as `stillwatch up` does at its start, with the certificates and keys that it names.
+#[derive(Debug, Args)]
+pub(crate) struct ConfigCheck {
+    #[command(flatten)]
+    pub(crate) configuration: Configuration,
+    /// Print as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Print what is in force: the file, what the environment and flags put in its place, and every default; no secrets.
+#[derive(Debug, Args)]
+pub(crate) struct ConfigShow {
+    #[command(flatten)]
+    pub(crate) configuration: Configuration,
+    /// Print as JSON instead of TOML
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 /// A running gateway, for the commands that manage it.

@@ -1,6 +1,7 @@
 //! What each command does, one a file, and what they have in common: exit codes and failures.
 
 pub(crate) mod account;
+pub(crate) mod config;
 pub(crate) mod demo;
 pub(crate) mod evaluate;
 pub(crate) mod fingerprint;

@@ -4,6 +4,7 @@
 
 mod arrows;
 mod cli;
+mod config;
 mod frame;
 mod label;
 mod shapes;
