@@ -7,5 +7,6 @@ mod cli;
 mod config;
 mod frame;
 mod label;
+mod package;
 mod shapes;
 mod up;
