@@ -16,7 +16,9 @@ use hyper::http::uri::Scheme;
 use policy::network::Network;
 use rustls::RootCertStore;
 use rustls::pki_types::ServerName;
-use serde::{Deserialize, Deserializer};
+use schemars::generate::SchemaSettings;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::limits::{STALE_SECONDS, STALE_SECONDS_MAX, STALE_SECONDS_MIN};
 use crate::tls::{self, BadCertificates};
@@ -24,28 +26,30 @@ use crate::trust::Trust;
 use crate::upstream::{Credential, Health, Server, Tls};
 use crate::worker::Settings;
 
-/// The whole file.
-#[derive(Clone, Debug, Deserialize)]
+/// The configuration of a Stillwatch gateway.
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
     /// Where callers are served.
     #[serde(default = "default_listen")]
+    #[schemars(with = "String")]
     pub listen: SocketAddr,
     /// Where it is managed.
     #[serde(default = "default_admin")]
+    #[schemars(with = "String")]
     pub admin: SocketAddr,
     /// Everything that outlives the process.
     #[serde(default = "default_data")]
     pub data: PathBuf,
     /// Where accounts and keys are kept: `sqlite:PATH` or `postgres://…`; a file in the data folder when absent.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub database: Option<String>,
     /// How long what is known of accounts, keys and quotas holds while the database is away.
     #[serde(default)]
     pub database_stale_seconds: StaleTime,
     /// The file with what hashes of keys are keyed with, the same for all gateways of one database; one in the data folder
     /// when absent.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key_pepper_file: Option<PathBuf>,
     /// How exchanges are recorded.
     #[serde(default)]
@@ -60,7 +64,7 @@ pub struct Config {
     #[serde(default = "default_drain")]
     pub drain_seconds: u64,
     /// TLS towards callers.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tls: Option<TlsFiles>,
     /// Whose word about a caller is taken.
     #[serde(default)]
@@ -74,14 +78,16 @@ pub struct Config {
 }
 
 /// `[recording]`
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct RecordingTable {
     /// When what was written is made to outlive the machine: `never`, `always`, or after so many seconds.
     pub sync: SyncWhen,
     /// Bytes after which a file is closed and another begun.
+    #[schemars(range(min = 1))]
     pub file_bytes: u64,
     /// Seconds after which a file is closed and another begun.
+    #[schemars(range(min = 1))]
     pub file_seconds: u64,
     /// Bytes of all files together; the oldest are removed.
     pub kept_bytes: u64,
@@ -129,6 +135,29 @@ impl<'de> Deserialize<'de> for SyncWhen {
     }
 }
 
+impl Serialize for SyncWhen {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        match self {
+            SyncWhen::Never => to.serialize_str("never"),
+            SyncWhen::Always => to.serialize_str("always"),
+            SyncWhen::Seconds(seconds) => to.serialize_u64(*seconds),
+        }
+    }
+}
+
+impl JsonSchema for SyncWhen {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "SyncWhen".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({"anyOf": [
+            {"type": "string", "enum": ["never", "always"]},
+            {"type": "integer", "minimum": 1, "maximum": 3600},
+        ]})
+    }
+}
+
 /// How long what was known last holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum StaleTime {
@@ -155,6 +184,28 @@ impl StaleTime {
     }
 }
 
+impl Serialize for StaleTime {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        match self {
+            StaleTime::Unlimited => to.serialize_str("unlimited"),
+            StaleTime::Seconds(seconds) => to.serialize_u64(*seconds),
+        }
+    }
+}
+
+impl JsonSchema for StaleTime {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "StaleTime".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({"anyOf": [
+            {"type": "string", "enum": ["unlimited"]},
+            {"type": "integer", "minimum": STALE_SECONDS_MIN, "maximum": STALE_SECONDS_MAX},
+        ]})
+    }
+}
+
 impl<'de> Deserialize<'de> for StaleTime {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
         #[derive(Deserialize)]
@@ -176,7 +227,7 @@ impl<'de> Deserialize<'de> for StaleTime {
 }
 
 /// `[tls]`
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct TlsFiles {
     /// The chain that callers are shown, PEM.
@@ -184,7 +235,7 @@ pub struct TlsFiles {
     /// Its private key, PEM.
     pub key: PathBuf,
     /// The authorities by which certificates of clients are believed, PEM.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub client_authorities: Option<PathBuf>,
     /// Whether a caller without a certificate is turned away.
     #[serde(default)]
@@ -192,67 +243,78 @@ pub struct TlsFiles {
 }
 
 /// `[trust]`
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct TrustTable {
     /// Load balancers, by their networks.
     #[serde(deserialize_with = "parsed_list")]
+    #[schemars(with = "Vec<String>")]
     pub peers: Vec<Network>,
     /// The header with the caller's address.
-    #[serde(deserialize_with = "parsed")]
+    #[serde(deserialize_with = "parsed", serialize_with = "told", skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>")]
     pub address: Option<HeaderName>,
     /// The header with the caller's TLS fingerprint.
-    #[serde(deserialize_with = "parsed")]
+    #[serde(deserialize_with = "parsed", serialize_with = "told", skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>")]
     pub ja4: Option<HeaderName>,
     /// The header with the number of the caller's autonomous system.
-    #[serde(deserialize_with = "parsed")]
+    #[serde(deserialize_with = "parsed", serialize_with = "told", skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>")]
     pub asn: Option<HeaderName>,
     /// The header with the caller's country.
-    #[serde(deserialize_with = "parsed")]
+    #[serde(deserialize_with = "parsed", serialize_with = "told", skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>")]
     pub country: Option<HeaderName>,
 }
 
 /// `[allow]`
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Allow {
     /// Paths, exactly as they are asked for.
     pub paths: Vec<String>,
     /// Headers of requests that are passed on.
-    #[serde(deserialize_with = "parsed_list")]
+    #[serde(deserialize_with = "parsed_list", serialize_with = "told_list")]
+    #[schemars(with = "Vec<String>")]
     pub headers: Vec<HeaderName>,
 }
 
 /// `[[upstream]]`
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Upstream {
     /// A name for people; the host when absent.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
     /// Where it is, without `/v1`.
-    #[serde(deserialize_with = "parsed_one")]
+    #[serde(deserialize_with = "parsed_one", serialize_with = "told_one")]
+    #[schemars(with = "String")]
     pub url: Uri,
     /// The models that it serves, by name or by a beginning that ends in `*`; empty for all.
     #[serde(default)]
     pub models: Vec<String>,
     /// Its share among those that serve a model, 1 to 1000.
     #[serde(default = "default_weight")]
+    #[schemars(range(min = 1, max = 1000))]
     pub weight: u32,
     /// The file with the credential that it is shown.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key_file: Option<PathBuf>,
     /// The authorities by which its certificate is believed, PEM; the machine's own when absent.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub authorities: Option<PathBuf>,
     /// How long a connection may take, in seconds.
     #[serde(default = "default_connect")]
+    #[schemars(range(min = 1))]
     pub connect_seconds: u64,
     /// How long the first byte of a reply may take, in seconds.
     #[serde(default = "default_first_byte")]
+    #[schemars(range(min = 1))]
     pub first_byte_seconds: u64,
     /// How long a pause within a reply may take, in seconds.
     #[serde(default = "default_pause")]
+    #[schemars(range(min = 1))]
     pub pause_seconds: u64,
 }
 
@@ -308,6 +370,39 @@ fn parsed_list<'de, D: Deserializer<'de>, T: std::str::FromStr<Err: std::fmt::Di
         text.parse().map_err(|error| serde::de::Error::custom(format!("`{}`: {error}", text.escape_default())))
     };
     texts.into_iter().map(one).collect()
+}
+
+/// Writes a value as [`parsed_one`] reads it.
+fn told_one<S: Serializer, T: std::fmt::Display>(value: &T, to: S) -> Result<S::Ok, S::Error> {
+    to.collect_str(value)
+}
+
+fn told<S: Serializer, T: std::fmt::Display>(value: &Option<T>, to: S) -> Result<S::Ok, S::Error> {
+    value.as_ref().map(ToString::to_string).serialize(to)
+}
+
+fn told_list<S: Serializer, T: std::fmt::Display>(values: &[T], to: S) -> Result<S::Ok, S::Error> {
+    to.collect_seq(values.iter().map(ToString::to_string))
+}
+
+/// A URL without the passwords in it, to be shown. What looks like one is taken for one.
+fn without_password(url: &str) -> String {
+    let (scheme, rest) = url.split_once("://").unwrap_or(("", url));
+    let rest = match rest.rsplit_once('@') {
+        Some((user, place)) => match user.split_once(':') {
+            Some((name, _)) => format!("{name}:***@{place}"),
+            None => rest.to_owned(),
+        },
+        None => rest.to_owned(),
+    };
+    let (place, query) = rest.split_once('?').map_or((rest.as_str(), None), |(place, query)| (place, Some(query)));
+    let hidden = |pair: &str| match pair.split_once('=') {
+        Some((name, _)) if name.to_ascii_lowercase().contains("password") => format!("{name}=***"),
+        _ => pair.to_owned(),
+    };
+    let query = query.map(|query| format!("?{}", query.split('&').map(hidden).collect::<Vec<_>>().join("&")));
+    let scheme = if scheme.is_empty() { String::new() } else { format!("{scheme}://") };
+    format!("{scheme}{place}{}", query.unwrap_or_default())
 }
 
 /// What is wrong with a configuration.
@@ -429,6 +524,9 @@ impl Config {
             if !matches!(scheme, Some("http" | "https")) || upstream.url.authority().is_none() {
                 return wrong(field("url"), "expected http:// or https:// with a host");
             }
+            if upstream.url.authority().is_some_and(|authority| authority.as_str().contains('@')) {
+                return wrong(field("url"), "expected no credential; `key_file` names the file that holds it");
+            }
             if upstream.url.query().is_some() || upstream.url.path().ends_with("/v1") {
                 return wrong(
                     field("url"),
@@ -450,6 +548,27 @@ impl Config {
             return wrong("allow.paths".to_owned(), "expected paths that begin with `/`");
         }
         Ok(())
+    }
+
+    /// The form of the file, for editors: a JSON schema of draft 2020-12.
+    #[must_use]
+    pub fn schema() -> serde_json::Value {
+        SchemaSettings::draft2020_12().into_generator().into_root_schema_for::<Config>().into()
+    }
+
+    /// The same without any secret, to be shown.
+    #[must_use]
+    pub fn without_secrets(&self) -> Config {
+        Config { database: self.database.as_deref().map(without_password), ..self.clone() }
+    }
+
+    /// It as the text of a file, every default written out.
+    ///
+    /// # Errors
+    ///
+    /// When a path cannot be written, because it is no text.
+    pub fn to_toml(&self) -> Result<String, toml::ser::Error> {
+        toml::to_string(self)
     }
 
     /// Whose word about a caller is taken.

@@ -30,7 +30,7 @@ use crate::route::{Call, Route};
 use crate::trust::Caller;
 
 /// What is held back from a reply where it is not permitted, and not refused.
-const HELD_BACK: [Action; 3] = [Action::Logprobs, Action::ReasoningText, Action::Alternatives];
+pub const HELD_BACK: [Action; 3] = [Action::Logprobs, Action::ReasoningText, Action::Alternatives];
 const API_KEY: HeaderName = HeaderName::from_static("x-api-key");
 const PROOF: HeaderName = HeaderName::from_static("dpop");
 

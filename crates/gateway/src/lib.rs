@@ -7,6 +7,8 @@
 pub mod ask;
 pub mod clock;
 pub mod config;
+mod encoding;
+pub mod environment;
 pub mod flight;
 pub mod freshness;
 pub mod gate;

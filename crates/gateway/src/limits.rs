@@ -2,8 +2,13 @@
 
 use std::time::Duration;
 
-/// Bytes of a request body. A longer one is refused with 413 as soon as its length is known.
+/// Bytes of a request body, as it comes and decompressed. A longer one is refused with 413 as soon as its length is known.
 pub const BODY_BYTES_MAX: usize = 32 * 1024 * 1024;
+/// Bytes of a compressed body that come out before others get their turn.
+pub const DECODED_AT_ONCE: usize = 256 * 1024;
+/// The window of a body that is compressed with zstd, as a power of two: 8 MiB, as RFC 9659 has it. One with a larger
+/// window is refused with 400.
+pub const ZSTD_WINDOW_LOG_MAX: u32 = 23;
 /// Bytes of the line and the headers of a request together. More are refused with 431.
 pub const HEAD_BYTES_MAX: usize = 64 * 1024;
 /// Headers of a request. More are refused with 431.

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http_body_util::{BodyExt, LengthLimitError, Limited as LimitedBody};
+use http_body_util::{BodyExt, Collected, LengthLimitError, Limited as LimitedBody};
 use hyper::body::{Body, Incoming};
 use hyper::header::{
     ALLOW, CONNECTION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderName, HeaderValue, SET_COOKIE,
@@ -21,6 +21,7 @@ use policy::{Action, Actions};
 use tokio::time::{Instant, timeout};
 
 use crate::ask::Ask;
+use crate::encoding::{BadBody, Decoder, Encoding};
 use crate::flight::{Bill, Flight};
 use crate::gate::{Head, exchange_id};
 use crate::limits::{BODY_BYTES_MAX, BODY_TIME_MAX, FILTERED_BYTES_MAX, OUTPUT_TOKENS_UNTOLD, QUERY_BYTES_MAX};
@@ -143,21 +144,43 @@ async fn answer(
 
 /// The body, as a whole: what it asks for must be known before it goes anywhere.
 async fn whole(head: &Parts, body: Incoming) -> Result<Bytes, Refusal> {
-    let plain = |value: &HeaderValue| value.as_bytes().eq_ignore_ascii_case(b"identity");
-    if !head.headers.get_all(CONTENT_ENCODING).iter().all(plain) {
-        return Err(Refusal::Bad("Compressed request bodies are not supported.".to_owned()));
-    }
+    let encoding = Encoding::of(&head.headers).ok_or(Refusal::Encoding)?;
     if body.size_hint().lower() > BODY_BYTES_MAX as u64 {
         return Err(Refusal::TooLarge);
     }
     if body.is_end_stream() {
         return Ok(Bytes::new());
     }
-    match timeout(BODY_TIME_MAX, LimitedBody::new(body, BODY_BYTES_MAX).collect()).await {
-        Ok(Ok(collected)) => Ok(collected.to_bytes()),
-        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(Refusal::TooLarge),
-        Ok(Err(_)) => Err(Refusal::Bad("The request body broke off.".to_owned())),
-        Err(_) => Err(Refusal::TooSlow),
+    let body = LimitedBody::new(body, BODY_BYTES_MAX);
+    let whole = async {
+        if encoding == Encoding::Plain {
+            return body.collect().await.map(Collected::to_bytes).map_err(|error| broken_off(&*error));
+        }
+        decompressed(encoding, body).await
+    };
+    timeout(BODY_TIME_MAX, whole).await.unwrap_or(Err(Refusal::TooSlow))
+}
+
+/// The body as it was before it was compressed.
+async fn decompressed(encoding: Encoding, mut body: LimitedBody<Incoming>) -> Result<Bytes, Refusal> {
+    let bad = |bad| match bad {
+        BadBody::TooLong => Refusal::TooLarge,
+        BadBody::Broken => Refusal::Bad("The request body is not compressed as its content-encoding says.".to_owned()),
+    };
+    let mut decoder = Decoder::new(encoding).ok_or(Refusal::Failed)?;
+    while let Some(frame) = body.frame().await {
+        if let Ok(part) = frame.map_err(|error| broken_off(&*error))?.into_data() {
+            decoder.take(&part).await.map_err(bad)?;
+        }
+    }
+    decoder.finish().map_err(bad)
+}
+
+fn broken_off(error: &(dyn std::error::Error + Send + Sync + 'static)) -> Refusal {
+    if error.is::<LengthLimitError>() {
+        Refusal::TooLarge
+    } else {
+        Refusal::Bad("The request body broke off.".to_owned())
     }
 }
 
@@ -186,7 +209,8 @@ fn passed_on(headers: &HeaderMap, more: &[HeaderName]) -> HeaderMap {
         let known = PASSED.contains(&text)
             || PASSED_BEGINNINGS.iter().any(|beginning| text.starts_with(beginning))
             || more.contains(name);
-        if known {
+        // What goes on is decompressed.
+        if known && name != CONTENT_ENCODING {
             passed.append(name, value.clone());
         }
     }
@@ -355,5 +379,7 @@ mod tests {
         }
         assert_eq!(passed_on(&headers, &[]).len(), 4);
         assert_eq!(passed_on(&headers, &[ACCEPT, HeaderName::from_static("cookie")]).len(), 5);
+        headers.insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+        assert_eq!(passed_on(&headers, &[CONTENT_ENCODING]).len(), 4);
     }
 }

@@ -9,6 +9,7 @@ use hyper::{HeaderMap, StatusCode};
 use policy::quota::{Exhausted, Unit};
 use serde_json::json;
 
+use crate::encoding::ACCEPTED;
 use crate::route::Dialect;
 
 /// Why a request is not served, as the caller hears it.
@@ -28,6 +29,8 @@ pub enum Refusal {
     Method(&'static str),
     /// The body or the head of the request is not what it should be, and what is wrong.
     Bad(String),
+    /// The body is compressed in a way that is not understood.
+    Encoding,
     /// The body is too long.
     TooLarge,
     /// The body did not come in time.
@@ -51,6 +54,7 @@ impl Refusal {
             Refusal::NotFound => StatusCode::NOT_FOUND,
             Refusal::Method(_) => StatusCode::METHOD_NOT_ALLOWED,
             Refusal::Bad(_) => StatusCode::BAD_REQUEST,
+            Refusal::Encoding => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Refusal::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Refusal::TooSlow => StatusCode::REQUEST_TIMEOUT,
             Refusal::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
@@ -70,6 +74,7 @@ impl Refusal {
             Refusal::NotFound => "not_found",
             Refusal::Method(_) => "method",
             Refusal::Bad(_) => "bad_request",
+            Refusal::Encoding => "encoding",
             Refusal::TooLarge => "too_large",
             Refusal::TooSlow => "too_slow",
             Refusal::Unavailable => "unavailable",
@@ -89,6 +94,9 @@ impl Refusal {
             Refusal::NotFound => "Not found.".to_owned(),
             Refusal::Method(method) => format!("Use {method} for this path."),
             Refusal::Bad(what) => what.clone(),
+            Refusal::Encoding => format!(
+                "The content encoding of this request is not supported. Send one of {ACCEPTED}, once, or no content-encoding."
+            ),
             Refusal::TooLarge => "The request is too large.".to_owned(),
             Refusal::TooSlow => "The request did not arrive in time.".to_owned(),
             Refusal::Unavailable => "The service is overloaded or not ready yet. Try again later.".to_owned(),
@@ -104,6 +112,9 @@ impl Refusal {
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         if let Refusal::Method(method) = self {
             headers.insert(hyper::header::ALLOW, HeaderValue::from_static(method));
+        }
+        if matches!(self, Refusal::Encoding) {
+            headers.insert(hyper::header::ACCEPT_ENCODING, HeaderValue::from_static(ACCEPTED));
         }
         if self.status().is_client_error() && !matches!(self, Refusal::Exhausted(_) | Refusal::TooSlow) {
             // The official clients try again unless they are told not to.
@@ -134,7 +145,9 @@ impl Refusal {
                 Unit::MicroCost => ("insufficient_quota", Some("insufficient_quota")),
             },
             Refusal::NotFound | Refusal::Method(_) => ("invalid_request_error", Some("not_found")),
-            Refusal::Bad(_) | Refusal::TooLarge | Refusal::TooSlow => ("invalid_request_error", None),
+            Refusal::Bad(_) | Refusal::Encoding | Refusal::TooLarge | Refusal::TooSlow => {
+                ("invalid_request_error", None)
+            }
             Refusal::Unavailable => ("server_error", Some("overloaded")),
             Refusal::Failed | Refusal::Timeout => ("server_error", None),
         }
@@ -146,7 +159,7 @@ impl Refusal {
             Refusal::Forbidden | Refusal::Unverified => "permission_error",
             Refusal::Exhausted(_) => "rate_limit_error",
             Refusal::NotFound | Refusal::Method(_) => "not_found_error",
-            Refusal::Bad(_) | Refusal::TooSlow => "invalid_request_error",
+            Refusal::Bad(_) | Refusal::Encoding | Refusal::TooSlow => "invalid_request_error",
             Refusal::TooLarge => "request_too_large",
             Refusal::Unavailable => "overloaded_error",
             Refusal::Failed => "api_error",

@@ -25,9 +25,11 @@ pub(crate) enum Command {
     Label(Label),
     Demo(Demo),
     Up(Up),
+    Config(Config),
     Account(Account),
     Key(Key),
     Quota(Quota),
+    Policy(Policy),
 }
 
 /// See what a log holds, and what is made of it, before a hunt.
@@ -325,6 +327,16 @@ pub(crate) struct Demo {
                         Exit codes: 0 ended as asked, 2 wrong usage, 65 a configuration that cannot be used, 74 a file, port or \
                         database that cannot be used.")]
 pub(crate) struct Up {
+    #[command(flatten)]
+    pub(crate) configuration: Configuration,
+    /// Written once everything listens: addresses, the file of the admin credential and the process, as JSON
+    #[arg(long, value_name = "FILE")]
+    pub(crate) ready_file: Option<PathBuf>,
+}
+
+/// The configuration of a gateway: a file, and the flags that go before it.
+#[derive(Debug, Args)]
+pub(crate) struct Configuration {
     /// The configuration; flags go before it
     #[arg(long, value_name = "FILE.toml", env = "STILLWATCH_CONFIG")]
     pub(crate) config: Option<PathBuf>,
@@ -340,9 +352,48 @@ pub(crate) struct Up {
     /// A model server, such as http://127.0.0.1:8000; may be given several times
     #[arg(long, value_name = "URL", env = "STILLWATCH_UPSTREAM", value_delimiter = ',')]
     pub(crate) upstream: Vec<String>,
-    /// Written once everything listens: addresses, the file of the admin credential and the process, as JSON
-    #[arg(long, value_name = "FILE")]
-    pub(crate) ready_file: Option<PathBuf>,
+}
+
+/// Check, describe or show the configuration of a gateway, without running one.
+///
+/// Every key with one value can also be set in the environment, as STILLWATCH_KEY or STILLWATCH_SECTION_KEY, such as
+/// STILLWATCH_RECORDING_REQUIRED=true. Flags go before the environment, and that before the file.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  stillwatch config check --config gateway.toml\n  \
+                        stillwatch config show --config gateway.toml --json\n  \
+                        stillwatch config schema > gateway.schema.json\n\n\
+                        Exit codes: 0 it can be used, 2 wrong usage, 65 it cannot be used.")]
+pub(crate) struct Config {
+    #[command(subcommand)]
+    pub(crate) command: ConfigCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ConfigCommand {
+    Check(ConfigCheck),
+    /// Print the form of the file as a JSON schema, for editors
+    Schema,
+    Show(ConfigShow),
+}
+
+/// Read and check it as `stillwatch up` does at its start, with the certificates and keys that it names.
+#[derive(Debug, Args)]
+pub(crate) struct ConfigCheck {
+    #[command(flatten)]
+    pub(crate) configuration: Configuration,
+    /// Print as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Print what is in force: the file, what the environment and flags put in its place, and every default; no secrets.
+#[derive(Debug, Args)]
+pub(crate) struct ConfigShow {
+    #[command(flatten)]
+    pub(crate) configuration: Configuration,
+    /// Print as JSON instead of TOML
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 /// A running gateway, for the commands that manage it.
@@ -484,6 +535,76 @@ pub(crate) enum KeyCommand {
     },
 }
 
+/// Policies: what each account may do with each model, in Cedar.
+///
+/// The language: https://docs.cedarpolicy.com. What policies can look at is printed by `stillwatch policy schema`.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  stillwatch policy show --default > mine.cedar\n  stillwatch policy check mine.cedar\n  \
+                        stillwatch policy simulate mine.cedar\n  stillwatch policy apply mine.cedar\n  \
+                        stillwatch policy explain acc_1 --model m-1"
+)]
+pub(crate) struct Policy {
+    #[command(subcommand)]
+    pub(crate) command: PolicyCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum PolicyCommand {
+    /// Check a file of policies, without a gateway; exit code 65 if it cannot be used
+    Check {
+        /// The file
+        file: PathBuf,
+        /// Print as JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Print what policies can look at, as a Cedar schema
+    Schema,
+    /// Print the policies that hold, or those that are shipped
+    Show {
+        /// Those that are shipped, without a gateway
+        #[arg(long)]
+        default: bool,
+        #[command(flatten)]
+        server: Server,
+    },
+    /// Let the policies of a file hold from now on, whole or not at all
+    Apply {
+        /// The file
+        file: PathBuf,
+        #[command(flatten)]
+        server: Server,
+    },
+    /// Let the policies that are shipped hold again
+    Reset {
+        #[command(flatten)]
+        server: Server,
+    },
+    /// Say what an account may do, and which policies say so
+    Explain {
+        /// Its id
+        account: String,
+        /// With this model; without it, what requests may do that name none
+        #[arg(long)]
+        model: Option<String>,
+        #[command(flatten)]
+        server: Server,
+    },
+    /// Say what recorded requests would have got under the policies of a file, and under those that hold
+    ///
+    /// Reads the exchanges in the data folder. Accounts, keys and measures are taken as they are now; quotas are left out.
+    Simulate {
+        /// The file
+        file: PathBuf,
+        /// Only requests of so many last days
+        #[arg(long, default_value_t = 7, value_parser = clap::value_parser!(u32).range(1..=3650))]
+        days: u32,
+        #[command(flatten)]
+        server: Server,
+    },
+}
+
 /// Manage the quotas of a running gateway: how much may be asked for in which time.
 #[derive(Debug, Args)]
 #[command(
@@ -526,6 +647,9 @@ pub(crate) struct QuotaSet {
     /// How much
     #[arg(long, value_name = "N")]
     pub(crate) amount: u64,
+    /// Not for those whom policies allow a high rate
+    #[arg(long)]
+    pub(crate) except_high_rate: bool,
     /// In which time
     #[arg(long, value_parser = ["second", "minute", "hour", "day", "thirty-days"])]
     pub(crate) per: String,

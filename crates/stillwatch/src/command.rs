@@ -1,6 +1,7 @@
 //! What each command does, one a file, and what they have in common: exit codes and failures.
 
 pub(crate) mod account;
+pub(crate) mod config;
 pub(crate) mod demo;
 pub(crate) mod evaluate;
 pub(crate) mod fingerprint;
@@ -8,6 +9,7 @@ pub(crate) mod hunt;
 pub(crate) mod inspect;
 pub(crate) mod key;
 pub(crate) mod label;
+pub(crate) mod policy;
 pub(crate) mod quota;
 pub(crate) mod simulate;
 pub(crate) mod up;

@@ -8,6 +8,7 @@ mod calls;
 mod campaigns_file;
 mod cli;
 mod command;
+mod configuration;
 mod data_folder;
 mod inputs;
 mod labels;
@@ -39,9 +40,11 @@ fn main() -> ExitCode {
         cli::Command::Label(args) => command::label::run(&args.command),
         cli::Command::Demo(args) => command::demo::run(&args),
         cli::Command::Up(args) => command::up::run(&args),
+        cli::Command::Config(args) => command::config::run(&args.command),
         cli::Command::Account(args) => command::account::run(&args.command),
         cli::Command::Key(args) => command::key::run(&args.command),
         cli::Command::Quota(args) => command::quota::run(&args.command),
+        cli::Command::Policy(args) => command::policy::run(&args.command),
     };
     match outcome {
         Ok(exit) => exit.into(),

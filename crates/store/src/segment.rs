@@ -147,17 +147,8 @@ impl Segments {
     ///
     /// When they cannot be listed or removed.
     pub fn expire(&mut self) -> io::Result<(u64, u64)> {
-        let mut files = Vec::new();
-        for entry in fs::read_dir(&self.folder)? {
-            let entry = entry?;
-            // Ours begin with their time; others may put files of their own beside them.
-            let is_ours = |name: &str| name.ends_with(ENDING) && name.starts_with(|first: char| first.is_ascii_digit());
-            if entry.file_name().to_str().is_some_and(is_ours) {
-                files.push((entry.path(), entry.metadata()?.len()));
-            }
-        }
-        // Names begin with the time at which their file began.
-        files.sort();
+        let files = files(&self.folder)?.into_iter().map(|path| path.metadata().map(|known| (path, known.len())));
+        let files = files.collect::<io::Result<Vec<_>>>()?;
         let mut kept: u64 = files.iter().map(|(_, bytes)| bytes).sum();
         let (mut removed, mut removed_bytes) = (0, 0);
         // The last one is being written.
@@ -191,6 +182,25 @@ impl Segments {
     }
 }
 
+/// The files of `folder`, the oldest first.
+///
+/// # Errors
+///
+/// When it cannot be read.
+pub fn files(folder: &Path) -> io::Result<Vec<PathBuf>> {
+    let mut files = Vec::new();
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        // Ours begin with their time; others may put files of their own beside them.
+        let is_ours = |name: &str| name.ends_with(ENDING) && name.starts_with(|first: char| first.is_ascii_digit());
+        if entry.file_name().to_str().is_some_and(is_ours) {
+            files.push(entry.path());
+        }
+    }
+    files.sort();
+    Ok(files)
+}
+
 fn sum(rest: &[u8]) -> String {
     format!("{:08x}-{:016x}", rest.len(), xxh3_64(rest))
 }
@@ -214,7 +224,7 @@ mod tests {
         SystemTime::UNIX_EPOCH + Duration::from_secs(1_780_000_000 + seconds)
     }
 
-    fn files(folder: &Path) -> Vec<String> {
+    fn texts(folder: &Path) -> Vec<String> {
         let mut paths: Vec<PathBuf> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
         paths.sort();
         paths.into_iter().map(|path| fs::read_to_string(path).unwrap()).collect()
@@ -227,10 +237,10 @@ mod tests {
         for n in 0..3 {
             segments.append(format!(r#"{{"n":{n},"text":"é"}}"#).as_bytes()).unwrap();
         }
-        assert!(files(folder.path()).is_empty());
+        assert!(texts(folder.path()).is_empty());
         segments.flush(at(0)).unwrap();
         segments.sync().unwrap();
-        let lines = files(folder.path()).concat();
+        let lines = texts(folder.path()).concat();
         assert_eq!(lines.lines().count(), 3);
         for (n, line) in lines.lines().enumerate() {
             assert!(check(line.as_bytes()) && line.contains(&format!("\"n\":{n},")), "{line}");
@@ -255,7 +265,7 @@ mod tests {
             segments.append(line).unwrap();
             segments.flush(at(second)).unwrap();
         }
-        let counts = |folder: &Path| files(folder).iter().map(|text| text.lines().count()).collect::<Vec<_>>();
+        let counts = |folder: &Path| texts(folder).iter().map(|text| text.lines().count()).collect::<Vec<_>>();
         assert_eq!(counts(folder.path()), [2, 2, 1]);
         segments.append(line).unwrap();
         segments.flush(at(122)).unwrap();
@@ -292,6 +302,6 @@ mod tests {
         assert!(segments.flush(at(0)).is_err() && segments.waiting_bytes() > 0);
         fs::create_dir(&inner).unwrap();
         segments.flush(at(1)).unwrap();
-        assert_eq!((files(&inner).concat().lines().count(), segments.waiting_bytes()), (1, 0));
+        assert_eq!((texts(&inner).concat().lines().count(), segments.waiting_bytes()), (1, 0));
     }
 }

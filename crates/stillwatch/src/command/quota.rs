@@ -15,7 +15,7 @@ pub(crate) fn run(command: &QuotaCommand) -> Result<Exit, Failure> {
         QuotaCommand::Set(args) => {
             let quota = json!({
                 "id": args.id, "of": of(&args.of)?, "unit": args.unit, "amount": args.amount,
-                "per": args.per.replace('-', "_"),
+                "per": args.per.replace('-', "_"), "except_high_rate": args.except_high_rate,
             });
             let quota = AdminClient::new(&args.server)?.ask(Method::POST, "/api/v1/quotas", Some(&quota))?;
             show(&args.server, &quota, "")
@@ -25,7 +25,7 @@ pub(crate) fn run(command: &QuotaCommand) -> Result<Exit, Failure> {
             if server.json {
                 return print_json(&json!({"quotas": quotas}));
             }
-            print(&listing::columns(&["id", "of", "unit", "amount", "per"], &quotas))?;
+            print(&listing::columns(&["id", "of", "unit", "amount", "per", "except_high_rate"], &quotas))?;
             Ok(Exit::Nothing)
         }
         QuotaCommand::Remove { id, server } => {

@@ -1,19 +1,19 @@
 //! `stillwatch up`: the gateway, its record of exchanges and its admin API, in one process.
 
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use admin::{Admin, Registry};
 use arc_swap::ArcSwap;
 use gateway::clock::{Clock as _, SystemClock};
-use gateway::config::{BadConfig, Config, SyncWhen, Upstream};
+use gateway::config::{Config, SyncWhen};
 use gateway::mock::Mock;
 use gateway::record::queue;
 use gateway::recorder::{Recorder, Recording, Setup, Sync};
 use gateway::server::Listen;
-use gateway::tls::{Certificates, Files};
+use gateway::tls::Certificates;
 use gateway::worker::{Settings, Shared, Stats};
 use policy::key::Keys;
 use store::control::Control;
@@ -24,6 +24,7 @@ use tokio::sync::oneshot;
 
 use super::{Exit, Failure, print};
 use crate::cli;
+use crate::configuration::{self, Checked, upstream};
 use crate::data_folder::{AccountFacts, AdminKey, DataFolder, QuotasUsed, Running, write_ready};
 
 /// How often it is written down when keys were used.
@@ -31,43 +32,16 @@ const USES_TIME: Duration = Duration::from_secs(30);
 
 /// Runs until it is told to end.
 pub(crate) fn run(args: &cli::Up) -> Result<Exit, Failure> {
-    let (path, config) = configured(args)?;
+    // Whole, before anything is made or opened.
+    let checked = Checked::read(&args.configuration)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
     let runtime = runtime.map_err(|error| Failure::io("no threads can be started", error))?;
-    runtime.block_on(serve(args, &path, config))?;
+    runtime.block_on(serve(args, checked))?;
     Ok(Exit::Nothing)
 }
 
-/// The configuration file, with what the flags say in its place.
-fn configured(args: &cli::Up) -> Result<(PathBuf, Config), Failure> {
-    let (path, mut config) = match &args.config {
-        Some(path) => (path.clone(), Config::read(path).map_err(unusable)?),
-        None => (PathBuf::from("command line"), Config::default()),
-    };
-    if let Some(data) = &args.data {
-        config.data.clone_from(data);
-    }
-    config.listen = args.listen.unwrap_or(config.listen);
-    config.admin = args.admin.unwrap_or(config.admin);
-    if !args.upstream.is_empty() {
-        config.upstream = args.upstream.iter().map(|url| upstream(url)).collect::<Result<_, _>>()?;
-    }
-    config.settle(&path).map_err(unusable)?;
-    Ok((path, config))
-}
-
-fn unusable(error: BadConfig) -> Failure {
-    Failure::unreadable(error)
-}
-
-fn upstream(url: &str) -> Result<Upstream, Failure> {
-    // As clients write it; paths of the API begin with it here.
-    let base = url.trim_end_matches('/').trim_end_matches("/v1");
-    let uri = base.parse().map_err(|error| Failure::usage(format!("--upstream `{url}`: {error}")))?;
-    Ok(Upstream::at(uri))
-}
-
-async fn serve(args: &cli::Up, path: &Path, mut config: Config) -> Result<(), Failure> {
+async fn serve(args: &cli::Up, checked: Checked) -> Result<(), Failure> {
+    let Checked { path, mut config, mut settings, certificates } = checked;
     let mut signals = Signals::new()?;
     let folder = DataFolder::open(&config.data)?;
     let pepper = folder.pepper(config.key_pepper_file.as_deref())?;
@@ -91,12 +65,13 @@ async fn serve(args: &cli::Up, path: &Path, mut config: Config) -> Result<(), Fa
         let mock = Mock::start(SocketAddr::from(([127, 0, 0, 1], 0)));
         let mock = mock.map_err(|error| Failure::io("the mock model cannot be started", error))?;
         config.upstream.push(upstream(&format!("http://{}", mock.address()))?);
+        settings = configuration::settings(&config, &path)?;
         Some(mock)
     } else {
         None
     };
     let stats = Arc::new(Stats::default());
-    let settings = Arc::new(ArcSwap::from_pointee(config.settings(path).map_err(unusable)?));
+    let settings = Arc::new(ArcSwap::from_pointee(settings));
     let shared = Arc::new(Shared {
         gate: Arc::clone(registry.gate()),
         tap,
@@ -105,7 +80,6 @@ async fn serve(args: &cli::Up, path: &Path, mut config: Config) -> Result<(), Fa
         stats: Arc::clone(&stats),
         clock: Box::new(SystemClock),
     });
-    let certificates = certificates(&config)?;
     let listen = Listen { address: config.listen, certificates: certificates.clone(), workers: config.workers, shared };
     // It has runtimes of its own, which may not go within this one.
     let gateway = tokio::task::block_in_place(|| gateway::server::start(listen));
@@ -176,7 +150,7 @@ fn reload(
     certificates: Option<&Certificates>,
     mock: Option<&Mock>,
 ) -> Result<(), Failure> {
-    let (path, mut config) = configured(args)?;
+    let (path, mut config) = configuration::read(&args.configuration)?;
     if let (Some(mock), true) = (mock, config.upstream.is_empty()) {
         config.upstream.push(upstream(&format!("http://{}", mock.address()))?);
     }
@@ -186,7 +160,7 @@ fn reload(
     if config.tls.is_some() != old.tls.is_some() {
         return Err(Failure::bad_input("TLS can be turned on or off by a restart only"));
     }
-    let new = config.settings(&path).map_err(unusable)?;
+    let new = configuration::settings(&config, &path)?;
     // Last, since nothing may fail after it.
     certificates.map_or(Ok(()), Certificates::reload).map_err(Failure::unreadable)?;
     settings.store(Arc::new(new));
@@ -222,17 +196,6 @@ fn record(
         used: Box::new(move |key, time| users.used(key, time)),
     };
     Recorder::start(setup, Arc::clone(recording)).map_err(failed)
-}
-
-fn certificates(config: &Config) -> Result<Option<Arc<Certificates>>, Failure> {
-    let Some(tls) = &config.tls else { return Ok(None) };
-    let files = Files {
-        chain: tls.certificate.clone(),
-        key: tls.key.clone(),
-        client_authorities: tls.client_authorities.clone(),
-        client_required: tls.client_required,
-    };
-    Certificates::open(files).map(|certificates| Some(Arc::new(certificates))).map_err(Failure::unreadable)
 }
 
 /// Keeps up with other processes, and what is in the data folder with what is known.

@@ -4,8 +4,10 @@
 
 mod arrows;
 mod cli;
+mod config;
 mod frame;
 mod label;
+mod package;
 #[path = "../../../store/src/postgres.rs"]
 mod postgres;
 mod shapes;

@@ -146,6 +146,51 @@ fn recorded(data: &str, count: usize) -> String {
 }
 
 #[test]
+fn policies_are_checked_tried_applied_and_explained() {
+    let gateway = Gateway::start("policy", &[]);
+    let (ann, bob) = (gateway.key_of("ann"), gateway.key_of("bob"));
+    assert_eq!(
+        (gateway.ask(&ann, "Hello").0, gateway.ask(&bob, "Hello").0, gateway.ask(&bob, "Again").0),
+        (200, 200, 200)
+    );
+    recorded(&gateway.data(), 3);
+    let file = gateway.folder.path("mine.cedar");
+    let write = |text: &str| std::fs::write(&file, text).expect("written");
+    let check = || run(&["policy", "check", &file]);
+
+    write("@id(\"bob\")\nforbid (principal == Account::\"bob\", action, resource) when { principal.colour == 1 };\n");
+    let wrong = check();
+    assert!(wrong.code == 65 && wrong.stdout.contains("mine.cedar:2:"), "{wrong:?}");
+    let data = gateway.data();
+    assert_eq!(run(&["policy", "apply", &file, "--data", &data]).code, 65);
+    assert_eq!(gateway.manage(&["policy", "show"]).get("source"), Some(&"default".into()), "the old ones hold on");
+
+    let shipped = run(&["policy", "show", "--default"]).stdout;
+    write(&format!("{shipped}\n@id(\"no-bob\")\nforbid (principal == Account::\"bob\", action, resource);\n"));
+    assert_eq!(check().code, 0);
+    let simulated = gateway.manage(&["policy", "simulate", &file]);
+    assert_eq!(simulated["now"], serde_json::json!({"allowed": 3, "held_back": 0, "refused": 0}), "{simulated}");
+    assert_eq!(simulated["then"], serde_json::json!({"allowed": 1, "held_back": 0, "refused": 2}), "{simulated}");
+    assert!(
+        simulated["accounts"]["bob"]["different"] == 2 && simulated["accounts"].get("ann").is_none(),
+        "{simulated}"
+    );
+    gateway.manage(&["policy", "apply", &file]);
+    assert_eq!((gateway.ask(&ann, "Hello").0, gateway.ask(&bob, "Hello").0), (200, 403));
+    let explained = gateway.manage(&["policy", "explain", "bob", "--model", "mock-1"]);
+    assert_eq!(
+        explained["actions"][0],
+        serde_json::json!({"action": "infer", "allowed": false, "policies": ["no-bob"]})
+    );
+    let lines = recorded(&data, 5);
+    assert!(lines.contains(r#""outcome":"refused""#), "{lines}");
+    gateway.manage(&["policy", "reset"]);
+    assert_eq!(gateway.ask(&bob, "Hello").0, 200);
+    let (code, _) = gateway.end("-TERM");
+    assert_eq!(code, Some(0));
+}
+
+#[test]
 fn from_the_first_start_to_a_hunt_in_what_was_recorded() {
     let gateway = Gateway::start("whole", &[]);
     let key = gateway.key_of("acc_1");

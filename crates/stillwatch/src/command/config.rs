@@ -1,0 +1,69 @@
+//! `stillwatch config`: what a gateway's configuration is, may be, and whether it can be used, without running one.
+
+use gateway::config::Config;
+use serde_json::json;
+
+use super::account::print_json;
+use super::{Exit, Failure, print};
+use crate::cli::ConfigCommand;
+use crate::configuration::{self, Checked};
+
+/// Does what was asked.
+pub(crate) fn run(command: &ConfigCommand) -> Result<Exit, Failure> {
+    match command {
+        ConfigCommand::Check(args) => match Checked::read(&args.configuration) {
+            Ok(checked) if args.json => print_json(&summary(&checked)),
+            Ok(checked) => {
+                print(&sentences(&checked))?;
+                Ok(Exit::Nothing)
+            }
+            Err(failure) => {
+                if args.json && failure.exit() == Exit::Unreadable {
+                    print_json(&json!({"ok": false, "error": failure.to_string()}))?;
+                }
+                Err(failure)
+            }
+        },
+        ConfigCommand::Schema => {
+            let schema = serde_json::to_string_pretty(&Config::schema()).map_err(Failure::unreadable)?;
+            print(&format!("{schema}\n"))?;
+            Ok(Exit::Nothing)
+        }
+        ConfigCommand::Show(args) => {
+            let (_, config) = configuration::read(&args.configuration)?;
+            let shown = config.without_secrets();
+            if args.json {
+                return print_json(&serde_json::to_value(&shown).map_err(Failure::unreadable)?);
+            }
+            print(&shown.to_toml().map_err(Failure::unreadable)?)?;
+            Ok(Exit::Nothing)
+        }
+    }
+}
+
+fn summary(checked: &Checked) -> serde_json::Value {
+    let Checked { path, config, settings, certificates } = checked;
+    json!({
+        "ok": true,
+        "configuration": path,
+        "listen": config.listen,
+        "admin": config.admin,
+        "data": config.data,
+        "tls": certificates.is_some(),
+        "upstream": settings.servers.iter().map(|server| &server.name).collect::<Vec<_>>(),
+    })
+}
+
+fn sentences(checked: &Checked) -> String {
+    let Checked { path, config, settings, certificates } = checked;
+    let scheme = if certificates.is_some() { "https" } else { "http" };
+    let names: Vec<&str> = settings.servers.iter().map(|server| server.name.as_str()).collect();
+    let model = if names.is_empty() { "the built-in mock".to_owned() } else { names.join(", ") };
+    format!(
+        "The configuration ({}) can be used.\n  gateway  {scheme}://{}\n  admin    http://{}\n  data     {}\n  model    {model}\n",
+        path.display(),
+        config.listen,
+        config.admin,
+        config.data.display(),
+    )
+}
