@@ -10,7 +10,9 @@ use std::fmt;
 use policy::{Action, Actions};
 use serde::Deserialize;
 use serde::de::{self, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde_json::value::RawValue;
 
+use crate::fields::{self, Needs};
 use crate::limits::{ALTERNATIVES_MAX, MODEL_BYTES_MAX};
 use crate::route::Call;
 
@@ -67,7 +69,8 @@ struct Fields<'a> {
     model: Option<Cow<'a, str>>,
     stream: bool,
     alternatives: Option<u32>,
-    logprobs: bool,
+    /// What fields ask for by being there.
+    wanted: Actions,
     tools: bool,
     output_tokens_max: Option<u64>,
     builds_on: Vec<Cow<'a, str>>,
@@ -81,15 +84,16 @@ impl Fields<'_> {
         if model.is_empty() || model.len() > MODEL_BYTES_MAX || !printable {
             return Err(BadAsk::BadModel);
         }
-        let mut wanted = Actions::NONE.with(call.action());
+        let mut wanted = self.wanted.with(call.action());
         for (asked, action) in [
             (self.stream, Action::Stream),
             (self.alternatives.is_some_and(|count| count > 1), Action::Alternatives),
-            (self.logprobs, Action::Logprobs),
             (self.tools, Action::Tools),
             (self.background, Action::Batch),
-            // Whether a model shows its reasoning is not always for the request to say.
-            (matches!(call, Call::Chat | Call::Responses | Call::Messages | Call::Completion), Action::ReasoningText),
+            // Whether a model shows its reasoning, and how much it says, is not always for the request to say.
+            (call.writes(), Action::ReasoningText),
+            (call.writes(), Action::LongOutput),
+            (call == Call::Embeddings, Action::FullPrecision),
         ] {
             if asked {
                 wanted = wanted.with(action);
@@ -106,40 +110,11 @@ impl Fields<'_> {
     }
 }
 
-/// The keys that are looked at. A key that differs from one of them only in the case of its letters is refused: servers
-/// in some languages read it as the same.
-const KEYS: [&str; 23] = [
-    "model",
-    "stream",
-    "n",
-    "best_of",
-    "logprobs",
-    "top_logprobs",
-    "prompt_logprobs",
-    "include",
-    "tools",
-    "functions",
-    "max_tokens",
-    "max_completion_tokens",
-    "max_output_tokens",
-    "previous_response_id",
-    "conversation",
-    "input_file_id",
-    "background",
-    "messages",
-    "input",
-    "prompt",
-    "n_probs",
-    "num_return_sequences",
-    "use_beam_search",
-];
-
-/// What a key was, seen once.
-fn known(key: &str, seen: &mut u32) -> Result<Option<&'static str>, String> {
-    let Some((index, name)) = KEYS.iter().enumerate().find(|(_, name)| name.eq_ignore_ascii_case(key)) else {
-        return Ok(None);
-    };
-    if *name != key {
+/// What a key is, seen once. A key that differs from a known one only in the case of its letters is refused: servers in
+/// some languages read it as the same.
+fn known(key: &str, seen: &mut u128) -> Result<Option<(&'static str, Needs)>, String> {
+    let Some((index, name, needs)) = fields::find(key) else { return Ok(None) };
+    if name != key {
         return Err(format!("unknown field `{}`; did you mean `{name}`?", key.escape_default()));
     }
     let bit = 1 << index;
@@ -147,7 +122,7 @@ fn known(key: &str, seen: &mut u32) -> Result<Option<&'static str>, String> {
         return Err(format!("duplicate field `{name}`"));
     }
     *seen |= bit;
-    Ok(Some(name))
+    Ok(Some((name, needs)))
 }
 
 impl<'de: 'a, 'a> Deserialize<'de> for Fields<'a> {
@@ -166,10 +141,12 @@ impl<'de: 'a, 'a> Deserialize<'de> for Fields<'a> {
                 let mut seen = 0;
                 while let Some(Text(key)) = map.next_key::<Text<'de>>()? {
                     match known(&key, &mut seen).map_err(de::Error::custom)? {
-                        Some("model") => fields.model = map.next_value::<Option<Text<'de>>>()?.map(|text| text.0),
-                        Some("stream") => fields.stream = map.next_value::<Option<bool>>()?.unwrap_or(false),
-                        Some("background") => fields.background = map.next_value::<Option<bool>>()?.unwrap_or(false),
-                        Some("n" | "best_of" | "num_return_sequences") => {
+                        Some(("model", _)) => fields.model = map.next_value::<Option<Text<'de>>>()?.map(|text| text.0),
+                        Some(("stream", _)) => fields.stream = map.next_value::<Option<bool>>()?.unwrap_or(false),
+                        Some(("background", _)) => {
+                            fields.background = map.next_value::<Option<bool>>()?.unwrap_or(false);
+                        }
+                        Some(("n" | "best_of" | "num_return_sequences", _)) => {
                             let count = map.next_value::<Option<u32>>()?.unwrap_or(1);
                             if count > ALTERNATIVES_MAX {
                                 let wrong = format!("`{key}` must be at most {ALTERNATIVES_MAX}");
@@ -177,25 +154,30 @@ impl<'de: 'a, 'a> Deserialize<'de> for Fields<'a> {
                             }
                             fields.alternatives = Some(fields.alternatives.unwrap_or(1).max(count));
                         }
-                        Some("logprobs" | "top_logprobs" | "prompt_logprobs" | "n_probs") => {
-                            fields.logprobs |= map.next_value::<Option<Flag>>()?.is_some_and(|flag| flag.0);
-                        }
-                        Some("include") => {
+                        Some(("include", _)) => {
                             let extras = map.next_value::<Option<Vec<Text<'de>>>>()?.unwrap_or_default();
-                            fields.logprobs |= extras.iter().any(|extra| extra.0.ends_with("logprobs"));
+                            if extras.iter().any(|extra| extra.0.ends_with("logprobs")) {
+                                fields.wanted = fields.wanted.with(Action::Logprobs);
+                            }
                         }
-                        Some("tools" | "functions") => {
+                        Some(("tools" | "functions", _)) => {
                             fields.tools |= map.next_value::<Option<Filled>>()?.is_some_and(|list| list.0);
                         }
-                        Some("max_tokens" | "max_completion_tokens" | "max_output_tokens") => {
-                            let most = map.next_value::<Option<u64>>()?;
+                        Some((_, Needs::OutputTokens)) => {
+                            let most = map.next_value::<Option<OutputTokens>>()?.and_then(|most| most.0);
                             fields.output_tokens_max = fields.output_tokens_max.max(most);
                         }
-                        Some("previous_response_id" | "input_file_id") => {
+                        Some(("previous_response_id" | "input_file_id", _)) => {
                             fields.builds_on.extend(map.next_value::<Option<Text<'de>>>()?.map(|text| text.0));
                         }
-                        Some("conversation") => {
+                        Some(("conversation", _)) => {
                             fields.builds_on.extend(map.next_value::<Option<Conversation<'de>>>()?.map(|it| it.0));
+                        }
+                        Some((_, needs)) if needs != Needs::Nothing => {
+                            let value = map.next_value::<&RawValue>()?;
+                            if !matches!(value.get(), "null" | "false") {
+                                fields.wanted = fields.wanted.or(needs.wanted());
+                            }
                         }
                         _ => {
                             map.next_value::<IgnoredAny>()?;
@@ -214,39 +196,12 @@ impl<'de: 'a, 'a> Deserialize<'de> for Fields<'a> {
 #[derive(Deserialize)]
 struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
 
-/// True, or a number: Completions and vLLM take counts. Zero counts too, as it asks for the chosen tokens'
-/// probabilities.
-struct Flag(bool);
+/// How many tokens a reply may have; none where a server reads a number below 0 as no limit.
+struct OutputTokens(Option<u64>);
 
-impl<'de> Deserialize<'de> for Flag {
+impl<'de> Deserialize<'de> for OutputTokens {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        struct Reader;
-
-        impl Visitor<'_> for Reader {
-            type Value = Flag;
-
-            fn expecting(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-                out.write_str("true, false or a number")
-            }
-
-            fn visit_bool<E>(self, value: bool) -> Result<Flag, E> {
-                Ok(Flag(value))
-            }
-
-            fn visit_u64<E>(self, _: u64) -> Result<Flag, E> {
-                Ok(Flag(true))
-            }
-
-            fn visit_i64<E>(self, _: i64) -> Result<Flag, E> {
-                Ok(Flag(true))
-            }
-
-            fn visit_f64<E>(self, _: f64) -> Result<Flag, E> {
-                Ok(Flag(true))
-            }
-        }
-
-        from.deserialize_any(Reader)
+        Ok(OutputTokens(u64::try_from(i64::deserialize(from)?).ok()))
     }
 }
 
@@ -306,20 +261,38 @@ mod tests {
     #[test]
     fn what_is_wanted_is_read_from_the_body() {
         for (body, expected) in [
-            (r#"{"model":"m","messages":[]}"#, "infer, reasoning_text"),
-            (r#"{"model":"m","stream":true}"#, "infer, reasoning_text, stream"),
-            (r#"{"model":"m","stream":null,"n":1,"tools":[],"logprobs":false}"#, "infer, reasoning_text"),
-            (r#"{"model":"m","n":2}"#, "infer, reasoning_text, alternatives"),
-            (r#"{"model":"m","best_of":2,"n":1}"#, "infer, reasoning_text, alternatives"),
-            (r#"{"model":"m","logprobs":true}"#, "infer, logprobs, reasoning_text"),
-            (r#"{"model":"m","logprobs":0}"#, "infer, logprobs, reasoning_text"),
-            (r#"{"model":"m","n_probs":3}"#, "infer, logprobs, reasoning_text"),
-            (r#"{"model":"m","prompt_logprobs":1}"#, "infer, logprobs, reasoning_text"),
-            (r#"{"model":"m","include":["message.output_text.logprobs"]}"#, "infer, logprobs, reasoning_text"),
-            (r#"{"model":"m","tools":[{"type":"function"}]}"#, "infer, reasoning_text, tools"),
+            (r#"{"model":"m","messages":[]}"#, "infer, reasoning_text, long_output"),
+            (r#"{"model":"m","stream":true}"#, "infer, reasoning_text, stream, long_output"),
+            (r#"{"model":"m","stream":null,"n":1,"tools":[],"logprobs":false}"#, "infer, reasoning_text, long_output"),
+            (r#"{"model":"m","n":2}"#, "infer, reasoning_text, alternatives, long_output"),
+            (r#"{"model":"m","best_of":2,"n":1}"#, "infer, reasoning_text, alternatives, long_output"),
+            (r#"{"model":"m","logprobs":true}"#, "infer, logprobs, reasoning_text, long_output"),
+            (r#"{"model":"m","logprobs":0}"#, "infer, logprobs, reasoning_text, long_output"),
+            (r#"{"model":"m","n_probs":3}"#, "infer, logprobs, reasoning_text, long_output"),
+            (r#"{"model":"m","prompt_logprobs":1}"#, "infer, logprobs, reasoning_text, long_output"),
+            (
+                r#"{"model":"m","include":["message.output_text.logprobs"]}"#,
+                "infer, logprobs, reasoning_text, long_output",
+            ),
+            (r#"{"model":"m","tools":[{"type":"function"}]}"#, "infer, reasoning_text, tools, long_output"),
         ] {
             assert_eq!(chat(body).unwrap().wanted.to_string(), expected, "{body}");
         }
+        for (field, expected) in [
+            (r#""temperature":0"#, Some(Action::Sampling)),
+            (r#""seed":7"#, Some(Action::Sampling)),
+            (r#""seed":null"#, None),
+            (r#""return_hidden_states":true"#, Some(Action::Logprobs)),
+            (r#""return_hidden_states":false"#, None),
+            (r#""ignore_eos":true"#, Some(Action::LongOutput)),
+        ] {
+            let wanted = chat(&format!(r#"{{"model":"m",{field}}}"#)).unwrap().wanted;
+            let usual = chat(r#"{"model":"m"}"#).unwrap().wanted;
+            assert_eq!(wanted, expected.map_or(usual, |action| usual.with(action)), "{field}");
+        }
+        let both = chat(r#"{"model":"m","logit_bias":{"5":100}}"#).unwrap().wanted;
+        assert!(both.has(Action::Logprobs) && both.has(Action::Sampling));
+        assert_eq!(chat(r#"{"model":"m","n_predict":-1}"#).unwrap().output_tokens_max, None);
         let ask = chat(r#"{"model":"m","max_tokens":10,"max_completion_tokens":20,"n":3}"#).unwrap();
         assert_eq!((ask.model.as_deref(), ask.output_tokens_max), (Some("m"), Some(60)));
         let ask = Ask::read(Call::Responses, br#"{"model":"m","previous_response_id":"r","conversation":{"id":"c"}}"#);

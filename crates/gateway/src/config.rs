@@ -20,7 +20,11 @@ use schemars::generate::SchemaSettings;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use crate::limits::{STALE_SECONDS, STALE_SECONDS_MAX, STALE_SECONDS_MIN};
+use crate::limits::{
+    EMBEDDING_DECIMALS_MAX, SHIELDED_EMBEDDING_DECIMALS, SHIELDED_OUTPUT_TOKENS, STALE_SECONDS, STALE_SECONDS_MAX,
+    STALE_SECONDS_MIN,
+};
+use crate::shield::Caps;
 use crate::tls::{self, BadCertificates};
 use crate::trust::Trust;
 use crate::upstream::{Credential, Health, Server, Tls};
@@ -72,6 +76,9 @@ pub struct Config {
     /// What is let through besides the calls that are understood.
     #[serde(default)]
     pub allow: Allow,
+    /// How much is left of what a permit does not hold.
+    #[serde(default)]
+    pub shield: Shield,
     /// The model servers.
     #[serde(default)]
     pub upstream: Vec<Upstream>,
@@ -280,6 +287,24 @@ pub struct Allow {
     pub headers: Vec<HeaderName>,
 }
 
+/// `[shield]`
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Shield {
+    /// Tokens of a reply without `long_output`.
+    #[schemars(range(min = 1))]
+    pub output_tokens: u64,
+    /// Decimals of the numbers of a vector without `full_precision`.
+    #[schemars(range(max = 7))]
+    pub embedding_decimals: u8,
+}
+
+impl Default for Shield {
+    fn default() -> Self {
+        Shield { output_tokens: SHIELDED_OUTPUT_TOKENS, embedding_decimals: SHIELDED_EMBEDDING_DECIMALS }
+    }
+}
+
 /// `[[upstream]]`
 #[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -456,6 +481,7 @@ impl Default for Config {
             tls: None,
             trust: TrustTable::default(),
             allow: Allow::default(),
+            shield: Shield::default(),
             upstream: Vec::new(),
         }
     }
@@ -544,6 +570,12 @@ impl Config {
         if recording.file_bytes == 0 || recording.file_seconds == 0 {
             return wrong("recording.file_…".to_owned(), "expected at least 1");
         }
+        if config.shield.output_tokens == 0 {
+            return wrong("shield.output_tokens".to_owned(), "expected at least 1");
+        }
+        if config.shield.embedding_decimals > EMBEDDING_DECIMALS_MAX {
+            return wrong("shield.embedding_decimals".to_owned(), "expected at most 7");
+        }
         if config.allow.paths.iter().any(|path| !path.starts_with('/')) {
             return wrong("allow.paths".to_owned(), "expected paths that begin with `/`");
         }
@@ -590,6 +622,7 @@ impl Config {
             trust: self.trust(),
             listed: self.allow.paths.clone(),
             passed: self.allow.headers.clone(),
+            caps: Caps { output_tokens: self.shield.output_tokens, embedding_decimals: self.shield.embedding_decimals },
             servers: Arc::new(self.servers(path)?),
         })
     }
@@ -742,6 +775,8 @@ mod tests {
             ("[recording]\nsync = 'often'", "expected `never`, `always` or 1 to 3600 seconds"),
             ("[recording]\nsync = 3601", "expected `never`, `always` or 1 to 3600 seconds"),
             ("database_stale_seconds = 'never'", "expected `unlimited` or 2 to 31536000 seconds"),
+            ("[shield]\noutput_tokens = 0", "`shield.output_tokens`: expected at least 1"),
+            ("[shield]\nembedding_decimals = 8", "`shield.embedding_decimals`: expected at most 7"),
             ("[recording]\nfile_bytes = 0", "`recording.file_…`: expected at least 1"),
         ] {
             let error = parse(text).unwrap_err().to_string();

@@ -1,8 +1,8 @@
 //! The gate: who asks, by their key or certificate, and what policies and that credential allow.
 //!
 //! Promises that whoever is not known plainly is turned away, and that nothing goes on without a [`Pass`], which only
-//! [`Gate::admit`] makes, out of a [`Permit`]. What is not permitted is refused; probabilities, alternatives and the text
-//! of reasoning are held back instead, so that the rest of a reply is of use. Refuses what builds on stored things,
+//! [`Gate::admit`] makes, out of a [`Permit`]. What is not permitted is refused; what a request or a reply can go
+//! without ([`HELD_BACK`]) is held back instead, so that the rest is of use. Refuses what builds on stored things,
 //! because nothing here knows whose these are. Accounts and keys are exchanged as a whole while requests go on
 //! ([`Gate::replace`]), and so are policies ([`Gate::permits`]).
 
@@ -29,8 +29,15 @@ use crate::refuse::Refusal;
 use crate::route::{Call, Route};
 use crate::trust::Caller;
 
-/// What is held back from a reply where it is not permitted, and not refused.
-pub const HELD_BACK: [Action; 3] = [Action::Logprobs, Action::ReasoningText, Action::Alternatives];
+/// What is held back from a request and its reply where it is not permitted, and not refused.
+pub const HELD_BACK: [Action; 6] = [
+    Action::Logprobs,
+    Action::ReasoningText,
+    Action::Alternatives,
+    Action::Sampling,
+    Action::LongOutput,
+    Action::FullPrecision,
+];
 const API_KEY: HeaderName = HeaderName::from_static("x-api-key");
 const PROOF: HeaderName = HeaderName::from_static("dpop");
 
@@ -192,13 +199,6 @@ impl Pass {
     #[must_use]
     pub fn held(&self) -> Actions {
         self.held
-    }
-
-    /// Whether something must go from a request that wants this.
-    #[must_use]
-    pub fn held_from_request(&self, wanted: Actions) -> bool {
-        let fields: Actions = [Action::Logprobs, Action::Alternatives].into_iter().collect();
-        !self.held.and(wanted).and(fields).is_empty()
     }
 
     /// What was reserved of quotas, to be settled.
@@ -404,8 +404,6 @@ mod tests {
         let body = r#"{"model":"m","logprobs":true}"#;
         let pass = admit(without, "/v1/chat/completions", body).unwrap();
         assert_eq!(pass.held().to_string(), "logprobs");
-        assert!(pass.held_from_request([Action::Logprobs].into_iter().collect()));
-        assert!(!pass.held_from_request([Action::Alternatives].into_iter().collect()));
         let all = admit(Scope::default(), "/v1/chat/completions", body).unwrap();
         assert!(all.held().is_empty() && exchange_id().unwrap() != exchange_id().unwrap());
     }

@@ -55,6 +55,16 @@ pub const STALE_SECONDS_MIN: u64 = 2;
 /// The most seconds that the configuration may name, a year; whoever wants more says `unlimited`.
 pub const STALE_SECONDS_MAX: u64 = 365 * 24 * 3_600;
 
+/// Answers of one stream from which reasoning between tags is taken out. Of further ones nothing is passed.
+pub const THINKING_ANSWERS_MAX: usize = 128;
+/// Tokens of a reply that may not be long, unless the configuration says otherwise.
+pub const SHIELDED_OUTPUT_TOKENS: u64 = 1_024;
+/// Decimals of the numbers of a vector that may not be exact, unless the configuration says otherwise: two vectors that are
+/// near each other stay so, and what distinguishes near ones is gone.
+pub const SHIELDED_EMBEDDING_DECIMALS: u8 = 2;
+/// Decimals that a 32-bit float has; a configuration that asks for more rounds nothing and is refused.
+pub const EMBEDDING_DECIMALS_MAX: u8 = 7;
+
 /// Bytes of recorded lines that are written at once.
 pub const RECORD_BATCH_BYTES: usize = 1024 * 1024;
 

@@ -29,7 +29,7 @@ use crate::record::{Decision, Seen};
 use crate::refuse::Refusal;
 use crate::relay::{Outward, Relay};
 use crate::route::{Call, Dialect, Route, Unserved, dialect, route};
-use crate::shield::{self, Events};
+use crate::shield::{self, Caps, Events};
 use crate::trust::Caller;
 use crate::upstream::{NoReply, Outgoing, Reply};
 use crate::usage;
@@ -108,8 +108,9 @@ async fn answer(
     }
     let quotas = Arc::clone(shared.gate.quotas());
     let bill = Bill { quotas, reserved: pass.take_reserved(), input_tokens, time: now };
-    let body = if pass.held_from_request(ask.wanted) {
-        shield::request(&body, pass.held()).map_err(|_| bad_body())?
+    let caps = settings.caps;
+    let body = if route.call.is_asked() && !pass.held().is_empty() {
+        shield::request(&body, route.call, pass.held(), caps).map_err(|_| bad_body())?
     } else {
         body
     };
@@ -129,7 +130,7 @@ async fn answer(
     // A long reply keeps nobody's settings.
     drop(settings);
     match upstreams.send(pass.permit(), ask.model.as_deref(), &outgoing).await {
-        Ok(reply) => respond(worker, reply, flight, route.call).await,
+        Ok(reply) => respond(worker, reply, flight, route.call, caps).await,
         Err(failure) => {
             flight.abort();
             Err(match failure {
@@ -271,14 +272,20 @@ fn turned_away(mut seen: Box<Seen>, refusal: &Refusal, dialect: Dialect) -> Box<
 }
 
 /// The reply, as it is passed on.
-async fn respond(worker: &Worker, reply: Reply, mut flight: Flight, call: Call) -> Result<Response<Outward>, Refusal> {
+async fn respond(
+    worker: &Worker,
+    reply: Reply,
+    mut flight: Flight,
+    call: Call,
+    caps: Caps,
+) -> Result<Response<Outward>, Refusal> {
     let Reply { response, lease } = reply;
     let (mut head, body) = response.into_parts();
     let kind = head.headers.get(CONTENT_TYPE).map(HeaderValue::as_bytes).unwrap_or_default();
     let is_stream = kind.starts_with(b"text/event-stream");
     flight.answered(head.status.as_u16(), is_stream);
     let held = flight.held();
-    let filters = !held.is_empty() && call.is_generated() && head.status.is_success();
+    let filters = shield::is_of_replies(held, call) && call.is_generated() && head.status.is_success();
     tidy(&mut head.headers);
     if !filters {
         let body = Outward::Relay(Relay::new(body, lease, flight, None));
@@ -307,7 +314,7 @@ async fn respond(worker: &Worker, reply: Reply, mut flight: Flight, call: Call) 
     let whole = collected.to_bytes();
     flight.saw(&whole);
     lease.give_back();
-    let filtered = shield::reply(&whole, held);
+    let filtered = shield::reply(&whole, call, held, caps);
     flight.land(crate::flight::End::Whole);
     let filtered = filtered.map_err(|_| Refusal::Failed)?;
     Ok(Response::from_parts(head, Outward::Whole(Some(filtered))))

@@ -77,6 +77,12 @@ impl Call {
         )
     }
 
+    /// Whether a model writes its reply.
+    #[must_use]
+    pub fn writes(self) -> bool {
+        matches!(self, Call::Chat | Call::Completion | Call::Responses | Call::Messages)
+    }
+
     /// Whether its reply is generated: it costs tokens, and is handed over.
     #[must_use]
     pub fn is_generated(self) -> bool {

@@ -7,12 +7,17 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
 use bytes::{Bytes, BytesMut};
 use policy::{Action, Actions};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-use crate::limits::EVENT_BYTES_MAX;
+use crate::fields::{self, Needs};
+use crate::limits::{EVENT_BYTES_MAX, SHIELDED_EMBEDDING_DECIMALS, SHIELDED_OUTPUT_TOKENS};
+use crate::route::Call;
+use crate::thoughts::{self, Answers};
 
 /// A reply that cannot be filtered, and so is not delivered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -24,38 +29,114 @@ pub enum Unreadable {
     /// A line of a stream is of no kind that is known, or ends in a way that readers see differently.
     #[error("a line of the reply is no line of an event")]
     NotAnEvent,
+    /// A vector is of no kind that can be rounded.
+    #[error("a vector of the reply is neither a list of numbers nor base64 of 32-bit floats")]
+    NotAVector,
     /// An event is too long.
     #[error("an event of the reply is longer than {EVENT_BYTES_MAX} bytes")]
     TooLong,
 }
 
-/// The request without what is not granted: no probabilities are asked for, and one answer.
+/// How much is left of what is held back in part.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Caps {
+    /// Tokens of a reply that may not be long.
+    pub output_tokens: u64,
+    /// Decimals of the numbers of a vector that may not be exact.
+    pub embedding_decimals: u8,
+}
+
+impl Default for Caps {
+    fn default() -> Self {
+        Caps { output_tokens: SHIELDED_OUTPUT_TOKENS, embedding_decimals: SHIELDED_EMBEDDING_DECIMALS }
+    }
+}
+
+/// The request without what is `held` back; the same bytes where it asks for nothing of it.
 ///
 /// # Errors
 ///
 /// When it is no JSON object.
-pub fn request(body: &[u8], held: Actions) -> Result<Bytes, Unreadable> {
+pub fn request(body: &Bytes, call: Call, held: Actions, caps: Caps) -> Result<Bytes, Unreadable> {
     let mut fields: BTreeMap<Cow<'_, str>, Cow<'_, RawValue>> =
         serde_json::from_slice::<BTreeMap<Cow<'_, str>, &RawValue>>(body)
             .map_err(|_| Unreadable::NotJson)?
             .into_iter()
             .map(|(key, value)| (key, Cow::Borrowed(value)))
             .collect();
-    if held.has(Action::Logprobs) {
-        fields.retain(|key, _| !matches!(key.as_ref(), "logprobs" | "top_logprobs" | "prompt_logprobs" | "n_probs"));
-        let kept = fields.get("include").and_then(|include| {
-            let mut include: Vec<String> = serde_json::from_str(include.get()).ok()?;
-            include.retain(|extra| !extra.ends_with("logprobs"));
-            serde_json::value::to_raw_value(&include).ok()
-        });
-        if let Some(kept) = kept {
-            fields.insert(Cow::Borrowed("include"), Cow::Owned(kept));
-        }
+    let before = fields.len();
+    fields.retain(|key, _| !fields::needs(key).is_held(held));
+    let mut changed = fields.len() != before;
+    let extras = |extra: &str| {
+        (held.has(Action::Logprobs) && extra.ends_with("logprobs"))
+            || (held.has(Action::ReasoningText) && extra.starts_with("reasoning."))
+    };
+    if let Some(include) = fields.get("include")
+        && let Ok(mut include) = serde_json::from_str::<Vec<String>>(include.get())
+        && include.iter().any(|extra| extras(extra))
+    {
+        include.retain(|extra| !extras(extra));
+        fields.insert(Cow::Borrowed("include"), Cow::Owned(raw(&include)?));
+        changed = true;
     }
-    if held.has(Action::Alternatives) {
-        fields.retain(|key, _| !matches!(key.as_ref(), "n" | "best_of" | "num_return_sequences" | "use_beam_search"));
+    if held.has(Action::LongOutput) && call.writes() {
+        changed |= cap_output(&mut fields, call, caps.output_tokens)?;
+    }
+    if held.has(Action::FullPrecision) && call == Call::Embeddings {
+        // Other ways to write vectors are none that can be rounded.
+        let readable = |format: &RawValue| matches!(format.get(), "null" | "\"float\"" | "\"base64\"");
+        let before = fields.len();
+        fields.retain(|key, value| key != "encoding_format" || readable(value));
+        changed |= fields.len() != before;
+    }
+    if !changed {
+        return Ok(body.clone());
     }
     serde_json::to_vec(&fields).map(Bytes::from).map_err(|_| Unreadable::NotJson)
+}
+
+/// Holds a reply to `most` tokens, by each field that says how many it may have, or by the one of its API.
+fn cap_output(
+    fields: &mut BTreeMap<Cow<'_, str>, Cow<'_, RawValue>>,
+    call: Call,
+    most: u64,
+) -> Result<bool, Unreadable> {
+    let (mut is_told, mut changed) = (false, false);
+    for (key, value) in fields.iter_mut().filter(|(key, _)| fields::needs(key) == Needs::OutputTokens) {
+        let asked = serde_json::from_str::<u64>(value.get()).ok();
+        is_told |= key != "n_predict" && key != "max_new_tokens";
+        if asked.is_none_or(|asked| asked > most) {
+            *value = Cow::Owned(raw(&most)?);
+            changed = true;
+        }
+    }
+    // A server takes no more tokens for thinking than a reply may have.
+    let thinks_too_long = |thinking: &RawValue| {
+        let budget =
+            serde_json::from_str::<Value>(thinking.get()).ok().and_then(|it| it.get("budget_tokens")?.as_u64());
+        budget.is_some_and(|budget| budget >= most)
+    };
+    if fields.get("thinking").is_some_and(|thinking| thinks_too_long(thinking)) {
+        fields.remove("thinking");
+        changed = true;
+    }
+    if !is_told {
+        let name = if call == Call::Responses { "max_output_tokens" } else { "max_tokens" };
+        fields.insert(Cow::Borrowed(name), Cow::Owned(raw(&most)?));
+    }
+    Ok(changed || !is_told)
+}
+
+fn raw(value: &impl serde::Serialize) -> Result<Box<RawValue>, Unreadable> {
+    serde_json::value::to_raw_value(value).map_err(|_| Unreadable::NotJson)
+}
+
+/// Whether something of what is `held` back can be in a reply, and not only be asked for.
+#[must_use]
+pub fn is_of_replies(held: Actions, call: Call) -> bool {
+    let of_texts: Actions = [Action::Logprobs, Action::ReasoningText, Action::Alternatives].into_iter().collect();
+    let of_vectors = call == Call::Embeddings && held.has(Action::FullPrecision);
+    !held.and(of_texts).is_empty() || of_vectors
 }
 
 /// The reply without what is not granted; the same bytes when there is nothing of it.
@@ -63,12 +144,45 @@ pub fn request(body: &[u8], held: Actions) -> Result<Bytes, Unreadable> {
 /// # Errors
 ///
 /// When it is no JSON.
-pub fn reply(body: &Bytes, held: Actions) -> Result<Bytes, Unreadable> {
+pub fn reply(body: &Bytes, call: Call, held: Actions, caps: Caps) -> Result<Bytes, Unreadable> {
     let mut value: Value = serde_json::from_slice(body).map_err(|_| Unreadable::NotJson)?;
-    if !hold(&mut value, held) {
+    let is_rounded = call == Call::Embeddings
+        && held.has(Action::FullPrecision)
+        && round_vectors(&mut value, caps.embedding_decimals)?;
+    let thought = held.has(Action::ReasoningText) && thoughts::whole(&mut value);
+    if !hold(&mut value, held) && !is_rounded && !thought {
         return Ok(body.clone());
     }
     serde_json::to_vec(&value).map(Bytes::from).map_err(|_| Unreadable::NotJson)
+}
+
+/// Rounds the numbers of each vector, written as numbers or as base64 of 32-bit floats; says whether there was any.
+fn round_vectors(reply: &mut Value, decimals: u8) -> Result<bool, Unreadable> {
+    let scale = 10_f64.powi(i32::from(decimals));
+    let rounded = |number: f64| (number * scale).round() / scale;
+    let mut any = false;
+    for item in reply.get_mut("data").and_then(Value::as_array_mut).into_iter().flatten() {
+        match item.get_mut("embedding") {
+            Some(Value::Array(vector)) => {
+                for number in vector.iter_mut() {
+                    let exact = number.as_f64().ok_or(Unreadable::NotAVector)?;
+                    *number = rounded(exact).into();
+                }
+            }
+            Some(Value::String(text)) => {
+                let bytes = BASE64.decode(text.as_bytes()).map_err(|_| Unreadable::NotAVector)?;
+                let (numbers, rest) = bytes.as_chunks::<4>();
+                if !rest.is_empty() {
+                    return Err(Unreadable::NotAVector);
+                }
+                let numbers = numbers.iter().map(|number| rounded(f64::from(f32::from_le_bytes(*number))) as f32);
+                *text = BASE64.encode(numbers.flat_map(f32::to_le_bytes).collect::<Vec<u8>>());
+            }
+            _ => return Err(Unreadable::NotAVector),
+        }
+        any = true;
+    }
+    Ok(any)
 }
 
 /// Filters a stream of events, whatever pieces it comes in.
@@ -76,13 +190,14 @@ pub fn reply(body: &Bytes, held: Actions) -> Result<Bytes, Unreadable> {
 pub struct Events {
     held: Actions,
     rest: BytesMut,
+    answers: Answers,
 }
 
 impl Events {
     /// A filter for one stream.
     #[must_use]
     pub fn new(held: Actions) -> Events {
-        Events { held, rest: BytesMut::new() }
+        Events { held, rest: BytesMut::new(), answers: Answers::default() }
     }
 
     /// Takes in a piece and gives out the lines that are whole.
@@ -112,7 +227,7 @@ impl Events {
         Ok(out.freeze())
     }
 
-    fn line(&self, line: &[u8], out: &mut BytesMut) -> Result<(), Unreadable> {
+    fn line(&mut self, line: &[u8], out: &mut BytesMut) -> Result<(), Unreadable> {
         let text = line.trim_ascii_end();
         let Some(data) = text.strip_prefix(b"data:") else {
             // A line that a reader could take for something else may hold anything.
@@ -129,7 +244,8 @@ impl Events {
             return Ok(());
         }
         let mut value: Value = serde_json::from_slice(data).map_err(|_| Unreadable::NotJson)?;
-        if hold(&mut value, self.held) {
+        let thought = self.held.has(Action::ReasoningText) && self.answers.filter(&mut value);
+        if hold(&mut value, self.held) || thought {
             out.extend_from_slice(b"data: ");
             out.extend_from_slice(value.to_string().as_bytes());
             out.extend_from_slice(line.get(text.len()..).unwrap_or_default());
@@ -165,15 +281,17 @@ fn walk(value: &mut Value, held: Actions, changed: &mut bool) {
         Value::Object(object) => {
             let reasons = held.has(Action::ReasoningText);
             let kind = object.get("type").and_then(Value::as_str).unwrap_or_default();
-            let reasoning_item = kind == "reasoning";
+            let (reasoning_item, redacted) = (kind == "reasoning", kind == "redacted_thinking");
             for (key, value) in object.iter_mut() {
                 let emptied = match key.as_str() {
-                    "logprobs" | "top_logprobs" | "prompt_logprobs" | "completion_probabilities"
-                        if held.has(Action::Logprobs) =>
+                    key if held.has(Action::Logprobs) && tells_probabilities(key) => empty(value),
+                    "reasoning_content" | "reasoning_details" | "reasoning_text" | "thinking" | "thinking_blocks"
+                    | "thoughts"
+                        if reasons =>
                     {
                         empty(value)
                     }
-                    "reasoning_content" | "reasoning_details" | "thinking" if reasons => empty(value),
+                    "data" if reasons && redacted => empty(value),
                     "reasoning" if reasons && !value.is_object() => empty(value),
                     "content" | "summary" | "encrypted_content" if reasons && reasoning_item => empty(value),
                     "input" | "arguments" => continue,
@@ -187,6 +305,23 @@ fn walk(value: &mut Value, held: Actions, changed: &mut bool) {
         }
         _ => {}
     }
+}
+
+/// Whether a field of a reply tells how probable tokens were, or what they were made from: OpenAI, vLLM, SGLang,
+/// llama.cpp.
+fn tells_probabilities(key: &str) -> bool {
+    key.contains("logprob")
+        || matches!(
+            key,
+            "completion_probabilities"
+                | "probs"
+                | "top_probs"
+                | "prob"
+                | "hidden_states"
+                | "token_ids"
+                | "prompt_token_ids"
+                | "output_ids"
+        )
 }
 
 /// Events of the Responses API carry a piece of reasoning under a name that tells nothing.
@@ -210,7 +345,7 @@ fn empty(value: &mut Value) -> bool {
     match value {
         Value::String(text) if !text.is_empty() => text.clear(),
         Value::Array(list) if !list.is_empty() => list.clear(),
-        Value::Object(_) => *value = Value::Null,
+        Value::Object(_) | Value::Number(_) => *value = Value::Null,
         _ => return false,
     }
     true
@@ -227,7 +362,7 @@ mod tests {
     }
 
     fn check(body: &str, expected: &str) {
-        let filtered = reply(&Bytes::copy_from_slice(body.as_bytes()), all()).unwrap();
+        let filtered = reply(&Bytes::copy_from_slice(body.as_bytes()), Call::Chat, all(), Caps::default()).unwrap();
         let parsed: Value = serde_json::from_slice(&filtered).unwrap();
         assert_eq!(parsed, serde_json::from_str::<Value>(expected).unwrap(), "{body}");
     }
@@ -256,19 +391,135 @@ mod tests {
             r#"{"type":"response.reasoning_summary_text.delta","delta":"because"}"#,
             r#"{"type":"response.reasoning_summary_text.delta","delta":""}"#,
         );
-        assert_eq!(reply(&Bytes::from_static(b"no json"), all()), Err(Unreadable::NotJson));
+        let whole = |body: &Bytes| reply(body, Call::Chat, all(), Caps::default());
+        assert_eq!(whole(&Bytes::from_static(b"no json")), Err(Unreadable::NotJson));
         let plain = Bytes::from_static(br#"{"b": 1.50, "a": "reasoning"}"#);
-        assert_eq!(reply(&plain, all()), Ok(plain));
+        assert_eq!(whole(&plain), Ok(plain));
+    }
+
+    fn asked(body: &str, call: Call, held: &[Action]) -> Value {
+        let held = held.iter().copied().collect();
+        let caps = Caps { output_tokens: 100, embedding_decimals: 2 };
+        let filtered = request(&Bytes::copy_from_slice(body.as_bytes()), call, held, caps).unwrap();
+        serde_json::from_slice(&filtered).unwrap()
     }
 
     #[test]
     fn requests_no_longer_ask() {
-        let body = br#"{"model":"m","messages":[{"role":"user","content":"logprobs"}],"logprobs":true,"top_logprobs":5,"n":4}"#;
-        let filtered = request(body, all()).unwrap();
-        let expected = r#"{"messages":[{"role":"user","content":"logprobs"}],"model":"m"}"#;
-        assert_eq!(std::str::from_utf8(&filtered), Ok(expected));
-        let body = br#"{"include":["message.output_text.logprobs","x"]}"#;
-        assert_eq!(request(body, all()).unwrap().as_ref(), br#"{"include":["x"]}"#);
+        let chat = |body: &str, held: &[Action]| asked(body, Call::Chat, held);
+        let json = |text: &str| serde_json::from_str::<Value>(text).unwrap();
+        let body =
+            r#"{"model":"m","messages":[{"role":"user","content":"logprobs"}],"logprobs":true,"top_logprobs":5,"n":4}"#;
+        let expected = r#"{"messages":[{"content":"logprobs","role":"user"}],"model":"m"}"#;
+        assert_eq!(chat(body, &[Action::Logprobs, Action::Alternatives]), json(expected));
+        let body = r#"{"include":["message.output_text.logprobs","reasoning.encrypted_content","x"]}"#;
+        assert_eq!(chat(body, &[Action::Logprobs, Action::ReasoningText]), json(r#"{"include":["x"]}"#));
+        assert_eq!(chat(body, &[Action::Sampling]), json(body));
+    }
+
+    /// Every field that needs something, whatever it asks for, goes where that is held back and stays where it is not.
+    #[test]
+    fn every_known_way_to_ask_is_taken_out() {
+        for (name, needs) in fields::FIELDS {
+            let wanted = needs.wanted();
+            if wanted.is_empty() {
+                continue;
+            }
+            let body = format!(r#"{{"model":"m","{name}":1}}"#);
+            for action in wanted.iter() {
+                assert!(asked(&body, Call::Completion, &[action]).get(name).is_none(), "{name} {action}");
+            }
+            let others: Vec<Action> = Actions::ALL.minus(wanted).iter().collect();
+            assert_eq!(asked(&body, Call::Completion, &others)[name], 1, "{name}");
+        }
+    }
+
+    #[test]
+    fn replies_are_no_longer_than_may_be() {
+        let long = [Action::LongOutput];
+        for (call, body, expected) in [
+            (Call::Chat, r#"{"model":"m"}"#, r#"{"max_tokens":100,"model":"m"}"#),
+            (Call::Chat, r#"{"max_tokens":101}"#, r#"{"max_tokens":100}"#),
+            (Call::Chat, r#"{"max_tokens":100}"#, r#"{"max_tokens":100}"#),
+            (Call::Chat, r#"{"max_tokens":null}"#, r#"{"max_tokens":100}"#),
+            (Call::Chat, r#"{"max_completion_tokens":5000}"#, r#"{"max_completion_tokens":100}"#),
+            (
+                Call::Chat,
+                r#"{"max_tokens":9,"max_completion_tokens":5000}"#,
+                r#"{"max_completion_tokens":100,"max_tokens":9}"#,
+            ),
+            (Call::Completion, r#"{"n_predict":-1,"ignore_eos":true}"#, r#"{"max_tokens":100,"n_predict":100}"#),
+            (Call::Responses, "{}", r#"{"max_output_tokens":100}"#),
+            (Call::Messages, r#"{"max_tokens":4096}"#, r#"{"max_tokens":100}"#),
+            (Call::Messages, r#"{"max_tokens":9,"thinking":{"budget_tokens":100}}"#, r#"{"max_tokens":9}"#),
+            (
+                Call::Messages,
+                r#"{"max_tokens":9,"thinking":{"budget_tokens":5}}"#,
+                r#"{"max_tokens":9,"thinking":{"budget_tokens":5}}"#,
+            ),
+            (Call::Embeddings, "{}", "{}"),
+        ] {
+            let json = |text: &str| serde_json::from_str::<Value>(text).unwrap();
+            assert_eq!(asked(body, call, &long), json(expected), "{body}");
+            assert_eq!(asked(body, call, &[]), json(body));
+        }
+    }
+
+    #[test]
+    fn vectors_are_rounded_however_they_are_written() {
+        let held: Actions = [Action::FullPrecision].into_iter().collect();
+        let caps = Caps { output_tokens: 1, embedding_decimals: 2 };
+        let rounded = |body: String| reply(&Bytes::from(body), Call::Embeddings, held, caps);
+        let json = |body: String| serde_json::from_slice::<Value>(&rounded(body).unwrap()).unwrap();
+        let numbers = json(r#"{"data":[{"embedding":[0.123456,-0.987654,1]}]}"#.to_owned());
+        assert_eq!(numbers["data"][0]["embedding"], serde_json::json!([0.12, -0.99, 1.0]));
+        let exact = BASE64.encode([0.123_456_f32, -0.987_654].map(f32::to_le_bytes).concat());
+        let expected = BASE64.encode([0.12_f32, -0.99].map(f32::to_le_bytes).concat());
+        assert_eq!(json(format!(r#"{{"data":[{{"embedding":"{exact}"}}]}}"#))["data"][0]["embedding"], expected);
+        for bad in [r#""AAA""#, r#""AAAAAAA=""#, r#"{"x":1}"#, r#"["a"]"#] {
+            assert_eq!(rounded(format!(r#"{{"data":[{{"embedding":{bad}}}]}}"#)), Err(Unreadable::NotAVector), "{bad}");
+        }
+        let asks = |format: &str| {
+            asked(&format!(r#"{{"encoding_format":"{format}"}}"#), Call::Embeddings, &[Action::FullPrecision])
+        };
+        assert_eq!(
+            (asks("base64").to_string(), asks("bytes").to_string()),
+            (r#"{"encoding_format":"base64"}"#.to_owned(), "{}".to_owned())
+        );
+    }
+
+    /// What model servers are known to tell besides what the APIs document.
+    #[test]
+    fn every_known_spelling_is_emptied() {
+        let secret = "because";
+        for (field, held) in [
+            (r#""reasoning_content":"because""#, Action::ReasoningText),
+            (r#""reasoning":"because""#, Action::ReasoningText),
+            (r#""reasoning_details":[{"type":"reasoning.text","text":"because"}]"#, Action::ReasoningText),
+            (r#""reasoning_text":"because""#, Action::ReasoningText),
+            (r#""thinking":"because""#, Action::ReasoningText),
+            (r#""thinking_blocks":[{"type":"thinking","thinking":"because"}]"#, Action::ReasoningText),
+            (r#""thoughts":"because""#, Action::ReasoningText),
+            (r#""x":{"type":"redacted_thinking","data":"because"}"#, Action::ReasoningText),
+            (r#""x":{"type":"reasoning","encrypted_content":"because"}"#, Action::ReasoningText),
+            (r#""logprobs":{"content":[{"token":"because"}]}"#, Action::Logprobs),
+            (r#""prompt_logprobs":[{"7":{"decoded_token":"because"}}]"#, Action::Logprobs),
+            (r#""completion_probabilities":[{"tok_str":"because"}]"#, Action::Logprobs),
+            (r#""probs":[{"token":"because"}]"#, Action::Logprobs),
+            (r#""meta_info":{"output_token_logprobs":[[-0.1,7,"because"]]}"#, Action::Logprobs),
+            (r#""hidden_states":["because"]"#, Action::Logprobs),
+            (r#""token_ids":["because"]"#, Action::Logprobs),
+        ] {
+            let held: Actions = [held].into_iter().collect();
+            let body = format!(r#"{{"choices":[{{"index":0,{field},"message":{{"content":"hi"}}}}]}}"#);
+            let whole = reply(&Bytes::from(body.clone()), Call::Chat, held, Caps::default()).unwrap();
+            let mut events = Events::new(held);
+            let streamed = events.push(format!("data: {body}\n\n").as_bytes()).unwrap();
+            for filtered in [whole, streamed] {
+                let text = std::str::from_utf8(&filtered).unwrap();
+                assert!(!text.contains(secret) && text.contains("hi"), "{text}");
+            }
+        }
     }
 
     #[test]

@@ -15,6 +15,7 @@ use crate::flight::End;
 use crate::gate::Gate;
 use crate::record::Tap;
 use crate::recorder::Recording;
+use crate::shield::Caps;
 use crate::trust::Trust;
 use crate::upstream::{Server, Upstreams};
 
@@ -46,6 +47,8 @@ pub struct Settings {
     pub trust: Trust,
     /// Paths that are served besides those that are understood.
     pub listed: Vec<String>,
+    /// How much is left of what is held back in part.
+    pub caps: Caps,
     /// Headers that are passed on besides those of the APIs.
     pub passed: Vec<HeaderName>,
     /// The servers behind.

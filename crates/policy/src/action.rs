@@ -30,11 +30,17 @@ pub enum Action {
     HighRate,
     /// See which models there are.
     ListModels,
+    /// Choose how tokens are drawn: temperature, seed, bias and the like.
+    Sampling,
+    /// Get replies that are longer than usual.
+    LongOutput,
+    /// Get vectors as exact as the model makes them.
+    FullPrecision,
 }
 
 impl Action {
     /// All of them, in the order of their bits.
-    pub const ALL: [Action; 10] = [
+    pub const ALL: [Action; 13] = [
         Action::Infer,
         Action::Logprobs,
         Action::ReasoningText,
@@ -45,6 +51,9 @@ impl Action {
         Action::Embeddings,
         Action::HighRate,
         Action::ListModels,
+        Action::Sampling,
+        Action::LongOutput,
+        Action::FullPrecision,
     ];
 
     /// Its name in policies, scopes and logs.
@@ -61,6 +70,9 @@ impl Action {
             Action::Embeddings => "embeddings",
             Action::HighRate => "high_rate",
             Action::ListModels => "list_models",
+            Action::Sampling => "sampling",
+            Action::LongOutput => "long_output",
+            Action::FullPrecision => "full_precision",
         }
     }
 
@@ -120,6 +132,12 @@ impl Actions {
     #[must_use]
     pub const fn and(self, other: Actions) -> Actions {
         Actions(self.0 & other.0)
+    }
+
+    /// Those that are in either.
+    #[must_use]
+    pub const fn or(self, other: Actions) -> Actions {
+        Actions(self.0 | other.0)
     }
 
     /// Those of these that are not in `other`.

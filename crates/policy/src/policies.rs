@@ -474,7 +474,10 @@ mod tests {
 
     #[test]
     fn to_shield_takes_what_helps_to_train() {
-        assert_eq!(taken(Rung::Shield), "logprobs, reasoning_text, batch, alternatives, embeddings, high_rate");
+        assert_eq!(
+            taken(Rung::Shield),
+            "logprobs, reasoning_text, batch, alternatives, embeddings, high_rate, sampling"
+        );
     }
 
     #[test]
