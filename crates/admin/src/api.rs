@@ -536,6 +536,10 @@ async fn put_standing(
     body: Body<NewStanding>,
 ) -> Answer<Json<Standing>> {
     let Json(NewStanding { rung, assurance, until, reason, author }) = body?;
+    if rung == Rung::Verify && assurance == Assurance::None {
+        let message = "`verify` needs the `assurance` that lifts it, such as `phone`";
+        return Err(Problem::new(StatusCode::BAD_REQUEST, "bad_request", message));
+    }
     let since = admin.clock.now();
     let standing = Standing { account: id(&name)?, rung, assurance, since, until, reason, author };
     admin.registry.put_standing(&standing).await?;
@@ -802,6 +806,9 @@ mod tests {
             let put =
                 async |id: &str| rig.ask(Method::PUT, &format!("/api/v1/standings/{id}"), Some(measure.clone())).await;
             assert_eq!(put("nobody").await.0, StatusCode::NOT_FOUND);
+            let verify = json!({"rung": "verify", "reason": "campaign 7", "author": "ann"});
+            let (status, problem) = rig.ask(Method::PUT, "/api/v1/standings/a", Some(verify)).await;
+            assert_eq!(status, StatusCode::BAD_REQUEST, "{problem}");
             assert_eq!(put("a").await.0, StatusCode::OK);
             let permit = async || rig.ask(Method::GET, "/api/v1/accounts/a/permit?model=m", None).await.1;
             let shielded = permit().await;

@@ -537,7 +537,7 @@ pub(crate) enum KeyCommand {
 
 /// Policies: what each account may do with each model, in Cedar.
 ///
-/// The language: https://docs.cedarpolicy.com. What policies can look at is printed by `stillwatch policy schema`.
+/// The language is told at docs.cedarpolicy.com; what policies can look at is printed by `stillwatch policy schema`.
 #[derive(Debug, Args)]
 #[command(
     after_help = "Examples:\n  stillwatch policy show --default > mine.cedar\n  stillwatch policy check mine.cedar\n  \
