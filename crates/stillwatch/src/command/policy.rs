@@ -325,7 +325,7 @@ fn show(
     let line = |name: &str, got: Got| json!({"policies": name, "allowed": got.allowed, "of these held back": got.held_back, "refused": got.refused});
     let sums = [line("as they hold", total.now), line("as in the file", total.then)];
     let mut text = format!(
-        "{requests} requests of the last {days} days; {} of them, of {} accounts, would have got something else.\n\n{}",
+        "{requests} requests of the last {days} days; {} of them would have got something else (accounts: {}).\n\n{}",
         total.different,
         different.len(),
         listing::columns(&["policies", "allowed", "of these held back", "refused"], &sums)
