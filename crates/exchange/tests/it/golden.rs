@@ -1,5 +1,7 @@
 //! Self-written logs of every format, and what is read of them. The golden files lie beside the inputs.
 
+use std::collections::BTreeMap;
+
 use exchange::{AccountFact, Format, ReadReport, Source, parse_accounts};
 use serde_json::Value;
 
@@ -53,8 +55,21 @@ fn what_was_read_is_written_so_that_it_reads_the_same() {
     }
 }
 
+/// By the names of its fields, whether or not another crate of the build makes `serde_json` keep their order.
+fn sorted(value: Value) -> Value {
+    match value {
+        Value::Array(list) => list.into_iter().map(sorted).collect(),
+        Value::Object(object) => {
+            let fields: BTreeMap<String, Value> =
+                object.into_iter().map(|(name, value)| (name, sorted(value))).collect();
+            fields.into_iter().collect()
+        }
+        other => other,
+    }
+}
+
 fn snapshot(name: &str, records: &[String], report: &ReadReport) {
-    let records: Vec<Value> = records.iter().map(|json| serde_json::from_str(json).unwrap()).collect();
+    let records: Vec<Value> = records.iter().map(|json| sorted(serde_json::from_str(json).unwrap())).collect();
     let text = format!("{}\n\n{}", describe(report), serde_json::to_string_pretty(&records).unwrap());
     let mut settings = insta::Settings::clone_current();
     settings.set_snapshot_path("../golden");
