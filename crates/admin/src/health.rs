@@ -27,7 +27,7 @@ pub(crate) fn ready(admin: &Admin) -> (bool, Vec<String>) {
     let settings = admin.settings.load();
     let (is_known, reason) = known(admin.registry.age(), settings.stale_time_max);
     reasons.extend(reason);
-    let failures = admin.registry.gate().policy_failures();
+    let failures = admin.registry.gate().permits().failures();
     if failures > 0 {
         reasons.push(format!("policies failed at {failures} requests, and what they were about was denied"));
     }
@@ -87,7 +87,7 @@ impl Collector for Counts {
             "Recorded files that were removed as the oldest",
             admin.recording.removed_files(),
         )?;
-        let failures = admin.registry.gate().policy_failures();
+        let failures = admin.registry.gate().permits().failures();
         count("policy_failures", "Requests at whose decision a policy failed, so that something was denied", failures)?;
         let mut gauge = |name: &str, help: &str, value: i64| {
             let gauge = ConstGauge::new(value);

@@ -125,18 +125,20 @@ pub enum SyncWhen {
     Seconds(u64),
 }
 
+/// How a time is written that may be a word instead.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum WordOrSeconds {
+    Word(String),
+    Seconds(u64),
+}
+
 impl<'de> Deserialize<'de> for SyncWhen {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        #[derive(Deserialize)]
-        #[serde(untagged)]
-        enum Form {
-            Word(String),
-            Seconds(u64),
-        }
-        match Form::deserialize(from)? {
-            Form::Word(word) if word == "never" => Ok(SyncWhen::Never),
-            Form::Word(word) if word == "always" => Ok(SyncWhen::Always),
-            Form::Seconds(seconds) if (1..=3600).contains(&seconds) => Ok(SyncWhen::Seconds(seconds)),
+        match WordOrSeconds::deserialize(from)? {
+            WordOrSeconds::Word(word) if word == "never" => Ok(SyncWhen::Never),
+            WordOrSeconds::Word(word) if word == "always" => Ok(SyncWhen::Always),
+            WordOrSeconds::Seconds(seconds) if (1..=3600).contains(&seconds) => Ok(SyncWhen::Seconds(seconds)),
             _ => Err(serde::de::Error::custom("expected `never`, `always` or 1 to 3600 seconds")),
         }
     }
@@ -215,15 +217,9 @@ impl JsonSchema for StaleTime {
 
 impl<'de> Deserialize<'de> for StaleTime {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        #[derive(Deserialize)]
-        #[serde(untagged)]
-        enum Form {
-            Word(String),
-            Seconds(u64),
-        }
-        match Form::deserialize(from)? {
-            Form::Word(word) if word == "unlimited" => Ok(StaleTime::Unlimited),
-            Form::Seconds(seconds) if (STALE_SECONDS_MIN..=STALE_SECONDS_MAX).contains(&seconds) => {
+        match WordOrSeconds::deserialize(from)? {
+            WordOrSeconds::Word(word) if word == "unlimited" => Ok(StaleTime::Unlimited),
+            WordOrSeconds::Seconds(seconds) if (STALE_SECONDS_MIN..=STALE_SECONDS_MAX).contains(&seconds) => {
                 Ok(StaleTime::Seconds(seconds))
             }
             _ => Err(serde::de::Error::custom(format!(

@@ -6,7 +6,6 @@
 //! because nothing here knows whose these are. Accounts and keys are exchanged as a whole while requests go on
 //! ([`Gate::replace`]), and so are policies ([`Gate::permits`]).
 
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use arc_swap::ArcSwap;
@@ -49,7 +48,6 @@ pub struct Gate {
     origins: Vec<String>,
     used: Mutex<UsedProofs>,
     permits: Permits,
-    policy_failures: AtomicU64,
     quotas: Arc<Quotas>,
     freshness: Freshness,
 }
@@ -74,8 +72,9 @@ pub struct Pass {
 }
 
 impl Gate {
-    /// A gate that knows who is in `directory`, and allows what `policies` allow. Proofs of possession are for one of `origins`, written as
-    /// [`policy::proof::origin`] does; without any, a key that is bound to a private key is turned away.
+    /// A gate that knows who is in `directory`, and allows what `policies` allow. Proofs of possession are for one of
+    /// `origins`, written as [`policy::proof::origin`] does; without any, a key that is bound to a private key is turned
+    /// away.
     #[must_use]
     pub fn new(
         directory: impl Into<Arc<Directory>>,
@@ -89,7 +88,6 @@ impl Gate {
             origins,
             used: Mutex::default(),
             permits: Permits::new(policies),
-            policy_failures: AtomicU64::new(0),
             quotas: Arc::default(),
             freshness: Freshness::default(),
         }
@@ -104,12 +102,6 @@ impl Gate {
     #[must_use]
     pub fn permits(&self) -> &Permits {
         &self.permits
-    }
-
-    /// Requests at whose decision a policy failed, so that something was denied.
-    #[must_use]
-    pub fn policy_failures(&self) -> u64 {
-        self.policy_failures.load(Ordering::Relaxed)
     }
 
     /// How old what it knows is.
@@ -159,10 +151,7 @@ impl Gate {
     pub fn admit(&self, who: &Who, route: &Route, ask: &Ask, may_take: Amounts, now: Time) -> Result<Pass, Refusal> {
         let scope = &who.scope;
         let needed = ask.wanted.minus(HELD_BACK.into_iter().collect());
-        let (permit, failed) = self.permits.permit(who, ask.model.as_deref(), needed, now);
-        if !failed.is_empty() {
-            self.policy_failures.fetch_add(1, Ordering::Relaxed);
-        }
+        let permit = self.permits.permit(who, ask.model.as_deref(), needed, now);
         let permit = permit.map_err(|denied| match denied {
             Denied::NotAllowed => Refusal::Forbidden,
             Denied::NotVerified => Refusal::Unverified,
@@ -419,7 +408,7 @@ mod tests {
             let route = route(&Method::POST, "/v1/chat/completions", &[]).unwrap();
             let ask = Ask::read(route.call, body.as_bytes()).unwrap();
             let pass = gate.admit(&who, &route, &ask, Amounts::default(), NOW);
-            (pass.map(|pass| pass.held().to_string()), gate.policy_failures())
+            (pass.map(|pass| pass.held().to_string()), gate.permits().failures())
         };
         let with = |more: &str| format!("@id(\"all\") permit (principal, action, resource); {more}");
         assert_eq!(admit(&with("")).0.unwrap(), "");

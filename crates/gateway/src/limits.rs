@@ -57,6 +57,9 @@ pub const STALE_SECONDS_MAX: u64 = 365 * 24 * 3_600;
 
 /// Answers of one stream from which reasoning between tags is taken out. Of further ones nothing is passed.
 pub const THINKING_ANSWERS_MAX: usize = 128;
+/// Bytes of white space and of a tag that are waited for at the beginning of an answer in pieces. A longer one begins with
+/// no tag, and passes.
+pub const THINKING_BEGINNING_BYTES_MAX: usize = 64;
 /// Tokens of a reply that may not be long, unless the configuration says otherwise.
 pub const SHIELDED_OUTPUT_TOKENS: u64 = 1_024;
 /// Decimals of the numbers of a vector that may not be exact, unless the configuration says otherwise: two vectors that are

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use crate::limits::THINKING_ANSWERS_MAX;
+use crate::limits::{THINKING_ANSWERS_MAX, THINKING_BEGINNING_BYTES_MAX};
 
 /// How models begin and end it: DeepSeek, Qwen and others; Magistral; Kimi.
 const TAGS: [(&str, &str); 5] = [
@@ -68,7 +68,8 @@ impl Answer {
                     *self = Answer::Within(String::new(), close);
                     return self.push(&inside);
                 }
-                if TAGS.iter().any(|(open, _)| open.starts_with(trimmed)) && text.len() <= BEGINNING_BYTES_MAX {
+                if TAGS.iter().any(|(open, _)| open.starts_with(trimmed)) && text.len() <= THINKING_BEGINNING_BYTES_MAX
+                {
                     return String::new();
                 }
                 let text = std::mem::take(text);
@@ -99,9 +100,6 @@ impl Answer {
         }
     }
 }
-
-/// Bytes of white space and of a tag that are waited for at the beginning of an answer. A longer beginning is none.
-const BEGINNING_BYTES_MAX: usize = 64;
 
 /// The answers of one stream, each by its number.
 #[derive(Debug, Default)]
@@ -259,6 +257,14 @@ mod tests {
         assert!((0..THINKING_ANSWERS_MAX).all(|number| said(number) == "hi"));
         assert_eq!(said(THINKING_ANSWERS_MAX), Value::Null);
         assert_eq!(said(0), "hi");
+    }
+
+    #[test]
+    fn a_beginning_has_a_limit() {
+        let secret = "<think>because</think>hi";
+        let around = |bytes: usize| streamed(&[&" ".repeat(bytes), secret]);
+        assert_eq!(around(THINKING_BEGINNING_BYTES_MAX), "hi");
+        assert!(around(THINKING_BEGINNING_BYTES_MAX + 1).ends_with(secret));
     }
 
     proptest! {

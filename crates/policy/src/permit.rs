@@ -6,6 +6,7 @@
 
 use std::collections::HashMap;
 use std::hash::BuildHasher as _;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use exchange::{Assurance, Time};
@@ -74,6 +75,7 @@ pub struct Permits {
     policies: RwLock<Arc<Policies>>,
     shards: Vec<Mutex<HashMap<AccountId, Decided, Xxh3DefaultBuilder>>>,
     accounts_max: usize,
+    failures: AtomicU64,
 }
 
 /// What was decided for an account, and from what.
@@ -97,7 +99,7 @@ impl Permits {
 
     fn with_room(policies: Arc<Policies>, accounts_max: usize) -> Permits {
         let shards = std::iter::repeat_with(Mutex::default).take(SHARDS).collect();
-        Permits { policies: RwLock::new(policies), shards, accounts_max }
+        Permits { policies: RwLock::new(policies), shards, accounts_max, failures: AtomicU64::new(0) }
     }
 
     /// These policies hold from the next request on.
@@ -111,29 +113,31 @@ impl Permits {
         Arc::clone(&self.policies.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// What `who` may do with `model`, at `now`; and what is denied because a policy failed.
+    /// What `who` may do with `model`, at `now`.
     ///
     /// # Errors
     ///
     /// When something of `needed` is not allowed.
-    pub fn permit(
-        &self,
-        who: &Who,
-        model: Option<&str>,
-        needed: Actions,
-        now: Time,
-    ) -> (Result<Permit, Denied>, Actions) {
+    pub fn permit(&self, who: &Who, model: Option<&str>, needed: Actions, now: Time) -> Result<Permit, Denied> {
         let (decision, rung) = self.decision(who, model, now);
+        if !decision.failed.is_empty() {
+            self.failures.fetch_add(1, Ordering::Relaxed);
+        }
         let actions = decision.allowed.and(who.scope.actions);
         let missing = needed.minus(actions);
-        let permit = if missing.is_empty() {
+        if missing.is_empty() {
             Ok(Permit { actions, rung })
         } else if missing.minus(decision.after_verification.and(who.scope.actions)).is_empty() {
             Err(Denied::NotVerified)
         } else {
             Err(Denied::NotAllowed)
-        };
-        (permit, decision.failed)
+        }
+    }
+
+    /// Requests at whose decision a policy failed, so that something was denied.
+    #[must_use]
+    pub fn failures(&self) -> u64 {
+        self.failures.load(Ordering::Relaxed)
     }
 
     fn decision(&self, who: &Who, model: Option<&str>, now: Time) -> (Decision, Rung) {
@@ -242,12 +246,12 @@ mod tests {
         let permits =
             permits("@id(\"two\") permit (principal, action in [Action::\"infer\", Action::\"stream\"], resource);");
         let mut asker = who("a");
-        let permit = permits.permit(&asker, Some("m"), needs(INFER), NOW).0.unwrap();
+        let permit = permits.permit(&asker, Some("m"), needs(INFER), NOW).unwrap();
         assert_eq!(permit.actions().to_string(), "infer, stream");
         asker.scope.actions = needs(&[Action::Infer, Action::Batch]);
-        assert_eq!(permits.permit(&asker, Some("m"), needs(INFER), NOW).0.unwrap().actions().to_string(), "infer");
+        assert_eq!(permits.permit(&asker, Some("m"), needs(INFER), NOW).unwrap().actions().to_string(), "infer");
         for missing in [Action::Stream, Action::Batch, Action::Tools] {
-            assert_eq!(permits.permit(&asker, Some("m"), needs(&[missing]), NOW).0, Err(Denied::NotAllowed));
+            assert_eq!(permits.permit(&asker, Some("m"), needs(&[missing]), NOW), Err(Denied::NotAllowed));
         }
     }
 
@@ -256,14 +260,14 @@ mod tests {
     fn every_change_holds_for_the_next_request() {
         let permits = permits(crate::policies::DEFAULT);
         let mut asker = who("a");
-        let allowed = |asker: &Who, now| permits.permit(asker, Some("m"), needs(INFER), now).0.is_ok();
+        let allowed = |asker: &Who, now| permits.permit(asker, Some("m"), needs(INFER), now).is_ok();
         assert!(allowed(&asker, NOW) && allowed(&asker, NOW));
         asker.standing = standing(Rung::Block, 2_000);
         assert!(!allowed(&asker, NOW) && !allowed(&asker, NOW));
         assert!(allowed(&asker, Time::from_seconds(2_000)), "the measure is over");
         asker.standing = None;
         assert!(allowed(&asker, NOW));
-        let high = |asker: &Who| permits.permit(asker, Some("m"), Actions::NONE, NOW).0.unwrap().has(Action::HighRate);
+        let high = |asker: &Who| permits.permit(asker, Some("m"), Actions::NONE, NOW).unwrap().has(Action::HighRate);
         assert!(!high(&asker));
         asker.account = Arc::new(Account { tier: crate::Tier::Business, ..(*asker.account).clone() });
         assert!(high(&asker));
@@ -277,7 +281,7 @@ mod tests {
         let mut asker = who("a");
         asker.standing = standing(Rung::Verify, 2_000);
         let batch = |asker: &Who, more: &[Action]| {
-            permits.permit(asker, Some("m"), needs(&[&[Action::Batch], more].concat()), NOW).0.map(|_| ())
+            permits.permit(asker, Some("m"), needs(&[&[Action::Batch], more].concat()), NOW).map(|_| ())
         };
         assert_eq!(batch(&asker, &[]), Err(Denied::NotVerified));
         assert_eq!(batch(&asker, &[Action::HighRate]), Err(Denied::NotAllowed), "it would not have it afterwards");
@@ -292,7 +296,7 @@ mod tests {
     #[test]
     fn what_is_remembered_has_limits() {
         let permits = Permits::with_room(Arc::new(Policies::parse(ALL).unwrap()), SHARDS);
-        let ask = |id: &str, model: &str| permits.permit(&who(id), Some(model), needs(INFER), NOW).0.is_ok();
+        let ask = |id: &str, model: &str| permits.permit(&who(id), Some(model), needs(INFER), NOW).is_ok();
         assert!((0..300).all(|n| ask(&format!("a{n}"), "m")));
         let held = || permits.shards.iter().map(|shard| shard.lock().unwrap().len()).sum::<usize>();
         assert!(held() <= SHARDS, "{}", held());
@@ -305,7 +309,7 @@ mod tests {
             shards.sum::<usize>()
         };
         for n in 0..=DECIDED_MODELS_MAX {
-            assert!(permits.permit(&asker, Some(&format!("m{n}")), needs(INFER), NOW).0.is_ok());
+            assert!(permits.permit(&asker, Some(&format!("m{n}")), needs(INFER), NOW).is_ok());
             assert_eq!(models(), (n + 1).min(DECIDED_MODELS_MAX));
         }
     }

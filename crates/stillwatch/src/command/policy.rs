@@ -284,7 +284,7 @@ fn ask(recorded: &Recorded<'_>) -> Option<Ask> {
 /// What is held back of what is asked for; none where it is refused.
 fn outcome(permits: &Permits, who: &Who, ask: &Ask, time: Time) -> Option<Actions> {
     let may_be_held: Actions = HELD_BACK.into_iter().collect();
-    let (permit, _) = permits.permit(who, ask.model.as_deref(), ask.wanted.minus(may_be_held), time);
+    let permit = permits.permit(who, ask.model.as_deref(), ask.wanted.minus(may_be_held), time);
     permit.ok().map(|permit| ask.wanted.minus(permit.actions()))
 }
 

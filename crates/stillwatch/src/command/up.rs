@@ -141,8 +141,8 @@ async fn serve(args: &cli::Up, checked: Checked) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Takes up the model servers, `trust`, `allow`, `recording.required`, `database_stale_seconds` and the certificates anew,
-/// all of it or nothing.
+/// Takes up the model servers, `trust`, `allow`, `shield`, `recording.required`, `database_stale_seconds` and the
+/// certificates anew, all of it or nothing.
 fn reload(
     args: &cli::Up,
     old: &Config,
