@@ -31,6 +31,10 @@ pub(crate) fn ready(admin: &Admin) -> (bool, Vec<String>) {
     if failures > 0 {
         reasons.push(format!("policies failed at {failures} requests, and what they were about was denied"));
     }
+    let identities = admin.registry.gate().identities().load();
+    for issuer in identities.without_keys() {
+        reasons.push(format!("the keys of the identity provider `{issuer}` are not known; no token of it holds"));
+    }
     (is_known && !(admin.recording.is_failing() && settings.needs_recording), reasons)
 }
 
@@ -98,6 +102,12 @@ impl Collector for Counts {
             "recording_failing",
             "Whether the last attempt to record failed",
             i64::from(admin.recording.is_failing()),
+        )?;
+        let without = admin.registry.gate().identities().load().without_keys().count();
+        gauge(
+            "identity_providers_without_keys",
+            "Identity providers whose keys are not known, so that no token of theirs holds",
+            i64::try_from(without).unwrap_or(i64::MAX),
         )?;
         let silent = i64::try_from(admin.registry.age().as_secs()).unwrap_or(i64::MAX);
         gauge("database_silent_seconds", "How long ago the database last answered", silent)

@@ -14,15 +14,16 @@ use hyper::Uri;
 use hyper::header::HeaderName;
 use hyper::http::uri::Scheme;
 use policy::network::Network;
-use rustls::RootCertStore;
+use policy::token::{Issuer, KeySet};
 use rustls::pki_types::ServerName;
 use schemars::generate::SchemaSettings;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use crate::identity::{self, NotFetched, Provider, Source};
 use crate::limits::{
-    EMBEDDING_DECIMALS_MAX, SHIELDED_EMBEDDING_DECIMALS, SHIELDED_OUTPUT_TOKENS, STALE_SECONDS, STALE_SECONDS_MAX,
-    STALE_SECONDS_MIN,
+    EMBEDDING_DECIMALS_MAX, IDENTITIES_MAX, SHIELDED_EMBEDDING_DECIMALS, SHIELDED_OUTPUT_TOKENS, STALE_SECONDS,
+    STALE_SECONDS_MAX, STALE_SECONDS_MIN,
 };
 use crate::shield::Caps;
 use crate::tls::{self, BadCertificates};
@@ -79,6 +80,9 @@ pub struct Config {
     /// How much is left of what a permit does not hold.
     #[serde(default)]
     pub shield: Shield,
+    /// Identity providers whose tokens hold in place of keys.
+    #[serde(default)]
+    pub identity: Vec<IdentityTable>,
     /// The model servers.
     #[serde(default)]
     pub upstream: Vec<Upstream>,
@@ -301,6 +305,28 @@ impl Default for Shield {
     }
 }
 
+/// `[[identity]]`
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct IdentityTable {
+    /// What its tokens say in `iss`.
+    pub issuer: String,
+    /// What they must have in `aud`.
+    pub audience: String,
+    /// The claim that names the account.
+    #[serde(default = "default_account_claim")]
+    pub account_claim: String,
+    /// Where it publishes its keys, as a JWK set; found by OpenID Connect Discovery when this and `keys_file` are absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub keys: Option<String>,
+    /// The file that holds its keys, as a JWK set.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub keys_file: Option<PathBuf>,
+    /// The authorities by which its certificate is believed, PEM; the machine's own when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub authorities: Option<PathBuf>,
+}
+
 /// `[[upstream]]`
 #[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -353,6 +379,10 @@ fn default_data() -> PathBuf {
 
 fn default_drain() -> u64 {
     30
+}
+
+fn default_account_claim() -> String {
+    "sub".to_owned()
 }
 
 fn default_weight() -> u32 {
@@ -478,6 +508,7 @@ impl Default for Config {
             trust: TrustTable::default(),
             allow: Allow::default(),
             shield: Shield::default(),
+            identity: Vec::new(),
             upstream: Vec::new(),
         }
     }
@@ -502,6 +533,9 @@ impl Config {
         }
         place(&mut config.data);
         config.key_pepper_file.iter_mut().for_each(place);
+        for identity in &mut config.identity {
+            identity.keys_file.iter_mut().chain(&mut identity.authorities).for_each(place);
+        }
         for upstream in &mut config.upstream {
             upstream.key_file.iter_mut().chain(&mut upstream.authorities).for_each(place);
         }
@@ -562,6 +596,34 @@ impl Config {
                 return wrong(field("…_seconds"), "expected at least 1");
             }
         }
+        if config.identity.len() > IDENTITIES_MAX {
+            return wrong("identity".to_owned(), &format!("expected at most {IDENTITIES_MAX}"));
+        }
+        for (index, identity) in config.identity.iter().enumerate() {
+            let field = |name: &str| format!("identity[{index}].{name}");
+            for (name, value) in [
+                ("issuer", &identity.issuer),
+                ("audience", &identity.audience),
+                ("account_claim", &identity.account_claim),
+            ] {
+                if value.is_empty() {
+                    return wrong(field(name), "expected some text");
+                }
+            }
+            if identity.keys.is_some() && identity.keys_file.is_some() {
+                return wrong(field("keys_file"), "expected `keys` or `keys_file`, not both");
+            }
+            identity.source().map_err(|error| BadConfig::Field {
+                path: path.to_owned(),
+                field: field(if identity.keys.is_some() { "keys" } else { "issuer" }),
+                reason: error.to_string(),
+            })?;
+            let is_same =
+                |other: &IdentityTable| (&other.issuer, &other.audience) == (&identity.issuer, &identity.audience);
+            if config.identity.iter().take(index).any(is_same) {
+                return wrong(field("audience"), "expected an issuer with an audience once");
+            }
+        }
         let recording = &config.recording;
         if recording.file_bytes == 0 || recording.file_seconds == 0 {
             return wrong("recording.file_…".to_owned(), "expected at least 1");
@@ -619,8 +681,13 @@ impl Config {
             listed: self.allow.paths.clone(),
             passed: self.allow.headers.clone(),
             caps: Caps { output_tokens: self.shield.output_tokens, embedding_decimals: self.shield.embedding_decimals },
+            identities: Arc::new(self.identities(path)?),
             servers: Arc::new(self.servers(path)?),
         })
+    }
+
+    fn identities(&self, path: &Path) -> Result<Vec<Provider>, BadConfig> {
+        self.identity.iter().enumerate().map(|(index, identity)| identity.provider(path, index)).collect()
     }
 
     /// The model servers.
@@ -630,6 +697,38 @@ impl Config {
     /// When a file that is named cannot be read or used.
     pub fn servers(&self, path: &Path) -> Result<Vec<Server>, BadConfig> {
         self.upstream.iter().enumerate().map(|(index, upstream)| upstream.server(path, index)).collect()
+    }
+}
+
+impl IdentityTable {
+    fn source(&self) -> Result<Source, NotFetched> {
+        match (&self.keys, &self.keys_file) {
+            (Some(url), _) => identity::usable(url).map(Source::Keys),
+            (None, Some(file)) => Ok(Source::File(file.clone())),
+            (None, None) => identity::description(&self.issuer).map(Source::Described),
+        }
+    }
+
+    fn provider(&self, path: &Path, index: usize) -> Result<Provider, BadConfig> {
+        let wrong = |name: &str, reason: String| BadConfig::Field {
+            path: path.to_owned(),
+            field: format!("identity[{index}].{name}"),
+            reason,
+        };
+        if let Some(file) = &self.keys_file {
+            let unreadable = |source| BadConfig::Unreadable { path: file.clone(), source };
+            let text = fs::read(file).map_err(unreadable)?;
+            KeySet::read(&text).map_err(|bad| wrong("keys_file", format!("{}: {bad}", file.display())))?;
+        }
+        Ok(Provider {
+            issuer: Issuer {
+                issuer: self.issuer.clone(),
+                audience: self.audience.clone(),
+                account_claim: self.account_claim.clone(),
+            },
+            source: self.source().map_err(|error| wrong("keys", error.to_string()))?,
+            tls: Arc::new(tls::towards(self.authorities.as_deref())?),
+        })
     }
 }
 
@@ -669,7 +768,7 @@ impl Upstream {
             let host = authority.host().trim_start_matches('[').trim_end_matches(']').to_owned();
             let name = ServerName::try_from(host)
                 .map_err(|_| wrong("url", "expected a name or an address that TLS can check"))?;
-            Some(Tls { name, config: Arc::new(self.client()?) })
+            Some(Tls { name, config: Arc::new(tls::towards(self.authorities.as_deref())?) })
         } else {
             None
         };
@@ -687,19 +786,6 @@ impl Upstream {
             tls,
             health: Health::default(),
         })
-    }
-
-    fn client(&self) -> Result<rustls::ClientConfig, BadConfig> {
-        let mut roots = RootCertStore::empty();
-        match &self.authorities {
-            Some(path) => roots.add_parsable_certificates(tls::certificates(path)?),
-            None => roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs),
-        };
-        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-        let builder = rustls::ClientConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
-            .map_err(|error| BadConfig::Wrong { path: PathBuf::new(), reason: error.to_string() })?;
-        Ok(builder.with_root_certificates(roots).with_no_client_auth())
     }
 }
 
@@ -755,6 +841,17 @@ mod tests {
     }
 
     #[test]
+    fn identity_providers_have_a_limit_and_stand_once() {
+        let one = |n: usize| format!("[[identity]]\nissuer = 'https://i{n}'\naudience = 'a'\n");
+        let many = |count: usize| (0..count).map(one).collect::<String>();
+        assert_eq!(parse(&many(IDENTITIES_MAX)).unwrap().identity.len(), IDENTITIES_MAX);
+        let error = parse(&many(IDENTITIES_MAX + 1)).unwrap_err().to_string();
+        assert!(error.contains("`identity`: expected at most 16"), "{error}");
+        let error = parse(&one(1).repeat(2)).unwrap_err().to_string();
+        assert!(error.contains("`identity[1].audience`: expected an issuer with an audience once"), "{error}");
+    }
+
+    #[test]
     fn mistakes_are_told_with_their_place() {
         for (text, expected) in [
             ("listem = '1.2.3.4:1'", "unknown field `listem`"),
@@ -774,6 +871,17 @@ mod tests {
             ("[shield]\noutput_tokens = 0", "`shield.output_tokens`: expected at least 1"),
             ("[shield]\nembedding_decimals = 8", "`shield.embedding_decimals`: expected at most 7"),
             ("[recording]\nfile_bytes = 0", "`recording.file_…`: expected at least 1"),
+            (
+                "[[identity]]\nissuer = 'i'\naudience = 'a'",
+                "`identity[0].issuer`: `i/.well-known/openid-configuration` is not",
+            ),
+            ("[[identity]]\nissuer = 'https://i'\naudience = ''", "`identity[0].audience`: expected some text"),
+            (
+                "[[identity]]\nissuer = 'i'\naudience = 'a'\nkeys = 'http://192.0.2.1/'",
+                "`identity[0].keys`: `http://192.0.2.1/`",
+            ),
+            ("[[identity]]\nissuer = 'i'\naudience = 'a'\nkeys = 'https://u:p@i/'", "`identity[0].keys`"),
+            ("[[identity]]\nissuer = 'i'\naudience = 'a'\nkeys = 'https://i/'\nkeys_file = 'f'", "not both"),
         ] {
             let error = parse(text).unwrap_err().to_string();
             assert!(error.starts_with("gateway.toml: ") && error.contains(expected), "{text}: {error}");

@@ -18,6 +18,7 @@ use policy::key::Keys;
 use policy::permit::{Denied, Permits};
 use policy::proof::UsedProofs;
 use policy::quota::{Amounts, Asker, Quotas, Reservation};
+use policy::token::Identities;
 use policy::who::{Reception, Shown, Who};
 use policy::{Action, Actions, Permit, Policies};
 
@@ -45,6 +46,7 @@ const PROOF: HeaderName = HeaderName::from_static("dpop");
 pub struct Gate {
     directory: ArcSwap<Directory>,
     keys: Keys,
+    identities: ArcSwap<Identities>,
     origins: Vec<String>,
     used: Mutex<UsedProofs>,
     permits: Permits,
@@ -85,6 +87,7 @@ impl Gate {
         Gate {
             directory: ArcSwap::new(directory.into()),
             keys,
+            identities: ArcSwap::default(),
             origins,
             used: Mutex::default(),
             permits: Permits::new(policies),
@@ -96,6 +99,12 @@ impl Gate {
     /// Knows who is in `directory` from now on, and nobody else.
     pub fn replace(&self, directory: impl Into<Arc<Directory>>) {
         self.directory.store(directory.into());
+    }
+
+    /// The identity providers whose tokens hold; none until they are put there.
+    #[must_use]
+    pub fn identities(&self) -> &ArcSwap<Identities> {
+        &self.identities
     }
 
     /// What is allowed.
@@ -134,7 +143,12 @@ impl Gate {
             path: head.parts.uri.path(),
         };
         let directory = self.directory.load();
-        let reception = Reception { directory: &directory, keys: &self.keys, issuers: &[], origins: &self.origins };
+        let reception = Reception {
+            directory: &directory,
+            keys: &self.keys,
+            identities: &self.identities.load(),
+            origins: &self.origins,
+        };
         let (who, proof) = reception.who(&shown, now).map_err(|_| Refusal::Unauthenticated)?;
         if let Some(proof) = proof {
             let mut used = self.used.lock().map_err(|_| Refusal::Failed)?;

@@ -13,6 +13,7 @@ mod fields;
 pub mod flight;
 pub mod freshness;
 pub mod gate;
+pub mod identity;
 pub mod limits;
 pub mod mock;
 pub mod proxy;

@@ -79,6 +79,10 @@ pub const RECORD_TIDY_TIME: Duration = Duration::from_secs(60);
 pub const HEAD_TIME_MAX: Duration = Duration::from_secs(30);
 /// How long a request body may take.
 pub const BODY_TIME_MAX: Duration = Duration::from_secs(120);
+/// How long an identity provider may take to answer. What it published before holds on.
+pub const IDENTITY_TIME_MAX: Duration = Duration::from_secs(5);
+/// Identity providers. A configuration with more is refused: each may have to be asked about a token.
+pub const IDENTITIES_MAX: usize = 16;
 /// How long a TLS handshake may take.
 pub const HANDSHAKE_TIME_MAX: Duration = Duration::from_secs(10);
 /// How long an idle connection to a server is kept.

@@ -131,6 +131,26 @@ fn read(files: &Files) -> Result<rustls::ServerConfig, BadCertificates> {
     Ok(config)
 }
 
+/// How TLS is spoken to a server, which is believed by the authorities in a file, or by those of this machine.
+///
+/// # Errors
+///
+/// When the file cannot be used.
+pub fn towards(authorities: Option<&Path>) -> Result<rustls::ClientConfig, BadCertificates> {
+    let mut roots = RootCertStore::empty();
+    match authorities {
+        Some(path) => roots.add_parsable_certificates(certificates(path)?),
+        None => roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs),
+    };
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let builder = rustls::ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
+    let builder = builder.map_err(|error| BadCertificates::Unusable {
+        path: authorities.unwrap_or(Path::new("")).to_owned(),
+        source: error.into(),
+    })?;
+    Ok(builder.with_root_certificates(roots).with_no_client_auth())
+}
+
 /// The certificates of a file.
 ///
 /// # Errors

@@ -13,6 +13,7 @@ use tokio::time::Instant;
 use crate::clock::Clock;
 use crate::flight::End;
 use crate::gate::Gate;
+use crate::identity::Provider;
 use crate::record::Tap;
 use crate::recorder::Recording;
 use crate::shield::Caps;
@@ -51,6 +52,8 @@ pub struct Settings {
     pub caps: Caps,
     /// Headers that are passed on besides those of the APIs.
     pub passed: Vec<HeaderName>,
+    /// Identity providers whose tokens hold.
+    pub identities: Arc<Vec<Provider>>,
     /// The servers behind.
     pub servers: Arc<Vec<Server>>,
 }

@@ -10,6 +10,8 @@ pub const JTI_BYTES_MAX: usize = 256;
 pub const PROOFS_MAX: usize = 1_000_000;
 /// Bytes of a bearer token. A longer one is refused.
 pub const TOKEN_BYTES_MAX: usize = 16_384;
+/// Tokens that were checked and are remembered. At the limit those whose time is over are forgotten, or else all.
+pub const TOKENS_MAX: usize = 100_000;
 /// Keys that an issuer publishes. A larger set is refused, and the old one stays.
 pub const ISSUER_KEYS_MAX: usize = 100;
 /// Bytes of the keys that an issuer publishes. A larger set is refused, and the old one stays.

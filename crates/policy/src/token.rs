@@ -2,15 +2,19 @@
 //!
 //! Promises that only tokens of configured issuers hold, signed with an asymmetric algorithm by a key that the issuer
 //! publishes. What a token says about where its key is (`jku`, `x5u`, `jwk`) is not looked at. The keys are fetched by
-//! whoever has a network; [`KeyCache`] says when.
+//! whoever has a network; [`KeyCache`] says when. A token is checked once and remembered, at most [`TOKENS_MAX`] of them,
+//! until its time is over or the keys of any issuer change.
+
+use std::collections::HashMap;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use exchange::Time;
 use jsonwebtoken::jwk::{Jwk, JwkSet};
 use jsonwebtoken::{Algorithm, DecodingKey, decode, decode_header};
-use serde::Deserialize;
 use serde_json::Value;
 
-use crate::limits::{ISSUER_KEY_BYTES_MAX, ISSUER_KEYS_MAX, TOKEN_BYTES_MAX};
+use crate::limits::{ISSUER_KEY_BYTES_MAX, ISSUER_KEYS_MAX, TOKEN_BYTES_MAX, TOKENS_MAX};
 use crate::proof::{ALGORITHMS, unclocked};
 use crate::{AccountId, Binding};
 
@@ -24,29 +28,21 @@ pub const KEYS_STALE_SECONDS: i64 = 24 * 3_600;
 pub const KEYS_PAUSE_SECONDS: i64 = 10;
 
 /// An identity provider whose tokens hold.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Issuer {
     /// What its tokens say in `iss`.
     pub issuer: String,
     /// What they must have in `aud`.
     pub audience: String,
-    /// Where it publishes its keys.
-    pub keys: String,
     /// The claim that names the account.
-    #[serde(default = "subject")]
     pub account_claim: String,
 }
 
-fn subject() -> String {
-    "sub".to_owned()
-}
-
 /// The keys that an issuer publishes.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct KeySet(Vec<Published>);
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 struct Published {
     id: Option<String>,
     algorithm: Option<Algorithm>,
@@ -62,6 +58,13 @@ pub struct Claims {
     pub binding: Option<Binding>,
     /// Until when it holds.
     pub expires: Time,
+}
+
+impl Claims {
+    /// Whether its time is not over.
+    fn hold(&self, now: Time) -> bool {
+        now.seconds() < self.expires.seconds().saturating_add(LEEWAY_SECONDS)
+    }
 }
 
 /// Why a token does not hold.
@@ -190,6 +193,85 @@ impl Issuer {
     }
 }
 
+/// The identity providers, with the keys that each published.
+#[derive(Debug, Default)]
+pub struct Identities {
+    issuers: Vec<(Issuer, Option<KeySet>)>,
+    checked: Mutex<HashMap<[u8; 32], (usize, Claims)>>,
+    /// Whether a token named a key that is not there.
+    missed: AtomicBool,
+}
+
+impl Identities {
+    /// These issuers, and no others; without keys, no token of theirs holds.
+    #[must_use]
+    pub fn new(issuers: Vec<(Issuer, Option<KeySet>)>) -> Identities {
+        Identities { issuers, ..Identities::default() }
+    }
+
+    /// Whether there is none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.issuers.is_empty()
+    }
+
+    /// The issuers whose keys are not known, so that no token of theirs holds.
+    pub fn without_keys(&self) -> impl Iterator<Item = &str> {
+        self.issuers.iter().filter(|(_, keys)| keys.is_none()).map(|(issuer, _)| issuer.issuer.as_str())
+    }
+
+    /// Whether, since the last time this was asked, a token named a key that is not there; perhaps it is published by now.
+    pub fn missed(&self) -> bool {
+        self.missed.swap(false, Ordering::Relaxed)
+    }
+
+    /// Whose a token is, and what it says.
+    ///
+    /// # Errors
+    ///
+    /// When it does not hold.
+    pub fn verify(&self, token: &str, now: Time) -> Result<(&Issuer, Claims), BadToken> {
+        if token.len() > TOKEN_BYTES_MAX {
+            return Err(BadToken::TooLong);
+        }
+        let hash = *blake3::hash(token.as_bytes()).as_bytes();
+        let known = self.checked.lock().ok().and_then(|checked| checked.get(&hash).cloned());
+        if let Some((index, claims)) = known
+            && claims.hold(now)
+            && let Some((issuer, _)) = self.issuers.get(index)
+        {
+            return Ok((issuer, claims));
+        }
+        let mut why = BadToken::Issuer;
+        for (index, (issuer, keys)) in self.issuers.iter().enumerate() {
+            match keys.as_ref().ok_or(BadToken::UnknownKey).and_then(|keys| issuer.verify(token, keys, now)) {
+                Ok(claims) => {
+                    self.remember(hash, index, &claims, now);
+                    return Ok((issuer, claims));
+                }
+                // Of several issuers the one that it names is right.
+                Err(BadToken::Issuer) => {}
+                Err(bad) => why = bad,
+            }
+        }
+        if why == BadToken::UnknownKey {
+            self.missed.store(true, Ordering::Relaxed);
+        }
+        Err(why)
+    }
+
+    fn remember(&self, hash: [u8; 32], index: usize, claims: &Claims, now: Time) {
+        let Ok(mut checked) = self.checked.lock() else { return };
+        if checked.len() >= TOKENS_MAX {
+            checked.retain(|_, (_, claims)| claims.hold(now));
+        }
+        if checked.len() >= TOKENS_MAX {
+            checked.clear();
+        }
+        checked.insert(hash, (index, claims.clone()));
+    }
+}
+
 /// The keys of an issuer, and when to fetch them anew.
 #[derive(Clone, Debug, Default)]
 pub struct KeyCache {
@@ -244,10 +326,7 @@ mod tests {
     const NOW: Time = Time::from_seconds(1_760_000_000);
 
     fn issuer() -> Issuer {
-        serde_json::from_value(
-            json!({"issuer": "https://id.example", "audience": "models", "keys": "https://id.example/keys"}),
-        )
-        .unwrap()
+        Issuer { issuer: "https://id.example".into(), audience: "models".into(), account_claim: "sub".into() }
     }
 
     fn published(pair: &EcdsaKeyPair, id: &str) -> Value {
@@ -306,6 +385,53 @@ mod tests {
         assert_eq!(verify(&"x".repeat(TOKEN_BYTES_MAX + 1)), Err(BadToken::TooLong));
         let bound = token(&pair, header, ("cnf", json!({"jkt": "print"})));
         assert_eq!(issuer().verify(&bound, &keys, NOW).unwrap().binding, Some(Binding::Dpop("print".to_owned())));
+    }
+
+    #[test]
+    fn a_token_is_checked_once_until_its_time_is_over() {
+        let pair = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING).unwrap();
+        let keys = KeySet::read(json!({"keys": [published(&pair, "one")]}).to_string().as_bytes()).unwrap();
+        let other = Issuer { issuer: "https://other.example".into(), ..issuer() };
+        let known = Identities::new(vec![(other, None), (issuer(), Some(keys))]);
+        let text = token(&pair, json!({"alg": "ES256", "kid": "one"}), ("x", json!(1)));
+        for _ in 0..2 {
+            let (issuer, claims) = known.verify(&text, NOW).unwrap();
+            assert_eq!((issuer.issuer.as_str(), claims.account.as_str()), ("https://id.example", "acct-1"));
+            assert_eq!(known.checked.lock().unwrap().len(), 1);
+        }
+        let last = Time::from_seconds(NOW.seconds() + 60 + LEEWAY_SECONDS - 1);
+        assert!(known.verify(&text, last).is_ok());
+        assert_eq!(known.verify(&text, Time::from_seconds(last.seconds() + 1)).unwrap_err(), BadToken::Time);
+        // A change of one byte is another token.
+        let mut forged = text.clone().into_bytes();
+        forged[text.find('.').unwrap() + 5] ^= 1;
+        assert!(known.verify(&String::from_utf8(forged).unwrap(), NOW).is_err());
+        assert!(!known.missed());
+        let renamed = token(&pair, json!({"alg": "ES256", "kid": "two"}), ("x", json!(1)));
+        assert_eq!(known.verify(&renamed, NOW).unwrap_err(), BadToken::UnknownKey);
+        assert!(known.missed() && !known.missed());
+        let early = Identities::new(vec![(issuer(), None)]);
+        assert_eq!(early.verify(&text, NOW).unwrap_err(), BadToken::UnknownKey);
+        assert!(early.missed(), "keys that are not there yet are asked for");
+    }
+
+    #[test]
+    fn tokens_that_are_remembered_have_a_limit() {
+        let known = Identities::new(vec![(issuer(), None)]);
+        let claims = |seconds| Claims {
+            account: "acct-1".parse().unwrap(),
+            binding: None,
+            expires: Time::from_seconds(NOW.seconds() + seconds),
+        };
+        let hash = |n: usize| *blake3::hash(&n.to_le_bytes()).as_bytes();
+        let count = || known.checked.lock().unwrap().len();
+        (0..TOKENS_MAX).for_each(|n| known.remember(hash(n), 0, &claims(if n < 10 { -60 } else { 60 }), NOW));
+        assert_eq!(count(), TOKENS_MAX);
+        known.remember(hash(TOKENS_MAX), 0, &claims(60), NOW);
+        assert_eq!(count(), TOKENS_MAX - 9, "those whose time is over make room");
+        (0..9).for_each(|n| known.remember(hash(n), 0, &claims(60), NOW));
+        known.remember(hash(9), 0, &claims(60), NOW);
+        assert_eq!(count(), 1, "or all of them, which are checked again");
     }
 
     #[test]

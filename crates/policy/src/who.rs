@@ -11,7 +11,7 @@ use exchange::Time;
 use crate::directory::Directory;
 use crate::key::{BRAND, Keys, Lapsed, NotAKey, Scope};
 use crate::proof::{self, BadProof, Expected, Used};
-use crate::token::{BadToken, Issuer, KeySet};
+use crate::token::{BadToken, Identities};
 use crate::{Account, Binding, Organisation, Standing, Status};
 
 /// What a request shows of who sends it.
@@ -55,7 +55,7 @@ pub struct Who {
 pub enum Credential {
     /// An API key, by its public id.
     Key(Box<str>),
-    /// A token of an identity provider, by its issuer.
+    /// A token of an identity provider, by its issuer and the account that it names.
     Token(Box<str>),
     /// A client certificate, by its thumbprint.
     Certificate(Box<str>),
@@ -126,8 +126,8 @@ pub struct Reception<'d> {
     pub directory: &'d Directory,
     /// What checks keys.
     pub keys: &'d Keys,
-    /// Identity providers, with the keys that they published.
-    pub issuers: &'d [(Issuer, Option<KeySet>)],
+    /// Identity providers.
+    pub identities: &'d Identities,
     /// Where we are known to be, for proofs: `scheme://host[:port]`.
     pub origins: &'d [String],
 }
@@ -184,7 +184,7 @@ impl Reception<'_> {
     }
 
     fn by_text(&self, text: &str, now: Time) -> Result<(Who, Option<Binding>), Nobody> {
-        if text.starts_with(BRAND) || self.issuers.is_empty() {
+        if text.starts_with(BRAND) || self.identities.is_empty() {
             let (id, hash) = self.keys.read(BRAND, text)?;
             let key = self.directory.key(id).filter(|key| key.hash == hash).ok_or(Nobody::UnknownKey)?;
             if let Some(lapsed) = key.lapsed(now) {
@@ -194,24 +194,10 @@ impl Reception<'_> {
             let who = self.somebody(Arc::clone(account), Credential::Key(id.into()), key.scope.clone());
             return Ok((who, key.binding.clone()));
         }
-        let mut why = Nobody::BadToken(BadToken::Issuer);
-        for (issuer, keys) in self.issuers {
-            let Some(keys) = keys else {
-                why = Nobody::BadToken(BadToken::UnknownKey);
-                continue;
-            };
-            match issuer.verify(text, keys, now) {
-                Ok(claims) => {
-                    let account = self.directory.account(&claims.account).ok_or(Nobody::UnknownAccount)?;
-                    let credential = Credential::Token(issuer.issuer.as_str().into());
-                    return Ok((self.somebody(Arc::clone(account), credential, Scope::default()), claims.binding));
-                }
-                // Of several issuers the one that it names is right.
-                Err(BadToken::Issuer) => {}
-                Err(bad) => why = bad.into(),
-            }
-        }
-        Err(why)
+        let (issuer, claims) = self.identities.verify(text, now)?;
+        let account = self.directory.account(&claims.account).ok_or(Nobody::UnknownAccount)?;
+        let credential = Credential::Token(format!("{} {}", issuer.issuer, account.id).into());
+        Ok((self.somebody(Arc::clone(account), credential, Scope::default()), claims.binding))
     }
 
     fn by_certificate(&self, thumbprint: &str) -> Result<Who, Nobody> {
@@ -272,7 +258,12 @@ mod tests {
 
     impl Known {
         fn ask(&self, change: impl for<'s> FnOnce(&mut Shown<'s>, &'s str)) -> Result<String, Nobody> {
-            let reception = Reception { directory: &self.directory, keys: &self.keys, issuers: &[], origins: &[] };
+            let reception = Reception {
+                directory: &self.directory,
+                keys: &self.keys,
+                identities: &Identities::default(),
+                origins: &[],
+            };
             let mut shown = Shown { method: "POST", path: "/v1/messages", ..Shown::default() };
             change(&mut shown, self.secret.expose());
             reception.who(&shown, NOW).map(|(who, _)| who.account.id.to_string())
@@ -300,7 +291,12 @@ mod tests {
         assert_eq!(plain.ask(|shown, _| shown.certificate = Some("other")), Err(Nobody::UnknownCertificate));
         let (_, stranger, _) = plain.keys.mint(BRAND, [8; RANDOM_BYTES]);
         let text = stranger.expose().to_owned();
-        let reception = Reception { directory: &plain.directory, keys: &plain.keys, issuers: &[], origins: &[] };
+        let reception = Reception {
+            directory: &plain.directory,
+            keys: &plain.keys,
+            identities: &Identities::default(),
+            origins: &[],
+        };
         let shown = Shown { bearer: Some(&text), ..Shown::default() };
         assert_eq!(reception.who(&shown, NOW).unwrap_err(), Nobody::UnknownKey);
         // The id of a key that is known with a secret that is not.

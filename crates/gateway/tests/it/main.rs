@@ -4,6 +4,7 @@
 
 mod encoding;
 mod faults;
+mod identity;
 mod proxy;
 mod rig;
 mod tls;

@@ -1,5 +1,6 @@
 //! TLS towards callers: both versions of HTTP, certificates of clients, certificates that change while it runs.
 
+use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -19,13 +20,13 @@ use crate::rig::{KEY, Rig};
 const CHAT: &str = r#"{"model":"mock-1","messages":[{"role":"user","content":"hello"}]}"#;
 
 /// An authority with what it signed, as files.
-struct Authority {
+pub(crate) struct Authority {
     folder: PathBuf,
     issuer: CertifiedIssuer<'static, KeyPair>,
 }
 
 impl Authority {
-    fn new(name: &str) -> Authority {
+    pub(crate) fn new(name: &str) -> Authority {
         let folder = std::env::temp_dir().join(format!("stillwatch-tls-{name}-{}", std::process::id()));
         let _ = std::fs::remove_dir_all(&folder);
         std::fs::create_dir_all(&folder).unwrap();
@@ -36,16 +37,39 @@ impl Authority {
         Authority { folder, issuer }
     }
 
-    fn path(&self, name: &str) -> PathBuf {
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.folder.join(name)
     }
 
     /// Signs a certificate for `host` and writes it to `NAME.pem` and `NAME.key`.
-    fn sign(&self, name: &str, host: &str) {
+    pub(crate) fn sign(&self, name: &str, host: &str) {
         let key = KeyPair::generate().unwrap();
         let certificate = CertificateParams::new(vec![host.to_owned()]).unwrap().signed_by(&key, &self.issuer).unwrap();
         std::fs::write(self.path(&format!("{name}.pem")), certificate.pem()).unwrap();
         std::fs::write(self.path(&format!("{name}.key")), key.serialize_pem()).unwrap();
+    }
+
+    /// Answers everything with `body`, over TLS, on the port that is returned.
+    pub(crate) fn serve(&self, body: String) -> u16 {
+        let chain = vec![CertificateDer::from_pem_file(self.path("server.pem")).unwrap()];
+        let key = PrivateKeyDer::from_pem_file(self.path("server.key")).unwrap();
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let builder = rustls::ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
+        let config = Arc::new(builder.unwrap().with_no_client_auth().with_single_cert(chain, key).unwrap());
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        std::thread::spawn(move || {
+            for stream in listener.incoming() {
+                let Ok(mut stream) = stream else { return };
+                let mut session = rustls::ServerConnection::new(Arc::clone(&config)).unwrap();
+                let mut tls = rustls::Stream::new(&mut session, &mut stream);
+                // A caller that does not believe the certificate leaves here.
+                if tls.read(&mut [0; 4096]).is_ok_and(|bytes| bytes > 0) {
+                    let _ = write!(tls, "HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{body}", body.len());
+                }
+            }
+        });
+        port
     }
 
     fn files(&self, clients: bool, required: bool) -> Files {

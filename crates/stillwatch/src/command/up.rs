@@ -30,6 +30,9 @@ use crate::data_folder::{AccountFacts, AdminKey, DataFolder, QuotasUsed, Running
 /// How often it is written down when keys were used.
 const USES_TIME: Duration = Duration::from_secs(30);
 
+/// How often it is seen whether keys of identity providers are to be fetched.
+const IDENTITY_STEP_TIME: Duration = Duration::from_secs(1);
+
 /// Runs until it is told to end.
 pub(crate) fn run(args: &cli::Up) -> Result<Exit, Failure> {
     // Whole, before anything is made or opened.
@@ -72,6 +75,10 @@ async fn serve(args: &cli::Up, checked: Checked) -> Result<(), Failure> {
     };
     let stats = Arc::new(Stats::default());
     let settings = Arc::new(ArcSwap::from_pointee(settings));
+    let mut identities = IdentityKeeper::new(&registry, &settings);
+    // Before anybody can ask, so that tokens hold from the beginning where their issuer can be reached.
+    identities.step().await;
+    let identities = tokio::spawn(identities.run());
     let shared = Arc::new(Shared {
         gate: Arc::clone(registry.gate()),
         tap,
@@ -131,6 +138,7 @@ async fn serve(args: &cli::Up, checked: Checked) -> Result<(), Failure> {
     });
     let _ = drained.await;
     keeper.abort();
+    identities.abort();
     let mut last = Keeper::new(Arc::clone(&registry), &folder);
     let kept = registry.save_uses().await.map_err(|error| Failure::io("what is known", error));
     let (kept, stepped) = (kept.err(), last.step().await.err());
@@ -141,7 +149,7 @@ async fn serve(args: &cli::Up, checked: Checked) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Takes up the model servers, `trust`, `allow`, `shield`, `recording.required`, `database_stale_seconds` and the
+/// Takes up the model servers, identity providers, `trust`, `allow`, `shield`, `recording.required`, `database_stale_seconds` and the
 /// certificates anew, all of it or nothing.
 fn reload(
     args: &cli::Up,
@@ -251,6 +259,35 @@ impl Keeper {
             self.written = revision;
         }
         Ok(())
+    }
+}
+
+/// Keeps the keys of identity providers fresh.
+struct IdentityKeeper {
+    registry: Arc<Registry>,
+    settings: Arc<ArcSwap<Settings>>,
+    keeper: gateway::identity::Keeper,
+}
+
+impl IdentityKeeper {
+    fn new(registry: &Arc<Registry>, settings: &Arc<ArcSwap<Settings>>) -> IdentityKeeper {
+        let keeper = gateway::identity::Keeper::default();
+        IdentityKeeper { registry: Arc::clone(registry), settings: Arc::clone(settings), keeper }
+    }
+
+    async fn run(mut self) {
+        loop {
+            tokio::time::sleep(IDENTITY_STEP_TIME).await;
+            self.step().await;
+        }
+    }
+
+    async fn step(&mut self) {
+        let providers = Arc::clone(&self.settings.load().identities);
+        let failures = self.keeper.step(&providers, self.registry.gate().identities(), SystemClock.now()).await;
+        for (issuer, failure) in failures {
+            say(&format!("the keys of the identity provider `{issuer}` cannot be fetched: {failure}"));
+        }
     }
 }
 

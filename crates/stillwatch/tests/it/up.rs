@@ -332,6 +332,35 @@ fn the_configuration_is_read_anew_whole_or_not_at_all() {
     assert_eq!(gateway.ask(&key, "x").0, 200);
 }
 
+/// A key that an identity provider publishes, and a token that it signed for `acc_token`, valid to the end of 2099; the
+/// private key was thrown away.
+const PUBLISHED: &str = r#"{"keys":[{"kty":"EC","x":"Gso-_ARRmYraDuwQUyzuWiXmM0V7go8i4jZRk_nUUkQ","y":"_EPM6itcnh_L9pnc3OR_LePdOwR5rTnFFIJ_o9hSf4c","crv":"P-256","kid":"test","alg":"ES256"}]}"#;
+const TOKEN: &str = "eyJhbGciOiJFUzI1NiIsImtpZCI6InRlc3QifQ.eyJpc3MiOiJodHRwczovL2lkLmV4YW1wbGUiLCJhdWQiOiJtb2RlbHMiLCJzdWIiOiJhY2NfdG9rZW4iLCJleHAiOjQxMDI0NDQ4MDB9.X9mxlCdTz_fPETVd97-mfgs_NG0ksM7rBwFhevAqe25NBl8hn_HnzlvhEUJeGfk67xabwCTmk2mEyFxUthJNvA";
+
+#[test]
+fn a_token_of_an_identity_provider_stands_for_an_account() {
+    let folder = Folder::new("up-identity");
+    folder.file("published.json", PUBLISHED);
+    let identity = "[[identity]]\nissuer = 'https://id.example'\naudience = 'models'\n";
+    let config = folder.file("gateway.toml", format!("{identity}keys_file = 'published.json'\n"));
+    let gateway = Gateway::start_in(folder, &["--config", &config]);
+    assert_eq!(gateway.ask(TOKEN, "x").0, 401, "no such account");
+    gateway.manage(&["account", "add", "--id", "acc_token"]);
+    assert_eq!(gateway.ask(TOKEN, "x").0, 200);
+    gateway.manage(&["quota", "set", "one", "--of", "each-key", "--unit", "requests", "--amount", "1", "--per", "day"]);
+    assert_eq!([gateway.ask(TOKEN, "x").0, gateway.ask(TOKEN, "x").0], [200, 429]);
+    // A provider that cannot be reached keeps nobody else out, and is told.
+    std::fs::write(&config, format!("{identity}keys = 'http://127.0.0.1:1/keys'\n")).expect("written");
+    gateway.signal("-HUP");
+    assert!(within(Duration::from_secs(10), || gateway.ask(TOKEN, "x").0 == 401));
+    let (status, reply) = gateway.readiness();
+    assert!(
+        status == 200 && reply.contains("the keys of the identity provider `https://id.example` are not known"),
+        "{reply}"
+    );
+    assert_eq!(gateway.ask(&gateway.key_of("acc_1"), "x").0, 200);
+}
+
 /// Without its database the gateway goes on with what it knows for the time it was told, and then no longer.
 #[test]
 fn a_database_that_is_away_is_done_without_for_a_time() {

@@ -1,0 +1,322 @@
+"""Measures proxies beside each other: requests a second, added latency, CPU a request, streams, memory.
+
+Every proxy stands in front of the same server, which answers at once (`load serve`), and is measured in turn within each
+round, so that what else the machine does falls on all of them; tables show medians over the rounds. The gateway runs as it
+is run for real: it checks keys, asks policies for permits, counts quotas and records every exchange.
+"""
+
+import argparse
+import contextlib
+import json
+import os
+import pathlib
+import re
+import shutil
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.error
+import urllib.request
+
+ANY_KEY = "none"
+SHORT, LONG = 1_536, 32_768
+CONNECTIONS = 64
+OPEN_STREAMS = 2_000
+START_SECONDS = 60
+TICK_US = 1_000_000 / os.sysconf("SC_CLK_TCK")
+
+NGINX = """
+daemon off; worker_processes {cores}; pid {folder}/nginx.pid; error_log {folder}/nginx.log;
+events {{ worker_connections 8192; }}
+http {{
+  access_log off; keepalive_requests 100000000; client_body_buffer_size 64k; client_max_body_size 32m;
+  client_body_temp_path {folder}/nginx-1; proxy_temp_path {folder}/nginx-2; fastcgi_temp_path {folder}/nginx-3;
+  uwsgi_temp_path {folder}/nginx-4; scgi_temp_path {folder}/nginx-5;
+  upstream model {{ server {server}; keepalive 256; keepalive_requests 100000000; }}
+  server {{
+    listen 127.0.0.1:{port};
+    location / {{
+      proxy_pass http://model; proxy_http_version 1.1; proxy_set_header Connection ""; proxy_buffering off;
+    }}
+  }}
+}}
+"""
+
+HAPROXY = """
+global
+  nbthread {cores}
+  maxconn 8192
+defaults
+  mode http
+  timeout connect 5s
+  timeout client 60s
+  timeout server 60s
+  http-reuse always
+frontend callers
+  bind 127.0.0.1:{port}
+  default_backend model
+backend model
+  server model {server}
+"""
+
+ENVOY = """
+admin: {{address: {{socket_address: {{address: 127.0.0.1, port_value: 0}}}}}}
+static_resources:
+  listeners:
+  - address: {{socket_address: {{address: 127.0.0.1, port_value: {port}}}}}
+    filter_chains:
+    - filters:
+      - name: envoy.filters.network.http_connection_manager
+        typed_config:
+          "@type": type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager
+          stat_prefix: callers
+          route_config: {{virtual_hosts: [{{name: all, domains: ["*"], routes: [{{match: {{prefix: "/"}}, route: {{cluster: model}}}}]}}]}}
+          http_filters: [{{name: envoy.filters.http.router, typed_config: {{"@type": type.googleapis.com/envoy.extensions.filters.http.router.v3.Router}}}}]
+  clusters:
+  - name: model
+    connect_timeout: 5s
+    circuit_breakers: {{thresholds: [{{max_connections: 8192, max_pending_requests: 8192, max_requests: 8192}}]}}
+    load_assignment: {{cluster_name: model, endpoints: [{{lb_endpoints: [{{endpoint: {{address: {{socket_address: {{address: {host}, port_value: {host_port}}}}}}}}}]}}]}}
+"""
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--binaries", required=True, type=pathlib.Path, help="folder of `stillwatch` and `examples/load`")
+    parser.add_argument("--only", nargs="+", metavar="PROXY", help="measure these; `nginx` and `stillwatch` by default, with those that are installed")
+    parser.add_argument("--rounds", type=int, default=5, help="rounds (5)")
+    parser.add_argument("--seconds", type=int, default=2, help="seconds under load, of each proxy, body and round (2)")
+    parser.add_argument("--count", type=int, default=4_000, help="requests that are timed, of each proxy and round (4000)")
+    parser.add_argument("--out", type=pathlib.Path, help="writes every number there, as JSON")
+    options = parser.parse_args()
+    load = options.binaries / "examples" / "load"
+    with contextlib.ExitStack() as stack:
+        folder = pathlib.Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="gateways-")))
+        server = started(stack, [load, "serve"])
+        address = server.stdout.readline().strip()
+        proxies = {"direct": Proxy("direct", address, ANY_KEY, None)}
+        for name, start in STARTS.items():
+            if options.only and name not in options.only:
+                continue
+            proxy = start(stack, folder, address, options.binaries)
+            if proxy:
+                proxies[name] = proxy
+            else:
+                say(f"{name} is not installed and is not measured")
+        for proxy in proxies.values():
+            proxy.wait()
+        results = {name: {"idle_mb": proxy.resident_mb()} for name, proxy in proxies.items()}
+        for number in range(options.rounds):
+            say(f"round {number + 1} of {options.rounds}")
+            for kind, size, flags in [("short", SHORT, []), ("long", LONG, []), ("stream", SHORT, ["--stream"])]:
+                latencies(load, proxies, results, kind, size, flags, options.count // (4 if flags else 1))
+                rates(load, folder, proxies, results, kind, size, flags, options.seconds)
+        for name, proxy in proxies.items():
+            if name != "direct":
+                open_streams(load, proxy, results[name])
+        if "stillwatch" in proxies:
+            results["stillwatch"]["metrics"] = proxies["stillwatch"].metrics()
+    if options.out:
+        options.out.write_text(json.dumps(results, indent=1) + "\n")
+    table(results)
+
+
+class Proxy:
+    def __init__(self, name, address, key, process, admin=None):
+        self.name, self.address, self.key, self.process, self.admin = name, address, key, process, admin
+
+    def wait(self):
+        deadline = time.monotonic() + START_SECONDS
+        request = urllib.request.Request(f"http://{self.address}/v1/models", headers={"authorization": f"Bearer {self.key}"})
+        while time.monotonic() < deadline:
+            try:
+                urllib.request.urlopen(request, timeout=5).read()
+                return
+            except urllib.error.HTTPError:
+                return
+            except OSError:
+                time.sleep(0.1)
+        sys.exit(f"{self.name} does not answer")
+
+    def family(self):
+        """The process and those that it started."""
+        if not self.process:
+            return []
+        found, known = [self.process.pid], []
+        while found:
+            pid = found.pop()
+            known.append(pid)
+            with contextlib.suppress(OSError):
+                for children in pathlib.Path(f"/proc/{pid}/task").glob("*/children"):
+                    found += [int(child) for child in children.read_text().split()]
+        return known
+
+    def cpu_us(self):
+        return sum(ticks(pid) for pid in self.family()) * TICK_US
+
+    def resident_mb(self):
+        kilobytes = 0
+        for pid in self.family():
+            with contextlib.suppress(OSError):
+                text = pathlib.Path(f"/proc/{pid}/smaps_rollup").read_text()
+                kilobytes += int(re.search(r"^Pss:\s+(\d+)", text, re.M)[1])
+        return kilobytes / 1_000
+
+    def metrics(self):
+        text = urllib.request.urlopen(f"{self.admin}/metrics", timeout=10).read().decode()
+        names = ("recorded", "shed", "lost")
+        return {name: int(re.search(rf"^stillwatch_exchanges_{name}_total (\d+)", text, re.M)[1]) for name in names}
+
+
+def ticks(pid):
+    try:
+        fields = pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return 0
+    return int(fields[11]) + int(fields[12])
+
+
+def started(stack, command, **more):
+    process = subprocess.Popen([str(word) for word in command], stdout=subprocess.PIPE, text=True, **more)
+
+    def stop():
+        process.terminate()
+        try:
+            process.wait(30)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+    stack.callback(stop)
+    return process
+
+
+def free_port():
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        return one.getsockname()[1]
+
+
+def configured(name, text, command):
+    def start(stack, folder, server, _binaries):
+        program = shutil.which(command[0])
+        if not program:
+            return None
+        port, path = free_port(), folder / f"{name}.conf"
+        host, host_port = server.split(":")
+        path.write_text(text.format(folder=folder, port=port, server=server, cores=os.cpu_count(), host=host, host_port=host_port))
+        words = [program] + [word.format(path=path, cores=os.cpu_count()) for word in command[1:]]
+        return Proxy(name, f"127.0.0.1:{port}", ANY_KEY, started(stack, words, stderr=(folder / f"{name}.err").open("w")))
+
+    return start
+
+
+def stillwatch(stack, folder, server, binaries):
+    """The gateway with authentication, permits, quotas and recording on."""
+    ready, data, program = folder / "ready.json", folder / "data", str(binaries / "stillwatch")
+    command = [program, "up", "--data", data, "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0", "--upstream", f"http://{server}", "--ready-file", ready]
+    process = started(stack, command, stderr=(folder / "stillwatch.err").open("w"))
+    deadline = time.monotonic() + START_SECONDS
+    while not ready.exists() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    where = json.loads(ready.read_text())
+
+    def manage(*words):
+        done = subprocess.run([program, *words, "--data", str(data), "--json"], check=True, capture_output=True, text=True)
+        return json.loads(done.stdout)
+
+    manage("account", "add", "--id", "acc_1", "--org", "org_1", "--tier", "standard", "--assurance", "email")
+    key = manage("key", "add", "--account", "acc_1")["key"]
+    for name, of, unit, per in [
+        ("key-requests", "each-key", "requests", "minute"),
+        ("account-tokens", "each-account", "tokens", "minute"),
+        ("organisation-day", "each-organisation", "tokens", "day"),
+    ]:
+        manage("quota", "set", name, "--of", of, "--unit", unit, "--amount", "1000000000000", "--per", per)
+    return Proxy("stillwatch", where["gateway"].removeprefix("http://"), key, process, where["admin"])
+
+
+STARTS = {
+    "nginx": configured("nginx", NGINX, ["nginx", "-e", "stderr", "-c", "{path}"]),
+    "stillwatch": stillwatch,
+    "haproxy": configured("haproxy", HAPROXY, ["haproxy", "-q", "-f", "{path}"]),
+    "envoy": configured("envoy", ENVOY, ["envoy", "-c", "{path}", "--concurrency", "{cores}", "-l", "error"]),
+}
+
+
+def latencies(load, proxies, results, kind, size, flags, count):
+    """One connection to each proxy and one to the server, asked in turn."""
+    for name, proxy in proxies.items():
+        if name == "direct":
+            continue
+        words = [load, "latency", proxy.key, size, count, *flags, proxies["direct"].address, proxy.address]
+        done = subprocess.run([str(word) for word in words], check=True, capture_output=True, text=True)
+        direct, through = (json.loads(line) for line in done.stdout.splitlines())
+        added = results[name].setdefault(f"{kind}_latency", [])
+        added.append({key: through[key] - direct[key] for key in through if key != "address"})
+        results["direct"].setdefault(f"{kind}_latency", []).append({key: value for key, value in direct.items() if key != "address"})
+
+
+def rates(load, folder, proxies, results, kind, size, flags, seconds):
+    body = subprocess.run([str(load), "body", str(size), *flags], check=True, capture_output=True, text=True).stdout
+    for name, proxy in proxies.items():
+        say(f"rate {kind} {name}")
+        script = folder / f"{name}-{kind}.lua"
+        script.write_text(
+            f"wrk.method = 'POST'\nwrk.headers['authorization'] = 'Bearer {proxy.key}'\n"
+            f"wrk.headers['content-type'] = 'application/json'\nwrk.body = [==[{body}]==]\n"
+        )
+        before, started_at = proxy.cpu_us(), time.monotonic()
+        words = ["wrk", "-t1", f"-c{CONNECTIONS}", f"-d{seconds}s", "--latency", "-s", str(script), f"http://{proxy.address}/v1/chat/completions"]
+        text = subprocess.run(words, check=True, capture_output=True, text=True).stdout
+        wall = time.monotonic() - started_at
+        requests = int(re.search(r"(\d+) requests in", text)[1])
+        if "Non-2xx" in text or "Socket errors" in text:
+            sys.exit(f"{name} did not answer every request:\n{text}")
+        results[name].setdefault(f"{kind}_rate", []).append(
+            {"per_s": float(re.search(r"Requests/sec:\s+([\d.]+)", text)[1]), "cpu_us": (proxy.cpu_us() - before) / requests, "wall_s": wall}
+        )
+
+
+def open_streams(load, proxy, result):
+    with contextlib.ExitStack() as stack:
+        caller = started(stack, [load, "streams", proxy.key, OPEN_STREAMS, proxy.address], stdin=subprocess.PIPE)
+        if not caller.stdout.readline():
+            sys.exit(f"{proxy.name} does not hold {OPEN_STREAMS} streams open")
+        result["streams_mb"] = proxy.resident_mb()
+
+
+def table(results):
+    def median(name, what, key):
+        return statistics.median(row[key] for row in results[name][what])
+
+    names = [name for name in results if name != "direct"]
+    print("| | requests/s | of nginx | CPU µs | added p50 / p99 µs |\n|---|--:|--:|--:|--:|")
+    for kind in ("short", "long", "stream"):
+        for name in names:
+            rate = median(name, f"{kind}_rate", "per_s")
+            ratios = [
+                ours["per_s"] / theirs["per_s"] for ours, theirs in zip(results[name][f"{kind}_rate"], results.get("nginx", results[name])[f"{kind}_rate"])
+            ]
+            added = [median(name, f"{kind}_latency", key) for key in ("p50_us", "p99_us")]
+            print(
+                f"| {kind}, {name} | {rate:,.0f} | {statistics.median(ratios):.2f} | {median(name, f'{kind}_rate', 'cpu_us'):.1f} "
+                f"| {added[0]:.0f} / {added[1]:.0f} |"
+            )
+    for name in results:
+        rates_of = ", ".join(f"{kind} {median(name, f'{kind}_rate', 'per_s'):,.0f}/s" for kind in ("short", "long", "stream"))
+        print(f"{name}: {rates_of}; first event {median(name, 'stream_latency', 'first_p50_us'):.0f} µs")
+    for name in names:
+        print(f"{name}: {results[name]['idle_mb']:.0f} MB before, {results[name]['streams_mb']:.0f} MB with {OPEN_STREAMS} open streams")
+    print(results.get("stillwatch", {}).get("metrics", ""))
+
+
+def say(text):
+    print(f"gateways: {time.monotonic():.0f} {text}", file=sys.stderr, flush=True)
+
+
+if __name__ == "__main__":
+    main()
