@@ -263,7 +263,6 @@ def latencies(load, proxies, results, kind, size, flags, count):
 def rates(load, folder, proxies, results, kind, size, flags, seconds):
     body = subprocess.run([str(load), "body", str(size), *flags], check=True, capture_output=True, text=True).stdout
     for name, proxy in proxies.items():
-        say(f"rate {kind} {name}")
         script = folder / f"{name}-{kind}.lua"
         script.write_text(
             f"wrk.method = 'POST'\nwrk.headers['authorization'] = 'Bearer {proxy.key}'\n"
@@ -315,7 +314,7 @@ def table(results):
 
 
 def say(text):
-    print(f"gateways: {time.monotonic():.0f} {text}", file=sys.stderr, flush=True)
+    print(f"gateways: {text}", file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":

@@ -1,17 +1,16 @@
 //! An exchange under way, from its admission to its landing.
 //!
-//! Promises to land once, however it ends, and to hand over what went by; a copy of the reply is kept by reference, at
-//! most [`TEE_BYTES_MAX`] bytes of it.
+//! Promises to land once, however it ends, and to hand over what went by: at most [`TEE_BYTES_MAX`] bytes of the reply.
 
 use std::sync::Arc;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use exchange::Time;
 use policy::Actions;
 use policy::quota::{Amounts, Quotas, Reservation};
 use tokio::time::Instant;
 
-use crate::limits::TEE_BYTES_MAX;
+use crate::limits::{COPIED_BYTES_MAX, TEE_BYTES_MAX};
 use crate::record::{Seen, Tap};
 use crate::usage;
 use crate::worker::Stats;
@@ -50,6 +49,8 @@ pub struct Flight {
     started: Instant,
     stats: Arc<Stats>,
     reply: Vec<Bytes>,
+    /// Short pieces that follow what is in `reply`.
+    short: BytesMut,
     kept_bytes: usize,
     cut: bool,
     landed: bool,
@@ -61,7 +62,19 @@ impl Flight {
     #[must_use]
     pub fn new(held: Actions, seen: Option<Box<Seen>>, bill: Option<Bill>, tap: Tap, stats: Arc<Stats>) -> Flight {
         let started = Instant::now();
-        Flight { held, seen, bill, tap, started, stats, reply: Vec::new(), kept_bytes: 0, cut: false, landed: false }
+        Flight {
+            held,
+            seen,
+            bill,
+            tap,
+            started,
+            stats,
+            reply: Vec::new(),
+            short: BytesMut::new(),
+            kept_bytes: 0,
+            cut: false,
+            landed: false,
+        }
     }
 
     /// What is held back.
@@ -89,7 +102,19 @@ impl Flight {
             return;
         }
         self.kept_bytes += piece.len();
-        self.reply.push(piece.clone());
+        if piece.len() <= COPIED_BYTES_MAX {
+            self.short.extend_from_slice(piece);
+        } else {
+            self.gather();
+            self.reply.push(piece.clone());
+        }
+    }
+
+    /// Puts the short pieces behind the others.
+    fn gather(&mut self) {
+        if !self.short.is_empty() {
+            self.reply.push(self.short.split().freeze());
+        }
     }
 
     /// Nothing came back that could be passed on.
@@ -110,6 +135,7 @@ impl Flight {
             return;
         }
         self.stats.landed(end);
+        self.gather();
         self.settle();
         if let Some(mut seen) = self.seen.take() {
             seen.duration = self.started.elapsed();
@@ -186,6 +212,20 @@ mod tests {
         let (flight, records, stats) = flight();
         flight.abort();
         assert_eq!((records.count(), stats.left.load(Ordering::Relaxed)), (0, 0));
+    }
+
+    #[test]
+    fn short_and_long_pieces_are_kept_in_their_order() {
+        let (mut flight, mut records, _) = flight();
+        let mut whole = Vec::new();
+        for length in [1, COPIED_BYTES_MAX, COPIED_BYTES_MAX + 1, 2, 3, 2 * COPIED_BYTES_MAX, 1] {
+            let piece = vec![b'a' + (whole.len() % 26) as u8; length];
+            whole.extend_from_slice(&piece);
+            flight.saw(&Bytes::from(piece));
+        }
+        flight.land(End::Whole);
+        let reply = records.next().unwrap().reply;
+        assert_eq!((reply.concat(), reply.len()), (whole, 5));
     }
 
     #[test]

@@ -23,6 +23,11 @@ pub const MODEL_BYTES_MAX: usize = 256;
 pub const ALTERNATIVES_MAX: u32 = 128;
 /// Bytes of a reply of which a copy is handed over. The rest goes to the caller only, and that is counted.
 pub const TEE_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// Bytes of a request body, and of a piece of a reply, of which a copy is handed over that is its own. A longer one shares
+/// its memory with what was read from the connection, which for a short one would be many times its size.
+pub const COPIED_BYTES_MAX: usize = 4 * 1024;
+/// Bytes of a reply that are passed on in one piece, give or take the last one that was there. What is more goes on next.
+pub const RELAYED_AT_ONCE: usize = 64 * 1024;
 /// Bytes of a reply that is filtered as a whole (one that is not a stream). A longer one is not delivered.
 pub const FILTERED_BYTES_MAX: usize = 64 * 1024 * 1024;
 /// Bytes of one event of a stream that is filtered. At a longer one the stream ends.
@@ -69,8 +74,10 @@ pub const SHIELDED_EMBEDDING_DECIMALS: u8 = 2;
 pub const EMBEDDING_DECIMALS_MAX: u8 = 7;
 
 /// Bytes of recorded lines that are written at once.
-pub const RECORD_BATCH_BYTES: usize = 1024 * 1024;
+pub const RECORD_BATCH_BYTES: usize = 256 * 1024;
 
+/// How long others are waited for when an exchange came, to be written with it.
+pub const RECORD_GATHER_TIME: Duration = Duration::from_millis(1);
 /// How long an exchange may wait to be written, and after how long a failed attempt is made again.
 pub const RECORD_TIME_MAX: Duration = Duration::from_millis(50);
 /// How often the oldest recorded files are looked at, to remove what is too much.
@@ -85,5 +92,7 @@ pub const IDENTITY_TIME_MAX: Duration = Duration::from_secs(5);
 pub const IDENTITIES_MAX: usize = 16;
 /// How long a TLS handshake may take.
 pub const HANDSHAKE_TIME_MAX: Duration = Duration::from_secs(10);
+/// How often connections to servers that are idle for too long, or that a server closed, are let go of.
+pub const TIDY_TIME: Duration = Duration::from_secs(5);
 /// How long an idle connection to a server is kept.
 pub const IDLE_TIME_MAX: Duration = Duration::from_secs(60);

@@ -24,7 +24,9 @@ use crate::ask::Ask;
 use crate::encoding::{BadBody, Decoder, Encoding};
 use crate::flight::{Bill, Flight};
 use crate::gate::{Head, exchange_id};
-use crate::limits::{BODY_BYTES_MAX, BODY_TIME_MAX, FILTERED_BYTES_MAX, OUTPUT_TOKENS_UNTOLD, QUERY_BYTES_MAX};
+use crate::limits::{
+    BODY_BYTES_MAX, BODY_TIME_MAX, COPIED_BYTES_MAX, FILTERED_BYTES_MAX, OUTPUT_TOKENS_UNTOLD, QUERY_BYTES_MAX,
+};
 use crate::record::{Decision, Seen};
 use crate::refuse::Refusal;
 use crate::relay::{Outward, Relay};
@@ -155,7 +157,9 @@ async fn whole(head: &Parts, body: Incoming) -> Result<Bytes, Refusal> {
     let body = LimitedBody::new(body, BODY_BYTES_MAX);
     let whole = async {
         if encoding == Encoding::Plain {
-            return body.collect().await.map(Collected::to_bytes).map_err(|error| broken_off(&*error));
+            let body = body.collect().await.map(Collected::to_bytes).map_err(|error| broken_off(&*error))?;
+            let is_short = body.len() <= COPIED_BYTES_MAX;
+            return Ok(if is_short { Bytes::copy_from_slice(&body) } else { body });
         }
         decompressed(encoding, body).await
     };
@@ -279,7 +283,7 @@ async fn respond(
     call: Call,
     caps: Caps,
 ) -> Result<Response<Outward>, Refusal> {
-    let Reply { response, lease } = reply;
+    let Reply { response, mut lease } = reply;
     let (mut head, body) = response.into_parts();
     let kind = head.headers.get(CONTENT_TYPE).map(HeaderValue::as_bytes).unwrap_or_default();
     let is_stream = kind.starts_with(b"text/event-stream");
@@ -302,8 +306,8 @@ async fn respond(
         let body = Outward::Relay(Relay::new(body, lease, flight, Some(Events::new(held))));
         return Ok(Response::from_parts(head, body));
     }
-    let Ok(collected) = timeout(lease.pause_time_max(), LimitedBody::new(body, FILTERED_BYTES_MAX).collect()).await
-    else {
+    let (patience, body) = (lease.pause_time_max(), LimitedBody::new(body, FILTERED_BYTES_MAX));
+    let Ok(collected) = timeout(patience, lease.drive(body.collect())).await else {
         flight.land(crate::flight::End::Broken);
         return Err(Refusal::Timeout);
     };

@@ -11,7 +11,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use exchange::Time;
-use policy::{Account, Actions, Rung};
+use policy::{Account, Actions, OrganisationId, Rung};
+use serde::Serialize;
 
 use crate::limits::{QUEUE_BYTES_MAX, QUEUE_MAX};
 use crate::trust::Caller;
@@ -63,56 +64,100 @@ impl Seen {
         self.request.len() + self.reply.iter().map(Bytes::len).sum::<usize>()
     }
 
-    /// As one line of a log that `stillwatch hunt` reads, without a newline.
-    #[must_use]
-    pub fn to_line(&self) -> Vec<u8> {
-        let mut line = Vec::with_capacity(self.bytes() + 512);
-        let head = serde_json::json!({
-            "id": self.id,
-            "time": self.time.nanos(),
-            "account": self.account.id,
-            "org": self.account.organisation,
-            "key": self.key,
-            "endpoint": self.path,
-            "client": {
-                "ip": self.caller.address.to_string(),
-                "asn": self.caller.asn,
-                "country": self.caller.country,
-                "ja4": self.caller.ja4,
-                "user_agent": self.user_agent,
+    /// Appends it as one line of a log that `stillwatch hunt` reads, without a newline.
+    pub fn write_line(&self, line: &mut Vec<u8>) {
+        line.reserve(self.bytes() + 1_024);
+        let head = Head {
+            id: &self.id,
+            time: self.time.nanos(),
+            account: self.account.id.as_str(),
+            org: self.account.organisation.as_ref().map(OrganisationId::as_str),
+            key: self.key.as_deref(),
+            endpoint: &self.path,
+            client: Client {
+                ip: self.caller.address,
+                asn: self.caller.asn,
+                country: self.caller.country.as_deref(),
+                ja4: self.caller.ja4.as_deref(),
+                user_agent: self.user_agent.as_deref(),
             },
-            "decision": {
-                "outcome": if self.decision.refused.is_some() { "refused" } else { "allowed" },
-                "reason": self.decision.refused,
-                "held": self.decision.held,
-                "rung": self.decision.rung,
+            decision: Decided {
+                outcome: if self.decision.refused.is_some() { "refused" } else { "allowed" },
+                reason: self.decision.refused,
+                held: self.decision.held,
+                rung: self.decision.rung,
             },
-            "status": self.status,
-            "duration_ms": self.duration.as_secs_f64() * 1e3,
-        });
+            status: self.status,
+            duration_ms: self.duration.as_secs_f64() * 1e3,
+        };
         // Writing into memory does not fail.
-        let _ = serde_json::to_writer(&mut line, &head);
+        let _ = serde_json::to_writer(&mut *line, &head);
         line.pop();
         line.extend_from_slice(b",\"request\":");
-        extend_on_one_line(&mut line, &self.request);
+        extend_on_one_line(line, &self.request);
         line.extend_from_slice(b",\"response\":");
-        let reply = self.reply.concat();
-        match std::str::from_utf8(&reply) {
+        let joined;
+        let reply: &[u8] = match self.reply.as_slice() {
+            [one] => one,
+            pieces => {
+                joined = pieces.concat();
+                &joined
+            }
+        };
+        match std::str::from_utf8(reply) {
             Ok(text) if !self.streamed && serde_json::from_str::<serde::de::IgnoredAny>(text).is_ok() => {
-                extend_on_one_line(&mut line, &reply);
+                extend_on_one_line(line, reply);
             }
             _ => {
-                let _ = serde_json::to_writer(&mut line, &String::from_utf8_lossy(&reply));
+                let _ = serde_json::to_writer(&mut *line, &String::from_utf8_lossy(reply));
             }
         }
         line.push(b'}');
-        line
     }
+}
+
+/// What is recorded of an exchange besides its bodies.
+#[derive(Serialize)]
+struct Head<'s> {
+    id: &'s str,
+    time: i64,
+    account: &'s str,
+    org: Option<&'s str>,
+    key: Option<&'s str>,
+    endpoint: &'s str,
+    client: Client<'s>,
+    decision: Decided,
+    status: u16,
+    duration_ms: f64,
+}
+
+#[derive(Serialize)]
+struct Client<'s> {
+    ip: std::net::IpAddr,
+    asn: Option<u32>,
+    country: Option<&'s str>,
+    ja4: Option<&'s str>,
+    user_agent: Option<&'s str>,
+}
+
+#[derive(Serialize)]
+struct Decided {
+    outcome: &'static str,
+    reason: Option<&'static str>,
+    held: Actions,
+    rung: Rung,
 }
 
 /// JSON has line breaks between its values only, where a space does as well.
 fn extend_on_one_line(line: &mut Vec<u8>, json: &[u8]) {
-    line.extend(json.iter().map(|byte| if matches!(byte, b'\n' | b'\r') { b' ' } else { *byte }));
+    let begins = line.len();
+    line.extend_from_slice(json);
+    let mut rest = line.get_mut(begins..).unwrap_or_default();
+    while let Some(at) = memchr::memchr2(b'\n', b'\r', rest) {
+        let (broken, behind) = rest.split_at_mut(at + 1);
+        broken.iter_mut().skip(at).for_each(|byte| *byte = b' ');
+        rest = behind;
+    }
 }
 
 /// What is counted of the queue.
@@ -235,6 +280,12 @@ mod tests {
         })
     }
 
+    fn line(seen: &Seen) -> Vec<u8> {
+        let mut line = Vec::new();
+        seen.write_line(&mut line);
+        line
+    }
+
     const REQUEST: &str =
         "{\r\n\"model\": \"m\",\n\"messages\": [{\"role\": \"user\", \"content\": \"hello \u{1F600} \\\"there\\\"\"}]}";
 
@@ -246,7 +297,7 @@ mod tests {
             seen(REQUEST, b"data: {\"choices\":[{\"delta\":{\"content\":\"fine\"}}]}\n\ndata: [DONE]\n\n");
         streamed.streamed = true;
         for seen in [whole, streamed] {
-            let line = String::from_utf8(seen.to_line()).unwrap();
+            let line = String::from_utf8(line(&seen)).unwrap();
             assert!(!line.contains(['\n', '\r']), "{line}");
             let mut read = Vec::new();
             let notes = &mut exchange::Notes::default();
@@ -263,7 +314,7 @@ mod tests {
     #[test]
     fn a_reply_that_is_no_text_or_cut_short_breaks_no_line() {
         for reply in [b"{\"a\":\"\xff\"}".as_slice(), b"{\"choices\":[{", b"", b"<html>\n"] {
-            let line = seen("{\"model\":\"m\"}", reply).to_line();
+            let line = line(&seen("{\"model\":\"m\"}", reply));
             let value: serde_json::Value = serde_json::from_slice(&line).unwrap();
             assert!(value["response"].is_string(), "{value}");
         }

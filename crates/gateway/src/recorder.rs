@@ -14,7 +14,7 @@ use store::segment::Segments;
 use tokio::time::Instant;
 
 use crate::clock::Clock;
-use crate::limits::{RECORD_BATCH_BYTES, RECORD_TIDY_TIME, RECORD_TIME_MAX};
+use crate::limits::{RECORD_BATCH_BYTES, RECORD_GATHER_TIME, RECORD_TIDY_TIME, RECORD_TIME_MAX};
 use crate::record::{Records, Wait};
 
 /// When what was written is made to outlive the machine.
@@ -142,13 +142,20 @@ fn record(setup: Setup, recording: &Recording) {
     let (mut synced, mut tidied) = (Instant::now(), Instant::now());
     // Exchanges that wait to be written, and whether something that was written waits to be synced.
     let (mut waiting, mut unsynced) = (0, false);
+    // Whether the queue was emptied the last time.
+    let mut is_emptied = true;
     loop {
         let mut next = records.wait(RECORD_TIME_MAX);
+        if matches!(next, Wait::Next(_)) && is_emptied {
+            // Others follow soon; for each by itself there would be a wake-up and a write.
+            thread::sleep(RECORD_GATHER_TIME);
+        }
+        is_emptied = true;
         while let Wait::Next(seen) = next {
             if let Some(key) = &seen.key {
                 used(key, seen.time);
             }
-            match segments.append(&seen.to_line()) {
+            match segments.append(|line| seen.write_line(line)) {
                 Ok(()) => waiting += 1,
                 Err(_) => {
                     recording.lost.fetch_add(1, Ordering::Relaxed);
@@ -157,6 +164,7 @@ fn record(setup: Setup, recording: &Recording) {
             next = if segments.waiting_bytes() < RECORD_BATCH_BYTES {
                 records.wait(Duration::ZERO)
             } else {
+                is_emptied = false;
                 Wait::Nothing
             };
         }

@@ -27,7 +27,7 @@ use tokio::task::LocalSet;
 use tokio::time::{Instant, timeout};
 
 use crate::limits::{
-    BACKLOG, CONNECTIONS_MAX, HANDSHAKE_TIME_MAX, HEAD_BYTES_MAX, HEAD_TIME_MAX, HEADERS_MAX, STREAMS_MAX,
+    BACKLOG, CONNECTIONS_MAX, HANDSHAKE_TIME_MAX, HEAD_BYTES_MAX, HEAD_TIME_MAX, HEADERS_MAX, STREAMS_MAX, TIDY_TIME,
 };
 use crate::proxy::{self, Peer};
 use crate::tls::Certificates;
@@ -210,7 +210,16 @@ async fn work(
     drained: watch::Receiver<bool>,
     open: &Arc<AtomicUsize>,
 ) {
-    while let Some(accepted) = taken.recv().await {
+    let mut tidies = tokio::time::interval(TIDY_TIME);
+    loop {
+        let accepted = tokio::select! {
+            accepted = taken.recv() => accepted,
+            _ = tidies.tick() => {
+                worker.tidy();
+                continue;
+            }
+        };
+        let Some(accepted) = accepted else { break };
         let (worker, drained) = (Rc::clone(worker), drained.clone());
         tokio::task::spawn_local(async move { greet(worker, accepted, drained).await });
     }
@@ -227,19 +236,29 @@ async fn work(
 async fn greet(worker: Rc<Worker>, accepted: Accepted, drained: watch::Receiver<bool>) {
     let Accepted { stream, address, tls, counted } = accepted;
     let Ok(stream) = TcpStream::from_std(stream) else { return };
-    let mut peer = Peer { address, certificate: None, tls: tls.is_some() };
+    let peer = Peer { address, certificate: None, tls: tls.is_some() };
     match tls {
         None => serve(worker, peer, stream, drained).await,
-        Some(acceptor) => match timeout(HANDSHAKE_TIME_MAX, acceptor.accept(stream)).await {
-            Ok(Ok(stream)) => {
-                let (_, session) = stream.get_ref();
-                peer.certificate = session.peer_certificates().and_then(|chain| chain.first()).map(thumbprint);
-                serve(worker, peer, stream, drained).await;
-            }
-            _ => Stats::add(&worker.shared.stats.handshakes_failed),
-        },
+        // Apart, since a connection without TLS would take its room too.
+        Some(acceptor) => Box::pin(greet_over_tls(worker, peer, acceptor, stream, drained)).await,
     }
     drop(counted);
+}
+
+async fn greet_over_tls(
+    worker: Rc<Worker>,
+    mut peer: Peer,
+    acceptor: tokio_rustls::TlsAcceptor,
+    stream: TcpStream,
+    drained: watch::Receiver<bool>,
+) {
+    let Ok(Ok(stream)) = timeout(HANDSHAKE_TIME_MAX, acceptor.accept(stream)).await else {
+        Stats::add(&worker.shared.stats.handshakes_failed);
+        return;
+    };
+    let (_, session) = stream.get_ref();
+    peer.certificate = session.peer_certificates().and_then(|chain| chain.first()).map(thumbprint);
+    serve(worker, peer, stream, drained).await;
 }
 
 /// SHA-256 of a certificate, base64url, as RFC 8705 writes it.

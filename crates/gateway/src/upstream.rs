@@ -2,19 +2,24 @@
 //!
 //! Promises that a request goes out at most [`ATTEMPTS_MAX`] times and never again once a byte of a reply came back. A
 //! server that fails [`FAILURES_MAX`] times in a row rests for a while that doubles; when all rest, all are tried.
-//! Connections are kept per worker, at most [`IDLE_MAX`] idle ones to a server.
+//! Connections are kept per worker, at most [`IDLE_MAX`] idle ones to a server and [`IDLE_TIME_MAX`] long. Whoever uses
+//! one drives it ([`Link`]): a task of its own for each would have to be woken for every piece of every reply.
 
 use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
+use std::future::poll_fn;
 use std::io;
+use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper::body::Incoming;
-use hyper::client::conn::http1::{self, SendRequest};
+use hyper::client::conn::http1::{self, Connection, SendRequest};
 use hyper::header::{AUTHORIZATION, HOST, HeaderValue};
 use hyper::http::uri::{Authority, Scheme};
 use hyper::{Request, Response, Uri};
@@ -191,15 +196,69 @@ pub enum NoReply {
 #[derive(Debug)]
 pub struct Upstreams {
     servers: Arc<Vec<Server>>,
-    idle: RefCell<Vec<Vec<Idle>>>,
+    /// For each server, the one used last at the end.
+    idle: RefCell<Vec<VecDeque<Idle>>>,
     turn: Cell<u64>,
     started: Instant,
 }
 
 #[derive(Debug)]
 struct Idle {
-    sender: SendRequest<Full<Bytes>>,
+    link: Link,
     since: Instant,
+}
+
+type Stream = TokioIo<Either<TcpStream, tokio_rustls::client::TlsStream<TcpStream>>>;
+type Driver = Pin<Box<Connection<Stream, Full<Bytes>>>>;
+
+/// A connection to a server. Nothing moves on it unless it is driven; dropped, it is closed.
+#[derive(Debug)]
+pub struct Link {
+    sender: SendRequest<Full<Bytes>>,
+    /// What reads and writes; none once it came to its end.
+    connection: Option<Driver>,
+}
+
+impl Link {
+    /// Moves what can be moved now, and has `context` woken when there is more.
+    pub fn poll(&mut self, context: &mut Context<'_>) {
+        if let Some(connection) = &mut self.connection
+            && connection.as_mut().poll(context).is_ready()
+        {
+            // How it ended is told to whoever waits for a reply.
+            self.connection = None;
+        }
+    }
+
+    /// Waits for something that comes about on this connection.
+    async fn drive<F: Future>(&mut self, future: F) -> F::Output {
+        let mut future = pin!(future);
+        poll_fn(|context| {
+            if let Poll::Ready(output) = future.as_mut().poll(context) {
+                return Poll::Ready(output);
+            }
+            self.poll(context);
+            future.as_mut().poll(context)
+        })
+        .await
+    }
+
+    async fn ready(&mut self) -> hyper::Result<()> {
+        poll_fn(|context| {
+            if let Poll::Ready(ready) = self.sender.poll_ready(context) {
+                return Poll::Ready(ready);
+            }
+            self.poll(context);
+            self.sender.poll_ready(context)
+        })
+        .await
+    }
+
+    /// Whether the server closed it, or wrote what nobody asked for, while it was idle.
+    fn is_closed(&mut self) -> bool {
+        self.poll(&mut Context::from_waker(Waker::noop()));
+        self.connection.is_none() || self.sender.is_closed()
+    }
 }
 
 /// A reply with the connection that it comes on.
@@ -216,21 +275,31 @@ pub struct Reply {
 pub struct Lease {
     home: Rc<Upstreams>,
     server: usize,
-    sender: SendRequest<Full<Bytes>>,
+    link: Link,
 }
 
 impl Lease {
     /// Keeps the connection for the next request.
     pub fn give_back(self) {
-        let Lease { home, server, sender } = self;
-        if sender.is_closed() {
+        let Lease { home, server, link } = self;
+        if link.connection.is_none() || link.sender.is_closed() {
             return;
         }
         if let Some(idle) = home.idle.borrow_mut().get_mut(server)
             && idle.len() < IDLE_MAX
         {
-            idle.push(Idle { sender, since: Instant::now() });
+            idle.push_back(Idle { link, since: Instant::now() });
         }
+    }
+
+    /// Moves what can be moved on the connection.
+    pub fn poll(&mut self, context: &mut Context<'_>) {
+        self.link.poll(context);
+    }
+
+    /// Waits for something that comes about on the connection.
+    pub async fn drive<F: Future>(&mut self, future: F) -> F::Output {
+        self.link.drive(future).await
     }
 
     /// How long a pause within the reply may take.
@@ -274,7 +343,7 @@ impl Upstreams {
     /// No connections yet. All workers count time from the same moment, `started`.
     #[must_use]
     pub fn new(servers: Arc<Vec<Server>>, started: Instant) -> Rc<Upstreams> {
-        let idle = RefCell::new(servers.iter().map(|_| Vec::new()).collect());
+        let idle = RefCell::new(servers.iter().map(|_| VecDeque::new()).collect());
         Rc::new(Upstreams { servers, idle, turn: Cell::new(0), started })
     }
 
@@ -346,10 +415,10 @@ impl Upstreams {
         let mut kept = self.take(index);
         loop {
             let reused = kept.is_some();
-            let mut sender = match kept.take() {
-                Some(sender) => sender,
+            let mut link = match kept.take() {
+                Some(link) => link,
                 None => match timeout(server.connect_time_max, connect(server)).await {
-                    Ok(Ok(sender)) => sender,
+                    Ok(Ok(link)) => link,
                     Ok(Err(source)) => {
                         server.health.failed(self.now_ms());
                         return Err((NoReply::Unreachable { server: name(), source }, true));
@@ -363,13 +432,14 @@ impl Upstreams {
             let Some(message) = written(server, request) else {
                 return Err((NoReply::Unwritable { server: name() }, false));
             };
-            if sender.ready().await.is_err() && reused {
+            if link.ready().await.is_err() && reused {
                 continue;
             }
-            match timeout(server.first_byte_time_max, sender.try_send_request(message)).await {
+            let answer = link.sender.try_send_request(message);
+            match timeout(server.first_byte_time_max, link.drive(answer)).await {
                 Ok(Ok(response)) => {
                     server.health.succeeded();
-                    return Ok(Reply { response, lease: Lease { home: Rc::clone(self), server: index, sender } });
+                    return Ok(Reply { response, lease: Lease { home: Rc::clone(self), server: index, link } });
                 }
                 Ok(Err(mut error)) => {
                     let unsent = error.take_message().is_some();
@@ -390,15 +460,22 @@ impl Upstreams {
     }
 
     /// A kept connection, the one used last first.
-    fn take(&self, index: usize) -> Option<SendRequest<Full<Bytes>>> {
+    fn take(&self, index: usize) -> Option<Link> {
         let mut idle = self.idle.borrow_mut();
         let idle = idle.get_mut(index)?;
-        while let Some(Idle { sender, since }) = idle.pop() {
-            if !sender.is_closed() && since.elapsed() < IDLE_TIME_MAX {
-                return Some(sender);
+        while let Some(Idle { mut link, since }) = idle.pop_back() {
+            if since.elapsed() < IDLE_TIME_MAX && !link.is_closed() {
+                return Some(link);
             }
         }
         None
+    }
+
+    /// Closes what was idle for too long, and what a server closed.
+    pub fn tidy(&self) {
+        for idle in self.idle.borrow_mut().iter_mut() {
+            idle.retain_mut(|Idle { link, since }| since.elapsed() < IDLE_TIME_MAX && !link.is_closed());
+        }
     }
 
     fn now_ms(&self) -> u64 {
@@ -424,7 +501,7 @@ fn written(server: &Server, request: &Outgoing) -> Option<Request<Full<Bytes>>> 
     Some(message)
 }
 
-async fn connect(server: &Server) -> io::Result<SendRequest<Full<Bytes>>> {
+async fn connect(server: &Server) -> io::Result<Link> {
     let port = server.authority.port_u16().unwrap_or(if server.scheme == Scheme::HTTPS { 443 } else { 80 });
     let host = server.authority.host().trim_start_matches('[').trim_end_matches(']');
     let socket = TcpStream::connect((host, port)).await?;
@@ -438,11 +515,7 @@ async fn connect(server: &Server) -> io::Result<SendRequest<Full<Bytes>>> {
         }
     };
     let (sender, connection) = http1::Builder::new().handshake(TokioIo::new(stream)).await.map_err(io::Error::other)?;
-    tokio::task::spawn_local(async move {
-        // How it ends is told to whoever waits for a reply.
-        let _ = connection.await;
-    });
-    Ok(sender)
+    Ok(Link { sender, connection: Some(Box::pin(connection)) })
 }
 
 #[cfg(test)]
@@ -497,6 +570,40 @@ mod tests {
         }
         health.succeeded();
         assert!(health.is_well(0));
+    }
+
+    /// Connections that a server closed, or that were idle for too long, are found without using them.
+    #[tokio::test]
+    async fn idle_connections_are_let_go_of() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let mut here = server("a", &[], 1);
+        here.authority = listener.local_addr().unwrap().to_string().parse().unwrap();
+        let upstreams = Upstreams::new(Arc::new(vec![here]), Instant::now());
+        let mut ends = Vec::new();
+        for _ in 0..3 {
+            let link = connect(&upstreams.servers[0]).await.unwrap();
+            Lease { home: Rc::clone(&upstreams), server: 0, link }.give_back();
+            ends.push(listener.accept().await.unwrap().0);
+        }
+        let count = || upstreams.idle.borrow()[0].len();
+        upstreams.tidy();
+        assert_eq!(count(), 3);
+        drop(ends.pop());
+        // The end of a connection takes its way through the machine.
+        for _ in 0..100 {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+            upstreams.tidy();
+            if count() < 3 {
+                break;
+            }
+        }
+        assert_eq!(count(), 2);
+        for (age, left) in [(IDLE_TIME_MAX - Duration::from_secs(5), 2), (IDLE_TIME_MAX, 1)] {
+            upstreams.idle.borrow_mut()[0][0].since = Instant::now() - age;
+            upstreams.tidy();
+            assert_eq!(count(), left);
+        }
+        assert!(upstreams.take(0).is_some() && upstreams.take(0).is_none());
     }
 
     #[test]

@@ -92,6 +92,11 @@ impl Worker {
         }
         Rc::clone(&upstreams)
     }
+
+    /// Lets go of connections to servers that nobody needs.
+    pub fn tidy(&self) {
+        self.upstreams.borrow().tidy();
+    }
 }
 
 macro_rules! stats {

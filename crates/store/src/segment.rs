@@ -73,21 +73,31 @@ impl Segments {
         Ok(Segments { folder: folder.to_owned(), rotation, open: None, waiting: Vec::new(), begun: 0 })
     }
 
-    /// Adds a line: `object` is a JSON object on one line, with at least one entry.
+    /// Adds a line: `write` appends a JSON object on one line, with at least one entry.
     ///
     /// # Errors
     ///
     /// When there is no room.
-    pub fn append(&mut self, object: &[u8]) -> Result<(), NoRoom> {
-        let rest = object.strip_prefix(b"{").unwrap_or(object);
-        let bytes = BEGINS.len() + SUM_BYTES + BEHIND_SUM.len() + rest.len() + 1;
-        if self.waiting.len().saturating_add(bytes) > SEGMENT_WAITING_BYTES_MAX {
+    pub fn append(&mut self, write: impl FnOnce(&mut Vec<u8>)) -> Result<(), NoRoom> {
+        let begins = self.waiting.len();
+        self.waiting.extend_from_slice(BEGINS);
+        let sum_begins = self.waiting.len();
+        self.waiting.extend_from_slice(&[b'0'; SUM_BYTES]);
+        self.waiting.push(b'"');
+        let object_begins = self.waiting.len();
+        write(&mut self.waiting);
+        if self.waiting.len() >= SEGMENT_WAITING_BYTES_MAX {
+            self.waiting.truncate(begins);
             return Err(NoRoom);
         }
-        self.waiting.extend_from_slice(BEGINS);
-        self.waiting.extend_from_slice(sum(rest).as_bytes());
-        self.waiting.extend_from_slice(BEHIND_SUM);
-        self.waiting.extend_from_slice(rest);
+        let (head, object) = self.waiting.split_at_mut(object_begins);
+        if let (Some(place), Some((brace, rest))) =
+            (head.get_mut(sum_begins..sum_begins + SUM_BYTES), object.split_first_mut())
+        {
+            place.copy_from_slice(&sum(rest));
+            // What opened the object now parts it from its sum.
+            *brace = b',';
+        }
         self.waiting.push(b'\n');
         Ok(())
     }
@@ -201,8 +211,11 @@ pub fn files(folder: &Path) -> io::Result<Vec<PathBuf>> {
     Ok(files)
 }
 
-fn sum(rest: &[u8]) -> String {
-    format!("{:08x}-{:016x}", rest.len(), xxh3_64(rest))
+fn sum(rest: &[u8]) -> [u8; SUM_BYTES] {
+    let mut sum = [b'0'; SUM_BYTES];
+    // It has as many bytes as are written: no line has 2^32.
+    let _ = write!(sum.as_mut_slice(), "{:08x}-{:016x}", rest.len(), xxh3_64(rest));
+    sum
 }
 
 /// Whether a line, without its newline, is whole and as it was written.
@@ -210,7 +223,7 @@ fn sum(rest: &[u8]) -> String {
 pub fn check(line: &[u8]) -> bool {
     let Some(told) = line.strip_prefix(BEGINS) else { return false };
     let Some((told, rest)) = told.split_at_checked(SUM_BYTES) else { return false };
-    rest.strip_prefix(BEHIND_SUM).is_some_and(|rest| told == sum(rest).as_bytes())
+    rest.strip_prefix(BEHIND_SUM).is_some_and(|rest| told == sum(rest))
 }
 
 #[cfg(test)]
@@ -219,6 +232,10 @@ mod tests {
 
     const KEEPS_ALL: Rotation =
         Rotation { bytes_max: 1 << 20, age_max: Duration::from_secs(60), kept_bytes_max: 1 << 30 };
+
+    fn add(segments: &mut Segments, object: &[u8]) -> Result<(), NoRoom> {
+        segments.append(|line| line.extend_from_slice(object))
+    }
 
     fn at(seconds: u64) -> SystemTime {
         SystemTime::UNIX_EPOCH + Duration::from_secs(1_780_000_000 + seconds)
@@ -235,7 +252,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let mut segments = Segments::open(folder.path(), KEEPS_ALL).unwrap();
         for n in 0..3 {
-            segments.append(format!(r#"{{"n":{n},"text":"é"}}"#).as_bytes()).unwrap();
+            add(&mut segments, format!(r#"{{"n":{n},"text":"é"}}"#).as_bytes()).unwrap();
         }
         assert!(texts(folder.path()).is_empty());
         segments.flush(at(0)).unwrap();
@@ -262,12 +279,12 @@ mod tests {
         let mut segments = Segments::open(folder.path(), rotation).unwrap();
         // By length after two lines, by age after the third.
         for second in [0, 1, 2, 61, 62] {
-            segments.append(line).unwrap();
+            add(&mut segments, line).unwrap();
             segments.flush(at(second)).unwrap();
         }
         let counts = |folder: &Path| texts(folder).iter().map(|text| text.lines().count()).collect::<Vec<_>>();
         assert_eq!(counts(folder.path()), [2, 2, 1]);
-        segments.append(line).unwrap();
+        add(&mut segments, line).unwrap();
         segments.flush(at(122)).unwrap();
         assert_eq!(counts(folder.path()), [2, 2, 1, 1]);
         fs::write(folder.path().join("accounts.jsonl"), "x\n").unwrap();
@@ -283,12 +300,12 @@ mod tests {
         let around = BEGINS.len() + SUM_BYTES + BEHIND_SUM.len();
         let line = |bytes: usize| [b"{\"", "x".repeat(bytes - 6).as_bytes(), b"\":1}"].concat();
         let fits = line(SEGMENT_WAITING_BYTES_MAX - around);
-        assert_eq!(segments.append(&[fits.as_slice(), b" "].concat()), Err(NoRoom));
-        assert_eq!(segments.append(&fits), Ok(()));
+        assert_eq!(add(&mut segments, &[fits.as_slice(), b" "].concat()), Err(NoRoom));
+        assert_eq!(add(&mut segments, &fits), Ok(()));
         assert_eq!(segments.waiting_bytes(), SEGMENT_WAITING_BYTES_MAX);
-        assert_eq!(segments.append(br#"{"n":1}"#), Err(NoRoom));
+        assert_eq!(add(&mut segments, br#"{"n":1}"#), Err(NoRoom));
         segments.flush(at(0)).unwrap();
-        assert_eq!(segments.append(br#"{"n":1}"#), Ok(()));
+        assert_eq!(add(&mut segments, br#"{"n":1}"#), Ok(()));
     }
 
     /// What cannot be written waits until it can, and no half of a line stays.
@@ -297,7 +314,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let inner = folder.path().join("inner");
         let mut segments = Segments::open(&inner, KEEPS_ALL).unwrap();
-        segments.append(br#"{"n":1}"#).unwrap();
+        add(&mut segments, br#"{"n":1}"#).unwrap();
         fs::remove_dir(&inner).unwrap();
         assert!(segments.flush(at(0)).is_err() && segments.waiting_bytes() > 0);
         fs::create_dir(&inner).unwrap();

@@ -1,20 +1,28 @@
 //! What passes, and how; what does not, and what its caller hears.
 
 use std::io::{Read, Write};
-use std::net::TcpStream;
+use std::net::{TcpListener, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use gateway::record::Seen;
 use gateway::worker::Settings;
 use policy::directory::Directory;
 use policy::{Action, Actions};
 use tokio::time::Instant;
 
 use crate::faults::until;
-use crate::rig::{KEY, Rig, parse, post, raw};
+use crate::rig::{KEY, Rig, parse, post, raw, unchunk};
 
 const CHAT: &str = r#"{"model":"mock-1","messages":[{"role":"user","content":"hello"}]}"#;
+/// An exchange as it is recorded.
+fn line(seen: &Seen) -> Vec<u8> {
+    let mut line = Vec::new();
+    seen.write_line(&mut line);
+    line
+}
+
 const STREAM: &str = r#"{"model":"mock-reasoner","stream":true,"messages":[{"role":"user","content":"hello"}]}"#;
 
 #[test]
@@ -100,6 +108,49 @@ fn what_is_held_back_does_not_come() {
     }
 }
 
+/// Events that are there together go on together, and those that come later as soon as they come; what came before a
+/// server died is delivered.
+#[test]
+fn what_is_there_goes_on_at_once_and_together() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let rig = Rig::in_front_of(listener.local_addr().unwrap());
+    let (go_on, told) = std::sync::mpsc::channel();
+    let server = std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        let mut request = [0; 4096];
+        assert!(stream.read(&mut request).unwrap() > 0);
+        let chunk = |text: &str| format!("{:x}\r\n{text}\r\n", text.len());
+        let head = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n";
+        let first: String = (0..50).map(|n| chunk(&format!("data: {n}\n\n"))).collect();
+        stream.write_all((head.to_owned() + &first).as_bytes()).unwrap();
+        told.recv().unwrap();
+        stream.write_all((chunk("data: 50\n\n") + &chunk("data: 51\n\n")).as_bytes()).unwrap();
+        // It dies here.
+    });
+    let mut stream = TcpStream::connect(rig.gateway.address()).unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
+    let length = STREAM.len();
+    let request = format!(
+        "POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {KEY}\r\ncontent-length: {length}\r\n\r\n{STREAM}"
+    );
+    stream.write_all(request.as_bytes()).unwrap();
+    let mut reply = Vec::new();
+    let mut piece = [0; 65536];
+    while !String::from_utf8_lossy(&reply).contains("data: 49\n\n") {
+        let bytes = stream.read(&mut piece).unwrap();
+        reply.extend_from_slice(&piece[..bytes]);
+    }
+    go_on.send(()).unwrap();
+    let _ = stream.read_to_end(&mut reply);
+    server.join().unwrap();
+    let body = String::from_utf8(reply).unwrap().split_once("\r\n\r\n").unwrap().1.to_owned();
+    let chunks = body.matches("\r\n").count() / 2;
+    assert!(chunks <= 4, "{chunks} pieces: {body:?}");
+    let whole = String::from_utf8(unchunk(body.as_bytes())).unwrap();
+    assert_eq!(whole, (0..52).map(|n| format!("data: {n}\n\n")).collect::<String>());
+    assert!(!body.ends_with("0\r\n\r\n"), "the caller learns that it broke off");
+}
+
 #[test]
 fn a_reply_that_breaks_off_breaks_off_for_the_caller_too() {
     let rig = Rig::new(Actions::NONE);
@@ -133,7 +184,7 @@ fn what_is_refused_is_handed_over_with_the_reason() {
     let seen = rig.records.next().unwrap();
     assert_eq!((seen.status, seen.decision.refused), (403, Some("forbidden")));
     assert_eq!((seen.request.as_ref(), seen.reply.concat()), (STREAM.as_bytes(), answer.body));
-    let line: serde_json::Value = serde_json::from_slice(&seen.to_line()).unwrap();
+    let line: serde_json::Value = serde_json::from_slice(&line(&seen)).unwrap();
     assert_eq!((&line["decision"]["outcome"], &line["decision"]["reason"]), (&"refused".into(), &"forbidden".into()));
 }
 
@@ -146,7 +197,7 @@ fn what_went_by_is_handed_over_once() {
         assert_eq!((seen.account.id.as_str(), seen.status, seen.streamed), ("acct", 200, streamed));
         assert_eq!((seen.request.as_ref(), seen.reply.concat()), (body.as_bytes(), answer.body));
         assert_eq!(seen.caller.address.to_string(), "127.0.0.1");
-        assert!(!String::from_utf8(seen.to_line()).unwrap().contains(&KEY.to_string()));
+        assert!(!String::from_utf8(line(&seen)).unwrap().contains(&KEY.to_string()));
     }
     rig.post("/v1/messages/count_tokens", r#"{"model":"mock-1","messages":[]}"#);
     rig.post("/tokenize", "{}");

@@ -73,6 +73,12 @@ impl Rig {
         Rig::before(mock, &addresses, Actions::NONE, None)
     }
 
+    /// A gateway in front of a server of the test's own.
+    pub(crate) fn in_front_of(server: SocketAddr) -> Rig {
+        let mock = Mock::start("127.0.0.1:0".parse().unwrap()).unwrap();
+        Rig::before(mock, &[server], Actions::NONE, None)
+    }
+
     /// A gateway whose server is away.
     pub(crate) fn away() -> Rig {
         let mock = Mock::start("127.0.0.1:0".parse().unwrap()).unwrap();
@@ -175,7 +181,7 @@ pub(crate) fn parse(reply: &[u8]) -> Answer {
     Answer { status, head, body }
 }
 
-fn unchunk(mut rest: &[u8]) -> Vec<u8> {
+pub(crate) fn unchunk(mut rest: &[u8]) -> Vec<u8> {
     let mut body = Vec::new();
     while let Some(end) = rest.windows(2).position(|window| window == b"\r\n") {
         let size = usize::from_str_radix(std::str::from_utf8(&rest[..end]).unwrap().trim(), 16).unwrap_or(0);
