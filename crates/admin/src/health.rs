@@ -31,6 +31,12 @@ pub(crate) fn ready(admin: &Admin) -> (bool, Vec<String>) {
     if failures > 0 {
         reasons.push(format!("policies failed at {failures} requests, and what they were about was denied"));
     }
+    if settings.prices.is_none() && admin.registry.gate().quotas().count_costs() {
+        reasons.push(
+            "a quota of costs is set, and no prices are configured; requests that it holds for are turned away"
+                .to_owned(),
+        );
+    }
     let identities = admin.registry.gate().identities().load();
     for issuer in identities.without_keys() {
         reasons.push(format!("the keys of the identity provider `{issuer}` are not known; no token of it holds"));

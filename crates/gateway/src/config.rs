@@ -14,6 +14,7 @@ use hyper::Uri;
 use hyper::header::HeaderName;
 use hyper::http::uri::Scheme;
 use policy::network::Network;
+use policy::price::Prices;
 use policy::token::{Issuer, KeySet};
 use rustls::pki_types::ServerName;
 use schemars::generate::SchemaSettings;
@@ -56,6 +57,9 @@ pub struct Config {
     /// when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key_pepper_file: Option<PathBuf>,
+    /// The file with the prices of tokens by model, for quotas of costs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub prices_file: Option<PathBuf>,
     /// How exchanges are recorded.
     #[serde(default)]
     pub recording: RecordingTable,
@@ -500,6 +504,7 @@ impl Default for Config {
             database: None,
             database_stale_seconds: StaleTime::default(),
             key_pepper_file: None,
+            prices_file: None,
             recording: RecordingTable::default(),
             origins: Vec::new(),
             workers: 0,
@@ -532,7 +537,7 @@ impl Config {
             tls.client_authorities.iter_mut().for_each(place);
         }
         place(&mut config.data);
-        config.key_pepper_file.iter_mut().for_each(place);
+        config.key_pepper_file.iter_mut().chain(&mut config.prices_file).for_each(place);
         for identity in &mut config.identity {
             identity.keys_file.iter_mut().chain(&mut identity.authorities).for_each(place);
         }
@@ -681,6 +686,7 @@ impl Config {
             listed: self.allow.paths.clone(),
             passed: self.allow.headers.clone(),
             caps: Caps { output_tokens: self.shield.output_tokens, embedding_decimals: self.shield.embedding_decimals },
+            prices: self.prices_file.as_deref().map(prices).transpose()?.map(Arc::new),
             identities: Arc::new(self.identities(path)?),
             servers: Arc::new(self.servers(path)?),
         })
@@ -787,6 +793,13 @@ impl Upstream {
             health: Health::default(),
         })
     }
+}
+
+/// The prices in a file.
+fn prices(path: &Path) -> Result<Prices, BadConfig> {
+    let unreadable = |source| BadConfig::Unreadable { path: path.to_owned(), source };
+    let text = fs::read_to_string(path).map_err(unreadable)?;
+    Prices::parse(&text).map_err(|bad| BadConfig::Wrong { path: path.to_owned(), reason: bad.to_string() })
 }
 
 /// The secret in a file, without the newline at its end.

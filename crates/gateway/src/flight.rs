@@ -7,12 +7,13 @@ use std::sync::Arc;
 use bytes::{Bytes, BytesMut};
 use exchange::Time;
 use policy::Actions;
-use policy::quota::{Amounts, Quotas, Reservation};
+use policy::price::Price;
+use policy::quota::{Quotas, Reservation};
 use tokio::time::Instant;
 
 use crate::limits::{COPIED_BYTES_MAX, TEE_BYTES_MAX};
 use crate::record::{Seen, Tap};
-use crate::usage;
+use crate::usage::{self, Used};
 use crate::worker::Stats;
 
 /// How a reply ended.
@@ -35,6 +36,8 @@ pub struct Bill {
     pub reserved: Reservation,
     /// Tokens of the request, where the reply does not tell.
     pub input_tokens: u64,
+    /// What the model's tokens cost.
+    pub price: Option<Price>,
     /// When the request arrived.
     pub time: Time,
 }
@@ -149,10 +152,14 @@ impl Flight {
     /// Charges what was used, also of a reply that was broken off: what was made of it was made.
     fn settle(&mut self) {
         let (Some(bill), Some(seen)) = (self.bill.take(), &self.seen) else { return };
-        let tokens = if seen.status < 400 { usage::tokens(&self.reply, seen.streamed, bill.input_tokens) } else { 0 };
+        let used = if seen.status < 400 {
+            usage::tokens(&self.reply, seen.streamed, bill.input_tokens)
+        } else {
+            Used::default()
+        };
         let elapsed = i64::try_from(self.started.elapsed().as_nanos()).unwrap_or(i64::MAX);
         let now = Time::from_nanos(bill.time.nanos().saturating_add(elapsed));
-        bill.quotas.settle(bill.reserved, Amounts { tokens, micro_cost: 0 }, now);
+        bill.quotas.settle(bill.reserved, used.amounts(bill.price), now);
     }
 }
 

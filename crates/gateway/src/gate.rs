@@ -17,7 +17,7 @@ use policy::directory::Directory;
 use policy::key::Keys;
 use policy::permit::{Denied, Permits};
 use policy::proof::UsedProofs;
-use policy::quota::{Amounts, Asker, Quotas, Reservation};
+use policy::quota::{Amounts, Asker, NotReserved, Quotas, Reservation};
 use policy::token::Identities;
 use policy::who::{Reception, Shown, Who};
 use policy::{Action, Actions, Permit, Policies};
@@ -183,7 +183,11 @@ impl Gate {
         }
         let reserved = if route.call.is_generated() {
             let asker = Asker { account: &who.account, credential: who.credential.name(), permit: &permit };
-            self.quotas.reserve(&asker, may_take, now).map_err(|exhausted| Refusal::Exhausted(Box::new(exhausted)))?
+            self.quotas.reserve(&asker, may_take, now).map_err(|reason| match reason {
+                NotReserved::Exhausted(exhausted) => Refusal::Exhausted(Box::new(exhausted)),
+                // What is not counted cannot be held to a limit.
+                NotReserved::Unpriced => Refusal::Unavailable,
+            })?
         } else {
             Reservation::default()
         };

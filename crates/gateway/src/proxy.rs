@@ -15,7 +15,7 @@ use hyper::header::{
 };
 use hyper::http::request::Parts;
 use hyper::{HeaderMap, Method, Request, Response, StatusCode};
-use policy::quota::Amounts;
+use policy::price::{Price, Prices};
 use policy::who::{Credential, Who};
 use policy::{Action, Actions};
 use tokio::time::{Instant, timeout};
@@ -34,7 +34,7 @@ use crate::route::{Call, Dialect, Route, Unserved, dialect, route};
 use crate::shield::{self, Caps, Events};
 use crate::trust::Caller;
 use crate::upstream::{NoReply, Outgoing, Reply};
-use crate::usage;
+use crate::usage::{self, Used};
 use crate::worker::{Stats, Worker};
 
 /// What is known of the connection that a request came on.
@@ -96,7 +96,8 @@ async fn answer(
     let body = whole(head, body).await?;
     let ask = ask(&route, &body)?;
     let input_tokens = usage::input_tokens(&body);
-    let may_take = Amounts { tokens: input_tokens.saturating_add(output_tokens(&route, &ask)), micro_cost: 0 };
+    let price = settings.prices.as_deref().and_then(|prices| price(prices, ask.model.as_deref(), &shared.stats));
+    let may_take = Used { input: input_tokens, output: output_tokens(&route, &ask) }.amounts(price);
     let mut seen = match route.call.is_generated() {
         true => Some(Box::new(seen(&asker, caller, head, &route, body.clone(), now)?)),
         false => None,
@@ -109,7 +110,7 @@ async fn answer(
         seen.decision = Decision { refused: None, held: pass.held(), rung: pass.permit().rung() };
     }
     let quotas = Arc::clone(shared.gate.quotas());
-    let bill = Bill { quotas, reserved: pass.take_reserved(), input_tokens, time: now };
+    let bill = Bill { quotas, reserved: pass.take_reserved(), input_tokens, price, time: now };
     let caps = settings.caps;
     let body = if route.call.is_asked() && !pass.held().is_empty() {
         shield::request(&body, route.call, pass.held(), caps).map_err(|_| bad_body())?
@@ -199,6 +200,15 @@ fn ask(route: &Route, body: &[u8]) -> Result<Ask, Refusal> {
 /// The most tokens that a reply is taken to have, before it is there.
 fn output_tokens(route: &Route, ask: &Ask) -> u64 {
     if route.call.action() == Action::Embeddings { 0 } else { ask.output_tokens_max.unwrap_or(OUTPUT_TOKENS_UNTOLD) }
+}
+
+/// What the tokens of a model cost; of one without a price, what those of the dearest do, so that no name is a way around
+/// a budget.
+fn price(prices: &Prices, model: Option<&str>, stats: &Stats) -> Option<Price> {
+    prices.of(model.unwrap_or_default()).or_else(|| {
+        Stats::add(&stats.unpriced);
+        prices.at_most()
+    })
 }
 
 fn bad_body() -> Refusal {

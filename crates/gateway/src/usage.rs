@@ -4,6 +4,8 @@
 //! and a caller may have told it to. Estimates take four bytes for a token, and each event of a stream for one.
 
 use bytes::Bytes;
+use policy::price::Price;
+use policy::quota::Amounts;
 use serde::Deserialize;
 
 use crate::limits::USAGE_EVENTS;
@@ -15,8 +17,27 @@ pub(crate) fn input_tokens(request: &[u8]) -> u64 {
     (request.len() as u64).div_ceil(BYTES_A_TOKEN)
 }
 
-/// The tokens of an exchange, read and written.
-pub(crate) fn tokens(reply: &[Bytes], streamed: bool, input_tokens: u64) -> u64 {
+/// Tokens of an exchange.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Used {
+    /// Read.
+    pub(crate) input: u64,
+    /// Written.
+    pub(crate) output: u64,
+}
+
+impl Used {
+    /// What quotas count of them.
+    pub(crate) fn amounts(self, price: Option<Price>) -> Amounts {
+        Amounts {
+            tokens: self.input.saturating_add(self.output),
+            micro_cost: price.map(|price| price.micro_cost(self.input, self.output)),
+        }
+    }
+}
+
+/// The tokens of an exchange.
+pub(crate) fn tokens(reply: &[Bytes], streamed: bool, input_tokens: u64) -> Used {
     let whole;
     let reply: &[u8] = match reply {
         [one] => one,
@@ -27,9 +48,10 @@ pub(crate) fn tokens(reply: &[Bytes], streamed: bool, input_tokens: u64) -> u64 
     };
     if !streamed {
         let told = serde_json::from_slice::<Told>(reply).ok().and_then(Told::usage);
-        return told
-            .map_or_else(|| (reply.len() as u64).div_ceil(BYTES_A_TOKEN), Usage::output)
-            .saturating_add(told.and_then(Usage::input).unwrap_or(input_tokens));
+        return Used {
+            input: told.and_then(Usage::input).unwrap_or(input_tokens),
+            output: told.map_or_else(|| (reply.len() as u64).div_ceil(BYTES_A_TOKEN), Usage::output),
+        };
     }
     let events: Vec<&[u8]> =
         reply.split(|byte| *byte == b'\n').filter_map(|line| line.strip_prefix(b"data:")).collect();
@@ -38,8 +60,8 @@ pub(crate) fn tokens(reply: &[Bytes], streamed: bool, input_tokens: u64) -> u64 
     // Each event tells what is known by then.
     let told = told.reduce(|earlier, later| Usage { input: later.input.or(earlier.input), ..later }.at_least(earlier));
     match told {
-        Some(usage) => usage.output().saturating_add(usage.input().unwrap_or(input_tokens)),
-        None => (events.len() as u64).saturating_add(input_tokens),
+        Some(usage) => Used { input: usage.input().unwrap_or(input_tokens), output: usage.output() },
+        None => Used { input: input_tokens, output: events.len() as u64 },
     }
 }
 
@@ -103,7 +125,7 @@ mod tests {
         for pieces in [1, 3] {
             let length = reply.len().div_ceil(pieces).max(1);
             let pieces: Vec<Bytes> = reply.as_bytes().chunks(length).map(Bytes::copy_from_slice).collect();
-            assert_eq!(tokens(&pieces, streamed, 10), expected, "{reply}");
+            assert_eq!(tokens(&pieces, streamed, 10).amounts(None).tokens, expected, "{reply}");
         }
     }
 

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use hyper::header::HeaderName;
+use policy::price::Prices;
 use tokio::time::Instant;
 
 use crate::clock::Clock;
@@ -52,6 +53,8 @@ pub struct Settings {
     pub caps: Caps,
     /// Headers that are passed on besides those of the APIs.
     pub passed: Vec<HeaderName>,
+    /// What tokens cost, for quotas of costs.
+    pub prices: Option<Arc<Prices>>,
     /// Identity providers whose tokens hold.
     pub identities: Arc<Vec<Provider>>,
     /// The servers behind.
@@ -137,6 +140,8 @@ stats! {
     shielded,
     /// Replies of which only the beginning was handed over.
     cut,
+    /// Requests for models without a price, which count as the dearest one.
+    unpriced,
 }
 
 impl Stats {

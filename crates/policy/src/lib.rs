@@ -14,6 +14,7 @@ pub mod limits;
 pub mod network;
 pub mod permit;
 pub mod policies;
+pub mod price;
 pub mod proof;
 pub mod quota;
 pub mod standing;

@@ -32,3 +32,5 @@ pub const POLICIES_MAX: usize = 500;
 pub const DECISIONS_MAX: usize = 1_000_000;
 /// Models of one account for which decisions are remembered. At the limit the oldest is forgotten.
 pub const DECIDED_MODELS_MAX: usize = 16;
+/// Bytes of a text of prices. A longer one is refused.
+pub const PRICES_BYTES_MAX: usize = 1 << 20;

@@ -140,15 +140,15 @@ impl std::str::FromStr for QuotaId {
 pub struct Amounts {
     /// Tokens, read and written.
     pub tokens: u64,
-    /// Millionths of the currency that prices are in.
-    pub micro_cost: u64,
+    /// Millionths of the currency that prices are in; none where nothing has a price.
+    pub micro_cost: Option<u64>,
 }
 
 impl Amounts {
-    fn of(self, unit: Unit) -> u64 {
+    fn of(self, unit: Unit) -> Option<u64> {
         match unit {
-            Unit::Requests => 1,
-            Unit::Tokens => self.tokens,
+            Unit::Requests => Some(1),
+            Unit::Tokens => Some(self.tokens),
             Unit::MicroCost => self.micro_cost,
         }
     }
@@ -181,6 +181,15 @@ pub struct Exhausted {
     pub retry_seconds: Option<u64>,
     /// After how many seconds all of it will be there.
     pub reset_seconds: u64,
+}
+
+/// Why nothing was reserved.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum NotReserved {
+    /// A limit was reached.
+    Exhausted(Exhausted),
+    /// A limit of costs holds, and nothing has a price.
+    Unpriced,
 }
 
 /// What was reserved for a request.
@@ -268,8 +277,8 @@ impl Quotas {
     ///
     /// # Errors
     ///
-    /// When it is more than is left of one of them.
-    pub fn reserve(&self, asker: &Asker<'_>, amounts: Amounts, now: Time) -> Result<Reservation, Exhausted> {
+    /// When it is more than is left of one of them, or cannot be told.
+    pub fn reserve(&self, asker: &Asker<'_>, amounts: Amounts, now: Time) -> Result<Reservation, NotReserved> {
         let mut reservation = Reservation::default();
         for quota in self.rules().iter() {
             if quota.except_high_rate && asker.permit.has(Action::HighRate) {
@@ -277,22 +286,31 @@ impl Quotas {
             }
             let Some(subject) = quota.of.subject(asker) else { continue };
             let key = BucketKey { quota: quota.id.clone(), subject: subject.into() };
-            let amount = amounts.of(quota.unit);
+            let Some(amount) = amounts.of(quota.unit) else {
+                self.give_back(reservation);
+                return Err(NotReserved::Unpriced);
+            };
             match self.with(&key, |bucket| bucket.take(quota, amount, now.nanos())) {
                 Ok(()) => reservation.taken.push((Arc::clone(quota), key, amount)),
                 Err(exhausted) => {
                     self.give_back(reservation);
-                    return Err(exhausted);
+                    return Err(NotReserved::Exhausted(exhausted));
                 }
             }
         }
         Ok(reservation)
     }
 
-    /// Charges what a request took in place of what was reserved for it.
+    /// Whether costs are limited.
+    #[must_use]
+    pub fn count_costs(&self) -> bool {
+        self.rules().iter().any(|quota| quota.unit == Unit::MicroCost)
+    }
+
+    /// Charges what a request took in place of what was reserved for it; where that cannot be told, it stays at that.
     pub fn settle(&self, reservation: Reservation, took: Amounts, now: Time) {
         for (quota, key, reserved) in reservation.taken {
-            let took = took.of(quota.unit);
+            let took = took.of(quota.unit).unwrap_or(reserved);
             self.with(&key, |bucket| bucket.correct(&quota, reserved, took, now.nanos()));
         }
     }
@@ -468,7 +486,38 @@ mod tests {
         Time::from_seconds(1_780_000_000 + seconds)
     }
 
-    const NOTHING: Amounts = Amounts { tokens: 0, micro_cost: 0 };
+    impl NotReserved {
+        fn exhausted(self) -> Exhausted {
+            match self {
+                NotReserved::Exhausted(exhausted) => exhausted,
+                NotReserved::Unpriced => panic!("nothing has a price"),
+            }
+        }
+    }
+
+    #[test]
+    fn costs_are_limited_and_what_has_no_price_is_not_let_through() {
+        let ann = account("ann", json!({}));
+        let rules = json!([
+            {"id": "first", "of": "each_account", "unit": "requests", "amount": 2, "per": "day"},
+            {"id": "spend", "of": "each_account", "unit": "micro_cost", "amount": 1_000_000, "per": "day"},
+        ]);
+        let quotas = quotas(rules);
+        assert!(quotas.count_costs());
+        let cost = |micro_cost| Amounts { tokens: 5, micro_cost };
+        let reserve = |micro_cost| quotas.reserve(&asker(&ann), cost(micro_cost), at(0));
+        for _ in 0..9 {
+            assert_eq!(reserve(None).unwrap_err(), NotReserved::Unpriced, "and takes nothing of the other one");
+        }
+        let first = reserve(Some(900_000)).unwrap();
+        assert_eq!(reserve(Some(100_001)).unwrap_err().exhausted().unit, Unit::MicroCost);
+        quotas.settle(first, cost(Some(1)), at(0));
+        let second = reserve(Some(999_999)).unwrap();
+        quotas.settle(second, cost(None), at(0));
+        assert!(reserve(Some(1)).is_err(), "what cannot be told stays at what was reserved");
+    }
+
+    const NOTHING: Amounts = Amounts { tokens: 0, micro_cost: Some(0) };
 
     #[test]
     fn a_rate_refills_evenly_and_a_budget_at_midnight() {
@@ -477,7 +526,7 @@ mod tests {
             quotas(json!([{"id": "rpm", "of": "each_account", "unit": "requests", "amount": 60, "per": "minute"}]));
         let ask = |quotas: &Quotas, second| quotas.reserve(&asker(&ann), NOTHING, at(second)).map(|_| ());
         assert!((0..60).all(|_| ask(&minute, 0).is_ok()));
-        let told = ask(&minute, 0).unwrap_err();
+        let told = ask(&minute, 0).unwrap_err().exhausted();
         assert_eq!((told.remaining, told.retry_seconds, told.reset_seconds), (0, Some(1), 60));
         assert!(ask(&minute, 1).is_ok() && ask(&minute, 1).is_err());
         assert!((0..60).all(|_| ask(&minute, 3600).is_ok()) && ask(&minute, 3600).is_err());
@@ -485,7 +534,7 @@ mod tests {
         let day = quotas(json!([{"id": "rpd", "of": "each_account", "unit": "requests", "amount": 2, "per": "day"}]));
         // 2026-05-28T20:26:40Z: midnight is 12,800 seconds away.
         assert!(ask(&day, 0).is_ok() && ask(&day, 0).is_ok());
-        let told = ask(&day, 10).unwrap_err();
+        let told = ask(&day, 10).unwrap_err().exhausted();
         assert_eq!((told.retry_seconds, told.reset_seconds), (Some(12_790), 12_790));
         assert!(ask(&day, 12_799).is_err() && ask(&day, 12_800).is_ok());
         // A clock that goes back opens no window again.
@@ -523,18 +572,18 @@ mod tests {
     #[test]
     fn what_was_taken_is_charged_in_place_of_what_was_reserved() {
         let ann = account("ann", json!({}));
-        let tokens = |tokens| Amounts { tokens, micro_cost: 0 };
+        let tokens = |tokens| Amounts { tokens, micro_cost: Some(0) };
         for per in ["minute", "day"] {
             let quotas =
                 quotas(json!([{"id": "t", "of": "each_account", "unit": "tokens", "amount": 1000, "per": per}]));
             let reserve = |count| quotas.reserve(&asker(&ann), tokens(count), at(0));
             let first = reserve(800).unwrap();
-            assert_eq!(reserve(300).unwrap_err().remaining, 200);
+            assert_eq!(reserve(300).unwrap_err().exhausted().remaining, 200);
             quotas.settle(first, tokens(100), at(0));
             let second = reserve(900).unwrap();
             quotas.settle(second, tokens(950), at(0));
             assert!(reserve(1).is_err(), "more than was reserved is owed: {per}");
-            let never = reserve(1001).unwrap_err();
+            let never = reserve(1001).unwrap_err().exhausted();
             assert_eq!(never.retry_seconds, None);
         }
     }
@@ -562,10 +611,10 @@ mod tests {
             {"id": "rpm", "of": "each_account", "unit": "requests", "amount": 2, "per": "minute"},
             {"id": "tpm", "of": "each_account", "unit": "tokens", "amount": 10, "per": "minute"},
         ]));
-        let reserve = |tokens| quotas.reserve(&asker(&ann), Amounts { tokens, micro_cost: 0 }, at(0)).map(|_| ());
-        assert!((0..5).all(|_| reserve(11).unwrap_err().quota.as_str() == "tpm"));
+        let reserve = |tokens| quotas.reserve(&asker(&ann), Amounts { tokens, micro_cost: Some(0) }, at(0)).map(|_| ());
+        assert!((0..5).all(|_| reserve(11).unwrap_err().exhausted().quota.as_str() == "tpm"));
         assert!(reserve(5).is_ok() && reserve(5).is_ok());
-        assert_eq!(reserve(0).unwrap_err().quota.as_str(), "rpm");
+        assert_eq!(reserve(0).unwrap_err().exhausted().quota.as_str(), "rpm");
     }
 
     #[test]
@@ -578,7 +627,8 @@ mod tests {
                 let threads: Vec<_> = (0..8)
                     .map(|_| {
                         scope.spawn(|| {
-                            let ask = || quotas.reserve(&asker(&ann), Amounts { tokens: 7, micro_cost: 0 }, at(0));
+                            let ask =
+                                || quotas.reserve(&asker(&ann), Amounts { tokens: 7, micro_cost: Some(0) }, at(0));
                             (0..100).filter(|_| ask().is_ok()).count()
                         })
                     })
@@ -637,7 +687,7 @@ mod tests {
             for (gap, tokens) in gaps {
                 now += gap * 1_000_000;
                 let time = Time::from_nanos(1_780_000_000 * SECOND + now);
-                if quotas.reserve(&asker(&ann), Amounts { tokens, micro_cost: 0 }, time).is_ok() {
+                if quotas.reserve(&asker(&ann), Amounts { tokens, micro_cost: Some(0) }, time).is_ok() {
                     granted.push((now, tokens));
                 }
             }

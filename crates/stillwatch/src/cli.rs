@@ -609,7 +609,8 @@ pub(crate) enum PolicyCommand {
 #[derive(Debug, Args)]
 #[command(
     after_help = "Examples:\n  stillwatch quota set rpm --of each-account --unit requests --amount 60 --per minute\n  \
-                        stillwatch quota set ring --of group=acc_1,acc_2 --unit tokens --amount 100000 --per day"
+                        stillwatch quota set ring --of group=acc_1,acc_2 --unit tokens --amount 100000 --per day\n  \
+                        stillwatch quota set spend --of each-organisation --unit cost --amount 250 --per thirty-days"
 )]
 pub(crate) struct Quota {
     #[command(subcommand)]
@@ -642,11 +643,11 @@ pub(crate) struct QuotaSet {
     #[arg(long, value_name = "WHOSE")]
     pub(crate) of: String,
     /// What is counted
-    #[arg(long, value_parser = ["requests", "tokens"])]
+    #[arg(long, value_parser = ["requests", "tokens", "cost"])]
     pub(crate) unit: String,
-    /// How much
+    /// How much; of costs an amount of the currency of `prices_file`, such as 12.50
     #[arg(long, value_name = "N")]
-    pub(crate) amount: u64,
+    pub(crate) amount: String,
     /// Not for those whom policies allow a high rate
     #[arg(long)]
     pub(crate) except_high_rate: bool,

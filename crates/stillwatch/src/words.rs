@@ -11,7 +11,7 @@ pub(crate) use detect::number::{counted, either, grouped, one_or_many, percent};
 use detect::value::Kind;
 use exchange::Time;
 
-use crate::prices::Prices;
+use crate::prices::{self, Prices};
 
 /// What was found, in one sentence.
 pub(crate) fn verdict(findings: &Findings) -> String {
@@ -95,7 +95,7 @@ pub(crate) fn tokens(campaign: &Campaign) -> Option<String> {
 
 /// What that cost, at the prices given; none where no model has a price.
 pub(crate) fn cost(campaign: &Campaign, prices: &Prices) -> String {
-    let cost = prices.cost_of(campaign);
+    let cost = prices::cost_of(prices, campaign);
     let rest = || campaign.models.iter().find(|model| model.model.is_empty()).map(others).unwrap_or_default();
     let named = |model: &String| if model.is_empty() { rest() } else { printable(model, ID_CHARS_MAX) };
     let mut unpriced: Vec<String> = cost.unpriced.iter().take(UNPRICED_NAMED).map(named).collect();
@@ -115,7 +115,7 @@ pub(crate) fn cost(campaign: &Campaign, prices: &Prices) -> String {
 pub(crate) fn money(amount: f64, prices: &Prices) -> String {
     // Amounts beyond what a float counts exactly stay at the largest.
     let hundredths = (amount * 100.0).round() as u64;
-    format!("{} {}.{:02}", printable(&prices.currency, CURRENCY_CHARS), grouped(hundredths / 100), hundredths % 100)
+    format!("{} {}.{:02}", printable(prices.currency(), CURRENCY_CHARS), grouped(hundredths / 100), hundredths % 100)
 }
 
 const CURRENCY_CHARS: usize = 12;

@@ -14,7 +14,7 @@ use crate::cli::{Hunt, Records, Run};
 use crate::inputs::Inputs;
 use crate::output::OutputFile;
 use crate::pipeline::{self, Outcome, Settings};
-use crate::prices::Prices;
+use crate::prices::{self, Prices};
 use crate::reading::Reading;
 use crate::{accounts_file, calls, campaigns_file, progress, report, table, words};
 
@@ -27,7 +27,7 @@ pub(crate) fn run(args: &Hunt) -> Result<Exit, Failure> {
             "--exchanges-out reads the input twice, which standard input cannot be; name a file",
         ));
     }
-    let prices = args.prices.as_deref().map(Prices::read).transpose().map_err(Failure::unreadable)?;
+    let prices = args.prices.as_deref().map(prices::read).transpose().map_err(Failure::unreadable)?;
     let labels = args.labels.as_deref().map_or_else(|| Ok(Labels::default()), label::in_force)?;
     // A place that cannot be written is told before the work is done.
     let create = |path: &Option<PathBuf>| path.as_deref().map(OutputFile::create).transpose();
@@ -293,10 +293,10 @@ fn json<'a>(outcome: &'a Outcome, prices: Option<&'a Prices>) -> Result<String, 
     let cost = |prices: &'a Prices| {
         let campaigns = outcome.findings.campaigns.iter();
         campaigns.map(|campaign| {
-            let cost = prices.cost_of(campaign);
+            let cost = prices::cost_of(prices, campaign);
             Cost {
                 campaign: &campaign.id,
-                currency: &prices.currency,
+                currency: prices.currency(),
                 amount: cost.amount,
                 models_without_price: cost.unpriced,
             }

@@ -361,6 +361,41 @@ fn a_token_of_an_identity_provider_stands_for_an_account() {
     assert_eq!(gateway.ask(&gateway.key_of("acc_1"), "x").0, 200);
 }
 
+#[test]
+fn costs_are_a_quota_where_there_are_prices() {
+    let folder = Folder::new("up-costs");
+    let prices = "currency = 'EUR'\n[models]\n'dear' = { input = 1000, output = 1000000 }\n";
+    folder.file("prices.toml", prices);
+    let config = folder.file("gateway.toml", "prices_file = 'prices.toml'\n");
+    let gateway = Gateway::start_in(folder, &["--config", &config]);
+    let key = gateway.key_of("acc_1");
+    // The mock's model has no price, and counts as the dearest: an answer of 4,096 tokens may cost 4,096 EUR.
+    gateway.manage(&[
+        "quota",
+        "set",
+        "spend",
+        "--of",
+        "each-account",
+        "--unit",
+        "cost",
+        "--amount",
+        "4097.5",
+        "--per",
+        "day",
+    ]);
+    let first = gateway.ask(&key, "x");
+    assert_eq!(first.0, 200);
+    let (status, body) = gateway.ask(&key, "x");
+    assert!(status == 429 && body.contains("spend"), "{body}");
+    // Without prices nothing tells what it costs.
+    std::fs::write(&config, "").expect("written");
+    gateway.signal("-HUP");
+    assert!(within(Duration::from_secs(10), || gateway.ask(&key, "x").0 == 503));
+    assert!(gateway.readiness().1.contains("a quota of costs is set"));
+    gateway.manage(&["quota", "remove", "spend"]);
+    assert_eq!(gateway.ask(&key, "x").0, 200);
+}
+
 /// Without its database the gateway goes on with what it knows for the time it was told, and then no longer.
 #[test]
 fn a_database_that_is_away_is_done_without_for_a_time() {
