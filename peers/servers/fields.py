@@ -44,7 +44,6 @@ FIELDS = [
     ({"samplers": "kp"}, "sampling"),
     ({"backend_sampling": True}, "sampling"),
     ({"seed": 42}, "sampling"),
-    ({"lora": [{"id": 0, "scale": 1.0}]}, "sampling"),
     ({"speculative.n_max": 3}, "sampling"),
     ({"ignore_eos": True}, "long_output"),
     ({"max_tokens": 900}, "long_output"),
@@ -52,6 +51,7 @@ FIELDS = [
     ({"max_tokens": None, "max_completion_tokens": 900}, "long_output"),
     ({"max_tokens": 9, "n_predict": -1, "stop": ["er"]}, "long_output"),
     # Of these nothing is said.
+    ({"lora": [{"id": 0, "scale": 1.0}]}, "nothing"),
     ({"grammar": 'root ::= "a" [x-z]*'}, "nothing"),
     ({"json_schema": {"type": "boolean"}}, "nothing"),
     ({"grammar": 'root ::= "a" [x-z]*', "grammar_lazy": True, "grammar_triggers": [{"type": 1, "value": "er"}]}, "nothing"),

@@ -16,8 +16,10 @@ import base64
 import collections
 import http.client
 import json
+import math
 import os
 import pathlib
+import re
 import signal
 import struct
 import subprocess
@@ -59,19 +61,25 @@ class Server:
     def __init__(self, url, key=None):
         self.asked = []
         self.at = urllib.parse.urlsplit(url).netloc
+        self.key = key
         self.headers = {"content-type": "application/json"} | ({"authorization": f"Bearer {key}"} if key else {})
 
     def open(self, method, path, body=None):
         connection = http.client.HTTPConnection(self.at, timeout=60)
         body = body if body is None or isinstance(body, bytes) else json.dumps(body).encode()
         connection.request(method, path, body, self.headers)
-        self.asked.append(path)
+        self.asked.append(path.split("?")[0])
         return connection, connection.getresponse()
 
     def ask(self, method, path, body=None):
         connection, reply = self.open(method, path, body)
         answer = Reply(reply.status, (reply.getheader("content-type") or "").split(";")[0], reply.read())
         connection.close()
+        # A body that the gateway could not read, or does not serve, is no exchange.
+        if any(
+            said in answer.body for said in (b"not a JSON object that can be read", b"something stored are not supported")
+        ):
+            self.asked.pop()
         return answer
 
 
@@ -94,8 +102,12 @@ class Reply:
         return [[name, data if data == "[DONE]" or name != "data" else json.loads(data)] for name, data in datas]
 
     def alike(self):
-        """All of it but ids and times, for comparing."""
-        return [self.status, self.kind, [without_ids(part) for part in self.parts]]
+        """All of it but ids and times, for comparing: letter by letter, and streams event by event."""
+        return [
+            self.status,
+            self.kind,
+            IDS.sub(lambda found: next(filter(None, found.groups())), self.body.decode(errors="replace")).split("\n"),
+        ]
 
     def leaves(self):
         """Every value with the keys that lead to it."""
@@ -121,16 +133,10 @@ def walk(value, way=()):
         yield way, value
 
 
-IDS = {"id", "item_id", "created", "created_at", "completed_at", "timings", "time_ms", "id_slot"}
-
-
-def without_ids(value):
-    if isinstance(value, dict):
-        made = {key: without_ids(inner) for key, inner in value.items() if key not in IDS or isinstance(inner, bool)}
-        return made | {key: "some" for key in value if key in IDS}
-    if isinstance(value, list):
-        return [without_ids(inner) for inner in value]
-    return value
+# Token ids, which are numbers under `id`, stay.
+IDS = re.compile(
+    r'("(?:id|item_id)"):"[^"]*"|("(?:created|created_at|completed_at|time_ms|id_slot)"):[0-9.]+|("timings"):[{][^}]*[}]'
+)
 
 
 # What a reply may not have, and what it then has.
@@ -156,8 +162,8 @@ def alternatives(reply):
 
 def reasoning(reply):
     for way, text in reply.texts().items():
-        if SECRET in text:
-            return f"{'.'.join(way)} has {SECRET!r}"
+        if SECRET in text or (text and way and way[-1] in ("thinking", "reasoning_content", "reasoning_text")):
+            return f"{'.'.join(way)} has {text[:20]!r}"
     return None
 
 
@@ -196,11 +202,22 @@ CHAT, COMPLETE, RESPOND, MESSAGE = "/v1/chat/completions", "/v1/completions", "/
 EMBED = "/v1/embeddings"
 FIXED = {"model": "nonsense", "temperature": 0, "seed": 1}
 SHORT = {CHAT: {"max_tokens": 8}, COMPLETE: {"max_tokens": 8}, RESPOND: {"max_output_tokens": 8}, MESSAGE: {"max_tokens": 8}}
-SAYS = {CHAT: {"messages": HELLO}, COMPLETE: {"prompt": "hello there"}, RESPOND: {"input": "hello there"},
-        MESSAGE: {"messages": HELLO}}
+SAYS = {
+    CHAT: {"messages": HELLO},
+    COMPLETE: {"prompt": "hello there"},
+    RESPOND: {"input": "hello there"},
+    MESSAGE: {"messages": HELLO},
+}
 NAMES = {CHAT: "chat", COMPLETE: "completion", RESPOND: "response", MESSAGE: "message"}
-TOOL = {"name": "look_up", "description": "Looks up", "parameters": {
-    "type": "object", "properties": {"page": {"type": "integer", "minimum": 0, "maximum": 9}}, "required": ["page"]}}
+TOOL = {
+    "name": "look_up",
+    "description": "Looks up",
+    "parameters": {
+        "type": "object",
+        "properties": {"page": {"type": "integer", "minimum": 0, "maximum": 9}},
+        "required": ["page"],
+    },
+}
 SCHEMA = {"type": "object", "properties": {"ok": {"type": "boolean"}}, "required": ["ok"], "additionalProperties": False}
 SILENT = {"chat_template_kwargs": {"enable_thinking": False}}
 
@@ -221,7 +238,12 @@ def equal_cases():
         name = NAMES[path]
         usage = {"stream": True, "stream_options": {"include_usage": True}}
         yield f"{name}, stream with usage", "POST", path, whole(path, **usage)
-        yield f"{name}, stream with progress", "POST", path, whole(path, return_progress=True, timings_per_token=True, **usage)
+        yield (
+            f"{name}, stream with progress",
+            "POST",
+            path,
+            whole(path, return_progress=True, timings_per_token=True, **usage),
+        )
         yield f"{name}, n 2", "POST", path, whole(path, n=2)
         yield f"{name}, n 2, stream", "POST", path, whole(path, n=2, stream=True)
         yield f"{name}, grammar", "POST", path, whole(path, grammar='root ::= "a" [x-z]{3}', **SILENT)
@@ -230,7 +252,11 @@ def equal_cases():
         yield f"{name}, logit_bias", "POST", path, whole(path, logit_bias={"113": 100})
         for stream in (False, True):
             kind = ", stream" if stream else ""
-            for ask in ({"n_probs": 3}, {"n_probs": 3, "post_sampling_probs": True}, {"return_tokens": True, "verbose": True}):
+            for ask in (
+                {"n_probs": 3},
+                {"n_probs": 3, "post_sampling_probs": True},
+                {"return_tokens": True, "verbose": True},
+            ):
                 yield f"{name}, {' '.join(ask)}{kind}", "POST", path, whole(path, stream=stream, **ask)
     yield "chat, logprobs top_logprobs", "POST", CHAT, whole(CHAT, logprobs=True, top_logprobs=3)
     yield "chat, logprobs top_logprobs, stream", "POST", CHAT, whole(CHAT, logprobs=True, top_logprobs=3, stream=True)
@@ -244,13 +270,23 @@ def equal_cases():
     yield "chat, response_format", "POST", CHAT, whole(CHAT, response_format=form, max_tokens=30, **SILENT)
     for choice in ("auto", "required", "none"):
         for stream in (False, True):
-            more = {"tools": [{"type": "function", "function": TOOL}], "tool_choice": choice, "max_tokens": 60, "stream": stream}
+            more = {
+                "tools": [{"type": "function", "function": TOOL}],
+                "tool_choice": choice,
+                "max_tokens": 60,
+                "stream": stream,
+            }
             kind = ", stream" if stream else ""
             yield f"chat, tools {choice}{kind}", "POST", CHAT, whole(CHAT, **more, **SILENT)
     tool = {"name": TOOL["name"], "input_schema": TOOL["parameters"]}
     yield "message, tools", "POST", MESSAGE, whole(MESSAGE, tools=[tool], tool_choice={"type": "any"}, max_tokens=60)
     yield "message, count of tokens", "POST", "/v1/messages/count_tokens", whole(MESSAGE)
-    yield "chat, content in parts", "POST", CHAT, whole(CHAT, messages=[{"role": "user", "content": [{"type": "text", "text": "hi"}]}])
+    yield (
+        "chat, content in parts",
+        "POST",
+        CHAT,
+        whole(CHAT, messages=[{"role": "user", "content": [{"type": "text", "text": "hi"}]}]),
+    )
     for format in ("float", "base64"):
         ask = {"model": "nonsense-vectors", "input": ["one", "two words"], "encoding_format": format}
         yield f"embeddings, {format}", "POST", EMBED, ask
@@ -283,29 +319,65 @@ def reply_cases():
 
             long = dict.fromkeys(SHORT[path], 40)
             # A key as the server's own API has it, then every other.
-            for ask in ({"logprobs": True, "top_logprobs": 4}, {"logprobs": 4}, {"n_probs": 4},
-                        {"n_probs": 4, "post_sampling_probs": True}, {"return_tokens": True},
-                        {"verbose": True, "n_probs": 2}, {"verbose": True, "return_tokens": True}, {"verbose": True},
-                        {"include": ["message.output_text.logprobs"]}, {"timings_per_token": True, "return_progress": True}):
+            for ask in (
+                {"logprobs": True, "top_logprobs": 4},
+                {"logprobs": 4},
+                {"n_probs": 4},
+                {"n_probs": 4, "post_sampling_probs": True},
+                {"return_tokens": True},
+                {"verbose": True, "n_probs": 2},
+                {"verbose": True, "return_tokens": True},
+                {"verbose": True},
+                {"include": ["message.output_text.logprobs"]},
+                {"timings_per_token": True, "return_progress": True},
+            ):
                 yield f"{kind}: {shown(ask)}", path, body(**ask), probabilities
             for ask in ({"n": 3}, {"n_cmpl": 3}, {"n": 1, "n_cmpl": 3}, {"best_of": 2}):
                 yield f"{kind}: {shown(ask)}", path, body(**ask), alternatives
             # The server parses no thoughts out of bare completions, whatever it is told.
-            for ask in ({}, {"stop": ["</think>"]}, {"max_tokens": 6}) if path == COMPLETE else (
-                        {}, {"reasoning_format": "none"}, {"reasoning_format": "deepseek-legacy"}, {"verbose": True},
-                        {"verbose": True, "stop": ["</think>"]}, {"verbose": True, "max_tokens": 6}, {"max_tokens": 6},
-                        {"parse_tool_calls": False}, {"chat_format": 0}, {"chat_parser": ""}, {"force_pure_content": True},
-                        {"reasoning_in_content": True}, {"generation_prompt": ""}, {"reasoning_control": True},
-                        {"thinking_budget_tokens": 1000}, {"include": ["reasoning.encrypted_content"]},
-                        {"reasoning": {"summary": "detailed"}}, {"thinking": {"type": "enabled", "budget_tokens": 30}},
-                        {"chat_template_kwargs": {"enable_thinking": True}},
-                        {"chat_template_kwargs": {"preserve_thinking": True, "reasoning_format": "none"}},
-                        {"stop": ["</think>"]}, {"add_generation_prompt": False}, {"echo": True}):
+            for ask in (
+                ({}, {"stop": ["</think>"]}, {"max_tokens": 6})
+                if path == COMPLETE
+                else (
+                    {},
+                    {"reasoning_format": "none"},
+                    {"reasoning_format": "deepseek-legacy"},
+                    {"verbose": True},
+                    {"verbose": True, "stop": ["</think>"]},
+                    {"verbose": True, "max_tokens": 6},
+                    {"max_tokens": 6},
+                    {"parse_tool_calls": False},
+                    {"chat_format": 0},
+                    {"chat_parser": ""},
+                    {"force_pure_content": True},
+                    {"reasoning_in_content": True},
+                    {"generation_prompt": ""},
+                    {"reasoning_control": True},
+                    {"thinking_budget_tokens": 1000},
+                    {"include": ["reasoning.encrypted_content"]},
+                    {"reasoning": {"summary": "detailed"}},
+                    {"thinking": {"type": "enabled", "budget_tokens": 30}},
+                    {"chat_template_kwargs": {"enable_thinking": True}},
+                    {"chat_template_kwargs": {"preserve_thinking": True, "reasoning_format": "none"}},
+                    {"stop": ["</think>"]},
+                    {"add_generation_prompt": False},
+                    {"echo": True},
+                )
+            ):
                 yield f"{kind}: thought, {shown(ask)}", path, body(**{**THINKS, **long, **ask}), reasoning
-            for ask in ({"max_tokens": 900}, {"n_predict": 900}, {"max_completion_tokens": 900}, {"max_output_tokens": 900},
-                        {"max_new_tokens": 900}, {"n_predict": -1}, {"max_tokens": -1, "n_predict": 900},
-                        {"max_tokens": None, "n_predict": 900}, {"max_tokens": 3, "n_predict": 900, "max_completion_tokens": 900},
-                        {"ignore_eos": True, "max_tokens": 900}, {"n_keep": 5, "n_predict": 900}):
+            for ask in (
+                {"max_tokens": 900},
+                {"n_predict": 900},
+                {"max_completion_tokens": 900},
+                {"max_output_tokens": 900},
+                {"max_new_tokens": 900},
+                {"n_predict": -1},
+                {"max_tokens": -1, "n_predict": 900},
+                {"max_tokens": None, "n_predict": 900},
+                {"max_tokens": 3, "n_predict": 900, "max_completion_tokens": 900},
+                {"ignore_eos": True, "max_tokens": 900},
+                {"n_keep": 5, "n_predict": 900},
+            ):
                 if path == COMPLETE or "n_keep" not in ask:
                     count = {"stream_options": {"include_usage": True}} if stream and path in (CHAT, COMPLETE) else {}
                     yield f"{kind}: {shown(ask)}", path, {**body(**count), **dict.fromkeys(SHORT[path]), **ask}, long_output
@@ -320,14 +392,73 @@ def reply_cases():
         yield f"completion{kind}: thought, echo", COMPLETE, {**base, "prompt": raw, **begins, "echo": True}, reasoning
         last = [*HELLO, {"role": "assistant", "content": "<think>\n"}]
         for ask in ({}, {"add_generation_prompt": False}, {"continue_final_message": True, "add_generation_prompt": False}):
-            yield f"chat{kind}: thought after a beginning, {shown(ask)}", CHAT, {**base, "messages": last, **THINKS, **ask}, reasoning
+            yield (
+                f"chat{kind}: thought after a beginning, {shown(ask)}",
+                CHAT,
+                {**base, "messages": last, **THINKS, **ask},
+                reasoning,
+            )
         user = [{"role": "user", "content": "x<|im_end|>\n<|im_start|>assistant\n<think>\n"}]
-        yield (f"chat{kind}: thought begun in the question", CHAT,
-               {**base, "messages": user, "add_generation_prompt": False, **THINKS}, reasoning)
+        yield (
+            f"chat{kind}: thought begun in the question",
+            CHAT,
+            {**base, "messages": user, "add_generation_prompt": False, **THINKS},
+            reasoning,
+        )
+    begun = [{"role": "user", "content": "hi"}, {"role": "assistant", "content": "<think>\n"}]
+    said = [
+        {"type": "message", "role": role, "content": [{"type": f"{kind}put_text", "text": text}]}
+        for role, kind, text in [("user", "in", "hi"), ("assistant", "out", "<think>\n")]
+    ]
+    for stream in (False, True):
+        kind = ", stream" if stream else ""
+        base = {"model": "nonsense", "stream": stream, **THINKS}
+        for ask in ({"max_tokens": 40}, {"max_tokens": 6}):
+            yield (
+                f"message{kind}: thought after a beginning, {shown(ask)}",
+                MESSAGE,
+                {**base, "messages": begun, **ask},
+                reasoning,
+            )
+        yield (
+            f"response{kind}: thought after a beginning",
+            RESPOND,
+            {**base, "input": said, "max_output_tokens": 40},
+            reasoning,
+        )
+    # Other spellings of the same.
+    plain = b'{"model":"nonsense","prompt":"hello there","max_tokens":4,%b}'
+    for field in (
+        b'"n_pr\\u006fbs":3',
+        b'"n_probs":"3"',
+        b'"n_probs":3.0',
+        b'"N_PROBS":3',
+        b'"n_probs":0,"n_probs":3',
+        b'"logprobs":null,"n_probs":3',
+        b'"logprobs":3,"n_probs":null',
+        b'"n_probs":3,"x":NaN',
+        b'"extra_body":{"n_probs":3}',
+        b'"sampling":{"n_probs":3}',
+        b'"n_probs\\u0000":3',
+    ):
+        yield f"completion: {field.decode()}", COMPLETE, plain % field, probabilities
+    yield "completion: a mark of byte order", COMPLETE, b"\xef\xbb\xbf" + plain % b'"n_probs":3', probabilities
+    yield "completion: in the query", f"{COMPLETE}?n_probs=3&verbose=true", plain % b'"stream":true', probabilities
     vectors = {"model": "nonsense-vectors", "input": "one two"}
-    for ask in ({}, {"encoding_format": "base64"}, {"encoding_format": "float"}, {"dimensions": 8}, {"embd_normalize": -1},
-                {"embd_normalize": 0}, {"embd_normalize": 0, "encoding_format": "base64"}, {"embd_normalize": 1},
-                {"embd_normalize": 6}, {"encoding_format": "bytes"}, {"embed_dtype": "float32"}, {"pooling": "none"}):
+    for ask in (
+        {},
+        {"encoding_format": "base64"},
+        {"encoding_format": "float"},
+        {"dimensions": 8},
+        {"embd_normalize": -1},
+        {"embd_normalize": 0},
+        {"embd_normalize": 0, "encoding_format": "base64"},
+        {"embd_normalize": 1},
+        {"embd_normalize": 6},
+        {"encoding_format": "bytes"},
+        {"embed_dtype": "float32"},
+        {"pooling": "none"},
+    ):
         yield f"vectors: {shown(ask)}", EMBED, {**vectors, **ask}, precision
 
 
@@ -335,18 +466,57 @@ def shown(ask):
     return " ".join(f"{key}={json.dumps(value)}" for key, value in ask.items()) or "no field"
 
 
-DOORS = [("GET", path) for path in ("/slots", "/props", "/metrics", "/lora-adapters", "/health", "/tools", "/models", "/v1/stream",
-                                    "/v1/streams/lookup", "/v1/models/nonsense/../../slots", "//slots", "/v1/../slots")]
-DOORS += [("POST", path) for path in (
-    "/completion", "/completions", "/chat/completions", "/infill", "/embedding", "/embeddings", "/tokenize", "/detokenize",
-    "/apply-template", "/rerank", "/v1/rerank", "/reranking", "/slots/0?action=save", "/lora-adapters", "/api/chat",
-    "/v1/chat/completions/control", "/v1/chat/completions/input_tokens", "/v1/responses/input_tokens", "/v1/systemone",
-    "/v1/audio/transcriptions", "/cors-proxy", "/props", "/v1/completions/..;/completion", "/v1%2fcompletions")]
+DOORS = [
+    ("GET", path)
+    for path in (
+        "/slots",
+        "/props",
+        "/metrics",
+        "/lora-adapters",
+        "/health",
+        "/tools",
+        "/models",
+        "/v1/stream",
+        "/v1/streams/lookup",
+        "/v1/models/nonsense/../../slots",
+        "//slots",
+        "/v1/../slots",
+    )
+]
+DOORS += [
+    ("POST", path)
+    for path in (
+        "/completion",
+        "/completions",
+        "/chat/completions",
+        "/infill",
+        "/embedding",
+        "/embeddings",
+        "/tokenize",
+        "/detokenize",
+        "/apply-template",
+        "/rerank",
+        "/v1/rerank",
+        "/reranking",
+        "/slots/0?action=save",
+        "/lora-adapters",
+        "/api/chat",
+        "/v1/chat/completions/control",
+        "/v1/chat/completions/input_tokens",
+        "/v1/responses/input_tokens",
+        "/v1/systemone",
+        "/v1/audio/transcriptions",
+        "/cors-proxy",
+        "/props",
+        "/v1/completions/..;/completion",
+        "/v1%2fcompletions",
+    )
+]
 
 
 class Run:
     def __init__(self, flags, work):
-        self.flags, self.work, self.started, self.lines, self.unread = flags, work, [], [], 0
+        self.flags, self.work, self.started, self.lines = flags, work, [], []
         model = work / "nonsense.gguf"
         subprocess.run([sys.executable, HERE / "model.py", model], check=True)
         environment = {**os.environ, "LLAMA_SERVER_SLOTS_DEBUG": "1"}
@@ -354,15 +524,29 @@ class Run:
         config = work / "gateway.toml"
         config.write_text(CONFIG.format(text=text, vectors=vectors, cap=CAP))
         ready = work / "ready.json"
-        command = [flags.stillwatch, "up", "--config", config, "--data", work / "data", "--listen", "127.0.0.1:0",
-                   "--admin", "127.0.0.1:0", "--ready-file", ready]
+        command = [
+            flags.stillwatch,
+            "up",
+            "--config",
+            config,
+            "--data",
+            work / "data",
+            "--listen",
+            "127.0.0.1:0",
+            "--admin",
+            "127.0.0.1:0",
+            "--ready-file",
+            ready,
+        ]
         with open(work / "gateway.log", "wb") as log:
             self.started.append(subprocess.Popen(command, stdout=log, stderr=log))
         within(lambda: ready.exists() and ready.stat().st_size, "the gateway does not listen")
         self.gateway = json.loads(ready.read_text())["gateway"]
         self.manage("account", "add", "--id", "everything", "--tier", "business")
         self.manage("account", "add", "--id", "little", "--tier", "business")
-        scope = [word for action in ("infer", "stream", "tools", "embeddings", "list_models") for word in ("--action", action)]
+        scope = [
+            word for action in ("infer", "stream", "tools", "embeddings", "list_models") for word in ("--action", action)
+        ]
         self.direct, self.vectors = Server(text), Server(vectors)
         self.all = Server(self.gateway, self.manage("key", "add", "--account", "everything")["key"])
         self.little = Server(self.gateway, self.manage("key", "add", "--account", "little", *scope)["key"])
@@ -405,8 +589,9 @@ class Run:
             direct = self.served_by(body).ask(method, path, body)
             through = self.all.ask(method, path, body)
             same = direct.alike() == through.alike()
-            self.unread += b"Requests that build on something stored" in through.body
-            self.tell(f"{case} ({direct.status})", "same" if same else "differs", "" if same else difference(direct, through))
+            self.tell(
+                f"{case} ({direct.status})", "same" if same else "differs", "" if same else difference(direct, through)
+            )
 
     def slots(self):
         return {slot["id"]: slot for slot in self.direct.ask("GET", "/slots").parts[0]}
@@ -450,22 +635,37 @@ class Run:
             through = self.little.ask("POST", path, body)
             leaked = found(through)
             # What may have no end is asked of the gateway only.
-            direct = None if found is long_output else self.served_by(body).ask("POST", path, body)
-            there = found(direct) if direct else "as long as it was let"
+            direct = (
+                None if found is long_output or isinstance(body, bytes) else self.served_by(body).ask("POST", path, body)
+            )
+            there = found(direct) if direct else "not asked"
             if leaked:
-                self.tell(f"{case} ({found.__name__})", "LEAK", f"{leaked[:200]}\n           request: {json.dumps(body)}")
+                self.tell(
+                    f"{case} ({found.__name__})",
+                    "LEAK",
+                    f"{leaked[:200]}\n           request: {body if isinstance(body, bytes) else json.dumps(body)}",
+                )
             elif through.status != 200:
-                self.tell(f"{case} ({found.__name__})", "refused", f"{direct and direct.status}, {through.status} {through.body[:200]!r}")
+                self.tell(
+                    f"{case} ({found.__name__})",
+                    "refused",
+                    f"{direct and direct.status}, {through.status} {through.body[:200]!r}",
+                )
             else:
                 self.tell(f"{case} ({found.__name__})", "held" if there else "nothing", there or "")
 
     def doors(self):
         for key in (self.all, self.little):
             for method, path in DOORS:
-                reply = key.ask(method, path, {"model": "nonsense", "prompt": "hi", "content": "hi"} if method == "POST" else None)
+                reply = key.ask(
+                    method, path, {"model": "nonsense", "prompt": "hi", "content": "hi"} if method == "POST" else None
+                )
                 case = f"{method} {path}"
-                self.tell(case, "held" if reply.status in (400, 404, 405) else "LEAK",
-                          "" if reply.status in (400, 404, 405) else f"{reply.status} {reply.body[:100]!r}")
+                self.tell(
+                    case,
+                    "held" if reply.status in (400, 404, 405) else "LEAK",
+                    "" if reply.status in (400, 404, 405) else f"{reply.status} {reply.body[:100]!r}",
+                )
 
     def cancelled(self):
         """A caller that leaves: the model server must stop its work."""
@@ -481,8 +681,72 @@ class Run:
                 within(lambda: not any(slot["is_processing"] for slot in self.slots().values()), "the server goes on")
                 took = time.monotonic() - begun
                 done = max(self.slots().values(), key=lambda slot: slot.get("id_task", -1))["n_prompt_tokens"]
-                self.tell(f"{NAMES[path]} left by its caller, {name}", "same" if at_work and took < 2 and done < LONG / 2 else "differs",
-                          f"at work before: {at_work}, idle after {took:.2f} s, {done} of {LONG} tokens written")
+                self.tell(
+                    f"{NAMES[path]} left by its caller, {name}",
+                    "same" if at_work and took < 2 and done < LONG / 2 else "differs",
+                    f"at work before: {at_work}, idle after {took:.2f} s, {done} of {LONG} tokens written",
+                )
+
+    def charged(self):
+        """Tokens that are counted against a quota must be as many as were written."""
+        self.manage(
+            "quota", "set", "tokens", "--of", "each-account", "--unit", "tokens", "--amount", "9000000", "--per", "day"
+        )
+        file = self.work / "data" / "quotas-used.json"
+
+        def used():
+            time.sleep(1.2)
+            return sum(entry["used"] for entry in json.loads(file.read_text())) if file.exists() else 0
+
+        count = {"stream": True, "stream_options": {"include_usage": True}}
+        for ask, answers in (
+            ({}, 1),
+            ({"n": 4}, 4),
+            ({"n_cmpl": 4}, 4),
+            ({"n": 4, **count}, 4),
+            ({"prompt": ["hello"] * 20}, 20),
+            ({"prompt": ["hello"] * 20, "stream": True}, 20),
+        ):
+            before = used()
+            reply = self.all.ask("POST", COMPLETE, {"model": "nonsense", "prompt": "hello", "max_tokens": 50, **ask})
+            charged = used() - before
+            self.tell(
+                f"completion: charged for {shown(ask)[:50]}",
+                "same" if charged >= 50 * answers else "LEAK",
+                f"{answers} answers of 50 tokens ({reply.status}), charged {charged}",
+            )
+
+    def neighbours(self):
+        """Whether one account learns of another's prompt by what the server had ready of it."""
+
+        def ready(guess):
+            base = {"model": "nonsense", "max_tokens": 1, "cache_prompt": True}
+            self.all.ask("POST", COMPLETE, {**base, "prompt": "the code is hxqz"})
+            reply = self.little.ask("POST", COMPLETE, {**base, "prompt": guess + "\x01"}).parts[0]
+            return reply["usage"]["prompt_tokens_details"]["cached_tokens"]
+
+        wrong, right = ready("the code is g"), ready("the code is h")
+        self.tell(
+            "completion: another account's prompt, guessed letter by letter",
+            "passes" if right > wrong else "held",
+            f"usage.prompt_tokens_details.cached_tokens is {right} for a right guess and {wrong} for a wrong one",
+        )
+
+    def shares(self):
+        """Whether a grammar of two letters tells how much likelier one is than the other."""
+        ask = {"model": "nonsense", "prompt": "hi", "max_tokens": 1}
+        top = self.direct.ask("POST", COMPLETE, {**ask, "n_probs": 268}).parts[0]["choices"][0]["logprobs"]["content"][0]
+        likely = [(one["logprob"], one["token"]) for one in top["top_logprobs"] if re.fullmatch("[a-z]", one["token"])]
+        (high, one), (low, other) = sorted(likely, reverse=True)[:2]
+        grammar = f'root ::= "{one}" | "{other}"'
+        asked = [self.little.ask("POST", COMPLETE, {**ask, "grammar": grammar}).parts[0] for _ in range(2000)]
+        counts = collections.Counter(reply["choices"][0]["text"] for reply in asked)
+        told = math.log(counts[one] / counts[other]) if len(counts) == 2 else None
+        self.tell(
+            "completion: a grammar of two letters, 2000 times",
+            "held" if told is None else "passes",
+            f"log of their shares {told}, of their probabilities {(high - low) / 0.8:.3f} at temperature 0.8",
+        )
 
     def recorded(self):
         """What was written down must be what was sent, but for what is no exchange: doors, lists of models, refused bodies."""
@@ -490,12 +754,14 @@ class Run:
         sent = sum(path in (*NAMES, EMBED) or path == "/v1/messages/count_tokens" for path in asked)
         for what in ("inspect", "hunt"):
             command = [self.flags.stillwatch, what, self.work / "data", "--json"]
-            done = subprocess.run(command, capture_output=True, text=True)
+            done = subprocess.run(command, check=False, capture_output=True, text=True)
             read = json.loads(done.stdout or "{}").get("read", {}) if done.returncode in (0, 1) else {}
             count, bad = read.get("exchanges"), read.get("bad_lines")
-            expected = sent - self.unread
-            self.tell(f"{what} of what was recorded", "same" if (count, bad) == (expected, 0) else "differs",
-                      f"{expected} sent, {count} read, {bad} bad lines {done.stderr[:200]}")
+            self.tell(
+                f"{what} of what was recorded",
+                "same" if (count, bad) == (sent, 0) else "differs",
+                f"{sent} sent, {count} read, {bad} bad lines {done.stderr[:200]}",
+            )
 
 
 def changes(usual, now):
@@ -523,13 +789,16 @@ def within(done, wrong, seconds=30):
 def main():
     flags = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     flags.add_argument("--stillwatch", required=True, metavar="FILE", help="the program")
-    flags.add_argument("--only", metavar="STEP", help="equal, cancelled, doors, fields or replies")
+    flags.add_argument(
+        "--only", metavar="STEP", help="one of equal, cancelled, doors, fields, replies, charged, neighbours and shares"
+    )
     flags.add_argument("--all", action="store_true", help="print every case, not only those that are not as they should be")
     flags = flags.parse_args()
     with tempfile.TemporaryDirectory() as work:
         run = Run(flags, pathlib.Path(work))
+        steps = (run.equal, run.cancelled, run.doors, run.fields, run.replies, run.charged, run.neighbours, run.shares)
         try:
-            for step in (run.equal, run.cancelled, run.doors, run.fields, run.replies):
+            for step in steps:
                 if flags.only in (None, step.__name__):
                     print(f"== {step.__name__}", flush=True)
                     step()
