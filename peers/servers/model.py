@@ -30,10 +30,15 @@ TEMPLATE = r"""{%- if tools %}
 {{- '<|im_start|>assistant\n' }}
 {%- if message.reasoning_content %}{{- '<think>\n' + message.reasoning_content + '\n</think>\n\n' }}{%- endif %}
 {%- if message.content %}{{- message.content }}{%- endif %}
-{%- for tool_call in message.tool_calls or [] %}
-{{- '\n<tool_call>\n{"name": "' + tool_call.function.name + '", "arguments": ' }}
-{{- tool_call.function.arguments | tojson }}{{- '}\n</tool_call>' }}
+{%- if message.tool_calls %}
+{%- for tool_call in message.tool_calls %}
+{%- if (loop.first and message.content) or not loop.first %}{{- '\n' }}{%- endif %}
+{%- if tool_call.function %}{%- set tool_call = tool_call.function %}{%- endif %}
+{{- '<tool_call>\n{"name": "' + tool_call.name + '", "arguments": ' }}
+{%- if tool_call.arguments is string %}{{- tool_call.arguments }}{%- else %}{{- tool_call.arguments | tojson }}{%- endif %}
+{{- '}\n</tool_call>' }}
 {%- endfor %}
+{%- endif %}
 {{- '<|im_end|>\n' }}
 {%- elif message.role == 'tool' %}
 {{- '<|im_start|>user\n<tool_response>\n' + message.content + '\n</tool_response><|im_end|>\n' }}
@@ -88,10 +93,13 @@ def write(path):
     def add(name, *shape, scale=None):
         file.add_tensor(name, (random.standard_normal(shape) * (scale or shape[-1] ** -0.5)).astype(np.float32))
 
-    add("token_embd.weight", len(tokens), DIM, scale=1)
+    embedding = random.standard_normal((len(tokens), DIM))
+    file.add_tensor("token_embd.weight", embedding.astype(np.float32))
     # Small letters, blanks and merges are likely; all else is not, so that texts are plain and answers do not end.
     output = random.standard_normal((len(tokens), DIM)) * 0.35
     output[[token for token in range(len(tokens)) if token not in said]] *= 0.02
+    # A line ends after the tag of a call, as the template has it: servers know a call by both.
+    output[ord("\n")] = embedding[tokens.index("<tool_call>")] / 2
     file.add_tensor("output.weight", output.astype(np.float32))
     file.add_tensor("output_norm.weight", np.ones(DIM, np.float32))
     for layer in range(LAYERS):

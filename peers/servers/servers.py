@@ -219,6 +219,8 @@ TOOL = {
     },
 }
 SCHEMA = {"type": "object", "properties": {"ok": {"type": "boolean"}}, "required": ["ok"], "additionalProperties": False}
+# The token `<tool_call>` is made likely.
+CALLS = {"266": 12}
 SILENT = {"chat_template_kwargs": {"enable_thinking": False}}
 
 
@@ -273,11 +275,23 @@ def equal_cases():
             more = {
                 "tools": [{"type": "function", "function": TOOL}],
                 "tool_choice": choice,
+                "logit_bias": CALLS,
                 "max_tokens": 60,
                 "stream": stream,
             }
             kind = ", stream" if stream else ""
             yield f"chat, tools {choice}{kind}", "POST", CHAT, whole(CHAT, **more, **SILENT)
+    yield "chat, tools when it thinks", "POST", CHAT, whole(CHAT, **{**more, "stream": False, "tool_choice": "auto"})
+    back = [
+        *HELLO,
+        {
+            "role": "assistant",
+            "content": None,
+            "tool_calls": [{"id": "call_1", "type": "function", "function": {"name": "look_up", "arguments": '{"page":3}'}}],
+        },
+        {"role": "tool", "tool_call_id": "call_1", "content": "page three"},
+    ]
+    yield "chat, what a tool said", "POST", CHAT, whole(CHAT, messages=back, tools=more["tools"])
     tool = {"name": TOOL["name"], "input_schema": TOOL["parameters"]}
     yield "message, tools", "POST", MESSAGE, whole(MESSAGE, tools=[tool], tool_choice={"type": "any"}, max_tokens=60)
     yield "message, count of tokens", "POST", "/v1/messages/count_tokens", whole(MESSAGE)
@@ -653,6 +667,14 @@ class Run:
                 )
             else:
                 self.tell(f"{case} ({found.__name__})", "held" if there else "nothing", there or "")
+
+        body = {"model": "nonsense", "prompt": ["one", "two", "three"], "max_tokens": 4}
+        answers = [len(server.ask("POST", COMPLETE, body).parts[0]["choices"]) for server in (self.direct, self.little)]
+        self.tell(
+            "completion: several prompts, with the key that may little",
+            "same" if answers == [3, 3] else "differs",
+            f"{answers[0]} answers directly, {answers[1]} through: {json.dumps(body)}",
+        )
 
     def doors(self):
         for key in (self.all, self.little):
