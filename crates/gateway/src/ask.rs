@@ -23,8 +23,12 @@ pub struct Ask {
     pub model: Option<String>,
     /// What it wants to do.
     pub wanted: Actions,
-    /// The most tokens that the reply may have, by the request's own words, all alternatives together.
+    /// The most tokens that the reply may have, by the request's own words, all answers together.
     pub output_tokens_max: Option<u64>,
+    /// How many texts are to be completed, each for itself.
+    pub prompts: u64,
+    /// How many answers there may be.
+    pub answers: u64,
     /// Stored things of a caller that it builds on: an earlier response, a conversation, a file.
     pub builds_on: Vec<String>,
 }
@@ -69,6 +73,7 @@ struct Fields<'a> {
     model: Option<Cow<'a, str>>,
     stream: bool,
     alternatives: Option<u32>,
+    prompts: u64,
     /// What fields ask for by being there.
     wanted: Actions,
     tools: bool,
@@ -100,11 +105,14 @@ impl Fields<'_> {
             }
         }
         let each = self.output_tokens_max;
-        let count = u64::from(self.alternatives.unwrap_or(1).max(1));
+        let prompts = if call == Call::Completion { self.prompts.max(1) } else { 1 };
+        let answers = prompts.saturating_mul(u64::from(self.alternatives.unwrap_or(1).max(1)));
         Ok(Ask {
             model: Some(model.into_owned()),
             wanted,
-            output_tokens_max: each.map(|each| each.saturating_mul(count)),
+            output_tokens_max: each.map(|each| each.saturating_mul(answers)),
+            prompts,
+            answers,
             builds_on: self.builds_on.into_iter().map(Cow::into_owned).collect(),
         })
     }
@@ -146,7 +154,7 @@ impl<'de: 'a, 'a> Deserialize<'de> for Fields<'a> {
                         Some(("background", _)) => {
                             fields.background = map.next_value::<Option<bool>>()?.unwrap_or(false);
                         }
-                        Some(("n" | "best_of" | "num_return_sequences", _)) => {
+                        Some(("n" | "best_of" | "num_return_sequences" | "n_cmpl", _)) => {
                             let count = map.next_value::<Option<u32>>()?.unwrap_or(1);
                             if count > ALTERNATIVES_MAX {
                                 let wrong = format!("`{key}` must be at most {ALTERNATIVES_MAX}");
@@ -160,6 +168,7 @@ impl<'de: 'a, 'a> Deserialize<'de> for Fields<'a> {
                                 fields.wanted = fields.wanted.with(Action::Logprobs);
                             }
                         }
+                        Some(("prompt", _)) => fields.prompts = map.next_value::<Prompts>()?.0,
                         Some(("tools" | "functions", _)) => {
                             fields.tools |= map.next_value::<Option<Filled>>()?.is_some_and(|list| list.0);
                         }
@@ -195,6 +204,21 @@ impl<'de: 'a, 'a> Deserialize<'de> for Fields<'a> {
 /// A text, borrowed where it has no escapes.
 #[derive(Deserialize)]
 struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
+
+/// How many texts a prompt holds: one, or those of a list. A list of numbers is one text, by its tokens.
+struct Prompts(u64);
+
+impl<'de> Deserialize<'de> for Prompts {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        let text = <&RawValue>::deserialize(from)?.get();
+        if !text.starts_with('[') {
+            return Ok(Prompts(1));
+        }
+        let list: Vec<&RawValue> = serde_json::from_str(text).map_err(de::Error::custom)?;
+        let texts = list.iter().filter(|item| item.get().starts_with(['"', '[', '{'])).count();
+        Ok(Prompts((texts as u64).max(1)))
+    }
+}
 
 /// How many tokens a reply may have; none where a server reads a number below 0 as no limit.
 struct OutputTokens(Option<u64>);
@@ -295,6 +319,21 @@ mod tests {
         assert_eq!(chat(r#"{"model":"m","n_predict":-1}"#).unwrap().output_tokens_max, None);
         let ask = chat(r#"{"model":"m","max_tokens":10,"max_completion_tokens":20,"n":3}"#).unwrap();
         assert_eq!((ask.model.as_deref(), ask.output_tokens_max), (Some("m"), Some(60)));
+        for (prompt, prompts) in [
+            (r#""a""#, 1),
+            (r#"["a"]"#, 1),
+            (r#"["a","b","c"]"#, 3),
+            ("[1,2,3]", 1),
+            ("[[1,2],[3]]", 2),
+            (r#"["a",[1,2]]"#, 2),
+            (r#"{"prompt_string":"a"}"#, 1),
+            ("null", 1),
+        ] {
+            let body = format!(r#"{{"model":"m","prompt":{prompt},"n_cmpl":2,"max_tokens":10}}"#);
+            let ask = Ask::read(Call::Completion, body.as_bytes()).unwrap();
+            let expected = (prompts, 2 * prompts, Some(20 * prompts));
+            assert_eq!((ask.prompts, ask.answers, ask.output_tokens_max), expected, "{prompt}");
+        }
         let ask = Ask::read(Call::Responses, br#"{"model":"m","previous_response_id":"r","conversation":{"id":"c"}}"#);
         assert_eq!(ask.unwrap().builds_on, ["r", "c"]);
     }

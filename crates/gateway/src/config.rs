@@ -298,6 +298,9 @@ pub struct Shield {
     /// Tokens of a reply without `long_output`.
     #[schemars(range(min = 1))]
     pub output_tokens: u64,
+    /// Models whose own prompt opens reasoning, so that their answers begin within it, while their server does not parse it:
+    /// by name or by a beginning that ends in `*`.
+    pub thinking_models: Vec<String>,
     /// Decimals of the numbers of a vector without `full_precision`.
     #[schemars(range(max = 7))]
     pub embedding_decimals: u8,
@@ -305,7 +308,11 @@ pub struct Shield {
 
 impl Default for Shield {
     fn default() -> Self {
-        Shield { output_tokens: SHIELDED_OUTPUT_TOKENS, embedding_decimals: SHIELDED_EMBEDDING_DECIMALS }
+        Shield {
+            output_tokens: SHIELDED_OUTPUT_TOKENS,
+            embedding_decimals: SHIELDED_EMBEDDING_DECIMALS,
+            thinking_models: Vec::new(),
+        }
     }
 }
 
@@ -684,6 +691,7 @@ impl Config {
             stale_time_max: self.database_stale_seconds.max(),
             trust: self.trust(),
             listed: self.allow.paths.clone(),
+            thinking: self.shield.thinking_models.clone(),
             passed: self.allow.headers.clone(),
             caps: Caps { output_tokens: self.shield.output_tokens, embedding_decimals: self.shield.embedding_decimals },
             prices: self.prices_file.as_deref().map(prices).transpose()?.map(Arc::new),

@@ -1,6 +1,7 @@
 //! The fields of requests that ask for something a permit may not hold, by the names that APIs and model servers give them.
 //!
-//! Promises one list for what is decided and for what is taken out: a field that needs an action is known to both. A key
+//! Promises one list for what is decided and for what is taken out: a field that needs an action is known to both, and one
+//! that is not known at all goes where anything is held back, since servers read more than they document. A key
 //! that differs from one of these only in the case of its letters is refused ([`crate::ask`]), because servers in some
 //! languages read it as the same.
 
@@ -40,6 +41,7 @@ pub(crate) const FIELDS: &[(&str, Needs)] = &[
     ("n", One(Action::Alternatives)),
     ("best_of", One(Action::Alternatives)),
     ("num_return_sequences", One(Action::Alternatives)),
+    ("n_cmpl", One(Action::Alternatives)),
     ("use_beam_search", One(Action::Alternatives)),
     // Probabilities, and what tells them: OpenAI, vLLM, SGLang, llama.cpp.
     ("logprobs", One(Action::Logprobs)),
@@ -108,6 +110,60 @@ pub(crate) const FIELDS: &[(&str, Needs)] = &[
     // How vectors are written.
     ("embed_dtype", One(Action::FullPrecision)),
     ("endianness", One(Action::FullPrecision)),
+    ("embd_normalize", One(Action::FullPrecision)),
+];
+
+/// Fields of which it is known that they ask for nothing that a permit may not hold: OpenAI, Anthropic, vLLM, SGLang,
+/// llama.cpp. Any other may ask a server for anything.
+const HARMLESS: &[&str] = &[
+    "audio",
+    "cache_control",
+    "container",
+    "context_management",
+    "dimensions",
+    "documents",
+    "ebnf",
+    "function_call",
+    "grammar",
+    "guided_choice",
+    "guided_grammar",
+    "guided_json",
+    "guided_regex",
+    "input_type",
+    "instructions",
+    "json_schema",
+    "max_tool_calls",
+    "mcp_servers",
+    "metadata",
+    "modalities",
+    "output_config",
+    "output_format",
+    "parallel_tool_calls",
+    "prediction",
+    "priority",
+    "prompt_cache_key",
+    "prompt_cache_retention",
+    "reasoning",
+    "reasoning_effort",
+    "regex",
+    "response_format",
+    "safety_identifier",
+    "service_tier",
+    "stop",
+    "stop_sequences",
+    "stop_token_ids",
+    "store",
+    "stream_options",
+    "structured_outputs",
+    "suffix",
+    "system",
+    "text",
+    "thinking",
+    "tool_choice",
+    "truncation",
+    "user",
+    "verbosity",
+    "web_search_options",
 ];
 
 /// A bit for each field is kept while a body is read.
@@ -140,8 +196,13 @@ pub(crate) fn find(key: &str) -> Option<(usize, &'static str, Needs)> {
 }
 
 /// What a field needs that is spelled as in the list.
-pub(crate) fn needs(key: &str) -> Needs {
-    find(key).filter(|(_, name, _)| *name == key).map_or(Nothing, |(_, _, needs)| needs)
+pub(crate) fn needs(key: &str) -> Option<Needs> {
+    find(key).filter(|(_, name, _)| *name == key).map(|(_, _, needs)| needs)
+}
+
+/// Whether a field may stay where something is `held` back.
+pub(crate) fn may_stay(key: &str, held: Actions) -> bool {
+    needs(key).map_or_else(|| held.is_empty() || HARMLESS.contains(&key), |needs| !needs.is_held(held))
 }
 
 #[cfg(test)]
@@ -153,6 +214,16 @@ mod tests {
         for (index, (name, needs)) in FIELDS.iter().enumerate() {
             assert_eq!(find(name), Some((index, *name, *needs)));
             assert_eq!(find(&name.to_uppercase()).map(|(found, ..)| found), Some(index));
+            assert!(!HARMLESS.contains(name), "{name}");
         }
+    }
+
+    #[test]
+    fn what_is_not_known_stays_only_where_nothing_is_held_back() {
+        let sampling = Actions::NONE.with(Action::Sampling);
+        for unknown in ["verbose", "dry_multiplier", "adaptive_target", "Temperature", "x"] {
+            assert!(may_stay(unknown, Actions::NONE) && !may_stay(unknown, sampling), "{unknown}");
+        }
+        assert!(may_stay("response_format", sampling) && may_stay("logprobs", sampling) && !may_stay("seed", sampling));
     }
 }

@@ -4,6 +4,9 @@ use std::time::Duration;
 
 /// Bytes of a request body, as it comes and decompressed. A longer one is refused with 413 as soon as its length is known.
 pub const BODY_BYTES_MAX: usize = 32 * 1024 * 1024;
+/// Bytes of a body that are let come after its request was refused. At more the connection is closed, and the caller may lose
+/// the reply.
+pub const UNREAD_BYTES_MAX: usize = 32 * 1024 * 1024;
 /// Bytes of a compressed body that come out before others get their turn.
 pub const DECODED_AT_ONCE: usize = 256 * 1024;
 /// The window of a body that is compressed with zstd, as a power of two: 8 MiB, as RFC 9659 has it. One with a larger
@@ -84,6 +87,8 @@ pub const RECORD_TIME_MAX: Duration = Duration::from_millis(50);
 pub const RECORD_TIDY_TIME: Duration = Duration::from_secs(60);
 /// How long the head of a request may take.
 pub const HEAD_TIME_MAX: Duration = Duration::from_secs(30);
+/// How long the rest of a body is let come after its request was refused.
+pub const UNREAD_TIME_MAX: Duration = Duration::from_secs(10);
 /// How long a request body may take.
 pub const BODY_TIME_MAX: Duration = Duration::from_secs(120);
 /// How long an identity provider may take to answer. What it published before holds on.

@@ -10,7 +10,7 @@ use bytes::Bytes;
 use http_body_util::{BodyExt, Collected, LengthLimitError, Limited as LimitedBody};
 use hyper::body::{Body, Incoming};
 use hyper::header::{
-    ALLOW, CONNECTION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderName, HeaderValue, SET_COOKIE,
+    ALLOW, CONNECTION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, EXPECT, HeaderName, HeaderValue, SET_COOKIE,
     TRANSFER_ENCODING, UPGRADE, USER_AGENT,
 };
 use hyper::http::request::Parts;
@@ -26,12 +26,13 @@ use crate::flight::{Bill, Flight};
 use crate::gate::{Head, exchange_id};
 use crate::limits::{
     BODY_BYTES_MAX, BODY_TIME_MAX, COPIED_BYTES_MAX, FILTERED_BYTES_MAX, OUTPUT_TOKENS_UNTOLD, QUERY_BYTES_MAX,
+    UNREAD_BYTES_MAX, UNREAD_TIME_MAX,
 };
 use crate::record::{Decision, Seen};
 use crate::refuse::Refusal;
 use crate::relay::{Outward, Relay};
 use crate::route::{Call, Dialect, Route, Unserved, dialect, route};
-use crate::shield::{self, Caps, Events};
+use crate::shield::{self, Events, Hold};
 use crate::trust::Caller;
 use crate::upstream::{NoReply, Outgoing, Reply};
 use crate::usage::{self, Used};
@@ -51,11 +52,18 @@ pub struct Peer {
 /// Answers a request.
 pub async fn serve(worker: &Worker, peer: &Peer, request: Request<Incoming>) -> Response<Outward> {
     Stats::add(&worker.shared.stats.requests);
-    let (head, body) = request.into_parts();
+    let (head, mut body) = request.into_parts();
     let dialect = dialect(head.uri.path(), head.headers.contains_key("anthropic-version"));
-    match answer(worker, peer, &head, body, dialect).await {
+    match answer(worker, peer, &head, &mut body, dialect).await {
         Ok(response) => response,
         Err(refusal) => {
+            // One that waits to be asked for its body does not send it.
+            if !body.is_end_stream()
+                && !head.headers.contains_key(EXPECT)
+                && body.size_hint().lower() <= UNREAD_BYTES_MAX as u64
+            {
+                tokio::task::spawn_local(let_come(body));
+            }
             if matches!(refusal, Refusal::Unavailable | Refusal::Timeout | Refusal::Failed) {
                 Stats::add(&worker.shared.stats.unanswered);
             } else {
@@ -66,11 +74,19 @@ pub async fn serve(worker: &Worker, peer: &Peer, request: Request<Incoming>) -> 
     }
 }
 
+/// Lets the rest of a body come, and forgets it: a caller that is still sending when the connection closes loses the reply
+/// as well, and does not learn why it was refused.
+async fn let_come(body: Incoming) {
+    let mut body = LimitedBody::new(body, UNREAD_BYTES_MAX);
+    let come = async { while body.frame().await.is_some_and(|frame| frame.is_ok()) {} };
+    let _ = timeout(UNREAD_TIME_MAX, come).await;
+}
+
 async fn answer(
     worker: &Worker,
     peer: &Peer,
     head: &Parts,
-    body: Incoming,
+    body: &mut Incoming,
     dialect: Dialect,
 ) -> Result<Response<Outward>, Refusal> {
     let shared = &worker.shared;
@@ -110,10 +126,12 @@ async fn answer(
         seen.decision = Decision { refused: None, held: pass.held(), rung: pass.permit().rung() };
     }
     let quotas = Arc::clone(shared.gate.quotas());
-    let bill = Bill { quotas, reserved: pass.take_reserved(), input_tokens, price, time: now };
-    let caps = settings.caps;
+    let bill =
+        Bill { quotas, reserved: pass.take_reserved(), input_tokens, several: ask.answers > 1, price, time: now };
+    let thinks = ask.model.as_deref().is_some_and(|model| settings.is_thinking(model));
+    let hold = Hold::of(pass.held(), settings.caps, &body, route.call, ask.prompts, thinks);
     let body = if route.call.is_asked() && !pass.held().is_empty() {
-        shield::request(&body, route.call, pass.held(), caps).map_err(|_| bad_body())?
+        shield::request(&body, route.call, hold.held, hold.caps).map_err(|_| bad_body())?
     } else {
         body
     };
@@ -133,7 +151,7 @@ async fn answer(
     // A long reply keeps nobody's settings.
     drop(settings);
     match upstreams.send(pass.permit(), ask.model.as_deref(), &outgoing).await {
-        Ok(reply) => respond(worker, reply, flight, route.call, caps).await,
+        Ok(reply) => respond(worker, reply, flight, route.call, hold).await,
         Err(failure) => {
             flight.abort();
             Err(match failure {
@@ -147,7 +165,7 @@ async fn answer(
 }
 
 /// The body, as a whole: what it asks for must be known before it goes anywhere.
-async fn whole(head: &Parts, body: Incoming) -> Result<Bytes, Refusal> {
+async fn whole(head: &Parts, body: &mut Incoming) -> Result<Bytes, Refusal> {
     let encoding = Encoding::of(&head.headers).ok_or(Refusal::Encoding)?;
     if body.size_hint().lower() > BODY_BYTES_MAX as u64 {
         return Err(Refusal::TooLarge);
@@ -168,7 +186,7 @@ async fn whole(head: &Parts, body: Incoming) -> Result<Bytes, Refusal> {
 }
 
 /// The body as it was before it was compressed.
-async fn decompressed(encoding: Encoding, mut body: LimitedBody<Incoming>) -> Result<Bytes, Refusal> {
+async fn decompressed(encoding: Encoding, mut body: LimitedBody<&mut Incoming>) -> Result<Bytes, Refusal> {
     let bad = |bad| match bad {
         BadBody::TooLong => Refusal::TooLarge,
         BadBody::Broken => Refusal::Bad("The request body is not compressed as its content-encoding says.".to_owned()),
@@ -291,15 +309,14 @@ async fn respond(
     reply: Reply,
     mut flight: Flight,
     call: Call,
-    caps: Caps,
+    hold: Hold,
 ) -> Result<Response<Outward>, Refusal> {
     let Reply { response, mut lease } = reply;
     let (mut head, body) = response.into_parts();
     let kind = head.headers.get(CONTENT_TYPE).map(HeaderValue::as_bytes).unwrap_or_default();
     let is_stream = kind.starts_with(b"text/event-stream");
     flight.answered(head.status.as_u16(), is_stream);
-    let held = flight.held();
-    let filters = shield::is_of_replies(held, call) && call.is_generated() && head.status.is_success();
+    let filters = shield::is_of_replies(hold.held, call) && call.is_generated() && head.status.is_success();
     tidy(&mut head.headers);
     if !filters {
         let body = Outward::Relay(Relay::new(body, lease, flight, None));
@@ -313,7 +330,7 @@ async fn respond(
         return Err(Refusal::Failed);
     }
     if is_stream {
-        let body = Outward::Relay(Relay::new(body, lease, flight, Some(Events::new(held))));
+        let body = Outward::Relay(Relay::new(body, lease, flight, Some(Events::new(hold))));
         return Ok(Response::from_parts(head, body));
     }
     let (patience, body) = (lease.pause_time_max(), LimitedBody::new(body, FILTERED_BYTES_MAX));
@@ -328,7 +345,7 @@ async fn respond(
     let whole = collected.to_bytes();
     flight.saw(&whole);
     lease.give_back();
-    let filtered = shield::reply(&whole, call, held, caps);
+    let filtered = shield::reply(&whole, call, hold);
     flight.land(crate::flight::End::Whole);
     let filtered = filtered.map_err(|_| Refusal::Failed)?;
     Ok(Response::from_parts(head, Outward::Whole(Some(filtered))))
@@ -357,7 +374,7 @@ fn refused(refusal: &Refusal, dialect: Dialect) -> Response<Outward> {
     *response.status_mut() = status;
     *response.headers_mut() = headers;
     if status == StatusCode::REQUEST_TIMEOUT || status == StatusCode::PAYLOAD_TOO_LARGE {
-        // What is left of the body would be read as the next request.
+        // Of such a body there may be more than is waited for.
         response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
     }
     response

@@ -52,6 +52,34 @@ impl Default for Caps {
     }
 }
 
+/// What is held back of one request and its reply.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Hold {
+    /// The actions that are not permitted.
+    pub held: Actions,
+    /// How much is left of what is held back in part.
+    pub caps: Caps,
+    /// Texts that are completed, each of which has one answer where it may have no others.
+    pub prompts: u64,
+    /// Whether answers begin within reasoning.
+    pub within: bool,
+}
+
+impl Hold {
+    /// Of a request for one answer that begins as answers do.
+    #[must_use]
+    pub fn new(held: Actions, caps: Caps) -> Hold {
+        Hold { held, caps, prompts: 1, within: false }
+    }
+
+    /// Of a request with this body for so many texts; `thinks` where the model is known to begin within reasoning.
+    #[must_use]
+    pub fn of(held: Actions, caps: Caps, body: &[u8], call: Call, prompts: u64, thinks: bool) -> Hold {
+        let within = held.has(Action::ReasoningText) && (thinks || thoughts::are_opened(body, call));
+        Hold { held, caps, prompts, within }
+    }
+}
+
 /// The request without what is `held` back; the same bytes where it asks for nothing of it.
 ///
 /// # Errors
@@ -65,7 +93,7 @@ pub fn request(body: &Bytes, call: Call, held: Actions, caps: Caps) -> Result<By
             .map(|(key, value)| (key, Cow::Borrowed(value)))
             .collect();
     let before = fields.len();
-    fields.retain(|key, _| !fields::needs(key).is_held(held));
+    fields.retain(|key, _| fields::may_stay(key, held));
     let mut changed = fields.len() != before;
     let extras = |extra: &str| {
         (held.has(Action::Logprobs) && extra.ends_with("logprobs"))
@@ -102,7 +130,7 @@ fn cap_output(
     most: u64,
 ) -> Result<bool, Unreadable> {
     let (mut is_told, mut changed) = (false, false);
-    for (key, value) in fields.iter_mut().filter(|(key, _)| fields::needs(key) == Needs::OutputTokens) {
+    for (key, value) in fields.iter_mut().filter(|(key, _)| fields::needs(key) == Some(Needs::OutputTokens)) {
         let asked = serde_json::from_str::<u64>(value.get()).ok();
         is_told |= key != "n_predict" && key != "max_new_tokens";
         if asked.is_none_or(|asked| asked > most) {
@@ -144,13 +172,14 @@ pub fn is_of_replies(held: Actions, call: Call) -> bool {
 /// # Errors
 ///
 /// When it is no JSON.
-pub fn reply(body: &Bytes, call: Call, held: Actions, caps: Caps) -> Result<Bytes, Unreadable> {
+pub fn reply(body: &Bytes, call: Call, hold: Hold) -> Result<Bytes, Unreadable> {
+    let Hold { held, caps, within, .. } = hold;
     let mut value: Value = serde_json::from_slice(body).map_err(|_| Unreadable::NotJson)?;
     let is_rounded = call == Call::Embeddings
         && held.has(Action::FullPrecision)
         && round_vectors(&mut value, caps.embedding_decimals)?;
-    let thought = held.has(Action::ReasoningText) && thoughts::whole(&mut value);
-    if !hold(&mut value, held) && !is_rounded && !thought {
+    let thought = held.has(Action::ReasoningText) && thoughts::whole(&mut value, within);
+    if !take_out(&mut value, hold) && !is_rounded && !thought {
         return Ok(body.clone());
     }
     serde_json::to_vec(&value).map(Bytes::from).map_err(|_| Unreadable::NotJson)
@@ -158,16 +187,13 @@ pub fn reply(body: &Bytes, call: Call, held: Actions, caps: Caps) -> Result<Byte
 
 /// Rounds the numbers of each vector, written as numbers or as base64 of 32-bit floats; says whether there was any.
 fn round_vectors(reply: &mut Value, decimals: u8) -> Result<bool, Unreadable> {
-    let scale = 10_f64.powi(i32::from(decimals));
-    let rounded = |number: f64| (number * scale).round() / scale;
     let mut any = false;
     for item in reply.get_mut("data").and_then(Value::as_array_mut).into_iter().flatten() {
         match item.get_mut("embedding") {
             Some(Value::Array(vector)) => {
-                for number in vector.iter_mut() {
-                    let exact = number.as_f64().ok_or(Unreadable::NotAVector)?;
-                    *number = rounded(exact).into();
-                }
+                let exact: Option<Vec<f64>> = vector.iter().map(Value::as_f64).collect();
+                let rounded = rounded(&exact.ok_or(Unreadable::NotAVector)?, decimals);
+                *vector = rounded.into_iter().map(Value::from).collect();
             }
             Some(Value::String(text)) => {
                 let bytes = BASE64.decode(text.as_bytes()).map_err(|_| Unreadable::NotAVector)?;
@@ -175,7 +201,8 @@ fn round_vectors(reply: &mut Value, decimals: u8) -> Result<bool, Unreadable> {
                 if !rest.is_empty() {
                     return Err(Unreadable::NotAVector);
                 }
-                let numbers = numbers.iter().map(|number| rounded(f64::from(f32::from_le_bytes(*number))) as f32);
+                let exact: Vec<f64> = numbers.iter().map(|number| f64::from(f32::from_le_bytes(*number))).collect();
+                let numbers = rounded(&exact, decimals).into_iter().map(|number| number as f32);
                 *text = BASE64.encode(numbers.flat_map(f32::to_le_bytes).collect::<Vec<u8>>());
             }
             _ => return Err(Unreadable::NotAVector),
@@ -185,10 +212,23 @@ fn round_vectors(reply: &mut Value, decimals: u8) -> Result<bool, Unreadable> {
     Ok(any)
 }
 
+/// A vector with so many decimals of its numbers where its length is 1. Of a longer or shorter one as much is left, since
+/// whoever asks may be able to choose the length.
+fn rounded(vector: &[f64], decimals: u8) -> Vec<f64> {
+    let length = vector.iter().map(|number| number * number).sum::<f64>().sqrt();
+    let power = length.log10().round();
+    if !power.is_finite() {
+        // Nothing but zeros, or numbers of which nothing can be left.
+        return vec![0.0; vector.len()];
+    }
+    let scale = 10_f64.powi(i32::from(decimals).saturating_sub(power as i32));
+    vector.iter().map(|number| (number * scale).round() / scale).collect()
+}
+
 /// Filters a stream of events, whatever pieces it comes in.
 #[derive(Debug)]
 pub struct Events {
-    held: Actions,
+    hold: Hold,
     rest: BytesMut,
     answers: Answers,
 }
@@ -196,8 +236,8 @@ pub struct Events {
 impl Events {
     /// A filter for one stream.
     #[must_use]
-    pub fn new(held: Actions) -> Events {
-        Events { held, rest: BytesMut::new(), answers: Answers::default() }
+    pub fn new(hold: Hold) -> Events {
+        Events { hold, rest: BytesMut::new(), answers: Answers::new(hold.within) }
     }
 
     /// Takes in a piece and gives out the lines that are whole.
@@ -244,8 +284,8 @@ impl Events {
             return Ok(());
         }
         let mut value: Value = serde_json::from_slice(data).map_err(|_| Unreadable::NotJson)?;
-        let thought = self.held.has(Action::ReasoningText) && self.answers.filter(&mut value);
-        if hold(&mut value, self.held) || thought {
+        let thought = self.hold.held.has(Action::ReasoningText) && self.answers.filter(&mut value);
+        if take_out(&mut value, self.hold) || thought {
             out.extend_from_slice(b"data: ");
             out.extend_from_slice(value.to_string().as_bytes());
             out.extend_from_slice(line.get(text.len()..).unwrap_or_default());
@@ -257,7 +297,8 @@ impl Events {
 }
 
 /// Empties what is held back, in a body or in an event; says whether there was any.
-fn hold(value: &mut Value, held: Actions) -> bool {
+fn take_out(value: &mut Value, hold: Hold) -> bool {
+    let held = hold.held;
     let mut changed = false;
     if held.has(Action::ReasoningText) {
         changed |= empty_event(value);
@@ -267,7 +308,8 @@ fn hold(value: &mut Value, held: Actions) -> bool {
         && let Some(Value::Array(choices)) = value.get_mut("choices")
     {
         let before = choices.len();
-        choices.retain(|choice| choice.get("index").and_then(Value::as_u64).unwrap_or(0) == 0);
+        // The first of each text: where others are not asked for, answers are numbered as these are.
+        choices.retain(|choice| choice.get("index").and_then(Value::as_u64).unwrap_or(0) < hold.prompts);
         changed |= choices.len() != before;
     }
     changed
@@ -291,6 +333,8 @@ fn walk(value: &mut Value, held: Actions, changed: &mut bool) {
                     {
                         empty(value)
                     }
+                    // What llama.cpp tells of itself: the prompt as it was, tokens, the answer before it was parsed.
+                    "__verbose" if reasons || held.has(Action::Logprobs) => empty(value),
                     "data" if reasons && redacted => empty(value),
                     "reasoning" if reasons && !value.is_object() => empty(value),
                     "content" | "summary" | "encrypted_content" if reasons && reasoning_item => empty(value),
@@ -362,7 +406,8 @@ mod tests {
     }
 
     fn check(body: &str, expected: &str) {
-        let filtered = reply(&Bytes::copy_from_slice(body.as_bytes()), Call::Chat, all(), Caps::default()).unwrap();
+        let filtered =
+            reply(&Bytes::copy_from_slice(body.as_bytes()), Call::Chat, Hold::new(all(), Caps::default())).unwrap();
         let parsed: Value = serde_json::from_slice(&filtered).unwrap();
         assert_eq!(parsed, serde_json::from_str::<Value>(expected).unwrap(), "{body}");
     }
@@ -391,7 +436,7 @@ mod tests {
             r#"{"type":"response.reasoning_summary_text.delta","delta":"because"}"#,
             r#"{"type":"response.reasoning_summary_text.delta","delta":""}"#,
         );
-        let whole = |body: &Bytes| reply(body, Call::Chat, all(), Caps::default());
+        let whole = |body: &Bytes| reply(body, Call::Chat, Hold::new(all(), Caps::default()));
         assert_eq!(whole(&Bytes::from_static(b"no json")), Err(Unreadable::NotJson));
         let plain = Bytes::from_static(br#"{"b": 1.50, "a": "reasoning"}"#);
         assert_eq!(whole(&plain), Ok(plain));
@@ -430,7 +475,19 @@ mod tests {
                 assert!(asked(&body, Call::Completion, &[action]).get(name).is_none(), "{name} {action}");
             }
             let others: Vec<Action> = Actions::ALL.minus(wanted).iter().collect();
+            assert!(asked(r#"{"model":"m","unheard_of":1}"#, Call::Completion, &others).get("unheard_of").is_none());
             assert_eq!(asked(&body, Call::Completion, &others)[name], 1, "{name}");
+        }
+    }
+
+    #[test]
+    fn each_text_keeps_its_first_answer() {
+        let held = Actions::NONE.with(Action::Alternatives);
+        let body = Bytes::from_static(br#"{"choices":[{"index":0},{"index":1},{"index":2},{"index":3}]}"#);
+        for (prompts, left) in [(1, 1), (3, 3), (9, 4)] {
+            let hold = Hold { prompts, ..Hold::new(held, Caps::default()) };
+            let filtered: Value = serde_json::from_slice(&reply(&body, Call::Completion, hold).unwrap()).unwrap();
+            assert_eq!(filtered["choices"].as_array().unwrap().len(), left);
         }
     }
 
@@ -469,15 +526,26 @@ mod tests {
     fn vectors_are_rounded_however_they_are_written() {
         let held: Actions = [Action::FullPrecision].into_iter().collect();
         let caps = Caps { output_tokens: 1, embedding_decimals: 2 };
-        let rounded = |body: String| reply(&Bytes::from(body), Call::Embeddings, held, caps);
-        let json = |body: String| serde_json::from_slice::<Value>(&rounded(body).unwrap()).unwrap();
+        let answer = |body: String| reply(&Bytes::from(body), Call::Embeddings, Hold::new(held, caps));
+        let json = |body: String| serde_json::from_slice::<Value>(&answer(body).unwrap()).unwrap();
         let numbers = json(r#"{"data":[{"embedding":[0.123456,-0.987654,1]}]}"#.to_owned());
         assert_eq!(numbers["data"][0]["embedding"], serde_json::json!([0.12, -0.99, 1.0]));
         let exact = BASE64.encode([0.123_456_f32, -0.987_654].map(f32::to_le_bytes).concat());
         let expected = BASE64.encode([0.12_f32, -0.99].map(f32::to_le_bytes).concat());
         assert_eq!(json(format!(r#"{{"data":[{{"embedding":"{exact}"}}]}}"#))["data"][0]["embedding"], expected);
+        // Whatever the server made of their length, as much is left.
+        let unit = [0.141_849_9, -0.077_251_5, 0.986_8];
+        let first = rounded(&unit, 2);
+        for power in [-6, -1, 0, 3, 5] {
+            let factor = 10_f64.powi(power);
+            let scaled: Vec<f64> = rounded(&unit.map(|number| number * factor), 2);
+            let back: Vec<String> = scaled.iter().map(|number| format!("{:.6}", number / factor)).collect();
+            assert_eq!(back, first.iter().map(|number| format!("{number:.6}")).collect::<Vec<_>>(), "{power}");
+        }
+        assert_eq!(rounded(&[0.0, 0.0], 2), [0.0, 0.0]);
+        assert_eq!(rounded(&[1e300, 1.0], 2), [0.0, 0.0], "a length that is no number");
         for bad in [r#""AAA""#, r#""AAAAAAA=""#, r#"{"x":1}"#, r#"["a"]"#] {
-            assert_eq!(rounded(format!(r#"{{"data":[{{"embedding":{bad}}}]}}"#)), Err(Unreadable::NotAVector), "{bad}");
+            assert_eq!(answer(format!(r#"{{"data":[{{"embedding":{bad}}}]}}"#)), Err(Unreadable::NotAVector), "{bad}");
         }
         let asks = |format: &str| {
             asked(&format!(r#"{{"encoding_format":"{format}"}}"#), Call::Embeddings, &[Action::FullPrecision])
@@ -509,11 +577,13 @@ mod tests {
             (r#""meta_info":{"output_token_logprobs":[[-0.1,7,"because"]]}"#, Action::Logprobs),
             (r#""hidden_states":["because"]"#, Action::Logprobs),
             (r#""token_ids":["because"]"#, Action::Logprobs),
+            (r#""__verbose":{"content":"because"}"#, Action::ReasoningText),
+            (r#""__verbose":{"tokens":["because"]}"#, Action::Logprobs),
         ] {
             let held: Actions = [held].into_iter().collect();
             let body = format!(r#"{{"choices":[{{"index":0,{field},"message":{{"content":"hi"}}}}]}}"#);
-            let whole = reply(&Bytes::from(body.clone()), Call::Chat, held, Caps::default()).unwrap();
-            let mut events = Events::new(held);
+            let whole = reply(&Bytes::from(body.clone()), Call::Chat, Hold::new(held, Caps::default())).unwrap();
+            let mut events = Events::new(Hold::new(held, Caps::default()));
             let streamed = events.push(format!("data: {body}\n\n").as_bytes()).unwrap();
             for filtered in [whole, streamed] {
                 let text = std::str::from_utf8(&filtered).unwrap();
@@ -525,7 +595,7 @@ mod tests {
     #[test]
     fn what_holds_nothing_back_is_the_same_bytes() {
         let stream = "event: x\r\ndata: {\"a\" : 1.50}\r\n\r\n: comment\n\ndata: [DONE]\n\n";
-        let mut events = Events::new(all());
+        let mut events = Events::new(Hold::new(all(), Caps::default()));
         let mut out = events.push(stream.as_bytes()).unwrap().to_vec();
         out.extend(events.end().unwrap());
         assert_eq!(out, stream.as_bytes());
@@ -533,10 +603,13 @@ mod tests {
 
     #[test]
     fn events_have_a_limit() {
-        let mut events = Events::new(all());
+        let mut events = Events::new(Hold::new(all(), Caps::default()));
         assert!(events.push(&vec![b'x'; EVENT_BYTES_MAX]).is_ok());
         assert_eq!(events.push(b"x"), Err(Unreadable::TooLong));
-        assert_eq!(Events::new(all()).push(b"data: {\"reasoning\":\n"), Err(Unreadable::NotJson));
+        assert_eq!(
+            Events::new(Hold::new(all(), Caps::default())).push(b"data: {\"reasoning\":\n"),
+            Err(Unreadable::NotJson)
+        );
     }
 
     #[test]
@@ -546,10 +619,14 @@ mod tests {
             "\u{feff}data: {\"reasoning\":\"because\"}\n",
             "{\"reasoning\":\"because\"}\n",
         ] {
-            assert_eq!(Events::new(all()).push(line.as_bytes()), Err(Unreadable::NotAnEvent), "{line:?}");
+            assert_eq!(
+                Events::new(Hold::new(all(), Caps::default())).push(line.as_bytes()),
+                Err(Unreadable::NotAnEvent),
+                "{line:?}"
+            );
         }
         let hidden = "data: {\"a\":1}\rdata: {\"reasoning\":\"because\"}\n";
-        assert_eq!(Events::new(all()).push(hidden.as_bytes()), Err(Unreadable::NotJson));
+        assert_eq!(Events::new(Hold::new(all(), Caps::default())).push(hidden.as_bytes()), Err(Unreadable::NotJson));
     }
 
     proptest! {
@@ -562,7 +639,7 @@ mod tests {
             let filtered = |cuts: &[usize]| {
                 let mut cuts: Vec<usize> = cuts.iter().map(|cut| cut % stream.len()).collect();
                 cuts.sort_unstable();
-                let mut events = Events::new(all());
+                let mut events = Events::new(Hold::new(all(), Caps::default()));
                 let mut out = Vec::new();
                 let mut from = 0;
                 for cut in cuts.into_iter().chain([stream.len()]) {

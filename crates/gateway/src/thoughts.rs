@@ -1,15 +1,17 @@
 //! Reasoning that a model writes between tags at the beginning of its answer, where its server has no parser for it.
 //!
 //! Promises to take it out of whole answers and of answers that come in pieces, wherever these are cut, and to leave every
-//! answer alone that does not begin with such a tag. Of a whole answer that has the closing tag only, because the prompt
-//! opened it, everything before that goes too; of one in pieces this is not known in time. Keeps no more of a text than a
-//! tag is long.
+//! answer alone that does not begin with such a tag. Where the request opened it ([`are_opened`]) every answer begins within,
+//! and of one that does not close it nothing is left. Of a whole answer that has the closing tag only, because the model's
+//! own prompt opened it, everything before that goes too; of one in pieces this is not known in time, unless it is said of
+//! the model. Keeps no more of a text than a tag is long.
 
 use std::collections::BTreeMap;
 
 use serde_json::Value;
 
 use crate::limits::{THINKING_ANSWERS_MAX, THINKING_BEGINNING_BYTES_MAX};
+use crate::route::Call;
 
 /// How models begin and end it: DeepSeek, Qwen and others; Magistral; Kimi.
 const TAGS: [(&str, &str); 5] = [
@@ -20,8 +22,69 @@ const TAGS: [(&str, &str); 5] = [
     ("◁think▷", "◁/think▷"),
 ];
 
-/// The answer without it.
-pub(crate) fn without(answer: &str) -> &str {
+/// Bytes of the longest tag that ends it.
+const CLOSE_BYTES_MAX: usize = 12;
+
+/// Bytes of the beginning of a tag, at the end of a text, that a model is taken to go on with.
+const PARTIAL_BYTES_MIN: usize = 2;
+
+/// Whether the answers to a request begin within reasoning, because what they go on from opened it: the last message, where
+/// it is the model's own, or the text to be completed.
+pub(crate) fn are_opened(body: &[u8], call: Call) -> bool {
+    let Ok(body) = serde_json::from_slice::<Value>(body) else { return false };
+    let list = |name: &str| body.get(name).and_then(Value::as_array).and_then(|list| list.last());
+    match call {
+        Call::Completion => match body.get("prompt") {
+            Some(Value::Array(prompts)) => prompts.iter().any(|prompt| is_open(&text(prompt))),
+            Some(prompt) => is_open(&text(prompt)),
+            None => false,
+        },
+        Call::Chat | Call::Messages => list("messages").is_some_and(opens),
+        Call::Responses => list("input").is_some_and(opens),
+        _ => false,
+    }
+}
+
+fn opens(message: &Value) -> bool {
+    let is_the_models =
+        message.get("role").and_then(Value::as_str).is_some_and(|role| matches!(role, "assistant" | "model"));
+    is_the_models && message.get("content").is_some_and(|content| is_open(&text(content)))
+}
+
+/// A text, or those of a list of parts as one.
+fn text(content: &Value) -> String {
+    match content {
+        Value::String(text) => text.clone(),
+        Value::Array(parts) => parts.iter().filter_map(|part| part.get("text").unwrap_or(part).as_str()).collect(),
+        _ => String::new(),
+    }
+}
+
+/// Whether a text opens reasoning and does not close it, or ends in what may become a tag that does.
+fn is_open(text: &str) -> bool {
+    TAGS.iter().any(|(open, close)| {
+        let rest = text.rsplit_once(close).map_or(text, |(_, rest)| rest);
+        let end = rest.trim_end();
+        // A tag without its last letter is one to a model.
+        let stem = open.get(..open.len() - open.chars().next_back().map_or(0, char::len_utf8)).unwrap_or(open);
+        let partial =
+            || (PARTIAL_BYTES_MIN..open.len()).any(|at| open.get(..at).is_some_and(|part| end.ends_with(part)));
+        rest.contains(stem) || partial()
+    })
+}
+
+/// What stands behind the first tag that closes any reasoning.
+fn behind(answer: &str) -> Option<&str> {
+    let closed = |(_, close): &(&str, &str)| answer.find(*close).map(|at| (at, at + close.len()));
+    let (_, end) = TAGS.iter().filter_map(closed).min()?;
+    answer.get(end..)
+}
+
+/// The answer without it; `within` where it begins within.
+pub(crate) fn without(answer: &str, within: bool) -> &str {
+    if within {
+        return behind(answer).unwrap_or_default().trim_start();
+    }
     let trimmed = answer.trim_start();
     for (open, close) in TAGS {
         if let Some(inside) = trimmed.strip_prefix(open) {
@@ -39,8 +102,8 @@ pub(crate) fn without(answer: &str) -> &str {
 enum Answer {
     /// What came of it may be the beginning of a tag.
     Begins(String),
-    /// It is within, and this is the end of what came; the tag that ends it.
-    Within(String, &'static str),
+    /// It is within, and this is the end of what came; the tag that ends it, any where none is given.
+    Within(String, Option<&'static str>),
     /// It is over, and the answer itself has not begun.
     Over,
     /// The rest goes on as it is.
@@ -65,7 +128,7 @@ impl Answer {
                 if let Some((inside, close)) =
                     TAGS.iter().find_map(|(open, close)| Some((trimmed.strip_prefix(open)?.to_owned(), *close)))
                 {
-                    *self = Answer::Within(String::new(), close);
+                    *self = Answer::Within(String::new(), Some(close));
                     return self.push(&inside);
                 }
                 if TAGS.iter().any(|(open, _)| open.starts_with(trimmed)) && text.len() <= THINKING_BEGINNING_BYTES_MAX
@@ -78,13 +141,17 @@ impl Answer {
             }
             Answer::Within(text, close) => {
                 text.push_str(piece);
-                if let Some((_, rest)) = text.split_once(*close) {
+                let rest = match *close {
+                    Some(close) => text.split_once(close).map(|(_, rest)| rest),
+                    None => behind(text),
+                };
+                if let Some(rest) = rest {
                     let rest = rest.to_owned();
                     *self = Answer::Over;
                     return self.push(&rest);
                 }
                 // As much as may be the beginning of the tag.
-                let from = text.len().saturating_sub(close.len());
+                let from = text.len().saturating_sub(CLOSE_BYTES_MAX);
                 let from = (from..=text.len()).find(|at| text.is_char_boundary(*at)).unwrap_or(text.len());
                 text.drain(..from);
                 String::new()
@@ -103,9 +170,18 @@ impl Answer {
 
 /// The answers of one stream, each by its number.
 #[derive(Debug, Default)]
-pub(crate) struct Answers(BTreeMap<u64, Answer>);
+pub(crate) struct Answers {
+    known: BTreeMap<u64, Answer>,
+    /// Whether they begin within reasoning.
+    within: bool,
+}
 
 impl Answers {
+    /// None yet; `within` where each begins within reasoning.
+    pub(crate) fn new(within: bool) -> Answers {
+        Answers { known: BTreeMap::new(), within }
+    }
+
     /// Takes reasoning out of an event; says whether there was something.
     pub(crate) fn filter(&mut self, event: &mut Value) -> bool {
         let mut changed = false;
@@ -131,18 +207,22 @@ impl Answers {
                 let number = event.get("output_index").and_then(Value::as_u64).unwrap_or(0);
                 changed |= self.text(number, event.get_mut("delta"), false);
             }
-            Some(_) => changed |= whole(event),
+            Some(_) => changed |= whole(event, self.within),
             None => {}
         }
         changed
     }
 
     fn text(&mut self, number: u64, text: Option<&mut Value>, is_last: bool) -> bool {
-        if self.0.len() >= THINKING_ANSWERS_MAX && !self.0.contains_key(&number) {
+        if self.known.len() >= THINKING_ANSWERS_MAX && !self.known.contains_key(&number) {
             // More answers than there may be: of none of them is anything passed.
             return text.is_some_and(|text| std::mem::take(text) != Value::Null);
         }
-        let answer = self.0.entry(number).or_insert_with(|| Answer::Begins(String::new()));
+        let begins = || match self.within {
+            true => Answer::Within(String::new(), None),
+            false => Answer::Begins(String::new()),
+        };
+        let answer = self.known.entry(number).or_insert_with(begins);
         match text {
             Some(Value::String(text)) => {
                 let mut passed = answer.push(text);
@@ -166,16 +246,16 @@ impl Answers {
     }
 }
 
-/// Takes reasoning out of the answers of a whole reply; says whether there was something.
-pub(crate) fn whole(reply: &mut Value) -> bool {
+/// Takes reasoning out of the answers of a whole reply, `within` where they begin within it; says whether there was something.
+pub(crate) fn whole(reply: &mut Value, within: bool) -> bool {
     match reply {
-        Value::Array(list) => list.iter_mut().fold(false, |changed, value| whole(value) | changed),
+        Value::Array(list) => list.iter_mut().fold(false, |changed, value| whole(value, within) | changed),
         Value::Object(object) => {
             let mut changed = false;
             for (key, value) in object.iter_mut() {
                 changed |= match (key.as_str(), value) {
                     ("content" | "text", Value::String(text)) => {
-                        let passed = without(text);
+                        let passed = without(text, within);
                         let cut = passed.len() != text.len();
                         if cut {
                             *text = passed.to_owned();
@@ -184,7 +264,7 @@ pub(crate) fn whole(reply: &mut Value) -> bool {
                     }
                     // What a model hands to tools is no answer.
                     ("input" | "arguments", _) => false,
-                    (_, value) => whole(value),
+                    (_, value) => whole(value, within),
                 };
             }
             changed
@@ -201,7 +281,11 @@ mod tests {
     use super::*;
 
     fn streamed(pieces: &[&str]) -> String {
-        let mut answers = Answers::default();
+        streamed_from(pieces, false)
+    }
+
+    fn streamed_from(pieces: &[&str], within: bool) -> String {
+        let mut answers = Answers::new(within);
         let mut out = String::new();
         for (at, piece) in pieces.iter().enumerate() {
             let reason = if at + 1 == pieces.len() { json!("stop") } else { Value::Null };
@@ -216,14 +300,61 @@ mod tests {
     fn what_stands_between_tags_goes() {
         for (open, close) in TAGS {
             let answer = format!("\n{open}because 1 < 2{close}\n\nHello {open} there");
-            assert_eq!(without(&answer), format!("Hello {open} there"));
+            assert_eq!(without(&answer, false), format!("Hello {open} there"));
             assert_eq!(streamed(&[&answer]), format!("Hello {open} there"));
         }
-        assert_eq!(without("because</think>Hello"), "Hello");
-        assert_eq!(without("<think>because"), "");
+        assert_eq!(without("because</think>Hello", false), "Hello");
+        assert_eq!(without("<think>because", false), "");
         for other in ["Hello", "", "<", "  <thin", "Use <think> and </think>.", "<thinker>x</thinker>"] {
-            assert_eq!((without(other), streamed(&[other]).as_str()), (other, other));
+            assert_eq!((without(other, false), streamed(&[other]).as_str()), (other, other));
         }
+    }
+
+    /// A caller who opens it himself gets none of it either.
+    #[test]
+    fn what_the_request_opened_goes_until_it_is_closed() {
+        for (call, body, expected) in [
+            (Call::Chat, json!({"messages": [{"role": "assistant", "content": "<think>\n"}]}), true),
+            (
+                Call::Chat,
+                json!({"messages": [{"role": "assistant", "content": [{"type": "text", "text": "<th"}, {"type": "text", "text": "ink>"}]}]}),
+                true,
+            ),
+            (Call::Chat, json!({"messages": [{"role": "assistant", "content": "Well, <thin"}]}), true),
+            (Call::Chat, json!({"messages": [{"role": "assistant", "content": "<think>so</think> And "}]}), false),
+            (Call::Chat, json!({"messages": [{"role": "assistant", "content": "<think>so</think><think"}]}), true),
+            (Call::Chat, json!({"messages": [{"role": "user", "content": "<think>"}]}), false),
+            (
+                Call::Chat,
+                json!({"messages": [{"role": "assistant", "content": "<think>"}, {"role": "user", "content": "x"}]}),
+                false,
+            ),
+            (
+                Call::Messages,
+                json!({"messages": [{"role": "assistant", "content": [{"type": "text", "text": "<thinking>"}]}]}),
+                true,
+            ),
+            (
+                Call::Responses,
+                json!({"input": [{"role": "assistant", "content": [{"type": "output_text", "text": "<think>\n"}]}]}),
+                true,
+            ),
+            (Call::Responses, json!({"input": "<think>"}), false),
+            (Call::Completion, json!({"prompt": "Question\n[THINK]"}), true),
+            (Call::Completion, json!({"prompt": ["a", "b ◁think▷"]}), true),
+            (Call::Completion, json!({"prompt": "if a < b and <br>"}), false),
+        ] {
+            assert_eq!(are_opened(body.to_string().as_bytes(), call), expected, "{body}");
+        }
+        for (pieces, left) in [
+            (vec!["because", "</thi", "nk>\n", "Hello"], "Hello"),
+            (vec!["because"], ""),
+            (vec!["so</thinking>a</think>b"], "a</think>b"),
+            (vec!["\u{e9}".repeat(40).as_str(), "[/THINK] fine"], "fine"),
+        ] {
+            assert_eq!((streamed_from(&pieces, true).as_str(), without(&pieces.concat(), true)), (left, left));
+        }
+        assert_eq!(CLOSE_BYTES_MAX, TAGS.iter().map(|(_, close)| close.len()).max().unwrap());
     }
 
     #[test]
@@ -242,7 +373,7 @@ mod tests {
             assert_eq!(filtered.to_string(), event.to_string().replace("<think>because</think>", ""));
         }
         let mut reply = json!({"choices": [{"message": {"content": secret, "tool_calls": [{"arguments": secret}]}}]});
-        assert!(whole(&mut reply) && !whole(&mut reply));
+        assert!(whole(&mut reply, false) && !whole(&mut reply, false));
         assert_eq!(reply["choices"][0]["message"]["tool_calls"][0]["arguments"], secret);
     }
 
@@ -280,7 +411,7 @@ mod tests {
                 pieces.push(&answer[from..cut]);
                 from = cut;
             }
-            prop_assert_eq!(streamed(&pieces), without(answer));
+            prop_assert_eq!(streamed(&pieces), without(answer, false));
         }
     }
 }

@@ -147,12 +147,13 @@ impl Server {
     /// Whether it serves `model`.
     #[must_use]
     pub fn serves(&self, model: &str) -> bool {
-        let fits = |known: &String| match known.strip_suffix('*') {
-            Some(beginning) => model.starts_with(beginning),
-            None => known == model,
-        };
-        self.models.is_empty() || self.models.iter().any(fits)
+        self.models.is_empty() || self.models.iter().any(|known| fits(known, model))
     }
+}
+
+/// Whether `known` is the name of `model`, or a beginning of it that ends in `*`.
+pub(crate) fn fits(known: &str, model: &str) -> bool {
+    known.strip_suffix('*').map_or(known == model, |beginning| model.starts_with(beginning))
 }
 
 /// Why no reply came.

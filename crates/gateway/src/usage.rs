@@ -3,6 +3,8 @@
 //! A reply says so at its top, or in the first and last events of its stream. What stands deeper is what a model wrote,
 //! and a caller may have told it to. Estimates take four bytes for a token, and each event of a stream for one.
 
+use std::borrow::Cow;
+
 use bytes::Bytes;
 use policy::price::Price;
 use policy::quota::Amounts;
@@ -36,8 +38,9 @@ impl Used {
     }
 }
 
-/// The tokens of an exchange.
-pub(crate) fn tokens(reply: &[Bytes], streamed: bool, input_tokens: u64) -> Used {
+/// The tokens of an exchange; `several` where it may have more than one answer. Some servers tell the tokens of one of them
+/// only, so then it counts what was written as well.
+pub(crate) fn tokens(reply: &[Bytes], streamed: bool, input_tokens: u64, several: bool) -> Used {
     let whole;
     let reply: &[u8] = match reply {
         [one] => one,
@@ -46,15 +49,24 @@ pub(crate) fn tokens(reply: &[Bytes], streamed: bool, input_tokens: u64) -> Used
             &whole
         }
     };
-    if !streamed {
-        let told = serde_json::from_slice::<Told>(reply).ok().and_then(Told::usage);
-        return Used {
-            input: told.and_then(Usage::input).unwrap_or(input_tokens),
-            output: told.map_or_else(|| (reply.len() as u64).div_ceil(BYTES_A_TOKEN), Usage::output),
-        };
+    let used = if streamed { of_stream(reply, input_tokens) } else { of_body(reply, input_tokens) };
+    if !several {
+        return used;
     }
-    let events: Vec<&[u8]> =
-        reply.split(|byte| *byte == b'\n').filter_map(|line| line.strip_prefix(b"data:")).collect();
+    let written = if streamed { events(reply).count() as u64 } else { written(reply) };
+    Used { input: used.input.max(input_tokens), output: used.output.max(written) }
+}
+
+fn of_body(reply: &[u8], input_tokens: u64) -> Used {
+    let told = serde_json::from_slice::<Told>(reply).ok().and_then(Told::usage);
+    Used {
+        input: told.and_then(Usage::input).unwrap_or(input_tokens),
+        output: told.map_or_else(|| (reply.len() as u64).div_ceil(BYTES_A_TOKEN), Usage::output),
+    }
+}
+
+fn of_stream(reply: &[u8], input_tokens: u64) -> Used {
+    let events: Vec<&[u8]> = events(reply).collect();
     let ends = events.iter().take(USAGE_EVENTS).chain(events.iter().rev().take(USAGE_EVENTS).rev());
     let told = ends.filter_map(|event| serde_json::from_slice::<Told>(event).ok()?.usage());
     // Each event tells what is known by then.
@@ -63,6 +75,43 @@ pub(crate) fn tokens(reply: &[Bytes], streamed: bool, input_tokens: u64) -> Used
         Some(usage) => Used { input: usage.input().unwrap_or(input_tokens), output: usage.output() },
         None => Used { input: input_tokens, output: events.len() as u64 },
     }
+}
+
+fn events(reply: &[u8]) -> impl Iterator<Item = &[u8]> {
+    reply.split(|byte| *byte == b'\n').filter_map(|line| line.strip_prefix(b"data:"))
+}
+
+/// The tokens of all answers of a body, estimated by their texts.
+fn written(reply: &[u8]) -> u64 {
+    let Ok(answers) = serde_json::from_slice::<Answers<'_>>(reply) else { return 0 };
+    let texts = answers.choices.into_iter().flat_map(|choice| {
+        let message = choice.message.unwrap_or_default();
+        [choice.text, message.content, message.reasoning_content]
+    });
+    texts.flatten().map(|text| (text.len() as u64).div_ceil(BYTES_A_TOKEN)).sum()
+}
+
+/// The texts of a body's answers.
+#[derive(Deserialize)]
+struct Answers<'a> {
+    #[serde(borrow)]
+    choices: Vec<Choice<'a>>,
+}
+
+#[derive(Deserialize)]
+struct Choice<'a> {
+    #[serde(borrow, default)]
+    text: Option<Cow<'a, str>>,
+    #[serde(borrow, default)]
+    message: Option<Message<'a>>,
+}
+
+#[derive(Default, Deserialize)]
+struct Message<'a> {
+    #[serde(borrow, default)]
+    content: Option<Cow<'a, str>>,
+    #[serde(borrow, default)]
+    reasoning_content: Option<Cow<'a, str>>,
 }
 
 /// Where a body or an event says what was used.
@@ -125,8 +174,29 @@ mod tests {
         for pieces in [1, 3] {
             let length = reply.len().div_ceil(pieces).max(1);
             let pieces: Vec<Bytes> = reply.as_bytes().chunks(length).map(Bytes::copy_from_slice).collect();
-            assert_eq!(tokens(&pieces, streamed, 10).amounts(None).tokens, expected, "{reply}");
+            assert_eq!(tokens(&pieces, streamed, 10, false).amounts(None).tokens, expected, "{reply}");
         }
+    }
+
+    /// llama.cpp tells the tokens of one answer, of however many there are.
+    #[test]
+    fn of_several_answers_all_count() {
+        let answer = |index: usize| format!(r#"{{"index":{index},"text":"{}"}}"#, "word".repeat(50));
+        let reply = |count: usize| {
+            let choices: Vec<String> = (0..count).map(answer).collect();
+            let usage = r#"{"prompt_tokens":3,"completion_tokens":50}"#;
+            vec![Bytes::from(format!(r#"{{"choices":[{}],"usage":{usage}}}"#, choices.join(",")))]
+        };
+        assert_eq!(tokens(&reply(4), false, 10, true), Used { input: 10, output: 200 });
+        assert_eq!(tokens(&reply(4), false, 10, false), Used { input: 3, output: 50 });
+        let events: String = (0..200).map(|n| format!("data: {{\"choices\":[{{\"index\":{}}}]}}\n\n", n % 4)).collect();
+        let last = "data: {\"choices\":[],\"usage\":{\"prompt_tokens\":3,\"completion_tokens\":50}}\n\n";
+        let stream = [Bytes::from(events), Bytes::from_static(last.as_bytes())];
+        assert_eq!(tokens(&stream, true, 10, true), Used { input: 10, output: 201 });
+        assert_eq!(tokens(&stream, true, 10, false), Used { input: 3, output: 50 });
+        // Who tells them all is believed.
+        let told = r#"{"choices":[{"message":{"content":"one"}},{"message":{"content":null}}],"usage":{"prompt_tokens":30,"completion_tokens":9}}"#;
+        assert_eq!(tokens(&[Bytes::from(told)], false, 10, true), Used { input: 30, output: 9 });
     }
 
     #[test]

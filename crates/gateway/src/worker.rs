@@ -19,7 +19,7 @@ use crate::record::Tap;
 use crate::recorder::Recording;
 use crate::shield::Caps;
 use crate::trust::Trust;
-use crate::upstream::{Server, Upstreams};
+use crate::upstream::{Server, Upstreams, fits};
 
 /// What all workers share.
 #[derive(Debug)]
@@ -51,6 +51,9 @@ pub struct Settings {
     pub listed: Vec<String>,
     /// How much is left of what is held back in part.
     pub caps: Caps,
+    /// Models whose answers begin within reasoning, because their own prompt opens it: by name or by a beginning that ends in
+    /// `*`.
+    pub thinking: Vec<String>,
     /// Headers that are passed on besides those of the APIs.
     pub passed: Vec<HeaderName>,
     /// What tokens cost, for quotas of costs.
@@ -59,6 +62,14 @@ pub struct Settings {
     pub identities: Arc<Vec<Provider>>,
     /// The servers behind.
     pub servers: Arc<Vec<Server>>,
+}
+
+impl Settings {
+    /// Whether the answers of `model` are known to begin within reasoning.
+    #[must_use]
+    pub fn is_thinking(&self, model: &str) -> bool {
+        self.thinking.iter().any(|known| fits(known, model))
+    }
 }
 
 impl std::fmt::Debug for dyn Clock {

@@ -5,8 +5,11 @@ use std::net::TcpStream;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use gateway::limits::{BODY_BYTES_MAX, HEAD_BYTES_MAX, HEADERS_MAX, QUERY_BYTES_MAX};
+use gateway::limits::{
+    BODY_BYTES_MAX, HEAD_BYTES_MAX, HEADERS_MAX, QUERY_BYTES_MAX, UNREAD_BYTES_MAX, UNREAD_TIME_MAX,
+};
 use policy::Actions;
+use tokio::time::Instant;
 
 use crate::rig::{KEY, Rig, parse, raw};
 
@@ -110,6 +113,62 @@ fn bodies_and_heads_have_limits() {
     };
     assert_eq!(raw(rig.gateway.address(), many(HEADERS_MAX - 2).as_bytes()).status, 200);
     assert_eq!(raw(rig.gateway.address(), many(HEADERS_MAX - 1).as_bytes()).status, 431);
+}
+
+/// A caller who is refused learns why, though he had not sent everything yet, and may go on on the same connection.
+#[test]
+fn who_is_refused_while_sending_learns_why() {
+    let rig = Rig::new(Actions::NONE);
+    for (line, key, expected) in [
+        ("POST /v1/files", KEY.to_string(), 404),
+        ("POST /v1/models", KEY.to_string(), 405),
+        ("POST /v1/chat/completions", "wrong".to_owned(), 401),
+    ] {
+        let mut stream = TcpStream::connect(rig.gateway.address()).unwrap();
+        stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
+        let (piece, pieces) = ("x".repeat(64 * 1024), 32);
+        let head = format!(
+            "{line} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {key}\r\ncontent-length: {}\r\n\r\n",
+            piece.len() * pieces
+        );
+        stream.write_all(head.as_bytes()).unwrap();
+        for _ in 0..pieces {
+            std::thread::sleep(Duration::from_millis(2));
+            stream.write_all(piece.as_bytes()).unwrap();
+        }
+        let again =
+            format!("GET /v1/models HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {KEY}\r\nconnection: close\r\n\r\n");
+        stream.write_all(again.as_bytes()).unwrap();
+        let mut reply = String::new();
+        stream.read_to_string(&mut reply).unwrap();
+        let statuses: Vec<&str> = reply.split("HTTP/1.1 ").skip(1).map(|reply| &reply[..3]).collect();
+        assert_eq!(statuses, [expected.to_string().as_str(), "200"], "{line}");
+    }
+}
+
+#[test]
+fn what_is_let_come_of_a_refused_body_has_a_limit() {
+    let rig = Rig::new(Actions::NONE);
+    // A little more may have come with the last piece.
+    for (bytes, reads_on) in [(UNREAD_BYTES_MAX, true), (UNREAD_BYTES_MAX + (1 << 20), false)] {
+        let mut stream = TcpStream::connect(rig.gateway.address()).unwrap();
+        stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
+        let head = format!("POST /v1/files HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n{bytes:x}\r\n");
+        stream.write_all(head.as_bytes()).unwrap();
+        let body = vec![b'x'; bytes];
+        let sent = stream.write_all(&body).and_then(|()| {
+            stream.write_all(b"\r\n0\r\n\r\nGET /v1/models HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n")
+        });
+        let mut reply = Vec::new();
+        let _ = stream.read_to_end(&mut reply);
+        let answers = String::from_utf8_lossy(&reply).matches("HTTP/1.1 ").count();
+        assert_eq!((sent.is_ok() && answers == 2), reads_on, "{bytes}: {answers}");
+    }
+    // Who waits to be asked for the body is told at once, and the connection closed.
+    let expects = "POST /v1/files HTTP/1.1\r\nhost: x\r\nexpect: 100-continue\r\ncontent-length: 5\r\n\r\n";
+    let began = Instant::now();
+    let answer = raw(rig.gateway.address(), expects.as_bytes());
+    assert!(answer.status == 404 && began.elapsed() < UNREAD_TIME_MAX, "{}", answer.head);
 }
 
 #[test]
