@@ -46,8 +46,11 @@ models = ["nonsense-vectors"]
 output_tokens = {cap}
 embedding_decimals = 2
 """
-# What docs/gateway.md says: a thought that a prompt opened passes in a stream, and nothing stored is built on.
+# What docs/gateway.md says: nothing stored is built on, and a thought that neither the request nor the answer opens is one
+# only where the configuration names the model.
 KNOWN = {
+    'completion: thought, stop=["</think>"] (reasoning)',
+    "completion: thought, max_tokens=6 (reasoning)",
     "completion, stream: thought, no field (reasoning)",
     'completion, stream: thought, stop=["</think>"] (reasoning)',
     "completion, stream: thought, max_tokens=6 (reasoning)",

@@ -36,8 +36,8 @@ pub struct Bill {
     pub reserved: Reservation,
     /// Tokens of the request, where the reply does not tell.
     pub input_tokens: u64,
-    /// Whether the reply may have more than one answer.
-    pub several: bool,
+    /// How many answers the reply may have.
+    pub answers: u64,
     /// What the model's tokens cost.
     pub price: Option<Price>,
     /// When the request arrived.
@@ -155,7 +155,7 @@ impl Flight {
     fn settle(&mut self) {
         let (Some(bill), Some(seen)) = (self.bill.take(), &self.seen) else { return };
         let used = if seen.status < 400 {
-            usage::tokens(&self.reply, seen.streamed, bill.input_tokens, bill.several)
+            usage::tokens(&self.reply, seen.streamed, bill.input_tokens, bill.answers)
         } else {
             Used::default()
         };

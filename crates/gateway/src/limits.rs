@@ -48,7 +48,12 @@ pub const ATTEMPTS_MAX: usize = 3;
 /// Exchanges that wait to be taken from the queue. Further ones are let go of, and counted.
 pub const QUEUE_MAX: usize = 16_384;
 /// Bytes of exchanges that wait in the queue. Further ones are let go of, and counted.
-pub const QUEUE_BYTES_MAX: usize = 256 * 1024 * 1024;
+pub const QUEUE_BYTES_MAX: usize = 128 * 1024 * 1024;
+/// Bytes of an exchange, request and reply, up to which it is written as a line by the worker that served it. A longer one is
+/// handed over, since writing it would make others wait.
+pub const LINE_BYTES_MAX: usize = 64 * 1024;
+/// Bytes of memory for lines that are kept when they are written. What is more is given back.
+pub const LINES_KEPT_BYTES: usize = 4 * 1024 * 1024;
 /// Tokens that are reserved for a reply whose request does not say how many it may have. What it has above is charged
 /// afterwards.
 pub const OUTPUT_TOKENS_UNTOLD: u64 = 4_096;
@@ -79,10 +84,10 @@ pub const EMBEDDING_DECIMALS_MAX: u8 = 7;
 /// Bytes of recorded lines that are written at once.
 pub const RECORD_BATCH_BYTES: usize = 256 * 1024;
 
-/// How long others are waited for when an exchange came, to be written with it.
+/// How long it is waited before exchanges are looked for again, where there were some, so that several are written at once.
 pub const RECORD_GATHER_TIME: Duration = Duration::from_millis(1);
-/// How long an exchange may wait to be written, and after how long a failed attempt is made again.
-pub const RECORD_TIME_MAX: Duration = Duration::from_millis(50);
+/// The same where there were none, or they could not be written.
+pub const RECORD_TIME_MAX: Duration = Duration::from_millis(20);
 /// How often the oldest recorded files are looked at, to remove what is too much.
 pub const RECORD_TIDY_TIME: Duration = Duration::from_secs(60);
 /// How long the head of a request may take.

@@ -120,14 +120,13 @@ async fn answer(
     };
     let admitted = shared.gate.admit(&asker, &route, &ask, may_take, now);
     let mut pass = admitted.inspect_err(|refusal| {
-        seen.take().into_iter().for_each(|seen| shared.tap.offer(turned_away(seen, refusal, dialect)));
+        seen.take().into_iter().for_each(|seen| worker.tap.offer(turned_away(seen, refusal, dialect)));
     })?;
     if let Some(seen) = &mut seen {
         seen.decision = Decision { refused: None, held: pass.held(), rung: pass.permit().rung() };
     }
     let quotas = Arc::clone(shared.gate.quotas());
-    let bill =
-        Bill { quotas, reserved: pass.take_reserved(), input_tokens, several: ask.answers > 1, price, time: now };
+    let bill = Bill { quotas, reserved: pass.take_reserved(), input_tokens, answers: ask.answers, price, time: now };
     let thinks = ask.model.as_deref().is_some_and(|model| settings.is_thinking(model));
     let hold = Hold::of(pass.held(), settings.caps, &body, route.call, ask.prompts, thinks);
     let body = if route.call.is_asked() && !pass.held().is_empty() {
@@ -146,7 +145,7 @@ async fn answer(
         dialect,
         repeatable: head.method != Method::POST || route.call.is_asked(),
     };
-    let flight = Flight::new(pass.held(), seen, Some(bill), shared.tap.clone(), Arc::clone(&shared.stats));
+    let flight = Flight::new(pass.held(), seen, Some(bill), worker.tap.clone(), Arc::clone(&shared.stats));
     let upstreams = worker.upstreams(&settings);
     // A long reply keeps nobody's settings.
     drop(settings);

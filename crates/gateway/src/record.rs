@@ -1,12 +1,14 @@
 //! Where exchanges that went by are handed over: a bounded queue between the proxy and whoever keeps or looks at them.
 //!
-//! Promises never to make a request wait: exchanges are handed over by reference, and what does not fit is let go of
-//! and counted ([`Counters::shed`]). Bounded by [`QUEUE_MAX`] exchanges and [`QUEUE_BYTES_MAX`] bytes. Keeps nothing
-//! itself: what waits in the queue when the process dies is gone.
+//! Promises never to make a request wait: long exchanges are handed over by reference, those up to [`LINE_BYTES_MAX`] as
+//! lines that are written in a few microseconds, and what does not fit is let go of and counted ([`Counters::shed`]).
+//! Bounded by [`QUEUE_MAX`] long exchanges and [`QUEUE_BYTES_MAX`] bytes. Keeps nothing itself: what waits in the queue when
+//! the process dies is gone.
 
-use std::sync::Arc;
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
+use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, sync_channel};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -14,7 +16,9 @@ use exchange::Time;
 use policy::{Account, Actions, OrganisationId, Rung};
 use serde::Serialize;
 
-use crate::limits::{QUEUE_BYTES_MAX, QUEUE_MAX};
+use store::segment::write_line;
+
+use crate::limits::{LINE_BYTES_MAX, LINES_KEPT_BYTES, QUEUE_BYTES_MAX, QUEUE_MAX};
 use crate::trust::Caller;
 
 /// An exchange that went by.
@@ -170,10 +174,47 @@ pub struct Counters {
     bytes: AtomicUsize,
 }
 
+impl Counters {
+    /// Whether there is room for so many bytes more, which are taken then.
+    fn has_room(&self, bytes: usize) -> bool {
+        let before = self.bytes.fetch_add(bytes, Ordering::Relaxed);
+        let fits = before.saturating_add(bytes) <= QUEUE_BYTES_MAX;
+        if !fits {
+            self.give_back(bytes);
+        }
+        fits
+    }
+
+    fn give_back(&self, bytes: usize) {
+        self.bytes.fetch_sub(bytes, Ordering::Relaxed);
+    }
+}
+
+/// Exchanges as lines, of one worker, that wait to be written.
+#[derive(Debug, Default)]
+pub struct Lines {
+    /// Lines as [`store::segment`] writes them.
+    pub bytes: Vec<u8>,
+    /// How many.
+    pub count: u64,
+    /// Keys that were used, by their public ids, and when last.
+    pub used: HashMap<String, Time>,
+    /// Bytes of them as they count for the queue.
+    held: usize,
+}
+
+type Lane = Arc<Mutex<Lines>>;
+
 /// The end of the queue that requests see.
 #[derive(Clone, Debug)]
-pub struct Tap {
+pub struct Tap(Arc<End>);
+
+#[derive(Clone, Debug)]
+struct End {
     sender: Option<SyncSender<Box<Seen>>>,
+    /// Where short exchanges are written as lines at once; without it, all are handed over whole.
+    lane: Option<Lane>,
+    lanes: Option<Arc<Mutex<Vec<Lane>>>>,
     counters: Arc<Counters>,
 }
 
@@ -181,65 +222,131 @@ pub struct Tap {
 #[derive(Debug)]
 pub struct Records {
     receiver: Receiver<Box<Seen>>,
+    lanes: Option<Arc<Mutex<Vec<Lane>>>>,
     counters: Arc<Counters>,
 }
 
-/// A queue.
+/// A queue in which every exchange is handed over whole.
 #[must_use]
 pub fn queue() -> (Tap, Records) {
+    made(None)
+}
+
+/// A queue in which workers that ask for a lane ([`Tap::with_lane`]) write short exchanges as lines themselves: what is in
+/// reach of a processor is written with less work than what another one has to fetch.
+#[must_use]
+pub fn queue_of_lines() -> (Tap, Records) {
+    made(Some(Arc::default()))
+}
+
+fn made(lanes: Option<Arc<Mutex<Vec<Lane>>>>) -> (Tap, Records) {
     let (sender, receiver) = sync_channel(QUEUE_MAX);
     let counters = Arc::new(Counters::default());
-    (Tap { sender: Some(sender), counters: Arc::clone(&counters) }, Records { receiver, counters })
+    let end = End { sender: Some(sender), lane: None, lanes: lanes.clone(), counters: Arc::clone(&counters) };
+    (Tap(Arc::new(end)), Records { receiver, lanes, counters })
 }
 
 impl Tap {
     /// A tap that leads nowhere.
     #[must_use]
     pub fn closed() -> Tap {
-        Tap { sender: None, counters: Arc::default() }
+        Tap(Arc::new(End { sender: None, lane: None, lanes: None, counters: Arc::default() }))
+    }
+
+    /// The same for one worker, with a lane of its own where the queue has lanes.
+    #[must_use]
+    pub fn with_lane(&self) -> Tap {
+        let lane = self.0.lanes.as_ref().and_then(|lanes| {
+            let lane = Lane::default();
+            lanes.lock().ok()?.push(Arc::clone(&lane));
+            Some(lane)
+        });
+        Tap(Arc::new(End { lane, ..(*self.0).clone() }))
     }
 
     /// What was counted.
     #[must_use]
     pub fn counters(&self) -> &Arc<Counters> {
-        &self.counters
+        &self.0.counters
     }
 
     /// Hands an exchange over, or counts that there was no room.
     pub fn offer(&self, seen: Box<Seen>) {
-        let Some(sender) = &self.sender else { return };
-        let counters = &self.counters;
+        let End { sender: Some(sender), lane, counters, .. } = &*self.0 else { return };
         counters.offered.fetch_add(1, Ordering::Relaxed);
         let bytes = seen.bytes();
-        let before = counters.bytes.fetch_add(bytes, Ordering::Relaxed);
-        if before.saturating_add(bytes) > QUEUE_BYTES_MAX || sender.try_send(seen).is_err() {
-            counters.bytes.fetch_sub(bytes, Ordering::Relaxed);
+        if !counters.has_room(bytes) {
+            counters.shed.fetch_add(1, Ordering::Relaxed);
+            return;
+        }
+        if bytes <= LINE_BYTES_MAX
+            && let Some(Ok(mut lines)) = lane.as_ref().map(|lane| lane.lock())
+        {
+            lines.add(&seen, bytes);
+        } else if sender.try_send(seen).is_err() {
+            counters.give_back(bytes);
             counters.shed.fetch_add(1, Ordering::Relaxed);
         }
     }
 }
 
-/// What waiting for an exchange brought.
+impl Lines {
+    /// Empties them. Memory is kept, unless it is that of an uncommon lot.
+    fn clear(&mut self) {
+        self.bytes.clear();
+        self.bytes.shrink_to(LINES_KEPT_BYTES);
+        self.used.clear();
+        (self.count, self.held) = (0, 0);
+    }
+
+    fn add(&mut self, seen: &Seen, bytes: usize) {
+        write_line(&mut self.bytes, |line| seen.write_line(line));
+        self.count += 1;
+        self.held += bytes;
+        let Some(key) = &seen.key else { return };
+        match self.used.get_mut(key) {
+            Some(last) => *last = seen.time.max(*last),
+            None => drop(self.used.insert(key.clone(), seen.time)),
+        }
+    }
+}
+
+/// What looking for an exchange brought.
 #[derive(Debug)]
-pub enum Wait {
+pub enum Next {
     /// The next one.
-    Next(Box<Seen>),
-    /// None in that time.
+    Seen(Box<Seen>),
+    /// None now.
     Nothing,
     /// None, and no tap is left.
     Ended,
 }
 
 impl Records {
-    /// Waits at most `time` for the next exchange.
-    pub fn wait(&mut self, time: Duration) -> Wait {
-        match self.receiver.recv_timeout(time) {
+    /// The next exchange that was handed over whole.
+    pub fn try_next(&mut self) -> Next {
+        match self.receiver.try_recv() {
             Ok(seen) => {
-                self.counters.bytes.fetch_sub(seen.bytes(), Ordering::Relaxed);
-                Wait::Next(seen)
+                self.counters.give_back(seen.bytes());
+                Next::Seen(seen)
             }
-            Err(RecvTimeoutError::Timeout) => Wait::Nothing,
-            Err(RecvTimeoutError::Disconnected) => Wait::Ended,
+            Err(TryRecvError::Empty) => Next::Nothing,
+            Err(TryRecvError::Disconnected) => Next::Ended,
+        }
+    }
+
+    /// Hands the lines of each worker to `each`. They are swapped for `spare`, whose memory goes round.
+    pub fn take_lines(&mut self, spare: &mut Lines, mut each: impl FnMut(&mut Lines)) {
+        let lanes = self.lanes.as_ref().and_then(|lanes| lanes.lock().ok()).map(|lanes| lanes.clone());
+        for lane in lanes.into_iter().flatten() {
+            if let Ok(mut waiting) = lane.lock() {
+                std::mem::swap(&mut *waiting, spare);
+            }
+            if spare.count > 0 {
+                self.counters.give_back(spare.held);
+                each(spare);
+                spare.clear();
+            }
         }
     }
 }
@@ -250,7 +357,7 @@ impl Iterator for Records {
     /// Waits for the next exchange; `None` when no tap is left.
     fn next(&mut self) -> Option<Box<Seen>> {
         let seen = self.receiver.recv().ok()?;
-        self.counters.bytes.fetch_sub(seen.bytes(), Ordering::Relaxed);
+        self.counters.give_back(seen.bytes());
         Some(seen)
     }
 }
@@ -318,6 +425,62 @@ mod tests {
             let value: serde_json::Value = serde_json::from_slice(&line).unwrap();
             assert!(value["response"].is_string(), "{value}");
         }
+    }
+
+    #[test]
+    fn short_exchanges_are_lines_and_long_ones_are_not() {
+        let (tap, mut records) = queue_of_lines();
+        let lane = tap.with_lane();
+        let long = |more: usize| {
+            let mut seen = seen("{}", b"");
+            seen.reply = vec![Bytes::from(vec![b'x'; LINE_BYTES_MAX - 2 + more])];
+            seen
+        };
+        lane.offer(long(0));
+        lane.offer(seen("{}", b""));
+        lane.offer(long(1));
+        tap.offer(seen("{}", b""));
+        let mut taken = Vec::new();
+        let mut spare = Lines::default();
+        records.take_lines(&mut spare, |lines| {
+            assert!(
+                lines.bytes.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()).all(store::segment::check)
+            );
+            taken.push((lines.count, lines.used.keys().cloned().collect::<Vec<_>>()));
+        });
+        assert_eq!(taken, [(2, vec!["key-1".to_owned()])]);
+        records.take_lines(&mut spare, |_| panic!("they are taken once"));
+        let whole = std::iter::from_fn(|| match records.try_next() {
+            Next::Seen(seen) => Some(seen.bytes()),
+            _ => None,
+        });
+        assert_eq!(whole.collect::<Vec<_>>(), [LINE_BYTES_MAX + 1, 2]);
+        assert_eq!(tap.counters().bytes.load(Ordering::Relaxed), 0);
+        assert!(matches!(records.try_next(), Next::Nothing));
+        drop((tap, lane));
+        assert!(matches!(records.try_next(), Next::Ended));
+    }
+
+    #[test]
+    fn lines_that_wait_count_and_do_not_keep_uncommon_memory() {
+        let (tap, mut records) = queue_of_lines();
+        let lane = tap.with_lane();
+        let mut offered = 0;
+        let one = || {
+            let mut seen = seen("{}", b"");
+            seen.reply = vec![Bytes::from(vec![b'x'; LINE_BYTES_MAX - 2])];
+            seen
+        };
+        while tap.counters().shed.load(Ordering::Relaxed) == 0 {
+            lane.offer(one());
+            offered += 1;
+        }
+        assert_eq!(offered, QUEUE_BYTES_MAX / LINE_BYTES_MAX + 1);
+        let mut spare = Lines::default();
+        records.take_lines(&mut spare, |lines| assert_eq!(lines.count, offered as u64 - 1));
+        assert!(spare.bytes.capacity() <= LINES_KEPT_BYTES);
+        lane.offer(one());
+        assert_eq!(tap.counters().shed.load(Ordering::Relaxed), 1, "there is room again");
     }
 
     #[test]

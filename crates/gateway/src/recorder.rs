@@ -10,12 +10,12 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, UNIX_EPOCH};
 
 use exchange::Time;
-use store::segment::Segments;
+use store::segment::{Segments, write_line};
 use tokio::time::Instant;
 
 use crate::clock::Clock;
 use crate::limits::{RECORD_BATCH_BYTES, RECORD_GATHER_TIME, RECORD_TIDY_TIME, RECORD_TIME_MAX};
-use crate::record::{Records, Wait};
+use crate::record::{Lines, Next, Records};
 
 /// When what was written is made to outlive the machine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -142,33 +142,34 @@ fn record(setup: Setup, recording: &Recording) {
     let (mut synced, mut tidied) = (Instant::now(), Instant::now());
     // Exchanges that wait to be written, and whether something that was written waits to be synced.
     let (mut waiting, mut unsynced) = (0, false);
-    // Whether the queue was emptied the last time.
-    let mut is_emptied = true;
+    let (mut spare, mut line) = (Lines::default(), Vec::new());
     loop {
-        let mut next = records.wait(RECORD_TIME_MAX);
-        if matches!(next, Wait::Next(_)) && is_emptied {
-            // Others follow soon; for each by itself there would be a wake-up and a write.
-            thread::sleep(RECORD_GATHER_TIME);
-        }
-        is_emptied = true;
-        while let Wait::Next(seen) = next {
-            if let Some(key) = &seen.key {
-                used(key, seen.time);
-            }
-            match segments.append(|line| seen.write_line(line)) {
-                Ok(()) => waiting += 1,
-                Err(_) => {
-                    recording.lost.fetch_add(1, Ordering::Relaxed);
+        let before = waiting;
+        let mut lost = 0;
+        // Whole ones first: where no tap is left, no line can come after them.
+        let ended = loop {
+            match records.try_next() {
+                Next::Seen(seen) => {
+                    seen.key.iter().for_each(|key| used(key, seen.time));
+                    write_line(&mut line, |line| seen.write_line(line));
+                    let no_room = segments.append(&mut line);
+                    line.clear();
+                    (waiting, lost) = (waiting + 1 - no_room, lost + no_room);
                 }
+                Next::Nothing => break false,
+                Next::Ended => break true,
             }
-            next = if segments.waiting_bytes() < RECORD_BATCH_BYTES {
-                records.wait(Duration::ZERO)
-            } else {
-                is_emptied = false;
-                Wait::Nothing
-            };
-        }
-        let ended = matches!(next, Wait::Ended);
+            if segments.waiting_bytes() >= RECORD_BATCH_BYTES {
+                break false;
+            }
+        };
+        records.take_lines(&mut spare, |lines| {
+            lines.used.iter().for_each(|(key, time)| used(key, *time));
+            let no_room = segments.append(&mut lines.bytes);
+            (waiting, lost) = (waiting + lines.count - no_room, lost + no_room);
+        });
+        recording.lost.fetch_add(lost, Ordering::Relaxed);
+        let any = waiting > before;
         let is_due = match sync {
             Sync::Never => ended,
             Sync::Always => true,
@@ -194,6 +195,7 @@ fn record(setup: Setup, recording: &Recording) {
             }
             return;
         }
+        thread::sleep(if any && !recording.is_failing() { RECORD_GATHER_TIME } else { RECORD_TIME_MAX });
         if tidied.elapsed() >= RECORD_TIDY_TIME {
             tidied = Instant::now();
             match segments.expire() {

@@ -13,6 +13,9 @@ use serde::Deserialize;
 use crate::limits::USAGE_EVENTS;
 
 const BYTES_A_TOKEN: u64 = 4;
+/// A server that tells less than one part in so many of what was written, by the estimate, tells of one answer: no text has
+/// so long tokens.
+const TOLD_SHARE: u64 = 2;
 
 /// The tokens of a request, estimated.
 pub(crate) fn input_tokens(request: &[u8]) -> u64 {
@@ -38,9 +41,9 @@ impl Used {
     }
 }
 
-/// The tokens of an exchange; `several` where it may have more than one answer. Some servers tell the tokens of one of them
-/// only, so then it counts what was written as well.
-pub(crate) fn tokens(reply: &[Bytes], streamed: bool, input_tokens: u64, several: bool) -> Used {
+/// The tokens of an exchange that may have so many answers. Some servers tell the tokens of one of several only; that shows
+/// where there is much more text than they tell, and then it counts for each.
+pub(crate) fn tokens(reply: &[Bytes], streamed: bool, input_tokens: u64, answers: u64) -> Used {
     let whole;
     let reply: &[u8] = match reply {
         [one] => one,
@@ -50,11 +53,13 @@ pub(crate) fn tokens(reply: &[Bytes], streamed: bool, input_tokens: u64, several
         }
     };
     let used = if streamed { of_stream(reply, input_tokens) } else { of_body(reply, input_tokens) };
-    if !several {
+    if answers <= 1 {
         return used;
     }
     let written = if streamed { events(reply).count() as u64 } else { written(reply) };
-    Used { input: used.input.max(input_tokens), output: used.output.max(written) }
+    let is_of_one = written >= used.output.saturating_mul(TOLD_SHARE);
+    let told = if is_of_one { used.output.saturating_mul(answers) } else { used.output };
+    Used { input: used.input.max(input_tokens), output: told.max(written) }
 }
 
 fn of_body(reply: &[u8], input_tokens: u64) -> Used {
@@ -174,7 +179,7 @@ mod tests {
         for pieces in [1, 3] {
             let length = reply.len().div_ceil(pieces).max(1);
             let pieces: Vec<Bytes> = reply.as_bytes().chunks(length).map(Bytes::copy_from_slice).collect();
-            assert_eq!(tokens(&pieces, streamed, 10, false).amounts(None).tokens, expected, "{reply}");
+            assert_eq!(tokens(&pieces, streamed, 10, 1).amounts(None).tokens, expected, "{reply}");
         }
     }
 
@@ -187,16 +192,16 @@ mod tests {
             let usage = r#"{"prompt_tokens":3,"completion_tokens":50}"#;
             vec![Bytes::from(format!(r#"{{"choices":[{}],"usage":{usage}}}"#, choices.join(",")))]
         };
-        assert_eq!(tokens(&reply(4), false, 10, true), Used { input: 10, output: 200 });
-        assert_eq!(tokens(&reply(4), false, 10, false), Used { input: 3, output: 50 });
+        assert_eq!(tokens(&reply(4), false, 10, 4), Used { input: 10, output: 200 });
+        assert_eq!(tokens(&reply(4), false, 10, 1), Used { input: 3, output: 50 });
         let events: String = (0..200).map(|n| format!("data: {{\"choices\":[{{\"index\":{}}}]}}\n\n", n % 4)).collect();
         let last = "data: {\"choices\":[],\"usage\":{\"prompt_tokens\":3,\"completion_tokens\":50}}\n\n";
         let stream = [Bytes::from(events), Bytes::from_static(last.as_bytes())];
-        assert_eq!(tokens(&stream, true, 10, true), Used { input: 10, output: 201 });
-        assert_eq!(tokens(&stream, true, 10, false), Used { input: 3, output: 50 });
+        assert_eq!(tokens(&stream, true, 10, 4), Used { input: 10, output: 201 });
+        assert_eq!(tokens(&stream, true, 10, 1), Used { input: 3, output: 50 });
         // Who tells them all is believed.
         let told = r#"{"choices":[{"message":{"content":"one"}},{"message":{"content":null}}],"usage":{"prompt_tokens":30,"completion_tokens":9}}"#;
-        assert_eq!(tokens(&[Bytes::from(told)], false, 10, true), Used { input: 30, output: 9 });
+        assert_eq!(tokens(&[Bytes::from(told)], false, 10, 4), Used { input: 30, output: 9 });
     }
 
     #[test]

@@ -83,6 +83,8 @@ impl std::fmt::Debug for dyn Clock {
 pub struct Worker {
     /// What it shares with the others.
     pub shared: Arc<Shared>,
+    /// Where it hands exchanges over.
+    pub tap: Tap,
     /// Its connections to the servers.
     upstreams: RefCell<Rc<Upstreams>>,
     /// From when time is counted.
@@ -94,7 +96,8 @@ impl Worker {
     #[must_use]
     pub fn new(shared: Arc<Shared>, started: Instant) -> Worker {
         let servers = Arc::clone(&shared.settings.load().servers);
-        Worker { shared, upstreams: RefCell::new(Upstreams::new(servers, started)), started }
+        let tap = shared.tap.with_lane();
+        Worker { shared, tap, upstreams: RefCell::new(Upstreams::new(servers, started)), started }
     }
 
     /// Its connections to the servers of `settings`. Those to servers of earlier ones are closed as soon as they are idle.

@@ -57,11 +57,6 @@ struct Open {
     since: SystemTime,
 }
 
-/// There is no room for a line: what waits cannot be written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{SEGMENT_WAITING_BYTES_MAX} bytes wait to be written")]
-pub struct NoRoom;
-
 impl Segments {
     /// Lines in `folder`, which is made if need be. Nothing is written yet.
     ///
@@ -73,33 +68,22 @@ impl Segments {
         Ok(Segments { folder: folder.to_owned(), rotation, open: None, waiting: Vec::new(), begun: 0 })
     }
 
-    /// Adds a line: `write` appends a JSON object on one line, with at least one entry.
-    ///
-    /// # Errors
-    ///
-    /// When there is no room.
-    pub fn append(&mut self, write: impl FnOnce(&mut Vec<u8>)) -> Result<(), NoRoom> {
-        let begins = self.waiting.len();
-        self.waiting.extend_from_slice(BEGINS);
-        let sum_begins = self.waiting.len();
-        self.waiting.extend_from_slice(&[b'0'; SUM_BYTES]);
-        self.waiting.push(b'"');
-        let object_begins = self.waiting.len();
-        write(&mut self.waiting);
-        if self.waiting.len() >= SEGMENT_WAITING_BYTES_MAX {
-            self.waiting.truncate(begins);
-            return Err(NoRoom);
+    /// Adds lines that [`write_line`] wrote, and leaves `lines` empty; says how many of them there was no room for.
+    pub fn append(&mut self, lines: &mut Vec<u8>) -> u64 {
+        if self.waiting.is_empty() && lines.len() <= SEGMENT_WAITING_BYTES_MAX {
+            std::mem::swap(&mut self.waiting, lines);
+            return 0;
         }
-        let (head, object) = self.waiting.split_at_mut(object_begins);
-        if let (Some(place), Some((brace, rest))) =
-            (head.get_mut(sum_begins..sum_begins + SUM_BYTES), object.split_first_mut())
-        {
-            place.copy_from_slice(&sum(rest));
-            // What opened the object now parts it from its sum.
-            *brace = b',';
+        let mut lost = 0;
+        for line in lines.split_inclusive(|byte| *byte == b'\n') {
+            if self.waiting.len().saturating_add(line.len()) > SEGMENT_WAITING_BYTES_MAX {
+                lost += 1;
+            } else {
+                self.waiting.extend_from_slice(line);
+            }
         }
-        self.waiting.push(b'\n');
-        Ok(())
+        lines.clear();
+        lost
     }
 
     /// Bytes that wait to be written.
@@ -211,6 +195,24 @@ pub fn files(folder: &Path) -> io::Result<Vec<PathBuf>> {
     Ok(files)
 }
 
+/// Appends a line: `write` appends a JSON object without a newline, with at least one entry.
+pub fn write_line(lines: &mut Vec<u8>, write: impl FnOnce(&mut Vec<u8>)) {
+    lines.extend_from_slice(BEGINS);
+    let sum_begins = lines.len();
+    lines.extend_from_slice(&[b'0'; SUM_BYTES]);
+    lines.push(b'"');
+    let object_begins = lines.len();
+    write(lines);
+    let (head, object) = lines.split_at_mut(object_begins);
+    let place = head.get_mut(sum_begins..sum_begins + SUM_BYTES);
+    if let (Some(place), Some((brace, rest))) = (place, object.split_first_mut()) {
+        place.copy_from_slice(&sum(rest));
+        // What opened the object now parts it from its sum.
+        *brace = b',';
+    }
+    lines.push(b'\n');
+}
+
 fn sum(rest: &[u8]) -> [u8; SUM_BYTES] {
     let mut sum = [b'0'; SUM_BYTES];
     // It has as many bytes as are written: no line has 2^32.
@@ -233,8 +235,11 @@ mod tests {
     const KEEPS_ALL: Rotation =
         Rotation { bytes_max: 1 << 20, age_max: Duration::from_secs(60), kept_bytes_max: 1 << 30 };
 
-    fn add(segments: &mut Segments, object: &[u8]) -> Result<(), NoRoom> {
-        segments.append(|line| line.extend_from_slice(object))
+    /// How many had no room.
+    fn add(segments: &mut Segments, object: &[u8]) -> u64 {
+        let mut lines = Vec::new();
+        write_line(&mut lines, |line| line.extend_from_slice(object));
+        segments.append(&mut lines)
     }
 
     fn at(seconds: u64) -> SystemTime {
@@ -252,7 +257,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let mut segments = Segments::open(folder.path(), KEEPS_ALL).unwrap();
         for n in 0..3 {
-            add(&mut segments, format!(r#"{{"n":{n},"text":"é"}}"#).as_bytes()).unwrap();
+            assert_eq!(add(&mut segments, format!(r#"{{"n":{n},"text":"é"}}"#).as_bytes()), 0);
         }
         assert!(texts(folder.path()).is_empty());
         segments.flush(at(0)).unwrap();
@@ -279,12 +284,12 @@ mod tests {
         let mut segments = Segments::open(folder.path(), rotation).unwrap();
         // By length after two lines, by age after the third.
         for second in [0, 1, 2, 61, 62] {
-            add(&mut segments, line).unwrap();
+            assert_eq!(add(&mut segments, line), 0);
             segments.flush(at(second)).unwrap();
         }
         let counts = |folder: &Path| texts(folder).iter().map(|text| text.lines().count()).collect::<Vec<_>>();
         assert_eq!(counts(folder.path()), [2, 2, 1]);
-        add(&mut segments, line).unwrap();
+        assert_eq!(add(&mut segments, line), 0);
         segments.flush(at(122)).unwrap();
         assert_eq!(counts(folder.path()), [2, 2, 1, 1]);
         fs::write(folder.path().join("accounts.jsonl"), "x\n").unwrap();
@@ -300,12 +305,14 @@ mod tests {
         let around = BEGINS.len() + SUM_BYTES + BEHIND_SUM.len();
         let line = |bytes: usize| [b"{\"", "x".repeat(bytes - 6).as_bytes(), b"\":1}"].concat();
         let fits = line(SEGMENT_WAITING_BYTES_MAX - around);
-        assert_eq!(add(&mut segments, &[fits.as_slice(), b" "].concat()), Err(NoRoom));
-        assert_eq!(add(&mut segments, &fits), Ok(()));
-        assert_eq!(segments.waiting_bytes(), SEGMENT_WAITING_BYTES_MAX);
-        assert_eq!(add(&mut segments, br#"{"n":1}"#), Err(NoRoom));
+        assert_eq!(add(&mut segments, br#"{"n":1}"#), 0);
         segments.flush(at(0)).unwrap();
-        assert_eq!(add(&mut segments, br#"{"n":1}"#), Ok(()));
+        assert_eq!(add(&mut segments, &[fits.as_slice(), b" "].concat()), 1);
+        assert_eq!(add(&mut segments, &fits), 0);
+        assert_eq!(segments.waiting_bytes(), SEGMENT_WAITING_BYTES_MAX);
+        assert_eq!(add(&mut segments, br#"{"n":1}"#), 1);
+        segments.flush(at(0)).unwrap();
+        assert_eq!(add(&mut segments, br#"{"n":1}"#), 0);
     }
 
     /// What cannot be written waits until it can, and no half of a line stays.
@@ -314,7 +321,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let inner = folder.path().join("inner");
         let mut segments = Segments::open(&inner, KEEPS_ALL).unwrap();
-        add(&mut segments, br#"{"n":1}"#).unwrap();
+        assert_eq!(add(&mut segments, br#"{"n":1}"#), 0);
         fs::remove_dir(&inner).unwrap();
         assert!(segments.flush(at(0)).is_err() && segments.waiting_bytes() > 0);
         fs::create_dir(&inner).unwrap();

@@ -10,7 +10,7 @@ use arc_swap::ArcSwap;
 use gateway::clock::{Clock as _, SystemClock};
 use gateway::config::{Config, SyncWhen};
 use gateway::mock::Mock;
-use gateway::record::queue;
+use gateway::record::queue_of_lines;
 use gateway::recorder::{Recorder, Recording, Setup, Sync};
 use gateway::server::Listen;
 use gateway::tls::Certificates;
@@ -59,7 +59,7 @@ async fn serve(args: &cli::Up, checked: Checked) -> Result<(), Failure> {
 
     folder.quotas_used().restore(registry.gate().quotas())?;
 
-    let (tap, records) = queue();
+    let (tap, records) = queue_of_lines();
     let counters = Arc::clone(tap.counters());
     let recording = Arc::new(Recording::default());
     let recorder = record(&config, &folder, records, &registry, &recording)?;
