@@ -45,48 +45,11 @@ http {{
 }}
 """
 
-HAPROXY = """
-global
-  nbthread {cores}
-  maxconn 8192
-defaults
-  mode http
-  timeout connect 5s
-  timeout client 60s
-  timeout server 60s
-  http-reuse always
-frontend callers
-  bind 127.0.0.1:{port}
-  default_backend model
-backend model
-  server model {server}
-"""
-
-ENVOY = """
-admin: {{address: {{socket_address: {{address: 127.0.0.1, port_value: 0}}}}}}
-static_resources:
-  listeners:
-  - address: {{socket_address: {{address: 127.0.0.1, port_value: {port}}}}}
-    filter_chains:
-    - filters:
-      - name: envoy.filters.network.http_connection_manager
-        typed_config:
-          "@type": type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager
-          stat_prefix: callers
-          route_config: {{virtual_hosts: [{{name: all, domains: ["*"], routes: [{{match: {{prefix: "/"}}, route: {{cluster: model}}}}]}}]}}
-          http_filters: [{{name: envoy.filters.http.router, typed_config: {{"@type": type.googleapis.com/envoy.extensions.filters.http.router.v3.Router}}}}]
-  clusters:
-  - name: model
-    connect_timeout: 5s
-    circuit_breakers: {{thresholds: [{{max_connections: 8192, max_pending_requests: 8192, max_requests: 8192}}]}}
-    load_assignment: {{cluster_name: model, endpoints: [{{lb_endpoints: [{{endpoint: {{address: {{socket_address: {{address: {host}, port_value: {host_port}}}}}}}}}]}}]}}
-"""
-
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--binaries", required=True, type=pathlib.Path, help="folder of `stillwatch` and `examples/load`")
-    parser.add_argument("--only", nargs="+", metavar="PROXY", help="measure these; `nginx` and `stillwatch` by default, with those that are installed")
+    parser.add_argument("--only", nargs="+", metavar="PROXY", help="measure these of `nginx` and `stillwatch`")
     parser.add_argument("--rounds", type=int, default=5, help="rounds (5)")
     parser.add_argument("--seconds", type=int, default=2, help="seconds under load, of each proxy, body and round (2)")
     parser.add_argument("--count", type=int, default=4_000, help="requests that are timed, of each proxy and round (4000)")
@@ -109,14 +72,17 @@ def main():
         for proxy in proxies.values():
             proxy.wait()
         results = {name: {"idle_mb": proxy.resident_mb()} for name, proxy in proxies.items()}
+        # Before any load, whose memory would be told as that of the streams.
+        for name, proxy in proxies.items():
+            if name != "direct":
+                open_streams(load, proxy, results[name])
         for number in range(options.rounds):
             say(f"round {number + 1} of {options.rounds}")
             for kind, size, flags in [("short", SHORT, []), ("long", LONG, []), ("stream", SHORT, ["--stream"])]:
                 latencies(load, proxies, results, kind, size, flags, options.count // (4 if flags else 1))
                 rates(load, folder, proxies, results, kind, size, flags, options.seconds)
         for name, proxy in proxies.items():
-            if name != "direct":
-                open_streams(load, proxy, results[name])
+            results[name]["after_mb"] = proxy.resident_mb()
         if "stillwatch" in proxies:
             results["stillwatch"]["metrics"] = proxies["stillwatch"].metrics()
     if options.out:
@@ -206,8 +172,7 @@ def configured(name, text, command):
         if not program:
             return None
         port, path = free_port(), folder / f"{name}.conf"
-        host, host_port = server.split(":")
-        path.write_text(text.format(folder=folder, port=port, server=server, cores=os.cpu_count(), host=host, host_port=host_port))
+        path.write_text(text.format(folder=folder, port=port, server=server, cores=os.cpu_count()))
         words = [program] + [word.format(path=path, cores=os.cpu_count()) for word in command[1:]]
         return Proxy(name, f"127.0.0.1:{port}", ANY_KEY, started(stack, words, stderr=(folder / f"{name}.err").open("w")))
 
@@ -242,8 +207,6 @@ def stillwatch(stack, folder, server, binaries):
 STARTS = {
     "nginx": configured("nginx", NGINX, ["nginx", "-e", "stderr", "-c", "{path}"]),
     "stillwatch": stillwatch,
-    "haproxy": configured("haproxy", HAPROXY, ["haproxy", "-q", "-f", "{path}"]),
-    "envoy": configured("envoy", ENVOY, ["envoy", "-c", "{path}", "--concurrency", "{cores}", "-l", "error"]),
 }
 
 
@@ -309,7 +272,11 @@ def table(results):
         rates_of = ", ".join(f"{kind} {median(name, f'{kind}_rate', 'per_s'):,.0f}/s" for kind in ("short", "long", "stream"))
         print(f"{name}: {rates_of}; first event {median(name, 'stream_latency', 'first_p50_us'):.0f} µs")
     for name in names:
-        print(f"{name}: {results[name]['idle_mb']:.0f} MB before, {results[name]['streams_mb']:.0f} MB with {OPEN_STREAMS} open streams")
+        memory = results[name]
+        print(
+            f"{name}: {memory['idle_mb']:.0f} MB before, {memory['streams_mb']:.0f} MB with {OPEN_STREAMS} open streams, "
+            f"{memory['after_mb']:.0f} MB after the load"
+        )
     print(results.get("stillwatch", {}).get("metrics", ""))
 
 

@@ -48,12 +48,14 @@ pub const ATTEMPTS_MAX: usize = 3;
 /// Exchanges that wait to be taken from the queue. Further ones are let go of, and counted.
 pub const QUEUE_MAX: usize = 16_384;
 /// Bytes of exchanges that wait in the queue. Further ones are let go of, and counted.
-pub const QUEUE_BYTES_MAX: usize = 128 * 1024 * 1024;
+pub const QUEUE_BYTES_MAX: usize = 64 * 1024 * 1024;
 /// Bytes of an exchange, request and reply, up to which it is written as a line by the worker that served it. A longer one is
 /// handed over, since writing it would make others wait.
 pub const LINE_BYTES_MAX: usize = 64 * 1024;
-/// Bytes of memory for lines that are kept when they are written. What is more is given back.
-pub const LINES_KEPT_BYTES: usize = 4 * 1024 * 1024;
+/// Bytes of lines after which another piece of memory is begun: as much as is written at once, and as caches hold.
+pub const LINES_PIECE_BYTES: usize = 256 * 1024;
+/// Pieces of memory for lines that each worker keeps. Further ones are given back when their lines are written.
+pub const LINES_FREE_MAX: usize = 16;
 /// Tokens that are reserved for a reply whose request does not say how many it may have. What it has above is charged
 /// afterwards.
 pub const OUTPUT_TOKENS_UNTOLD: u64 = 4_096;

@@ -18,7 +18,7 @@ use serde::Serialize;
 
 use store::segment::write_line;
 
-use crate::limits::{LINE_BYTES_MAX, LINES_KEPT_BYTES, QUEUE_BYTES_MAX, QUEUE_MAX};
+use crate::limits::{LINE_BYTES_MAX, LINES_FREE_MAX, LINES_PIECE_BYTES, QUEUE_BYTES_MAX, QUEUE_MAX};
 use crate::trust::Caller;
 
 /// An exchange that went by.
@@ -193,9 +193,11 @@ impl Counters {
 /// Exchanges as lines, of one worker, that wait to be written.
 #[derive(Debug, Default)]
 pub struct Lines {
-    /// Lines as [`store::segment`] writes them.
-    pub bytes: Vec<u8>,
-    /// How many.
+    /// Whole lines as [`store::segment`] writes them, in pieces of about [`LINES_PIECE_BYTES`].
+    pub pieces: Vec<Vec<u8>>,
+    /// Memory for more of them.
+    free: Vec<Vec<u8>>,
+    /// How many lines.
     pub count: u64,
     /// Keys that were used, by their public ids, and when last.
     pub used: HashMap<String, Time>,
@@ -291,16 +293,15 @@ impl Tap {
 }
 
 impl Lines {
-    /// Empties them. Memory is kept, unless it is that of an uncommon lot.
-    fn clear(&mut self) {
-        self.bytes.clear();
-        self.bytes.shrink_to(LINES_KEPT_BYTES);
-        self.used.clear();
-        (self.count, self.held) = (0, 0);
-    }
-
     fn add(&mut self, seen: &Seen, bytes: usize) {
-        write_line(&mut self.bytes, |line| seen.write_line(line));
+        let is_full = |piece: &Vec<u8>| piece.len() >= LINES_PIECE_BYTES;
+        if self.pieces.last().is_none_or(is_full) {
+            let room = || Vec::with_capacity(LINES_PIECE_BYTES + LINE_BYTES_MAX);
+            self.pieces.push(self.free.pop().unwrap_or_else(room));
+        }
+        if let Some(piece) = self.pieces.last_mut() {
+            write_line(piece, |line| seen.write_line(line));
+        }
         self.count += 1;
         self.held += bytes;
         let Some(key) = &seen.key else { return };
@@ -335,17 +336,26 @@ impl Records {
         }
     }
 
-    /// Hands the lines of each worker to `each`. They are swapped for `spare`, whose memory goes round.
-    pub fn take_lines(&mut self, spare: &mut Lines, mut each: impl FnMut(&mut Lines)) {
+    /// Hands the lines of each worker to `each`; the memory of their pieces goes back to the worker.
+    pub fn take_lines(&mut self, mut each: impl FnMut(&mut Lines)) {
         let lanes = self.lanes.as_ref().and_then(|lanes| lanes.lock().ok()).map(|lanes| lanes.clone());
         for lane in lanes.into_iter().flatten() {
-            if let Ok(mut waiting) = lane.lock() {
-                std::mem::swap(&mut *waiting, spare);
+            let Ok(mut waiting) = lane.lock() else { continue };
+            if waiting.count == 0 {
+                continue;
             }
-            if spare.count > 0 {
-                self.counters.give_back(spare.held);
-                each(spare);
-                spare.clear();
+            let free = std::mem::take(&mut waiting.free);
+            let mut lines = std::mem::replace(&mut *waiting, Lines { free, ..Lines::default() });
+            drop(waiting);
+            self.counters.give_back(lines.held);
+            each(&mut lines);
+            if let Ok(mut waiting) = lane.lock() {
+                for mut piece in lines.pieces {
+                    if waiting.free.len() < LINES_FREE_MAX && piece.capacity() > 0 {
+                        piece.clear();
+                        waiting.free.push(piece);
+                    }
+                }
             }
         }
     }
@@ -441,15 +451,13 @@ mod tests {
         lane.offer(long(1));
         tap.offer(seen("{}", b""));
         let mut taken = Vec::new();
-        let mut spare = Lines::default();
-        records.take_lines(&mut spare, |lines| {
-            assert!(
-                lines.bytes.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()).all(store::segment::check)
-            );
+        records.take_lines(|lines| {
+            let bytes = lines.pieces.concat();
+            assert!(bytes.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()).all(store::segment::check));
             taken.push((lines.count, lines.used.keys().cloned().collect::<Vec<_>>()));
         });
         assert_eq!(taken, [(2, vec!["key-1".to_owned()])]);
-        records.take_lines(&mut spare, |_| panic!("they are taken once"));
+        records.take_lines(|_| panic!("they are taken once"));
         let whole = std::iter::from_fn(|| match records.try_next() {
             Next::Seen(seen) => Some(seen.bytes()),
             _ => None,
@@ -462,7 +470,7 @@ mod tests {
     }
 
     #[test]
-    fn lines_that_wait_count_and_do_not_keep_uncommon_memory() {
+    fn lines_that_wait_have_limits_and_keep_little_memory() {
         let (tap, mut records) = queue_of_lines();
         let lane = tap.with_lane();
         let mut offered = 0;
@@ -476,9 +484,12 @@ mod tests {
             offered += 1;
         }
         assert_eq!(offered, QUEUE_BYTES_MAX / LINE_BYTES_MAX + 1);
-        let mut spare = Lines::default();
-        records.take_lines(&mut spare, |lines| assert_eq!(lines.count, offered as u64 - 1));
-        assert!(spare.bytes.capacity() <= LINES_KEPT_BYTES);
+        records.take_lines(|lines| {
+            assert_eq!(lines.count, offered as u64 - 1);
+            assert!(lines.pieces.iter().all(|piece| piece.len() < LINES_PIECE_BYTES + LINE_BYTES_MAX + 1_024));
+        });
+        let free = || tap.0.lanes.as_ref().unwrap().lock().unwrap()[0].lock().unwrap().free.len();
+        assert_eq!(free(), LINES_FREE_MAX);
         lane.offer(one());
         assert_eq!(tap.counters().shed.load(Ordering::Relaxed), 1, "there is room again");
     }

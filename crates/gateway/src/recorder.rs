@@ -7,7 +7,7 @@
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
-use std::time::{Duration, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use exchange::Time;
 use store::segment::{Segments, write_line};
@@ -15,7 +15,7 @@ use tokio::time::Instant;
 
 use crate::clock::Clock;
 use crate::limits::{RECORD_BATCH_BYTES, RECORD_GATHER_TIME, RECORD_TIDY_TIME, RECORD_TIME_MAX};
-use crate::record::{Lines, Next, Records};
+use crate::record::{Next, Records};
 
 /// When what was written is made to outlive the machine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -142,7 +142,7 @@ fn record(setup: Setup, recording: &Recording) {
     let (mut synced, mut tidied) = (Instant::now(), Instant::now());
     // Exchanges that wait to be written, and whether something that was written waits to be synced.
     let (mut waiting, mut unsynced) = (0, false);
-    let (mut spare, mut line) = (Lines::default(), Vec::new());
+    let mut line = Vec::new();
     loop {
         let before = waiting;
         let mut lost = 0;
@@ -163,22 +163,29 @@ fn record(setup: Setup, recording: &Recording) {
                 break false;
             }
         };
-        records.take_lines(&mut spare, |lines| {
+        records.take_lines(|lines| {
             lines.used.iter().for_each(|(key, time)| used(key, *time));
-            let no_room = segments.append(&mut lines.bytes);
-            (waiting, lost) = (waiting + lines.count - no_room, lost + no_room);
+            waiting += lines.count;
+            for piece in &mut lines.pieces {
+                // Each for itself while the processor has it at hand; what cannot be written is told below.
+                unsynced |= segments.waiting_bytes() > 0;
+                let _ = segments.flush(time_of(&*clock));
+                let no_room = segments.append(piece);
+                (waiting, lost) = (waiting - no_room, lost + no_room);
+            }
         });
         recording.lost.fetch_add(lost, Ordering::Relaxed);
         let any = waiting > before;
+        // More than is written at once may wait still.
+        let is_lull = segments.waiting_bytes() < RECORD_BATCH_BYTES;
         let is_due = match sync {
             Sync::Never => ended,
             Sync::Always => true,
             Sync::Every(interval) => ended || synced.elapsed() >= interval,
         };
         if segments.waiting_bytes() > 0 || unsynced && is_due {
-            let now = Duration::from_nanos(u64::try_from(clock.now().nanos()).unwrap_or(0));
             unsynced |= segments.waiting_bytes() > 0;
-            let mut written = segments.flush(UNIX_EPOCH + now);
+            let mut written = segments.flush(time_of(&*clock));
             if written.is_ok() && is_due {
                 written = segments.sync();
                 (synced, unsynced) = (Instant::now(), written.is_err());
@@ -195,7 +202,9 @@ fn record(setup: Setup, recording: &Recording) {
             }
             return;
         }
-        thread::sleep(if any && !recording.is_failing() { RECORD_GATHER_TIME } else { RECORD_TIME_MAX });
+        if is_lull || recording.is_failing() {
+            thread::sleep(if any && !recording.is_failing() { RECORD_GATHER_TIME } else { RECORD_TIME_MAX });
+        }
         if tidied.elapsed() >= RECORD_TIDY_TIME {
             tidied = Instant::now();
             match segments.expire() {
@@ -208,6 +217,10 @@ fn record(setup: Setup, recording: &Recording) {
             }
         }
     }
+}
+
+fn time_of(clock: &dyn Clock) -> SystemTime {
+    UNIX_EPOCH + Duration::from_nanos(u64::try_from(clock.now().nanos()).unwrap_or(0))
 }
 
 #[cfg(test)]

@@ -74,6 +74,10 @@ impl Segments {
             std::mem::swap(&mut self.waiting, lines);
             return 0;
         }
+        if self.waiting.len().saturating_add(lines.len()) <= SEGMENT_WAITING_BYTES_MAX {
+            self.waiting.append(lines);
+            return 0;
+        }
         let mut lost = 0;
         for line in lines.split_inclusive(|byte| *byte == b'\n') {
             if self.waiting.len().saturating_add(line.len()) > SEGMENT_WAITING_BYTES_MAX {
