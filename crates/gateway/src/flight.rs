@@ -6,7 +6,6 @@ use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
 use exchange::Time;
-use policy::Actions;
 use policy::price::Price;
 use policy::quota::{Quotas, Reservation};
 use tokio::time::Instant;
@@ -47,7 +46,6 @@ pub struct Bill {
 /// An exchange under way. Dropped, it lands as one whose caller left.
 #[derive(Debug)]
 pub struct Flight {
-    held: Actions,
     seen: Option<Box<Seen>>,
     bill: Option<Bill>,
     tap: Tap,
@@ -62,13 +60,11 @@ pub struct Flight {
 }
 
 impl Flight {
-    /// Begins. What is `held` is held back from the reply; `seen` is handed over at the end, when it is there, and what
-    /// `bill` reserved is settled.
+    /// Begins. `seen` is handed over at the end, when it is there, and what `bill` reserved is settled.
     #[must_use]
-    pub fn new(held: Actions, seen: Option<Box<Seen>>, bill: Option<Bill>, tap: Tap, stats: Arc<Stats>) -> Flight {
+    pub fn new(seen: Option<Box<Seen>>, bill: Option<Bill>, tap: Tap, stats: Arc<Stats>) -> Flight {
         let started = Instant::now();
         Flight {
-            held,
             seen,
             bill,
             tap,
@@ -80,12 +76,6 @@ impl Flight {
             cut: false,
             landed: false,
         }
-    }
-
-    /// What is held back.
-    #[must_use]
-    pub fn held(&self) -> Actions {
-        self.held
     }
 
     /// The server answered with this status.
@@ -202,7 +192,7 @@ mod tests {
         };
         let (tap, records) = queue();
         let stats = Arc::new(Stats::default());
-        (Flight::new(Actions::NONE, Some(Box::new(seen)), None, tap, Arc::clone(&stats)), records, stats)
+        (Flight::new(Some(Box::new(seen)), None, tap, Arc::clone(&stats)), records, stats)
     }
 
     #[test]

@@ -145,7 +145,7 @@ async fn answer(
         dialect,
         repeatable: head.method != Method::POST || route.call.is_asked(),
     };
-    let flight = Flight::new(pass.held(), seen, Some(bill), worker.tap.clone(), Arc::clone(&shared.stats));
+    let flight = Flight::new(seen, Some(bill), worker.tap.clone(), Arc::clone(&shared.stats));
     let upstreams = worker.upstreams(&settings);
     // A long reply keeps nobody's settings.
     drop(settings);

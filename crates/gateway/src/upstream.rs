@@ -309,12 +309,6 @@ impl Lease {
         self.home.servers.get(self.server).map_or(Duration::ZERO, |server| server.pause_time_max)
     }
 
-    /// The name of the server.
-    #[must_use]
-    pub fn server(&self) -> &str {
-        self.home.servers.get(self.server).map_or("", |server| server.name.as_str())
-    }
-
     /// The reply broke off.
     pub fn broke(&self) {
         if let Some(server) = self.home.servers.get(self.server) {
