@@ -10,10 +10,11 @@ use std::fmt;
 use policy::{Action, Actions};
 use serde::Deserialize;
 use serde::de::{self, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde_json::Value;
 use serde_json::value::RawValue;
 
 use crate::fields::{self, Needs};
-use crate::limits::{ALTERNATIVES_MAX, MODEL_BYTES_MAX};
+use crate::limits::{ALTERNATIVES_MAX, FILES_REFERRED_MAX, MODEL_BYTES_MAX};
 use crate::route::Call;
 
 /// What a body asks for.
@@ -29,8 +30,10 @@ pub struct Ask {
     pub prompts: u64,
     /// How many answers there may be.
     pub answers: u64,
-    /// Stored things of a caller that it builds on: an earlier response, a conversation, a file.
+    /// Stored things that it builds on and of which nothing here knows whose they are: an earlier response, a conversation.
     pub builds_on: Vec<String>,
+    /// Files that it refers to, by their ids.
+    pub files: Vec<String>,
 }
 
 /// Why a body is refused; the text may be shown to the caller, whose mistake it is.
@@ -46,6 +49,9 @@ pub enum BadAsk {
     /// No model is named.
     #[error("you must provide a model parameter")]
     NoModel,
+    /// It refers to too many files.
+    #[error("a request may refer to {FILES_REFERRED_MAX} files at most")]
+    TooManyFiles,
     /// The name is no name.
     #[error("the model parameter must be 1 to {MODEL_BYTES_MAX} printable characters")]
     BadModel,
@@ -59,7 +65,15 @@ impl Ask {
     /// When it is not what the call takes.
     pub fn read(call: Call, body: &[u8]) -> Result<Ask, BadAsk> {
         let text = std::str::from_utf8(body).map_err(|_| BadAsk::NotUtf8)?;
-        fields(text)?.ask(call)
+        let mut ask = fields(text)?.ask(call)?;
+        if may_refer(body) {
+            let body = serde_json::from_str(text).map_err(|error| BadAsk::NotJson(error.to_string()))?;
+            references(&body, call, &mut ask);
+            if ask.files.len() > FILES_REFERRED_MAX {
+                return Err(BadAsk::TooManyFiles);
+            }
+        }
+        Ok(ask)
     }
 }
 
@@ -114,7 +128,43 @@ impl Fields<'_> {
             prompts,
             answers,
             builds_on: self.builds_on.into_iter().map(Cow::into_owned).collect(),
+            files: Vec::new(),
         })
+    }
+}
+
+/// Whether a body may refer to something stored: where none of these keys is in it, as it is or with letters escaped, it does
+/// not, and needs no second look.
+fn may_refer(body: &[u8]) -> bool {
+    const KEYS: [&[u8]; 4] = [b"file_id", b"vector_store_ids", b"\"container\"", b"\"prompt\""];
+    let is_escaped = |at: usize| matches!(body.get(at + b"\\u00".len()), Some(b'2'..=b'7'));
+    KEYS.into_iter().any(|key| memchr::memmem::find(body, key).is_some())
+        || memchr::memmem::find_iter(body, b"\\u00").any(is_escaped)
+}
+
+/// What a body refers to: files, and things of which nothing here knows whose they are. What a model wrote or a tool takes is
+/// left out: a key of theirs may have any name.
+fn references(value: &Value, call: Call, ask: &mut Ask) {
+    match value {
+        Value::Array(list) => list.iter().for_each(|item| references(item, call, ask)),
+        Value::Object(object) => {
+            let is_call = object.get("type").and_then(Value::as_str).is_some_and(|kind| kind.ends_with("tool_use"));
+            for (key, value) in object {
+                let texts = || value.as_array().into_iter().flatten().chain([value]).filter_map(Value::as_str);
+                match key.as_str() {
+                    "file_id" | "file_ids" => ask.files.extend(texts().map(str::to_owned)),
+                    "vector_store_ids" | "container" => ask.builds_on.extend(texts().map(str::to_owned)),
+                    "prompt" if call == Call::Responses => {
+                        ask.builds_on.extend(value.get("id").and_then(Value::as_str).map(str::to_owned));
+                    }
+                    "input" if is_call => continue,
+                    "metadata" | "parameters" | "input_schema" | "json_schema" => continue,
+                    _ => {}
+                }
+                references(value, call, ask);
+            }
+        }
+        _ => {}
     }
 }
 
@@ -276,6 +326,8 @@ impl<'de: 'a, 'a> Deserialize<'de> for Conversation<'a> {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     fn chat(body: &str) -> Result<Ask, BadAsk> {
@@ -336,6 +388,40 @@ mod tests {
         }
         let ask = Ask::read(Call::Responses, br#"{"model":"m","previous_response_id":"r","conversation":{"id":"c"}}"#);
         assert_eq!(ask.unwrap().builds_on, ["r", "c"]);
+    }
+
+    #[test]
+    fn files_are_found_wherever_a_request_refers_to_them() {
+        for (body, files) in [
+            (r#"{"model":"m","messages":[{"role":"user","content":[{"type":"file","file":{"file_id":"f1"}}]}]}"#, "f1"),
+            (r#"{"model":"m","input":[{"content":[{"type":"input_image","file_id":"f1"}]}]}"#, "f1"),
+            (r#"{"model":"m","messages":[{"content":[{"source":{"type":"file","fil\u0065_id":"f1"}}]}]}"#, "f1"),
+            (
+                r#"{"model":"m","tools":[{"type":"code_interpreter","container":{"type":"auto","file_ids":["f1","f2"]}}]}"#,
+                "f1 f2",
+            ),
+            (r#"{"model":"m","messages":[{"content":"say file_id: f1, or {\"file_id\":\"f1\"}"}]}"#, ""),
+            (r#"{"model":"m","messages":[{"content":[{"type":"tool_use","input":{"file_id":"f1"}}]}]}"#, ""),
+            (r#"{"model":"m","tools":[{"parameters":{"properties":{"file_id":{"type":"string"}}}}]}"#, ""),
+            (r#"{"model":"m","metadata":{"file_id":"f1"}}"#, ""),
+        ] {
+            let ask = Ask::read(Call::Responses, body.as_bytes()).unwrap();
+            assert_eq!((ask.files.join(" ").as_str(), ask.builds_on.len()), (files, 0), "{body}");
+        }
+        for body in [
+            r#"{"model":"m","tools":[{"type":"file_search","vector_store_ids":["v1"]}]}"#,
+            r#"{"model":"m","tools":[{"type":"code_interpreter","container":"c1"}]}"#,
+            r#"{"model":"m","container":"c1"}"#,
+            r#"{"model":"m","prompt":{"id":"p1"}}"#,
+        ] {
+            assert_eq!(Ask::read(Call::Responses, body.as_bytes()).unwrap().builds_on.len(), 1, "{body}");
+        }
+        let many = |count: usize| {
+            let ids = vec!["f"; count];
+            Ask::read(Call::Chat, json!({"model": "m", "x": {"file_ids": ids}}).to_string().as_bytes())
+        };
+        assert_eq!(many(FILES_REFERRED_MAX).unwrap().files.len(), FILES_REFERRED_MAX);
+        assert_eq!(many(FILES_REFERRED_MAX + 1), Err(BadAsk::TooManyFiles));
     }
 
     #[test]

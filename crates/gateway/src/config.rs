@@ -342,7 +342,7 @@ pub struct IdentityTable {
 #[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Upstream {
-    /// A name for people; the host when absent.
+    /// Its name, which no other has; host and port when absent. Files and batches that it keeps are found by it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
     /// Where it is, without `/v1`.
@@ -601,6 +601,12 @@ impl Config {
                     "expected no query and no `/v1` at the end; paths of the API are added to it",
                 );
             }
+            if config.upstream.iter().take(index).any(|other| other.name() == upstream.name()) {
+                return wrong(
+                    field("name"),
+                    "expected one that no other server has; files and batches are found by it",
+                );
+            }
             if !(1..=1_000).contains(&upstream.weight) {
                 return wrong(field("weight"), "expected 1 to 1000");
             }
@@ -747,6 +753,12 @@ impl IdentityTable {
 }
 
 impl Upstream {
+    /// Its name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        self.name.as_deref().or_else(|| Some(self.url.authority()?.as_str())).unwrap_or_default()
+    }
+
     /// A server at `url` that serves every model, with everything else as usual.
     #[must_use]
     pub fn at(url: Uri) -> Upstream {
@@ -787,7 +799,7 @@ impl Upstream {
             None
         };
         Ok(Server {
-            name: self.name.clone().unwrap_or_else(|| authority.to_string()),
+            name: self.name().to_owned(),
             scheme,
             authority,
             prefix: self.url.path().trim_end_matches('/').to_owned(),
@@ -883,6 +895,10 @@ mod tests {
             ("[trust]\nja4 = 'a b'", "`a b`"),
             ("[[upstream]]\nurl = 'ftp://x'", "`upstream[0].url`: expected http"),
             ("[[upstream]]\nurl = 'http://x/v1'", "no `/v1`"),
+            (
+                "[[upstream]]\nurl = 'http://x'\n[[upstream]]\nurl = 'http://x/2'",
+                "`upstream[1].name`: expected one that no",
+            ),
             ("[[upstream]]\nurl = 'http://x'\nweight = 0", "`upstream[0].weight`: expected 1 to 1000"),
             ("[[upstream]]\nurl = 'http://x'\nkey = 'sk'", "unknown field `key`"),
             ("[allow]\npaths = ['health']", "`allow.paths`"),

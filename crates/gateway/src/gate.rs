@@ -1,7 +1,7 @@
 //! The gate: who asks, by their key or certificate, and what policies and that credential allow.
 //!
 //! Promises that whoever is not known plainly is turned away, and that nothing goes on without a [`Pass`], which only
-//! [`Gate::admit`] makes, out of a [`Permit`]. What is not permitted is refused; what a request or a reply can go
+//! [`Gate::allow`] makes, out of a [`Permit`]. What is not permitted is refused; what a request or a reply can go
 //! without ([`HELD_BACK`]) is held back instead, so that the rest is of use. Refuses what builds on stored things,
 //! because nothing here knows whose these are. Accounts and keys are exchanged as a whole while requests go on
 //! ([`Gate::replace`]), and so are policies ([`Gate::permits`]).
@@ -24,10 +24,9 @@ use policy::{Action, Actions, Permit, Policies};
 
 use crate::ask::Ask;
 use crate::freshness::Freshness;
-use crate::proxy::Peer;
 use crate::refuse::Refusal;
-use crate::route::{Call, Route};
-use crate::trust::Caller;
+use crate::route::Call;
+use crate::trust::{Caller, Peer};
 
 /// What is held back from a request and its reply where it is not permitted, and not refused.
 pub const HELD_BACK: [Action; 6] = [
@@ -101,6 +100,12 @@ impl Gate {
         self.directory.store(directory.into());
     }
 
+    /// Where it is reached from outside, if that is told: scheme, host and port.
+    #[must_use]
+    pub fn origin(&self) -> Option<&str> {
+        self.origins.first().map(String::as_str)
+    }
+
     /// The identity providers whose tokens hold; none until they are put there.
     #[must_use]
     pub fn identities(&self) -> &ArcSwap<Identities> {
@@ -162,7 +167,20 @@ impl Gate {
     /// # Errors
     ///
     /// When policies or the credential's scope leave out what is asked, or a quota is used up.
-    pub fn admit(&self, who: &Who, route: &Route, ask: &Ask, may_take: Amounts, now: Time) -> Result<Pass, Refusal> {
+    pub fn admit(&self, who: &Who, call: Call, ask: &Ask, may_take: Amounts, now: Time) -> Result<Pass, Refusal> {
+        let mut pass = self.allow(who, call, ask, now)?;
+        if call.is_generated() {
+            pass.reserved = self.reserve(who, &pass, may_take, now)?;
+        }
+        Ok(pass)
+    }
+
+    /// The same, and nothing is reserved.
+    ///
+    /// # Errors
+    ///
+    /// When policies or the credential's scope leave out what is asked.
+    pub fn allow(&self, who: &Who, call: Call, ask: &Ask, now: Time) -> Result<Pass, Refusal> {
         let scope = &who.scope;
         let needed = ask.wanted.minus(HELD_BACK.into_iter().collect());
         let permit = self.permits.permit(who, ask.model.as_deref(), needed, now);
@@ -175,23 +193,27 @@ impl Gate {
             return Err(Refusal::Forbidden);
         }
         // Nothing is read of a path that the operator listed, so it is for those only from whom nothing is kept.
-        if route.call == Call::Listed && !(held.is_empty() && scope.models.is_empty()) {
+        if call == Call::Listed && !(held.is_empty() && scope.models.is_empty()) {
             return Err(Refusal::Forbidden);
         }
         if !ask.builds_on.is_empty() {
             return Err(Refusal::Bad("Requests that build on something stored are not supported.".to_owned()));
         }
-        let reserved = if route.call.is_generated() {
-            let asker = Asker { account: &who.account, credential: who.credential.name(), permit: &permit };
-            self.quotas.reserve(&asker, may_take, now).map_err(|reason| match reason {
-                NotReserved::Exhausted(exhausted) => Refusal::Exhausted(Box::new(exhausted)),
-                // What is not counted cannot be held to a limit.
-                NotReserved::Unpriced => Refusal::Unavailable,
-            })?
-        } else {
-            Reservation::default()
-        };
-        Ok(Pass { permit, held, reserved })
+        Ok(Pass { permit, held, reserved: Reservation::default() })
+    }
+
+    /// Reserves of every quota what is going to be taken with a pass.
+    ///
+    /// # Errors
+    ///
+    /// When one is used up.
+    pub fn reserve(&self, who: &Who, pass: &Pass, may_take: Amounts, now: Time) -> Result<Reservation, Refusal> {
+        let asker = Asker { account: &who.account, credential: who.credential.name(), permit: &pass.permit };
+        self.quotas.reserve(&asker, may_take, now).map_err(|reason| match reason {
+            NotReserved::Exhausted(exhausted) => Refusal::Exhausted(Box::new(exhausted)),
+            // What is not counted cannot be held to a limit.
+            NotReserved::Unpriced => Refusal::Unavailable,
+        })
     }
 }
 
@@ -237,9 +259,18 @@ fn bearer(value: &str) -> Result<&str, Refusal> {
 ///
 /// When the machine gives no random bytes.
 pub fn exchange_id() -> Result<String, Refusal> {
+    Ok(format!("ex_{:032x}", random()?))
+}
+
+/// A number that nobody guesses.
+///
+/// # Errors
+///
+/// When the machine gives no random bytes.
+pub(crate) fn random() -> Result<u128, Refusal> {
     let mut random = [0; 16];
     aws_lc_rs::rand::fill(&mut random).map_err(|_| Refusal::Failed)?;
-    Ok(format!("ex_{:032x}", u128::from_le_bytes(random)))
+    Ok(u128::from_le_bytes(random))
 }
 
 #[cfg(test)]
@@ -297,7 +328,7 @@ mod tests {
         let route = route(&Method::POST, path, &listed).unwrap();
         let ask =
             if route.call == Call::Listed { Ask::default() } else { Ask::read(route.call, body.as_bytes()).unwrap() };
-        gate.admit(&who, &route, &ask, Amounts::default(), NOW)
+        gate.admit(&who, route.call, &ask, Amounts::default(), NOW)
     }
 
     #[test]
@@ -425,7 +456,7 @@ mod tests {
             let who = identify(&gate, &[("x-api-key", &key)]).unwrap();
             let route = route(&Method::POST, "/v1/chat/completions", &[]).unwrap();
             let ask = Ask::read(route.call, body.as_bytes()).unwrap();
-            let pass = gate.admit(&who, &route, &ask, Amounts::default(), NOW);
+            let pass = gate.admit(&who, route.call, &ask, Amounts::default(), NOW);
             (pass.map(|pass| pass.held().to_string()), gate.permits().failures())
         };
         let with = |more: &str| format!("@id(\"all\") permit (principal, action, resource); {more}");

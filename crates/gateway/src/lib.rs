@@ -5,17 +5,22 @@
 //! back. Everything is bounded ([`limits`]). A request's way is in [`proxy`], top to bottom.
 
 pub mod ask;
+mod batch;
 pub mod clock;
 pub mod config;
 mod encoding;
 pub mod environment;
 mod fields;
 pub mod flight;
+mod form;
 pub mod freshness;
 pub mod gate;
+mod headers;
 pub mod identity;
+mod kept;
 pub mod limits;
 pub mod mock;
+pub mod owners;
 pub mod proxy;
 pub mod record;
 pub mod recorder;

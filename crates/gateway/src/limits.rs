@@ -22,6 +22,24 @@ pub const PATH_BYTES_MAX: usize = 1_024;
 pub const QUERY_BYTES_MAX: usize = 2_048;
 /// Bytes of the name of a model. A longer one is refused with 400.
 pub const MODEL_BYTES_MAX: usize = 256;
+/// Files that one request may refer to. More are refused with 400.
+pub const FILES_REFERRED_MAX: usize = 100;
+/// Requests of one batch. More are refused with 400. As many as OpenAI's API takes.
+pub const BATCH_REQUESTS_MAX: usize = 50_000;
+/// Models that the requests of one batch may name. More are refused with 400.
+pub const BATCH_MODELS_MAX: usize = 16;
+/// Bytes of the name that a request of a batch has. A longer one is refused with 400.
+pub const CUSTOM_ID_BYTES_MAX: usize = 512;
+/// Bytes of the id of something that a server keeps. A longer one is not found, and a server that gives one out has failed.
+pub const KEPT_ID_BYTES_MAX: usize = 256;
+/// Bytes of a reply about something kept, which is read as a whole. A longer one is not delivered.
+pub const KEPT_REPLY_BYTES_MAX: usize = 1024 * 1024;
+/// Things kept that are told on one page. Who asks for more gets so many, and hears that there are more.
+pub const PAGE_MAX: u32 = 100;
+/// The same where a request does not say how many.
+pub const PAGE_USUAL: u32 = 20;
+/// Bytes of a field of a form that is no file, and of the name of a file. A longer one is refused with 400.
+pub const FORM_TEXT_BYTES_MAX: u64 = 256;
 /// Alternatives that one request may ask for. More are refused with 400.
 pub const ALTERNATIVES_MAX: u32 = 128;
 /// Bytes of a reply of which a copy is handed over. The rest goes to the caller only, and that is counted.

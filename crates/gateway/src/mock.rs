@@ -5,12 +5,14 @@
 //! probabilities, reasoning, vectors. Refuses to be clever. The names of its models say what they do: [`MODELS`].
 
 mod anthropic;
+mod kept;
 mod openai;
 mod say;
 
 use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
+use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
@@ -26,6 +28,8 @@ use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 
+use self::kept::Kept;
+use crate::form::Form;
 use crate::limits::BODY_BYTES_MAX;
 
 /// The models that the mock has, and what each does.
@@ -75,6 +79,7 @@ impl Mock {
 }
 
 async fn listen(listener: TcpListener) {
+    let kept = Arc::new(Mutex::new(Kept::default()));
     loop {
         let Ok((stream, _)) = listener.accept().await else {
             // Too many open files, most likely: some will close.
@@ -82,8 +87,12 @@ async fn listen(listener: TcpListener) {
             continue;
         };
         let _ = stream.set_nodelay(true);
+        let kept = Arc::clone(&kept);
         tokio::spawn(async move {
-            let service = service_fn(|request| async move { Ok::<_, Infallible>(answer(request).await) });
+            let service = service_fn(|request| {
+                let kept = Arc::clone(&kept);
+                async move { Ok::<_, Infallible>(answer(request, &kept).await) }
+            });
             let builder = auto::Builder::new(hyper_util::rt::TokioExecutor::new());
             // A caller that leaves is no news.
             let _ = builder.serve_connection(TokioIo::new(stream), service).await;
@@ -91,19 +100,26 @@ async fn listen(listener: TcpListener) {
     }
 }
 
-/// What the mock says: all at once, or event by event.
+/// What the mock says: all at once, as a file, or event by event.
 enum Spoken {
     Whole(StatusCode, Value),
+    File(Bytes),
     Events(Vec<String>),
 }
 
-async fn answer(request: Request<Incoming>) -> Response<Reply> {
+async fn answer(request: Request<Incoming>, kept: &Mutex<Kept>) -> Response<Reply> {
     let path = request.uri().path().to_owned();
     let method = request.method().clone();
+    let headers = request.headers().clone();
     let body = match Limited::new(request.into_body(), BODY_BYTES_MAX).collect().await {
         Ok(collected) => collected.to_bytes(),
         Err(_) => return whole(StatusCode::BAD_REQUEST, &error("the body cannot be read")),
     };
+    let form = if path == "/v1/files" { Form::read(&headers, &body).await.ok() } else { None };
+    let about_kept = kept.lock().ok().and_then(|mut kept| kept.answer(&method, &path, &body, form));
+    if let Some(spoken) = about_kept {
+        return said(spoken, Duration::ZERO, false).await;
+    }
     if method == Method::GET {
         let spoken = if path == "/v1/models" { Some(openai::models()) } else { None };
         let model = path.strip_prefix("/v1/models/").and_then(openai::model);
@@ -126,21 +142,34 @@ async fn answer(request: Request<Incoming>) -> Response<Reply> {
         "mock-slow" => pause = SLOW,
         _ => {}
     }
-    let spoken = match path.as_str() {
-        "/v1/chat/completions" => openai::chat(&asked),
-        "/v1/completions" => openai::completion(&asked),
-        "/v1/responses" => openai::responses(&asked),
-        "/v1/embeddings" => Spoken::Whole(StatusCode::OK, openai::embeddings(&asked)),
-        "/v1/messages" => anthropic::messages(&asked),
-        "/v1/messages/count_tokens" => Spoken::Whole(StatusCode::OK, anthropic::count(&asked)),
+    said(spoken(&path, &asked), pause, dies).await
+}
+
+/// What the models say to a request.
+fn spoken(path: &str, asked: &Value) -> Spoken {
+    match path {
+        "/v1/chat/completions" => openai::chat(asked),
+        "/v1/completions" => openai::completion(asked),
+        "/v1/responses" => openai::responses(asked),
+        "/v1/embeddings" => Spoken::Whole(StatusCode::OK, openai::embeddings(asked)),
+        "/v1/messages" => anthropic::messages(asked),
+        "/v1/messages/count_tokens" => Spoken::Whole(StatusCode::OK, anthropic::count(asked)),
         _ => Spoken::Whole(StatusCode::NOT_FOUND, error("not found")),
-    };
+    }
+}
+
+async fn said(spoken: Spoken, pause: Duration, dies: bool) -> Response<Reply> {
     match spoken {
         Spoken::Whole(status, value) => {
             if !pause.is_zero() {
                 tokio::time::sleep(pause).await;
             }
             whole(status, &value)
+        }
+        Spoken::File(file) => {
+            let mut response = Response::new(Reply::Whole(Some(file)));
+            response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/binary"));
+            response
         }
         Spoken::Events(events) => stream(events, pause, dies),
     }

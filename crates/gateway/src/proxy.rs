@@ -4,50 +4,36 @@
 //! allowed, and only then a server. Every step that fails refuses.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use bytes::Bytes;
 use http_body_util::{BodyExt, Collected, LengthLimitError, Limited as LimitedBody};
 use hyper::body::{Body, Incoming};
-use hyper::header::{
-    ALLOW, CONNECTION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, EXPECT, HeaderName, HeaderValue, SET_COOKIE,
-    TRANSFER_ENCODING, UPGRADE, USER_AGENT,
-};
+use hyper::header::{CONNECTION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, EXPECT, HeaderValue};
 use hyper::http::request::Parts;
-use hyper::{HeaderMap, Method, Request, Response, StatusCode};
+use hyper::{Method, Request, Response, StatusCode};
 use policy::price::{Price, Prices};
-use policy::who::{Credential, Who};
 use policy::{Action, Actions};
 use tokio::time::{Instant, timeout};
 
 use crate::ask::Ask;
 use crate::encoding::{BadBody, Decoder, Encoding};
-use crate::flight::{Bill, Flight};
+use crate::flight::{Bill, End, Flight};
 use crate::gate::{Head, exchange_id};
+use crate::headers::{passed_on, tidy};
+use crate::kept::{self, Asked};
 use crate::limits::{
     BODY_BYTES_MAX, BODY_TIME_MAX, COPIED_BYTES_MAX, FILTERED_BYTES_MAX, OUTPUT_TOKENS_UNTOLD, QUERY_BYTES_MAX,
     UNREAD_BYTES_MAX, UNREAD_TIME_MAX,
 };
 use crate::record::{Decision, Seen};
 use crate::refuse::Refusal;
-use crate::relay::{Outward, Relay};
+use crate::relay::{Filter, Outward, Relay};
 use crate::route::{Call, Dialect, Route, Unserved, dialect, route};
 use crate::shield::{self, Events, Hold};
-use crate::trust::Caller;
-use crate::upstream::{NoReply, Outgoing, Reply};
+use crate::trust::Peer;
+use crate::upstream::{Outgoing, Reply, To};
 use crate::usage::{self, Used};
 use crate::worker::{Stats, Worker};
-
-/// What is known of the connection that a request came on.
-#[derive(Clone, Debug)]
-pub struct Peer {
-    /// The address at the other end.
-    pub address: std::net::IpAddr,
-    /// The thumbprint of the certificate that it showed: SHA-256, base64url.
-    pub certificate: Option<Arc<str>>,
-    /// Whether it speaks TLS with us.
-    pub tls: bool,
-}
 
 /// Answers a request.
 pub async fn serve(worker: &Worker, peer: &Peer, request: Request<Incoming>) -> Response<Outward> {
@@ -101,7 +87,7 @@ async fn answer(
     if query.is_some_and(|query| query.len() > QUERY_BYTES_MAX) {
         return Err(Refusal::Bad("The query is too long.".to_owned()));
     }
-    if settings.needs_recording && route.call.is_generated() && shared.recording.is_failing() {
+    if settings.needs_recording && route.call.is_recorded() && shared.recording.is_failing() {
         return Err(Refusal::Unavailable);
     }
     if shared.gate.freshness().is_lost(settings.stale_time_max, Instant::now()) {
@@ -110,15 +96,30 @@ async fn answer(
     let caller = settings.trust.caller(peer.address, &head.headers);
     let asker = shared.gate.identify(&Head { parts: head, peer, caller: &caller }, now)?;
     let body = whole(head, body).await?;
+    if let Call::Kept(kind, operation) = route.call {
+        let (settings, upstreams) = (&settings, worker.upstreams(&settings));
+        let (who, route) = (&asker, &route);
+        let asked = Asked { worker, settings, upstreams, who, caller, head, route, dialect, now, body };
+        // Its own piece of memory, since every other request would have to have room for it.
+        return Box::pin(kept::serve(asked, kind, operation)).await;
+    }
     let ask = ask(&route, &body)?;
+    let server = if ask.files.is_empty() {
+        None
+    } else {
+        Box::pin(kept::server_of(shared.owners.as_ref(), &ask.files, asker.account.id.as_str())).await?
+    };
     let input_tokens = usage::input_tokens(&body);
     let price = settings.prices.as_deref().and_then(|prices| price(prices, ask.model.as_deref(), &shared.stats));
     let may_take = Used { input: input_tokens, output: output_tokens(&route, &ask) }.amounts(price);
     let mut seen = match route.call.is_generated() {
-        true => Some(Box::new(seen(&asker, caller, head, &route, body.clone(), now)?)),
+        true => {
+            let id = exchange_id()?;
+            Some(Box::new(Seen::begun(id, &asker, caller, &head.headers, &route.path, body.clone(), now)))
+        }
         false => None,
     };
-    let admitted = shared.gate.admit(&asker, &route, &ask, may_take, now);
+    let admitted = shared.gate.admit(&asker, route.call, &ask, may_take, now);
     let mut pass = admitted.inspect_err(|refusal| {
         seen.take().into_iter().for_each(|seen| worker.tap.offer(turned_away(seen, refusal, dialect)));
     })?;
@@ -149,16 +150,12 @@ async fn answer(
     let upstreams = worker.upstreams(&settings);
     // A long reply keeps nobody's settings.
     drop(settings);
-    match upstreams.send(pass.permit(), ask.model.as_deref(), &outgoing).await {
+    let to = server.as_deref().map_or(To::model(ask.model.as_deref()), To::Server);
+    match upstreams.send(pass.permit(), to, &outgoing).await {
         Ok(reply) => respond(worker, reply, flight, route.call, hold).await,
         Err(failure) => {
             flight.abort();
-            Err(match failure {
-                NoReply::NoServer => Refusal::NotFound,
-                NoReply::TooSlow { .. } => Refusal::Timeout,
-                NoReply::Unwritable { .. } => Refusal::Failed,
-                NoReply::Unreachable { .. } | NoReply::Broken { .. } => Refusal::Unavailable,
-            })
+            Err(failure.into())
         }
     }
 }
@@ -232,67 +229,6 @@ fn bad_body() -> Refusal {
     Refusal::Bad("The request body is not a JSON object.".to_owned())
 }
 
-/// The headers that go on to a server: those of the APIs, and no others. Whatever else a client says of itself stays
-/// here.
-fn passed_on(headers: &HeaderMap, more: &[HeaderName]) -> HeaderMap {
-    let mut passed = HeaderMap::with_capacity(headers.len());
-    for (name, value) in headers {
-        let text = name.as_str();
-        let known = PASSED.contains(&text)
-            || PASSED_BEGINNINGS.iter().any(|beginning| text.starts_with(beginning))
-            || more.contains(name);
-        // What goes on is decompressed.
-        if known && name != CONTENT_ENCODING {
-            passed.append(name, value.clone());
-        }
-    }
-    passed
-}
-
-const PASSED: [&str; 10] = [
-    "accept",
-    "content-type",
-    "user-agent",
-    "idempotency-key",
-    "openai-beta",
-    "traceparent",
-    "tracestate",
-    "x-client-request-id",
-    "x-request-id",
-    "accept-language",
-];
-const PASSED_BEGINNINGS: [&str; 2] = ["anthropic-", "x-stainless-"];
-
-fn seen(
-    who: &Who,
-    caller: Caller,
-    head: &Parts,
-    route: &Route,
-    request: Bytes,
-    now: exchange::Time,
-) -> Result<Seen, Refusal> {
-    let text = |name: HeaderName| head.headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
-    let key = match &who.credential {
-        Credential::Key(id) => Some(id.to_string()),
-        Credential::Token(_) | Credential::Certificate(_) => None,
-    };
-    Ok(Seen {
-        time: now,
-        id: exchange_id()?,
-        account: Arc::clone(&who.account),
-        key,
-        path: route.path.clone(),
-        caller,
-        user_agent: text(USER_AGENT),
-        decision: Decision::default(),
-        request,
-        reply: Vec::new(),
-        streamed: false,
-        status: 0,
-        duration: Duration::ZERO,
-    })
-}
-
 /// A request that was refused, with what its caller heard.
 fn turned_away(mut seen: Box<Seen>, refusal: &Refusal, dialect: Dialect) -> Box<Seen> {
     let (status, _, body) = refusal.reply(dialect);
@@ -329,42 +265,25 @@ async fn respond(
         return Err(Refusal::Failed);
     }
     if is_stream {
-        let body = Outward::Relay(Relay::new(body, lease, flight, Some(Events::new(hold))));
+        let body = Outward::Relay(Relay::new(body, lease, flight, Some(Filter::Events(Events::new(hold)))));
         return Ok(Response::from_parts(head, body));
     }
     let (patience, body) = (lease.pause_time_max(), LimitedBody::new(body, FILTERED_BYTES_MAX));
     let Ok(collected) = timeout(patience, lease.drive(body.collect())).await else {
-        flight.land(crate::flight::End::Broken);
+        flight.land(End::Broken);
         return Err(Refusal::Timeout);
     };
     let Ok(collected) = collected else {
-        flight.land(crate::flight::End::Broken);
+        flight.land(End::Broken);
         return Err(Refusal::Unavailable);
     };
     let whole = collected.to_bytes();
     flight.saw(&whole);
     lease.give_back();
     let filtered = shield::reply(&whole, call, hold);
-    flight.land(crate::flight::End::Whole);
+    flight.land(End::Whole);
     let filtered = filtered.map_err(|_| Refusal::Failed)?;
     Ok(Response::from_parts(head, Outward::Whole(Some(filtered))))
-}
-
-/// Takes out what concerns only the connection to the server.
-fn tidy(headers: &mut HeaderMap) {
-    let named: Vec<HeaderName> = headers
-        .get_all(CONNECTION)
-        .iter()
-        .filter_map(|value| value.to_str().ok())
-        .flat_map(|value| value.split(','))
-        .filter_map(|name| name.trim().parse().ok())
-        .collect();
-    for name in named.iter().chain(&[CONNECTION, TRANSFER_ENCODING, UPGRADE, SET_COOKIE, ALLOW]) {
-        headers.remove(name);
-    }
-    for name in ["keep-alive", "proxy-authenticate", "proxy-connection", "trailer"] {
-        headers.remove(name);
-    }
 }
 
 fn refused(refusal: &Refusal, dialect: Dialect) -> Response<Outward> {
@@ -377,46 +296,4 @@ fn refused(refusal: &Refusal, dialect: Dialect) -> Response<Outward> {
         response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
     }
     response
-}
-
-#[cfg(test)]
-mod tests {
-    use hyper::header::ACCEPT;
-
-    use super::*;
-
-    #[test]
-    fn what_a_client_says_of_itself_stays_here() {
-        let mut headers = HeaderMap::new();
-        for name in [
-            "authorization",
-            "x-api-key",
-            "host",
-            "x-forwarded-for",
-            "x-forwarded-host",
-            "forwarded",
-            "x-real-ip",
-            "cookie",
-            "openai-organization",
-            "openai-project",
-            "dpop",
-            "x-ja4",
-            "connection",
-            "te",
-            "transfer-encoding",
-            "accept-encoding",
-            "x-stillwatch-account",
-            "proxy-authorization",
-        ] {
-            headers.insert(name, HeaderValue::from_static("x"));
-        }
-        assert!(passed_on(&headers, &[]).is_empty());
-        for name in ["anthropic-version", "content-type", "x-stainless-lang", "traceparent"] {
-            headers.insert(name, HeaderValue::from_static("x"));
-        }
-        assert_eq!(passed_on(&headers, &[]).len(), 4);
-        assert_eq!(passed_on(&headers, &[ACCEPT, HeaderName::from_static("cookie")]).len(), 5);
-        headers.insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
-        assert_eq!(passed_on(&headers, &[CONTENT_ENCODING]).len(), 4);
-    }
 }

@@ -13,6 +13,9 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use exchange::Time;
+use hyper::HeaderMap;
+use hyper::header::USER_AGENT;
+use policy::who::{Credential, Who};
 use policy::{Account, Actions, OrganisationId, Rung};
 use serde::Serialize;
 
@@ -64,6 +67,38 @@ pub struct Decision {
 }
 
 impl Seen {
+    /// A request that `who` makes, before anything is known of how it ends.
+    #[must_use]
+    pub fn begun(
+        id: String,
+        who: &Who,
+        caller: Caller,
+        headers: &HeaderMap,
+        path: &str,
+        request: Bytes,
+        time: Time,
+    ) -> Seen {
+        let key = match &who.credential {
+            Credential::Key(id) => Some(id.to_string()),
+            Credential::Token(_) | Credential::Certificate(_) => None,
+        };
+        Seen {
+            time,
+            id,
+            account: Arc::clone(&who.account),
+            key,
+            path: path.to_owned(),
+            caller,
+            user_agent: headers.get(USER_AGENT).and_then(|agent| agent.to_str().ok()).map(str::to_owned),
+            decision: Decision::default(),
+            request,
+            reply: Vec::new(),
+            streamed: false,
+            status: 0,
+            duration: Duration::ZERO,
+        }
+    }
+
     fn bytes(&self) -> usize {
         self.request.len() + self.reply.iter().map(Bytes::len).sum::<usize>()
     }

@@ -13,7 +13,7 @@ use tokio::time::{Instant, Sleep};
 
 use crate::flight::{End, Flight};
 use crate::limits::RELAYED_AT_ONCE;
-use crate::shield::Events;
+use crate::shield::{Events, Results, Unreadable};
 use crate::upstream::Lease;
 
 /// The body of a reply.
@@ -38,7 +38,32 @@ pub enum Broken {
     Stalled,
     /// What came cannot be filtered.
     #[error(transparent)]
-    Unreadable(#[from] crate::shield::Unreadable),
+    Unreadable(#[from] Unreadable),
+}
+
+/// What takes out of a reply what is held back, while it goes by.
+#[derive(Debug)]
+pub enum Filter {
+    /// Of a stream of events.
+    Events(Events),
+    /// Of what came out of a batch.
+    Results(Results),
+}
+
+impl Filter {
+    fn push(&mut self, piece: &[u8]) -> Result<Bytes, Unreadable> {
+        match self {
+            Filter::Events(events) => events.push(piece),
+            Filter::Results(results) => results.push(piece),
+        }
+    }
+
+    fn end(&mut self) -> Result<Bytes, Unreadable> {
+        match self {
+            Filter::Events(events) => events.end(),
+            Filter::Results(results) => results.end(),
+        }
+    }
 }
 
 /// A reply that is passed on as it comes.
@@ -47,7 +72,7 @@ pub struct Relay {
     body: Incoming,
     lease: Option<Lease>,
     flight: Option<Flight>,
-    filter: Option<Events>,
+    filter: Option<Filter>,
     /// Wakes when the server has paused for too long; made at the first pause.
     pause: Option<Pin<Box<Sleep>>>,
     /// Whether the pause was heeded since the last piece.
@@ -61,7 +86,7 @@ pub struct Relay {
 impl Relay {
     /// Passes `body` on; `filter` is there when something is to be held back.
     #[must_use]
-    pub fn new(body: Incoming, lease: Lease, flight: Flight, filter: Option<Events>) -> Relay {
+    pub fn new(body: Incoming, lease: Lease, flight: Flight, filter: Option<Filter>) -> Relay {
         let mut relay = Relay {
             body,
             lease: Some(lease),
@@ -139,7 +164,7 @@ impl Relay {
     /// What is passed on of a frame, or of the end.
     fn passed(&mut self, frame: Option<Result<Frame<Bytes>, Broken>>) -> Result<Bytes, Broken> {
         let Some(frame) = frame else {
-            let rest = self.filter.as_mut().map(Events::end).transpose()?;
+            let rest = self.filter.as_mut().map(Filter::end).transpose()?;
             self.end(End::Whole);
             return Ok(rest.unwrap_or_default());
         };

@@ -35,8 +35,50 @@ pub enum Call {
     CountTokens,
     /// `GET /v1/models`, `GET /v1/models/{model}`
     Models,
+    /// Something that a server keeps for a caller: `/v1/files`, `/v1/batches`, `/v1/messages/batches` and what is below.
+    Kept(Kind, Operation),
     /// A path that the operator listed.
     Listed,
+}
+
+/// What servers keep for callers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// A file.
+    File,
+    /// A batch of requests in a file, as OpenAI's API has it.
+    Batch,
+    /// A batch of requests, as Anthropic's API has it.
+    MessageBatch,
+}
+
+/// What is done with them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Operation {
+    /// A new one.
+    Create,
+    /// Which there are.
+    List,
+    /// How one is.
+    Show,
+    /// What is in a file, what came out of a batch.
+    Content,
+    /// Stop a batch.
+    Cancel,
+    /// Remove it.
+    Delete,
+}
+
+impl Kind {
+    /// Its name in the table of what is kept, and in texts.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Kind::File => "file",
+            Kind::Batch => "batch",
+            Kind::MessageBatch => "message_batch",
+        }
+    }
 }
 
 /// How an API words its errors and its limits.
@@ -64,6 +106,7 @@ impl Call {
         match self {
             Call::Embeddings => Action::Embeddings,
             Call::Models => Action::ListModels,
+            Call::Kept(Kind::Batch | Kind::MessageBatch, _) => Action::Batch,
             _ => Action::Infer,
         }
     }
@@ -81,6 +124,12 @@ impl Call {
     #[must_use]
     pub fn writes(self) -> bool {
         matches!(self, Call::Chat | Call::Completion | Call::Responses | Call::Messages)
+    }
+
+    /// Whether exchanges are recorded of it.
+    #[must_use]
+    pub fn is_recorded(self) -> bool {
+        self.is_generated() || matches!(self, Call::Kept(_, Operation::Create))
     }
 
     /// Whether its reply is generated: it costs tokens, and is handed over.
@@ -117,6 +166,13 @@ fn understood(method: &Method, path: &str) -> Result<Route, Unserved> {
         count += 1;
     }
     let parts = parts.get(..count).unwrap_or_default();
+    if let Some((kind, rest)) = kept(parts) {
+        if !rest.iter().all(|part| is_plain(part)) {
+            return Err(Unserved::NotFound);
+        }
+        let operation = operation(kind, rest, method)?;
+        return Ok(Route { call: Call::Kept(kind, operation), path: path.to_owned() });
+    }
     let (call, expected) = match parts {
         ["chat", "completions"] => (Call::Chat, "POST"),
         ["completions"] => (Call::Completion, "POST"),
@@ -137,6 +193,29 @@ fn understood(method: &Method, path: &str) -> Result<Route, Unserved> {
     Ok(Route { call, path: path.to_owned() })
 }
 
+/// What is kept, and which one, by the parts of a path.
+fn kept<'p, 's>(parts: &'p [&'s str]) -> Option<(Kind, &'p [&'s str])> {
+    match parts {
+        ["files", rest @ ..] => Some((Kind::File, rest)),
+        ["batches", rest @ ..] => Some((Kind::Batch, rest)),
+        ["messages", "batches", rest @ ..] => Some((Kind::MessageBatch, rest)),
+        _ => None,
+    }
+}
+
+fn operation(kind: Kind, rest: &[&str], method: &Method) -> Result<Operation, Unserved> {
+    let (expected, operations): (&'static str, &[(&str, Operation)]) = match (kind, rest) {
+        (_, []) => ("GET, POST", &[("GET", Operation::List), ("POST", Operation::Create)]),
+        (Kind::Batch, [_]) => ("GET", &[("GET", Operation::Show)]),
+        (_, [_]) => ("DELETE, GET", &[("GET", Operation::Show), ("DELETE", Operation::Delete)]),
+        (Kind::File, [_, "content"]) | (Kind::MessageBatch, [_, "results"]) => ("GET", &[("GET", Operation::Content)]),
+        (Kind::Batch | Kind::MessageBatch, [_, "cancel"]) => ("POST", &[("POST", Operation::Cancel)]),
+        _ => return Err(Unserved::NotFound),
+    };
+    let known = operations.iter().find(|(known, _)| *known == method.as_str());
+    known.map(|(_, operation)| *operation).ok_or(Unserved::Method(expected))
+}
+
 /// The dialect that a caller speaks: Anthropic's paths and header, or else OpenAI's.
 #[must_use]
 pub fn dialect(path: &str, versioned: bool) -> Dialect {
@@ -145,7 +224,7 @@ pub fn dialect(path: &str, versioned: bool) -> Dialect {
 
 /// Whether a part of a path is what it looks like: no escapes, no dots alone, nothing that a server could read
 /// differently.
-fn is_plain(part: &str) -> bool {
+pub(crate) fn is_plain(part: &str) -> bool {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.:@+~".contains(&byte);
     !part.is_empty() && part.bytes().all(plain) && !part.bytes().all(|byte| byte == b'.')
 }
@@ -170,6 +249,21 @@ mod tests {
             (Method::POST, "/v1/messages/count_tokens", Call::CountTokens),
             (Method::GET, "/v1/models", Call::Models),
             (Method::GET, "/v1/models/org/model-7b", Call::Models),
+            (Method::POST, "/v1/files", Call::Kept(Kind::File, Operation::Create)),
+            (Method::GET, "/v1/files", Call::Kept(Kind::File, Operation::List)),
+            (Method::GET, "/v1/files/file-1", Call::Kept(Kind::File, Operation::Show)),
+            (Method::DELETE, "/v1/files/file-1", Call::Kept(Kind::File, Operation::Delete)),
+            (Method::GET, "/v1/files/file-1/content", Call::Kept(Kind::File, Operation::Content)),
+            (Method::POST, "/v1/batches", Call::Kept(Kind::Batch, Operation::Create)),
+            (Method::GET, "/v1/batches", Call::Kept(Kind::Batch, Operation::List)),
+            (Method::GET, "/v1/batches/batch_1", Call::Kept(Kind::Batch, Operation::Show)),
+            (Method::POST, "/v1/batches/batch_1/cancel", Call::Kept(Kind::Batch, Operation::Cancel)),
+            (Method::POST, "/v1/messages/batches", Call::Kept(Kind::MessageBatch, Operation::Create)),
+            (Method::GET, "/v1/messages/batches", Call::Kept(Kind::MessageBatch, Operation::List)),
+            (Method::GET, "/v1/messages/batches/b_1", Call::Kept(Kind::MessageBatch, Operation::Show)),
+            (Method::DELETE, "/v1/messages/batches/b_1", Call::Kept(Kind::MessageBatch, Operation::Delete)),
+            (Method::POST, "/v1/messages/batches/b_1/cancel", Call::Kept(Kind::MessageBatch, Operation::Cancel)),
+            (Method::GET, "/v1/messages/batches/b_1/results", Call::Kept(Kind::MessageBatch, Operation::Content)),
             (Method::GET, "/health", Call::Listed),
         ] {
             assert_eq!(call(method, path), Ok(expected), "{path}");
@@ -205,14 +299,21 @@ mod tests {
             "/V1/chat/completions",
             "/v1/chat/completions/extra",
             "/v1/models/a\\b",
-            "/v1/batches",
-            "/v1/messages/batches",
+            "/v1/batches/b/cancel/extra",
+            "/v1/batches/b/results",
+            "/v1/messages/batches/b/content",
+            "/v1/files/../models",
+            "/v1/files/%2e%2e/content",
+            "/v1/files//content",
+            "/v1/uploads",
             "/v1/responses/resp_1",
-            "/v1/files",
+            "/v1/vector_stores",
         ] {
             assert_eq!(call(Method::POST, path), Err(Unserved::NotFound), "{path}");
         }
         assert_eq!(call(Method::GET, "/v1/chat/completions"), Err(Unserved::Method("POST")));
+        assert_eq!(call(Method::PUT, "/v1/files"), Err(Unserved::Method("GET, POST")));
+        assert_eq!(call(Method::DELETE, "/v1/batches/b"), Err(Unserved::Method("GET")));
         assert_eq!(call(Method::from_bytes(b"TRACE").unwrap(), "/v1/models"), Err(Unserved::Method("GET")));
     }
 

@@ -29,8 +29,9 @@ use tokio::time::{Instant, timeout};
 use crate::limits::{
     BACKLOG, CONNECTIONS_MAX, HANDSHAKE_TIME_MAX, HEAD_BYTES_MAX, HEAD_TIME_MAX, HEADERS_MAX, STREAMS_MAX, TIDY_TIME,
 };
-use crate::proxy::{self, Peer};
+use crate::proxy;
 use crate::tls::Certificates;
+use crate::trust::Peer;
 use crate::worker::{Shared, Stats, Worker};
 
 /// What is needed to listen.

@@ -32,7 +32,10 @@ pub enum Unreadable {
     /// A vector is of no kind that can be rounded.
     #[error("a vector of the reply is neither a list of numbers nor base64 of 32-bit floats")]
     NotAVector,
-    /// An event is too long.
+    /// A line of what came out of a batch holds no reply that is known.
+    #[error("a line of the results is no reply to a request of the batch")]
+    NotAResult,
+    /// An event or a line is too long.
     #[error("an event of the reply is longer than {EVENT_BYTES_MAX} bytes")]
     TooLong,
 }
@@ -173,16 +176,20 @@ pub fn is_of_replies(held: Actions, call: Call) -> bool {
 ///
 /// When it is no JSON.
 pub fn reply(body: &Bytes, call: Call, hold: Hold) -> Result<Bytes, Unreadable> {
-    let Hold { held, caps, within, .. } = hold;
     let mut value: Value = serde_json::from_slice(body).map_err(|_| Unreadable::NotJson)?;
-    let is_rounded = call == Call::Embeddings
-        && held.has(Action::FullPrecision)
-        && round_vectors(&mut value, caps.embedding_decimals)?;
-    let thought = held.has(Action::ReasoningText) && thoughts::whole(&mut value, within);
-    if !take_out(&mut value, hold) && !is_rounded && !thought {
+    if !filter(&mut value, call, hold)? {
         return Ok(body.clone());
     }
     serde_json::to_vec(&value).map(Bytes::from).map_err(|_| Unreadable::NotJson)
+}
+
+/// Takes out of a reply what is not granted; says whether there was any.
+fn filter(value: &mut Value, call: Call, hold: Hold) -> Result<bool, Unreadable> {
+    let Hold { held, caps, within, .. } = hold;
+    let is_rounded =
+        call == Call::Embeddings && held.has(Action::FullPrecision) && round_vectors(value, caps.embedding_decimals)?;
+    let thought = held.has(Action::ReasoningText) && thoughts::whole(value, within);
+    Ok(take_out(value, hold) || is_rounded || thought)
 }
 
 /// Rounds the numbers of each vector, written as numbers or as base64 of 32-bit floats; says whether there was any.
@@ -287,6 +294,73 @@ impl Events {
         let thought = self.hold.held.has(Action::ReasoningText) && self.answers.filter(&mut value);
         if take_out(&mut value, self.hold) || thought {
             out.extend_from_slice(b"data: ");
+            out.extend_from_slice(value.to_string().as_bytes());
+            out.extend_from_slice(line.get(text.len()..).unwrap_or_default());
+        } else {
+            out.extend_from_slice(line);
+        }
+        Ok(())
+    }
+}
+
+/// Filters what came out of a batch, a reply a line, whatever pieces it comes in.
+#[derive(Debug)]
+pub struct Results {
+    call: Call,
+    hold: Hold,
+    rest: BytesMut,
+}
+
+impl Results {
+    /// A filter for the replies to requests of one call.
+    #[must_use]
+    pub fn new(call: Call, hold: Hold) -> Results {
+        Results { call, hold, rest: BytesMut::new() }
+    }
+
+    /// Takes in a piece and gives out the lines that are whole.
+    ///
+    /// # Errors
+    ///
+    /// When a line is too long or no reply; the file then has to end.
+    pub fn push(&mut self, piece: &[u8]) -> Result<Bytes, Unreadable> {
+        self.rest.extend_from_slice(piece);
+        let mut out = BytesMut::with_capacity(piece.len());
+        while let Some(end) = memchr::memchr(b'\n', &self.rest) {
+            let line = self.rest.split_to(end + 1);
+            self.line(&line, &mut out)?;
+        }
+        if self.rest.len() > EVENT_BYTES_MAX { Err(Unreadable::TooLong) } else { Ok(out.freeze()) }
+    }
+
+    /// What is left at the end of the file.
+    ///
+    /// # Errors
+    ///
+    /// When it is no reply.
+    pub fn end(&mut self) -> Result<Bytes, Unreadable> {
+        let line = self.rest.split();
+        let mut out = BytesMut::new();
+        self.line(&line, &mut out)?;
+        Ok(out.freeze())
+    }
+
+    fn line(&self, line: &[u8], out: &mut BytesMut) -> Result<(), Unreadable> {
+        let text = line.trim_ascii_end();
+        if text.is_empty() {
+            out.extend_from_slice(line);
+            return Ok(());
+        }
+        let mut value: Value = serde_json::from_slice(text).map_err(|_| Unreadable::NotJson)?;
+        let within = match (value.get("response"), value.get("result")) {
+            (Some(_), None) => "/response/body",
+            (None, Some(_)) => "/result/message",
+            _ => return Err(Unreadable::NotAResult),
+        };
+        let mut changed = value.pointer_mut(within).map_or(Ok(false), |reply| filter(reply, self.call, self.hold))?;
+        // Also what a server tells beside its reply.
+        changed |= take_out(&mut value, self.hold);
+        if changed {
             out.extend_from_slice(value.to_string().as_bytes());
             out.extend_from_slice(line.get(text.len()..).unwrap_or_default());
         } else {

@@ -5,10 +5,22 @@
 //! against nobody.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use hyper::HeaderMap;
 use hyper::header::HeaderName;
 use policy::network::Network;
+
+/// What is known of the connection that a request came on.
+#[derive(Clone, Debug)]
+pub struct Peer {
+    /// The address at the other end.
+    pub address: IpAddr,
+    /// The thumbprint of the certificate that it showed: SHA-256, base64url.
+    pub certificate: Option<Arc<str>>,
+    /// Whether it speaks TLS with us.
+    pub tls: bool,
+}
 
 /// Which peers are believed, and in which headers they say what.
 #[derive(Clone, Debug, Default)]

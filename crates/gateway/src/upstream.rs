@@ -32,6 +32,7 @@ use tokio_rustls::TlsConnector;
 use tokio_util::either::Either;
 
 use crate::limits::{ATTEMPTS_MAX, IDLE_MAX, IDLE_TIME_MAX};
+use crate::refuse::Refusal;
 use crate::route::Dialect;
 
 /// Failures in a row after which a server rests.
@@ -156,6 +157,25 @@ pub(crate) fn fits(known: &str, model: &str) -> bool {
     known.strip_suffix('*').map_or(known == model, |beginning| model.starts_with(beginning))
 }
 
+/// Which servers a request may go to.
+#[derive(Clone, Copy, Debug)]
+pub enum To<'t> {
+    /// Every one.
+    Any,
+    /// Those that serve this model.
+    Model(&'t str),
+    /// The one of this name.
+    Server(&'t str),
+}
+
+impl<'t> To<'t> {
+    /// Those that serve `model`, if there is one.
+    #[must_use]
+    pub fn model(model: Option<&'t str>) -> To<'t> {
+        model.map_or(To::Any, To::Model)
+    }
+}
+
 /// Why no reply came.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -191,6 +211,17 @@ pub enum NoReply {
         /// Which.
         server: String,
     },
+}
+
+impl From<NoReply> for Refusal {
+    fn from(failure: NoReply) -> Refusal {
+        match failure {
+            NoReply::NoServer => Refusal::NotFound,
+            NoReply::TooSlow { .. } => Refusal::Timeout,
+            NoReply::Unwritable { .. } => Refusal::Failed,
+            NoReply::Unreachable { .. } | NoReply::Broken { .. } => Refusal::Unavailable,
+        }
+    }
 }
 
 /// The connections of one worker.
@@ -303,6 +334,12 @@ impl Lease {
         self.link.drive(future).await
     }
 
+    /// The server at its other end, by its name.
+    #[must_use]
+    pub fn server(&self) -> &str {
+        self.home.servers.get(self.server).map_or("", |server| &server.name)
+    }
+
     /// How long a pause within the reply may take.
     #[must_use]
     pub fn pause_time_max(&self) -> Duration {
@@ -348,20 +385,14 @@ impl Upstreams {
         Arc::ptr_eq(&self.servers, servers)
     }
 
-    /// Sends a request for `model` that may go on to a server that serves it, and to another one as long as nothing came
-    /// back.
+    /// Sends a request that may go on to a server that is asked for, and to another one as long as nothing came back.
     ///
     /// # Errors
     ///
     /// When none answers; the last failure counts.
-    pub async fn send(
-        self: &Rc<Self>,
-        _permit: &Permit,
-        model: Option<&str>,
-        request: &Outgoing,
-    ) -> Result<Reply, NoReply> {
+    pub async fn send(self: &Rc<Self>, _permit: &Permit, to: To<'_>, request: &Outgoing) -> Result<Reply, NoReply> {
         let mut failure = NoReply::NoServer;
-        for server in self.order(model).into_iter().take(ATTEMPTS_MAX) {
+        for server in self.order(to).into_iter().take(ATTEMPTS_MAX) {
             match self.attempt(server, request).await {
                 Ok(reply) => return Ok(reply),
                 Err((error, again)) => {
@@ -376,9 +407,13 @@ impl Upstreams {
     }
 
     /// The servers to try, in this order: those that are well by their weights, then the others.
-    fn order(&self, model: Option<&str>) -> Vec<usize> {
+    fn order(&self, to: To<'_>) -> Vec<usize> {
         let now_ms = self.now_ms();
-        let serves = |server: &Server| model.is_none_or(|model| server.serves(model));
+        let serves = |server: &Server| match to {
+            To::Any => true,
+            To::Model(model) => server.serves(model),
+            To::Server(name) => server.name == name,
+        };
         let (mut well, resting): (Vec<_>, Vec<_>) = self
             .servers
             .iter()
@@ -540,11 +575,11 @@ mod tests {
         let upstreams = Upstreams::new(Arc::new(servers), Instant::now());
         let mut counts = [0; 3];
         for _ in 0..1_000 {
-            counts[upstreams.order(Some("m"))[0]] += 1;
+            counts[upstreams.order(To::Model("m"))[0]] += 1;
         }
         assert!((740..=760).contains(&counts[0]) && (240..=260).contains(&counts[1]), "{counts:?}");
-        assert_eq!(upstreams.order(Some("m-large")), [1]);
-        assert_eq!(upstreams.order(Some("none")), [0; 0]);
+        assert_eq!(upstreams.order(To::Model("m-large")), [1]);
+        assert_eq!(upstreams.order(To::Model("none")), [0; 0]);
     }
 
     #[tokio::test]
@@ -561,7 +596,7 @@ mod tests {
         }
         assert!(health.is_well(REST_MAX.as_millis() as u64));
         for _ in 0..4 {
-            assert_eq!(upstreams.order(None), [1, 0], "tried last, while it rests");
+            assert_eq!(upstreams.order(To::Any), [1, 0], "tried last, while it rests");
         }
         health.succeeded();
         assert!(health.is_well(0));

@@ -35,6 +35,7 @@ impl Used {
     /// What quotas count of them.
     pub(crate) fn amounts(self, price: Option<Price>) -> Amounts {
         Amounts {
+            requests: 1,
             tokens: self.input.saturating_add(self.output),
             micro_cost: price.map(|price| price.micro_cost(self.input, self.output)),
         }

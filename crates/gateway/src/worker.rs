@@ -15,6 +15,7 @@ use crate::clock::Clock;
 use crate::flight::End;
 use crate::gate::Gate;
 use crate::identity::Provider;
+use crate::owners::Owners;
 use crate::record::Tap;
 use crate::recorder::Recording;
 use crate::shield::Caps;
@@ -32,6 +33,8 @@ pub struct Shared {
     pub recording: Arc<Recording>,
     /// What may be exchanged while it runs.
     pub settings: Arc<ArcSwap<Settings>>,
+    /// Whose files and batches are; without it none are served.
+    pub owners: Option<Owners>,
     /// What is counted.
     pub stats: Arc<Stats>,
     /// Tells the time.

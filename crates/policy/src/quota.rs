@@ -135,19 +135,27 @@ impl std::str::FromStr for QuotaId {
     }
 }
 
-/// How much a request takes of each unit.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+/// How much is taken of each unit: by default one request of nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Amounts {
+    /// Requests: 1, or as many as a batch has.
+    pub requests: u64,
     /// Tokens, read and written.
     pub tokens: u64,
     /// Millionths of the currency that prices are in; none where nothing has a price.
     pub micro_cost: Option<u64>,
 }
 
+impl Default for Amounts {
+    fn default() -> Self {
+        Amounts { requests: 1, tokens: 0, micro_cost: None }
+    }
+}
+
 impl Amounts {
     fn of(self, unit: Unit) -> Option<u64> {
         match unit {
-            Unit::Requests => Some(1),
+            Unit::Requests => Some(self.requests),
             Unit::Tokens => Some(self.tokens),
             Unit::MicroCost => self.micro_cost,
         }
@@ -196,7 +204,17 @@ pub enum NotReserved {
 #[derive(Debug, Default)]
 #[must_use = "what is not settled stays charged"]
 pub struct Reservation {
-    taken: Vec<(Arc<Quota>, BucketKey, u64)>,
+    taken: Vec<Taken>,
+}
+
+/// What was taken of one limit.
+#[derive(Debug)]
+struct Taken {
+    quota: Arc<Quota>,
+    key: BucketKey,
+    amount: u64,
+    /// [`Bucket::at`] behind it.
+    at: i64,
 }
 
 /// One limit of one subject.
@@ -280,18 +298,13 @@ impl Quotas {
     /// When it is more than is left of one of them, or cannot be told.
     pub fn reserve(&self, asker: &Asker<'_>, amounts: Amounts, now: Time) -> Result<Reservation, NotReserved> {
         let mut reservation = Reservation::default();
-        for quota in self.rules().iter() {
-            if quota.except_high_rate && asker.permit.has(Action::HighRate) {
-                continue;
-            }
-            let Some(subject) = quota.of.subject(asker) else { continue };
-            let key = BucketKey { quota: quota.id.clone(), subject: subject.into() };
+        for (quota, key) in self.limits(asker) {
             let Some(amount) = amounts.of(quota.unit) else {
                 self.give_back(reservation);
                 return Err(NotReserved::Unpriced);
             };
-            match self.with(&key, |bucket| bucket.take(quota, amount, now.nanos())) {
-                Ok(()) => reservation.taken.push((Arc::clone(quota), key, amount)),
+            match self.with(&key, |bucket| bucket.take(&quota, amount, now.nanos()).map(|()| bucket.at)) {
+                Ok(at) => reservation.taken.push(Taken { quota, key, amount, at }),
                 Err(exhausted) => {
                     self.give_back(reservation);
                     return Err(NotReserved::Exhausted(exhausted));
@@ -299,6 +312,30 @@ impl Quotas {
             }
         }
         Ok(reservation)
+    }
+
+    /// What was reserved for `asker` at `time`, to be settled by whoever comes later; nothing is taken. Limits are those that
+    /// hold now.
+    pub fn reserved_before(&self, asker: &Asker<'_>, amounts: Amounts, time: Time) -> Reservation {
+        let taken = self.limits(asker).into_iter().filter_map(|(quota, key)| {
+            let amount = amounts.of(quota.unit)?;
+            // As if nothing else had been taken: then it gives back no more than it may.
+            let mut alone = Bucket::new();
+            alone.take(&quota, amount, time.nanos()).ok()?;
+            Some(Taken { quota, key, amount, at: alone.at })
+        });
+        Reservation { taken: taken.collect() }
+    }
+
+    /// The limits that hold for `asker`.
+    fn limits(&self, asker: &Asker<'_>) -> Vec<(Arc<Quota>, BucketKey)> {
+        let rules = self.rules();
+        let hold = rules.iter().filter(|quota| !(quota.except_high_rate && asker.permit.has(Action::HighRate)));
+        let limits = hold.filter_map(|quota| {
+            let subject = quota.of.subject(asker)?;
+            Some((Arc::clone(quota), BucketKey { quota: quota.id.clone(), subject: subject.into() }))
+        });
+        limits.collect()
     }
 
     /// Whether costs are limited.
@@ -309,16 +346,16 @@ impl Quotas {
 
     /// Charges what a request took in place of what was reserved for it; where that cannot be told, it stays at that.
     pub fn settle(&self, reservation: Reservation, took: Amounts, now: Time) {
-        for (quota, key, reserved) in reservation.taken {
-            let took = took.of(quota.unit).unwrap_or(reserved);
-            self.with(&key, |bucket| bucket.correct(&quota, reserved, took, now.nanos()));
+        for taken in reservation.taken {
+            let took = took.of(taken.quota.unit).unwrap_or(taken.amount);
+            self.with(&taken.key, |bucket| bucket.correct(&taken, took, now.nanos()));
         }
     }
 
     /// As if the request had never been.
     pub fn give_back(&self, reservation: Reservation) {
-        for (quota, key, reserved) in reservation.taken {
-            self.with(&key, |bucket| bucket.correct(&quota, reserved, 0, i64::MIN));
+        for taken in reservation.taken {
+            self.with(&taken.key, |bucket| bucket.correct(&taken, 0, i64::MIN));
         }
     }
 
@@ -339,7 +376,7 @@ impl Quotas {
             let least = buckets.iter().take(16).min_by_key(|(_, bucket)| bucket.at).map(|(key, _)| key.clone());
             least.and_then(|key| buckets.remove(&key));
         }
-        let mut bucket = Bucket { at: i64::MIN, used: 0 };
+        let mut bucket = Bucket::new();
         let outcome = change(&mut bucket);
         buckets.insert(key.clone(), bucket);
         outcome
@@ -393,6 +430,11 @@ impl Of {
 }
 
 impl Bucket {
+    /// One of which nothing is used.
+    fn new() -> Bucket {
+        Bucket { at: i64::MIN, used: 0 }
+    }
+
     fn take(&mut self, quota: &Quota, amount: u64, now: i64) -> Result<(), Exhausted> {
         let exhausted = |remaining: u64, retry: Option<i64>, reset: i64| Exhausted {
             quota: quota.id.clone(),
@@ -429,20 +471,25 @@ impl Bucket {
         Ok(())
     }
 
-    /// Charges `took` where `reserved` was.
-    fn correct(&mut self, quota: &Quota, reserved: u64, took: u64, now: i64) {
+    /// Charges `took` in place of what was `taken`.
+    fn correct(&mut self, taken: &Taken, took: u64, now: i64) {
+        let Taken { quota, amount: reserved, at, .. } = taken;
         if quota.per.is_window() {
             // What was reserved in a window that is over is over with it.
-            let is_same = now == i64::MIN || self.at.saturating_add(quota.per.nanos()) > now;
-            if is_same {
-                self.used = self.used.saturating_sub(reserved).saturating_add(took);
+            if self.at == *at {
+                self.used = self.used.saturating_sub(*reserved).saturating_add(took);
             }
             return;
         }
-        let (reserved, took) = (duration(reserved, quota), duration(took, quota));
-        // More than was reserved is owed from now on.
-        let from = if took > reserved { self.at.max(now) } else { self.at };
-        self.at = from.saturating_sub(reserved).saturating_add(took);
+        let (reserved, took) = (duration(*reserved, quota), duration(took, quota));
+        if took > reserved {
+            // More than was reserved is owed from now on.
+            self.at = self.at.max(now).saturating_add(took.saturating_sub(reserved));
+        } else {
+            // What has refilled since is not given back a second time.
+            let left = at.saturating_sub(now).max(0);
+            self.at = self.at.saturating_sub(reserved.saturating_sub(took).min(left));
+        }
     }
 }
 
@@ -504,7 +551,7 @@ mod tests {
         ]);
         let quotas = quotas(rules);
         assert!(quotas.count_costs());
-        let cost = |micro_cost| Amounts { tokens: 5, micro_cost };
+        let cost = |micro_cost| Amounts { requests: 1, tokens: 5, micro_cost };
         let reserve = |micro_cost| quotas.reserve(&asker(&ann), cost(micro_cost), at(0));
         for _ in 0..9 {
             assert_eq!(reserve(None).unwrap_err(), NotReserved::Unpriced, "and takes nothing of the other one");
@@ -517,7 +564,7 @@ mod tests {
         assert!(reserve(Some(1)).is_err(), "what cannot be told stays at what was reserved");
     }
 
-    const NOTHING: Amounts = Amounts { tokens: 0, micro_cost: Some(0) };
+    const NOTHING: Amounts = Amounts { requests: 1, tokens: 0, micro_cost: Some(0) };
 
     #[test]
     fn a_rate_refills_evenly_and_a_budget_at_midnight() {
@@ -572,7 +619,7 @@ mod tests {
     #[test]
     fn what_was_taken_is_charged_in_place_of_what_was_reserved() {
         let ann = account("ann", json!({}));
-        let tokens = |tokens| Amounts { tokens, micro_cost: Some(0) };
+        let tokens = |tokens| Amounts { tokens, micro_cost: Some(0), ..Amounts::default() };
         for per in ["minute", "day"] {
             let quotas =
                 quotas(json!([{"id": "t", "of": "each_account", "unit": "tokens", "amount": 1000, "per": per}]));
@@ -586,6 +633,41 @@ mod tests {
             let never = reserve(1001).unwrap_err().exhausted();
             assert_eq!(never.retry_seconds, None);
         }
+    }
+
+    /// A batch is settled hours after it was reserved, maybe by another process.
+    #[test]
+    fn what_is_settled_late_gives_back_no_more_than_it_still_holds() {
+        let ann = account("ann", json!({}));
+        let tokens = |tokens| Amounts { tokens, micro_cost: Some(0), ..Amounts::default() };
+        for (per, late, is_over) in
+            [("minute", 30, false), ("minute", 60, true), ("day", 60, false), ("day", 86_400, true)]
+        {
+            for is_resumed in [false, true] {
+                let quotas =
+                    quotas(json!([{"id": "t", "of": "each_account", "unit": "tokens", "amount": 1000, "per": per}]));
+                let reserve = |count, second| quotas.reserve(&asker(&ann), tokens(count), at(second));
+                let first = reserve(1000, 0).unwrap();
+                let again = is_over.then(|| reserve(1000, late).unwrap());
+                let first = if is_resumed { quotas.reserved_before(&asker(&ann), tokens(1000), at(0)) } else { first };
+                quotas.settle(first, tokens(0), at(late));
+                assert_eq!(reserve(1000, late).is_ok(), !is_over, "{per} {late} {is_resumed}");
+                drop(again);
+            }
+        }
+    }
+
+    #[test]
+    fn a_batch_takes_as_many_requests_as_it_has() {
+        let ann = account("ann", json!({}));
+        let rules = json!([{"id": "r", "of": "each_account", "unit": "requests", "amount": 10, "per": "day"}]);
+        let quotas = quotas(rules);
+        let reserve = |requests| quotas.reserve(&asker(&ann), Amounts { requests, ..NOTHING }, at(0));
+        assert!(reserve(11).is_err());
+        let batch = reserve(9).unwrap();
+        assert!(reserve(1).is_ok() && reserve(1).is_err());
+        quotas.settle(batch, Amounts { requests: 4, ..NOTHING }, at(1));
+        assert!(reserve(6).is_err() && reserve(5).is_ok());
     }
 
     #[test]
@@ -611,7 +693,11 @@ mod tests {
             {"id": "rpm", "of": "each_account", "unit": "requests", "amount": 2, "per": "minute"},
             {"id": "tpm", "of": "each_account", "unit": "tokens", "amount": 10, "per": "minute"},
         ]));
-        let reserve = |tokens| quotas.reserve(&asker(&ann), Amounts { tokens, micro_cost: Some(0) }, at(0)).map(|_| ());
+        let reserve = |tokens| {
+            quotas
+                .reserve(&asker(&ann), Amounts { tokens, micro_cost: Some(0), ..Amounts::default() }, at(0))
+                .map(|_| ())
+        };
         assert!((0..5).all(|_| reserve(11).unwrap_err().exhausted().quota.as_str() == "tpm"));
         assert!(reserve(5).is_ok() && reserve(5).is_ok());
         assert_eq!(reserve(0).unwrap_err().exhausted().quota.as_str(), "rpm");
@@ -627,8 +713,13 @@ mod tests {
                 let threads: Vec<_> = (0..8)
                     .map(|_| {
                         scope.spawn(|| {
-                            let ask =
-                                || quotas.reserve(&asker(&ann), Amounts { tokens: 7, micro_cost: Some(0) }, at(0));
+                            let ask = || {
+                                quotas.reserve(
+                                    &asker(&ann),
+                                    Amounts { tokens: 7, micro_cost: Some(0), ..Amounts::default() },
+                                    at(0),
+                                )
+                            };
                             (0..100).filter(|_| ask().is_ok()).count()
                         })
                     })
@@ -687,7 +778,7 @@ mod tests {
             for (gap, tokens) in gaps {
                 now += gap * 1_000_000;
                 let time = Time::from_nanos(1_780_000_000 * SECOND + now);
-                if quotas.reserve(&asker(&ann), Amounts { tokens, micro_cost: Some(0) }, time).is_ok() {
+                if quotas.reserve(&asker(&ann), Amounts { tokens, micro_cost: Some(0), ..Amounts::default() }, time).is_ok() {
                     granted.push((now, tokens));
                 }
             }

@@ -169,6 +169,10 @@ impl Control {
         Ok(changes)
     }
 
+    pub(crate) fn pool(&self) -> &AnyPool {
+        &self.pool
+    }
+
     /// Closes its connections.
     pub async fn close(&self) {
         self.pool.close().await;
@@ -176,7 +180,10 @@ impl Control {
 }
 
 /// What is asked of the database, or that it did not answer within `max`.
-async fn in_time<T>(max: Duration, asked: impl Future<Output = Result<T, sqlx::Error>>) -> Result<T, ControlError> {
+pub(crate) async fn in_time<T>(
+    max: Duration,
+    asked: impl Future<Output = Result<T, sqlx::Error>>,
+) -> Result<T, ControlError> {
     Ok(timeout(max, asked).await.map_err(|_| ControlError::Silent)??)
 }
 

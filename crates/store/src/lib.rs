@@ -7,6 +7,7 @@
 pub mod control;
 pub mod journal;
 pub mod limits;
+pub mod owned;
 #[cfg(test)]
 mod postgres;
 pub mod seal;

@@ -12,3 +12,5 @@ pub const CONTROL_CONNECT_TIME_MAX: Duration = Duration::from_secs(3);
 pub const CONTROL_TIME_MAX: Duration = Duration::from_secs(10);
 /// Bytes of recorded lines that wait to be written. A further line is refused.
 pub const SEGMENT_WAITING_BYTES_MAX: usize = 64 * 1024 * 1024;
+/// Things of one kind that a model server keeps for one account. Further ones are refused.
+pub const OWNED_MAX: u32 = 10_000;

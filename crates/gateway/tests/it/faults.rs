@@ -120,7 +120,7 @@ fn bodies_and_heads_have_limits() {
 fn who_is_refused_while_sending_learns_why() {
     let rig = Rig::new(Actions::NONE);
     for (line, key, expected) in [
-        ("POST /v1/files", KEY.to_string(), 404),
+        ("POST /v1/uploads", KEY.to_string(), 404),
         ("POST /v1/models", KEY.to_string(), 405),
         ("POST /v1/chat/completions", "wrong".to_owned(), 401),
     ] {
@@ -153,7 +153,7 @@ fn what_is_let_come_of_a_refused_body_has_a_limit() {
     for (bytes, reads_on) in [(UNREAD_BYTES_MAX, true), (UNREAD_BYTES_MAX + (1 << 20), false)] {
         let mut stream = TcpStream::connect(rig.gateway.address()).unwrap();
         stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
-        let head = format!("POST /v1/files HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n{bytes:x}\r\n");
+        let head = format!("POST /v1/uploads HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n{bytes:x}\r\n");
         stream.write_all(head.as_bytes()).unwrap();
         let body = vec![b'x'; bytes];
         let sent = stream.write_all(&body).and_then(|()| {
@@ -165,7 +165,7 @@ fn what_is_let_come_of_a_refused_body_has_a_limit() {
         assert_eq!((sent.is_ok() && answers == 2), reads_on, "{bytes}: {answers}");
     }
     // Who waits to be asked for the body is told at once, and the connection closed.
-    let expects = "POST /v1/files HTTP/1.1\r\nhost: x\r\nexpect: 100-continue\r\ncontent-length: 5\r\n\r\n";
+    let expects = "POST /v1/uploads HTTP/1.1\r\nhost: x\r\nexpect: 100-continue\r\ncontent-length: 5\r\n\r\n";
     let began = Instant::now();
     let answer = raw(rig.gateway.address(), expects.as_bytes());
     assert!(answer.status == 404 && began.elapsed() < UNREAD_TIME_MAX, "{}", answer.head);

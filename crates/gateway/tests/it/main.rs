@@ -5,6 +5,7 @@
 mod encoding;
 mod faults;
 mod identity;
+mod kept;
 mod proxy;
 mod rig;
 mod tls;

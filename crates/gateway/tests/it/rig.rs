@@ -9,6 +9,7 @@ use arc_swap::ArcSwap;
 use gateway::clock::SystemClock;
 use gateway::gate::Gate;
 use gateway::mock::Mock;
+use gateway::owners::Owners;
 use gateway::record::{Records, Tap, queue};
 use gateway::server::{Listen, Running};
 use gateway::tls::Certificates;
@@ -18,6 +19,9 @@ use policy::directory::{Change, Directory};
 use policy::key::{BRAND, Keys, RANDOM_BYTES};
 use policy::{Actions, Key, Policies, Scope};
 use serde_json::json;
+use store::control::Control;
+use tempfile::TempDir;
+use tokio::runtime::Runtime;
 
 /// A gateway with a mock behind it.
 pub(crate) struct Rig {
@@ -28,16 +32,27 @@ pub(crate) struct Rig {
     pub(crate) tap: Tap,
     pub(crate) gate: Arc<Gate>,
     pub(crate) settings: Arc<ArcSwap<Settings>>,
+    /// What knows whose files and batches are, where they are served.
+    pub(crate) database: Option<Database>,
 }
 
-/// The key of the only account.
-pub(crate) const KEY: TestKey = TestKey;
+/// A database, and where its connections live.
+pub(crate) struct Database {
+    pub(crate) control: Control,
+    pub(crate) runtime: Runtime,
+    _folder: TempDir,
+}
 
-pub(crate) struct TestKey;
+/// The key of the account that tests ask with.
+pub(crate) const KEY: TestKey = TestKey(9);
+/// The key of another one, which may do everything.
+pub(crate) const OTHER_KEY: TestKey = TestKey(8);
+
+pub(crate) struct TestKey(u8);
 
 impl std::fmt::Display for TestKey {
     fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        out.write_str(keys().mint(BRAND, [9; RANDOM_BYTES]).1.expose())
+        out.write_str(keys().mint(BRAND, [self.0; RANDOM_BYTES]).1.expose())
     }
 }
 
@@ -45,16 +60,19 @@ fn keys() -> Keys {
     Keys::new([1; 32])
 }
 
-/// A gate that knows the only account, whose key may do everything but what is `held`.
+/// A gate that knows two accounts. The key of the first may do everything but what is `held`.
 fn gate(held: Actions) -> Gate {
     let keys = keys();
-    let (id, _, hash) = keys.mint(BRAND, [9; RANDOM_BYTES]);
-    let scope = Scope { actions: Actions::ALL.minus(held), ..Scope::default() };
-    let account = json!({"id": "acct", "created": "1970-01-01T00:00:00Z"});
-    let key = json!({"id": id, "account": "acct", "hash": hash, "scope": scope, "created": "1970-01-01T00:00:00Z"});
     let mut directory = Directory::default();
-    directory.apply(Change::Account(serde_json::from_value(account).unwrap())).unwrap();
-    directory.apply(Change::Key(serde_json::from_value::<Key>(key).unwrap())).unwrap();
+    for (account, random, held) in [("acct", 9, held), ("other", 8, Actions::NONE)] {
+        let (id, _, hash) = keys.mint(BRAND, [random; RANDOM_BYTES]);
+        let scope = Scope { actions: Actions::ALL.minus(held), ..Scope::default() };
+        let created = "1970-01-01T00:00:00Z";
+        let key = json!({"id": id, "account": account, "hash": hash, "scope": scope, "created": created});
+        let account = json!({"id": account, "created": created});
+        directory.apply(Change::Account(serde_json::from_value(account).unwrap())).unwrap();
+        directory.apply(Change::Key(serde_json::from_value::<Key>(key).unwrap())).unwrap();
+    }
     let policies = Arc::new(Policies::parse(policy::policies::DEFAULT).unwrap());
     Gate::new(directory, keys, Vec::new(), policies)
 }
@@ -64,6 +82,19 @@ impl Rig {
         let mock = Mock::start("127.0.0.1:0".parse().unwrap()).unwrap();
         let address = mock.address();
         Rig::before(mock, &[address], held, None)
+    }
+
+    /// A gateway that serves files and batches.
+    pub(crate) fn keeping(held: Actions) -> Rig {
+        let mock = Mock::start("127.0.0.1:0".parse().unwrap()).unwrap();
+        let address = mock.address();
+        Rig::made(mock, &[address], held, None, Some(Database::new()))
+    }
+
+    /// The same in front of a server of the test's own.
+    pub(crate) fn keeping_in_front_of(server: SocketAddr) -> Rig {
+        let mock = Mock::start("127.0.0.1:0".parse().unwrap()).unwrap();
+        Rig::made(mock, &[server], Actions::NONE, None, Some(Database::new()))
     }
 
     /// A gateway with two servers, of which the one that is tried first is away.
@@ -93,6 +124,16 @@ impl Rig {
     }
 
     fn before(mock: Mock, addresses: &[SocketAddr], held: Actions, certificates: Option<Arc<Certificates>>) -> Rig {
+        Rig::made(mock, addresses, held, certificates, None)
+    }
+
+    fn made(
+        mock: Mock,
+        addresses: &[SocketAddr],
+        held: Actions,
+        certificates: Option<Arc<Certificates>>,
+        database: Option<Database>,
+    ) -> Rig {
         let stats = Arc::new(Stats::default());
         let gate = Arc::new(gate(held));
         let (tap, records) = queue();
@@ -102,6 +143,7 @@ impl Rig {
             gate: Arc::clone(&gate),
             tap: tap.clone(),
             recording: Arc::default(),
+            owners: database.as_ref().map(|it| Owners::new(it.control.clone(), it.runtime.handle().clone())),
             settings: Arc::clone(&settings),
             stats: Arc::clone(&stats),
             clock: Box::new(SystemClock),
@@ -113,11 +155,20 @@ impl Rig {
             shared: Arc::new(shared),
         })
         .unwrap();
-        Rig { gateway, mock, stats, records, tap, gate, settings }
+        Rig { gateway, mock, stats, records, tap, gate, settings, database }
     }
 
     pub(crate) fn post(&self, path: &str, body: &str) -> Answer {
         post(self.gateway.address(), path, body)
+    }
+}
+
+impl Database {
+    fn new() -> Database {
+        let folder = tempfile::tempdir().unwrap();
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+        let control = runtime.block_on(Control::open_file(&folder.path().join("control.db"))).unwrap();
+        Database { control, runtime, _folder: folder }
     }
 }
 
@@ -129,7 +180,7 @@ fn nowhere() -> SocketAddr {
 /// A model server at `address`.
 fn server(address: SocketAddr) -> Server {
     Server {
-        name: "mock".to_owned(),
+        name: address.to_string(),
         scheme: "http".parse().unwrap(),
         authority: address.to_string().parse().unwrap(),
         prefix: String::new(),

@@ -10,6 +10,7 @@ use arc_swap::ArcSwap;
 use gateway::clock::{Clock as _, SystemClock};
 use gateway::config::{Config, SyncWhen};
 use gateway::mock::Mock;
+use gateway::owners::Owners;
 use gateway::record::queue_of_lines;
 use gateway::recorder::{Recorder, Recording, Setup, Sync};
 use gateway::server::Listen;
@@ -19,6 +20,7 @@ use policy::key::Keys;
 use store::control::Control;
 use store::segment::{Rotation, Segments};
 use tokio::net::TcpListener;
+use tokio::runtime::Handle;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::oneshot;
 
@@ -54,6 +56,7 @@ async fn serve(args: &cli::Up, checked: Checked) -> Result<(), Failure> {
         None => Control::open_file(&folder.database()).await,
     };
     let control = control.map_err(|error| Failure::io("control state cannot be read", error))?;
+    let owners = Owners::new(control.clone(), Handle::current());
     let registry = Registry::open(control, *pepper, config.origins.clone()).await;
     let registry = Arc::new(registry.map_err(|error| Failure::io("control state cannot be read", error))?);
 
@@ -84,6 +87,7 @@ async fn serve(args: &cli::Up, checked: Checked) -> Result<(), Failure> {
         tap,
         recording: Arc::clone(&recording),
         settings: Arc::clone(&settings),
+        owners: Some(owners),
         stats: Arc::clone(&stats),
         clock: Box::new(SystemClock),
     });

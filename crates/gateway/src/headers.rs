@@ -1,0 +1,96 @@
+//! Which headers go on, to a server and back.
+//!
+//! Promises that what a client says of itself stays here, and that what concerns one connection ends with it.
+
+use hyper::HeaderMap;
+use hyper::header::{ALLOW, CONNECTION, CONTENT_ENCODING, HeaderName, SET_COOKIE, TRANSFER_ENCODING, UPGRADE};
+
+/// The headers that go on to a server: those of the APIs, and no others. Whatever else a client says of itself stays
+/// here.
+pub(crate) fn passed_on(headers: &HeaderMap, more: &[HeaderName]) -> HeaderMap {
+    let mut passed = HeaderMap::with_capacity(headers.len());
+    for (name, value) in headers {
+        let text = name.as_str();
+        let known = PASSED.contains(&text)
+            || PASSED_BEGINNINGS.iter().any(|beginning| text.starts_with(beginning))
+            || more.contains(name);
+        // What goes on is decompressed.
+        if known && name != CONTENT_ENCODING {
+            passed.append(name, value.clone());
+        }
+    }
+    passed
+}
+
+const PASSED: [&str; 10] = [
+    "accept",
+    "content-type",
+    "user-agent",
+    "idempotency-key",
+    "openai-beta",
+    "traceparent",
+    "tracestate",
+    "x-client-request-id",
+    "x-request-id",
+    "accept-language",
+];
+const PASSED_BEGINNINGS: [&str; 2] = ["anthropic-", "x-stainless-"];
+
+/// Takes out of a reply what concerns only the connection to the server.
+pub(crate) fn tidy(headers: &mut HeaderMap) {
+    let named: Vec<HeaderName> = headers
+        .get_all(CONNECTION)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .filter_map(|name| name.trim().parse().ok())
+        .collect();
+    for name in named.iter().chain(&[CONNECTION, TRANSFER_ENCODING, UPGRADE, SET_COOKIE, ALLOW]) {
+        headers.remove(name);
+    }
+    for name in ["keep-alive", "proxy-authenticate", "proxy-connection", "trailer"] {
+        headers.remove(name);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use hyper::header::{ACCEPT, HeaderValue};
+
+    use super::*;
+
+    #[test]
+    fn what_a_client_says_of_itself_stays_here() {
+        let mut headers = HeaderMap::new();
+        for name in [
+            "authorization",
+            "x-api-key",
+            "host",
+            "x-forwarded-for",
+            "x-forwarded-host",
+            "forwarded",
+            "x-real-ip",
+            "cookie",
+            "openai-organization",
+            "openai-project",
+            "dpop",
+            "x-ja4",
+            "connection",
+            "te",
+            "transfer-encoding",
+            "accept-encoding",
+            "x-stillwatch-account",
+            "proxy-authorization",
+        ] {
+            headers.insert(name, HeaderValue::from_static("x"));
+        }
+        assert!(passed_on(&headers, &[]).is_empty());
+        for name in ["anthropic-version", "content-type", "x-stainless-lang", "traceparent"] {
+            headers.insert(name, HeaderValue::from_static("x"));
+        }
+        assert_eq!(passed_on(&headers, &[]).len(), 4);
+        assert_eq!(passed_on(&headers, &[ACCEPT, HeaderName::from_static("cookie")]).len(), 5);
+        headers.insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+        assert_eq!(passed_on(&headers, &[CONTENT_ENCODING]).len(), 4);
+    }
+}

@@ -1,0 +1,679 @@
+//! What servers keep for callers: files and batches.
+//!
+//! Promises that everybody meets their own only: whose a thing is stands in the database before its id is told, another's is
+//! not found, and lists are made of what the database says. It is asked for at the server that keeps it. Requests of a batch
+//! are decided on one by one when they are handed in, and again by what is allowed when the batch is made and when its results
+//! are fetched; quotas are charged for all of them before, and settled when it is over. Each is recorded when it is handed in;
+//! what came out of a batch is filtered, and not recorded.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http_body_util::{BodyExt, Limited as LimitedBody};
+use hyper::body::Incoming;
+use hyper::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderValue};
+use hyper::http::request::Parts;
+use hyper::http::response::Parts as ReplyParts;
+use hyper::{HeaderMap, Method, Response, StatusCode};
+use policy::quota::{Amounts, Asker};
+use policy::who::Who;
+use policy::{Action, Actions};
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+use store::owned::Owned;
+use tokio::time::timeout;
+
+use crate::ask::Ask;
+use crate::batch::{Batch, Made, Summary};
+use crate::flight::Flight;
+use crate::form::Form;
+use crate::gate::{Pass, exchange_id, random};
+use crate::headers::{passed_on, tidy};
+use crate::limits::{KEPT_ID_BYTES_MAX, KEPT_REPLY_BYTES_MAX, PAGE_MAX, PAGE_USUAL};
+use crate::owners::{Listing, Owners};
+use crate::record::{Decision, Seen};
+use crate::refuse::Refusal;
+use crate::relay::{Filter, Outward, Relay};
+use crate::route::{Dialect, Kind, Operation, Route, is_plain, route};
+use crate::shield::{self, Results};
+use crate::trust::Caller;
+use crate::upstream::{Lease, Outgoing, Reply, To, Upstreams};
+use crate::worker::{Settings, Worker};
+
+/// A request for something kept.
+pub(crate) struct Asked<'a> {
+    pub(crate) worker: &'a Worker,
+    pub(crate) settings: &'a Settings,
+    pub(crate) upstreams: std::rc::Rc<Upstreams>,
+    pub(crate) who: &'a Who,
+    pub(crate) caller: Caller,
+    pub(crate) head: &'a Parts,
+    pub(crate) route: &'a Route,
+    pub(crate) dialect: Dialect,
+    pub(crate) now: exchange::Time,
+    pub(crate) body: Bytes,
+}
+
+/// What is known of a file.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum File {
+    /// Something that a request may refer to.
+    Any,
+    /// Requests of a batch.
+    Requests(Summary),
+    /// What came out of a batch.
+    ResultsOf(String),
+}
+
+/// What an answer about a batch tells.
+#[derive(Deserialize)]
+struct Told {
+    #[serde(alias = "processing_status")]
+    status: Option<String>,
+    output_file_id: Option<String>,
+    error_file_id: Option<String>,
+    request_counts: Option<Counts>,
+    usage: Option<Usage>,
+}
+
+#[derive(Deserialize)]
+struct Counts {
+    #[serde(alias = "succeeded")]
+    completed: Option<u64>,
+}
+
+#[derive(Deserialize)]
+struct Usage {
+    total_tokens: Option<u64>,
+}
+
+impl Told {
+    fn is_over(&self) -> bool {
+        let over = ["completed", "failed", "expired", "cancelled", "ended"];
+        self.status.as_deref().is_some_and(|status| over.contains(&status))
+    }
+}
+
+/// Answers one.
+pub(crate) async fn serve(asked: Asked<'_>, kind: Kind, operation: Operation) -> Result<Response<Outward>, Refusal> {
+    let owners = asked.worker.shared.owners.clone().ok_or(Refusal::NotFound)?;
+    let kept = Kept { asked, owners, kind };
+    match (kind, operation) {
+        (Kind::File, Operation::Create) => kept.upload().await,
+        (Kind::Batch, Operation::Create) => kept.make_batch().await,
+        (Kind::MessageBatch, Operation::Create) => kept.make_message_batch().await,
+        (_, Operation::List) => kept.list().await,
+        (_, Operation::Show | Operation::Cancel) => kept.tell().await,
+        (_, Operation::Delete) => kept.delete().await,
+        (_, Operation::Content) => kept.content().await,
+    }
+}
+
+/// The server at which the files lie that a request of `account` refers to; none where it refers to none.
+pub(crate) async fn server_of(
+    owners: Option<&Owners>,
+    files: &[String],
+    account: &str,
+) -> Result<Option<String>, Refusal> {
+    let mut servers = BTreeSet::new();
+    for id in files.iter().collect::<BTreeSet<_>>() {
+        servers.insert(owners.ok_or(Refusal::NotFound)?.find(Kind::File, id, account).await?.server);
+    }
+    if servers.len() > 1 {
+        return Err(Refusal::Bad("The files of this request cannot be used together.".to_owned()));
+    }
+    Ok(servers.pop_first())
+}
+
+struct Kept<'a> {
+    asked: Asked<'a>,
+    owners: Owners,
+    kind: Kind,
+}
+
+impl Kept<'_> {
+    /// A file that is handed in.
+    async fn upload(self) -> Result<Response<Outward>, Refusal> {
+        let mut pass = self.allow(Actions::NONE.with(Action::Infer))?;
+        let mut form = Form::read(&self.asked.head.headers, &self.asked.body).await.map_err(bad)?;
+        let purpose = form.text("purpose").unwrap_or_default().to_owned();
+        if purpose.is_empty() && self.asked.dialect == Dialect::OpenAi {
+            return Err(Refusal::Bad("The form has no field `purpose`.".to_owned()));
+        }
+        let (mut file, mut lines, mut server) = (File::Any, None, None);
+        if purpose == "batch" {
+            let batch = Batch::of_lines(&form.file).await.map_err(bad)?;
+            let (summary, permitted) = self.decide(&batch).await?;
+            server = self.server_of_batch(&batch).await?;
+            form.file = batch.lines(summary.held, self.asked.settings.caps).await.map_err(bad)?;
+            (file, pass) = (File::Requests(summary), permitted);
+            lines = Some(batch);
+        }
+        // The requests within are counted when a batch is made of them.
+        self.charge(&pass, Amounts::default())?;
+        let (kind, body) = form.write(random()?).ok_or(Refusal::Failed)?;
+        let mut outgoing = self.outgoing(Method::POST, self.asked.route.path.clone(), body);
+        outgoing.headers.insert(CONTENT_TYPE, kind);
+        let model = match &file {
+            File::Requests(summary) => summary.models.first().cloned(),
+            _ => None,
+        };
+        let to = server.as_deref().map_or(To::model(model.as_deref()), To::Server);
+        let answer = self.send(&pass, to, &outgoing).await?;
+        if let Some(id) = answer.made()? {
+            self.own(&pass, &answer, &id, &purpose, false, &file).await?;
+            if let Some(batch) = &lines {
+                self.record(batch, &pass).await?;
+            }
+        }
+        Ok(answer.pass_on())
+    }
+
+    /// A batch of the requests in a file.
+    async fn make_batch(self) -> Result<Response<Outward>, Refusal> {
+        #[derive(Deserialize)]
+        #[serde(deny_unknown_fields)]
+        struct Wanted<'a> {
+            input_file_id: String,
+            endpoint: String,
+            #[serde(rename = "completion_window")]
+            _window: Option<String>,
+            #[serde(borrow, rename = "metadata")]
+            _metadata: Option<&'a RawValue>,
+            #[serde(borrow, rename = "output_expires_after")]
+            _expires: Option<&'a RawValue>,
+        }
+        self.allow(self.action())?;
+        let wanted: Wanted<'_> = serde_json::from_slice(&self.asked.body).map_err(bad)?;
+        let input = self.find_file(&wanted.input_file_id).await?;
+        let File::Requests(summary) = details(&input)? else {
+            return Err(Refusal::Bad("The file was not handed in with the purpose `batch`.".to_owned()));
+        };
+        if wanted.endpoint != summary.endpoint {
+            return Err(Refusal::Bad(format!("The requests in the file are for `{}`.", summary.endpoint)));
+        }
+        let (held, pass) = self.held_of(&summary)?;
+        if !held.minus(summary.held).is_empty() {
+            let what = "What you may ask for has changed since the file was handed in. Hand it in again.";
+            return Err(Refusal::Bad(what.to_owned()));
+        }
+        let outgoing = self.outgoing(Method::POST, self.asked.route.path.clone(), self.asked.body.clone());
+        let answer = self.make(summary, &pass, To::Server(&input.server), &outgoing).await?;
+        Ok(answer.pass_on())
+    }
+
+    /// A batch of messages.
+    async fn make_message_batch(self) -> Result<Response<Outward>, Refusal> {
+        let batch = Batch::of_messages(&self.asked.body).await.map_err(bad)?;
+        let (summary, pass) = self.decide(&batch).await?;
+        let server = self.server_of_batch(&batch).await?;
+        let body = if summary.held.is_empty() {
+            self.asked.body.clone()
+        } else {
+            batch.messages(summary.held, self.asked.settings.caps).await.map_err(bad)?
+        };
+        let outgoing = self.outgoing(Method::POST, self.asked.route.path.clone(), body);
+        let model = summary.models.first().cloned();
+        let to = server.as_deref().map_or(To::model(model.as_deref()), To::Server);
+        let answer = self.make(summary, &pass, to, &outgoing).await?;
+        if answer.made()?.is_some() {
+            self.record(&batch, &pass).await?;
+        }
+        Ok(answer.pass_on())
+    }
+
+    /// Has a batch made, with what it may take reserved.
+    async fn make(&self, summary: Summary, pass: &Pass, to: To<'_>, outgoing: &Outgoing) -> Result<Answer, Refusal> {
+        let Asked { worker, who, now, .. } = &self.asked;
+        let gate = &worker.shared.gate;
+        let reserved = gate.reserve(who, pass, summary.may_take(), *now)?;
+        let answer = match self.send(pass, to, outgoing).await {
+            Ok(answer) if answer.is_success() => answer,
+            other => {
+                gate.quotas().give_back(reserved);
+                return other;
+            }
+        };
+        // From here on it stays charged until it is over; whoever finds it over settles it, maybe in another process.
+        drop(reserved);
+        let id = answer.made()?.ok_or(Refusal::Failed)?;
+        let made = Made { summary, credential: who.credential.name().to_owned(), reserved: *now };
+        self.own(pass, &answer, &id, "", true, &made).await?;
+        Ok(answer)
+    }
+
+    /// Which there are, by what the database says, each as its server tells it.
+    async fn list(self) -> Result<Response<Outward>, Refusal> {
+        let pass = self.allow(self.action())?;
+        let Query { count, after, before, purpose, oldest_first } = Query::read(self.asked.head.uri.query())?;
+        let is_before = before.is_some();
+        let listing = Listing {
+            kind: self.kind,
+            account: self.account().to_owned(),
+            purpose,
+            behind: after.or(before),
+            oldest_first: oldest_first || is_before,
+            count: count + 1,
+        };
+        let mut things = self.owners.list(listing).await?;
+        let has_more = things.len() > count as usize;
+        things.truncate(count as usize);
+        if is_before {
+            things.reverse();
+        }
+        let mut data = Vec::with_capacity(things.len());
+        for thing in &things {
+            let path = format!("{}/{}", self.asked.route.path, thing.id);
+            let outgoing = self.outgoing(Method::GET, path, Bytes::new());
+            let answer = self.send(&pass, To::Server(&thing.server), &outgoing).await?;
+            if answer.head.status == StatusCode::NOT_FOUND {
+                self.owners.disown(self.kind, &thing.id).await?;
+            } else if answer.is_success() {
+                data.push(serde_json::from_slice::<Box<RawValue>>(&answer.body).map_err(|_| Refusal::Failed)?);
+            } else {
+                return Ok(answer.pass_on());
+            }
+        }
+        #[derive(Serialize)]
+        struct Page<'a> {
+            #[serde(skip_serializing_if = "Option::is_none")]
+            object: Option<&'static str>,
+            data: Vec<Box<RawValue>>,
+            first_id: Option<&'a str>,
+            last_id: Option<&'a str>,
+            has_more: bool,
+        }
+        let page = Page {
+            object: (self.asked.dialect == Dialect::OpenAi).then_some("list"),
+            data,
+            first_id: things.first().map(|thing| thing.id.as_str()),
+            last_id: things.last().map(|thing| thing.id.as_str()),
+            has_more,
+        };
+        let body = serde_json::to_vec(&page).map_err(|_| Refusal::Failed)?;
+        let mut response = Response::new(Outward::Whole(Some(body.into())));
+        response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        Ok(response)
+    }
+
+    /// How one is, or that it is to stop.
+    async fn tell(self) -> Result<Response<Outward>, Refusal> {
+        let pass = self.allow(self.action())?;
+        let thing = self.own_thing().await?;
+        let outgoing =
+            self.outgoing(self.asked.head.method.clone(), self.asked.route.path.clone(), self.asked.body.clone());
+        let answer = self.send(&pass, To::Server(&thing.server), &outgoing).await?;
+        if answer.is_success() && self.kind != Kind::File {
+            self.heard_of(&pass, &thing, &answer).await?;
+        }
+        Ok(answer.pass_on())
+    }
+
+    /// Notes what an answer about a batch tells: whose its files are, and that it is over.
+    async fn heard_of(&self, pass: &Pass, thing: &Owned, answer: &Answer) -> Result<(), Refusal> {
+        let told: Told = serde_json::from_slice(&answer.body).map_err(|_| Refusal::Failed)?;
+        for id in [&told.output_file_id, &told.error_file_id].into_iter().flatten() {
+            let file = File::ResultsOf(thing.id.clone());
+            self.own_file(&answer.server, id, &file).await?;
+        }
+        if thing.open && told.is_over() && self.owners.close(self.kind, &thing.id).await? {
+            let made: Made = details(thing)?;
+            let asker = Asker { account: &self.asked.who.account, credential: &made.credential, permit: pass.permit() };
+            let quotas = self.asked.worker.shared.gate.quotas();
+            let reserved = quotas.reserved_before(&asker, made.summary.may_take(), made.reserved);
+            let tokens = told.usage.and_then(|usage| usage.total_tokens);
+            let answered = told.request_counts.and_then(|counts| counts.completed);
+            quotas.settle(reserved, made.summary.took(tokens, answered), self.asked.now);
+        }
+        Ok(())
+    }
+
+    async fn delete(self) -> Result<Response<Outward>, Refusal> {
+        let pass = self.allow(self.action())?;
+        let thing = self.own_thing().await?;
+        let outgoing = self.outgoing(Method::DELETE, self.asked.route.path.clone(), Bytes::new());
+        let answer = self.send(&pass, To::Server(&thing.server), &outgoing).await?;
+        if answer.is_success() || answer.head.status == StatusCode::NOT_FOUND {
+            self.owners.disown(self.kind, &thing.id).await?;
+        }
+        Ok(answer.pass_on())
+    }
+
+    /// What is in a file, or came out of a batch.
+    async fn content(self) -> Result<Response<Outward>, Refusal> {
+        let mut pass = self.allow(self.action())?;
+        let thing = self.own_thing().await?;
+        let batch = match self.kind {
+            Kind::MessageBatch => Some(thing.clone()),
+            _ => match details(&thing)? {
+                File::ResultsOf(batch) => Some(self.owners.find(Kind::Batch, &batch, self.account()).await?),
+                File::Any | File::Requests(_) => None,
+            },
+        };
+        let mut filter = None;
+        if let Some(batch) = batch {
+            let made: Made = details(&batch)?;
+            let (held, permitted) = self.held_of(&made.summary)?;
+            let call = route(&Method::POST, &made.summary.endpoint, &[]).map_err(|_| Refusal::Failed)?.call;
+            if shield::is_of_replies(held, call) {
+                let hold = made.summary.hold(held, self.asked.settings.caps);
+                filter = Some(Filter::Results(Results::new(call, hold)));
+            }
+            pass = permitted;
+        }
+        let outgoing = self.outgoing(Method::GET, self.asked.route.path.clone(), Bytes::new());
+        let reply = self.asked.upstreams.send(pass.permit(), To::Server(&thing.server), &outgoing).await?;
+        let Reply { response, lease } = reply;
+        let (mut head, body) = response.into_parts();
+        tidy(&mut head.headers);
+        let filter = filter.filter(|_| head.status.is_success());
+        if filter.is_some() {
+            if head.headers.contains_key(CONTENT_ENCODING) {
+                // What cannot be read cannot be filtered.
+                return Err(Refusal::Failed);
+            }
+            head.headers.remove(CONTENT_LENGTH);
+        }
+        let Asked { worker, .. } = &self.asked;
+        let flight = Flight::new(None, None, worker.tap.clone(), Arc::clone(&worker.shared.stats));
+        Ok(Response::from_parts(head, Outward::Relay(Relay::new(body, lease, flight, filter))))
+    }
+
+    // What the above are made of.
+
+    fn account(&self) -> &str {
+        self.asked.who.account.id.as_str()
+    }
+
+    fn action(&self) -> Actions {
+        Actions::NONE.with(self.asked.route.call.action()).with(Action::Infer)
+    }
+
+    fn allow(&self, wanted: Actions) -> Result<Pass, Refusal> {
+        self.allow_ask(&Ask { wanted, ..Ask::default() })
+    }
+
+    fn allow_ask(&self, ask: &Ask) -> Result<Pass, Refusal> {
+        let Asked { worker, who, route, now, .. } = &self.asked;
+        worker.shared.gate.allow(who, route.call, ask, *now)
+    }
+
+    /// Decides on each request of a batch; the pass is for all of them.
+    async fn decide(&self, batch: &Batch) -> Result<(Summary, Pass), Refusal> {
+        let settings = self.asked.settings;
+        let (held, pass) = self.held_by(batch.wanted().into_values())?;
+        let prices = settings.prices.as_deref();
+        let summary = batch.summary(held, settings.caps, prices, |model| settings.is_thinking(model)).await;
+        Ok((summary.map_err(bad)?, pass))
+    }
+
+    /// What is held back by now of what a batch asks for.
+    fn held_of(&self, summary: &Summary) -> Result<(Actions, Pass), Refusal> {
+        self.held_by(summary.asks())
+    }
+
+    /// What is held back of any of these; the pass is for the last one.
+    fn held_by(&self, asks: impl Iterator<Item = Ask>) -> Result<(Actions, Pass), Refusal> {
+        let (mut held, mut last) = (Actions::NONE, None);
+        for ask in asks {
+            let pass = self.allow_ask(&ask)?;
+            held = held.or(pass.held());
+            last = Some(pass);
+        }
+        Ok((held, last.ok_or(Refusal::Failed)?))
+    }
+
+    /// Where the files lie that the requests of a batch refer to.
+    async fn server_of_batch(&self, batch: &Batch) -> Result<Option<String>, Refusal> {
+        let mut files: Vec<String> = batch.requests.iter().flat_map(|one| one.ask.files.iter().cloned()).collect();
+        files.sort();
+        files.dedup();
+        server_of(Some(&self.owners), &files, self.account()).await
+    }
+
+    /// Charges a request for something kept.
+    fn charge(&self, pass: &Pass, amounts: Amounts) -> Result<(), Refusal> {
+        let Asked { worker, who, now, .. } = &self.asked;
+        let gate = &worker.shared.gate;
+        let reserved = gate.reserve(who, pass, Amounts { micro_cost: Some(0), ..amounts }, *now)?;
+        gate.quotas().settle(reserved, Amounts { micro_cost: Some(0), ..amounts }, *now);
+        Ok(())
+    }
+
+    /// The thing that the path names, which the asker owns.
+    async fn own_thing(&self) -> Result<Owned, Refusal> {
+        let mut parts = self.asked.route.path.split('/').skip(3);
+        if self.kind == Kind::MessageBatch {
+            parts.next();
+        }
+        let id = parts.next().filter(|id| id.len() <= KEPT_ID_BYTES_MAX).ok_or(Refusal::NotFound)?;
+        self.owners.find(self.kind, id, self.account()).await
+    }
+
+    async fn find_file(&self, id: &str) -> Result<Owned, Refusal> {
+        self.owners.find(Kind::File, id, self.account()).await
+    }
+
+    fn outgoing(&self, method: Method, path: String, body: Bytes) -> Outgoing {
+        let Asked { head, settings, dialect, .. } = &self.asked;
+        let mut headers: HeaderMap = passed_on(&head.headers, &settings.passed);
+        if body.is_empty() {
+            headers.remove(CONTENT_TYPE);
+        }
+        let repeatable = method != Method::POST;
+        Outgoing { method, path, headers, body, dialect: *dialect, repeatable }
+    }
+
+    /// Sends a request whose answer is read as a whole.
+    async fn send(&self, pass: &Pass, to: To<'_>, outgoing: &Outgoing) -> Result<Answer, Refusal> {
+        let Reply { response, lease } = self.asked.upstreams.send(pass.permit(), to, outgoing).await?;
+        let mut answer = Answer::read(response, lease).await?;
+        if self.kind == Kind::MessageBatch && answer.is_success() {
+            self.come_here(&mut answer)?;
+        }
+        Ok(answer)
+    }
+
+    /// Where an answer tells whence results are to be fetched, that is here, and not at its server: a client would go there, and
+    /// show its key.
+    fn come_here(&self, answer: &mut Answer) -> Result<(), Refusal> {
+        let mut told: serde_json::Value = serde_json::from_slice(&answer.body).map_err(|_| Refusal::Failed)?;
+        let id = told.get("id").and_then(|id| id.as_str()).unwrap_or_default();
+        let here = self.asked.worker.shared.gate.origin().unwrap_or_default();
+        let here = format!("{here}/v1/messages/batches/{id}/results");
+        if let Some(url) = told.get_mut("results_url").filter(|url| url.is_string()) {
+            *url = here.into();
+            answer.body = told.to_string().into();
+            answer.head.headers.remove(CONTENT_LENGTH);
+        }
+        Ok(())
+    }
+
+    /// Puts down that the asker owns what was made; where that cannot be, what was made is undone.
+    async fn own(
+        &self,
+        pass: &Pass,
+        answer: &Answer,
+        id: &str,
+        purpose: &str,
+        open: bool,
+        details: &impl Serialize,
+    ) -> Result<(), Refusal> {
+        let owned = self.owned(self.kind, &answer.server, id, purpose, open, details)?;
+        if let Err(refusal) = self.owners.own(owned).await {
+            let (method, path) = match self.kind {
+                Kind::File => (Method::DELETE, format!("/v1/files/{id}")),
+                Kind::Batch | Kind::MessageBatch => (Method::POST, format!("{}/{id}/cancel", self.asked.route.path)),
+            };
+            let outgoing = self.outgoing(method, path, Bytes::new());
+            // Nobody can be told of it any more; that it stays there harms nobody but the server's disk.
+            let _ = self.send(pass, To::Server(&answer.server), &outgoing).await;
+            return Err(refusal);
+        }
+        Ok(())
+    }
+
+    /// Puts down that the asker owns what came out of a batch.
+    async fn own_file(&self, server: &str, id: &str, file: &File) -> Result<(), Refusal> {
+        if !is_id(id) {
+            return Err(Refusal::Failed);
+        }
+        self.owners.own(self.owned(Kind::File, server, id, "batch_output", false, file)?).await
+    }
+
+    fn owned(
+        &self,
+        kind: Kind,
+        server: &str,
+        id: &str,
+        purpose: &str,
+        open: bool,
+        details: &impl Serialize,
+    ) -> Result<Owned, Refusal> {
+        Ok(Owned {
+            kind: kind.name().to_owned(),
+            id: id.to_owned(),
+            account: self.account().to_owned(),
+            server: server.to_owned(),
+            purpose: purpose.to_owned(),
+            created: self.asked.now.nanos(),
+            open,
+            details: serde_json::to_string(details).map_err(|_| Refusal::Failed)?,
+        })
+    }
+
+    /// Records each request of a batch.
+    async fn record(&self, batch: &Batch, pass: &Pass) -> Result<(), Refusal> {
+        let Asked { worker, who, caller, head, now, .. } = &self.asked;
+        let endpoint = batch.endpoint.as_str();
+        for one in &batch.requests {
+            let mut seen =
+                Seen::begun(exchange_id()?, who, caller.clone(), &head.headers, endpoint, one.body.clone(), *now);
+            seen.status = StatusCode::ACCEPTED.as_u16();
+            seen.decision = Decision { refused: None, held: pass.held(), rung: pass.permit().rung() };
+            worker.tap.offer(Box::new(seen));
+            // Who records gets a turn, so that there is room for all of them.
+            tokio::task::yield_now().await;
+        }
+        Ok(())
+    }
+}
+
+/// An answer that was read as a whole.
+struct Answer {
+    head: ReplyParts,
+    body: Bytes,
+    /// Which server gave it.
+    server: String,
+}
+
+impl Answer {
+    async fn read(response: Response<Incoming>, mut lease: Lease) -> Result<Answer, Refusal> {
+        let (mut head, body) = response.into_parts();
+        tidy(&mut head.headers);
+        let server = lease.server().to_owned();
+        let (patience, body) = (lease.pause_time_max(), LimitedBody::new(body, KEPT_REPLY_BYTES_MAX));
+        let collected = timeout(patience, lease.drive(body.collect())).await.map_err(|_| Refusal::Timeout)?;
+        let body = collected.map_err(|_| Refusal::Unavailable)?.to_bytes();
+        lease.give_back();
+        Ok(Answer { head, body, server })
+    }
+
+    fn is_success(&self) -> bool {
+        self.head.status.is_success()
+    }
+
+    /// The id of what was made, if anything was.
+    fn made(&self) -> Result<Option<String>, Refusal> {
+        if !self.is_success() {
+            return Ok(None);
+        }
+        #[derive(Deserialize)]
+        struct Made {
+            id: String,
+        }
+        let Made { id } = serde_json::from_slice(&self.body).map_err(|_| Refusal::Failed)?;
+        if is_id(&id) { Ok(Some(id)) } else { Err(Refusal::Failed) }
+    }
+
+    fn pass_on(self) -> Response<Outward> {
+        Response::from_parts(self.head, Outward::Whole(Some(self.body)))
+    }
+}
+
+/// Whether a server may call something so.
+fn is_id(id: &str) -> bool {
+    id.len() <= KEPT_ID_BYTES_MAX && is_plain(id)
+}
+
+fn details<T: for<'de> Deserialize<'de>>(thing: &Owned) -> Result<T, Refusal> {
+    serde_json::from_str(&thing.details).map_err(|_| Refusal::Failed)
+}
+
+fn bad(error: impl std::fmt::Display) -> Refusal {
+    Refusal::Bad(error.to_string())
+}
+
+/// Which page of a list is asked for, in the words of both APIs.
+#[derive(Debug, PartialEq, Eq)]
+struct Query {
+    count: u32,
+    after: Option<String>,
+    before: Option<String>,
+    purpose: Option<String>,
+    oldest_first: bool,
+}
+
+impl Query {
+    fn read(query: Option<&str>) -> Result<Query, Refusal> {
+        let mut read = Query { count: PAGE_USUAL, after: None, before: None, purpose: None, oldest_first: false };
+        for part in query.unwrap_or_default().split('&').filter(|part| !part.is_empty()) {
+            let bad = || Refusal::Bad(format!("The query has `{}`, which is not understood.", part.escape_default()));
+            let (name, value) = part.split_once('=').filter(|(_, value)| is_plain(value)).ok_or_else(bad)?;
+            match (name, value) {
+                ("limit", count) => {
+                    // One API takes up to 10,000 here; what is not on this page is on the next.
+                    read.count = count.parse::<u32>().ok().filter(|count| *count > 0).ok_or_else(bad)?.min(PAGE_MAX);
+                }
+                ("after" | "after_id", id) => read.after = Some(id.to_owned()),
+                ("before_id", id) => read.before = Some(id.to_owned()),
+                ("purpose", purpose) => read.purpose = Some(purpose.to_owned()),
+                ("order", "asc") => read.oldest_first = true,
+                ("order", "desc") => {}
+                _ => return Err(bad()),
+            }
+        }
+        if read.after.is_some() && read.before.is_some() {
+            return Err(Refusal::Bad("A page is behind one thing or before one, not both.".to_owned()));
+        }
+        Ok(read)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_page_is_asked_for_in_the_words_of_both_apis() {
+        let usual = || Query { count: PAGE_USUAL, after: None, before: None, purpose: None, oldest_first: false };
+        for (query, expected) in [
+            (None, usual()),
+            (Some("limit=1&after=f_1"), Query { count: 1, after: Some("f_1".to_owned()), ..usual() }),
+            (Some("limit=101&before_id=f"), Query { count: PAGE_MAX, before: Some("f".to_owned()), ..usual() }),
+            (
+                Some("order=asc&purpose=batch"),
+                Query { oldest_first: true, purpose: Some("batch".to_owned()), ..usual() },
+            ),
+        ] {
+            assert_eq!(Query::read(query), Ok(expected), "{query:?}");
+        }
+        for query in
+            ["limit=0", "limit=-1", "limit=x", "after", "after=", "after=%41", "account=x", "after=a&before_id=b"]
+        {
+            assert!(Query::read(Some(query)).is_err(), "{query}");
+        }
+    }
+}
