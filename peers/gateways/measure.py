@@ -353,7 +353,7 @@ def table(results):
             ratios = [one["per_s"] / other["per_s"] for one, other in zip(ours, theirs, strict=True)]
             added = [median(name, f"{kind}_latency", key) for key in ("p50_us", "p99_us")]
             print(
-                f"| {kind}, {name} | {rate:,.0f} | {statistics.median(ratios):.2f} | {median(name, f'{kind}_rate', 'cpu_us'):.1f} "
+                f"| {kind}, {name} | {rate:,.0f} | {statistics.median(ratios):.3f} | {median(name, f'{kind}_rate', 'cpu_us'):.1f} "
                 f"| {added[0]:.0f} / {added[1]:.0f} |"
             )
     for name in results:
