@@ -98,7 +98,7 @@ class Gateway:
         return response.status, response.read().decode()
 
     def count(self, name):
-        return int(re.search(rf"^stillwatch_{name}_total (\d+)", self.get("/metrics")[1], re.M)[1])
+        return int(re.search(rf"^stillwatch_{name}_total (\d+)", self.get("/metrics")[1], re.MULTILINE)[1])
 
 
 def end(process):
@@ -119,8 +119,12 @@ def kills(world, times, moments):
         if key is None:
             gateway.api("POST", "/accounts", {"id": "acc_1"})
             key = gateway.api("POST", "/keys", {"account": "acc_1"})[1]["key"]
-        failures += [f"kill {turn}: account {name} is gone" for name in accounts if gateway.api("GET", f"/accounts/{name}")[0] != 200]
-        failures += [f"kill {turn}: a revoked key works again" for one in revoked if gateway.ask_once(one, "revoked?") != 401]
+        failures += [
+            f"kill {turn}: account {name} is gone" for name in accounts if gateway.api("GET", f"/accounts/{name}")[0] != 200
+        ]
+        failures += [
+            f"kill {turn}: a revoked key works again" for one in revoked if gateway.ask_once(one, "revoked?") != 401
+        ]
         accounts, revoked = [], []
         stop, told = threading.Event(), {"recorded": 0}
         threads = [threading.Thread(target=ask_on, args=(gateway, key, stop)) for _ in range(CALLERS)]
@@ -136,7 +140,9 @@ def kills(world, times, moments):
             thread.join()
         whole, torn = recorded(data / "exchanges")
         if whole - before < told["recorded"]:
-            failures.append(f"kill {turn}: {told['recorded']} exchanges were recorded by its own word, and {whole - before} are there")
+            failures.append(
+                f"kill {turn}: {told['recorded']} exchanges were recorded by its own word, and {whole - before} are there"
+            )
         if torn > turn + 1:
             failures.append(f"kill {turn}: {torn} torn lines after {turn + 1} kills")
         before = whole
@@ -231,7 +237,8 @@ def full_disk(world, stack):
         whole, torn = recorded(data / "exchanges")
         if (whole, torn) != (offered + 1, 0):
             failures.append(f"room again, recording {what}: {whole} whole and {torn} torn lines of {offered + 1}")
-        print(f"faults: full disk, recording {what}: {statuses.count(200)} answered, {statuses.count(503)} turned away, {whole} recorded", file=sys.stderr)
+        told = f"{statuses.count(200)} answered, {statuses.count(503)} turned away, {whole} recorded"
+        print(f"faults: full disk, recording {what}: {told}", file=sys.stderr)
         shutil.rmtree(data, ignore_errors=True)
     return failures
 

@@ -3,14 +3,22 @@
 Every proxy stands in front of the same server, which answers at once (`load serve`), and is measured in turn within each
 round, so that what else the machine does falls on all of them; tables show medians over the rounds. The gateway runs as it
 is run for real: it checks keys, asks policies for permits, counts quotas and records every exchange.
+
+With `--with`, AI gateways of others are measured too, each as one worker or process without a database: LiteLLM's proxy with
+its master key, and Portkey, which has no keys of its own. They are much slower, so a fifth as many requests are timed and
+streams held, they are five times as long under load, and streams run on an eighth of the connections; otherwise those that
+are cut off at the end of the load would be more than a few of all.
+Everything then runs in a network namespace that has a loopback address and nothing else, which needs root.
 """
 
 import argparse
 import contextlib
+import importlib.metadata
 import json
 import os
 import pathlib
 import re
+import secrets
 import shutil
 import socket
 import statistics
@@ -26,6 +34,8 @@ SHORT, LONG = 1_536, 32_768
 CONNECTIONS = 64
 OPEN_STREAMS = 2_000
 START_SECONDS = 60
+SLOWER = 5
+INSTALLED = pathlib.Path(__file__).resolve().parents[2] / ".venv-gateways"
 TICK_US = 1_000_000 / os.sysconf("SC_CLK_TCK")
 
 NGINX = """
@@ -50,28 +60,31 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--binaries", required=True, type=pathlib.Path, help="folder of `stillwatch` and `examples/load`")
     parser.add_argument("--only", nargs="+", metavar="PROXY", help="measure these of `nginx` and `stillwatch`")
+    parser.add_argument("--with", dest="others", nargs="+", default=[], choices=OTHERS, help="measure these if installed")
     parser.add_argument("--rounds", type=int, default=5, help="rounds (5)")
     parser.add_argument("--seconds", type=int, default=2, help="seconds under load, of each proxy, body and round (2)")
     parser.add_argument("--count", type=int, default=4_000, help="requests that are timed, of each proxy and round (4000)")
     parser.add_argument("--out", type=pathlib.Path, help="writes every number there, as JSON")
     options = parser.parse_args()
+    if options.others:
+        leave_network()
     load = options.binaries / "examples" / "load"
     with contextlib.ExitStack() as stack:
         folder = pathlib.Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="gateways-")))
         server = started(stack, [load, "serve"])
         address = server.stdout.readline().strip()
         proxies = {"direct": Proxy("direct", address, ANY_KEY, None)}
-        for name, start in STARTS.items():
-            if options.only and name not in options.only:
+        for name, start in (STARTS | {name: OTHERS[name] for name in options.others}).items():
+            if name in STARTS and options.only and name not in options.only:
                 continue
             proxy = start(stack, folder, address, options.binaries)
             if proxy:
                 proxies[name] = proxy
             else:
-                say(f"{name} is not installed and is not measured")
+                say(f"{name} is not installed and is not measured (peers/README.md says how)")
         for proxy in proxies.values():
             proxy.wait()
-        results = {name: {"idle_mb": proxy.resident_mb()} for name, proxy in proxies.items()}
+        results = {name: {"version": proxy.version, "idle_mb": proxy.resident_mb()} for name, proxy in proxies.items()}
         # Before any load, whose memory would be told as that of the streams.
         for name, proxy in proxies.items():
             if name != "direct":
@@ -91,12 +104,14 @@ def main():
 
 
 class Proxy:
-    def __init__(self, name, address, key, process, admin=None):
-        self.name, self.address, self.key, self.process, self.admin = name, address, key, process, admin
+    def __init__(self, name, address, key, process, version="", admin=None, slower=1):
+        self.name, self.address, self.key, self.process = name, address, key, process
+        self.version, self.admin, self.slower = version, admin, slower
 
     def wait(self):
         deadline = time.monotonic() + START_SECONDS
-        request = urllib.request.Request(f"http://{self.address}/v1/models", headers={"authorization": f"Bearer {self.key}"})
+        headers = {"authorization": f"Bearer {self.key.splitlines()[0]}"}
+        request = urllib.request.Request(f"http://{self.address}/v1/models", headers=headers)
         while time.monotonic() < deadline:
             try:
                 urllib.request.urlopen(request, timeout=5).read()
@@ -120,6 +135,17 @@ class Proxy:
                     found += [int(child) for child in children.read_text().split()]
         return known
 
+    def settle(self):
+        """Waits until it has done with what it was asked, at least nearly; callers that left do not stop every proxy."""
+        deadline = time.monotonic() + START_SECONDS
+        before = self.cpu_us()
+        while time.monotonic() < deadline:
+            time.sleep(0.2)
+            now = self.cpu_us()
+            if now - before <= 0.02 * 1e6:
+                return
+            before = now
+
     def cpu_us(self):
         return sum(ticks(pid) for pid in self.family()) * TICK_US
 
@@ -128,13 +154,13 @@ class Proxy:
         for pid in self.family():
             with contextlib.suppress(OSError):
                 text = pathlib.Path(f"/proc/{pid}/smaps_rollup").read_text()
-                kilobytes += int(re.search(r"^Pss:\s+(\d+)", text, re.M)[1])
+                kilobytes += int(re.search(r"^Pss:\s+(\d+)", text, re.MULTILINE)[1])
         return kilobytes / 1_000
 
     def metrics(self):
         text = urllib.request.urlopen(f"{self.admin}/metrics", timeout=10).read().decode()
         names = ("recorded", "shed", "lost")
-        return {name: int(re.search(rf"^stillwatch_exchanges_{name}_total (\d+)", text, re.M)[1]) for name in names}
+        return {name: int(re.search(rf"^stillwatch_exchanges_{name}_total (\d+)", text, re.MULTILINE)[1]) for name in names}
 
 
 def ticks(pid):
@@ -145,8 +171,8 @@ def ticks(pid):
     return int(fields[11]) + int(fields[12])
 
 
-def started(stack, command, **more):
-    process = subprocess.Popen([str(word) for word in command], stdout=subprocess.PIPE, text=True, **more)
+def started(stack, command, stdout=subprocess.PIPE, **more):
+    process = subprocess.Popen([str(word) for word in command], stdout=stdout, text=True, **more)
 
     def stop():
         process.terminate()
@@ -166,6 +192,22 @@ def free_port():
         return one.getsockname()[1]
 
 
+def leave_network():
+    """Starts over in a network namespace where only the loopback address is."""
+    if os.environ.get("GATEWAYS_ALONE"):
+        return
+    words = ["unshare", "--net", "sh", "-c", 'ip link set lo up && exec "$@"', "sh", sys.executable, *sys.argv]
+    try:
+        os.execvpe(words[0], words, os.environ | {"GATEWAYS_ALONE": "1"})
+    except OSError as error:
+        sys.exit(f"--with needs `unshare`, of util-linux: {error}")
+
+
+def said(command):
+    done = subprocess.run([str(word) for word in command], check=True, capture_output=True, text=True)
+    return (done.stdout + done.stderr).strip()
+
+
 def configured(name, text, command):
     def start(stack, folder, server, _binaries):
         program = shutil.which(command[0])
@@ -174,7 +216,8 @@ def configured(name, text, command):
         port, path = free_port(), folder / f"{name}.conf"
         path.write_text(text.format(folder=folder, port=port, server=server, cores=os.cpu_count()))
         words = [program] + [word.format(path=path, cores=os.cpu_count()) for word in command[1:]]
-        return Proxy(name, f"127.0.0.1:{port}", ANY_KEY, started(stack, words, stderr=(folder / f"{name}.err").open("w")))
+        process = started(stack, words, stderr=(folder / f"{name}.err").open("w"))
+        return Proxy(name, f"127.0.0.1:{port}", ANY_KEY, process, said([program, "-v"]).rpartition("/")[2])
 
     return start
 
@@ -182,7 +225,8 @@ def configured(name, text, command):
 def stillwatch(stack, folder, server, binaries):
     """The gateway with authentication, permits, quotas and recording on."""
     ready, data, program = folder / "ready.json", folder / "data", str(binaries / "stillwatch")
-    command = [program, "up", "--data", data, "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0", "--upstream", f"http://{server}", "--ready-file", ready]
+    command = [program, "up", "--data", data, "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"]
+    command += ["--upstream", f"http://{server}", "--ready-file", ready]
     process = started(stack, command, stderr=(folder / "stillwatch.err").open("w"))
     deadline = time.monotonic() + START_SECONDS
     while not ready.exists() and time.monotonic() < deadline:
@@ -201,13 +245,50 @@ def stillwatch(stack, folder, server, binaries):
         ("organisation-day", "each-organisation", "tokens", "day"),
     ]:
         manage("quota", "set", name, "--of", of, "--unit", unit, "--amount", "1000000000000", "--per", per)
-    return Proxy("stillwatch", where["gateway"].removeprefix("http://"), key, process, where["admin"])
+    version = said([program, "--version"]).rpartition(" ")[2]
+    return Proxy("stillwatch", where["gateway"].removeprefix("http://"), key, process, version, admin=where["admin"])
+
+
+def litellm(stack, folder, server, _binaries):
+    """LiteLLM's proxy: one worker and one model, a master key, no database."""
+    program = INSTALLED / "bin" / "litellm"
+    if not program.exists():
+        return None
+    port, key, config = free_port(), f"sk-{secrets.token_hex(24)}", folder / "litellm.yaml"
+    model = {"model": "openai/mock-1", "api_base": f"http://{server}/v1", "api_key": ANY_KEY}
+    # YAML reads JSON.
+    models = [{"model_name": "mock-1", "litellm_params": model}]
+    config.write_text(json.dumps({"model_list": models, "general_settings": {"master_key": key}}))
+    # Its telemetry is off where no variable turns it on, and its prices come from the package.
+    own = {"LITELLM_LOCAL_MODEL_COST_MAP": "True", "LITELLM_MODE": "PRODUCTION", "LITELLM_LOG": "ERROR"}
+    variables = {name: value for name, value in os.environ.items() if not name.startswith(("LITELLM_", "DATABASE_"))} | own
+    command = [program, "--config", config, "--host", "127.0.0.1", "--port", port, "--num_workers", "1"]
+    log = (folder / "litellm.log").open("w")
+    process = started(stack, command, stdout=log, stderr=log, env=variables, cwd=folder)
+    library = next((INSTALLED / "lib").glob("python*/site-packages"))
+    version = next(importlib.metadata.distributions(name="litellm", path=[str(library)])).version
+    return Proxy("litellm", f"127.0.0.1:{port}", key, process, version, slower=SLOWER)
+
+
+def portkey(stack, folder, server, _binaries):
+    """Portkey's gateway; it is told by headers where the model is."""
+    package = INSTALLED / "node_modules" / "@portkey-ai" / "gateway"
+    if not package.exists():
+        return None
+    port, log = free_port(), (folder / "portkey.log").open("w")
+    command = ["node", package / "build" / "start-server.js", "--headless", f"--port={port}"]
+    process = started(stack, command, stdout=log, stderr=log, env=os.environ | {"NODE_ENV": "production"})
+    # Callers write the key as it is, so more headers may follow it.
+    key = f"{ANY_KEY}\r\nx-portkey-provider: openai\r\nx-portkey-custom-host: http://{server}/v1"
+    version = json.loads((package / "package.json").read_text())["version"]
+    return Proxy("portkey", f"127.0.0.1:{port}", key, process, version, slower=SLOWER)
 
 
 STARTS = {
     "nginx": configured("nginx", NGINX, ["nginx", "-e", "stderr", "-c", "{path}"]),
     "stillwatch": stillwatch,
 }
+OTHERS = {"litellm": litellm, "portkey": portkey}
 
 
 def latencies(load, proxies, results, kind, size, flags, count):
@@ -215,12 +296,13 @@ def latencies(load, proxies, results, kind, size, flags, count):
     for name, proxy in proxies.items():
         if name == "direct":
             continue
-        words = [load, "latency", proxy.key, size, count, *flags, proxies["direct"].address, proxy.address]
+        words = [load, "latency", proxy.key, size, count // proxy.slower, *flags, proxies["direct"].address, proxy.address]
         done = subprocess.run([str(word) for word in words], check=True, capture_output=True, text=True)
         direct, through = (json.loads(line) for line in done.stdout.splitlines())
-        added = results[name].setdefault(f"{kind}_latency", [])
-        added.append({key: through[key] - direct[key] for key in through if key != "address"})
-        results["direct"].setdefault(f"{kind}_latency", []).append({key: value for key, value in direct.items() if key != "address"})
+        del direct["address"], through["address"]
+        added = {key: through[key] - direct[key] for key in direct}
+        results[name].setdefault(f"{kind}_latency", []).append(added)
+        results["direct"].setdefault(f"{kind}_latency", []).append(direct)
 
 
 def rates(load, folder, proxies, results, kind, size, flags, seconds):
@@ -228,27 +310,34 @@ def rates(load, folder, proxies, results, kind, size, flags, seconds):
     for name, proxy in proxies.items():
         script = folder / f"{name}-{kind}.lua"
         script.write_text(
-            f"wrk.method = 'POST'\nwrk.headers['authorization'] = 'Bearer {proxy.key}'\n"
+            f"wrk.method = 'POST'\nwrk.headers['authorization'] = {json.dumps('Bearer ' + proxy.key)}\n"
             f"wrk.headers['content-type'] = 'application/json'\nwrk.body = [==[{body}]==]\n"
         )
         before, started_at = proxy.cpu_us(), time.monotonic()
-        words = ["wrk", "-t1", f"-c{CONNECTIONS}", f"-d{seconds}s", "--latency", "-s", str(script), f"http://{proxy.address}/v1/chat/completions"]
+        connections = CONNECTIONS // 8 if flags and proxy.slower > 1 else CONNECTIONS
+        words = ["wrk", "-t1", f"-c{connections}", f"-d{seconds * proxy.slower}s", "--timeout", f"{2 * proxy.slower}s"]
+        words += ["-s", str(script), f"http://{proxy.address}/v1/chat/completions"]
         text = subprocess.run(words, check=True, capture_output=True, text=True).stdout
         wall = time.monotonic() - started_at
         requests = int(re.search(r"(\d+) requests in", text)[1])
         if "Non-2xx" in text or "Socket errors" in text:
             sys.exit(f"{name} did not answer every request:\n{text}")
-        results[name].setdefault(f"{kind}_rate", []).append(
-            {"per_s": float(re.search(r"Requests/sec:\s+([\d.]+)", text)[1]), "cpu_us": (proxy.cpu_us() - before) / requests, "wall_s": wall}
-        )
+        per_s = float(re.search(r"Requests/sec:\s+([\d.]+)", text)[1])
+        row = {"per_s": per_s, "cpu_us": (proxy.cpu_us() - before) / requests, "wall_s": wall}
+        results[name].setdefault(f"{kind}_rate", []).append(row)
+        if proxy.slower > 1:
+            proxy.settle()
 
 
 def open_streams(load, proxy, result):
+    count = OPEN_STREAMS // proxy.slower
     with contextlib.ExitStack() as stack:
-        caller = started(stack, [load, "streams", proxy.key, OPEN_STREAMS, proxy.address], stdin=subprocess.PIPE)
+        caller = started(stack, [load, "streams", proxy.key, count, proxy.address], stdin=subprocess.PIPE)
         if not caller.stdout.readline():
-            sys.exit(f"{proxy.name} does not hold {OPEN_STREAMS} streams open")
-        result["streams_mb"] = proxy.resident_mb()
+            sys.exit(f"{proxy.name} does not hold {count} streams open")
+        result |= {"streams": count, "streams_mb": proxy.resident_mb()}
+    if proxy.slower > 1:
+        proxy.settle()
 
 
 def table(results):
@@ -260,21 +349,21 @@ def table(results):
     for kind in ("short", "long", "stream"):
         for name in names:
             rate = median(name, f"{kind}_rate", "per_s")
-            ratios = [
-                ours["per_s"] / theirs["per_s"] for ours, theirs in zip(results[name][f"{kind}_rate"], results.get("nginx", results[name])[f"{kind}_rate"])
-            ]
+            ours, theirs = results[name][f"{kind}_rate"], results.get("nginx", results[name])[f"{kind}_rate"]
+            ratios = [one["per_s"] / other["per_s"] for one, other in zip(ours, theirs, strict=True)]
             added = [median(name, f"{kind}_latency", key) for key in ("p50_us", "p99_us")]
             print(
-                f"| {kind}, {name} | {rate:,.0f} | {statistics.median(ratios):.2f} | {median(name, f'{kind}_rate', 'cpu_us'):.1f} "
+                f"| {kind}, {name} | {rate:,.0f} | {statistics.median(ratios):.3f} | {median(name, f'{kind}_rate', 'cpu_us'):.1f} "
                 f"| {added[0]:.0f} / {added[1]:.0f} |"
             )
     for name in results:
-        rates_of = ", ".join(f"{kind} {median(name, f'{kind}_rate', 'per_s'):,.0f}/s" for kind in ("short", "long", "stream"))
-        print(f"{name}: {rates_of}; first event {median(name, 'stream_latency', 'first_p50_us'):.0f} µs")
+        rates_of = [f"{kind} {median(name, f'{kind}_rate', 'per_s'):,.0f}/s" for kind in ("short", "long", "stream")]
+        print(f"{name}: {', '.join(rates_of)}; first event {median(name, 'stream_latency', 'first_p50_us'):.0f} µs")
     for name in names:
         memory = results[name]
         print(
-            f"{name}: {memory['idle_mb']:.0f} MB before, {memory['streams_mb']:.0f} MB with {OPEN_STREAMS} open streams, "
+            f"{name} {memory['version']}: {memory['idle_mb']:.0f} MB before, "
+            f"{memory['streams_mb']:.0f} MB with {memory['streams']} open streams, "
             f"{memory['after_mb']:.0f} MB after the load"
         )
     print(results.get("stillwatch", {}).get("metrics", ""))
