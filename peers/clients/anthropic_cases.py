@@ -1,5 +1,8 @@
 """What the official Anthropic client does, case by case: each returns plain data that can be compared."""
 
+import json
+import re
+
 import anthropic
 
 HELLO = [{"role": "user", "content": "hello"}]
@@ -79,7 +82,19 @@ def timed_out(client):
     )
 
 
-CASES = [message, message_stream, tools_at_once, tool_answered, vision, count, server_fails, server_is_busy, cancelled, timed_out]
+def batches(client):
+    params = {"model": "mock-reasoner", "max_tokens": 99, "messages": HELLO}
+    batch = client.messages.batches.create(requests=[{"custom_id": name, "params": params} for name in ["a", "b"]])
+    shown = client.messages.batches.retrieve(batch.id)
+    listed = batch.id in [other.id for other in client.messages.batches.list(limit=5)]
+    results = [plain(result) for result in client.messages.batches.results(batch.id)]
+    gone = plain(client.messages.batches.delete(batch.id))
+    told = [plain(batch), plain(shown), results, gone, failed(lambda: client.messages.batches.retrieve(batch.id))["status"]]
+    # Ids are new each time.
+    return [listed, json.loads(re.sub(r"mock[0-9]+", "mock", json.dumps(told)))]
+
+
+CASES = [batches, message, message_stream, tools_at_once, tool_answered, vision, count, server_fails, server_is_busy, cancelled, timed_out]
 
 
 def client(base, key):

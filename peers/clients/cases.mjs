@@ -25,7 +25,25 @@ async function failed(call) {
   }
 }
 
+// Ids are new each time.
+const unnamed = (value) => JSON.parse(JSON.stringify(value).replace(/mock[0-9]+/g, "mock"));
+
 const cases = {
+  files_and_batches: async () => {
+    const body = { model: "mock-1", messages };
+    const line = JSON.stringify({ custom_id: "a", method: "POST", url: "/v1/chat/completions", body });
+    const file = await openai.files.create({ file: new File([line], "requests.jsonl"), purpose: "batch" });
+    const batch = await openai.batches.create({ input_file_id: file.id, endpoint: "/v1/chat/completions", completion_window: "24h" });
+    const shown = await openai.batches.retrieve(batch.id);
+    const results = await (await openai.files.content(shown.output_file_id)).text();
+    return unnamed([file, batch, shown, results, await openai.files.delete(file.id)]);
+  },
+  message_batches: async () => {
+    const params = { model: "mock-1", max_tokens: 99, messages };
+    const batch = await anthropic.messages.batches.create({ requests: [{ custom_id: "a", params }] });
+    const shown = await anthropic.messages.batches.retrieve(batch.id);
+    return unnamed([batch, shown, await all(anthropic.messages.batches.results(batch.id))]);
+  },
   chat: () => openai.chat.completions.create({ model: "mock-1", messages }),
   chat_stream: () => all(openai.chat.completions.create({ model: "mock-reasoner", messages, stream: true })),
   chat_tools: () => openai.chat.completions.stream({ model: "mock-1", messages, tools: [tool("weather"), tool("tides")] }).finalMessage(),

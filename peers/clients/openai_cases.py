@@ -1,5 +1,8 @@
 """What the official OpenAI client does, case by case: each returns plain data that can be compared."""
 
+import json
+import re
+
 import openai
 from pydantic import BaseModel
 
@@ -129,8 +132,34 @@ def timed_out(client):
     return failed(lambda: client.with_options(timeout=0.5).chat.completions.create(model="mock-never", messages=HELLO))
 
 
+def unnamed(value):
+    """Ids are new each time."""
+    return json.loads(re.sub(r"mock[0-9]+", "mock", json.dumps(value)))
+
+
+def files_and_batches(client):
+    requests = [{"model": "mock-1", "messages": HELLO}, {"model": "mock-reasoner", "messages": HELLO}]
+    lines = [
+        json.dumps({"custom_id": str(n), "method": "POST", "url": "/v1/chat/completions", "body": body})
+        for n, body in enumerate(requests)
+    ]
+    file = client.files.create(file=("requests.jsonl", "\n".join(lines).encode()), purpose="batch")
+    batch = client.batches.create(
+        input_file_id=file.id, endpoint="/v1/chat/completions", completion_window="24h", metadata={"kind": "test"}
+    )
+    shown = client.batches.retrieve(batch.id)
+    results = [json.loads(line) for line in client.files.content(shown.output_file_id).text.splitlines()]
+    told = [plain(file), plain(batch), plain(shown), results, plain(client.files.retrieve(file.id))]
+    listed = [
+        file.id in [other.id for other in client.files.list(limit=5)],
+        batch.id in [other.id for other in client.batches.list(limit=5)],
+    ]
+    gone = [plain(client.files.delete(file.id)), failed(lambda: client.files.retrieve(file.id))["status"]]
+    return unnamed([told, listed, gone])
+
+
 CASES = [
-    chat, chat_stream, chat_several, chat_reasoning, chat_tool, chat_tools_at_once, chat_tool_answered, structured, vision,
+    files_and_batches, chat, chat_stream, chat_several, chat_reasoning, chat_tool, chat_tools_at_once, chat_tool_answered, structured, vision,
     completion, responses, responses_stream, responses_tool, embeddings, models, model, no_such_model, server_fails,
     server_is_busy, cancelled, timed_out,
 ]

@@ -129,9 +129,14 @@ impl Batch {
         let mut turn = Turn::default();
         for (index, line) in text.lines().filter(|line| !line.trim().is_empty()).enumerate() {
             let bad = |what: String| BadBatch::Request(index + 1, what);
+            if line.contains(['\u{85}', '\u{2028}', '\u{2029}']) {
+                return Err(bad(
+                    "it has U+0085, U+2028 or U+2029, at which some readers end a line; write `\\u2028`".to_owned()
+                ));
+            }
             let line: Line<'_> = serde_json::from_str(line).map_err(|error| bad(error.to_string()))?;
             let known = route(&Method::POST, &line.url, &[]).ok().filter(|route| route.call.is_generated());
-            let known = known.filter(|_| line.method == "POST");
+            let known = known.filter(|known| line.method == "POST" && line.url == known.path);
             let known = known.ok_or_else(|| bad("expected `POST` and the path of a model's API".to_owned()))?;
             let batch = batch.get_or_insert_with(|| Batch {
                 endpoint: known.path.clone(),
@@ -238,12 +243,15 @@ impl Batch {
         summary.ok_or_else(|| BadBatch::Whole("it has no requests".to_owned()))
     }
 
-    /// It as lines, without what is held back.
+    /// It as lines, without what is held back; as it came in `file` where nothing is.
     ///
     /// # Errors
     ///
     /// When a body is no JSON object.
-    pub(crate) async fn lines(&self, held: Actions, caps: Caps) -> Result<Bytes, BadBatch> {
+    pub(crate) async fn lines(&self, file: &Bytes, held: Actions, caps: Caps) -> Result<Bytes, BadBatch> {
+        if held.is_empty() {
+            return Ok(file.clone());
+        }
         let mut out = Vec::new();
         let mut turn = Turn::default();
         for (index, One { custom_id, body, .. }) in self.requests.iter().enumerate() {
@@ -256,12 +264,15 @@ impl Batch {
         Ok(out.into())
     }
 
-    /// It as Anthropic's API takes it, without what is held back.
+    /// It as Anthropic's API takes it, without what is held back; as it came in `body` where nothing is.
     ///
     /// # Errors
     ///
     /// When a body is no JSON object.
-    pub(crate) async fn messages(&self, held: Actions, caps: Caps) -> Result<Bytes, BadBatch> {
+    pub(crate) async fn messages(&self, body: &Bytes, held: Actions, caps: Caps) -> Result<Bytes, BadBatch> {
+        if held.is_empty() {
+            return Ok(body.clone());
+        }
         let mut out = b"{\"requests\":[".to_vec();
         let mut turn = Turn::default();
         for (index, One { custom_id, body, .. }) in self.requests.iter().enumerate() {
@@ -277,9 +288,6 @@ impl Batch {
     }
 
     fn held_back(&self, index: usize, body: &Bytes, held: Actions, caps: Caps) -> Result<Bytes, BadBatch> {
-        if held.is_empty() {
-            return Ok(body.clone());
-        }
         shield::request(body, self.call, held, caps).map_err(|error| BadBatch::Request(index + 1, error.to_string()))
     }
 
@@ -392,13 +400,13 @@ mod tests {
         let summary = batch.summary(held, Caps::default(), None, |_| false).await.unwrap();
         assert_eq!((summary.requests, summary.models.len(), summary.micro_cost), (2, 2, None));
         assert!(summary.tokens >= 10 + OUTPUT_TOKENS_UNTOLD);
-        let lines = batch.lines(held, Caps::default()).await.unwrap();
+        let file = Bytes::from(text.clone());
+        let lines = batch.lines(&file, held, Caps::default()).await.unwrap();
         let lines: Vec<Value> =
             lines.split(|byte| *byte == b'\n').filter_map(|line| serde_json::from_slice(line).ok()).collect();
         assert_eq!(lines[0]["body"], json!({"model": "m", "max_tokens": 10}));
         assert_eq!((&lines[1]["custom_id"], &lines[1]["body"]), (&json!("b"), &json!({"model": "n", "messages": []})));
-        let same = batch.lines(Actions::NONE, Caps::default()).await.unwrap();
-        assert_eq!(read(std::str::from_utf8(&same).unwrap()).await.unwrap().requests[0].body, batch.requests[0].body);
+        assert_eq!(batch.lines(&file, Actions::NONE, Caps::default()).await.unwrap(), file);
     }
 
     #[tokio::test]
@@ -407,7 +415,8 @@ mod tests {
             json!({"requests": [{"custom_id": "a", "params": {"model": "m", "max_tokens": 5, "temperature": 1}}]});
         let batch = Batch::of_messages(&Bytes::from(body.to_string())).await.unwrap();
         let held = Actions::NONE.with(Action::Sampling);
-        let out: Value = serde_json::from_slice(&batch.messages(held, Caps::default()).await.unwrap()).unwrap();
+        let out: Value =
+            serde_json::from_slice(&batch.messages(&Bytes::new(), held, Caps::default()).await.unwrap()).unwrap();
         assert_eq!(out, json!({"requests": [{"custom_id": "a", "params": {"model": "m", "max_tokens": 5}}]}));
         for bad in [
             json!({"requests": []}),
@@ -426,6 +435,8 @@ mod tests {
         let good = line("a", CHAT, &json!({"model": "m"}));
         for (bad, expected) in [
             ("{}\n".to_owned(), "request 2 of the batch: missing field"),
+            (line("b", "/v1/chat/completions/", &json!({"model": "m"})), "expected `POST` and the path"),
+            (line("b", CHAT, &json!({"model": "m", "user": "\u{2028}"})), "at which some readers end a line"),
             (line("b", CHAT, &json!({})), "you must provide a model"),
             (line("b", "/v1/files", &json!({"model": "m"})), "expected `POST` and the path of a model's API"),
             (line("b", "/v1/messages/count_tokens", &json!({"model": "m"})), "the path of a model's API"),

@@ -147,7 +147,7 @@ impl Kept<'_> {
             let batch = Batch::of_lines(&form.file).await.map_err(bad)?;
             let (summary, permitted) = self.decide(&batch).await?;
             server = self.server_of_batch(&batch).await?;
-            form.file = batch.lines(summary.held, self.asked.settings.caps).await.map_err(bad)?;
+            form.file = batch.lines(&form.file, summary.held, self.asked.settings.caps).await.map_err(bad)?;
             (file, pass) = (File::Requests(summary), permitted);
             lines = Some(batch);
         }
@@ -209,11 +209,7 @@ impl Kept<'_> {
         let batch = Batch::of_messages(&self.asked.body).await.map_err(bad)?;
         let (summary, pass) = self.decide(&batch).await?;
         let server = self.server_of_batch(&batch).await?;
-        let body = if summary.held.is_empty() {
-            self.asked.body.clone()
-        } else {
-            batch.messages(summary.held, self.asked.settings.caps).await.map_err(bad)?
-        };
+        let body = batch.messages(&self.asked.body, summary.held, self.asked.settings.caps).await.map_err(bad)?;
         let outgoing = self.outgoing(Method::POST, self.asked.route.path.clone(), body);
         let model = summary.models.first().cloned();
         let to = server.as_deref().map_or(To::model(model.as_deref()), To::Server);

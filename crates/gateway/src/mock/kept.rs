@@ -32,6 +32,9 @@ impl Kept {
         let parts: Vec<&str> = path.strip_prefix("/v1/")?.split('/').collect();
         let answered = match (method.as_str(), parts.as_slice()) {
             ("POST", ["files"]) => form.map(|form| self.upload(form)),
+            ("GET", ["files"]) => Some(list(self.files.values().map(|(told, _)| told))),
+            ("GET", ["batches"]) => Some(list(self.batches.values())),
+            ("GET", ["messages", "batches"]) => Some(list(self.message_batches.values().map(|(told, _)| told))),
             ("GET", ["files", id]) => self.files.get(*id).map(|(told, _)| ok(told.clone())),
             ("GET", ["files", id, "content"]) => self.files.get(*id).map(|(_, file)| Spoken::File(file.clone())),
             ("DELETE", ["files", id]) => {
@@ -126,6 +129,10 @@ impl Kept {
         self.message_batches.insert(id, (told.clone(), out.into()));
         Some(ok(told))
     }
+}
+
+fn list<'a>(things: impl Iterator<Item = &'a Value>) -> Spoken {
+    ok(json!({"object": "list", "data": things.collect::<Vec<_>>(), "has_more": false}))
 }
 
 fn ok(told: Value) -> Spoken {
