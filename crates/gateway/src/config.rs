@@ -5,7 +5,7 @@
 
 use std::fs;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -586,6 +586,10 @@ impl Config {
                 _ => return wrong("origins".to_owned(), "expected `scheme://host[:port]` without a path"),
             }
         }
+        let schemes = ["sqlite:", "postgres://", "postgresql://"];
+        if config.database.as_ref().is_some_and(|url| !schemes.iter().any(|scheme| url.starts_with(scheme))) {
+            return wrong("database".to_owned(), "expected `sqlite:PATH` or `postgres://USER@HOST/NAME`");
+        }
         for (index, upstream) in config.upstream.iter().enumerate() {
             let field = |name: &str| format!("upstream[{index}].{name}");
             let scheme = upstream.url.scheme_str();
@@ -662,6 +666,17 @@ impl Config {
     #[must_use]
     pub fn schema() -> serde_json::Value {
         SchemaSettings::draft2020_12().into_generator().into_root_schema_for::<Config>().into()
+    }
+
+    /// Whether the database can only be the one that is meant: a file, on this machine, or with a certificate that is checked.
+    #[must_use]
+    pub fn knows_its_database(&self) -> bool {
+        let Some(url) = self.database.as_deref().filter(|url| !url.starts_with("sqlite:")) else { return true };
+        let Ok(url) = url.parse::<Uri>() else { return false };
+        let host = url.host().unwrap_or_default().trim_start_matches('[').trim_end_matches(']');
+        let is_here = host == "localhost" || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback());
+        let checked = |pair: &str| matches!(pair, "sslmode=verify-ca" | "sslmode=verify-full");
+        is_here || url.query().is_some_and(|query| query.split('&').any(checked))
     }
 
     /// The same without any secret, to be shown.
@@ -858,6 +873,25 @@ mod tests {
     }
 
     #[test]
+    fn a_database_elsewhere_is_known_by_its_certificate() {
+        for (url, is_known) in [
+            ("sqlite:control.db", true),
+            ("postgres://u@127.0.0.1:5432/db", true),
+            ("postgres://u@[::1]/db", true),
+            ("postgres://u@localhost/db", true),
+            ("postgres://u:p@db.example/db", false),
+            ("postgres://u@db.example/db?sslmode=require", false),
+            ("postgres://u@db.example/db?sslrootcert=a.pem&sslmode=verify-full", true),
+            ("postgresql://u@db.example/db?sslmode=verify-ca", true),
+            ("postgres://u@localhost.example/db", false),
+        ] {
+            let config = parse(&format!("database = '{url}'")).unwrap();
+            assert_eq!(config.knows_its_database(), is_known, "{url}");
+        }
+        assert!(parse("").unwrap().knows_its_database());
+    }
+
+    #[test]
     fn what_is_known_holds_for_a_time_that_can_be_named() {
         assert_eq!(parse("").unwrap().database_stale_seconds.max(), Some(Duration::from_secs(STALE_SECONDS)));
         assert_eq!(parse("database_stale_seconds = 'unlimited'").unwrap().database_stale_seconds.max(), None);
@@ -904,6 +938,7 @@ mod tests {
             ("[allow]\npaths = ['health']", "`allow.paths`"),
             ("[recording]\nsync = 'often'", "expected `never`, `always` or 1 to 3600 seconds"),
             ("[recording]\nsync = 3601", "expected `never`, `always` or 1 to 3600 seconds"),
+            ("database = 'mysql://x'", "`database`: expected `sqlite:PATH` or `postgres://"),
             ("database_stale_seconds = 'never'", "expected `unlimited` or 2 to 31536000 seconds"),
             ("[shield]\noutput_tokens = 0", "`shield.output_tokens`: expected at least 1"),
             ("[shield]\nembedding_decimals = 8", "`shield.embedding_decimals`: expected at most 7"),

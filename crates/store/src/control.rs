@@ -191,6 +191,8 @@ pub(crate) async fn in_time<T>(
 mod tests {
     use std::sync::Barrier;
 
+    use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
+
     use super::*;
     use crate::postgres::Postgres;
 
@@ -277,6 +279,52 @@ mod tests {
         let postgres = Postgres::new();
         let url = format!("{}?options[default_transaction_isolation]=serializable", postgres.url());
         writers_wait_for_each_other(async || Control::open(&url).await.unwrap());
+    }
+
+    #[test]
+    fn a_postgresql_is_spoken_to_in_tls_with_whom_it_has_to_be() {
+        let authority = |name: &str| {
+            let key = KeyPair::generate().unwrap();
+            let mut params = CertificateParams::new(Vec::new()).unwrap();
+            params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+            params.distinguished_name.push(DnType::CommonName, name);
+            (params.self_signed(&key).unwrap().pem(), Issuer::new(params, key))
+        };
+        let ((ours, issuer), (strangers, _)) = (authority("ours"), authority("strangers"));
+        let key = KeyPair::generate().unwrap();
+        let params = CertificateParams::new(vec!["127.0.0.1".to_owned()]).unwrap();
+        let certificate = params.signed_by(&key, &issuer).unwrap();
+        let plain = Postgres::new();
+        let opened = run(Control::open(&format!("{}?sslmode=require", plain.url())));
+        assert!(opened.is_err(), "a server that speaks none is refused");
+        let files = [("server.crt", certificate.pem()), ("server.key", key.serialize_pem())];
+        let postgres = Postgres::with(&files.each_ref().map(|(name, text)| (*name, text.as_str())), &["ssl=on"]);
+        let folder = tempfile::tempdir().unwrap();
+        let file = |name: &str, text: &str| {
+            let path = folder.path().join(name);
+            std::fs::write(&path, text).unwrap();
+            path.display().to_string()
+        };
+        let (ours, strangers) = (file("ours.pem", &ours), file("strangers.pem", &strangers));
+        let to = |host: &str, mode: &str, root: &str| {
+            format!("{}?sslmode={mode}&sslrootcert={root}", postgres.url().replace("127.0.0.1", host))
+        };
+        for (url, is_open) in [
+            (to("127.0.0.1", "verify-full", &ours), true),
+            (to("127.0.0.1", "verify-full", &strangers), false),
+            // It is reached by a name that its certificate does not have.
+            (to("localhost", "verify-full", &ours), false),
+            (to("localhost", "verify-ca", &ours), true),
+            (to("127.0.0.1", "verify-ca", &strangers), false),
+            (format!("{}?sslmode=require", postgres.url()), true),
+        ] {
+            let opened = run(async {
+                let control = Control::open(&url).await?;
+                let row = sqlx::query("SELECT CAST(ssl AS INT) FROM pg_stat_ssl WHERE pid = pg_backend_pid()");
+                Ok::<i32, ControlError>(row.fetch_one(control.pool()).await?.try_get(0)?)
+            });
+            assert_eq!(opened.as_ref().ok(), is_open.then_some(&1), "{url}: {opened:?}");
+        }
     }
 
     /// Nobody waits long for a database that is away, and it is found again by itself.

@@ -7,7 +7,7 @@
 
 use std::fs;
 use std::net::TcpListener;
-use std::os::unix::fs::{MetadataExt as _, chown};
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown};
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -28,12 +28,18 @@ pub(crate) struct Postgres {
     /// Whom root starts it as.
     user: Option<(u32, u32)>,
     port: u16,
+    settings: &'static [&'static str],
     server: Option<Child>,
 }
 
 impl Postgres {
     /// Makes one and starts it.
     pub(crate) fn new() -> Postgres {
+        Postgres::with(&[], &[])
+    }
+
+    /// The same with these files in its folder, for its own eyes only, and with these settings.
+    pub(crate) fn with(files: &[(&str, &str)], settings: &'static [&'static str]) -> Postgres {
         static NEXT: AtomicU32 = AtomicU32::new(0);
         let name = format!("stillwatch-postgres-{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
         let folder = std::env::temp_dir().join(name);
@@ -44,7 +50,7 @@ impl Postgres {
         if let Some((user, group)) = user {
             chown(&folder, Some(user), Some(group)).expect("a folder for the server's user");
         }
-        let mut postgres = Postgres { folder, programs: programs(), user, port: 0, server: None };
+        let mut postgres = Postgres { folder, programs: programs(), user, port: 0, settings, server: None };
         let made = postgres
             .command("initdb")
             .args(["--auth=trust", "--username=stillwatch", "--encoding=UTF8", "--locale=C", "--no-sync", "-D"])
@@ -52,6 +58,14 @@ impl Postgres {
             .output()
             .expect("initdb runs");
         assert!(made.status.success(), "initdb failed: {}", String::from_utf8_lossy(&made.stderr));
+        for (name, text) in files {
+            let path = postgres.data().join(name);
+            fs::write(&path, text).expect("a file for the server");
+            fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).expect("its permissions");
+            if let Some((user, group)) = user {
+                chown(&path, Some(user), Some(group)).expect("a file of the server's user");
+            }
+        }
         for _ in 0..ATTEMPTS_MAX {
             postgres.port = TcpListener::bind("127.0.0.1:0").and_then(|free| free.local_addr()).expect("a port").port();
             if postgres.try_start() {
@@ -92,7 +106,7 @@ impl Postgres {
         let settings = ["listen_addresses=127.0.0.1", "unix_socket_directories=", "fsync=off", "max_connections=40"];
         let mut command = self.command("postgres");
         command.arg("-D").arg(self.data()).args(["-p", &self.port.to_string()]);
-        for setting in settings {
+        for setting in settings.iter().chain(self.settings) {
             command.args(["-c", setting]);
         }
         let mut server = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log).spawn().expect("postgres runs");

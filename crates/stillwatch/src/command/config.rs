@@ -50,6 +50,7 @@ fn summary(checked: &Checked) -> serde_json::Value {
         "admin": config.admin,
         "data": config.data,
         "tls": certificates.is_some(),
+        "database_is_checked": config.knows_its_database(),
         "upstream": settings.servers.iter().map(|server| &server.name).collect::<Vec<_>>(),
     })
 }
@@ -59,8 +60,10 @@ fn sentences(checked: &Checked) -> String {
     let scheme = if certificates.is_some() { "https" } else { "http" };
     let names: Vec<&str> = settings.servers.iter().map(|server| server.name.as_str()).collect();
     let model = if names.is_empty() { "the built-in mock".to_owned() } else { names.join(", ") };
+    let warning = if config.knows_its_database() { "" } else { configuration::UNKNOWN_DATABASE };
+    let warning = if warning.is_empty() { String::new() } else { format!("Warning: {warning}.\n") };
     format!(
-        "The configuration ({}) can be used.\n  gateway  {scheme}://{}\n  admin    http://{}\n  data     {}\n  model    {model}\n",
+        "The configuration ({}) can be used.\n  gateway  {scheme}://{}\n  admin    http://{}\n  data     {}\n  model    {model}\n{warning}",
         path.display(),
         config.listen,
         config.admin,

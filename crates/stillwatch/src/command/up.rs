@@ -51,6 +51,9 @@ async fn serve(args: &cli::Up, checked: Checked) -> Result<(), Failure> {
     let folder = DataFolder::open(&config.data)?;
     let pepper = folder.pepper(config.key_pepper_file.as_deref())?;
     let admin_key = folder.admin_key(*pepper)?;
+    if !config.knows_its_database() {
+        say(configuration::UNKNOWN_DATABASE);
+    }
     let control = match &config.database {
         Some(url) => Control::open(url).await,
         None => Control::open_file(&folder.database()).await,
