@@ -9,7 +9,7 @@ use std::fmt;
 
 use policy::{Action, Actions};
 use serde::Deserialize;
-use serde::de::{self, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::de::{self, Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
@@ -68,7 +68,7 @@ impl Ask {
         let mut ask = fields(text)?.ask(call)?;
         if may_refer(body) {
             let body = serde_json::from_str(text).map_err(|error| BadAsk::NotJson(error.to_string()))?;
-            references(&body, call, &mut ask);
+            references(&body, &mut ask);
             if ask.files.len() > FILES_REFERRED_MAX {
                 return Err(BadAsk::TooManyFiles);
             }
@@ -94,6 +94,8 @@ struct Fields<'a> {
     output_tokens_max: Option<u64>,
     builds_on: Vec<Cow<'a, str>>,
     background: bool,
+    /// The id of a prompt that a server keeps.
+    stored_prompt: Option<String>,
 }
 
 impl Fields<'_> {
@@ -119,6 +121,7 @@ impl Fields<'_> {
             }
         }
         let each = self.output_tokens_max;
+        let stored_prompt = self.stored_prompt.filter(|_| call == Call::Responses);
         let prompts = if call == Call::Completion { self.prompts.max(1) } else { 1 };
         let answers = prompts.saturating_mul(u64::from(self.alternatives.unwrap_or(1).max(1)));
         Ok(Ask {
@@ -127,41 +130,37 @@ impl Fields<'_> {
             output_tokens_max: each.map(|each| each.saturating_mul(answers)),
             prompts,
             answers,
-            builds_on: self.builds_on.into_iter().map(Cow::into_owned).collect(),
+            builds_on: self.builds_on.into_iter().map(Cow::into_owned).chain(stored_prompt).collect(),
             files: Vec::new(),
         })
     }
 }
 
-/// Whether a body may refer to something stored: where none of these keys is in it, as it is or with letters escaped, it does
-/// not, and needs no second look.
+/// Whether a body may refer to something stored, within what is not read at once: where no key that ends so is in it, as it
+/// is or with letters escaped, it does not, and needs no second look.
 fn may_refer(body: &[u8]) -> bool {
-    const KEYS: [&[u8]; 4] = [b"file_id", b"vector_store_ids", b"\"container\"", b"\"prompt\""];
     let is_escaped = |at: usize| matches!(body.get(at + b"\\u00".len()), Some(b'2'..=b'7'));
-    KEYS.into_iter().any(|key| memchr::memmem::find(body, key).is_some())
-        || memchr::memmem::find_iter(body, b"\\u00").any(is_escaped)
+    let ends_key = |at: usize| matches!(body.get(at + b"_id".len()), Some(b'"' | b's'));
+    memchr::memmem::find_iter(body, b"_id").any(ends_key) || memchr::memmem::find_iter(body, b"\\u00").any(is_escaped)
 }
 
 /// What a body refers to: files, and things of which nothing here knows whose they are. What a model wrote or a tool takes is
 /// left out: a key of theirs may have any name.
-fn references(value: &Value, call: Call, ask: &mut Ask) {
+fn references(value: &Value, ask: &mut Ask) {
     match value {
-        Value::Array(list) => list.iter().for_each(|item| references(item, call, ask)),
+        Value::Array(list) => list.iter().for_each(|item| references(item, ask)),
         Value::Object(object) => {
             let is_call = object.get("type").and_then(Value::as_str).is_some_and(|kind| kind.ends_with("tool_use"));
             for (key, value) in object {
                 let texts = || value.as_array().into_iter().flatten().chain([value]).filter_map(Value::as_str);
                 match key.as_str() {
                     "file_id" | "file_ids" => ask.files.extend(texts().map(str::to_owned)),
-                    "vector_store_ids" | "container" => ask.builds_on.extend(texts().map(str::to_owned)),
-                    "prompt" if call == Call::Responses => {
-                        ask.builds_on.extend(value.get("id").and_then(Value::as_str).map(str::to_owned));
-                    }
+                    "vector_store_ids" => ask.builds_on.extend(texts().map(str::to_owned)),
                     "input" if is_call => continue,
                     "metadata" | "parameters" | "input_schema" | "json_schema" => continue,
                     _ => {}
                 }
-                references(value, call, ask);
+                references(value, ask);
             }
         }
         _ => {}
@@ -218,9 +217,18 @@ impl<'de: 'a, 'a> Deserialize<'de> for Fields<'a> {
                                 fields.wanted = fields.wanted.with(Action::Logprobs);
                             }
                         }
-                        Some(("prompt", _)) => fields.prompts = map.next_value::<Prompts>()?.0,
+                        Some(("prompt", _)) => {
+                            let Prompts { count, stored } = map.next_value::<Prompts>()?;
+                            fields.prompts = count;
+                            fields.stored_prompt = stored;
+                        }
+                        Some(("container", _)) => {
+                            fields.builds_on.extend(map.next_value::<Option<Container<'de>>>()?.and_then(|it| it.0));
+                        }
                         Some(("tools" | "functions", _)) => {
-                            fields.tools |= map.next_value::<Option<Filled>>()?.is_some_and(|list| list.0);
+                            let Tools { count, containers } = map.next_value::<Option<Tools>>()?.unwrap_or_default();
+                            fields.tools |= count > 0;
+                            fields.builds_on.extend(containers.into_iter().map(Cow::Owned));
                         }
                         Some((_, Needs::OutputTokens)) => {
                             let most = map.next_value::<Option<OutputTokens>>()?.and_then(|most| most.0);
@@ -255,18 +263,74 @@ impl<'de: 'a, 'a> Deserialize<'de> for Fields<'a> {
 #[derive(Deserialize)]
 struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
 
-/// How many texts a prompt holds: one, or those of a list. A list of numbers is one text, by its tokens.
-struct Prompts(u64);
+/// How many texts a prompt holds: one, or those of a list. A list of numbers is one text, by its tokens. An object with an id is
+/// a prompt that a server keeps, in the API that has these.
+struct Prompts {
+    count: u64,
+    stored: Option<String>,
+}
 
 impl<'de> Deserialize<'de> for Prompts {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        struct Stored {
+            id: Option<String>,
+        }
         let text = <&RawValue>::deserialize(from)?.get();
+        if text.starts_with('{') {
+            let stored = serde_json::from_str::<Stored>(text).map_err(de::Error::custom)?.id;
+            return Ok(Prompts { count: 1, stored });
+        }
         if !text.starts_with('[') {
-            return Ok(Prompts(1));
+            return Ok(Prompts { count: 1, stored: None });
         }
         let list: Vec<&RawValue> = serde_json::from_str(text).map_err(de::Error::custom)?;
         let texts = list.iter().filter(|item| item.get().starts_with(['"', '[', '{'])).count();
-        Ok(Prompts((texts as u64).max(1)))
+        Ok(Prompts { count: (texts as u64).max(1), stored: None })
+    }
+}
+
+/// A container that tools run in, where it is one that is there already; a new one is described by an object, whose id, if it
+/// has one, is of one that is there too.
+struct Container<'a>(Option<Cow<'a, str>>);
+
+impl<'de: 'a, 'a> Deserialize<'de> for Container<'a> {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        #[serde(untagged)]
+        enum Form<'a> {
+            Id(#[serde(borrow)] Cow<'a, str>),
+            Object { id: Option<String> },
+        }
+        Ok(Container(match Form::deserialize(from)? {
+            Form::Id(id) => Some(id),
+            Form::Object { id } => id.map(Cow::Owned),
+        }))
+    }
+}
+
+/// How many tools there are, and the containers that they run in.
+#[derive(Default)]
+struct Tools {
+    count: usize,
+    containers: Vec<String>,
+}
+
+impl<'de> Deserialize<'de> for Tools {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        struct Tool<'a> {
+            #[serde(borrow)]
+            container: Option<Container<'a>>,
+        }
+        let tools: Vec<&RawValue> = Vec::deserialize(from)?;
+        let mut read = Tools { count: tools.len(), containers: Vec::new() };
+        // Most are functions, and have none; what is no object is not looked into.
+        for tool in tools.iter().filter(|tool| tool.get().starts_with('{')) {
+            let Tool { container } = serde_json::from_str(tool.get()).map_err(de::Error::custom)?;
+            read.containers.extend(container.and_then(|it| it.0).map(Cow::into_owned));
+        }
+        Ok(read)
     }
 }
 
@@ -276,33 +340,6 @@ struct OutputTokens(Option<u64>);
 impl<'de> Deserialize<'de> for OutputTokens {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
         Ok(OutputTokens(u64::try_from(i64::deserialize(from)?).ok()))
-    }
-}
-
-/// Whether a list has anything in it.
-struct Filled(bool);
-
-impl<'de> Deserialize<'de> for Filled {
-    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        struct Reader;
-
-        impl<'de> Visitor<'de> for Reader {
-            type Value = Filled;
-
-            fn expecting(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-                out.write_str("a list")
-            }
-
-            fn visit_seq<S: SeqAccess<'de>>(self, mut list: S) -> Result<Filled, S::Error> {
-                let mut filled = false;
-                while list.next_element::<IgnoredAny>()?.is_some() {
-                    filled = true;
-                }
-                Ok(Filled(filled))
-            }
-        }
-
-        from.deserialize_seq(Reader)
     }
 }
 

@@ -33,6 +33,7 @@ pub(crate) const FIELDS: &[(&str, Needs)] = &[
     ("previous_response_id", Nothing),
     ("conversation", Nothing),
     ("input_file_id", Nothing),
+    ("container", Nothing),
     ("messages", Nothing),
     ("input", Nothing),
     ("prompt", Nothing),
@@ -118,7 +119,6 @@ pub(crate) const FIELDS: &[(&str, Needs)] = &[
 const HARMLESS: &[&str] = &[
     "audio",
     "cache_control",
-    "container",
     "context_management",
     "dimensions",
     "documents",

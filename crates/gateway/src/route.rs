@@ -31,7 +31,7 @@ pub enum Call {
     Embeddings,
     /// `POST /v1/messages`
     Messages,
-    /// `POST /v1/messages/count_tokens`
+    /// `POST /v1/messages/count_tokens`, `POST /v1/responses/input_tokens`
     CountTokens,
     /// `GET /v1/models`, `GET /v1/models/{model}`
     Models,
@@ -179,7 +179,7 @@ fn understood(method: &Method, path: &str) -> Result<Route, Unserved> {
         ["responses"] => (Call::Responses, "POST"),
         ["embeddings"] => (Call::Embeddings, "POST"),
         ["messages"] => (Call::Messages, "POST"),
-        ["messages", "count_tokens"] => (Call::CountTokens, "POST"),
+        ["messages", "count_tokens"] | ["responses", "input_tokens"] => (Call::CountTokens, "POST"),
         // Models have slashes in their names.
         ["models", ..] => (Call::Models, "GET"),
         _ => return Err(Unserved::NotFound),
@@ -247,6 +247,7 @@ mod tests {
             (Method::POST, "/v1/embeddings", Call::Embeddings),
             (Method::POST, "/v1/messages", Call::Messages),
             (Method::POST, "/v1/messages/count_tokens", Call::CountTokens),
+            (Method::POST, "/v1/responses/input_tokens", Call::CountTokens),
             (Method::GET, "/v1/models", Call::Models),
             (Method::GET, "/v1/models/org/model-7b", Call::Models),
             (Method::POST, "/v1/files", Call::Kept(Kind::File, Operation::Create)),
