@@ -153,7 +153,9 @@ fn spoken(path: &str, asked: &Value) -> Spoken {
         "/v1/responses" => openai::responses(asked),
         "/v1/embeddings" => Spoken::Whole(StatusCode::OK, openai::embeddings(asked)),
         "/v1/messages" => anthropic::messages(asked),
-        "/v1/messages/count_tokens" | "/v1/responses/input_tokens" => Spoken::Whole(StatusCode::OK, anthropic::count(asked)),
+        "/v1/messages/count_tokens" | "/v1/responses/input_tokens" => {
+            Spoken::Whole(StatusCode::OK, anthropic::count(asked))
+        }
         _ => Spoken::Whole(StatusCode::NOT_FOUND, error("not found")),
     }
 }

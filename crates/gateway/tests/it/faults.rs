@@ -172,6 +172,25 @@ fn what_is_let_come_of_a_refused_body_has_a_limit() {
 }
 
 #[test]
+fn what_is_let_come_of_a_refused_body_has_a_time() {
+    let rig = Rig::new(Actions::NONE);
+    for (pause, is_let_come) in
+        [(UNREAD_TIME_MAX - Duration::from_secs(2), true), (UNREAD_TIME_MAX + Duration::from_secs(2), false)]
+    {
+        let mut stream = TcpStream::connect(rig.gateway.address()).unwrap();
+        stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
+        stream.write_all(b"POST /v1/uploads HTTP/1.1\r\nhost: x\r\ncontent-length: 5\r\n\r\n").unwrap();
+        std::thread::sleep(pause);
+        let again = b"12345GET /v1/models HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n";
+        let sent = stream.write_all(again);
+        let mut reply = Vec::new();
+        let _ = stream.read_to_end(&mut reply);
+        let answers = String::from_utf8_lossy(&reply).matches("HTTP/1.1 ").count();
+        assert_eq!(sent.is_ok() && answers == 2, is_let_come, "{pause:?}: {answers}");
+    }
+}
+
+#[test]
 fn a_caller_that_leaves_ends_the_work() {
     let rig = Rig::new(Actions::NONE);
     let body = CHAT.replace("mock-1\"", "mock-slow\",\"stream\":true");

@@ -6,6 +6,7 @@ use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use aws_lc_rs::encoding::{AsBigEndian, EcPublicKeyUncompressedBin};
@@ -16,10 +17,12 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use exchange::Time;
 use gateway::config::Config;
 use gateway::identity::{Keeper, NotFetched, Provider};
+use gateway::limits::IDENTITY_TIME_MAX;
 use policy::Actions;
 use policy::limits::ISSUER_KEY_BYTES_MAX;
 use policy::token::{Identities, KEYS_FRESH_SECONDS, KEYS_PAUSE_SECONDS, KEYS_STALE_SECONDS};
 use serde_json::{Value, json};
+use tokio::time::Instant;
 
 use crate::rig::{Rig, raw};
 
@@ -32,6 +35,11 @@ struct Site {
 
 impl Site {
     fn new() -> Site {
+        Site::slow(Duration::ZERO)
+    }
+
+    /// One that takes its time before each answer.
+    fn slow(pause: Duration) -> Site {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         let pages: Arc<Mutex<HashMap<String, (u16, String)>>> = Arc::default();
@@ -44,6 +52,7 @@ impl Site {
                 let first = lines.next().and_then(Result::ok).unwrap_or_default();
                 while lines.next().and_then(Result::ok).is_some_and(|line| !line.is_empty()) {}
                 counted.fetch_add(1, Ordering::SeqCst);
+                std::thread::sleep(pause);
                 let path = first.split(' ').nth(1).unwrap_or_default();
                 let (status, body) = shown.lock().unwrap().get(path).cloned().unwrap_or((404, String::new()));
                 let length = body.len();
@@ -118,6 +127,25 @@ impl Kept {
 
     fn holds(&self, token: &str) -> bool {
         self.identities.load().verify(token, self.time()).is_ok()
+    }
+}
+
+/// A provider that does not answer keeps nobody waiting for longer than it may take, and one that is slow is waited for.
+#[tokio::test]
+async fn who_does_not_answer_in_time_is_not_waited_for() {
+    let one = pair();
+    for (pause, is_in_time) in
+        [(IDENTITY_TIME_MAX - Duration::from_secs(2), true), (IDENTITY_TIME_MAX + Duration::from_secs(2), false)]
+    {
+        let site = Site::slow(pause);
+        site.show("/keys", 200, published(&[(&one, "1")]));
+        let url = site.url();
+        let text = format!("[[identity]]\nissuer = \"{url}\"\nkeys = \"{url}/keys\"\naudience = \"models\"");
+        let begun = Instant::now();
+        let failures = Kept::new().step(&providers(&text)).await;
+        assert_eq!(failures.is_empty(), is_in_time, "{failures:?}");
+        assert!(is_in_time || matches!(failures[0], NotFetched::TooSlow(_)), "{failures:?}");
+        assert!(begun.elapsed() < IDENTITY_TIME_MAX + Duration::from_secs(2));
     }
 }
 

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use gateway::limits::RELAYED_AT_ONCE;
 use gateway::record::Seen;
 use gateway::worker::Settings;
 use policy::directory::Directory;
@@ -149,6 +150,48 @@ fn what_is_there_goes_on_at_once_and_together() {
     let whole = String::from_utf8(unchunk(body.as_bytes())).unwrap();
     assert_eq!(whole, (0..52).map(|n| format!("data: {n}\n\n")).collect::<String>());
     assert!(!body.ends_with("0\r\n\r\n"), "the caller learns that it broke off");
+}
+
+/// A server that is faster than its caller does not have everything gathered first.
+#[test]
+fn what_goes_on_together_has_a_limit() {
+    const PIECE: usize = 1_024;
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let rig = Rig::in_front_of(listener.local_addr().unwrap());
+    let server = std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        let mut request = [0; 4096];
+        assert!(stream.read(&mut request).unwrap() > 0);
+        stream.write_all(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n").unwrap();
+        let piece = format!("{PIECE:x}\r\n{}\r\n", "x".repeat(PIECE));
+        stream.write_all((piece.repeat(4 * 1024) + "0\r\n\r\n").as_bytes()).unwrap();
+        // Until the other end is done with it.
+        let _ = stream.read(&mut request);
+    });
+    let mut stream = TcpStream::connect(rig.gateway.address()).unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
+    let request = format!(
+        "POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {KEY}\r\nconnection: close\r\n\
+         content-length: {}\r\n\r\n{STREAM}",
+        STREAM.len()
+    );
+    stream.write_all(request.as_bytes()).unwrap();
+    // So that the server is ahead.
+    std::thread::sleep(Duration::from_millis(300));
+    let mut reply = Vec::new();
+    stream.read_to_end(&mut reply).unwrap();
+    drop(rig);
+    server.join().unwrap();
+    let split = reply.windows(4).position(|window| window == b"\r\n\r\n").unwrap();
+    let (mut rest, mut sizes) = (&reply[split + 4..], Vec::new());
+    while let Some(end) = rest.windows(2).position(|window| window == b"\r\n") {
+        let size = usize::from_str_radix(std::str::from_utf8(&rest[..end]).unwrap(), 16).unwrap();
+        sizes.push(size);
+        rest = &rest[(end + 2 + size + 2).min(rest.len())..];
+    }
+    assert_eq!(sizes.iter().sum::<usize>(), 4 * 1024 * PIECE);
+    let largest = sizes.into_iter().max().unwrap();
+    assert!((RELAYED_AT_ONCE..RELAYED_AT_ONCE + PIECE).contains(&largest), "{largest}");
 }
 
 #[test]

@@ -39,10 +39,19 @@ const IDENTITY_STEP_TIME: Duration = Duration::from_secs(1);
 pub(crate) fn run(args: &cli::Up) -> Result<Exit, Failure> {
     // Whole, before anything is made or opened.
     let checked = Checked::read(&args.configuration)?;
+    use_small_pages();
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
     let runtime = runtime.map_err(|error| Failure::io("no threads can be started", error))?;
     runtime.block_on(serve(args, checked))?;
     Ok(Exit::Nothing)
+}
+
+/// Has memory given out in pages of 4 KB. Each connection has buffers that are seldom filled, and in huge pages all of every one is
+/// taken: 171 MB in place of 109 MB with 2,000 open streams, and nothing is served faster (docs/performance.md).
+fn use_small_pages() {
+    // Where that cannot be it only takes more.
+    #[cfg(target_os = "linux")]
+    let _ = rustix::thread::disable_transparent_huge_pages(true);
 }
 
 async fn serve(args: &cli::Up, checked: Checked) -> Result<(), Failure> {
