@@ -19,7 +19,7 @@ use policy::{
     Status,
 };
 use serde::de::DeserializeOwned;
-use store::control::{Control, ControlError, Entry};
+use store::control::{Changes, Control, ControlError, Entry};
 use tokio::sync::Mutex as AsyncMutex;
 use tokio::time::Instant;
 
@@ -63,6 +63,8 @@ struct Known {
     /// The hash, as it is here, of a key that nobody has.
     pepper: Option<KeyHash>,
     revision: i64,
+    /// That the database went back, until it is told.
+    went_back: Option<WentBack>,
 }
 
 /// Why something cannot be done.
@@ -121,6 +123,16 @@ pub enum RegistryError {
     NoRandom,
 }
 
+/// The database has less than it had, an older copy of itself most likely. What it has now holds, and nothing else: also keys
+/// that were revoked since.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct WentBack {
+    /// The revision that it had.
+    pub from: i64,
+    /// The one that it had then.
+    pub to: i64,
+}
+
 /// What a new key is for.
 #[derive(Debug)]
 pub struct NewKey {
@@ -144,15 +156,7 @@ impl Registry {
     ///
     /// When the database cannot be read, or holds something that cannot, or keys that are hashed with another pepper.
     pub async fn open(control: Control, pepper: [u8; 32], origins: Vec<String>) -> Result<Registry, RegistryError> {
-        let mut known = Known {
-            directory: Arc::default(),
-            policies: Arc::new(Policies::parse(DEFAULT)?),
-            are_applied: false,
-            pepper: None,
-            quotas: BTreeMap::new(),
-            uses: HashMap::default(),
-            revision: 0,
-        };
+        let mut known = Known::nothing()?;
         known.learn(&control).await?;
         // Of a key without any random, which no account has.
         let (_, _, pepper_hash) = Keys::new(pepper).mint(BRAND, [0; RANDOM_BYTES]);
@@ -175,14 +179,15 @@ impl Registry {
         &self.gate
     }
 
-    /// Learns what other processes changed.
+    /// Learns what other processes changed; says, once, that the database went back.
     ///
     /// # Errors
     ///
     /// When the database cannot be read; then everything stays as it was.
-    pub async fn refresh(&self) -> Result<(), RegistryError> {
+    pub async fn refresh(&self) -> Result<Option<WentBack>, RegistryError> {
         let mut known = self.known.lock().await;
-        self.learn(&mut known).await
+        self.learn(&mut known).await?;
+        Ok(known.went_back.take())
     }
 
     /// How long ago the database last confirmed what is known.
@@ -549,9 +554,34 @@ impl Registry {
 }
 
 impl Known {
+    fn nothing() -> Result<Known, BadPolicies> {
+        Ok(Known {
+            directory: Arc::default(),
+            policies: Arc::new(Policies::parse(DEFAULT)?),
+            are_applied: false,
+            pepper: None,
+            quotas: BTreeMap::new(),
+            uses: HashMap::default(),
+            revision: 0,
+            went_back: None,
+        })
+    }
+
     async fn learn(&mut self, control: &Control) -> Result<(), RegistryError> {
         let changes = control.since(self.revision).await?;
+        if !changes.are_all {
+            return self.take_up(changes);
+        }
+        let mut anew = Known::nothing()?;
+        anew.take_up(changes)?;
+        anew.went_back = Some(WentBack { from: self.revision, to: anew.revision });
+        *self = anew;
+        Ok(())
+    }
+
+    fn take_up(&mut self, changes: Changes) -> Result<(), RegistryError> {
         if changes.entries.is_empty() {
+            self.revision = changes.revision;
             return Ok(());
         }
         if let Some(directory) = changed(&self.directory, &changes.entries)? {
@@ -639,4 +669,40 @@ fn random() -> Result<[u8; RANDOM_BYTES], RegistryError> {
     let mut random = [0; RANDOM_BYTES];
     aws_lc_rs::rand::fill(&mut random).map_err(|_| RegistryError::NoRandom)?;
     Ok(random)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The database of a standby that was behind, or one that was restored.
+    #[tokio::test]
+    async fn what_an_older_copy_of_the_database_has_holds_and_nothing_else() {
+        let folder = tempfile::tempdir().unwrap();
+        let (now, older) = (folder.path().join("control.db"), folder.path().join("older.db"));
+        let account =
+            |id: &str| Entry::new(ACCOUNT, id, format!(r#"{{"id":"{id}","created":"1970-01-01T00:00:00Z"}}"#));
+        let control = Control::open_file(&now).await.unwrap();
+        control.put(&[account("a")]).await.unwrap();
+        control.close().await;
+        std::fs::copy(&now, &older).unwrap();
+        let control = Control::open_file(&now).await.unwrap();
+        control.put(&[account("b")]).await.unwrap();
+        control.put(&[account("c")]).await.unwrap();
+        let mut known = Known::nothing().unwrap();
+        let ids = |known: &Known| {
+            let mut ids: Vec<String> = known.directory.accounts().map(|account| account.id.to_string()).collect();
+            ids.sort();
+            ids
+        };
+        known.learn(&control).await.unwrap();
+        assert_eq!((ids(&known), known.went_back), (["a", "b", "c"].map(str::to_owned).to_vec(), None));
+        let older = Control::open_file(&older).await.unwrap();
+        known.learn(&older).await.unwrap();
+        assert_eq!((ids(&known), known.went_back), (vec!["a".to_owned()], Some(WentBack { from: 3, to: 1 })));
+        // And on from there.
+        older.put(&[account("d")]).await.unwrap();
+        known.learn(&older).await.unwrap();
+        assert_eq!(ids(&known), ["a", "d"]);
+    }
 }

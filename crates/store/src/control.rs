@@ -58,6 +58,9 @@ pub struct Changes {
     pub entries: Vec<Entry>,
     /// The revision of the last of them.
     pub revision: i64,
+    /// Whether the database has less than whoever asks knew, an older copy of itself most likely. Then these are all there
+    /// are, and what was known besides holds no longer.
+    pub are_all: bool,
 }
 
 /// Why control state cannot be read or written.
@@ -156,15 +159,26 @@ impl Control {
     ///
     /// When it cannot be read.
     pub async fn since(&self, revision: i64) -> Result<Changes, ControlError> {
+        in_time(CONTROL_TIME_MAX, self.read(revision)).await
+    }
+
+    async fn read(&self, revision: i64) -> Result<Changes, sqlx::Error> {
+        let last = sqlx::query("SELECT last FROM revision WHERE one = 1").fetch_one(&self.pool).await?;
+        let last: i64 = last.try_get(0)?;
+        let are_all = last < revision;
+        let revision = if are_all { 0 } else { revision };
+        let mut changes = Changes { entries: Vec::new(), revision: last.max(revision), are_all };
+        if last == revision {
+            return Ok(changes);
+        }
         let rows =
             sqlx::query("SELECT kind, id, body, revision FROM entries WHERE revision > $1 ORDER BY revision, kind, id")
                 .bind(revision)
-                .fetch_all(&self.pool);
-        let rows = in_time(CONTROL_TIME_MAX, rows).await?;
-        let mut changes = Changes { entries: Vec::with_capacity(rows.len()), revision };
+                .fetch_all(&self.pool)
+                .await?;
         for row in rows {
             changes.entries.push(Entry { kind: row.try_get(0)?, id: row.try_get(1)?, body: row.try_get(2)? });
-            changes.revision = row.try_get(3)?;
+            changes.revision = changes.revision.max(row.try_get(3)?);
         }
         Ok(changes)
     }
@@ -223,6 +237,9 @@ mod tests {
         let both = [two, long(ENTRY_BYTES_MAX + 1)];
         assert!(matches!(control.put(&both).await, Err(ControlError::TooLong(_))));
         assert_eq!(control.since(0).await.unwrap(), before, "nothing of it was written");
+        // Whoever knows of more than there is learns all there is.
+        let later = control.since(before.revision + 1).await.unwrap();
+        assert_eq!(later, Changes { are_all: true, ..before.clone() });
         control.close().await;
         // It is there again afterwards.
         let again = open().await;
@@ -340,7 +357,7 @@ mod tests {
             assert!(control.since(0).await.is_err() && control.put(&[one()]).await.is_err());
             assert!(begun.elapsed() < 2 * CONTROL_CONNECT_TIME_MAX + Duration::from_secs(1));
             postgres.start();
-            assert_eq!(control.since(0).await.unwrap(), Changes { entries: vec![one()], revision: 1 });
+            assert_eq!(control.since(0).await.unwrap(), Changes { entries: vec![one()], revision: 1, are_all: false });
             assert_eq!(control.put(&[one()]).await.unwrap(), 2);
         });
     }

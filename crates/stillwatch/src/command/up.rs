@@ -5,6 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use admin::registry::WentBack;
 use admin::{Admin, Registry};
 use arc_swap::ArcSwap;
 use gateway::clock::{Clock as _, SystemClock};
@@ -263,7 +264,12 @@ impl Keeper {
 
     async fn learn(&mut self) -> Result<(), Failure> {
         let kept = |error| Failure::io("the last known accounts, keys and quotas hold on", error);
-        self.registry.refresh().await.map_err(kept)?;
+        if let Some(WentBack { from, to }) = self.registry.refresh().await.map_err(kept)? {
+            say(&format!(
+                "the database went back from revision {from} to {to}, to an older copy most likely: what it has now holds, also \
+                 keys that were revoked since"
+            ));
+        }
         if self.saved.elapsed() >= USES_TIME {
             self.saved = tokio::time::Instant::now();
             self.registry.save_uses().await.map_err(kept)?;
