@@ -130,6 +130,35 @@ impl Kept {
     }
 }
 
+/// Elsewhere tokens were remembered by a part of them, and one account got the answers of another.
+#[tokio::test]
+async fn no_two_tokens_are_one_in_memory() {
+    let (site, one) = (Site::new(), pair());
+    site.show("/keys", 200, published(&[(&one, "1")]));
+    let url = site.url();
+    let text = format!("[[identity]]\nissuer = \"{url}\"\nkeys = \"{url}/keys\"\naudience = \"models\"");
+    let mut kept = Kept::new();
+    assert!(kept.step(&providers(&text)).await.is_empty());
+    let long = "a".repeat(60);
+    let names: Vec<String> = (0..50).map(|n| format!("{long}{n}")).collect();
+    let tokens: Vec<String> = names.iter().map(|name| token(&one, "1", &url, name, kept.time())).collect();
+    let who = |token: &str| {
+        kept.identities.load().verify(token, kept.time()).map(|(_, claims)| claims.account.to_string()).ok()
+    };
+    for _ in 0..2 {
+        for (name, token) in names.iter().zip(&tokens) {
+            assert_eq!(who(token).as_ref(), Some(name));
+        }
+    }
+    // With all of them remembered, none lends its signature, its claims or its beginning to another.
+    let (claims, signature) = (tokens[0].rsplit_once('.').unwrap().0, tokens[1].rsplit_once('.').unwrap().1);
+    for forged in
+        [format!("{claims}.{signature}"), tokens[0][..tokens[0].len() - 4].to_owned(), format!("{}x", tokens[0])]
+    {
+        assert_eq!(who(&forged), None, "{forged}");
+    }
+}
+
 /// A provider that does not answer keeps nobody waiting for longer than it may take, and one that is slow is waited for.
 #[tokio::test]
 async fn who_does_not_answer_in_time_is_not_waited_for() {

@@ -11,6 +11,7 @@ use gateway::record::Seen;
 use gateway::worker::Settings;
 use policy::directory::Directory;
 use policy::{Action, Actions};
+use proptest::prelude::*;
 use tokio::time::Instant;
 
 use crate::faults::until;
@@ -42,6 +43,88 @@ fn replies_are_the_same_bytes() {
         let direct = post(rig.mock.address(), path, body);
         let through = rig.post(path, body);
         assert_eq!((through.status, &through.body), (direct.status, &direct.body), "{path} {body}");
+    }
+}
+
+/// A reply of a server that nobody has met: fields and events that are not known, in pieces of any size.
+fn reply() -> impl Strategy<Value = (bool, Vec<Vec<u8>>)> {
+    let json = prop_oneof![
+        any::<i64>().prop_map(|number| number.to_string()),
+        any::<f64>()
+            .prop_filter("JSON has no others", |number| number.is_finite())
+            .prop_map(|number| format!("{number:?}")),
+        ".{0,40}".prop_map(|text| serde_json::to_string(&text).unwrap()),
+        Just(r#"{"id":1,"id":2,"\u0061":null}"#.to_owned()),
+        Just("[ {\"deep\" : [[[[]]]]},\t1e400 ]".to_owned()),
+    ];
+    let event = (prop::option::of("[a-z_.]{1,20}"), json, prop_oneof!["\n\n", "\r\n\r\n", "\n"]).prop_map(
+        |(name, data, end)| {
+            let name = name.map(|name| format!("event: {name}\n")).unwrap_or_default();
+            format!("{name}: a comment\nid: 7\ndata: {data}{end}").into_bytes()
+        },
+    );
+    let pieces = prop::collection::vec(prop_oneof![event, prop::collection::vec(any::<u8>(), 1..2_000)], 0..30);
+    (any::<bool>(), pieces, 1..5_000_usize)
+        .prop_map(|(streamed, pieces, cut)| (streamed, pieces.concat().chunks(cut).map(<[u8]>::to_vec).collect()))
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
+
+    #[test]
+    fn what_a_server_writes_comes_byte_for_byte((streamed, pieces) in reply()) {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let rig = Rig::in_front_of(listener.local_addr().unwrap());
+        let written = pieces.clone();
+        let server = std::thread::spawn(move || {
+            let (mut stream, _) = listener.accept().unwrap();
+            stream.set_nodelay(true).unwrap();
+            let mut request = [0; 4096];
+            assert!(stream.read(&mut request).unwrap() > 0);
+            let kind = if streamed { "text/event-stream" } else { "application/json; x=\"y\"" };
+            let head = format!("HTTP/1.1 200 OK\r\ncontent-type: {kind}\r\nx-unknown: a\r\ntransfer-encoding: chunked\r\n\r\n");
+            stream.write_all(head.as_bytes()).unwrap();
+            for piece in written {
+                stream.write_all(format!("{:x}\r\n", piece.len()).as_bytes()).unwrap();
+                stream.write_all(&piece).unwrap();
+                stream.write_all(b"\r\n").unwrap();
+            }
+            stream.write_all(b"0\r\n\r\n").unwrap();
+            let _ = stream.read(&mut request);
+        });
+        let answer = rig.post("/v1/chat/completions", if streamed { STREAM } else { CHAT });
+        drop(rig);
+        server.join().unwrap();
+        prop_assert_eq!(answer.status, 200);
+        prop_assert!(answer.head.contains("x-unknown: a"));
+        prop_assert_eq!(answer.body, pieces.concat());
+    }
+
+    #[test]
+    fn what_a_client_writes_goes_byte_for_byte(more in prop::collection::vec(("[a-z_]{1,12}", ".{0,200}"), 0..20), spaces in "[ \t\r\n]{0,5}") {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let rig = Rig::in_front_of(listener.local_addr().unwrap());
+        let fields: String = more.iter().enumerate().map(|(n, (key, text))| {
+            format!("{spaces}\"zz_{n}_{key}\" :{spaces}{},", serde_json::to_string(text).unwrap())
+        }).collect();
+        let body = format!("{{{fields}{spaces}\"model\":\"m\",\"messages\":[1.0e5,\"\\u00e9\"]}}{spaces}");
+        let length = body.len();
+        let server = std::thread::spawn(move || {
+            let (mut stream, _) = listener.accept().unwrap();
+            let mut request = Vec::new();
+            let mut piece = [0; 65536];
+            let begins = |request: &[u8]| request.windows(4).position(|window| window == b"\r\n\r\n").map(|at| at + 4);
+            while begins(&request).is_none_or(|at| request.len() < at + length) {
+                let bytes = stream.read(&mut piece).unwrap();
+                assert!(bytes > 0);
+                request.extend_from_slice(&piece[..bytes]);
+            }
+            stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}").unwrap();
+            request.split_off(begins(&request).unwrap())
+        });
+        let answer = rig.post("/v1/chat/completions", &body);
+        prop_assert_eq!(answer.status, 200);
+        prop_assert_eq!(String::from_utf8(server.join().unwrap()).unwrap(), body);
     }
 }
 
