@@ -38,6 +38,9 @@ pub(crate) fn ready(admin: &Admin) -> (bool, Vec<String>) {
         );
     }
     let identities = admin.registry.gate().identities().load();
+    for server in settings.servers.iter().filter(|server| server.health.fails_checks()) {
+        reasons.push(format!("the model server `{}` fails its health checks and is tried last", server.name));
+    }
     for issuer in identities.without_keys() {
         reasons.push(format!("the keys of the identity provider `{issuer}` are not known; no token of it holds"));
     }
@@ -114,6 +117,12 @@ impl Collector for Counts {
             "identity_providers_without_keys",
             "Identity providers whose keys are not known, so that no token of theirs holds",
             i64::try_from(without).unwrap_or(i64::MAX),
+        )?;
+        let unwell = admin.settings.load().servers.iter().filter(|server| server.health.fails_checks()).count();
+        gauge(
+            "servers_unwell",
+            "Model servers that fail their health checks and are tried last",
+            i64::try_from(unwell).unwrap_or(i64::MAX),
         )?;
         let silent = i64::try_from(admin.registry.age().as_secs()).unwrap_or(i64::MAX);
         gauge("database_silent_seconds", "How long ago the database last answered", silent)

@@ -3,13 +3,13 @@
 //! Promises that each of them is looked at as if it came alone: read by the same rules, with the same held back, and counted
 //! one by one. A batch of which one line cannot be read is refused as a whole. Others get their turn while a long one is read.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use exchange::Time;
 use hyper::Method;
 use policy::price::Prices;
-use policy::quota::Amounts;
+use policy::quota::{Amounts, QuotaId};
 use policy::{Action, Actions};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
@@ -53,15 +53,13 @@ pub(crate) struct Summary {
     pub(crate) tokens: u64,
     /// What these cost, in millionths.
     pub(crate) micro_cost: Option<u64>,
-    /// The models that they name.
-    pub(crate) models: BTreeSet<String>,
-    /// What any of them wants.
-    pub(crate) wanted: Actions,
+    /// The models that they name, and what any of them wants of each.
+    pub(crate) models: BTreeMap<String, Actions>,
     /// What was held back of them.
     pub(crate) held: Actions,
-    /// How many texts each of them completes.
+    /// How many texts each of them completes at least.
     prompts: u64,
-    /// Whether answers begin within reasoning.
+    /// Whether answers to any of them begin within reasoning.
     within: bool,
 }
 
@@ -129,9 +127,9 @@ impl Batch {
         let mut turn = Turn::default();
         for (index, line) in text.lines().filter(|line| !line.trim().is_empty()).enumerate() {
             let bad = |what: String| BadBatch::Request(index + 1, what);
-            if line.contains(['\u{85}', '\u{2028}', '\u{2029}']) {
+            if line.contains(['\r', '\u{85}', '\u{2028}', '\u{2029}']) {
                 return Err(bad(
-                    "it has U+0085, U+2028 or U+2029, at which some readers end a line; write `\\u2028`".to_owned()
+                    "it has a carriage return, U+0085, U+2028 or U+2029, at which some readers end a line; write it as `\\u2028`".to_owned()
                 ));
             }
             let line: Line<'_> = serde_json::from_str(line).map_err(|error| bad(error.to_string()))?;
@@ -201,14 +199,14 @@ impl Batch {
         let mut turn = Turn::default();
         for (index, One { body, ask, .. }) in self.requests.iter().enumerate() {
             let model = ask.model.as_deref().unwrap_or_default();
-            let hold = Hold::of(held, caps, body, self.call, ask.prompts, thinks(model));
+            // What may be had by the time of the results is not known yet.
+            let hold = Hold::of(Actions::ALL, caps, body, self.call, ask.prompts, thinks(model));
             let summary = summary.get_or_insert_with(|| Summary {
                 endpoint: self.endpoint.clone(),
                 requests: 0,
                 tokens: 0,
                 micro_cost: prices.map(|_| 0),
-                models: BTreeSet::new(),
-                wanted: Actions::NONE,
+                models: BTreeMap::new(),
                 held,
                 prompts: hold.prompts,
                 within: hold.within,
@@ -231,9 +229,11 @@ impl Batch {
             summary.requests += 1;
             summary.tokens = summary.tokens.saturating_add(amounts.tokens);
             summary.micro_cost = summary.micro_cost.zip(amounts.micro_cost).map(|(sum, more)| sum.saturating_add(more));
-            summary.wanted = summary.wanted.or(ask.wanted);
-            if !summary.models.contains(model) {
-                summary.models.insert(model.to_owned());
+            summary.prompts = summary.prompts.min(hold.prompts);
+            summary.within |= hold.within;
+            match summary.models.get_mut(model) {
+                Some(wanted) => *wanted = wanted.or(ask.wanted),
+                None => drop(summary.models.insert(model.to_owned(), ask.wanted)),
             }
             if summary.models.len() > BATCH_MODELS_MAX {
                 return Err(BadBatch::Whole(format!("its requests name more than {BATCH_MODELS_MAX} models")));
@@ -319,7 +319,12 @@ fn append(out: &mut Vec<u8>, index: usize, line: &impl Serialize) -> Result<(), 
 impl Summary {
     /// What it asks for of each model.
     pub(crate) fn asks(&self) -> impl Iterator<Item = Ask> {
-        self.models.iter().map(|model| Ask { model: Some(model.clone()), wanted: self.wanted, ..Ask::default() })
+        let ask = |(model, wanted): (&String, &Actions)| Ask {
+            model: Some(model.clone()),
+            wanted: *wanted,
+            ..Ask::default()
+        };
+        self.models.iter().map(ask)
     }
 
     /// What it may take of quotas.
@@ -353,6 +358,8 @@ pub(crate) struct Made {
     pub(crate) credential: String,
     /// When what it may take was reserved.
     pub(crate) reserved: Time,
+    /// Of which limits.
+    pub(crate) limits: Vec<QuotaId>,
 }
 
 /// Work after which others get their turn.
@@ -435,6 +442,7 @@ mod tests {
         let good = line("a", CHAT, &json!({"model": "m"}));
         for (bad, expected) in [
             ("{}\n".to_owned(), "request 2 of the batch: missing field"),
+            (line("b", CHAT, &json!({"model": "m"})).replace(":{", ":\r{"), "at which some readers end a line"),
             (line("b", "/v1/chat/completions/", &json!({"model": "m"})), "expected `POST` and the path"),
             (line("b", CHAT, &json!({"model": "m", "user": "\u{2028}"})), "at which some readers end a line"),
             (line("b", CHAT, &json!({})), "you must provide a model"),
@@ -488,8 +496,7 @@ mod tests {
             requests: 4,
             tokens: 400,
             micro_cost: Some(40),
-            models: BTreeSet::new(),
-            wanted: Actions::NONE,
+            models: BTreeMap::new(),
             held: Actions::NONE,
             prompts: 1,
             within: false,

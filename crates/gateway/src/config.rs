@@ -21,6 +21,7 @@ use schemars::generate::SchemaSettings;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use crate::health::Health;
 use crate::identity::{self, NotFetched, Provider, Source};
 use crate::limits::{
     EMBEDDING_DECIMALS_MAX, IDENTITIES_MAX, SHIELDED_EMBEDDING_DECIMALS, SHIELDED_OUTPUT_TOKENS, STALE_SECONDS,
@@ -29,7 +30,7 @@ use crate::limits::{
 use crate::shield::Caps;
 use crate::tls::{self, BadCertificates};
 use crate::trust::Trust;
-use crate::upstream::{Credential, Health, Server, Tls};
+use crate::upstream::{Credential, Server, Tls};
 use crate::worker::Settings;
 
 /// The configuration of a Stillwatch gateway.
@@ -362,6 +363,10 @@ pub struct Upstream {
     /// The authorities by which its certificate is believed, PEM; the machine's own when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub authorities: Option<PathBuf>,
+    /// Where it is asked every five seconds how it is, below its URL, such as `/health`. One that does not answer with 2xx twice in
+    /// a row is tried last until it does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub health_path: Option<String>,
     /// How long a connection may take, in seconds.
     #[serde(default = "default_connect")]
     #[schemars(range(min = 1))]
@@ -614,6 +619,10 @@ impl Config {
             if !(1..=1_000).contains(&upstream.weight) {
                 return wrong(field("weight"), "expected 1 to 1000");
             }
+            let is_path = |path: &String| path.starts_with('/') && path.parse::<Uri>().is_ok();
+            if !upstream.health_path.as_ref().is_none_or(is_path) {
+                return wrong(field("health_path"), "expected a path that begins with `/`");
+            }
             if upstream.connect_seconds == 0 || upstream.first_byte_seconds == 0 || upstream.pause_seconds == 0 {
                 return wrong(field("…_seconds"), "expected at least 1");
             }
@@ -784,6 +793,7 @@ impl Upstream {
             weight: default_weight(),
             key_file: None,
             authorities: None,
+            health_path: None,
             connect_seconds: default_connect(),
             first_byte_seconds: default_first_byte(),
             pause_seconds: default_pause(),
@@ -825,6 +835,7 @@ impl Upstream {
             first_byte_time_max: Duration::from_secs(self.first_byte_seconds),
             pause_time_max: Duration::from_secs(self.pause_seconds),
             tls,
+            health_path: self.health_path.clone(),
             health: Health::default(),
         })
     }
@@ -933,6 +944,7 @@ mod tests {
                 "[[upstream]]\nurl = 'http://x'\n[[upstream]]\nurl = 'http://x/2'",
                 "`upstream[1].name`: expected one that no",
             ),
+            ("[[upstream]]\nurl = 'http://x'\nhealth_path = 'health'", "`upstream[0].health_path`: expected a path"),
             ("[[upstream]]\nurl = 'http://x'\nweight = 0", "`upstream[0].weight`: expected 1 to 1000"),
             ("[[upstream]]\nurl = 'http://x'\nkey = 'sk'", "unknown field `key`"),
             ("[allow]\npaths = ['health']", "`allow.paths`"),

@@ -59,8 +59,10 @@ impl Form {
                 file = Some((told, kind, part.bytes().await.map_err(bad)?));
             } else if TEXTS.contains(&name.as_str()) && texts.iter().all(|(known, _)| *known != name) {
                 let text = part.text().await.map_err(bad)?;
-                if text.contains(['\r', '\n']) {
-                    return Err(BadForm(format!("`{name}` has a line break")));
+                // Nobody is to read another word than this.
+                if !text.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"_-".contains(&byte))
+                {
+                    return Err(BadForm(format!("expected small letters, digits, `_` and `-` in `{name}`")));
                 }
                 texts.push((name, text));
             } else {
@@ -154,6 +156,8 @@ mod tests {
             &[FILE, ("name=\"purpose\"", "a"), ("name=\"purpose\"", "b")],
             &[FILE, ("name=\"model\"", "a")],
             &[FILE, ("name=\"purpose\"", "a\r\nb")],
+            &[FILE, ("name=\"purpose\"", "batch ")],
+            &[FILE, ("name=\"purpose\"", "BATCH")],
             &[FILE, ("name=\"purpose\"", &long)],
             &[(&named, "x")],
         ] {

@@ -3,11 +3,13 @@
 //! Promises that what a client says of itself stays here, and that what concerns one connection ends with it.
 
 use hyper::HeaderMap;
-use hyper::header::{ALLOW, CONNECTION, CONTENT_ENCODING, HeaderName, SET_COOKIE, TRANSFER_ENCODING, UPGRADE};
+use hyper::header::{
+    ALLOW, CONNECTION, CONTENT_ENCODING, HeaderName, HeaderValue, SET_COOKIE, TRANSFER_ENCODING, UPGRADE,
+};
 
 /// The headers that go on to a server: those of the APIs, and no others. Whatever else a client says of itself stays
 /// here.
-pub(crate) fn passed_on(headers: &HeaderMap, more: &[HeaderName]) -> HeaderMap {
+pub(crate) fn passed_on(headers: &HeaderMap, more: &[HeaderName], account: &str) -> HeaderMap {
     let mut passed = HeaderMap::with_capacity(headers.len());
     for (name, value) in headers {
         let text = name.as_str();
@@ -18,15 +20,20 @@ pub(crate) fn passed_on(headers: &HeaderMap, more: &[HeaderName]) -> HeaderMap {
         if known && name != CONTENT_ENCODING {
             passed.append(name, value.clone());
         }
+        // To a server all accounts are one caller: two that choose the same key would meet there.
+        if name == IDEMPOTENCY_KEY {
+            let own = blake3::Hasher::new().update(account.as_bytes()).update(&[0]).update(value.as_bytes()).finalize();
+            passed.extend(HeaderValue::try_from(own.to_hex().as_str()).ok().map(|own| (name.clone(), own)));
+        }
     }
     passed
 }
 
-const PASSED: [&str; 10] = [
+const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
+const PASSED: [&str; 9] = [
     "accept",
     "content-type",
     "user-agent",
-    "idempotency-key",
     "openai-beta",
     "traceparent",
     "tracestate",
@@ -55,7 +62,7 @@ pub(crate) fn tidy(headers: &mut HeaderMap) {
 
 #[cfg(test)]
 mod tests {
-    use hyper::header::{ACCEPT, HeaderValue};
+    use hyper::header::ACCEPT;
 
     use super::*;
 
@@ -84,13 +91,19 @@ mod tests {
         ] {
             headers.insert(name, HeaderValue::from_static("x"));
         }
-        assert!(passed_on(&headers, &[]).is_empty());
+        assert!(passed_on(&headers, &[], "acct").is_empty());
         for name in ["anthropic-version", "content-type", "x-stainless-lang", "traceparent"] {
             headers.insert(name, HeaderValue::from_static("x"));
         }
-        assert_eq!(passed_on(&headers, &[]).len(), 4);
-        assert_eq!(passed_on(&headers, &[ACCEPT, HeaderName::from_static("cookie")]).len(), 5);
+        assert_eq!(passed_on(&headers, &[], "acct").len(), 4);
+        assert_eq!(passed_on(&headers, &[ACCEPT, HeaderName::from_static("cookie")], "acct").len(), 5);
+        let key = |account: &str| {
+            let mut headers = HeaderMap::new();
+            headers.insert(IDEMPOTENCY_KEY, HeaderValue::from_static("chosen"));
+            passed_on(&headers, &[], account).remove(IDEMPOTENCY_KEY).unwrap()
+        };
+        assert!(key("ann") == key("ann") && key("ann") != key("bob") && key("ann") != "chosen");
         headers.insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
-        assert_eq!(passed_on(&headers, &[CONTENT_ENCODING]).len(), 4);
+        assert_eq!(passed_on(&headers, &[CONTENT_ENCODING], "acct").len(), 4);
     }
 }

@@ -11,7 +11,6 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use http_body_util::{BodyExt, Limited as LimitedBody};
-use hyper::body::Incoming;
 use hyper::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderValue};
 use hyper::http::request::Parts;
 use hyper::http::response::Parts as ReplyParts;
@@ -20,6 +19,7 @@ use policy::quota::{Amounts, Asker};
 use policy::who::Who;
 use policy::{Action, Actions};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use serde_json::value::RawValue;
 use store::owned::Owned;
 use tokio::time::timeout;
@@ -30,7 +30,7 @@ use crate::flight::Flight;
 use crate::form::Form;
 use crate::gate::{Pass, exchange_id, random};
 use crate::headers::{passed_on, tidy};
-use crate::limits::{KEPT_ID_BYTES_MAX, KEPT_REPLY_BYTES_MAX, PAGE_MAX, PAGE_USUAL};
+use crate::limits::{KEPT_ID_BYTES_MAX, KEPT_REPLY_BYTES_MAX, PAGE_ASKED_MAX, PAGE_MAX, PAGE_USUAL};
 use crate::owners::{Listing, Owners};
 use crate::record::{Decision, Seen};
 use crate::refuse::Refusal;
@@ -38,7 +38,7 @@ use crate::relay::{Filter, Outward, Relay};
 use crate::route::{Dialect, Kind, Operation, Route, is_plain, route};
 use crate::shield::{self, Results};
 use crate::trust::Caller;
-use crate::upstream::{Lease, Outgoing, Reply, To, Upstreams};
+use crate::upstream::{NoReply, Outgoing, Reply, To, Upstreams};
 use crate::worker::{Settings, Worker};
 
 /// A request for something kept.
@@ -67,32 +67,27 @@ enum File {
     ResultsOf(String),
 }
 
-/// What an answer about a batch tells.
-#[derive(Deserialize)]
+/// What an answer about a batch tells; what is not as it should be is not told.
 struct Told {
-    #[serde(alias = "processing_status")]
-    status: Option<String>,
-    output_file_id: Option<String>,
-    error_file_id: Option<String>,
-    request_counts: Option<Counts>,
-    usage: Option<Usage>,
-}
-
-#[derive(Deserialize)]
-struct Counts {
-    #[serde(alias = "succeeded")]
-    completed: Option<u64>,
-}
-
-#[derive(Deserialize)]
-struct Usage {
-    total_tokens: Option<u64>,
+    files: Vec<String>,
+    is_over: bool,
+    answered: Option<u64>,
+    tokens: Option<u64>,
 }
 
 impl Told {
-    fn is_over(&self) -> bool {
+    fn read(body: &[u8]) -> Result<Told, Refusal> {
+        let told: Value = serde_json::from_slice(body).map_err(|_| Refusal::Failed)?;
+        let text = |key: &str| told.get(key).and_then(Value::as_str);
+        let count = |place: &str| told.pointer(place).and_then(Value::as_u64);
         let over = ["completed", "failed", "expired", "cancelled", "ended"];
-        self.status.as_deref().is_some_and(|status| over.contains(&status))
+        let files = ["output_file_id", "error_file_id"].into_iter().filter_map(text).map(str::to_owned);
+        Ok(Told {
+            files: files.collect(),
+            is_over: text("processing_status").or_else(|| text("status")).is_some_and(|status| over.contains(&status)),
+            answered: count("/request_counts/completed").or_else(|| count("/request_counts/succeeded")),
+            tokens: count("/usage/total_tokens"),
+        })
     }
 }
 
@@ -119,7 +114,12 @@ pub(crate) async fn server_of(
 ) -> Result<Option<String>, Refusal> {
     let mut servers = BTreeSet::new();
     for id in files.iter().collect::<BTreeSet<_>>() {
-        servers.insert(owners.ok_or(Refusal::NotFound)?.find(Kind::File, id, account).await?.server);
+        let file = owners.ok_or(Refusal::NotFound)?.find(Kind::File, id, account).await?;
+        if matches!(details(&file)?, File::ResultsOf(_)) {
+            // A model would read what is taken out of it for the caller.
+            return Err(Refusal::Bad("What came out of a batch cannot be used in a request.".to_owned()));
+        }
+        servers.insert(file.server);
     }
     if servers.len() > 1 {
         return Err(Refusal::Bad("The files of this request cannot be used together.".to_owned()));
@@ -157,7 +157,7 @@ impl Kept<'_> {
         let mut outgoing = self.outgoing(Method::POST, self.asked.route.path.clone(), body);
         outgoing.headers.insert(CONTENT_TYPE, kind);
         let model = match &file {
-            File::Requests(summary) => summary.models.first().cloned(),
+            File::Requests(summary) => summary.models.keys().next().cloned(),
             _ => None,
         };
         let to = server.as_deref().map_or(To::model(model.as_deref()), To::Server);
@@ -211,7 +211,7 @@ impl Kept<'_> {
         let server = self.server_of_batch(&batch).await?;
         let body = batch.messages(&self.asked.body, summary.held, self.asked.settings.caps).await.map_err(bad)?;
         let outgoing = self.outgoing(Method::POST, self.asked.route.path.clone(), body);
-        let model = summary.models.first().cloned();
+        let model = summary.models.keys().next().cloned();
         let to = server.as_deref().map_or(To::model(model.as_deref()), To::Server);
         let answer = self.make(summary, &pass, to, &outgoing).await?;
         if answer.made()?.is_some() {
@@ -225,53 +225,34 @@ impl Kept<'_> {
         let Asked { worker, who, now, .. } = &self.asked;
         let gate = &worker.shared.gate;
         let reserved = gate.reserve(who, pass, summary.may_take(), *now)?;
-        let answer = match self.send(pass, to, outgoing).await {
-            Ok(answer) if answer.is_success() => answer,
-            other => {
+        let limits = reserved.limits().cloned().collect();
+        let reply = self.asked.upstreams.send(pass.permit(), to, outgoing).await;
+        let reply = match reply {
+            Ok(reply) => reply,
+            // It may be at work on it.
+            Err(failure @ NoReply::TooSlow { .. }) => return Err(failure.into()),
+            Err(failure) => {
                 gate.quotas().give_back(reserved);
-                return other;
+                return Err(failure.into());
             }
         };
-        // From here on it stays charged until it is over; whoever finds it over settles it, maybe in another process.
+        if !reply.response.status().is_success() {
+            gate.quotas().give_back(reserved);
+            return self.read(reply).await;
+        }
+        // From here on it stays charged until it is over, also when nothing more is heard of it; whoever finds it over settles
+        // it, maybe in another process.
         drop(reserved);
+        let answer = self.read(reply).await?;
         let id = answer.made()?.ok_or(Refusal::Failed)?;
-        let made = Made { summary, credential: who.credential.name().to_owned(), reserved: *now };
-        self.own(pass, &answer, &id, "", true, &made).await?;
+        let made = Made { summary, credential: who.credential.name().to_owned(), reserved: *now, limits };
+        let thing = self.own(pass, &answer, &id, "", true, &made).await?;
+        self.heard_of(pass, &thing, &answer).await?;
         Ok(answer)
     }
 
     /// Which there are, by what the database says, each as its server tells it.
     async fn list(self) -> Result<Response<Outward>, Refusal> {
-        let pass = self.allow(self.action())?;
-        let Query { count, after, before, purpose, oldest_first } = Query::read(self.asked.head.uri.query())?;
-        let is_before = before.is_some();
-        let listing = Listing {
-            kind: self.kind,
-            account: self.account().to_owned(),
-            purpose,
-            behind: after.or(before),
-            oldest_first: oldest_first || is_before,
-            count: count + 1,
-        };
-        let mut things = self.owners.list(listing).await?;
-        let has_more = things.len() > count as usize;
-        things.truncate(count as usize);
-        if is_before {
-            things.reverse();
-        }
-        let mut data = Vec::with_capacity(things.len());
-        for thing in &things {
-            let path = format!("{}/{}", self.asked.route.path, thing.id);
-            let outgoing = self.outgoing(Method::GET, path, Bytes::new());
-            let answer = self.send(&pass, To::Server(&thing.server), &outgoing).await?;
-            if answer.head.status == StatusCode::NOT_FOUND {
-                self.owners.disown(self.kind, &thing.id).await?;
-            } else if answer.is_success() {
-                data.push(serde_json::from_slice::<Box<RawValue>>(&answer.body).map_err(|_| Refusal::Failed)?);
-            } else {
-                return Ok(answer.pass_on());
-            }
-        }
         #[derive(Serialize)]
         struct Page<'a> {
             #[serde(skip_serializing_if = "Option::is_none")]
@@ -280,18 +261,78 @@ impl Kept<'_> {
             first_id: Option<&'a str>,
             last_id: Option<&'a str>,
             has_more: bool,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            next_page: Option<&'a str>,
         }
+        let pass = self.allow(self.action())?;
+        let Query { count, after, before, purpose, oldest_first } = Query::read(self.asked.head.uri.query())?;
+        // It costs as many requests to servers as there are things.
+        self.charge(&pass, Amounts::default())?;
+        let is_before = before.is_some();
+        let listing = Listing {
+            kind: self.kind,
+            account: self.account().to_owned(),
+            purpose,
+            behind: after.or(before),
+            oldest_first: oldest_first || is_before,
+            count: PAGE_ASKED_MAX + 1,
+        };
+        let things = self.owners.list(listing).await?;
+        let mut told: Vec<(&str, Box<RawValue>)> = Vec::new();
+        let mut asked = 0;
+        for thing in things.iter().take(PAGE_ASKED_MAX as usize) {
+            if told.len() >= count as usize {
+                break;
+            }
+            asked += 1;
+            // What its server does not tell now, or a server keeps that is no longer there, is left out, and is not forgotten.
+            if let Some(one) = self.told_of(&pass, thing).await? {
+                told.push((&thing.id, one));
+            }
+        }
+        let has_more = things.len() > asked;
+        // Where a page is behind the last one looked at, none is passed over.
+        let last_looked_at = things.get(asked.wrapping_sub(1)).map(|thing| thing.id.as_str());
+        let mut last_id = if has_more { last_looked_at } else { told.last().map(|(id, _)| *id) };
+        let mut first_id = told.first().map(|(id, _)| *id);
+        if is_before {
+            told.reverse();
+            (first_id, last_id) = (last_id, first_id);
+        }
+        let is_anthropic = self.asked.dialect == Dialect::Anthropic;
         let page = Page {
-            object: (self.asked.dialect == Dialect::OpenAi).then_some("list"),
-            data,
-            first_id: things.first().map(|thing| thing.id.as_str()),
-            last_id: things.last().map(|thing| thing.id.as_str()),
+            object: (!is_anthropic).then_some("list"),
+            first_id,
+            last_id,
             has_more,
+            next_page: last_id.filter(|_| is_anthropic && has_more && !is_before),
+            data: told.into_iter().map(|(_, one)| one).collect(),
         };
         let body = serde_json::to_vec(&page).map_err(|_| Refusal::Failed)?;
         let mut response = Response::new(Outward::Whole(Some(body.into())));
         response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         Ok(response)
+    }
+
+    /// What a thing's server tells of it; none where it is not there.
+    async fn told_of(&self, pass: &Pass, thing: &Owned) -> Result<Option<Box<RawValue>>, Refusal> {
+        let path = format!("{}/{}", self.asked.route.path, thing.id);
+        let outgoing = self.outgoing(Method::GET, path, Bytes::new());
+        let answer = match self.send(pass, To::Server(&thing.server), &outgoing).await {
+            Ok(answer) => answer,
+            Err(Refusal::NotFound) => return Ok(None),
+            Err(refusal) => return Err(refusal),
+        };
+        if answer.head.status == StatusCode::NOT_FOUND {
+            return Ok(None);
+        }
+        if !answer.is_success() {
+            return Err(Refusal::Unavailable);
+        }
+        if self.kind != Kind::File {
+            self.heard_of(pass, thing, &answer).await?;
+        }
+        serde_json::from_slice(&answer.body).map(Some).map_err(|_| Refusal::Failed)
     }
 
     /// How one is, or that it is to stop.
@@ -309,19 +350,17 @@ impl Kept<'_> {
 
     /// Notes what an answer about a batch tells: whose its files are, and that it is over.
     async fn heard_of(&self, pass: &Pass, thing: &Owned, answer: &Answer) -> Result<(), Refusal> {
-        let told: Told = serde_json::from_slice(&answer.body).map_err(|_| Refusal::Failed)?;
-        for id in [&told.output_file_id, &told.error_file_id].into_iter().flatten() {
+        let told = Told::read(&answer.body)?;
+        for id in &told.files {
             let file = File::ResultsOf(thing.id.clone());
             self.own_file(&answer.server, id, &file).await?;
         }
-        if thing.open && told.is_over() && self.owners.close(self.kind, &thing.id).await? {
+        if thing.open && told.is_over && self.owners.close(self.kind, &thing.id).await? {
             let made: Made = details(thing)?;
             let asker = Asker { account: &self.asked.who.account, credential: &made.credential, permit: pass.permit() };
             let quotas = self.asked.worker.shared.gate.quotas();
-            let reserved = quotas.reserved_before(&asker, made.summary.may_take(), made.reserved);
-            let tokens = told.usage.and_then(|usage| usage.total_tokens);
-            let answered = told.request_counts.and_then(|counts| counts.completed);
-            quotas.settle(reserved, made.summary.took(tokens, answered), self.asked.now);
+            let reserved = quotas.reserved_before(&asker, made.summary.may_take(), made.reserved, &made.limits);
+            quotas.settle(reserved, made.summary.took(told.tokens, told.answered), self.asked.now);
         }
         Ok(())
     }
@@ -364,6 +403,10 @@ impl Kept<'_> {
         let Reply { response, lease } = reply;
         let (mut head, body) = response.into_parts();
         tidy(&mut head.headers);
+        if head.status.is_redirection() {
+            // Nothing that comes from there is filtered.
+            return Err(Refusal::Failed);
+        }
         let filter = filter.filter(|_| head.status.is_success());
         if filter.is_some() {
             if head.headers.contains_key(CONTENT_ENCODING) {
@@ -454,7 +497,7 @@ impl Kept<'_> {
 
     fn outgoing(&self, method: Method, path: String, body: Bytes) -> Outgoing {
         let Asked { head, settings, dialect, .. } = &self.asked;
-        let mut headers: HeaderMap = passed_on(&head.headers, &settings.passed);
+        let mut headers: HeaderMap = passed_on(&head.headers, &settings.passed, self.account());
         if body.is_empty() {
             headers.remove(CONTENT_TYPE);
         }
@@ -464,8 +507,12 @@ impl Kept<'_> {
 
     /// Sends a request whose answer is read as a whole.
     async fn send(&self, pass: &Pass, to: To<'_>, outgoing: &Outgoing) -> Result<Answer, Refusal> {
-        let Reply { response, lease } = self.asked.upstreams.send(pass.permit(), to, outgoing).await?;
-        let mut answer = Answer::read(response, lease).await?;
+        let reply = self.asked.upstreams.send(pass.permit(), to, outgoing).await?;
+        self.read(reply).await
+    }
+
+    async fn read(&self, reply: Reply) -> Result<Answer, Refusal> {
+        let mut answer = Answer::read(reply).await?;
         if self.kind == Kind::MessageBatch && answer.is_success() {
             self.come_here(&mut answer)?;
         }
@@ -475,11 +522,11 @@ impl Kept<'_> {
     /// Where an answer tells whence results are to be fetched, that is here, and not at its server: a client would go there, and
     /// show its key.
     fn come_here(&self, answer: &mut Answer) -> Result<(), Refusal> {
-        let mut told: serde_json::Value = serde_json::from_slice(&answer.body).map_err(|_| Refusal::Failed)?;
+        let mut told: Value = serde_json::from_slice(&answer.body).map_err(|_| Refusal::Failed)?;
         let id = told.get("id").and_then(|id| id.as_str()).unwrap_or_default();
         let here = self.asked.worker.shared.gate.origin().unwrap_or_default();
         let here = format!("{here}/v1/messages/batches/{id}/results");
-        if let Some(url) = told.get_mut("results_url").filter(|url| url.is_string()) {
+        if let Some(url) = told.get_mut("results_url").filter(|url| !url.is_null()) {
             *url = here.into();
             answer.body = told.to_string().into();
             answer.head.headers.remove(CONTENT_LENGTH);
@@ -496,9 +543,13 @@ impl Kept<'_> {
         purpose: &str,
         open: bool,
         details: &impl Serialize,
-    ) -> Result<(), Refusal> {
+    ) -> Result<Owned, Refusal> {
         let owned = self.owned(self.kind, &answer.server, id, purpose, open, details)?;
-        if let Err(refusal) = self.owners.own(owned).await {
+        if let Err(refusal) = self.owners.own(owned.clone()).await {
+            // What is another's stays as it is, whatever server gives out its id again.
+            if refusal == Refusal::Failed {
+                return Err(refusal);
+            }
             let (method, path) = match self.kind {
                 Kind::File => (Method::DELETE, format!("/v1/files/{id}")),
                 Kind::Batch | Kind::MessageBatch => (Method::POST, format!("{}/{id}/cancel", self.asked.route.path)),
@@ -508,7 +559,7 @@ impl Kept<'_> {
             let _ = self.send(pass, To::Server(&answer.server), &outgoing).await;
             return Err(refusal);
         }
-        Ok(())
+        Ok(owned)
     }
 
     /// Puts down that the asker owns what came out of a batch.
@@ -516,7 +567,13 @@ impl Kept<'_> {
         if !is_id(id) {
             return Err(Refusal::Failed);
         }
-        self.owners.own(self.owned(Kind::File, server, id, "batch_output", false, file)?).await
+        match self.owners.find(Kind::File, id, self.account()).await {
+            Ok(_) => Ok(()),
+            Err(Refusal::NotFound) => {
+                self.owners.own(self.owned(Kind::File, server, id, "batch_output", false, file)?).await
+            }
+            Err(refusal) => Err(refusal),
+        }
     }
 
     fn owned(
@@ -566,9 +623,13 @@ struct Answer {
 }
 
 impl Answer {
-    async fn read(response: Response<Incoming>, mut lease: Lease) -> Result<Answer, Refusal> {
+    async fn read(reply: Reply) -> Result<Answer, Refusal> {
+        let Reply { response, mut lease } = reply;
         let (mut head, body) = response.into_parts();
         tidy(&mut head.headers);
+        if head.status.is_redirection() {
+            return Err(Refusal::Failed);
+        }
         let server = lease.server().to_owned();
         let (patience, body) = (lease.pause_time_max(), LimitedBody::new(body, KEPT_REPLY_BYTES_MAX));
         let collected = timeout(patience, lease.drive(body.collect())).await.map_err(|_| Refusal::Timeout)?;
@@ -627,17 +688,23 @@ impl Query {
         let mut read = Query { count: PAGE_USUAL, after: None, before: None, purpose: None, oldest_first: false };
         for part in query.unwrap_or_default().split('&').filter(|part| !part.is_empty()) {
             let bad = || Refusal::Bad(format!("The query has `{}`, which is not understood.", part.escape_default()));
-            let (name, value) = part.split_once('=').filter(|(_, value)| is_plain(value)).ok_or_else(bad)?;
+            let (name, value) = part.split_once('=').ok_or_else(bad)?;
+            if value.is_empty() {
+                continue;
+            }
+            if !is_plain(value) {
+                return Err(bad());
+            }
             match (name, value) {
                 ("limit", count) => {
                     // One API takes up to 10,000 here; what is not on this page is on the next.
                     read.count = count.parse::<u32>().ok().filter(|count| *count > 0).ok_or_else(bad)?.min(PAGE_MAX);
                 }
-                ("after" | "after_id", id) => read.after = Some(id.to_owned()),
+                ("after" | "after_id" | "page", id) => read.after = Some(id.to_owned()),
                 ("before_id", id) => read.before = Some(id.to_owned()),
                 ("purpose", purpose) => read.purpose = Some(purpose.to_owned()),
                 ("order", "asc") => read.oldest_first = true,
-                ("order", "desc") => {}
+                ("order", "desc") | ("beta", _) => {}
                 _ => return Err(bad()),
             }
         }
@@ -666,9 +733,7 @@ mod tests {
         ] {
             assert_eq!(Query::read(query), Ok(expected), "{query:?}");
         }
-        for query in
-            ["limit=0", "limit=-1", "limit=x", "after", "after=", "after=%41", "account=x", "after=a&before_id=b"]
-        {
+        for query in ["limit=0", "limit=-1", "limit=x", "after", "after=%41", "account=x", "after=a&before_id=b"] {
             assert!(Query::read(Some(query)).is_err(), "{query}");
         }
     }

@@ -38,6 +38,8 @@ pub const KEPT_REPLY_BYTES_MAX: usize = 1024 * 1024;
 pub const PAGE_MAX: u32 = 100;
 /// The same where a request does not say how many.
 pub const PAGE_USUAL: u32 = 20;
+/// Things that servers are asked about for one page. A page of which more are gone is shorter.
+pub const PAGE_ASKED_MAX: u32 = 200;
 /// Bytes of a field of a form that is no file, and of the name of a file. A longer one is refused with 400.
 pub const FORM_TEXT_BYTES_MAX: u64 = 256;
 /// Alternatives that one request may ask for. More are refused with 400.
@@ -122,7 +124,10 @@ pub const IDENTITY_TIME_MAX: Duration = Duration::from_secs(5);
 pub const IDENTITIES_MAX: usize = 16;
 /// How long a TLS handshake may take.
 pub const HANDSHAKE_TIME_MAX: Duration = Duration::from_secs(10);
-/// How often connections to servers that are idle for too long, or that a server closed, are let go of.
+/// How often connections to servers that are idle for too long, or that a server closed, are let go of, and servers asked how
+/// they are.
 pub const TIDY_TIME: Duration = Duration::from_secs(5);
+/// How long a server may take to say how it is. At more it counts as not well.
+pub const CHECK_TIME_MAX: Duration = Duration::from_secs(5);
 /// How long an idle connection to a server is kept.
 pub const IDLE_TIME_MAX: Duration = Duration::from_secs(60);

@@ -29,6 +29,7 @@ use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 
 use self::kept::Kept;
+use crate::clock::{Clock as _, SystemClock};
 use crate::form::Form;
 use crate::limits::BODY_BYTES_MAX;
 
@@ -79,7 +80,7 @@ impl Mock {
 }
 
 async fn listen(listener: TcpListener) {
-    let kept = Arc::new(Mutex::new(Kept::default()));
+    let kept = Arc::new(Mutex::new(Kept::new(SystemClock.now())));
     loop {
         let Ok((stream, _)) = listener.accept().await else {
             // Too many open files, most likely: some will close.

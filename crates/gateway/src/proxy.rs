@@ -141,7 +141,7 @@ async fn answer(
             Some(query) => format!("{}?{query}", route.path),
             None => route.path.clone(),
         },
-        headers: passed_on(&head.headers, &settings.passed),
+        headers: passed_on(&head.headers, &settings.passed, asker.account.id.as_str()),
         body,
         dialect,
         repeatable: head.method != Method::POST || route.call.is_asked(),
@@ -251,6 +251,11 @@ async fn respond(
     let kind = head.headers.get(CONTENT_TYPE).map(HeaderValue::as_bytes).unwrap_or_default();
     let is_stream = kind.starts_with(b"text/event-stream");
     flight.answered(head.status.as_u16(), is_stream);
+    if head.status.is_redirection() {
+        // Who goes there shows its key there, and nothing that comes from there is looked at.
+        flight.abort();
+        return Err(Refusal::Failed);
+    }
     let filters = shield::is_of_replies(hold.held, call) && call.is_generated() && head.status.is_success();
     tidy(&mut head.headers);
     if !filters {

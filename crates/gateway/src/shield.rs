@@ -352,11 +352,16 @@ impl Results {
             return Ok(());
         }
         let mut value: Value = serde_json::from_slice(text).map_err(|_| Unreadable::NotJson)?;
-        let within = match (value.get("response"), value.get("result")) {
-            (Some(_), None) => "/response/body",
-            (None, Some(_)) => "/result/message",
+        let within = match (value.get("response"), value.get("result"), value.get("error")) {
+            (Some(_), None, _) => "/response/body",
+            (None, Some(_), _) => "/result/message",
+            (None, None, Some(_)) => "/error",
             _ => return Err(Unreadable::NotAResult),
         };
+        // A text may be a reply that somebody wrote as one.
+        if value.pointer(within).is_some_and(Value::is_string) && within != "/error" {
+            return Err(Unreadable::NotAResult);
+        }
         let mut changed = value.pointer_mut(within).map_or(Ok(false), |reply| filter(reply, self.call, self.hold))?;
         // Also what a server tells beside its reply.
         changed |= take_out(&mut value, self.hold);

@@ -1,7 +1,7 @@
 //! The model servers behind the gateway: which serves a model, whether it is well, and the connections to it.
 //!
 //! Promises that a request goes out at most [`ATTEMPTS_MAX`] times and never again once a byte of a reply came back. A
-//! server that fails [`FAILURES_MAX`] times in a row rests for a while that doubles; when all rest, all are tried.
+//! server that fails again and again rests ([`Health`]); when all rest, all are tried.
 //! Connections are kept per worker, at most [`IDLE_MAX`] idle ones to a server and [`IDLE_TIME_MAX`] long. Whoever uses
 //! one drives it ([`Link`]): a task of its own for each would have to be woken for every piece of every reply.
 
@@ -12,7 +12,6 @@ use std::io;
 use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
@@ -31,16 +30,10 @@ use tokio::time::{Instant, timeout};
 use tokio_rustls::TlsConnector;
 use tokio_util::either::Either;
 
-use crate::limits::{ATTEMPTS_MAX, IDLE_MAX, IDLE_TIME_MAX};
+use crate::health::Health;
+use crate::limits::{ATTEMPTS_MAX, CHECK_TIME_MAX, IDLE_MAX, IDLE_TIME_MAX};
 use crate::refuse::Refusal;
 use crate::route::Dialect;
-
-/// Failures in a row after which a server rests.
-pub const FAILURES_MAX: u32 = 3;
-/// How long it rests first.
-pub const REST_MIN: Duration = Duration::from_secs(1);
-/// How long it rests at most.
-pub const REST_MAX: Duration = Duration::from_secs(30);
 
 /// A model server.
 #[derive(Debug)]
@@ -67,6 +60,8 @@ pub struct Server {
     pub pause_time_max: Duration,
     /// TLS, when it is spoken there.
     pub tls: Option<Tls>,
+    /// Where it says how it is, if anywhere.
+    pub health_path: Option<String>,
     /// How it is.
     pub health: Health,
 }
@@ -108,39 +103,6 @@ impl Credential {
             Some(value)
         };
         Some(Credential { bearer: value(format!("Bearer {secret}"))?, plain: value(secret.to_owned())? })
-    }
-}
-
-/// How a server is, as all workers see it.
-#[derive(Debug, Default)]
-pub struct Health {
-    failures: AtomicU32,
-    rests_until_ms: AtomicU64,
-}
-
-impl Health {
-    /// Whether it takes part at `now_ms`.
-    #[must_use]
-    pub fn is_well(&self, now_ms: u64) -> bool {
-        self.rests_until_ms.load(Ordering::Relaxed) <= now_ms
-    }
-
-    /// It answered.
-    pub fn succeeded(&self) {
-        if self.failures.load(Ordering::Relaxed) != 0 {
-            self.failures.store(0, Ordering::Relaxed);
-            self.rests_until_ms.store(0, Ordering::Relaxed);
-        }
-    }
-
-    /// It did not.
-    pub fn failed(&self, now_ms: u64) {
-        let failures = self.failures.fetch_add(1, Ordering::Relaxed).saturating_add(1);
-        if failures >= FAILURES_MAX {
-            let doublings = (failures - FAILURES_MAX).min(10);
-            let rest = REST_MIN.saturating_mul(1 << doublings).min(REST_MAX);
-            self.rests_until_ms.store(now_ms.saturating_add(rest.as_millis() as u64), Ordering::Relaxed);
-        }
     }
 }
 
@@ -489,6 +451,21 @@ impl Upstreams {
         }
     }
 
+    /// Asks each server that says how it is, unless another worker just did.
+    pub fn check(self: &Rc<Self>) {
+        for (index, server) in self.servers.iter().enumerate() {
+            if server.health_path.is_some() && server.health.is_check_due(self.now_ms()) {
+                let home = Rc::clone(self);
+                tokio::task::spawn_local(async move {
+                    if let Some(server) = home.servers.get(index) {
+                        let well = timeout(CHECK_TIME_MAX, says_it_is_well(server)).await.unwrap_or_default();
+                        server.health.checked(well);
+                    }
+                });
+            }
+        }
+    }
+
     /// A kept connection, the one used last first.
     fn take(&self, index: usize) -> Option<Link> {
         let mut idle = self.idle.borrow_mut();
@@ -531,6 +508,20 @@ fn written(server: &Server, request: &Outgoing) -> Option<Request<Full<Bytes>>> 
     Some(message)
 }
 
+/// Whether a server, asked on a connection of its own, says that it is well.
+async fn says_it_is_well(server: &Server) -> bool {
+    let path = server.health_path.clone().unwrap_or_default();
+    let headers = hyper::HeaderMap::new();
+    let (method, dialect) = (hyper::Method::GET, Dialect::OpenAi);
+    let request = Outgoing { method, path, headers, body: Bytes::new(), dialect, repeatable: true };
+    let (Ok(mut link), Some(message)) = (connect(server).await, written(server, &request)) else { return false };
+    if link.ready().await.is_err() {
+        return false;
+    }
+    let answer = link.sender.send_request(message);
+    link.drive(answer).await.is_ok_and(|answer| answer.status().is_success())
+}
+
 async fn connect(server: &Server) -> io::Result<Link> {
     let port = server.authority.port_u16().unwrap_or(if server.scheme == Scheme::HTTPS { 443 } else { 80 });
     let host = server.authority.host().trim_start_matches('[').trim_end_matches(']');
@@ -551,6 +542,7 @@ async fn connect(server: &Server) -> io::Result<Link> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::health::FAILURES_MAX;
 
     fn server(name: &str, models: &[&str], weight: u32) -> Server {
         Server {
@@ -565,6 +557,7 @@ mod tests {
             first_byte_time_max: Duration::from_secs(1),
             pause_time_max: Duration::from_secs(1),
             tls: None,
+            health_path: None,
             health: Health::default(),
         }
     }
@@ -583,23 +576,14 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn who_fails_rests_and_comes_back() {
+    async fn who_is_not_well_is_tried_last() {
         let upstreams = Upstreams::new(Arc::new(vec![server("a", &[], 1), server("b", &[], 1)]), Instant::now());
-        let health = &upstreams.servers[0].health;
         for _ in 0..FAILURES_MAX {
-            assert!(health.is_well(0));
-            health.failed(0);
+            upstreams.servers[0].health.failed(0);
         }
-        assert!(!health.is_well(REST_MIN.as_millis() as u64 - 1) && health.is_well(REST_MIN.as_millis() as u64));
-        for _ in 0..20 {
-            health.failed(0);
-        }
-        assert!(health.is_well(REST_MAX.as_millis() as u64));
         for _ in 0..4 {
             assert_eq!(upstreams.order(To::Any), [1, 0], "tried last, while it rests");
         }
-        health.succeeded();
-        assert!(health.is_well(0));
     }
 
     /// Connections that a server closed, or that were idle for too long, are found without using them.

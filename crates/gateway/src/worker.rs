@@ -113,9 +113,11 @@ impl Worker {
         Rc::clone(&upstreams)
     }
 
-    /// Lets go of connections to servers that nobody needs.
+    /// Lets go of connections to servers that nobody needs, and has servers asked how they are.
     pub fn tidy(&self) {
-        self.upstreams.borrow().tidy();
+        let upstreams = self.upstreams(&self.shared.settings.load());
+        upstreams.tidy();
+        upstreams.check();
     }
 }
 

@@ -314,15 +314,15 @@ impl Quotas {
         Ok(reservation)
     }
 
-    /// What was reserved for `asker` at `time`, to be settled by whoever comes later; nothing is taken. Limits are those that
-    /// hold now.
-    pub fn reserved_before(&self, asker: &Asker<'_>, amounts: Amounts, time: Time) -> Reservation {
-        let taken = self.limits(asker).into_iter().filter_map(|(quota, key)| {
-            let amount = amounts.of(quota.unit)?;
+    /// What was reserved for `asker` at `time` of the limits `of`, to be settled by whoever comes later; nothing is taken.
+    pub fn reserved_before(&self, asker: &Asker<'_>, amounts: Amounts, time: Time, of: &[QuotaId]) -> Reservation {
+        let rules = self.rules();
+        let taken = rules.iter().filter(|quota| of.contains(&quota.id)).filter_map(|quota| {
+            let (amount, key) = (amounts.of(quota.unit)?, quota.bucket_of(asker)?);
             // As if nothing else had been taken: then it gives back no more than it may.
             let mut alone = Bucket::new();
-            alone.take(&quota, amount, time.nanos()).ok()?;
-            Some(Taken { quota, key, amount, at: alone.at })
+            alone.take(quota, amount, time.nanos()).ok()?;
+            Some(Taken { quota: Arc::clone(quota), key, amount, at: alone.at })
         });
         Reservation { taken: taken.collect() }
     }
@@ -331,11 +331,7 @@ impl Quotas {
     fn limits(&self, asker: &Asker<'_>) -> Vec<(Arc<Quota>, BucketKey)> {
         let rules = self.rules();
         let hold = rules.iter().filter(|quota| !(quota.except_high_rate && asker.permit.has(Action::HighRate)));
-        let limits = hold.filter_map(|quota| {
-            let subject = quota.of.subject(asker)?;
-            Some((Arc::clone(quota), BucketKey { quota: quota.id.clone(), subject: subject.into() }))
-        });
-        limits.collect()
+        hold.filter_map(|quota| Some((Arc::clone(quota), quota.bucket_of(asker)?))).collect()
     }
 
     /// Whether costs are limited.
@@ -407,6 +403,19 @@ impl Quotas {
         for Saved { quota, subject, bucket } in saved {
             self.with(&BucketKey { quota, subject }, |known| *known = bucket);
         }
+    }
+}
+
+impl Quota {
+    fn bucket_of(&self, asker: &Asker<'_>) -> Option<BucketKey> {
+        Some(BucketKey { quota: self.id.clone(), subject: self.of.subject(asker)?.into() })
+    }
+}
+
+impl Reservation {
+    /// The limits of which something is reserved.
+    pub fn limits(&self) -> impl Iterator<Item = &QuotaId> {
+        self.taken.iter().map(|taken| &taken.quota.id)
     }
 }
 
@@ -648,8 +657,14 @@ mod tests {
                     quotas(json!([{"id": "t", "of": "each_account", "unit": "tokens", "amount": 1000, "per": per}]));
                 let reserve = |count, second| quotas.reserve(&asker(&ann), tokens(count), at(second));
                 let first = reserve(1000, 0).unwrap();
+                let limits: Vec<QuotaId> = first.limits().cloned().collect();
+                // Of a limit that was made since, nothing was taken that could be given back.
+                let none = quotas.reserved_before(&asker(&ann), tokens(1000), at(0), &[]);
+                assert!(none.limits().next().is_none());
+                quotas.give_back(none);
                 let again = is_over.then(|| reserve(1000, late).unwrap());
-                let first = if is_resumed { quotas.reserved_before(&asker(&ann), tokens(1000), at(0)) } else { first };
+                let first =
+                    if is_resumed { quotas.reserved_before(&asker(&ann), tokens(1000), at(0), &limits) } else { first };
                 quotas.settle(first, tokens(0), at(late));
                 assert_eq!(reserve(1000, late).is_ok(), !is_over, "{per} {late} {is_resumed}");
                 drop(again);

@@ -62,7 +62,7 @@ pub enum Put {
 const COLUMNS: &str = "kind, id, account, server, purpose, created, open, details";
 
 impl Control {
-    /// Puts down whose a thing is. One that is there already, of the same account, stays as it is.
+    /// Puts down whose a thing is. Where its server gives the id of an earlier one of the same account again, that one is gone.
     ///
     /// # Errors
     ///
@@ -79,7 +79,9 @@ impl Control {
             "INSERT INTO owned (kind, id, account, server, purpose, created, open, details) \
              SELECT $1, $2, $3, $4, $5, $6, $7, $8 \
              WHERE (SELECT COUNT(*) FROM owned WHERE account = $9 AND kind = $10) < $11 \
-             ON CONFLICT (kind, id) DO NOTHING",
+             ON CONFLICT (kind, id) DO UPDATE SET purpose = excluded.purpose, created = excluded.created, \
+             open = excluded.open, details = excluded.details \
+             WHERE owned.account = excluded.account AND owned.server = excluded.server",
         )
         .bind(owned.kind.as_str())
         .bind(owned.id.as_str())
@@ -97,11 +99,9 @@ impl Control {
         if inserted.rows_affected() > 0 {
             return Ok(Put::Done);
         }
-        Ok(match self.select_owned(&owned.kind, &owned.id).await? {
-            None => Put::Full,
-            Some(known) if (&known.account, &known.server) == (&owned.account, &owned.server) => Put::Done,
-            Some(_) => Put::Taken,
-        })
+        let known = self.select_owned(&owned.kind, &owned.id).await?;
+        let is_mine = |known: &Owned| (&known.account, &known.server) == (&owned.account, &owned.server);
+        Ok(if known.as_ref().is_none_or(is_mine) { Put::Full } else { Put::Taken })
     }
 
     /// A thing, by its id.
@@ -216,8 +216,10 @@ mod tests {
         assert_eq!(control.own(&ann).await.unwrap(), Put::Done);
         assert_eq!(control.owned("file", "f1").await.unwrap(), Some(ann.clone()));
         assert_eq!(control.owned("batch", "f1").await.unwrap(), None);
-        assert_eq!(control.own(&Owned { details: "{\"x\":1}".to_owned(), ..ann.clone() }).await.unwrap(), Put::Done);
-        assert_eq!(control.owned("file", "f1").await.unwrap(), Some(ann.clone()), "it stays as it was");
+        let other = Owned { details: "{\"x\":1}".to_owned(), ..ann.clone() };
+        assert_eq!(control.own(&other).await.unwrap(), Put::Done);
+        assert_eq!(control.owned("file", "f1").await.unwrap(), Some(other), "the earlier one is gone");
+        assert_eq!(control.own(&ann).await.unwrap(), Put::Done);
         for other in [owned("bob", "f1", 2), Owned { server: "b".to_owned(), ..ann.clone() }] {
             assert_eq!(control.own(&other).await.unwrap(), Put::Taken);
         }
@@ -270,7 +272,6 @@ mod tests {
             let batch = |id: &str| Owned { kind: "batch".to_owned(), ..owned("ann", id, 1) };
             assert_eq!(control.own(&batch("last")).await.unwrap(), Put::Done);
             assert_eq!(control.own(&batch("more")).await.unwrap(), Put::Full);
-            assert_eq!(control.own(&batch("last")).await.unwrap(), Put::Done, "it is there already");
             assert_eq!(control.own(&owned("ann", "file", 1)).await.unwrap(), Put::Done, "of another kind");
         });
     }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
+use exchange::Time;
 use hyper::{Method, StatusCode};
 use serde_json::{Value, json};
 
@@ -10,23 +11,29 @@ use super::{Spoken, error, spoken};
 use crate::form::Form;
 
 const CREATED: u64 = 1_760_000_000;
-/// Things that it keeps; further ones are refused.
-const THINGS_MAX: u64 = 1_000;
+/// Files that it keeps; further ones are refused.
+const THINGS_MAX: usize = 1_000;
 /// Bytes of files that it keeps; more are refused.
 const BYTES_MAX: usize = 64 * 1024 * 1024;
 
 /// What there is.
-#[derive(Default)]
 pub(super) struct Kept {
     /// Each with what is told of it and what is in it.
     files: BTreeMap<String, (Value, Bytes)>,
     batches: BTreeMap<String, Value>,
     /// Each with what came out of it.
     message_batches: BTreeMap<String, (Value, Bytes)>,
+    /// The number of what was made last.
     made: u64,
 }
 
 impl Kept {
+    /// Nothing yet. Numbers begin where no earlier mock got to.
+    pub(super) fn new(now: Time) -> Kept {
+        let made = u64::try_from(now.nanos() / 1_000_000).unwrap_or_default();
+        Kept { files: BTreeMap::new(), batches: BTreeMap::new(), message_batches: BTreeMap::new(), made }
+    }
+
     /// The answer to a request for something kept; none where it is for something else.
     pub(super) fn answer(&mut self, method: &Method, path: &str, body: &Bytes, form: Option<Form>) -> Option<Spoken> {
         let parts: Vec<&str> = path.strip_prefix("/v1/")?.split('/').collect();
@@ -66,7 +73,7 @@ impl Kept {
 
     fn upload(&mut self, form: Form) -> Spoken {
         let bytes: usize = self.files.values().map(|(_, file)| file.len()).sum();
-        if self.made >= THINGS_MAX || bytes.saturating_add(form.file.len()) > BYTES_MAX {
+        if self.files.len() >= THINGS_MAX || bytes.saturating_add(form.file.len()) > BYTES_MAX {
             return Spoken::Whole(StatusCode::BAD_REQUEST, error("the mock keeps no more"));
         }
         let purpose = form.text("purpose").unwrap_or_default().to_owned();

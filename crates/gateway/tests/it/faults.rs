@@ -8,10 +8,12 @@ use std::time::Duration;
 use gateway::limits::{
     BODY_BYTES_MAX, HEAD_BYTES_MAX, HEADERS_MAX, QUERY_BYTES_MAX, UNREAD_BYTES_MAX, UNREAD_TIME_MAX,
 };
+use gateway::upstream::Server;
+use gateway::worker::Settings;
 use policy::Actions;
 use tokio::time::Instant;
 
-use crate::rig::{KEY, Rig, parse, raw};
+use crate::rig::{KEY, Rig, parse, raw, server};
 
 const CHAT: &str = r#"{"model":"mock-1","messages":[{"role":"user","content":"hello"}]}"#;
 
@@ -224,6 +226,35 @@ fn a_server_that_is_away_is_unavailable() {
     let answer = rig.post("/v1/chat/completions", CHAT);
     assert_eq!(answer.status, 503);
     assert!(String::from_utf8(answer.body).unwrap().contains("overloaded"));
+}
+
+/// A server that says it is not well is tried last, and again once it is; nobody had to meet it for that.
+#[test]
+fn a_server_is_asked_how_it_is() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let rig = Rig::new(Actions::NONE);
+    let status = std::sync::Arc::new(std::sync::atomic::AtomicU16::new(503));
+    let told = std::sync::Arc::clone(&status);
+    let address = listener.local_addr().unwrap();
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            let mut request = [0; 4096];
+            let bytes = stream.read(&mut request).unwrap();
+            assert!(request[..bytes].starts_with(b"GET /well HTTP/1.1\r\n"));
+            let status = told.load(Ordering::SeqCst);
+            write!(stream, "HTTP/1.1 {status} X\r\ncontent-length: 0\r\n\r\n").unwrap();
+        }
+    });
+    let server = Server { health_path: Some("/well".to_owned()), ..server(address) };
+    let servers = std::sync::Arc::new(vec![server]);
+    let settings = Settings { servers: std::sync::Arc::clone(&servers), ..Settings::default() };
+    rig.settings.store(std::sync::Arc::new(settings));
+    // It is asked every five seconds, and has to fail twice.
+    let comes = |condition: &dyn Fn() -> bool| (0..3).any(|_| until(condition));
+    assert!(comes(&|| servers[0].health.fails_checks()));
+    status.store(204, Ordering::SeqCst);
+    assert!(comes(&|| !servers[0].health.fails_checks()));
 }
 
 #[test]

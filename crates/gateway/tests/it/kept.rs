@@ -1,8 +1,12 @@
 //! Files and batches: whose they are, what is decided of the requests within, and what comes out.
 
-use std::io::{Read, Write};
-use std::net::TcpListener;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{SocketAddr, TcpListener};
+use std::sync::atomic::Ordering::SeqCst;
+use std::sync::atomic::{AtomicBool, AtomicU32};
+use std::sync::{Arc, Mutex};
 
+use gateway::limits::KEPT_REPLY_BYTES_MAX;
 use policy::quota::Quota;
 use policy::{Action, Actions};
 use serde_json::{Value, json};
@@ -198,6 +202,155 @@ fn a_request_refers_to_files_of_its_own_account_only() {
     let plain = Rig::new(Actions::NONE);
     assert_eq!(post(&plain, &KEY, CHAT, &refers(&mine)).status, 404);
     assert_eq!(get(&plain, &KEY, "/v1/files").status, 404);
+}
+
+/// A server of the test's own: what it was asked, and what it says to that.
+struct Server {
+    address: SocketAddr,
+    asked: Arc<Mutex<Vec<String>>>,
+}
+
+impl Server {
+    fn saying(says: impl Fn(&str) -> (&'static str, String) + Send + 'static) -> Server {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let asked: Arc<Mutex<Vec<String>>> = Arc::default();
+        let told = Arc::clone(&asked);
+        std::thread::spawn(move || {
+            for stream in listener.incoming() {
+                let mut stream = stream.unwrap();
+                let mut lines = BufReader::new(stream.try_clone().unwrap());
+                let (mut first, mut length) = (String::new(), 0);
+                lines.read_line(&mut first).unwrap();
+                loop {
+                    let mut line = String::new();
+                    lines.read_line(&mut line).unwrap();
+                    if let Some(bytes) = line.strip_prefix("content-length: ") {
+                        length = bytes.trim().parse().unwrap();
+                    }
+                    if line.trim().is_empty() {
+                        break;
+                    }
+                }
+                let mut body = vec![0; length];
+                lines.read_exact(&mut body).unwrap();
+                let asked = first.rsplit_once(' ').unwrap().0.to_owned();
+                let (status, body) = says(&asked);
+                told.lock().unwrap().push(asked);
+                let length = body.len();
+                let head = format!("HTTP/1.1 {status}\r\nconnection: close\r\ncontent-length: {length}\r\n\r\n{body}");
+                let _ = stream.write_all(head.as_bytes());
+            }
+        });
+        Server { address, asked }
+    }
+
+    fn asked(&self) -> Vec<String> {
+        std::mem::take(&mut self.asked.lock().unwrap())
+    }
+}
+
+/// A server may give out an id twice: by what is in a file, after a restart, or because it was asked again.
+#[test]
+fn what_is_another_s_stays_whatever_id_a_server_gives_out() {
+    let server = Server::saying(|_| ("200 OK", r#"{"id":"file-1"}"#.to_owned()));
+    let rig = Rig::keeping_in_front_of(server.address);
+    assert_eq!(upload(&rig, &OTHER_KEY, "user_data", "mine").status, 200);
+    assert_eq!(upload(&rig, &KEY, "user_data", "mine").status, 500);
+    assert_eq!(server.asked(), ["POST /v1/files"; 2], "nothing is undone");
+    assert_eq!(get(&rig, &OTHER_KEY, "/v1/files/file-1").status, 200);
+    // To its owner the new one is the one that counts: this batch has more requests than may be asked.
+    let quota = json!({"id": "day", "of": "each_account", "unit": "requests", "amount": 10, "per": "day"});
+    rig.gate.quotas().replace(vec![serde_json::from_value(quota).unwrap()]).unwrap();
+    for (lines, expected) in [(1, 200), (20, 429)] {
+        let file = line("a", &json!({"model": "m"})).repeat(lines);
+        assert_eq!(upload(&rig, &OTHER_KEY, "batch", &file).status, 200);
+        let batch = json!({"input_file_id": "file-1", "endpoint": CHAT, "completion_window": "24h"});
+        assert_eq!(post(&rig, &OTHER_KEY, "/v1/batches", &batch).status, expected, "{lines}");
+    }
+}
+
+/// Clients follow, show their keys there, and get what nobody filtered.
+#[test]
+fn nobody_is_sent_elsewhere() {
+    let elsewhere = "302 Found\r\nlocation: http://192.0.2.1/signed";
+    let server = Server::saying(move |asked| match asked {
+        "POST /v1/files" => ("200 OK", r#"{"id":"file-1"}"#.to_owned()),
+        _ => (elsewhere, String::new()),
+    });
+    let rig = Rig::keeping_in_front_of(server.address);
+    assert_eq!(upload(&rig, &KEY, "user_data", "mine").status, 200);
+    for path in ["/v1/files/file-1", "/v1/files/file-1/content", "/v1/models"] {
+        let answer = get(&rig, &KEY, path);
+        assert!(answer.status == 500 && !answer.head.contains("192.0.2.1"), "{path}: {}", answer.head);
+    }
+    assert_eq!(post(&rig, &KEY, CHAT, &json!({"model": "m"})).status, 500);
+}
+
+/// A list is made of what is there; what a server does not know now, it may know again.
+#[test]
+fn what_is_gone_is_left_out_of_a_list_and_not_forgotten() {
+    let next = AtomicU32::new(0);
+    let is_away = Arc::new(AtomicBool::new(true));
+    let told = Arc::clone(&is_away);
+    let server = Server::saying(move |asked| match asked {
+        "POST /v1/files" => ("200 OK", json!({"id": format!("f{}", next.fetch_add(1, SeqCst))}).to_string()),
+        _ => {
+            let id = asked.rsplit_once('/').unwrap().1;
+            let is_gone = told.load(SeqCst) && matches!(id, "f5" | "f4" | "f3" | "f2");
+            if is_gone { ("404 Not Found", "{}".to_owned()) } else { ("200 OK", json!({"id": id}).to_string()) }
+        }
+    });
+    let rig = Rig::keeping_in_front_of(server.address);
+    (0..6).for_each(|_| assert_eq!(upload(&rig, &KEY, "user_data", "x").status, 200));
+    let ids = |query: &str| {
+        let page = told_page(&get(&rig, &KEY, &format!("/v1/files{query}")));
+        (page.0.join(" "), page.1, page.2)
+    };
+    assert_eq!(ids("?limit=1"), ("f1".to_owned(), "f1".to_owned(), true));
+    assert_eq!(ids("?limit=2"), ("f1 f0".to_owned(), "f0".to_owned(), false));
+    assert_eq!(ids("?limit=1&after=f1"), ("f0".to_owned(), "f0".to_owned(), false));
+    is_away.store(false, SeqCst);
+    assert_eq!(ids("?limit=2&after="), ("f5 f4".to_owned(), "f4".to_owned(), true));
+    assert_eq!(get(&rig, &KEY, "/v1/files/f5").status, 200);
+}
+
+fn told_page(answer: &Answer) -> (Vec<String>, String, bool) {
+    let page = told(answer);
+    let ids = page["data"].as_array().unwrap().iter().map(|one| one["id"].as_str().unwrap().to_owned());
+    (ids.collect(), page["last_id"].as_str().unwrap_or_default().to_owned(), page["has_more"].as_bool().unwrap())
+}
+
+/// Where it is not known what became of a batch, it was made.
+#[test]
+fn a_batch_of_which_nothing_is_heard_stays_charged() {
+    let long = format!(r#"{{"id":"b1","x":"{}"}}"#, "x".repeat(KEPT_REPLY_BYTES_MAX));
+    let server = Server::saying(move |asked| match asked {
+        "POST /v1/files" => ("200 OK", r#"{"id":"file-1"}"#.to_owned()),
+        _ => ("200 OK", long.clone()),
+    });
+    let rig = Rig::keeping_in_front_of(server.address);
+    let quota = json!({"id": "day", "of": "each_account", "unit": "requests", "amount": 10, "per": "day"});
+    rig.gate.quotas().replace(vec![serde_json::from_value(quota).unwrap()]).unwrap();
+    let file = line("a", &json!({"model": "m"})).repeat(5);
+    assert_eq!(upload(&rig, &KEY, "batch", &file).status, 200);
+    assert_eq!([make_batch(&rig, "file-1").status, make_batch(&rig, "file-1").status], [503, 429]);
+}
+
+/// A list of batches tells of files that came out, so they are somebody's from then on, and so is what is over.
+#[test]
+fn a_list_of_batches_does_as_much_as_a_look_at_each() {
+    let rig = Rig::keeping(Actions::NONE);
+    let input = id(&upload(&rig, &KEY, "batch", &line("one", &json!({"model": "mock-1", "messages": []}))));
+    let batch = told(&make_batch(&rig, &input));
+    let output = batch["output_file_id"].as_str().unwrap();
+    // The answer to who made it tells as much.
+    assert_eq!(get(&rig, &KEY, &format!("/v1/files/{output}/content")).status, 200);
+    let listed = told(&get(&rig, &KEY, "/v1/batches"));
+    assert_eq!((&listed["data"][0]["id"], listed["data"].as_array().unwrap().len()), (&batch["id"], 1));
+    // A model would read what is taken out for the caller.
+    let refers = json!({"model": "mock-1", "messages": [{"content": [{"type": "file", "file": {"file_id": output}}]}]});
+    assert_eq!(post(&rig, &KEY, CHAT, &refers).status, 400);
 }
 
 /// What a server made is not told when it cannot be put down whose it is, and is undone.

@@ -8,12 +8,13 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use gateway::clock::SystemClock;
 use gateway::gate::Gate;
+use gateway::health::Health;
 use gateway::mock::Mock;
 use gateway::owners::Owners;
 use gateway::record::{Records, Tap, queue};
 use gateway::server::{Listen, Running};
 use gateway::tls::Certificates;
-use gateway::upstream::{Health, Server};
+use gateway::upstream::Server;
 use gateway::worker::{Settings, Shared, Stats};
 use policy::directory::{Change, Directory};
 use policy::key::{BRAND, Keys, RANDOM_BYTES};
@@ -178,7 +179,7 @@ fn nowhere() -> SocketAddr {
 }
 
 /// A model server at `address`.
-fn server(address: SocketAddr) -> Server {
+pub(crate) fn server(address: SocketAddr) -> Server {
     Server {
         name: address.to_string(),
         scheme: "http".parse().unwrap(),
@@ -191,6 +192,7 @@ fn server(address: SocketAddr) -> Server {
         first_byte_time_max: Duration::from_secs(30),
         pause_time_max: Duration::from_secs(30),
         tls: None,
+        health_path: None,
         health: Health::default(),
     }
 }

@@ -9,7 +9,7 @@ use admin::registry::WentBack;
 use admin::{Admin, Registry};
 use arc_swap::ArcSwap;
 use gateway::clock::{Clock as _, SystemClock};
-use gateway::config::{Config, SyncWhen};
+use gateway::config::{Config, SyncWhen, Upstream};
 use gateway::mock::Mock;
 use gateway::owners::Owners;
 use gateway::record::queue_of_lines;
@@ -83,7 +83,7 @@ async fn serve(args: &cli::Up, checked: Checked) -> Result<(), Failure> {
     let mock = if config.upstream.is_empty() {
         let mock = Mock::start(SocketAddr::from(([127, 0, 0, 1], 0)));
         let mock = mock.map_err(|error| Failure::io("the mock model cannot be started", error))?;
-        config.upstream.push(upstream(&format!("http://{}", mock.address()))?);
+        config.upstream.push(mock_server(&mock)?);
         settings = configuration::settings(&config, &path)?;
         Some(mock)
     } else {
@@ -166,6 +166,11 @@ async fn serve(args: &cli::Up, checked: Checked) -> Result<(), Failure> {
     Ok(())
 }
 
+/// The mock as a model server. Its port is another one at each start, and what it kept is found by its name.
+fn mock_server(mock: &Mock) -> Result<Upstream, Failure> {
+    Ok(Upstream { name: Some("mock".to_owned()), ..upstream(&format!("http://{}", mock.address()))? })
+}
+
 /// Takes up the model servers, identity providers, `trust`, `allow`, `shield`, `recording.required`, `database_stale_seconds` and the
 /// certificates anew, all of it or nothing.
 fn reload(
@@ -177,7 +182,7 @@ fn reload(
 ) -> Result<(), Failure> {
     let (path, mut config) = configuration::read(&args.configuration)?;
     if let (Some(mock), true) = (mock, config.upstream.is_empty()) {
-        config.upstream.push(upstream(&format!("http://{}", mock.address()))?);
+        config.upstream.push(mock_server(mock)?);
     }
     if config.upstream.is_empty() {
         return Err(Failure::bad_input("no model server is named any more"));
