@@ -55,6 +55,10 @@ pub(crate) fn tidy(headers: &mut HeaderMap) {
     for name in named.iter().chain(&[CONNECTION, TRANSFER_ENCODING, UPGRADE, SET_COOKIE, ALLOW]) {
         headers.remove(name);
     }
+    // What leads a caller to a server, or asks it for a credential of another.
+    for name in ["location", "content-location", "refresh", "alt-svc", "www-authenticate", "server"] {
+        headers.remove(name);
+    }
     for name in ["keep-alive", "proxy-authenticate", "proxy-connection", "trailer"] {
         headers.remove(name);
     }
@@ -105,5 +109,22 @@ mod tests {
         assert!(key("ann") == key("ann") && key("ann") != key("bob") && key("ann") != "chosen");
         headers.insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
         assert_eq!(passed_on(&headers, &[CONTENT_ENCODING], "acct").len(), 4);
+    }
+
+    #[test]
+    fn what_leads_a_caller_elsewhere_stays_here_too() {
+        let mut headers = HeaderMap::new();
+        for name in
+            ["location", "www-authenticate", "server", "alt-svc", "set-cookie", "connection", "transfer-encoding"]
+        {
+            headers.insert(name, HeaderValue::from_static("x"));
+        }
+        tidy(&mut headers);
+        assert!(headers.is_empty(), "{headers:?}");
+        for name in ["content-type", "x-request-id", "retry-after", "x-ratelimit-limit-requests"] {
+            headers.insert(name, HeaderValue::from_static("x"));
+        }
+        tidy(&mut headers);
+        assert_eq!(headers.len(), 4);
     }
 }

@@ -330,9 +330,13 @@ impl Kept<'_> {
             return Err(Refusal::Unavailable);
         }
         if self.kind != Kind::File {
-            self.heard_of(pass, thing, &answer).await?;
+            match self.heard_of(pass, thing, &answer).await {
+                // A look at it alone says that its server has failed; the others are none the worse for it.
+                Err(Refusal::Failed) => return Ok(None),
+                heard => heard?,
+            }
         }
-        serde_json::from_slice(&answer.body).map(Some).map_err(|_| Refusal::Failed)
+        Ok(serde_json::from_slice(&answer.body).ok())
     }
 
     /// How one is, or that it is to stop.
