@@ -3,8 +3,8 @@
 //! Promises that everybody meets their own only: whose a thing is stands in the database before its id is told, another's is
 //! not found, and lists are made of what the database says. It is asked for at the server that keeps it. Requests of a batch
 //! are decided on one by one when they are handed in, and again by what is allowed when the batch is made and when its results
-//! are fetched; quotas are charged for all of them before, and settled when it is over. Each is recorded when it is handed in;
-//! what came out of a batch is filtered, and not recorded.
+//! are fetched; quotas are charged for all of them before, and settled when it is over. Each is recorded when the batch is
+//! made; what came out of it is filtered, and not recorded.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -30,7 +30,7 @@ use crate::flight::Flight;
 use crate::form::Form;
 use crate::gate::{Pass, exchange_id, random};
 use crate::headers::{passed_on, tidy};
-use crate::limits::{KEPT_ID_BYTES_MAX, KEPT_REPLY_BYTES_MAX, PAGE_ASKED_MAX, PAGE_MAX, PAGE_USUAL};
+use crate::limits::{BODY_BYTES_MAX, KEPT_ID_BYTES_MAX, KEPT_REPLY_BYTES_MAX, PAGE_ASKED_MAX, PAGE_MAX, PAGE_USUAL};
 use crate::owners::{Listing, Owners};
 use crate::record::{Decision, Seen};
 use crate::refuse::Refusal;
@@ -142,16 +142,15 @@ impl Kept<'_> {
         if purpose.is_empty() && self.asked.dialect == Dialect::OpenAi {
             return Err(Refusal::Bad("The form has no field `purpose`.".to_owned()));
         }
-        let (mut file, mut lines, mut server) = (File::Any, None, None);
+        let (mut file, mut server) = (File::Any, None);
         if purpose == "batch" {
             let batch = Batch::of_lines(&form.file).await.map_err(bad)?;
             let (summary, permitted) = self.decide(&batch).await?;
             server = self.server_of_batch(&batch).await?;
             form.file = batch.lines(&form.file, summary.held, self.asked.settings.caps).await.map_err(bad)?;
             (file, pass) = (File::Requests(summary), permitted);
-            lines = Some(batch);
         }
-        // The requests within are counted when a batch is made of them.
+        // The requests within are counted, and recorded, when a batch is made of them.
         self.charge(&pass, Amounts::default())?;
         let (kind, body) = form.write(random()?).ok_or(Refusal::Failed)?;
         let mut outgoing = self.outgoing(Method::POST, self.asked.route.path.clone(), body);
@@ -164,9 +163,6 @@ impl Kept<'_> {
         let answer = self.send(&pass, to, &outgoing).await?;
         if let Some(id) = answer.made()? {
             self.own(&pass, &answer, &id, &purpose, false, &file).await?;
-            if let Some(batch) = &lines {
-                self.record(batch, &pass).await?;
-            }
         }
         Ok(answer.pass_on())
     }
@@ -199,9 +195,24 @@ impl Kept<'_> {
             let what = "What you may ask for has changed since the file was handed in. Hand it in again.";
             return Err(Refusal::Bad(what.to_owned()));
         }
+        let batch = self.requests_in(&pass, &input).await?;
         let outgoing = self.outgoing(Method::POST, self.asked.route.path.clone(), self.asked.body.clone());
         let answer = self.make(summary, &pass, To::Server(&input.server), &outgoing).await?;
+        if answer.made()?.is_some() {
+            self.record(&batch, &pass).await?;
+        }
         Ok(answer.pass_on())
+    }
+
+    /// The requests in a file, to be recorded, from the server that keeps it. What cannot be recorded is not asked.
+    async fn requests_in(&self, pass: &Pass, file: &Owned) -> Result<Batch, Refusal> {
+        let outgoing = self.outgoing(Method::GET, format!("/v1/files/{}/content", file.id), Bytes::new());
+        let reply = self.asked.upstreams.send(pass.permit(), To::Server(&file.server), &outgoing).await?;
+        let answer = Answer::read(reply, BODY_BYTES_MAX).await?;
+        if !answer.is_success() {
+            return Err(Refusal::Unavailable);
+        }
+        Batch::of_lines(&answer.body).await.map_err(|_| Refusal::Failed)
     }
 
     /// A batch of messages.
@@ -516,7 +527,7 @@ impl Kept<'_> {
     }
 
     async fn read(&self, reply: Reply) -> Result<Answer, Refusal> {
-        let mut answer = Answer::read(reply).await?;
+        let mut answer = Answer::read(reply, KEPT_REPLY_BYTES_MAX).await?;
         if self.kind == Kind::MessageBatch && answer.is_success() {
             self.come_here(&mut answer)?;
         }
@@ -627,7 +638,7 @@ struct Answer {
 }
 
 impl Answer {
-    async fn read(reply: Reply) -> Result<Answer, Refusal> {
+    async fn read(reply: Reply, bytes_max: usize) -> Result<Answer, Refusal> {
         let Reply { response, mut lease } = reply;
         let (mut head, body) = response.into_parts();
         tidy(&mut head.headers);
@@ -635,7 +646,7 @@ impl Answer {
             return Err(Refusal::Failed);
         }
         let server = lease.server().to_owned();
-        let (patience, body) = (lease.pause_time_max(), LimitedBody::new(body, KEPT_REPLY_BYTES_MAX));
+        let (patience, body) = (lease.pause_time_max(), LimitedBody::new(body, bytes_max));
         let collected = timeout(patience, lease.drive(body.collect())).await.map_err(|_| Refusal::Timeout)?;
         let body = collected.map_err(|_| Refusal::Unavailable)?.to_bytes();
         lease.give_back();

@@ -100,9 +100,11 @@ fn a_batch_is_handed_in_made_and_fetched_by_who_owns_it() {
     let page = told(&get(&rig, &KEY, &format!("/v1/files?limit=1&after={output}")));
     assert_eq!((&page["has_more"], &page["data"][0]["id"]), (&json!(false), &json!(input)));
     assert_eq!(get(&rig, &OTHER_KEY, &format!("/v1/files?after={output}")).status, 400);
-    // Each request was recorded, when it was handed in.
+    // Each request was recorded, as often as it was asked.
     let recorded: Vec<_> = rig.records.by_ref().take(2).map(|seen| (seen.path, seen.status)).collect();
     assert!(recorded.iter().all(|(path, status)| path == CHAT && *status == 202), "{recorded:?}");
+    assert_eq!(make_batch(&rig, &input).status, 200);
+    assert_eq!(rig.records.by_ref().take(2).count(), 2);
     // What is gone is gone.
     assert_eq!(ask(&rig, &KEY, "DELETE", &format!("/v1/files/{input}"), "x", "").status, 200);
     assert_eq!(get(&rig, &KEY, &format!("/v1/files/{input}")).status, 404);
@@ -253,7 +255,11 @@ impl Server {
 /// A server may give out an id twice: by what is in a file, after a restart, or because it was asked again.
 #[test]
 fn what_is_another_s_stays_whatever_id_a_server_gives_out() {
-    let server = Server::saying(|_| ("200 OK", r#"{"id":"file-1"}"#.to_owned()));
+    let file = line("a", &json!({"model": "m"}));
+    let server = Server::saying(move |asked| match asked {
+        "GET /v1/files/file-1/content" => ("200 OK", file.clone()),
+        _ => ("200 OK", r#"{"id":"file-1"}"#.to_owned()),
+    });
     let rig = Rig::keeping_in_front_of(server.address);
     assert_eq!(upload(&rig, &OTHER_KEY, "user_data", "mine").status, 200);
     assert_eq!(upload(&rig, &KEY, "user_data", "mine").status, 500);
@@ -324,15 +330,17 @@ fn told_page(answer: &Answer) -> (Vec<String>, String, bool) {
 /// Where it is not known what became of a batch, it was made.
 #[test]
 fn a_batch_of_which_nothing_is_heard_stays_charged() {
+    let file = line("a", &json!({"model": "m"})).repeat(5);
+    let kept = file.clone();
     let long = format!(r#"{{"id":"b1","x":"{}"}}"#, "x".repeat(KEPT_REPLY_BYTES_MAX));
     let server = Server::saying(move |asked| match asked {
         "POST /v1/files" => ("200 OK", r#"{"id":"file-1"}"#.to_owned()),
+        "GET /v1/files/file-1/content" => ("200 OK", kept.clone()),
         _ => ("200 OK", long.clone()),
     });
     let rig = Rig::keeping_in_front_of(server.address);
     let quota = json!({"id": "day", "of": "each_account", "unit": "requests", "amount": 10, "per": "day"});
     rig.gate.quotas().replace(vec![serde_json::from_value(quota).unwrap()]).unwrap();
-    let file = line("a", &json!({"model": "m"})).repeat(5);
     assert_eq!(upload(&rig, &KEY, "batch", &file).status, 200);
     assert_eq!([make_batch(&rig, "file-1").status, make_batch(&rig, "file-1").status], [503, 429]);
 }
