@@ -13,7 +13,7 @@ use serde::de::{self, Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
 use crate::fields::{self, Needs};
-use crate::limits::{ALTERNATIVES_MAX, FILES_REFERRED_MAX, MODEL_BYTES_MAX};
+use crate::limits::{ALTERNATIVES_MAX, FILES_REFERRED_MAX, MODEL_BYTES_MAX, OUTPUT_TOKENS_UNTOLD};
 use crate::references::{self, References};
 use crate::route::Call;
 
@@ -75,6 +75,11 @@ impl Ask {
             }
         }
         Ok(ask)
+    }
+
+    /// The most tokens that a reply is taken to have, before it is there.
+    pub(crate) fn output_tokens(&self, call: Call) -> u64 {
+        if call.action() == Action::Embeddings { 0 } else { self.output_tokens_max.unwrap_or(OUTPUT_TOKENS_UNTOLD) }
     }
 }
 

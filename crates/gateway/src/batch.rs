@@ -8,14 +8,14 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 use exchange::Time;
 use hyper::Method;
-use policy::price::Prices;
+use policy::price::Price;
 use policy::quota::{Amounts, QuotaId};
 use policy::{Action, Actions};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use crate::ask::Ask;
-use crate::limits::{BATCH_MODELS_MAX, BATCH_REQUESTS_MAX, CUSTOM_ID_BYTES_MAX, DECODED_AT_ONCE, OUTPUT_TOKENS_UNTOLD};
+use crate::limits::{BATCH_MODELS_MAX, BATCH_REQUESTS_MAX, CUSTOM_ID_BYTES_MAX, DECODED_AT_ONCE};
 use crate::route::{Call, route};
 use crate::shield::{self, Caps, Hold};
 use crate::usage::{self, Used};
@@ -182,8 +182,8 @@ impl Batch {
         Ok(())
     }
 
-    /// What has to be known of it later on, where `held` is held back. `thinks` tells of which models answers begin within
-    /// reasoning.
+    /// What has to be known of it later on, where `held` is held back. `price` tells what a model's tokens cost, and `thinks`
+    /// of which models answers begin within reasoning.
     ///
     /// # Errors
     ///
@@ -192,7 +192,7 @@ impl Batch {
         &self,
         held: Actions,
         caps: Caps,
-        prices: Option<&Prices>,
+        price: impl Fn(&str) -> Option<Price>,
         thinks: impl Fn(&str) -> bool,
     ) -> Result<Summary, BadBatch> {
         let mut summary: Option<Summary> = None;
@@ -205,7 +205,7 @@ impl Batch {
                 endpoint: self.endpoint.clone(),
                 requests: 0,
                 tokens: 0,
-                micro_cost: prices.map(|_| 0),
+                micro_cost: Some(0),
                 models: BTreeMap::new(),
                 held,
                 prompts: hold.prompts,
@@ -218,14 +218,8 @@ impl Batch {
                             put it into another batch";
                 return Err(BadBatch::Request(index + 1, what.to_owned()));
             }
-            let output = if self.call.action() == Action::Embeddings {
-                0
-            } else {
-                ask.output_tokens_max.unwrap_or(OUTPUT_TOKENS_UNTOLD)
-            };
-            let used = Used { input: usage::input_tokens(body), output };
-            let price = prices.and_then(|prices| prices.of(model).or_else(|| prices.at_most()));
-            let amounts = used.amounts(price);
+            let used = Used { input: usage::input_tokens(body), output: ask.output_tokens(self.call) };
+            let amounts = used.amounts(price(model));
             summary.requests += 1;
             summary.tokens = summary.tokens.saturating_add(amounts.tokens);
             summary.micro_cost = summary.micro_cost.zip(amounts.micro_cost).map(|(sum, more)| sum.saturating_add(more));
@@ -383,6 +377,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
+    use crate::limits::OUTPUT_TOKENS_UNTOLD;
 
     fn line(custom_id: &str, url: &str, body: &Value) -> String {
         json!({"custom_id": custom_id, "method": "POST", "url": url, "body": body}).to_string() + "\n"
@@ -404,7 +399,7 @@ mod tests {
         assert!(wanted["m"].wanted.has(Action::Logprobs) && !wanted["n"].wanted.has(Action::Logprobs));
         assert!(wanted.values().all(|ask| ask.wanted.has(Action::Batch)));
         let held = Actions::NONE.with(Action::Logprobs).with(Action::Sampling);
-        let summary = batch.summary(held, Caps::default(), None, |_| false).await.unwrap();
+        let summary = batch.summary(held, Caps::default(), |_| None, |_| false).await.unwrap();
         assert_eq!((summary.requests, summary.models.len(), summary.micro_cost), (2, 2, None));
         assert!(summary.tokens >= 10 + OUTPUT_TOKENS_UNTOLD);
         let file = Bytes::from(text.clone());
@@ -474,7 +469,7 @@ mod tests {
         for (count, fits) in [(BATCH_MODELS_MAX, true), (BATCH_MODELS_MAX + 1, false)] {
             let text: String = (0..count).map(|n| line("a", CHAT, &json!({"model": format!("m{n}")}))).collect();
             let batch = read(&text).await.unwrap();
-            assert_eq!(batch.summary(Actions::NONE, Caps::default(), None, |_| false).await.is_ok(), fits);
+            assert_eq!(batch.summary(Actions::NONE, Caps::default(), |_| None, |_| false).await.is_ok(), fits);
         }
     }
 
@@ -484,9 +479,9 @@ mod tests {
         let batch = read(&text).await.unwrap();
         let thinks = |model: &str| model == "thinks";
         let held = Actions::NONE.with(Action::ReasoningText);
-        assert!(batch.summary(held, Caps::default(), None, thinks).await.is_err());
+        assert!(batch.summary(held, Caps::default(), |_| None, thinks).await.is_err());
         let held = Actions::NONE.with(Action::Sampling);
-        assert!(batch.summary(held, Caps::default(), None, thinks).await.is_ok());
+        assert!(batch.summary(held, Caps::default(), |_| None, thinks).await.is_ok());
     }
 
     #[test]

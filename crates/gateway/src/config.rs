@@ -679,7 +679,7 @@ impl Config {
 
     /// Whether the database can only be the one that is meant: a file, on this machine, or with a certificate that is checked.
     #[must_use]
-    pub fn knows_its_database(&self) -> bool {
+    pub fn verifies_its_database(&self) -> bool {
         let Some(url) = self.database.as_deref().filter(|url| !url.starts_with("sqlite:")) else { return true };
         let Ok(url) = url.parse::<Uri>() else { return false };
         let host = url.host().unwrap_or_default().trim_start_matches('[').trim_end_matches(']');
@@ -884,7 +884,7 @@ mod tests {
     }
 
     #[test]
-    fn a_database_elsewhere_is_known_by_its_certificate() {
+    fn a_database_elsewhere_is_verified_by_its_certificate() {
         for (url, is_known) in [
             ("sqlite:control.db", true),
             ("postgres://u@127.0.0.1:5432/db", true),
@@ -897,9 +897,9 @@ mod tests {
             ("postgres://u@localhost.example/db", false),
         ] {
             let config = parse(&format!("database = '{url}'")).unwrap();
-            assert_eq!(config.knows_its_database(), is_known, "{url}");
+            assert_eq!(config.verifies_its_database(), is_known, "{url}");
         }
-        assert!(parse("").unwrap().knows_its_database());
+        assert!(parse("").unwrap().verifies_its_database());
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Which headers go on, to a server and back.
 //!
-//! Promises that what a client says of itself stays here, and that what concerns one connection ends with it.
+//! Promises that what a client says of itself stays here, and so does what concerns a server only.
 
 use hyper::HeaderMap;
 use hyper::header::{
@@ -43,7 +43,7 @@ const PASSED: [&str; 9] = [
 ];
 const PASSED_BEGINNINGS: [&str; 2] = ["anthropic-", "x-stainless-"];
 
-/// Takes out of a reply what concerns only the connection to the server.
+/// Takes out of a reply what concerns its server and nobody else.
 pub(crate) fn tidy(headers: &mut HeaderMap) {
     let named: Vec<HeaderName> = headers
         .get_all(CONNECTION)
@@ -55,14 +55,24 @@ pub(crate) fn tidy(headers: &mut HeaderMap) {
     for name in named.iter().chain(&[CONNECTION, TRANSFER_ENCODING, UPGRADE, SET_COOKIE, ALLOW]) {
         headers.remove(name);
     }
-    // What leads a caller to a server, or asks it for a credential of another.
-    for name in ["location", "content-location", "refresh", "alt-svc", "www-authenticate", "server"] {
-        headers.remove(name);
-    }
-    for name in ["keep-alive", "proxy-authenticate", "proxy-connection", "trailer"] {
+    for name in CONCERNS_SERVER {
         headers.remove(name);
     }
 }
+
+/// Headers of the connection to a server, that lead a caller there, or that ask for a credential of somebody else.
+const CONCERNS_SERVER: [&str; 10] = [
+    "alt-svc",
+    "content-location",
+    "keep-alive",
+    "location",
+    "proxy-authenticate",
+    "proxy-connection",
+    "refresh",
+    "server",
+    "trailer",
+    "www-authenticate",
+];
 
 #[cfg(test)]
 mod tests {

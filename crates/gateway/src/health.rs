@@ -14,7 +14,7 @@ pub const FAILURES_MAX: u32 = 3;
 pub const REST_MIN: Duration = Duration::from_secs(1);
 /// How long it rests at most.
 pub const REST_MAX: Duration = Duration::from_secs(30);
-/// Checks in a row that may fail before a server rests, less one.
+/// Checks that fail in a row after which a server rests.
 pub const CHECKS_FAILED_MAX: u32 = 2;
 
 /// How a server is.

@@ -31,10 +31,10 @@ pub const BATCH_MODELS_MAX: usize = 16;
 /// Bytes of the name that a request of a batch has. A longer one is refused with 400.
 pub const CUSTOM_ID_BYTES_MAX: usize = 512;
 /// Bytes of the id of something that a server keeps. A longer one is not found, and a server that gives one out has failed.
-pub const KEPT_ID_BYTES_MAX: usize = 256;
-/// Bytes of a reply about something kept, which is read as a whole. A longer one is not delivered.
-pub const KEPT_REPLY_BYTES_MAX: usize = 1024 * 1024;
-/// Things kept that are told on one page. Who asks for more gets so many, and hears that there are more.
+pub const STORED_ID_BYTES_MAX: usize = 256;
+/// Bytes of a reply about something stored, which is read as a whole. A longer one is not delivered.
+pub const STORED_REPLY_BYTES_MAX: usize = 1024 * 1024;
+/// Things stored that are told on one page. Who asks for more gets so many, and hears that there are more.
 pub const PAGE_MAX: u32 = 100;
 /// The same where a request does not say how many.
 pub const PAGE_USUAL: u32 = 20;

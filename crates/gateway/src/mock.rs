@@ -5,9 +5,9 @@
 //! probabilities, reasoning, vectors. Refuses to be clever. The names of its models say what they do: [`MODELS`].
 
 mod anthropic;
-mod kept;
 mod openai;
 mod say;
+mod stored;
 
 use std::convert::Infallible;
 use std::io;
@@ -28,7 +28,7 @@ use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 
-use self::kept::Kept;
+use self::stored::Stored;
 use crate::clock::{Clock as _, SystemClock};
 use crate::form::Form;
 use crate::limits::BODY_BYTES_MAX;
@@ -80,7 +80,7 @@ impl Mock {
 }
 
 async fn listen(listener: TcpListener) {
-    let kept = Arc::new(Mutex::new(Kept::new(SystemClock.now())));
+    let stored = Arc::new(Mutex::new(Stored::new(SystemClock.now())));
     loop {
         let Ok((stream, _)) = listener.accept().await else {
             // Too many open files, most likely: some will close.
@@ -88,11 +88,11 @@ async fn listen(listener: TcpListener) {
             continue;
         };
         let _ = stream.set_nodelay(true);
-        let kept = Arc::clone(&kept);
+        let stored = Arc::clone(&stored);
         tokio::spawn(async move {
             let service = service_fn(|request| {
-                let kept = Arc::clone(&kept);
-                async move { Ok::<_, Infallible>(answer(request, &kept).await) }
+                let stored = Arc::clone(&stored);
+                async move { Ok::<_, Infallible>(answer(request, &stored).await) }
             });
             let builder = auto::Builder::new(hyper_util::rt::TokioExecutor::new());
             // A caller that leaves is no news.
@@ -108,7 +108,7 @@ enum Spoken {
     Events(Vec<String>),
 }
 
-async fn answer(request: Request<Incoming>, kept: &Mutex<Kept>) -> Response<Reply> {
+async fn answer(request: Request<Incoming>, stored: &Mutex<Stored>) -> Response<Reply> {
     let path = request.uri().path().to_owned();
     let method = request.method().clone();
     let headers = request.headers().clone();
@@ -117,8 +117,8 @@ async fn answer(request: Request<Incoming>, kept: &Mutex<Kept>) -> Response<Repl
         Err(_) => return whole(StatusCode::BAD_REQUEST, &error("the body cannot be read")),
     };
     let form = if path == "/v1/files" { Form::read(&headers, &body).await.ok() } else { None };
-    let about_kept = kept.lock().ok().and_then(|mut kept| kept.answer(&method, &path, &body, form));
-    if let Some(spoken) = about_kept {
+    let about_stored = stored.lock().ok().and_then(|mut stored| stored.answer(&method, &path, &body, form));
+    if let Some(spoken) = about_stored {
         return said(spoken, Duration::ZERO, false).await;
     }
     if method == Method::GET {

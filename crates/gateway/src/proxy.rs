@@ -11,8 +11,7 @@ use hyper::body::{Body, Incoming};
 use hyper::header::{CONNECTION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, EXPECT, HeaderValue};
 use hyper::http::request::Parts;
 use hyper::{Method, Request, Response, StatusCode};
-use policy::price::{Price, Prices};
-use policy::{Action, Actions};
+use policy::Actions;
 use tokio::time::{Instant, timeout};
 
 use crate::ask::Ask;
@@ -20,16 +19,16 @@ use crate::encoding::{BadBody, Decoder, Encoding};
 use crate::flight::{Bill, End, Flight};
 use crate::gate::{Head, exchange_id};
 use crate::headers::{passed_on, tidy};
-use crate::kept::{self, Asked};
 use crate::limits::{
-    BODY_BYTES_MAX, BODY_TIME_MAX, COPIED_BYTES_MAX, FILTERED_BYTES_MAX, OUTPUT_TOKENS_UNTOLD, QUERY_BYTES_MAX,
-    UNREAD_BYTES_MAX, UNREAD_TIME_MAX,
+    BODY_BYTES_MAX, BODY_TIME_MAX, COPIED_BYTES_MAX, FILTERED_BYTES_MAX, QUERY_BYTES_MAX, UNREAD_BYTES_MAX,
+    UNREAD_TIME_MAX,
 };
 use crate::record::{Decision, Seen};
 use crate::refuse::Refusal;
-use crate::relay::{Filter, Outward, Relay};
+use crate::relay::{Outward, Relay};
 use crate::route::{Call, Dialect, Route, Unserved, dialect, route};
-use crate::shield::{self, Events, Hold};
+use crate::shield::{self, Filter, Hold};
+use crate::stored::{self, Asked};
 use crate::trust::Peer;
 use crate::upstream::{Outgoing, Reply, To};
 use crate::usage::{self, Used};
@@ -96,22 +95,22 @@ async fn answer(
     let caller = settings.trust.caller(peer.address, &head.headers);
     let asker = shared.gate.identify(&Head { parts: head, peer, caller: &caller }, now)?;
     let body = whole(head, body).await?;
-    if let Call::Kept(kind, operation) = route.call {
+    if let Call::Stored(kind, operation) = route.call {
         let (settings, upstreams) = (&settings, worker.upstreams(&settings));
         let (who, route) = (&asker, &route);
         let asked = Asked { worker, settings, upstreams, who, caller, head, route, dialect, now, body };
         // Its own piece of memory, since every other request would have to have room for it.
-        return Box::pin(kept::serve(asked, kind, operation)).await;
+        return Box::pin(stored::serve(asked, kind, operation)).await;
     }
     let ask = ask(&route, &body)?;
     let server = if ask.files.is_empty() {
         None
     } else {
-        Box::pin(kept::server_of(shared.owners.as_ref(), &ask.files, asker.account.id.as_str())).await?
+        Box::pin(stored::server_of(shared.owners.as_ref(), &ask.files, asker.account.id.as_str())).await?
     };
     let input_tokens = usage::input_tokens(&body);
-    let price = settings.prices.as_deref().and_then(|prices| price(prices, ask.model.as_deref(), &shared.stats));
-    let may_take = Used { input: input_tokens, output: output_tokens(&route, &ask) }.amounts(price);
+    let price = settings.price(ask.model.as_deref().unwrap_or_default(), &shared.stats);
+    let may_take = Used { input: input_tokens, output: ask.output_tokens(route.call) }.amounts(price);
     let mut seen = match route.call.is_generated() {
         true => {
             let id = exchange_id()?;
@@ -150,7 +149,7 @@ async fn answer(
     let upstreams = worker.upstreams(&settings);
     // A long reply keeps nobody's settings.
     drop(settings);
-    let to = server.as_deref().map_or(To::model(ask.model.as_deref()), To::Server);
+    let to = To::of(server.as_deref(), ask.model.as_deref());
     match upstreams.send(pass.permit(), to, &outgoing).await {
         Ok(reply) => respond(worker, reply, flight, route.call, hold).await,
         Err(failure) => {
@@ -211,20 +210,6 @@ fn ask(route: &Route, body: &[u8]) -> Result<Ask, Refusal> {
     Ok(Ask { wanted: Actions::NONE.with(route.call.action()), ..Ask::default() })
 }
 
-/// The most tokens that a reply is taken to have, before it is there.
-fn output_tokens(route: &Route, ask: &Ask) -> u64 {
-    if route.call.action() == Action::Embeddings { 0 } else { ask.output_tokens_max.unwrap_or(OUTPUT_TOKENS_UNTOLD) }
-}
-
-/// What the tokens of a model cost; of one without a price, what those of the dearest do, so that no name is a way around
-/// a budget.
-fn price(prices: &Prices, model: Option<&str>, stats: &Stats) -> Option<Price> {
-    prices.of(model.unwrap_or_default()).or_else(|| {
-        Stats::add(&stats.unpriced);
-        prices.at_most()
-    })
-}
-
 fn bad_body() -> Refusal {
     Refusal::Bad("The request body is not a JSON object.".to_owned())
 }
@@ -251,11 +236,6 @@ async fn respond(
     let kind = head.headers.get(CONTENT_TYPE).map(HeaderValue::as_bytes).unwrap_or_default();
     let is_stream = kind.starts_with(b"text/event-stream");
     flight.answered(head.status.as_u16(), is_stream);
-    if head.status.is_redirection() {
-        // Who goes there shows its key there, and nothing that comes from there is looked at.
-        flight.abort();
-        return Err(Refusal::Failed);
-    }
     let filters = shield::is_of_replies(hold.held, call) && call.is_generated() && head.status.is_success();
     tidy(&mut head.headers);
     if !filters {
@@ -270,7 +250,7 @@ async fn respond(
         return Err(Refusal::Failed);
     }
     if is_stream {
-        let body = Outward::Relay(Relay::new(body, lease, flight, Some(Filter::Events(Events::new(hold)))));
+        let body = Outward::Relay(Relay::new(body, lease, flight, Some(Filter::of_events(hold))));
         return Ok(Response::from_parts(head, body));
     }
     let (patience, body) = (lease.pause_time_max(), LimitedBody::new(body, FILTERED_BYTES_MAX));

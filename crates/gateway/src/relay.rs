@@ -13,7 +13,7 @@ use tokio::time::{Instant, Sleep};
 
 use crate::flight::{End, Flight};
 use crate::limits::RELAYED_AT_ONCE;
-use crate::shield::{Events, Results, Unreadable};
+use crate::shield::{Filter, Unreadable};
 use crate::upstream::Lease;
 
 /// The body of a reply.
@@ -39,31 +39,6 @@ pub enum Broken {
     /// What came cannot be filtered.
     #[error(transparent)]
     Unreadable(#[from] Unreadable),
-}
-
-/// What takes out of a reply what is held back, while it goes by.
-#[derive(Debug)]
-pub enum Filter {
-    /// Of a stream of events.
-    Events(Events),
-    /// Of what came out of a batch.
-    Results(Results),
-}
-
-impl Filter {
-    fn push(&mut self, piece: &[u8]) -> Result<Bytes, Unreadable> {
-        match self {
-            Filter::Events(events) => events.push(piece),
-            Filter::Results(results) => results.push(piece),
-        }
-    }
-
-    fn end(&mut self) -> Result<Bytes, Unreadable> {
-        match self {
-            Filter::Events(events) => events.end(),
-            Filter::Results(results) => results.end(),
-        }
-    }
 }
 
 /// A reply that is passed on as it comes.

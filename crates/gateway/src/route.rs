@@ -36,7 +36,7 @@ pub enum Call {
     /// `GET /v1/models`, `GET /v1/models/{model}`
     Models,
     /// Something that a server keeps for a caller: `/v1/files`, `/v1/batches`, `/v1/messages/batches` and what is below.
-    Kept(Kind, Operation),
+    Stored(Kind, Operation),
     /// A path that the operator listed.
     Listed,
 }
@@ -70,7 +70,7 @@ pub enum Operation {
 }
 
 impl Kind {
-    /// Its name in the table of what is kept, and in texts.
+    /// Its name in the table of what is stored, and in texts.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -106,7 +106,7 @@ impl Call {
         match self {
             Call::Embeddings => Action::Embeddings,
             Call::Models => Action::ListModels,
-            Call::Kept(Kind::Batch | Kind::MessageBatch, _) => Action::Batch,
+            Call::Stored(Kind::Batch | Kind::MessageBatch, _) => Action::Batch,
             _ => Action::Infer,
         }
     }
@@ -129,7 +129,7 @@ impl Call {
     /// Whether exchanges are recorded of it.
     #[must_use]
     pub fn is_recorded(self) -> bool {
-        self.is_generated() || matches!(self, Call::Kept(_, Operation::Create))
+        self.is_generated() || matches!(self, Call::Stored(_, Operation::Create))
     }
 
     /// Whether its reply is generated: it costs tokens, and is handed over.
@@ -166,12 +166,12 @@ fn understood(method: &Method, path: &str) -> Result<Route, Unserved> {
         count += 1;
     }
     let parts = parts.get(..count).unwrap_or_default();
-    if let Some((kind, rest)) = kept(parts) {
+    if let Some((kind, rest)) = stored(parts) {
         if !rest.iter().all(|part| is_plain(part)) {
             return Err(Unserved::NotFound);
         }
         let operation = operation(kind, rest, method)?;
-        return Ok(Route { call: Call::Kept(kind, operation), path: path.to_owned() });
+        return Ok(Route { call: Call::Stored(kind, operation), path: path.to_owned() });
     }
     let (call, expected) = match parts {
         ["chat", "completions"] => (Call::Chat, "POST"),
@@ -193,8 +193,8 @@ fn understood(method: &Method, path: &str) -> Result<Route, Unserved> {
     Ok(Route { call, path: path.to_owned() })
 }
 
-/// What is kept, and which one, by the parts of a path.
-fn kept<'p, 's>(parts: &'p [&'s str]) -> Option<(Kind, &'p [&'s str])> {
+/// What is stored, and which one, by the parts of a path.
+fn stored<'p, 's>(parts: &'p [&'s str]) -> Option<(Kind, &'p [&'s str])> {
     match parts {
         ["files", rest @ ..] => Some((Kind::File, rest)),
         ["batches", rest @ ..] => Some((Kind::Batch, rest)),
@@ -250,21 +250,21 @@ mod tests {
             (Method::POST, "/v1/responses/input_tokens", Call::CountTokens),
             (Method::GET, "/v1/models", Call::Models),
             (Method::GET, "/v1/models/org/model-7b", Call::Models),
-            (Method::POST, "/v1/files", Call::Kept(Kind::File, Operation::Create)),
-            (Method::GET, "/v1/files", Call::Kept(Kind::File, Operation::List)),
-            (Method::GET, "/v1/files/file-1", Call::Kept(Kind::File, Operation::Show)),
-            (Method::DELETE, "/v1/files/file-1", Call::Kept(Kind::File, Operation::Delete)),
-            (Method::GET, "/v1/files/file-1/content", Call::Kept(Kind::File, Operation::Content)),
-            (Method::POST, "/v1/batches", Call::Kept(Kind::Batch, Operation::Create)),
-            (Method::GET, "/v1/batches", Call::Kept(Kind::Batch, Operation::List)),
-            (Method::GET, "/v1/batches/batch_1", Call::Kept(Kind::Batch, Operation::Show)),
-            (Method::POST, "/v1/batches/batch_1/cancel", Call::Kept(Kind::Batch, Operation::Cancel)),
-            (Method::POST, "/v1/messages/batches", Call::Kept(Kind::MessageBatch, Operation::Create)),
-            (Method::GET, "/v1/messages/batches", Call::Kept(Kind::MessageBatch, Operation::List)),
-            (Method::GET, "/v1/messages/batches/b_1", Call::Kept(Kind::MessageBatch, Operation::Show)),
-            (Method::DELETE, "/v1/messages/batches/b_1", Call::Kept(Kind::MessageBatch, Operation::Delete)),
-            (Method::POST, "/v1/messages/batches/b_1/cancel", Call::Kept(Kind::MessageBatch, Operation::Cancel)),
-            (Method::GET, "/v1/messages/batches/b_1/results", Call::Kept(Kind::MessageBatch, Operation::Content)),
+            (Method::POST, "/v1/files", Call::Stored(Kind::File, Operation::Create)),
+            (Method::GET, "/v1/files", Call::Stored(Kind::File, Operation::List)),
+            (Method::GET, "/v1/files/file-1", Call::Stored(Kind::File, Operation::Show)),
+            (Method::DELETE, "/v1/files/file-1", Call::Stored(Kind::File, Operation::Delete)),
+            (Method::GET, "/v1/files/file-1/content", Call::Stored(Kind::File, Operation::Content)),
+            (Method::POST, "/v1/batches", Call::Stored(Kind::Batch, Operation::Create)),
+            (Method::GET, "/v1/batches", Call::Stored(Kind::Batch, Operation::List)),
+            (Method::GET, "/v1/batches/batch_1", Call::Stored(Kind::Batch, Operation::Show)),
+            (Method::POST, "/v1/batches/batch_1/cancel", Call::Stored(Kind::Batch, Operation::Cancel)),
+            (Method::POST, "/v1/messages/batches", Call::Stored(Kind::MessageBatch, Operation::Create)),
+            (Method::GET, "/v1/messages/batches", Call::Stored(Kind::MessageBatch, Operation::List)),
+            (Method::GET, "/v1/messages/batches/b_1", Call::Stored(Kind::MessageBatch, Operation::Show)),
+            (Method::DELETE, "/v1/messages/batches/b_1", Call::Stored(Kind::MessageBatch, Operation::Delete)),
+            (Method::POST, "/v1/messages/batches/b_1/cancel", Call::Stored(Kind::MessageBatch, Operation::Cancel)),
+            (Method::GET, "/v1/messages/batches/b_1/results", Call::Stored(Kind::MessageBatch, Operation::Content)),
             (Method::GET, "/health", Call::Listed),
         ] {
             assert_eq!(call(method, path), Ok(expected), "{path}");

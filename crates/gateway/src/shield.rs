@@ -232,26 +232,34 @@ fn rounded(vector: &[f64], decimals: u8) -> Vec<f64> {
     vector.iter().map(|number| (number * scale).round() / scale).collect()
 }
 
-/// Filters a stream of events, whatever pieces it comes in.
+/// Filters what comes line by line, in whatever pieces: a stream of events, or what came out of a batch.
 #[derive(Debug)]
-pub struct Events {
+pub struct Filter {
     hold: Hold,
-    rest: BytesMut,
+    /// The call that each line is a reply to, where lines are results of a batch and no events.
+    results_of: Option<Call>,
     answers: Answers,
+    rest: BytesMut,
 }
 
-impl Events {
-    /// A filter for one stream.
+impl Filter {
+    /// Of one stream of events.
     #[must_use]
-    pub fn new(hold: Hold) -> Events {
-        Events { hold, rest: BytesMut::new(), answers: Answers::new(hold.within) }
+    pub fn of_events(hold: Hold) -> Filter {
+        Filter { hold, results_of: None, answers: Answers::new(hold.within), rest: BytesMut::new() }
+    }
+
+    /// Of the results of a batch, a line for each request of this call.
+    #[must_use]
+    pub fn of_results(call: Call, hold: Hold) -> Filter {
+        Filter { results_of: Some(call), ..Filter::of_events(hold) }
     }
 
     /// Takes in a piece and gives out the lines that are whole.
     ///
     /// # Errors
     ///
-    /// When an event is too long or no JSON; the stream then has to end.
+    /// When a line is too long or cannot be read; what comes then has to end.
     pub fn push(&mut self, piece: &[u8]) -> Result<Bytes, Unreadable> {
         self.rest.extend_from_slice(piece);
         let mut out = BytesMut::with_capacity(piece.len());
@@ -262,11 +270,11 @@ impl Events {
         if self.rest.len() > EVENT_BYTES_MAX { Err(Unreadable::TooLong) } else { Ok(out.freeze()) }
     }
 
-    /// What is left at the end of the stream.
+    /// What is left at the end.
     ///
     /// # Errors
     ///
-    /// When it is no JSON.
+    /// When it cannot be read.
     pub fn end(&mut self) -> Result<Bytes, Unreadable> {
         let line = self.rest.split();
         let mut out = BytesMut::new();
@@ -275,6 +283,13 @@ impl Events {
     }
 
     fn line(&mut self, line: &[u8], out: &mut BytesMut) -> Result<(), Unreadable> {
+        match self.results_of {
+            None => self.event(line, out),
+            Some(call) => self.result(call, line, out),
+        }
+    }
+
+    fn event(&mut self, line: &[u8], out: &mut BytesMut) -> Result<(), Unreadable> {
         let text = line.trim_ascii_end();
         let Some(data) = text.strip_prefix(b"data:") else {
             // A line that a reader could take for something else may hold anything.
@@ -301,51 +316,8 @@ impl Events {
         }
         Ok(())
     }
-}
 
-/// Filters what came out of a batch, a reply a line, whatever pieces it comes in.
-#[derive(Debug)]
-pub struct Results {
-    call: Call,
-    hold: Hold,
-    rest: BytesMut,
-}
-
-impl Results {
-    /// A filter for the replies to requests of one call.
-    #[must_use]
-    pub fn new(call: Call, hold: Hold) -> Results {
-        Results { call, hold, rest: BytesMut::new() }
-    }
-
-    /// Takes in a piece and gives out the lines that are whole.
-    ///
-    /// # Errors
-    ///
-    /// When a line is too long or no reply; the file then has to end.
-    pub fn push(&mut self, piece: &[u8]) -> Result<Bytes, Unreadable> {
-        self.rest.extend_from_slice(piece);
-        let mut out = BytesMut::with_capacity(piece.len());
-        while let Some(end) = memchr::memchr(b'\n', &self.rest) {
-            let line = self.rest.split_to(end + 1);
-            self.line(&line, &mut out)?;
-        }
-        if self.rest.len() > EVENT_BYTES_MAX { Err(Unreadable::TooLong) } else { Ok(out.freeze()) }
-    }
-
-    /// What is left at the end of the file.
-    ///
-    /// # Errors
-    ///
-    /// When it is no reply.
-    pub fn end(&mut self) -> Result<Bytes, Unreadable> {
-        let line = self.rest.split();
-        let mut out = BytesMut::new();
-        self.line(&line, &mut out)?;
-        Ok(out.freeze())
-    }
-
-    fn line(&self, line: &[u8], out: &mut BytesMut) -> Result<(), Unreadable> {
+    fn result(&self, call: Call, line: &[u8], out: &mut BytesMut) -> Result<(), Unreadable> {
         let text = line.trim_ascii_end();
         if text.is_empty() {
             out.extend_from_slice(line);
@@ -362,7 +334,7 @@ impl Results {
         if value.pointer(within).is_some_and(Value::is_string) && within != "/error" {
             return Err(Unreadable::NotAResult);
         }
-        let mut changed = value.pointer_mut(within).map_or(Ok(false), |reply| filter(reply, self.call, self.hold))?;
+        let mut changed = value.pointer_mut(within).map_or(Ok(false), |reply| filter(reply, call, self.hold))?;
         // Also what a server tells beside its reply.
         changed |= take_out(&mut value, self.hold);
         if changed {
@@ -662,7 +634,7 @@ mod tests {
             let held: Actions = [held].into_iter().collect();
             let body = format!(r#"{{"choices":[{{"index":0,{field},"message":{{"content":"hi"}}}}]}}"#);
             let whole = reply(&Bytes::from(body.clone()), Call::Chat, Hold::new(held, Caps::default())).unwrap();
-            let mut events = Events::new(Hold::new(held, Caps::default()));
+            let mut events = Filter::of_events(Hold::new(held, Caps::default()));
             let streamed = events.push(format!("data: {body}\n\n").as_bytes()).unwrap();
             for filtered in [whole, streamed] {
                 let text = std::str::from_utf8(&filtered).unwrap();
@@ -674,7 +646,7 @@ mod tests {
     #[test]
     fn what_holds_nothing_back_is_the_same_bytes() {
         let stream = "event: x\r\ndata: {\"a\" : 1.50}\r\n\r\n: comment\n\ndata: [DONE]\n\n";
-        let mut events = Events::new(Hold::new(all(), Caps::default()));
+        let mut events = Filter::of_events(Hold::new(all(), Caps::default()));
         let mut out = events.push(stream.as_bytes()).unwrap().to_vec();
         out.extend(events.end().unwrap());
         assert_eq!(out, stream.as_bytes());
@@ -682,11 +654,11 @@ mod tests {
 
     #[test]
     fn events_have_a_limit() {
-        let mut events = Events::new(Hold::new(all(), Caps::default()));
+        let mut events = Filter::of_events(Hold::new(all(), Caps::default()));
         assert!(events.push(&vec![b'x'; EVENT_BYTES_MAX]).is_ok());
         assert_eq!(events.push(b"x"), Err(Unreadable::TooLong));
         assert_eq!(
-            Events::new(Hold::new(all(), Caps::default())).push(b"data: {\"reasoning\":\n"),
+            Filter::of_events(Hold::new(all(), Caps::default())).push(b"data: {\"reasoning\":\n"),
             Err(Unreadable::NotJson)
         );
     }
@@ -699,13 +671,16 @@ mod tests {
             "{\"reasoning\":\"because\"}\n",
         ] {
             assert_eq!(
-                Events::new(Hold::new(all(), Caps::default())).push(line.as_bytes()),
+                Filter::of_events(Hold::new(all(), Caps::default())).push(line.as_bytes()),
                 Err(Unreadable::NotAnEvent),
                 "{line:?}"
             );
         }
         let hidden = "data: {\"a\":1}\rdata: {\"reasoning\":\"because\"}\n";
-        assert_eq!(Events::new(Hold::new(all(), Caps::default())).push(hidden.as_bytes()), Err(Unreadable::NotJson));
+        assert_eq!(
+            Filter::of_events(Hold::new(all(), Caps::default())).push(hidden.as_bytes()),
+            Err(Unreadable::NotJson)
+        );
     }
 
     proptest! {
@@ -718,7 +693,7 @@ mod tests {
             let filtered = |cuts: &[usize]| {
                 let mut cuts: Vec<usize> = cuts.iter().map(|cut| cut % stream.len()).collect();
                 cuts.sort_unstable();
-                let mut events = Events::new(Hold::new(all(), Caps::default()));
+                let mut events = Filter::of_events(Hold::new(all(), Caps::default()));
                 let mut out = Vec::new();
                 let mut from = 0;
                 for cut in cuts.into_iter().chain([stream.len()]) {

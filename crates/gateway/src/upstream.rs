@@ -131,10 +131,10 @@ pub enum To<'t> {
 }
 
 impl<'t> To<'t> {
-    /// Those that serve `model`, if there is one.
+    /// The one of this name, or else those that serve `model`, if there is one.
     #[must_use]
-    pub fn model(model: Option<&'t str>) -> To<'t> {
-        model.map_or(To::Any, To::Model)
+    pub fn of(server: Option<&'t str>, model: Option<&'t str>) -> To<'t> {
+        server.map(To::Server).or_else(|| model.map(To::Model)).unwrap_or(To::Any)
     }
 }
 
@@ -167,6 +167,12 @@ pub enum NoReply {
         /// Which.
         server: String,
     },
+    /// It sends whoever asks elsewhere, where they would show their credential and nothing is held back.
+    #[error("`{server}` answered with a redirection")]
+    Elsewhere {
+        /// Which.
+        server: String,
+    },
     /// The request cannot be written for it.
     #[error("the request cannot be written for `{server}`")]
     Unwritable {
@@ -180,7 +186,7 @@ impl From<NoReply> for Refusal {
         match failure {
             NoReply::NoServer => Refusal::NotFound,
             NoReply::TooSlow { .. } => Refusal::Timeout,
-            NoReply::Unwritable { .. } => Refusal::Failed,
+            NoReply::Unwritable { .. } | NoReply::Elsewhere { .. } => Refusal::Failed,
             NoReply::Unreachable { .. } | NoReply::Broken { .. } => Refusal::Unavailable,
         }
     }
@@ -431,6 +437,9 @@ impl Upstreams {
             match timeout(server.first_byte_time_max, link.drive(answer)).await {
                 Ok(Ok(response)) => {
                     server.health.succeeded();
+                    if response.status().is_redirection() {
+                        return Err((NoReply::Elsewhere { server: name() }, false));
+                    }
                     return Ok(Reply { response, lease: Lease { home: Rc::clone(self), server: index, link } });
                 }
                 Ok(Err(mut error)) => {

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use hyper::header::HeaderName;
-use policy::price::Prices;
+use policy::price::{Price, Prices};
 use tokio::time::Instant;
 
 use crate::clock::Clock;
@@ -68,6 +68,17 @@ pub struct Settings {
 }
 
 impl Settings {
+    /// What the tokens of a model cost; of one without a price, what those of the dearest do, so that no name is a way around
+    /// a budget.
+    #[must_use]
+    pub fn price(&self, model: &str, stats: &Stats) -> Option<Price> {
+        let prices = self.prices.as_ref()?;
+        prices.of(model).or_else(|| {
+            Stats::add(&stats.unpriced);
+            prices.at_most()
+        })
+    }
+
     /// Whether the answers of `model` are known to begin within reasoning.
     #[must_use]
     pub fn is_thinking(&self, model: &str) -> bool {

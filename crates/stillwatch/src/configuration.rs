@@ -13,8 +13,8 @@ use gateway::worker::Settings;
 use crate::cli;
 use crate::command::Failure;
 
-/// What is said where [`Config::knows_its_database`] does not hold.
-pub(crate) const UNKNOWN_DATABASE: &str = "the database is not known by a certificate, and whoever answers in its place can make \
+/// What is said where [`Config::verifies_its_database`] does not hold.
+pub(crate) const UNVERIFIED_DATABASE: &str = "the certificate of the database is not verified, and whoever answers in its place can make \
                                            accounts and keys; add `?sslmode=verify-full` to `database`";
 
 /// A configuration that can be used, with what the files that it names hold.

@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use gateway::limits::{
-    BODY_BYTES_MAX, HEAD_BYTES_MAX, HEADERS_MAX, QUERY_BYTES_MAX, UNREAD_BYTES_MAX, UNREAD_TIME_MAX,
+    BODY_BYTES_MAX, CHECK_TIME_MAX, HEAD_BYTES_MAX, HEADERS_MAX, QUERY_BYTES_MAX, UNREAD_BYTES_MAX, UNREAD_TIME_MAX,
 };
 use gateway::upstream::Server;
 use gateway::worker::Settings;
@@ -226,6 +226,35 @@ fn a_server_that_is_away_is_unavailable() {
     let answer = rig.post("/v1/chat/completions", CHAT);
     assert_eq!(answer.status, 503);
     assert!(String::from_utf8(answer.body).unwrap().contains("overloaded"));
+}
+
+/// A server that takes too long to say how it is counts as not well, and one that is only slow does not.
+#[test]
+fn a_health_check_has_a_time() {
+    let server_that_takes = |pause: Duration| {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        std::thread::spawn(move || {
+            for stream in listener.incoming() {
+                let mut stream = stream.unwrap();
+                std::thread::spawn(move || {
+                    let mut request = [0; 4096];
+                    let _ = stream.read(&mut request);
+                    std::thread::sleep(pause);
+                    let _ = stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n");
+                });
+            }
+        });
+        Server { health_path: Some("/".to_owned()), ..server(address) }
+    };
+    let margin = Duration::from_secs(2);
+    let servers = [CHECK_TIME_MAX + margin, CHECK_TIME_MAX - margin].map(server_that_takes);
+    let servers = std::sync::Arc::new(Vec::from(servers));
+    let rig = Rig::new(Actions::NONE);
+    let settings = Settings { servers: std::sync::Arc::clone(&servers), ..Settings::default() };
+    rig.settings.store(std::sync::Arc::new(settings));
+    assert!((0..4).any(|_| until(|| servers[0].health.fails_checks())));
+    assert!(!servers[1].health.fails_checks());
 }
 
 /// A server that says it is not well is tried last, and again once it is; nobody had to meet it for that.

@@ -6,7 +6,7 @@ mod elsewhere;
 mod encoding;
 mod faults;
 mod identity;
-mod kept;
 mod proxy;
 mod rig;
+mod stored;
 mod tls;

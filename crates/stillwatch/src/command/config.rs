@@ -50,7 +50,7 @@ fn summary(checked: &Checked) -> serde_json::Value {
         "admin": config.admin,
         "data": config.data,
         "tls": certificates.is_some(),
-        "database_is_checked": config.knows_its_database(),
+        "database_is_verified": config.verifies_its_database(),
         "upstream": settings.servers.iter().map(|server| &server.name).collect::<Vec<_>>(),
     })
 }
@@ -60,7 +60,7 @@ fn sentences(checked: &Checked) -> String {
     let scheme = if certificates.is_some() { "https" } else { "http" };
     let names: Vec<&str> = settings.servers.iter().map(|server| server.name.as_str()).collect();
     let model = if names.is_empty() { "the built-in mock".to_owned() } else { names.join(", ") };
-    let warning = if config.knows_its_database() { "" } else { configuration::UNKNOWN_DATABASE };
+    let warning = if config.verifies_its_database() { "" } else { configuration::UNVERIFIED_DATABASE };
     let warning = if warning.is_empty() { String::new() } else { format!("Warning: {warning}.\n") };
     format!(
         "The configuration ({}) can be used.\n  gateway  {scheme}://{}\n  admin    http://{}\n  data     {}\n  model    {model}\n{warning}",

@@ -61,8 +61,8 @@ async fn serve(args: &cli::Up, checked: Checked) -> Result<(), Failure> {
     let folder = DataFolder::open(&config.data)?;
     let pepper = folder.pepper(config.key_pepper_file.as_deref())?;
     let admin_key = folder.admin_key(*pepper)?;
-    if !config.knows_its_database() {
-        say(configuration::UNKNOWN_DATABASE);
+    if !config.verifies_its_database() {
+        say(configuration::UNVERIFIED_DATABASE);
     }
     let control = match &config.database {
         Some(url) => Control::open(url).await,

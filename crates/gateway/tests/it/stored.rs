@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering::SeqCst;
 use std::sync::atomic::{AtomicBool, AtomicU32};
 use std::sync::{Arc, Mutex};
 
-use gateway::limits::KEPT_REPLY_BYTES_MAX;
+use gateway::limits::{PAGE_ASKED_MAX, STORED_REPLY_BYTES_MAX};
 use policy::quota::Quota;
 use policy::{Action, Actions};
 use serde_json::{Value, json};
@@ -321,6 +321,27 @@ fn what_is_gone_is_left_out_of_a_list_and_not_forgotten() {
     assert_eq!(get(&rig, &KEY, "/v1/files/f5").status, 200);
 }
 
+/// However many are gone, a list asks for so many only, and goes on behind them.
+#[test]
+fn a_page_asks_servers_for_so_many_and_no_more() {
+    let next = AtomicU32::new(0);
+    let server = Server::saying(move |asked| match asked {
+        "POST /v1/files" => ("200 OK", json!({"id": format!("f{}", next.fetch_add(1, SeqCst))}).to_string()),
+        _ => match asked.rsplit_once('/').unwrap().1 {
+            "f0" => ("200 OK", r#"{"id":"f0"}"#.to_owned()),
+            _ => ("404 Not Found", "{}".to_owned()),
+        },
+    });
+    let rig = Rig::keeping_in_front_of(server.address);
+    (0..=PAGE_ASKED_MAX).for_each(|_| assert_eq!(upload(&rig, &KEY, "user_data", "x").status, 200));
+    server.asked();
+    let (ids, last, has_more) = told_page(&get(&rig, &KEY, "/v1/files"));
+    assert_eq!((ids.len(), last.as_str(), has_more), (0, "f1", true));
+    assert_eq!(server.asked().len(), PAGE_ASKED_MAX as usize);
+    let (ids, _, has_more) = told_page(&get(&rig, &KEY, "/v1/files?after=f1"));
+    assert_eq!((ids.as_slice(), has_more), (&["f0".to_owned()][..], false));
+}
+
 fn told_page(answer: &Answer) -> (Vec<String>, String, bool) {
     let page = told(answer);
     let ids = page["data"].as_array().unwrap().iter().map(|one| one["id"].as_str().unwrap().to_owned());
@@ -332,10 +353,15 @@ fn told_page(answer: &Answer) -> (Vec<String>, String, bool) {
 fn a_batch_of_which_nothing_is_heard_stays_charged() {
     let file = line("a", &json!({"model": "m"})).repeat(5);
     let kept = file.clone();
-    let long = format!(r#"{{"id":"b1","x":"{}"}}"#, "x".repeat(KEPT_REPLY_BYTES_MAX));
+    let reply = |bytes: usize| {
+        let rest = r#"{"id":"b1","x":""}"#.len();
+        format!(r#"{{"id":"b1","x":"{}"}}"#, "x".repeat(bytes - rest))
+    };
+    let (long, most) = (reply(STORED_REPLY_BYTES_MAX + 1), reply(STORED_REPLY_BYTES_MAX));
     let server = Server::saying(move |asked| match asked {
         "POST /v1/files" => ("200 OK", r#"{"id":"file-1"}"#.to_owned()),
         "GET /v1/files/file-1/content" => ("200 OK", kept.clone()),
+        "GET /v1/files/file-1" => ("200 OK", most.clone()),
         _ => ("200 OK", long.clone()),
     });
     let rig = Rig::keeping_in_front_of(server.address);
@@ -343,6 +369,7 @@ fn a_batch_of_which_nothing_is_heard_stays_charged() {
     rig.gate.quotas().replace(vec![serde_json::from_value(quota).unwrap()]).unwrap();
     assert_eq!(upload(&rig, &KEY, "batch", &file).status, 200);
     assert_eq!([make_batch(&rig, "file-1").status, make_batch(&rig, "file-1").status], [503, 429]);
+    assert_eq!(get(&rig, &KEY, "/v1/files/file-1").body.len(), STORED_REPLY_BYTES_MAX);
 }
 
 /// A list of batches tells of files that came out, so they are somebody's from then on, and so is what is over.

@@ -17,7 +17,7 @@ const THINGS_MAX: usize = 1_000;
 const BYTES_MAX: usize = 64 * 1024 * 1024;
 
 /// What there is.
-pub(super) struct Kept {
+pub(super) struct Stored {
     /// Each with what is told of it and what is in it.
     files: BTreeMap<String, (Value, Bytes)>,
     batches: BTreeMap<String, Value>,
@@ -27,11 +27,11 @@ pub(super) struct Kept {
     made: u64,
 }
 
-impl Kept {
+impl Stored {
     /// Nothing yet. Numbers begin where no earlier mock got to.
-    pub(super) fn new(now: Time) -> Kept {
+    pub(super) fn new(now: Time) -> Stored {
         let made = u64::try_from(now.nanos() / 1_000_000).unwrap_or_default();
-        Kept { files: BTreeMap::new(), batches: BTreeMap::new(), message_batches: BTreeMap::new(), made }
+        Stored { files: BTreeMap::new(), batches: BTreeMap::new(), message_batches: BTreeMap::new(), made }
     }
 
     /// The answer to a request for something kept; none where it is for something else.

@@ -7,6 +7,7 @@
 //! made; what came out of it is filtered, and not recorded.
 
 use std::collections::BTreeSet;
+use std::rc::Rc;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -30,22 +31,24 @@ use crate::flight::Flight;
 use crate::form::Form;
 use crate::gate::{Pass, exchange_id, random};
 use crate::headers::{passed_on, tidy};
-use crate::limits::{BODY_BYTES_MAX, KEPT_ID_BYTES_MAX, KEPT_REPLY_BYTES_MAX, PAGE_ASKED_MAX, PAGE_MAX, PAGE_USUAL};
+use crate::limits::{
+    BODY_BYTES_MAX, PAGE_ASKED_MAX, PAGE_MAX, PAGE_USUAL, STORED_ID_BYTES_MAX, STORED_REPLY_BYTES_MAX,
+};
 use crate::owners::{Listing, Owners};
 use crate::record::{Decision, Seen};
 use crate::refuse::Refusal;
-use crate::relay::{Filter, Outward, Relay};
+use crate::relay::{Outward, Relay};
 use crate::route::{Dialect, Kind, Operation, Route, is_plain, route};
-use crate::shield::{self, Results};
+use crate::shield::{self, Filter};
 use crate::trust::Caller;
 use crate::upstream::{NoReply, Outgoing, Reply, To, Upstreams};
 use crate::worker::{Settings, Worker};
 
-/// A request for something kept.
+/// A request for something stored.
 pub(crate) struct Asked<'a> {
     pub(crate) worker: &'a Worker,
     pub(crate) settings: &'a Settings,
-    pub(crate) upstreams: std::rc::Rc<Upstreams>,
+    pub(crate) upstreams: Rc<Upstreams>,
     pub(crate) who: &'a Who,
     pub(crate) caller: Caller,
     pub(crate) head: &'a Parts,
@@ -94,26 +97,27 @@ impl Told {
 /// Answers one.
 pub(crate) async fn serve(asked: Asked<'_>, kind: Kind, operation: Operation) -> Result<Response<Outward>, Refusal> {
     let owners = asked.worker.shared.owners.clone().ok_or(Refusal::NotFound)?;
-    let kept = Kept { asked, owners, kind };
+    let stored = Stored { asked, owners, kind };
     match (kind, operation) {
-        (Kind::File, Operation::Create) => kept.upload().await,
-        (Kind::Batch, Operation::Create) => kept.make_batch().await,
-        (Kind::MessageBatch, Operation::Create) => kept.make_message_batch().await,
-        (_, Operation::List) => kept.list().await,
-        (_, Operation::Show | Operation::Cancel) => kept.tell().await,
-        (_, Operation::Delete) => kept.delete().await,
-        (_, Operation::Content) => kept.content().await,
+        (Kind::File, Operation::Create) => stored.upload().await,
+        (Kind::Batch, Operation::Create) => stored.make_batch().await,
+        (Kind::MessageBatch, Operation::Create) => stored.make_message_batch().await,
+        (_, Operation::List) => stored.list().await,
+        (_, Operation::Show | Operation::Cancel) => stored.tell().await,
+        (_, Operation::Delete) => stored.delete().await,
+        (_, Operation::Content) => stored.content().await,
     }
 }
 
 /// The server at which the files lie that a request of `account` refers to; none where it refers to none.
-pub(crate) async fn server_of(
+pub(crate) async fn server_of<'f>(
     owners: Option<&Owners>,
-    files: &[String],
+    files: impl IntoIterator<Item = &'f String>,
     account: &str,
 ) -> Result<Option<String>, Refusal> {
     let mut servers = BTreeSet::new();
-    for id in files.iter().collect::<BTreeSet<_>>() {
+    // It ends at the first that is not the account's, so there are never more questions than an account may have files.
+    for id in files.into_iter().collect::<BTreeSet<_>>() {
         let file = owners.ok_or(Refusal::NotFound)?.find(Kind::File, id, account).await?;
         if matches!(details(&file)?, File::ResultsOf(_)) {
             // A model would read what is taken out of it for the caller.
@@ -127,13 +131,13 @@ pub(crate) async fn server_of(
     Ok(servers.pop_first())
 }
 
-struct Kept<'a> {
+struct Stored<'a> {
     asked: Asked<'a>,
     owners: Owners,
     kind: Kind,
 }
 
-impl Kept<'_> {
+impl Stored<'_> {
     /// A file that is handed in.
     async fn upload(self) -> Result<Response<Outward>, Refusal> {
         let mut pass = self.allow(Actions::NONE.with(Action::Infer))?;
@@ -151,7 +155,7 @@ impl Kept<'_> {
             (file, pass) = (File::Requests(summary), permitted);
         }
         // The requests within are counted, and recorded, when a batch is made of them.
-        self.charge(&pass, Amounts::default())?;
+        self.charge(&pass)?;
         let (kind, body) = form.write(random()?).ok_or(Refusal::Failed)?;
         let mut outgoing = self.outgoing(Method::POST, self.asked.route.path.clone(), body);
         outgoing.headers.insert(CONTENT_TYPE, kind);
@@ -159,7 +163,7 @@ impl Kept<'_> {
             File::Requests(summary) => summary.models.keys().next().cloned(),
             _ => None,
         };
-        let to = server.as_deref().map_or(To::model(model.as_deref()), To::Server);
+        let to = To::of(server.as_deref(), model.as_deref());
         let answer = self.send(&pass, to, &outgoing).await?;
         if let Some(id) = answer.made()? {
             self.own(&pass, &answer, &id, &purpose, false, &file).await?;
@@ -183,25 +187,21 @@ impl Kept<'_> {
         }
         self.allow(self.action())?;
         let wanted: Wanted<'_> = serde_json::from_slice(&self.asked.body).map_err(bad)?;
-        let input = self.find_file(&wanted.input_file_id).await?;
+        let input = self.owners.find(Kind::File, &wanted.input_file_id, self.account()).await?;
         let File::Requests(summary) = details(&input)? else {
             return Err(Refusal::Bad("The file was not handed in with the purpose `batch`.".to_owned()));
         };
         if wanted.endpoint != summary.endpoint {
             return Err(Refusal::Bad(format!("The requests in the file are for `{}`.", summary.endpoint)));
         }
-        let (held, pass) = self.held_of(&summary)?;
+        let (held, pass) = self.held_by(summary.asks())?;
         if !held.minus(summary.held).is_empty() {
             let what = "What you may ask for has changed since the file was handed in. Hand it in again.";
             return Err(Refusal::Bad(what.to_owned()));
         }
         let batch = self.requests_in(&pass, &input).await?;
         let outgoing = self.outgoing(Method::POST, self.asked.route.path.clone(), self.asked.body.clone());
-        let answer = self.make(summary, &pass, To::Server(&input.server), &outgoing).await?;
-        if answer.made()?.is_some() {
-            self.record(&batch, &pass).await?;
-        }
-        Ok(answer.pass_on())
+        self.make(&batch, summary, &pass, To::Server(&input.server), &outgoing).await
     }
 
     /// The requests in a file, to be recorded, from the server that keeps it. What cannot be recorded is not asked.
@@ -223,16 +223,19 @@ impl Kept<'_> {
         let body = batch.messages(&self.asked.body, summary.held, self.asked.settings.caps).await.map_err(bad)?;
         let outgoing = self.outgoing(Method::POST, self.asked.route.path.clone(), body);
         let model = summary.models.keys().next().cloned();
-        let to = server.as_deref().map_or(To::model(model.as_deref()), To::Server);
-        let answer = self.make(summary, &pass, to, &outgoing).await?;
-        if answer.made()?.is_some() {
-            self.record(&batch, &pass).await?;
-        }
-        Ok(answer.pass_on())
+        let to = To::of(server.as_deref(), model.as_deref());
+        self.make(&batch, summary, &pass, to, &outgoing).await
     }
 
-    /// Has a batch made, with what it may take reserved.
-    async fn make(&self, summary: Summary, pass: &Pass, to: To<'_>, outgoing: &Outgoing) -> Result<Answer, Refusal> {
+    /// Has a batch made, with what it may take reserved, and records its requests.
+    async fn make(
+        &self,
+        batch: &Batch,
+        summary: Summary,
+        pass: &Pass,
+        to: To<'_>,
+        outgoing: &Outgoing,
+    ) -> Result<Response<Outward>, Refusal> {
         let Asked { worker, who, now, .. } = &self.asked;
         let gate = &worker.shared.gate;
         let reserved = gate.reserve(who, pass, summary.may_take(), *now)?;
@@ -249,17 +252,19 @@ impl Kept<'_> {
         };
         if !reply.response.status().is_success() {
             gate.quotas().give_back(reserved);
-            return self.read(reply).await;
+            return Ok(self.read(reply).await?.pass_on());
         }
         // From here on it stays charged until it is over, also when nothing more is heard of it; whoever finds it over settles
         // it, maybe in another process.
         drop(reserved);
         let answer = self.read(reply).await?;
         let id = answer.made()?.ok_or(Refusal::Failed)?;
+        let held = summary.held;
         let made = Made { summary, credential: who.credential.name().to_owned(), reserved: *now, limits };
         let thing = self.own(pass, &answer, &id, "", true, &made).await?;
         self.heard_of(pass, &thing, &answer).await?;
-        Ok(answer)
+        self.record(batch, held, pass).await?;
+        Ok(answer.pass_on())
     }
 
     /// Which there are, by what the database says, each as its server tells it.
@@ -278,7 +283,7 @@ impl Kept<'_> {
         let pass = self.allow(self.action())?;
         let Query { count, after, before, purpose, oldest_first } = Query::read(self.asked.head.uri.query())?;
         // It costs as many requests to servers as there are things.
-        self.charge(&pass, Amounts::default())?;
+        self.charge(&pass)?;
         let is_before = before.is_some();
         let listing = Listing {
             kind: self.kind,
@@ -405,11 +410,11 @@ impl Kept<'_> {
         let mut filter = None;
         if let Some(batch) = batch {
             let made: Made = details(&batch)?;
-            let (held, permitted) = self.held_of(&made.summary)?;
+            let (held, permitted) = self.held_by(made.summary.asks())?;
             let call = route(&Method::POST, &made.summary.endpoint, &[]).map_err(|_| Refusal::Failed)?.call;
             if shield::is_of_replies(held, call) {
                 let hold = made.summary.hold(held, self.asked.settings.caps);
-                filter = Some(Filter::Results(Results::new(call, hold)));
+                filter = Some(Filter::of_results(call, hold));
             }
             pass = permitted;
         }
@@ -418,10 +423,6 @@ impl Kept<'_> {
         let Reply { response, lease } = reply;
         let (mut head, body) = response.into_parts();
         tidy(&mut head.headers);
-        if head.status.is_redirection() {
-            // Nothing that comes from there is filtered.
-            return Err(Refusal::Failed);
-        }
         let filter = filter.filter(|_| head.status.is_success());
         if filter.is_some() {
             if head.headers.contains_key(CONTENT_ENCODING) {
@@ -458,14 +459,9 @@ impl Kept<'_> {
     async fn decide(&self, batch: &Batch) -> Result<(Summary, Pass), Refusal> {
         let settings = self.asked.settings;
         let (held, pass) = self.held_by(batch.wanted().into_values())?;
-        let prices = settings.prices.as_deref();
-        let summary = batch.summary(held, settings.caps, prices, |model| settings.is_thinking(model)).await;
+        let price = |model: &str| settings.price(model, &self.asked.worker.shared.stats);
+        let summary = batch.summary(held, settings.caps, price, |model| settings.is_thinking(model)).await;
         Ok((summary.map_err(bad)?, pass))
-    }
-
-    /// What is held back by now of what a batch asks for.
-    fn held_of(&self, summary: &Summary) -> Result<(Actions, Pass), Refusal> {
-        self.held_by(summary.asks())
     }
 
     /// What is held back of any of these; the pass is for the last one.
@@ -481,18 +477,17 @@ impl Kept<'_> {
 
     /// Where the files lie that the requests of a batch refer to.
     async fn server_of_batch(&self, batch: &Batch) -> Result<Option<String>, Refusal> {
-        let mut files: Vec<String> = batch.requests.iter().flat_map(|one| one.ask.files.iter().cloned()).collect();
-        files.sort();
-        files.dedup();
-        server_of(Some(&self.owners), &files, self.account()).await
+        let files = batch.requests.iter().flat_map(|one| &one.ask.files);
+        server_of(Some(&self.owners), files, self.account()).await
     }
 
-    /// Charges a request for something kept.
-    fn charge(&self, pass: &Pass, amounts: Amounts) -> Result<(), Refusal> {
+    /// Charges a request for something stored.
+    fn charge(&self, pass: &Pass) -> Result<(), Refusal> {
         let Asked { worker, who, now, .. } = &self.asked;
         let gate = &worker.shared.gate;
-        let reserved = gate.reserve(who, pass, Amounts { micro_cost: Some(0), ..amounts }, *now)?;
-        gate.quotas().settle(reserved, Amounts { micro_cost: Some(0), ..amounts }, *now);
+        let one = Amounts { micro_cost: Some(0), ..Amounts::default() };
+        let reserved = gate.reserve(who, pass, one, *now)?;
+        gate.quotas().settle(reserved, one, *now);
         Ok(())
     }
 
@@ -502,12 +497,8 @@ impl Kept<'_> {
         if self.kind == Kind::MessageBatch {
             parts.next();
         }
-        let id = parts.next().filter(|id| id.len() <= KEPT_ID_BYTES_MAX).ok_or(Refusal::NotFound)?;
+        let id = parts.next().filter(|id| id.len() <= STORED_ID_BYTES_MAX).ok_or(Refusal::NotFound)?;
         self.owners.find(self.kind, id, self.account()).await
-    }
-
-    async fn find_file(&self, id: &str) -> Result<Owned, Refusal> {
-        self.owners.find(Kind::File, id, self.account()).await
     }
 
     fn outgoing(&self, method: Method, path: String, body: Bytes) -> Outgoing {
@@ -527,16 +518,16 @@ impl Kept<'_> {
     }
 
     async fn read(&self, reply: Reply) -> Result<Answer, Refusal> {
-        let mut answer = Answer::read(reply, KEPT_REPLY_BYTES_MAX).await?;
+        let mut answer = Answer::read(reply, STORED_REPLY_BYTES_MAX).await?;
         if self.kind == Kind::MessageBatch && answer.is_success() {
-            self.come_here(&mut answer)?;
+            self.put_own_results_url(&mut answer)?;
         }
         Ok(answer)
     }
 
-    /// Where an answer tells whence results are to be fetched, that is here, and not at its server: a client would go there, and
+    /// Puts this gateway's URL in place of that at which a server would have the results fetched: a client would go there, and
     /// show its key.
-    fn come_here(&self, answer: &mut Answer) -> Result<(), Refusal> {
+    fn put_own_results_url(&self, answer: &mut Answer) -> Result<(), Refusal> {
         let mut told: Value = serde_json::from_slice(&answer.body).map_err(|_| Refusal::Failed)?;
         let id = told.get("id").and_then(|id| id.as_str()).unwrap_or_default();
         let here = self.asked.worker.shared.gate.origin().unwrap_or_default();
@@ -613,14 +604,14 @@ impl Kept<'_> {
     }
 
     /// Records each request of a batch.
-    async fn record(&self, batch: &Batch, pass: &Pass) -> Result<(), Refusal> {
+    async fn record(&self, batch: &Batch, held: Actions, pass: &Pass) -> Result<(), Refusal> {
         let Asked { worker, who, caller, head, now, .. } = &self.asked;
         let endpoint = batch.endpoint.as_str();
         for one in &batch.requests {
             let mut seen =
                 Seen::begun(exchange_id()?, who, caller.clone(), &head.headers, endpoint, one.body.clone(), *now);
             seen.status = StatusCode::ACCEPTED.as_u16();
-            seen.decision = Decision { refused: None, held: pass.held(), rung: pass.permit().rung() };
+            seen.decision = Decision { refused: None, held, rung: pass.permit().rung() };
             worker.tap.offer(Box::new(seen));
             // Who records gets a turn, so that there is room for all of them.
             tokio::task::yield_now().await;
@@ -642,9 +633,6 @@ impl Answer {
         let Reply { response, mut lease } = reply;
         let (mut head, body) = response.into_parts();
         tidy(&mut head.headers);
-        if head.status.is_redirection() {
-            return Err(Refusal::Failed);
-        }
         let server = lease.server().to_owned();
         let (patience, body) = (lease.pause_time_max(), LimitedBody::new(body, bytes_max));
         let collected = timeout(patience, lease.drive(body.collect())).await.map_err(|_| Refusal::Timeout)?;
@@ -677,7 +665,7 @@ impl Answer {
 
 /// Whether a server may call something so.
 fn is_id(id: &str) -> bool {
-    id.len() <= KEPT_ID_BYTES_MAX && is_plain(id)
+    id.len() <= STORED_ID_BYTES_MAX && is_plain(id)
 }
 
 fn details<T: for<'de> Deserialize<'de>>(thing: &Owned) -> Result<T, Refusal> {
@@ -733,6 +721,15 @@ impl Query {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn ids_have_a_limit_and_no_letters_that_a_path_reads_otherwise() {
+        let long = "i".repeat(STORED_ID_BYTES_MAX);
+        assert!(is_id(&long) && is_id("file-1") && is_id("msgbatch_1"));
+        for bad in [&format!("{long}i"), "", "..", "a/b", "a?b", "%2e", "a b"] {
+            assert!(!is_id(bad), "{bad}");
+        }
+    }
 
     #[test]
     fn a_page_is_asked_for_in_the_words_of_both_apis() {
