@@ -149,8 +149,7 @@ impl Habit {
         let mut sessions = Vec::new();
         for day in from.div_euclid(DAY) - 1..=to.div_euclid(DAY) {
             for _ in 0..crate::draw::poisson(rng, self.sessions) {
-                let local = self.hour + self.spread * crate::draw::normal(rng);
-                let start = day * DAY + ((local - self.utc_offset) * HOUR as f64) as Ms;
+                let start = self.time_of(day, rng);
                 let times = self.times(start, rng);
                 let times: Vec<Ms> = times.into_iter().filter(|time| (from..to).contains(time)).collect();
                 if !times.is_empty() {
@@ -159,6 +158,23 @@ impl Habit {
             }
         }
         sessions
+    }
+
+    /// A time of this day, in the person's hours.
+    pub(crate) fn time_of(&self, day: i64, rng: &mut impl Rng) -> Ms {
+        let local = self.hour + self.spread * crate::draw::normal(rng);
+        day * DAY + ((local - self.utc_offset) * HOUR as f64) as Ms
+    }
+
+    /// A time before `end`, in the person's hours.
+    pub(crate) fn time(&self, end: Ms, rng: &mut impl Rng) -> Ms {
+        for _ in 0..TRIES {
+            let at = self.time_of(rng.random_range(-1..=end.div_euclid(DAY) + 1), rng);
+            if (0..end).contains(&at) {
+                return at;
+            }
+        }
+        rng.random_range(0..end.max(1))
     }
 
     /// Requests of one session: a geometric number, with reading and typing between.
@@ -188,6 +204,8 @@ pub(crate) fn agent_run(start: Ms, rng: &mut impl Rng) -> Vec<Ms> {
         .collect()
 }
 
+/// How often a time is drawn before any will do.
+const TRIES: u32 = 50;
 /// The most requests in a session.
 const TURNS_MAX: usize = 40;
 

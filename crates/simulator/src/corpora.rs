@@ -153,7 +153,7 @@ impl Corpora {
                 let harvest = scenario.campaigns.get(number as usize).map(|campaign| campaign.harvest);
                 harvest.and_then(|harvest| self.campaigns.get(&harvest)).and_then(|rows| at(rows, item))
             }
-            Work::Coding | Work::Hackathon(_) | Work::LoadTest(_) | Work::Research(_) => None,
+            Work::Coding | Work::Hackathon(_) | Work::LoadTest(_) | Work::Research(_) | Work::Habit(..) => None,
         };
         match row {
             Some(row) => row.asked(own(arrival)),

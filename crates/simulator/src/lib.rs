@@ -8,6 +8,7 @@ mod arrival;
 mod corpora;
 mod draw;
 pub mod evaluate;
+pub mod fields;
 pub mod frontier;
 pub mod limits;
 mod network;
@@ -17,7 +18,8 @@ pub mod scenario;
 mod script;
 mod simulate;
 mod text;
+pub mod worlds;
 
 pub use plan::Role;
-pub use scenario::{BadScenario, Campaign, Scenario};
+pub use scenario::{BadScenario, Campaign, Scenario, World, WorldKind};
 pub use simulate::{Compression, Output, SimulateError, Summary, simulate, simulate_into};

@@ -5,6 +5,7 @@
 //! 2001:db8::/32 (RFC 3849). With corpora, systems, ranges and user agents are those of the tables. Which account sits
 //! where is made up in either case.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::net::{Ipv4Addr, Ipv6Addr};
 
@@ -108,6 +109,18 @@ impl World {
             throwaway: Vec::new(),
             profiles: Vec::new(),
         }
+    }
+
+    /// Leaves the `most` largest systems of each kind in each country.
+    pub(crate) fn with_few_systems(mut self, most: usize) -> World {
+        self.systems.sort_by(|a, b| b.weight.total_cmp(&a.weight).then(a.number.cmp(&b.number)));
+        let mut kept: BTreeMap<(&str, u8), usize> = BTreeMap::new();
+        self.systems.retain(|system| {
+            let count = kept.entry((system.country.code, system.network as u8)).or_default();
+            *count += 1;
+            *count <= most
+        });
+        self
     }
 
     /// Replaces what is made up by tables; an empty one leaves it as it is.
@@ -228,9 +241,9 @@ pub(crate) fn country_of(code: &str) -> Option<&'static Country> {
     COUNTRIES.iter().find(|country| country.code == code)
 }
 
-/// A mail provider that many people use.
-pub(crate) fn mail_provider(rng: &mut impl Rng) -> &'static str {
-    weighted(rng, MAIL, |&(_, weight)| weight).map_or("", |&(name, _)| name)
+/// One of the `most` mail providers that most people use.
+pub(crate) fn mail_provider(rng: &mut impl Rng, most: usize) -> &'static str {
+    weighted(rng, MAIL.get(..most).unwrap_or(MAIL), |&(_, weight)| weight).map_or("", |&(name, _)| name)
 }
 
 /// A mail domain of one's own.

@@ -5,6 +5,7 @@
 
 mod campaign;
 mod draft;
+mod habits;
 mod honest;
 
 pub(crate) use campaign::Capacity;
@@ -18,6 +19,7 @@ use crate::arrival::{DAY, Ms};
 use crate::draw::{mix, shuffle, stream};
 use crate::network::World;
 use crate::scenario::Scenario;
+use crate::text::Habit;
 
 /// Everything that will happen.
 pub(crate) struct Plan {
@@ -56,6 +58,8 @@ pub(crate) enum Work {
     LoadTest(u32),
     Research(u32),
     Campaign(u32),
+    /// What comes with a habit that strangers share.
+    Habit(Habit, u32),
 }
 
 /// Who an account is.

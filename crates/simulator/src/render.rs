@@ -76,7 +76,7 @@ impl Renderer {
             session: account.logged.session.then(|| format!("s_{session:016x}").into()),
             operation: Some(account.operation),
             model: Some(Cow::Borrowed(self.model(account, arrival.at, session))),
-            client: self.client(account, session),
+            client: self.client(account, if account.rotates { mix(session, &path) } else { session }),
             request: Request {
                 system: asked.system.map(Content::Text),
                 messages: asked.messages,
@@ -122,9 +122,13 @@ impl Renderer {
     }
 
     fn client<'a>(&self, account: &'a Account, session: u64) -> Client<'a> {
-        // Two sessions in three come from the usual place.
+        // Two sessions in three come from the usual place, unless every request takes another one of many.
+        let places = account.places.len().max(1) as u64;
         let usual = mix(session, &[PLACE]) % 3 < 2;
-        let other = account.places.get(1 + (mix(session, &[PLACE, 1]) % 2) as usize).filter(|_| !usual);
+        let other = match account.rotates {
+            true => account.places.get((mix(session, &[PLACE, 1]) % places) as usize),
+            false => account.places.get(1 + (mix(session, &[PLACE, 1]) % 2) as usize).filter(|_| !usual),
+        };
         let Some(place) = other.or(account.places.first()) else { return Client::default() };
         let mut ip = String::new();
         // A home line changes its address now and then, a shared exit from session to session.

@@ -6,13 +6,18 @@
 
 mod knobs;
 mod presets;
+mod worlds;
 
 pub use knobs::BadKnob;
+pub use worlds::{World, WorldKind};
 
 use serde::{Deserialize, Serialize};
 
 use crate::Role;
-use crate::limits::{ACCOUNTS_MAX, CAMPAIGNS_MAX, DAYS_MAX, EXCHANGES_MAX, WORDINGS_MAX};
+use crate::fields::Fields;
+use crate::limits::{
+    ACCOUNTS_MAX, CAMPAIGNS_MAX, COPIES_MAX, DAYS_MAX, EXCHANGES_MAX, PREAMBLE_WORDS_MAX, RUN_CALLS_MAX, WORDINGS_MAX,
+};
 
 /// A piece of time with everybody in it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -37,6 +42,49 @@ pub struct Scenario {
     /// Files of the corpora to take text from, as paths without `.jsonl.zst` (`open/benign-oasst`). Empty means all of
     /// `open/`. Without corpora it says nothing.
     pub texts: Vec<String>,
+    /// Families of fields that the logs lack.
+    #[serde(default)]
+    pub without: Vec<Fields>,
+    /// A system prompt in front of the requests.
+    #[serde(default)]
+    pub preamble: Preamble,
+    /// Whether prompts are logged as one text with the model's chat markup around the turns.
+    #[serde(default)]
+    pub markup: bool,
+    /// Honest groups beside the mix of roles.
+    #[serde(default)]
+    pub crowds: Vec<Crowd>,
+    /// Whether everybody honest is of one country, with few networks and two mail providers.
+    #[serde(default)]
+    pub alike: bool,
+}
+
+/// An honest group.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Crowd {
+    /// What its accounts do.
+    pub role: Role,
+    /// How many there are.
+    pub accounts: u32,
+}
+
+/// A system prompt that the deployment puts in front of requests.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Preamble {
+    /// Its words; 0 is none.
+    pub words: u32,
+    /// The share of accounts whose requests it stands in front of.
+    pub share: f64,
+    /// How many there are, one for each of so many products; an account uses one product.
+    pub products: u32,
+}
+
+impl Default for Preamble {
+    fn default() -> Preamble {
+        Preamble { words: 0, share: 1.0, products: 1 }
+    }
 }
 
 /// One campaign.
@@ -83,6 +131,51 @@ pub struct Campaign {
     pub stack: Stack,
     /// Requests per session.
     pub session_requests: u32,
+    /// Whether each request takes one of the template's wordings, or each account keeps one.
+    #[serde(default)]
+    pub worded_by: WordedBy,
+    /// Share of the requests that try out all wordings, before three are kept; 0 keeps all to the end.
+    #[serde(default)]
+    pub probing: f64,
+    /// How its prompts are written down.
+    #[serde(default)]
+    pub encoding: Encoding,
+    /// How often each request is sent, one right after the other.
+    #[serde(default = "once")]
+    pub copies: u32,
+    /// Exits that serve every account in rotation, request by request; 0 leaves each account its own places.
+    #[serde(default)]
+    pub exits: u32,
+}
+
+fn once() -> u32 {
+    1
+}
+
+/// Who keeps to one wording of a template.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum WordedBy {
+    /// Nobody: each request is in one of them.
+    #[default]
+    Request,
+    /// Each account.
+    Account,
+}
+
+/// How prompts are written down.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Encoding {
+    /// As they are.
+    #[default]
+    Plain,
+    /// In base64.
+    Base64,
+    /// In hexadecimal digits.
+    Hex,
+    /// Percent-encoded, as in addresses.
+    Percent,
 }
 
 /// What a campaign is after.
@@ -109,6 +202,14 @@ pub enum Harvest {
     InjectedPhrase,
     /// Answers to what people ask: no template at all.
     HumanPrompts,
+    /// Hidden reasoning, by techniques that have no words in common; one wording is one technique.
+    Techniques,
+    /// Hidden reasoning, asked for in a fresh paraphrase each time.
+    Paraphrases,
+    /// Answers to instructions as they stand in training sets: no template at all.
+    Instructions,
+    /// What the users of a foreign product ask, under that product's system prompt.
+    Relay,
 }
 
 /// A language that people or campaigns write in.
@@ -163,6 +264,16 @@ pub enum Schedule {
     },
     /// As honest people do: every account has its own hours, sessions and rate.
     People,
+    /// In runs of about so many calls, seconds apart, each by one account.
+    Runs {
+        /// Calls of a run in the median.
+        calls: u32,
+    },
+    /// As this many people behind it do; each of their conversations goes through one account.
+    Users {
+        /// People behind it.
+        people: u32,
+    },
 }
 
 /// Bans, and what the campaign does about them.
@@ -224,6 +335,9 @@ impl Scenario {
     pub fn scaled(mut self, factor: f64) -> Scenario {
         let times = |count: u32| (f64::from(count) * factor).round().clamp(0.0, f64::from(u32::MAX)) as u32;
         self.honest = times(self.honest);
+        for crowd in &mut self.crowds {
+            crowd.accounts = times(crowd.accounts).max(2);
+        }
         for campaign in &mut self.campaigns {
             campaign.accounts = times(campaign.accounts).max(2);
         }
@@ -239,14 +353,20 @@ impl Scenario {
         within("days", self.days, 0.01, DAYS_MAX)?;
         within("honest_rate", self.honest_rate, 0.0, 1000.0)?;
         within("release_day", self.release_day.unwrap_or(0.0), 0.0, DAYS_MAX)?;
+        within("preamble.words", f64::from(self.preamble.words), 0.0, f64::from(PREAMBLE_WORDS_MAX))?;
+        within("preamble.share", self.preamble.share, 0.0, 1.0)?;
+        within("preamble.products", f64::from(self.preamble.products), 1.0, 1e3)?;
         within("campaigns", self.campaigns.len() as f64, 0.0, CAMPAIGNS_MAX as f64)?;
         for campaign in &self.campaigns {
             campaign.check().map_err(|bad| BadScenario { knob: format!("{}.{}", campaign.name, bad.knob), ..bad })?;
         }
         let accounts = self.campaigns.iter().map(|campaign| f64::from(campaign.accounts) * (1.0 + campaign.bans.share));
-        within("accounts", accounts.sum::<f64>() + f64::from(self.honest), 0.0, ACCOUNTS_MAX as f64)?;
-        let requests = |campaign: &Campaign| f64::from(campaign.accounts) * campaign.requests / (1.0 - campaign.cover);
-        let honest = f64::from(self.honest) * self.honest_rate * self.days * HONEST_REQUESTS_A_DAY;
+        let crowds: f64 = self.crowds.iter().map(|crowd| f64::from(crowd.accounts)).sum();
+        within("accounts", accounts.sum::<f64>() + crowds + f64::from(self.honest), 0.0, ACCOUNTS_MAX as f64)?;
+        let requests = |campaign: &Campaign| {
+            f64::from(campaign.accounts) * campaign.requests * f64::from(campaign.copies) / (1.0 - campaign.cover)
+        };
+        let honest = (f64::from(self.honest) + crowds) * self.honest_rate * self.days * HONEST_REQUESTS_A_DAY;
         let exchanges = self.campaigns.iter().map(requests).sum::<f64>() + honest;
         within("exchanges", exchanges, 0.0, EXCHANGES_MAX as f64)
     }
@@ -267,6 +387,9 @@ impl Campaign {
         within("pivot", self.pivot, 0.0, 1.0)?;
         within("overlap", self.overlap, 0.0, 1.0)?;
         within("session_requests", f64::from(self.session_requests), 1.0, 1e6)?;
+        within("probing", self.probing, 0.0, 1.0)?;
+        within("copies", f64::from(self.copies), 1.0, f64::from(COPIES_MAX))?;
+        within("exits", f64::from(self.exits), 0.0, 1e4)?;
         match self.balance {
             Balance::Lognormal(sigma) | Balance::Zipf(sigma) => within("balance", sigma, 0.0, 5.0),
             Balance::RoundRobin | Balance::Uniform | Balance::Poisson => Ok(()),
@@ -275,6 +398,8 @@ impl Campaign {
             Schedule::WorkingHours { utc_offset } => within("schedule.utc_offset", f64::from(utc_offset), -12.0, 14.0),
             Schedule::Bursts { a_day, minutes } => within("schedule.a_day", f64::from(a_day), 1.0, 1440.0)
                 .and_then(|()| within("schedule.minutes", minutes, 0.1, 1440.0)),
+            Schedule::Runs { calls } => within("schedule.calls", f64::from(calls), 1.0, f64::from(RUN_CALLS_MAX)),
+            Schedule::Users { people } => within("schedule.people", f64::from(people), 1.0, ACCOUNTS_MAX as f64),
             Schedule::Continuous | Schedule::People => Ok(()),
         }?;
         match self.bans.when {
@@ -328,6 +453,8 @@ mod tests {
             bans: Bans { share: 0.0, when: BanTime::Spread, replaced_minutes: 0.0 },
             ..Campaign::named("c")
         };
+        let runs = |calls| Campaign { schedule: Schedule::Runs { calls }, ..whole(1, 1.0) };
+        let front = |words| Preamble { words, ..Preamble::default() };
         for (limit, past, knob) in [
             (Scenario { days: DAYS_MAX, ..honest() }, Scenario { days: DAYS_MAX + 1.0, ..honest() }, "days"),
             (
@@ -354,6 +481,21 @@ mod tests {
                 Scenario { campaigns: vec![Campaign { wordings: WORDINGS_MAX, ..whole(1, 1.0) }], ..honest() },
                 Scenario { campaigns: vec![Campaign { wordings: WORDINGS_MAX + 1, ..whole(1, 1.0) }], ..honest() },
                 "c.wordings",
+            ),
+            (
+                Scenario { campaigns: vec![Campaign { copies: COPIES_MAX, ..whole(1, 1.0) }], ..honest() },
+                Scenario { campaigns: vec![Campaign { copies: COPIES_MAX + 1, ..whole(1, 1.0) }], ..honest() },
+                "c.copies",
+            ),
+            (
+                Scenario { campaigns: vec![runs(RUN_CALLS_MAX)], ..honest() },
+                Scenario { campaigns: vec![runs(RUN_CALLS_MAX + 1)], ..honest() },
+                "c.schedule.calls",
+            ),
+            (
+                Scenario { preamble: front(PREAMBLE_WORDS_MAX), ..honest() },
+                Scenario { preamble: front(PREAMBLE_WORDS_MAX + 1), ..honest() },
+                "preamble.words",
             ),
         ] {
             assert_eq!(limit.check(), Ok(()), "{knob}");

@@ -1,7 +1,10 @@
 //! What is asked: the text of a planned request.
 //!
 //! The same request has the same text whenever it is made: text depends on the account, the session and the item, never
-//! on what was made before it. With corpora, rows stand in for own text where there are any for the role.
+//! on what was made before it. With corpora, rows stand in for own text where there are any for the role. [`frame`] puts
+//! around it what the deployment and the campaign put around everything.
+
+mod frame;
 
 use std::borrow::Cow;
 
@@ -12,7 +15,7 @@ use crate::corpora::Corpora;
 use crate::draw::{mix, pick, stream};
 use crate::plan::{Account, Arrival, Work, template_seed};
 use crate::render::message;
-use crate::scenario::{Campaign, Harvest, Language, Scenario};
+use crate::scenario::{Campaign, Harvest, Language, Scenario, WordedBy};
 use crate::text::{self, Persona, Script, Template};
 
 /// A request's text and its answer.
@@ -42,7 +45,9 @@ impl<'a> Scripts<'a> {
             let wording = |wording: u32| {
                 let mut rng = if wording == 0 { stream(seed, &[]) } else { stream(seed, &[wording.into()]) };
                 let language = if wording.is_multiple_of(2) { own } else { other };
-                Template::draw(harvest, language.into(), campaign.variation, &mut rng)
+                // Techniques are told apart by their number, wordings by their randomness.
+                let which = (campaign.harvest == Harvest::Techniques).then_some(wording);
+                Template::draw(harvest, language.into(), campaign.variation, which, &mut rng)
             };
             (0..campaign.wordings).map(wording).collect()
         };
@@ -52,7 +57,8 @@ impl<'a> Scripts<'a> {
 
     /// The text of one request.
     pub(crate) fn asked(&self, account: &Account, arrival: &Arrival) -> Asked<'a> {
-        self.corpora.asked(self.scenario, account, arrival, &|arrival| self.own(account, arrival))
+        let asked = self.corpora.asked(self.scenario, account, arrival, &|arrival| self.own(account, arrival));
+        frame::framed(self.scenario, account, arrival, asked)
     }
 
     /// The request in own words.
@@ -87,30 +93,56 @@ impl<'a> Scripts<'a> {
             Work::Hackathon(_) => text::hackathon(seed, &persona(), &mut rng),
             Work::LoadTest(_) => text::load_test(seed),
             Work::Research(_) => text::research(seed, item, &mut rng),
-            Work::Campaign(number) => self.campaign(number, item, &mut rng),
+            Work::Habit(habit, _) => text::habit(habit, seed, &persona(), item, &mut rng),
+            Work::Campaign(number) => self.campaign(number, account, arrival, &mut rng),
         }
     }
 
-    fn campaign(&self, number: u32, item: u64, rng: &mut impl Rng) -> Script {
+    fn campaign(&self, number: u32, account: &Account, arrival: &Arrival, rng: &mut impl Rng) -> Script {
+        let Some(campaign) = self.scenario.campaigns.get(number as usize) else { return Script::default() };
         let wordings = self.templates.get(number as usize).map_or([].as_slice(), Vec::as_slice);
-        let template = match wordings {
-            [] => None,
-            [only] => Some(only),
-            several => pick(rng, several),
-        };
-        match (template, self.scenario.campaigns.get(number as usize)) {
-            (Some(template), _) => template.request(item, rng),
+        let item = u64::from(arrival.serial);
+        if let Some(template) = wording(campaign, wordings, account, arrival, rng) {
+            return template.request(item, rng);
+        }
+        let (seed, language) = (template_seed(self.scenario.seed, arrival.work), campaign.language.into());
+        match campaign.harvest {
+            Harvest::Paraphrases => text::paraphrase(seed, item, rng),
+            Harvest::Instructions => text::instruction(language, seed, item, rng),
+            Harvest::Relay => {
+                // The conversation is that of somebody behind the product, whichever account carries it.
+                let mut own = stream(seed, &[PERSONA, item]);
+                let persona = Persona::draw(language, &mut own);
+                let mut talk = stream(seed, &[PERSONA, item, arrival.session.into()]);
+                text::relayed(seed, &persona, language, &mut talk)
+            }
             // Without a template every item is a prompt as somebody else would write it.
-            (_, Some(campaign)) => {
-                let mut own = stream(template_seed(self.scenario.seed, Work::Campaign(number)), &[item]);
-                let language = campaign.language.into();
+            _ => {
+                let mut own = stream(seed, &[item]);
                 let persona = Persona::draw(language, &mut own);
                 let mut script = text::chat(language, &persona, &mut own);
                 script.turns.truncate(1);
                 script
             }
-            (_, None) => Script::default(),
         }
+    }
+}
+
+/// The wording of the template that a request takes; `None` where there is no template.
+fn wording<'t>(
+    campaign: &Campaign,
+    wordings: &'t [Template],
+    account: &Account,
+    arrival: &Arrival,
+    rng: &mut impl Rng,
+) -> Option<&'t Template> {
+    let items = f64::from(campaign.accounts) * campaign.requests;
+    let decided = campaign.probing > 0.0 && f64::from(arrival.serial) >= campaign.probing * items;
+    let open = if decided { wordings.get(..WINNERS).unwrap_or(wordings) } else { wordings };
+    match (open, campaign.worded_by) {
+        ([only], _) => Some(only),
+        (several, WordedBy::Request) => pick(rng, several),
+        (several, WordedBy::Account) => pick(&mut stream(account.seed, &[WORDING]), several),
     }
 }
 
@@ -149,7 +181,8 @@ impl Harvest {
             Harvest::TraceCleaning => text::Harvest::TraceCleaning,
             Harvest::Translation => text::Harvest::Translation,
             Harvest::InjectedPhrase => text::Harvest::InjectedPhrase,
-            Harvest::HumanPrompts => return None,
+            Harvest::Techniques => text::Harvest::Technique,
+            Harvest::HumanPrompts | Harvest::Paraphrases | Harvest::Instructions | Harvest::Relay => return None,
         })
     }
 }
@@ -167,3 +200,6 @@ impl From<Language> for text::Language {
 }
 
 const PERSONA: u64 = 0x7065;
+const WORDING: u64 = 0x776f;
+/// Wordings that are kept after all have been tried.
+const WINNERS: usize = 3;

@@ -8,6 +8,7 @@ use exchange::{AccountFact, write_account, write_native};
 use serde::Serialize;
 
 use crate::corpora::Corpora;
+use crate::fields::Fields;
 use crate::network::World;
 use crate::plan::{Account, Arrival, Label, Plan, Work, plan};
 use crate::render::{Renderer, account_id, exchange_id, time};
@@ -100,9 +101,10 @@ pub fn simulate(
         Some(folder) => (Corpora::read(folder, scenario)?, Corpora::world(folder, scenario.seed)?),
         None => (Corpora::default(), World::invented(scenario.seed)),
     };
+    let world = if scenario.alike { world.with_few_systems(ALIKE_SYSTEMS) } else { world };
     let plan = plan(scenario, &world, &texts.capacity(scenario));
     texts.give(&plan.accounts, &plan.arrivals);
-    write_facts(&plan.accounts, output.accounts).map_err(SimulateError::Output)?;
+    write_facts(&plan.accounts, &scenario.without, output.accounts).map_err(SimulateError::Output)?;
     let mut active = vec![false; plan.accounts.len()];
     let mut summary =
         Summary { exchanges: 0, campaign_exchanges: 0, accounts: 0, campaign_accounts: 0, notes: plan.notes.clone() };
@@ -113,8 +115,8 @@ pub fn simulate(
         // Each thread writes a part of the batch, and the parts are joined in their order: the same on any machine.
         let parts = batch.chunks(batch.len().div_ceil(threads).max(1));
         let written = std::thread::scope(|scope| {
-            let (plan, renderer, scripts) = (&plan, &renderer, &scripts);
-            let write = |part| scope.spawn(move || lines(part, plan, renderer, scripts));
+            let (plan, renderer, scripts, without) = (&plan, &renderer, &scripts, scenario.without.as_slice());
+            let write = |part| scope.spawn(move || lines(part, plan, renderer, scripts, without));
             let running: Vec<_> = parts.map(write).collect();
             let join = |handle: std::thread::ScopedJoinHandle<'_, io::Result<Vec<u8>>>| {
                 handle.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
@@ -198,11 +200,19 @@ impl Part {
 }
 
 /// The records of these requests, one a line.
-fn lines(arrivals: &[Arrival], plan: &Plan, renderer: &Renderer, scripts: &Scripts<'_>) -> io::Result<Vec<u8>> {
+fn lines(
+    arrivals: &[Arrival],
+    plan: &Plan,
+    renderer: &Renderer,
+    scripts: &Scripts<'_>,
+    without: &[Fields],
+) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::with_capacity(arrivals.len() * 2048);
     for arrival in arrivals {
         let Some(account) = plan.accounts.get(arrival.account as usize) else { continue };
-        write_native(&renderer.exchange(account, arrival, scripts.asked(account, arrival)), &mut bytes)?;
+        let mut exchange = renderer.exchange(account, arrival, scripts.asked(account, arrival));
+        without.iter().for_each(|fields| fields.leave(&mut exchange));
+        write_native(&exchange, &mut bytes)?;
     }
     Ok(bytes)
 }
@@ -215,7 +225,7 @@ fn belongs<'s>(account: &Account, work: Work, scenario: &'s Scenario) -> Option<
     own.then_some(campaign.name.as_str())
 }
 
-fn write_facts(accounts: &[Account], mut output: &mut dyn Write) -> io::Result<()> {
+fn write_facts(accounts: &[Account], without: &[Fields], mut output: &mut dyn Write) -> io::Result<()> {
     let mut facts: Vec<AccountFact<'_>> = Vec::with_capacity(accounts.len());
     for account in accounts {
         let (known, logged) = (&account.facts, &account.logged);
@@ -240,6 +250,8 @@ fn write_facts(accounts: &[Account], mut output: &mut dyn Write) -> io::Result<(
         }
         facts.push(fact);
     }
+    let leave = |fact| without.iter().try_fold(fact, |fact, fields| fields.leave_fact(fact));
+    let mut facts: Vec<AccountFact<'_>> = facts.into_iter().filter_map(leave).collect();
     facts.sort_by(|a, b| (a.time, &a.account).cmp(&(b.time, &b.account)));
     facts.iter().try_for_each(|fact| write_account(fact, &mut output))
 }
@@ -294,6 +306,8 @@ fn write_labels(
 
 /// Requests whose records are made at a time.
 const BATCH: usize = 8192;
+/// Systems of each kind where everybody is alike.
+const ALIKE_SYSTEMS: usize = 2;
 const BUFFER_BYTES: usize = 1 << 20;
 /// Quick, and still a quarter of the size.
 const ZSTD_LEVEL: i32 = 3;

@@ -6,6 +6,8 @@
 
 mod campaign;
 mod grammar;
+mod habit;
+mod long;
 mod people;
 mod rewording;
 mod work;
@@ -17,7 +19,9 @@ use rand::{Rng, RngExt};
 use crate::draw::pick;
 use grammar::{Grammar, Scene};
 
-pub(crate) use campaign::{Harvest, Template};
+pub(crate) use campaign::{Harvest, Template, instruction, paraphrase, relayed};
+pub(crate) use habit::{Habit, habit};
+pub(crate) use long::preamble;
 pub(crate) use people::{Persona, chat, coding, hackathon, public_agent};
 pub(crate) use work::{batch_job, benchmark, class_exercise, load_test, product, research};
 
@@ -101,13 +105,13 @@ fn answer<R: Rng>(scene: &mut Scene, layout: Layout, rng: &mut R) -> String {
         Layout::Exact(rule) => return scene.draw(rule, rng),
         Layout::Code => {
             parts.push(scene.draw("code_answer", rng));
-            for _ in 0..pick(rng, &[0, 0, 1, 1, 2]).copied().unwrap_or(0) {
+            for _ in 0..pick(rng, &[0, 1, 1, 2, 4, 6]).copied().unwrap_or(0) {
                 parts.push(scene.draw("code_remark", rng));
             }
         }
         Layout::Prose => {
             parts.push(scene.draw("answer_first", rng));
-            for _ in 0..pick(rng, &[0, 0, 1, 1, 2, 2, 3, 4, 5, 7]).copied().unwrap_or(0) {
+            for _ in 0..pick(rng, &[0, 1, 1, 2, 3, 4, 5, 7, 9, 14]).copied().unwrap_or(0) {
                 parts.push(scene.draw("answer_more", rng));
             }
             if rng.random_bool(0.35) {
@@ -143,7 +147,10 @@ static ENGLISH: LazyLock<Grammar> = grammar!(
     "english/jobs",
     "english/study",
     "english/agents",
-    "english/campaigns"
+    "english/campaigns",
+    "english/long",
+    "english/habits",
+    "english/lures"
 );
 static CHINESE: LazyLock<Grammar> = grammar!("chinese/chat", "chinese/work", "chinese/campaigns");
 static SPANISH: LazyLock<Grammar> = grammar!("spanish");

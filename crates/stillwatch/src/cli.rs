@@ -278,11 +278,12 @@ pub(crate) struct Traffic {
 /// Score a hunt against labels.
 ///
 /// Hunts a folder with labels.jsonl in it and compares: campaigns found, accounts, time to detect, false positives by kind
-/// of honest user. With --frontier, draws how detection falls as one knob of the attacker rises.
+/// of honest user. With --frontier, draws how detection falls as one knob of the attacker rises. With --worlds, runs
+/// small worlds, honest and hostile, that detection has to be right in.
 #[derive(Debug, Args)]
 pub(crate) struct Evaluate {
     /// Folder with exchanges, accounts.jsonl and labels.jsonl
-    #[arg(value_name = "DIR", required_unless_present = "frontier")]
+    #[arg(value_name = "DIR", required_unless_present_any = ["frontier", "worlds"])]
     pub(crate) folder: Option<PathBuf>,
     /// Score these findings instead of hunting
     #[arg(long, value_name = "FILE")]
@@ -290,10 +291,23 @@ pub(crate) struct Evaluate {
     /// Draw a frontier: a knob and its values, such as cover=0,0.5,0.9
     #[arg(long, value_name = "KNOB=VALUES", conflicts_with = "folder")]
     pub(crate) frontier: Option<String>,
+    /// Run worlds that detection has to be right in and print them as one table: all of them, or these, separated by commas
+    #[arg(
+        long,
+        value_name = "NAMES",
+        num_args = 0..=1,
+        default_missing_value = "all",
+        require_equals = true,
+        conflicts_with_all = ["folder", "frontier"]
+    )]
+    pub(crate) worlds: Option<String>,
+    /// With --worlds: run each with every family of fields, and with each taken away in turn
+    #[arg(long, requires = "worlds")]
+    pub(crate) each_without: bool,
     /// The scenario that a frontier starts from
     #[arg(long, default_value = "hydra", value_name = "NAME")]
     pub(crate) scenario: String,
-    /// Seeds to take the mean of at each value of a frontier
+    /// Seeds to take the mean of at each value of a frontier, or to run each world with
     #[arg(long, default_value_t = std::num::NonZeroU64::MIN, value_name = "N")]
     pub(crate) seeds: std::num::NonZeroU64,
     /// Write the frontier as a picture

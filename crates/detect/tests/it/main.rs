@@ -1,5 +1,6 @@
 //! The engine as a whole, on small worlds made of records.
 
+mod golden;
 mod world;
 
 use detect::Findings;

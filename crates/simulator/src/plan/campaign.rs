@@ -6,9 +6,9 @@ use rand_chacha::ChaCha8Rng;
 
 use super::draft::operation;
 use super::{Adoption, Arrival, Label, Planner, Settings, Work};
-use crate::arrival::{DAY, HOUR, MINUTE, Ms};
-use crate::draw::{chance, exponential, normal, pick, poisson, shuffle};
-use crate::network::{Place, Software, SoftwareKind, mail_domain};
+use crate::arrival::{DAY, HOUR, Habit, MINUTE, Ms};
+use crate::draw::{chance, exponential, lognormal, normal, pick, poisson, shuffle};
+use crate::network::{Place, Software, SoftwareKind, country, mail_domain};
 use crate::scenario::{Balance, BanTime, Campaign, Harvest, Schedule, SignUp, Stack};
 
 /// How many different items the corpora hold for each campaign; `None` where they are made without end.
@@ -27,6 +27,7 @@ struct Infrastructure {
     cards: Vec<u64>,
     domains: Vec<String>,
     places: Vec<Place>,
+    exits: Vec<Place>,
     programs: Vec<&'static str>,
 }
 
@@ -62,11 +63,12 @@ impl Planner<'_> {
             .map(|_| self.slot(number, campaign, (start, end), &infrastructure, &client, &mut rng))
             .collect();
         let first = self.arrivals.len();
-        if campaign.schedule == Schedule::People {
-            self.as_people(number, campaign, &slots, (start, end), &mut rng);
-        } else {
-            self.work_list(number, campaign, &slots, (start, end), room, &mut rng);
+        match campaign.schedule {
+            Schedule::People => self.as_people(number, campaign, &slots, (start, end), &mut rng),
+            Schedule::Users { people } => self.relay(number, campaign, &slots, people, (start, end), &mut rng),
+            _ => self.work_list(number, campaign, &slots, (start, end), room, &mut rng),
         }
+        self.copy(campaign, first, &mut rng);
         self.cover(campaign, first, end, &mut rng);
     }
 
@@ -86,11 +88,12 @@ impl Planner<'_> {
             Place { spread: 40, ..place }
         };
         let places = (0..of(30)).map(|_| place()).collect();
+        let exits = (0..campaign.exits).map(|_| place()).collect();
         let mut rng = self.rng(OPERATOR, u64::from(campaign.operator) | 3 << 32);
         let mut programs = ABUSED.to_vec();
         shuffle(&mut rng, &mut programs);
         programs.truncate(2);
-        Infrastructure { cards, domains, places, programs }
+        Infrastructure { cards, domains, places, exits, programs }
     }
 
     fn client(&self, rng: &mut impl Rng) -> Client {
@@ -147,7 +150,7 @@ impl Planner<'_> {
             account.facts.closed = None;
             account.facts.created = account.facts.created.min(first_use - HOUR);
         }
-        if campaign.harvest != Harvest::HumanPrompts {
+        if !matches!(campaign.harvest, Harvest::HumanPrompts | Harvest::Relay) {
             account.language = campaign.language;
         }
         if let SignUp::Batch { aged_days, spread_hours } = campaign.sign_up {
@@ -173,6 +176,10 @@ impl Planner<'_> {
         if let (true, Some(place)) = (place, pick(rng, &infrastructure.places)) {
             account.places = vec![place.clone()];
         }
+        if !infrastructure.exits.is_empty() {
+            account.places.clone_from(&infrastructure.exits);
+            account.rotates = true;
+        }
         if campaign.stack == Stack::Uniform {
             account.software.clone_from(&client.software);
             account.settings = client.settings;
@@ -180,7 +187,9 @@ impl Planner<'_> {
             account.model = client.model;
         }
         match campaign.harvest {
-            Harvest::ReasoningTrace if campaign.stack == Stack::Uniform => {
+            Harvest::ReasoningTrace | Harvest::Techniques | Harvest::Paraphrases
+                if campaign.stack == Stack::Uniform =>
+            {
                 account.settings.reasoning_effort = Some("high");
             }
             Harvest::Logits => {
@@ -212,6 +221,9 @@ impl Planner<'_> {
             self.notes.push(format!("campaign `{name}` has {items} items in the corpora, {wanted} were asked for"));
         }
         let again = (0..items).filter(|_| chance(rng, campaign.overlap)).collect::<Vec<u32>>();
+        if let Schedule::Runs { calls } = campaign.schedule {
+            return self.runs_of_items(number, campaign, slots, (items, calls), (start, end), rng);
+        }
         let spans = spans(campaign.schedule, start, end, rng);
         let mut list: Vec<(u32, Ms)> = Vec::with_capacity(items as usize + again.len());
         let mut times: Vec<Ms> = (0..items).map(|_| within(&spans, rng)).collect();
@@ -228,6 +240,91 @@ impl Planner<'_> {
                 (*count - 1) / campaign.session_requests
             });
             self.arrivals.push(Arrival { at, account, work: Work::Campaign(number), serial: item, session, turn: 0 });
+        }
+    }
+
+    /// The work list in runs: a dispatcher gives an account some items, which it works off within minutes.
+    fn runs_of_items(
+        &mut self,
+        number: u32,
+        campaign: &Campaign,
+        slots: &[Slot],
+        (items, calls): (u32, u32),
+        (start, end): (Ms, Ms),
+        rng: &mut ChaCha8Rng,
+    ) {
+        let mut runs: Vec<std::ops::Range<u32>> = Vec::new();
+        let mut next = 0;
+        while next < items {
+            let length = (lognormal(rng, f64::from(calls), 0.6) as u32).clamp(1, items - next);
+            runs.push(next..next + length);
+            next += length;
+        }
+        let order = order(campaign.balance, slots.len(), runs.len(), rng);
+        for ((session, run), turn) in (0..).zip(runs).zip(order) {
+            let at = rng.random_range(start..end);
+            let Some((account, mut at)) = who(slots, turn, at, rng) else { continue };
+            for item in run {
+                self.arrivals.push(Arrival {
+                    at,
+                    account,
+                    work: Work::Campaign(number),
+                    serial: item,
+                    session,
+                    turn: 0,
+                });
+                at += (exponential(rng, 8000.0) + 1500.0) as Ms;
+            }
+        }
+    }
+
+    /// People behind a product, each with hours and habits of his own; every conversation goes through one account.
+    fn relay(
+        &mut self,
+        number: u32,
+        campaign: &Campaign,
+        slots: &[Slot],
+        people: u32,
+        (start, end): (Ms, Ms),
+        rng: &mut ChaCha8Rng,
+    ) {
+        let wanted = f64::from(campaign.accounts) * campaign.requests;
+        let days = (end - start) as f64 / DAY as f64;
+        let habits: Vec<Habit> = (0..people).map(|_| Habit::draw(country(rng).utc_offset, 1.0, 2.5, rng)).collect();
+        let expected: f64 = habits.iter().map(|habit| habit.sessions * habit.turns * days).sum();
+        let factor = wanted / expected.max(1e-9);
+        let mut talks = Vec::new();
+        for (person, habit) in (0..).zip(&habits) {
+            let habit = Habit { sessions: habit.sessions * factor, ..*habit };
+            talks.extend(habit.sessions(start, end, rng).into_iter().map(|session| (person, session.times)));
+        }
+        let order = order(campaign.balance, slots.len(), talks.len(), rng);
+        for ((session, (person, times)), turn) in (0..).zip(talks).zip(order) {
+            let Some(&first) = times.first() else { continue };
+            let Some((account, from)) = who(slots, turn, first, rng) else { continue };
+            for (turn, at) in (0..).zip(times) {
+                let at = at + from - first;
+                self.arrivals.push(Arrival {
+                    at,
+                    account,
+                    work: Work::Campaign(number),
+                    serial: person,
+                    session,
+                    turn,
+                });
+            }
+        }
+    }
+
+    /// Sends each request of the campaign again, seconds later.
+    fn copy(&mut self, campaign: &Campaign, first: usize, rng: &mut ChaCha8Rng) {
+        let once: Vec<Arrival> = self.arrivals.iter().skip(first).copied().collect();
+        for copy in 1..campaign.copies {
+            for arrival in &once {
+                let at = arrival.at + rng.random_range(500..9000);
+                let session = arrival.session + copy * COPY_SESSIONS;
+                self.arrivals.push(Arrival { at, session, ..*arrival });
+            }
         }
     }
 
@@ -309,7 +406,7 @@ fn who(slots: &[Slot], turn: usize, at: Ms, rng: &mut impl Rng) -> Option<(u32, 
 fn spans(schedule: Schedule, start: Ms, end: Ms, rng: &mut impl Rng) -> Vec<(Ms, Ms)> {
     let days = start.div_euclid(DAY) - 1..=end.div_euclid(DAY) + 1;
     let spans: Vec<(Ms, Ms)> = match schedule {
-        Schedule::Continuous | Schedule::People => vec![(start, end)],
+        Schedule::Continuous | Schedule::People | Schedule::Runs { .. } | Schedule::Users { .. } => vec![(start, end)],
         Schedule::WorkingHours { utc_offset } => days
             .filter(|day| day.rem_euclid(7) < 5)
             .map(|day| day * DAY - i64::from(utc_offset) * HOUR)
@@ -384,3 +481,5 @@ const BAN_SPREAD: Ms = 4 * MINUTE;
 const FAILOVER_TRIES: usize = 64;
 /// Session numbers of cover traffic begin here.
 const COVER_SESSIONS: u32 = 2_000_000;
+/// Those of each further copy of a request begin so much later.
+const COPY_SESSIONS: u32 = 100_000_000;

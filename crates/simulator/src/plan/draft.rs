@@ -6,7 +6,7 @@ use rand::{Rng, RngExt};
 use super::{Label, Planner};
 use crate::arrival::{DAY, Ms};
 use crate::draw::{chance, exponential, lognormal, mix, pick, weighted};
-use crate::network::{Country, Place, Software, SoftwareKind, World, country, mail_domain, mail_provider};
+use crate::network::{Country, Place, Software, SoftwareKind, World, country, country_of, mail_domain, mail_provider};
 use crate::scenario::Language;
 
 /// An account.
@@ -19,6 +19,8 @@ pub(crate) struct Account {
     pub language: Language,
     /// The first is the usual one.
     pub places: Vec<Place>,
+    /// Whether each request leaves by another place, rather than each session.
+    pub rotates: bool,
     pub software: Software,
     pub settings: Settings,
     pub logged: Logged,
@@ -86,11 +88,18 @@ impl Planner<'_> {
     pub(super) fn draft(&mut self, label: Label, software: SoftwareKind) -> u32 {
         let number = self.accounts.len() as u64;
         let mut rng = self.rng(ACCOUNT, number);
-        let country = country(&mut rng);
+        let country = if self.scenario.alike {
+            country_of(ALIKE_COUNTRY).unwrap_or(country(&mut rng))
+        } else {
+            country(&mut rng)
+        };
         // Programs and their developers mostly speak English; people speak their own language, most of the time.
         let english = if software == SoftwareKind::Browser { 0.25 } else { 0.8 };
         let language = if chance(&mut rng, english) { Language::English } else { country.language };
-        let facts = Facts::draw(self.world, self.end, country, software, &mut rng);
+        let mut facts = Facts::draw(self.world, self.end, country, software, &mut rng);
+        if self.scenario.alike {
+            facts.email_domain = mail_provider(&mut rng, ALIKE_MAIL).to_owned();
+        }
         let software_sent = self.world.software(software, &mut rng);
         let account = Account {
             seed: mix(self.scenario.seed, &[ACCOUNT, number, 1]),
@@ -98,6 +107,7 @@ impl Planner<'_> {
             country,
             language,
             places: places(self.world, software, country, &mut rng),
+            rotates: false,
             operation: operation(&software_sent.user_agent, &mut rng),
             software: software_sent,
             settings: Settings::draw(software, &mut rng),
@@ -174,7 +184,7 @@ impl Facts {
         let pays = plan != "free" || chance(rng, 0.1);
         let known = if pays { PAYING } else { FREE };
         let mail = match rng.random::<f64>() {
-            ..0.7 => mail_provider(rng).to_owned(),
+            ..0.7 => mail_provider(rng, usize::MAX).to_owned(),
             ..0.72 => world.throwaway(rng),
             _ => mail_domain(rng),
         };
@@ -232,6 +242,9 @@ fn model(rng: &mut impl Rng) -> u8 {
 }
 
 const ACCOUNT: u64 = 0x6163;
+/// Where everybody is who is alike, and how many mail providers they use.
+const ALIKE_COUNTRY: &str = "DE";
+const ALIKE_MAIL: usize = 2;
 const AGE_MEAN_DAYS: f64 = 330.0;
 const AGE_MAX_DAYS: f64 = 1400.0;
 

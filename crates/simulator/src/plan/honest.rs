@@ -42,6 +42,30 @@ pub enum Role {
     Research,
     /// One of the crowd that comes on launch day.
     Launch,
+    /// Somebody who puts one phrase that many know into some of the requests.
+    Phrase,
+    /// A small program after a tutorial: single requests, as they come.
+    Tutorial,
+    /// A site with a plugin that runs by the clock.
+    Plugin,
+    /// A reader of a digest that a workflow makes at an hour of his own.
+    Digest,
+    /// A seat of a small firm's subscription, with so many requests a day.
+    Seat,
+    /// A customer of a white-label platform, which sends from few addresses for all.
+    Shop,
+    /// A student of a course with accounts made for it, who grades texts by the course's rubric.
+    Course,
+    /// A student who labels items of her own with the given prompt.
+    Homework,
+    /// One of many who came by a voucher and use the same gallery of prompts.
+    Voucher,
+    /// An account of an organisation that closes accounts and opens new ones in their place.
+    Turnover,
+    /// A participant of an evaluation: everybody is asked to run the same list.
+    SharedList,
+    /// A repository with a review bot, which runs on rented machines.
+    ReviewBot,
 }
 
 impl Role {
@@ -62,11 +86,28 @@ impl Role {
         (Role::Research, 0.002, 2),
         (Role::Launch, 0.06, 2),
     ];
+
+    /// Whether each account of this kind is on its own, rather than one of a group.
+    fn alone(self) -> bool {
+        matches!(
+            self,
+            Role::Chat
+                | Role::Developer
+                | Role::Saas
+                | Role::PublicAgent
+                | Role::PromptLibrary
+                | Role::Evaluation
+                | Role::Batch
+                | Role::LoadTest
+                | Role::Launch
+        )
+    }
 }
 
 impl Planner<'_> {
     /// Everybody honest.
     pub(super) fn honest(&mut self) {
+        self.crowds();
         if self.scenario.honest == 0 {
             return;
         }
@@ -88,6 +129,19 @@ impl Planner<'_> {
         }
     }
 
+    /// Groups that a scenario names beside the mix.
+    fn crowds(&mut self) {
+        for (number, crowd) in (CROWDS..).zip(&self.scenario.crowds) {
+            let mut rng = self.rng(CROWD, number.into());
+            let (mut left, alone) = (crowd.accounts, crowd.role.alone());
+            while left > 0 {
+                let size = if alone { 1 } else { left };
+                self.group(crowd.role, number, size, &mut rng);
+                left -= size;
+            }
+        }
+    }
+
     fn group(&mut self, role: Role, group: u32, size: u32, rng: &mut ChaCha8Rng) {
         match role {
             Role::Chat => self.person(role, Work::Chat, 0.5, rng),
@@ -104,6 +158,18 @@ impl Planner<'_> {
             Role::LoadTest => self.load_test(group, rng),
             Role::Research => self.research(group, size, rng),
             Role::Launch => self.launch(rng),
+            Role::Phrase => self.phrase(group, size, rng),
+            Role::Tutorial => self.tutorial(group, size, rng),
+            Role::Plugin => self.plugin(group, size, rng),
+            Role::Digest => self.digest(group, size, rng),
+            Role::Seat => self.seats(group, size, rng),
+            Role::Shop => self.shops(group, size, rng),
+            Role::Course => self.course(group, size, rng),
+            Role::Homework => self.homework(group, size, rng),
+            Role::Voucher => self.voucher(group, size, rng),
+            Role::Turnover => self.turnover(group, size, rng),
+            Role::SharedList => self.shared_list(group, size, rng),
+            Role::ReviewBot => self.review_bot(group, size, rng),
         }
     }
 
@@ -116,14 +182,21 @@ impl Planner<'_> {
         }
     }
 
-    fn session(&mut self, account: u32, work: Work, number: u32, times: &[Ms]) {
+    pub(super) fn session(&mut self, account: u32, work: Work, number: u32, times: &[Ms]) {
         for (turn, &at) in (0..).zip(times) {
             self.arrivals.push(Arrival { at, account, work, serial: number, session: number, turn });
         }
     }
 
     /// Single requests, one after the other, each an item of its own.
-    fn items(&mut self, account: u32, work: Work, first: u32, times: impl IntoIterator<Item = Ms>, per_session: u32) {
+    pub(super) fn items(
+        &mut self,
+        account: u32,
+        work: Work,
+        first: u32,
+        times: impl IntoIterator<Item = Ms>,
+        per_session: u32,
+    ) {
         for (number, at) in (0..).zip(times) {
             let serial = first + number;
             self.arrivals.push(Arrival { at, account, work, serial, session: number / per_session, turn: 0 });
@@ -154,7 +227,7 @@ impl Planner<'_> {
     }
 
     /// An agent's runs: the same days as a person's, but bursts of calls.
-    fn runs(&mut self, account: u32, work: Work, habit: Habit, rng: &mut ChaCha8Rng) {
+    pub(super) fn runs(&mut self, account: u32, work: Work, habit: Habit, rng: &mut ChaCha8Rng) {
         let habit = Habit { turns: 1.0, sessions: habit.sessions * self.scenario.honest_rate, ..habit };
         let from = self.accounts.get(account as usize).map_or(0, |account| account.facts.created).max(0);
         for (number, session) in (0..).zip(habit.sessions(from, self.end, rng)) {
@@ -192,7 +265,7 @@ impl Planner<'_> {
         self.items(account, Work::Product(group), 0, times, 1);
     }
 
-    fn profile(&self, offset: f64, rng: &mut ChaCha8Rng) -> Profile {
+    pub(super) fn profile(&self, offset: f64, rng: &mut ChaCha8Rng) -> Profile {
         match self.world.profile(rng) {
             Some(profile) => profile,
             None => Profile::diurnal(offset, 0.75, rng),
@@ -435,10 +508,15 @@ pub(crate) fn template_seed(seed: u64, work: Work) -> u64 {
         Work::Campaign(number) => mix(seed, &[7, number.into()]),
         Work::Chat => mix(seed, &[8]),
         Work::Coding => mix(seed, &[9]),
+        // A tool is public, an event is not.
+        Work::Habit(habit, number) => mix(seed, &[10, habit as u64, number.into()]),
     }
 }
 
 const ROLE: u64 = 0x726f;
+const CROWD: u64 = 0x6372;
+/// Where the numbers of crowds begin among the groups.
+const CROWDS: u32 = 100_000;
 /// Popular agents, and after them the patterns of a prompt library.
 const AGENTS: u32 = 5;
 const PATTERNS: u32 = 40;

@@ -4,6 +4,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::{Balance, Campaign, Scenario, Schedule, SignUp};
+use crate::fields::Fields;
 
 /// A knob: its name, what it does, and how it takes a value.
 type Knob = (&'static str, &'static str, Turn);
@@ -85,6 +86,8 @@ fn schedule(value: &str) -> Option<Schedule> {
     Some(match value.split_once(':') {
         None if value == "continuous" => Schedule::Continuous,
         None if value == "people" => Schedule::People,
+        Some(("runs", calls)) => Schedule::Runs { calls: calls.parse().ok()? },
+        Some(("users", people)) => Schedule::Users { people: people.parse().ok()? },
         Some(("working_hours", offset)) => Schedule::WorkingHours { utc_offset: offset.parse().ok()? },
         Some(("bursts", bursts)) => {
             let (a_day, minutes) = bursts.split_once('x')?;
@@ -92,6 +95,31 @@ fn schedule(value: &str) -> Option<Schedule> {
         }
         _ => return None,
     })
+}
+
+/// Families of fields, joined by `+`; `none` is none.
+fn without(scenario: &mut Scenario, value: &str) -> Option<()> {
+    scenario.without.clear();
+    for family in value.split('+').filter(|family| *family != "none") {
+        let mut fields = Fields::Facts;
+        name(&mut fields, family)?;
+        scenario.without.push(fields);
+    }
+    Some(())
+}
+
+/// `WORDS`, `WORDS:SHARE` or `WORDS:SHARE:PRODUCTS`.
+fn preamble(scenario: &mut Scenario, value: &str) -> Option<()> {
+    let mut parts = value.split(':');
+    let mut preamble = super::Preamble { words: parts.next()?.parse().ok()?, ..Default::default() };
+    if let Some(share) = parts.next() {
+        preamble.share = share.parse().ok()?;
+    }
+    if let Some(products) = parts.next() {
+        preamble.products = products.parse().ok()?;
+    }
+    scenario.preamble = preamble;
+    parts.next().is_none().then_some(())
 }
 
 fn aged(campaign: &mut Campaign, value: &str) -> Option<()> {
@@ -115,6 +143,28 @@ const KNOBS: &[Knob] = &[
             Some(())
         }),
     ),
+    (
+        "without",
+        "families of fields that the logs lack, joined by +: network, client, sessions, settings, answers, usage, \
+         payment, mail, sign_up, facts, time_of_day or none",
+        Turn::Scenario(without),
+    ),
+    (
+        "preamble",
+        "WORDS:SHARE:PRODUCTS, a system prompt of so many words in front of the requests of so many accounts, one for \
+         each product",
+        Turn::Scenario(preamble),
+    ),
+    (
+        "markup",
+        "whether prompts are logged with chat markup, true or false",
+        Turn::Scenario(|s, v| put(&mut s.markup, v)),
+    ),
+    (
+        "alike",
+        "whether honest accounts are of one country, few networks and two mail providers, true or false",
+        Turn::Scenario(|s, v| put(&mut s.alike, v)),
+    ),
     ("accounts", "accounts of each campaign", Turn::Campaign(|c, v| put(&mut c.accounts, v))),
     ("requests", "campaign requests per account", Turn::Campaign(|c, v| put(&mut c.requests, v))),
     (
@@ -134,7 +184,7 @@ const KNOBS: &[Knob] = &[
     ),
     (
         "schedule",
-        "continuous, working_hours:UTC_OFFSET, bursts:A_DAYxMINUTES or people",
+        "continuous, working_hours:UTC_OFFSET, bursts:A_DAYxMINUTES, people, runs:CALLS or users:PEOPLE",
         Turn::Campaign(|c, v| {
             c.schedule = schedule(v)?;
             Some(())
@@ -150,9 +200,26 @@ const KNOBS: &[Knob] = &[
     ("stack", "uniform or varied clients and settings", Turn::Campaign(|c, v| name(&mut c.stack, v))),
     ("session_requests", "requests per session", Turn::Campaign(|c, v| put(&mut c.session_requests, v))),
     (
+        "worded_by",
+        "who keeps one of the wordings, request or account",
+        Turn::Campaign(|c, v| name(&mut c.worded_by, v)),
+    ),
+    (
+        "probing",
+        "share of requests before three wordings are kept, 0 to 1",
+        Turn::Campaign(|c, v| put(&mut c.probing, v)),
+    ),
+    ("encoding", "plain, base64, hex or percent", Turn::Campaign(|c, v| name(&mut c.encoding, v))),
+    ("copies", "how often each request is sent", Turn::Campaign(|c, v| put(&mut c.copies, v))),
+    (
+        "exits",
+        "exits in rotation for every account, 0 for places of its own",
+        Turn::Campaign(|c, v| put(&mut c.exits, v)),
+    ),
+    (
         "harvest",
         "reasoning_trace, grading, data_generation, tool_use, coding, logits, trace_cleaning, translation, \
-         injected_phrase or human_prompts",
+         injected_phrase, human_prompts, techniques, paraphrases, instructions or relay",
         Turn::Campaign(|c, v| name(&mut c.harvest, v)),
     ),
     ("language", "english, chinese, spanish, german or japanese", Turn::Campaign(|c, v| name(&mut c.language, v))),
@@ -165,6 +232,15 @@ mod tests {
     #[test]
     fn every_knob_takes_a_value_and_refuses_nonsense() {
         for (knob, value) in [
+            ("without", "network+facts"),
+            ("preamble", "40:0.5:5"),
+            ("markup", "true"),
+            ("alike", "true"),
+            ("worded_by", "account"),
+            ("probing", "0.2"),
+            ("encoding", "base64"),
+            ("copies", "2"),
+            ("exits", "50"),
             ("days", "3"),
             ("honest", "7"),
             ("honest_rate", "0.5"),
@@ -195,7 +271,7 @@ mod tests {
             assert_eq!(scenario.check(), Ok(()), "{knob}");
             assert!(matches!(scenario.set(knob, "nonsense"), Err(BadKnob::Value { .. })), "{knob}");
         }
-        assert_eq!(Scenario::knobs().count(), 22);
+        assert_eq!(Scenario::knobs().count(), 31);
     }
 
     #[test]

@@ -1,6 +1,9 @@
 //! The named scenarios.
 
-use super::{Balance, BanTime, Bans, Campaign, Harvest, Language, Scenario, Schedule, SignUp, Stack};
+use super::{
+    Balance, BanTime, Bans, Campaign, Encoding, Harvest, Language, Preamble, Scenario, Schedule, SignUp, Stack,
+    WordedBy, World,
+};
 use crate::limits::DAYS_MAX;
 
 impl Scenario {
@@ -25,7 +28,7 @@ impl Scenario {
         ("mixed", "several campaigns at once, two of them by one operator"),
     ];
 
-    /// The preset of this name; `None` if there is none.
+    /// The preset or the [`World`] of this name; `None` if there is none.
     #[must_use]
     pub fn by_name(name: &str) -> Option<Scenario> {
         let hydra = || Campaign::named("c1");
@@ -64,19 +67,36 @@ impl Scenario {
                 (2.0, vec![Campaign { balance: Balance::Uniform, ..open }])
             }
             "mixed" => (3.0, mixed()),
-            _ => return None,
+            _ => return World::by_name(name).map(|world| world.scenario()),
         };
         Some(Scenario {
             name: name.to_owned(),
-            seed: 1,
             days,
             honest: if name == "patient" { 800 } else { 3_000 },
-            roles: Vec::new(),
-            honest_rate: 1.0,
             campaigns,
             release_day: Some(if name == "pivot" { 2.0 } else { days * 0.6 }),
-            texts: Vec::new(),
+            ..Scenario::empty()
         })
+    }
+
+    /// Nobody, for two days.
+    pub(crate) fn empty() -> Scenario {
+        Scenario {
+            name: String::new(),
+            seed: 1,
+            days: 2.0,
+            honest: 0,
+            roles: Vec::new(),
+            honest_rate: 1.0,
+            campaigns: Vec::new(),
+            release_day: None,
+            texts: Vec::new(),
+            without: Vec::new(),
+            preamble: Preamble::default(),
+            markup: false,
+            crowds: Vec::new(),
+            alike: false,
+        }
     }
 }
 
@@ -105,6 +125,11 @@ impl Campaign {
             overlap: 0.0,
             stack: Stack::Uniform,
             session_requests: 1,
+            worded_by: WordedBy::Request,
+            probing: 0.0,
+            encoding: Encoding::Plain,
+            copies: 1,
+            exits: 0,
         }
     }
 

@@ -33,6 +33,8 @@ pub(crate) enum Harvest {
     Translation,
     /// Whatever others ask, with one phrase put in.
     InjectedPhrase,
+    /// The model's thinking, by one technique of many that have no words in common.
+    Technique,
 }
 
 /// A campaign's template.
@@ -50,7 +52,7 @@ pub(crate) struct Template {
 impl Harvest {
     /// Every harvest.
     #[cfg(test)]
-    pub(super) const ALL: [Harvest; 9] = [
+    pub(super) const ALL: [Harvest; 10] = [
         Harvest::ReasoningTrace,
         Harvest::Grading,
         Harvest::DataGeneration,
@@ -60,6 +62,7 @@ impl Harvest {
         Harvest::TraceCleaning,
         Harvest::Translation,
         Harvest::InjectedPhrase,
+        Harvest::Technique,
     ];
 
     /// The rules of its template and of its items, and how it is answered.
@@ -74,17 +77,24 @@ impl Harvest {
             Harvest::TraceCleaning => ("cleaning", "raw_notes", Layout::Prose),
             Harvest::Translation => ("translation", "passage", Layout::Prose),
             Harvest::InjectedPhrase => ("phrase", "item", Layout::Prose),
+            Harvest::Technique => ("lure", "problem", Layout::Prose),
         }
     }
 }
 
 impl Template {
-    /// A template in `language`; `variation` from 0, verbatim, to 1.
-    pub(crate) fn draw<R: Rng>(harvest: Harvest, language: Language, variation: f64, rng: &mut R) -> Template {
+    /// A template in `language`; `variation` from 0, verbatim, to 1. With `which`, the alternative of this number.
+    pub(crate) fn draw<R: Rng>(
+        harvest: Harvest,
+        language: Language,
+        variation: f64,
+        which: Option<u32>,
+        rng: &mut R,
+    ) -> Template {
         let (template, ..) = harvest.rules();
         let seed = rng.random();
         let mut scene = language.scene(template, seed, seed);
-        let parts = scene.parts(template, rng);
+        let parts = scene.parts(template, which, rng);
         // Long instructions before the item are sometimes sent as a system prompt.
         let item = scene.rule("item");
         let before = parts.iter().position(|part| part.rule == item && item.is_some());
@@ -200,8 +210,34 @@ impl Template {
     }
 }
 
+/// Item `item` of a work list, with what is wanted of it put in other words each time.
+pub(crate) fn paraphrase<R: Rng>(seed: u64, item: u64, rng: &mut R) -> Script {
+    let mut own = stream(seed, &[item]);
+    let mut scene = Language::English.scene("fresh", rng.random(), own.random());
+    let content = scene.draw("problem", &mut own);
+    scene.give("item", content);
+    let prompt = scene.draw("fresh", rng);
+    Script::ask(&mut scene, prompt, Layout::Prose, rng)
+}
+
+/// Instruction `item` of a training set: direct, without anything around it.
+pub(crate) fn instruction<R: Rng>(language: Language, seed: u64, item: u64, rng: &mut R) -> Script {
+    let mut own = stream(seed, &[item]);
+    let mut scene = language.scene("direct", seed, own.random());
+    let prompt = scene.draw("direct", &mut own);
+    Script::ask(&mut scene, prompt, Layout::Prose, rng)
+}
+
+/// What somebody asks who uses the product that stands in front, under that product's system prompt.
+pub(crate) fn relayed<R: Rng>(seed: u64, persona: &Persona, language: Language, rng: &mut R) -> Script {
+    let mut script = people::chat(language, persona, rng);
+    let mut scene = Language::English.scene("relay_system", seed, seed);
+    script.system = Some(scene.draw("relay_system", &mut stream(seed, &[])));
+    script
+}
+
 /// `phrase` at a random boundary of `prompt`'s sentences.
-fn inserted<R: Rng>(prompt: &str, phrase: &str, rng: &mut R) -> String {
+pub(super) fn inserted<R: Rng>(prompt: &str, phrase: &str, rng: &mut R) -> String {
     let ends: Vec<usize> =
         prompt.match_indices(['.', '?', '!', '。', '？', '\n']).map(|(at, end)| at + end.len()).collect();
     let inner = |&at: &usize| {

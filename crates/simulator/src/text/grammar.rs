@@ -316,11 +316,15 @@ impl<'a> Scene<'a> {
         text
     }
 
-    /// An expansion in pieces.
-    pub(super) fn parts<R: Rng>(&mut self, name: &str, rng: &mut R) -> Vec<Part> {
+    /// An expansion in pieces, of the alternative of this number if one is named.
+    pub(super) fn parts<R: Rng>(&mut self, name: &str, which: Option<u32>, rng: &mut R) -> Vec<Part> {
         let grammar = self.grammar;
         let rule = grammar.rule(name).and_then(|id| grammar.rules.get(id));
-        let pieces = rule.and_then(|rule| pick(rng, &rule.alternatives)).into_iter().flatten();
+        let pieces = rule.and_then(|rule| match which {
+            Some(which) => rule.alternatives.get(which as usize % rule.alternatives.len().max(1)),
+            None => pick(rng, &rule.alternatives),
+        });
+        let pieces = pieces.into_iter().flatten();
         let mut parts: Vec<Part> = Vec::new();
         for piece in pieces {
             let rule = match piece {

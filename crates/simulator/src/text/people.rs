@@ -5,6 +5,8 @@
 
 use rand::{Rng, RngExt};
 
+use super::grammar::Scene;
+use super::long::{documents, papers, rules};
 use super::{Language, Layout, Script, Turn, answer, thought};
 use crate::draw::{mix, pick, stream};
 
@@ -16,7 +18,10 @@ pub(crate) struct Persona {
     seed: u64,
     domains: Vec<u64>,
     typing: Typing,
+    /// How likely a conversation goes on after a turn.
     turns_mean: f64,
+    /// The share of conversations that begin with something pasted.
+    pastes: f64,
 }
 
 /// How somebody types.
@@ -38,8 +43,20 @@ impl Persona {
             seed: rng.random(),
             domains: (0..interests).map(|_| rng.random()).collect(),
             typing: *pick(rng, TYPING).unwrap_or(&Typing::Careful),
-            turns_mean: rng.random_range(0.0..0.6),
+            turns_mean: rng.random_range(0.0..0.9),
+            pastes: rng.random_range(0.0..0.45),
         }
+    }
+
+    /// Names what is the person's own.
+    pub(super) fn seed(&self) -> u64 {
+        self.seed
+    }
+
+    /// A scene of `owner` in one of the person's subjects.
+    pub(super) fn scene<R: Rng>(&self, entry: &str, owner: u64, rng: &mut R) -> Scene<'static> {
+        let domain = pick(rng, &self.domains).copied().unwrap_or(0);
+        self.language.scene(entry, owner, domain)
     }
 
     fn turns<R: Rng>(&self, rng: &mut R) -> usize {
@@ -56,6 +73,12 @@ impl Persona {
         }
     }
 
+    /// Files of the person's project.
+    fn files<R: Rng>(&self, rng: &mut R) -> String {
+        let mut scene = self.scene("code_answer", self.seed, rng);
+        (0..documents(rng)).map(|_| scene.draw("code_answer", rng)).collect::<Vec<_>>().join("\n\n")
+    }
+
     /// A conversation from the rules `open`, then `follow`.
     fn talk<R: Rng>(&self, open: &str, follow: &str, layout: Layout, rng: &mut R) -> Script {
         let domain = pick(rng, &self.domains).copied().unwrap_or(0);
@@ -63,7 +86,16 @@ impl Persona {
         let mut turns = Vec::new();
         for turn in 0..self.turns(rng) {
             let prompt = scene.draw(if turn == 0 { open } else { follow }, rng);
-            let prompt = self.typed(prompt, rng);
+            let mut prompt = self.typed(prompt, rng);
+            if turn == 0 && rng.random_bool(self.pastes) {
+                let text = match layout {
+                    Layout::Code => self.files(rng),
+                    _ => papers(self, documents(rng), rng),
+                };
+                let lead = if rng.random_bool(0.5) { scene.draw("pasted_lead", rng) } else { String::new() };
+                prompt =
+                    [prompt, lead, text].into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("\n\n");
+            }
             // Somebody who codes gets words now and then, somebody who chats hears little code.
             let layout = if layout == Layout::Code && rng.random_bool(0.3) { Layout::Prose } else { layout };
             turns.push(Turn { prompt, answer: answer(&mut scene, layout, rng) });
@@ -97,7 +129,8 @@ pub(crate) fn public_agent<R: Rng>(seed: u64, persona: &Persona, rng: &mut R) ->
         _ => persona.talk("chat", "follow", Layout::Prose, rng),
     };
     let mut scene = Language::English.scene(&entry, seed, seed);
-    script.system = Some(scene.draw(&entry, &mut stream(seed, &[SYSTEM])));
+    let system = scene.draw(&entry, &mut stream(seed, &[SYSTEM]));
+    script.system = Some(format!("{system}\n\n{}", rules(seed, AGENT_RULES)));
     script.tools = tools(mix(seed, &[SYSTEM]));
     script
 }
@@ -133,7 +166,9 @@ fn hasty<R: Rng>(word: &str, rng: &mut R) -> String {
 }
 
 /// The most turns of a conversation.
-pub(super) const TURNS_MAX: usize = 6;
+pub(super) const TURNS_MAX: usize = 30;
+/// Rules in the system prompt of a public agent, in the median.
+const AGENT_RULES: f64 = 14.0;
 /// How many public agents there are.
 pub(super) const AGENTS: u64 = 8;
 const TYPING: &[Typing] = &[Typing::Careful, Typing::Careful, Typing::Careful, Typing::Hasty, Typing::Lower];

@@ -35,6 +35,23 @@ const ENTRIES: &[&str] = &[
     "opening",
     "closing",
     "short_answer",
+    "pasted",
+    "pasted_lead",
+    "house_rule",
+    "habit_phrase",
+    "tutorial_system",
+    "digest_system",
+    "seat_system",
+    "shop_system",
+    "rubric_system",
+    "label_prompt",
+    "gallery_prompt",
+    "list_prompt",
+    "review_system",
+    "lure",
+    "fresh",
+    "direct",
+    "relay_system",
 ];
 
 fn grammars() -> [(&'static str, &'static Grammar); 5] {
@@ -55,6 +72,7 @@ fn every_rule_is_in_use() {
         ("benchmark", work::BENCHMARKS),
         ("exercise", work::EXERCISES),
         ("agent", people::AGENTS),
+        ("plugin", habit::PLUGINS),
     ];
     let parts = ["_system", "_user", "_instructions", "_item", "_answer", "_set", "_topic", ""];
     let numbered = numbered.iter().flat_map(|(name, count)| {
@@ -116,7 +134,7 @@ fn no_text_keeps_marks_of_the_grammar() {
     let mut rng = stream(6, &[]);
     for harvest in Harvest::ALL {
         for language in [Language::English, Language::Chinese] {
-            let template = Template::draw(harvest, language, 0.3, &mut rng);
+            let template = Template::draw(harvest, language, 0.3, None, &mut rng);
             for item in 0..20 {
                 let script = template.request(item, &mut rng);
                 let prompt = &script.turns.first().unwrap().prompt;
@@ -131,7 +149,7 @@ fn no_text_keeps_marks_of_the_grammar() {
 fn varied(harvest: Harvest, language: Language, variation: f64) -> f64 {
     let mut shares = Vec::new();
     for seed in 0..12 {
-        let template = |variation| Template::draw(harvest, language, variation, &mut stream(seed, &[]));
+        let template = |variation| Template::draw(harvest, language, variation, None, &mut stream(seed, &[]));
         let whole = |script: &Script| format!("{} {}", script.system.as_deref().unwrap_or(""), script.turns[0].prompt);
         for item in 0..6 {
             let plain = whole(&template(0.0).request(item, &mut stream(9, &[item])));
@@ -155,7 +173,7 @@ fn variation_rises_with_its_knob() {
 
 #[test]
 fn an_item_is_the_same_whoever_sends_it() {
-    let template = Template::draw(Harvest::Coding, Language::English, 0.0, &mut stream(3, &[]));
+    let template = Template::draw(Harvest::Coding, Language::English, 0.0, None, &mut stream(3, &[]));
     let prompt = |item, sender| template.request(item, &mut stream(sender, &[])).turns.swap_remove(0).prompt;
     assert_eq!(prompt(4, 1), prompt(4, 2));
     assert_ne!(prompt(4, 1), prompt(5, 1));

@@ -5,6 +5,7 @@
 
 use rand::{Rng, RngExt};
 
+use super::long::{documents, paste, rules};
 use super::{Language, Layout, Script};
 use crate::draw::{mix, stream};
 
@@ -16,7 +17,7 @@ pub(crate) fn product<R: Rng>(seed: u64, rng: &mut R) -> Script {
     let fixed = scene.draw(&system, &mut stream(seed, &[FIXED]));
     let prompt = scene.draw(&user, rng);
     let mut script = Script::ask(&mut scene, prompt, Layout::Prose, rng);
-    script.system = Some(fixed);
+    script.system = Some(format!("{fixed}\n\n{}", rules(seed, PRODUCT_RULES)));
     script
 }
 
@@ -25,7 +26,11 @@ pub(crate) fn batch_job<R: Rng>(seed: u64, item: u64, rng: &mut R) -> Script {
     let kind = seed % JOBS;
     let mut own = stream(seed, &[ITEM, item]);
     let mut scene = Language::English.scene("batch0_item", seed, own.random());
-    let text = scene.draw(&format!("batch{kind}_item"), &mut own);
+    let mut text = scene.draw(&format!("batch{kind}_item"), &mut own);
+    // Rows of a data set are as long as its texts are.
+    if mix(seed, &[FIXED]).is_multiple_of(2) {
+        text = format!("{text}\n\n{}", paste(&mut scene, "pasted", documents(&mut own), &mut own));
+    }
     let instructions = scene.draw(&format!("batch{kind}_instructions"), &mut stream(seed, &[FIXED]));
     // The remainder is below a usize.
     let layout = JOB_ANSWERS.get(kind as usize).map_or(Layout::Prose, |answer| Layout::Exact(answer));
@@ -98,5 +103,7 @@ const JOB_ANSWERS: [&str; JOBS as usize] = [
     "batch6_answer",
     "batch7_answer",
 ];
+/// Rules in the system prompt of a product, in the median.
+const PRODUCT_RULES: f64 = 10.0;
 const FIXED: u64 = 0x6669;
 const ITEM: u64 = 0x6974;

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use simulator::scenario::{Balance, BanTime, Bans, Schedule, SignUp, Stack};
+use simulator::fields::Fields;
+use simulator::scenario::{Balance, BanTime, Bans, Encoding, Harvest, Preamble, Schedule, SignUp, Stack, WordedBy};
 use simulator::{Campaign, Scenario};
 
 use crate::{World, hours, small};
@@ -185,4 +186,142 @@ fn campaigns_of_one_operator_share_infrastructure() {
     let cards = |label| world.facts_of(label).map(|fact| fact["payment"].to_string()).collect::<BTreeSet<_>>();
     assert!(cards("c1").intersection(&cards("c2")).count() > 0);
     assert!(cards("c1").iter().filter(|card| *card != "null").all(|card| !cards("c3").contains(card)));
+}
+
+#[test]
+fn fields_that_are_taken_away_are_gone_from_everybody_and_nothing_else_changes() {
+    let scenario = small("hydra", 60, 0.1);
+    let whole = World::of(&scenario);
+    let gone: [(Fields, &[&str], &[&str]); 10] = [
+        (Fields::Network, &["/client/ip", "/client/asn", "/client/country", "/client/network"], &[]),
+        (Fields::Client, &["/client/ja4", "/client/user_agent"], &[]),
+        (Fields::Sessions, &["/session", "/key", "/end_user"], &[]),
+        (Fields::Settings, &["/request/params", "/request/tools"], &[]),
+        (Fields::Answers, &["/response"], &[]),
+        (Fields::Usage, &["/usage", "/status", "/duration_ms"], &[]),
+        (Fields::Payment, &[], &["/payment", "/plan", "/program", "/assurance"]),
+        (Fields::Mail, &[], &["/email_domain", "/phone_country"]),
+        (Fields::SignUp, &[], &["/created"]),
+        (Fields::Facts, &["/org"], &["/account"]),
+    ];
+    for (fields, exchange, fact) in gone {
+        let world = World::of(&Scenario { without: vec![fields], ..scenario.clone() });
+        assert_eq!(world.exchanges.len(), whole.exchanges.len());
+        for (paths, records) in [(exchange, &world.exchanges), (fact, &world.facts)] {
+            for path in paths {
+                let there = |value: &&serde_json::Value| {
+                    value.pointer(path).is_some_and(|value| !value.as_object().is_some_and(|fields| fields.is_empty()))
+                };
+                assert_eq!(records.iter().find(there), None, "{fields:?} {path}");
+            }
+        }
+        let same =
+            |path: &str| world.exchanges.iter().zip(&whole.exchanges).all(|(a, b)| a.pointer(path) == b.pointer(path));
+        assert!(same("/id") && same("/request/messages") && same("/time"), "{fields:?}");
+    }
+    let dates = World::of(&Scenario { without: vec![Fields::TimeOfDay], ..scenario });
+    assert!(dates.exchanges.iter().all(|exchange| hours(&exchange["time"]) % 24.0 == 0.0));
+}
+
+#[test]
+fn requests_are_framed_as_asked() {
+    let prompt =
+        |exchange: &serde_json::Value| exchange["request"]["messages"][0]["content"].as_str().unwrap().to_owned();
+    let system = |exchange: &serde_json::Value| exchange["request"]["system"].as_str().map(str::to_owned);
+    let base64 = alone(Campaign { encoding: Encoding::Base64, ..base() });
+    assert!(base64.exchanges.iter().all(|exchange| !prompt(exchange).contains([' ', '.'])));
+    let front = |preamble| World::of(&Scenario { preamble, ..small("honest", 100, 0.2) });
+    let all = front(Preamble { words: 30, share: 1.0, products: 1 });
+    let first = |text: &String| text.split_whitespace().take(30).collect::<Vec<_>>().join(" ");
+    let fronts: BTreeSet<String> = all.exchanges.iter().map(|exchange| first(&system(exchange).unwrap())).collect();
+    assert_eq!(fronts.len(), 1);
+    let five = front(Preamble { words: 30, share: 1.0, products: 5 });
+    let fronts: BTreeSet<String> = five.exchanges.iter().map(|exchange| first(&system(exchange).unwrap())).collect();
+    assert_eq!(fronts.len(), 5);
+    let markup = World::of(&Scenario { markup: true, ..small("honest", 100, 0.2) });
+    assert!(markup.exchanges.iter().all(|exchange| prompt(exchange).ends_with("assistant<|end_header_id|>\n\n")));
+    assert!(markup.exchanges.iter().all(|exchange| system(exchange).is_none()));
+}
+
+#[test]
+fn copies_exits_and_runs_are_what_they_say() {
+    let twice = alone(Campaign { copies: 2, ..base() });
+    let once = alone(base());
+    assert!((twice.exchanges.len() as f64 / once.exchanges.len() as f64 - 2.0).abs() < 0.02);
+    let addresses = |campaign| {
+        let world = alone(campaign);
+        let mut of: std::collections::BTreeMap<String, BTreeSet<String>> = Default::default();
+        for exchange in &world.exchanges {
+            let address = exchange["client"]["ip"].to_string();
+            of.entry(exchange["account"].to_string()).or_default().insert(address);
+        }
+        of.values().map(BTreeSet::len).sum::<usize>() as f64 / of.len() as f64
+    };
+    assert!(addresses(Campaign { exits: 50, ..base() }) > 15.0);
+    assert!(addresses(Campaign { sharing: 0.0, ..base() }) < 8.0);
+    let runs = alone(Campaign { schedule: Schedule::Runs { calls: 10 }, balance: Balance::Poisson, ..base() });
+    let mut last: std::collections::BTreeMap<String, f64> = Default::default();
+    let close = |exchange: &&serde_json::Value| {
+        let at = hours(&exchange["time"]);
+        last.insert(exchange["account"].to_string(), at).is_some_and(|before| at - before < 0.02)
+    };
+    let share = runs.exchanges.iter().filter(close).count() as f64 / runs.exchanges.len() as f64;
+    assert!(share > 0.8, "{share}");
+}
+
+/// The share of the requests that have the commonest run of four words.
+fn commonest(exchanges: &[serde_json::Value]) -> f64 {
+    let mut runs: std::collections::BTreeMap<String, usize> = Default::default();
+    for exchange in exchanges {
+        let said = exchange["request"]["messages"][0]["content"].as_str().unwrap();
+        let text = format!("{} {said}", exchange["request"]["system"].as_str().unwrap_or(""));
+        let words: Vec<&str> = text.split(|c: char| !c.is_alphabetic()).filter(|word| word.len() > 1).collect();
+        let own: BTreeSet<String> = words.windows(4).map(|run| run.join(" ")).collect();
+        own.into_iter().for_each(|run| *runs.entry(run).or_default() += 1);
+    }
+    runs.into_values().max().unwrap_or(0) as f64 / exchanges.len().max(1) as f64
+}
+
+#[test]
+fn techniques_are_tried_and_three_are_kept() {
+    let probing = Campaign { harvest: Harvest::Techniques, wordings: 40, probing: 0.25, variation: 0.0, ..base() };
+    let world = alone(Campaign { bans: Bans { share: 0.0, ..base().bans }, stack: Stack::Varied, ..probing });
+    let (tried, kept) = world.exchanges.split_at(world.exchanges.len() / 4);
+    assert!(commonest(tried) < 0.15, "{}", commonest(tried));
+    assert!(commonest(kept) > 0.25, "{}", commonest(kept));
+}
+
+#[test]
+fn an_account_keeps_its_wording_if_asked() {
+    let within = |worded_by| {
+        let campaign = Campaign { wordings: 20, worded_by, variation: 0.0, stack: Stack::Varied, ..base() };
+        let world = alone(campaign);
+        let mut of: std::collections::BTreeMap<String, Vec<serde_json::Value>> = Default::default();
+        for exchange in &world.exchanges {
+            of.entry(exchange["account"].to_string()).or_default().push(exchange.clone());
+        }
+        of.values().map(|own| commonest(own)).sum::<f64>() / of.len() as f64
+    };
+    let (account, request) = (within(WordedBy::Account), within(WordedBy::Request));
+    assert!(account > 0.95 && request < 0.4, "{account} {request}");
+}
+
+#[test]
+fn a_relay_carries_the_conversations_of_people_behind_it() {
+    let relay = Campaign {
+        harvest: Harvest::Relay,
+        schedule: Schedule::Users { people: 200 },
+        balance: Balance::Lognormal(1.0),
+        start_day: 0.0,
+        days: 2.0,
+        ..base()
+    };
+    let world = alone(relay);
+    let systems: BTreeSet<String> =
+        world.exchanges.iter().map(|exchange| exchange["request"]["system"].to_string()).collect();
+    assert_eq!(systems.len(), 1, "one product");
+    let counts = sorted_counts(&world);
+    assert!(counts[counts.len() - 1] > 4 * counts[counts.len() / 2].max(1), "uneven: {counts:?}");
+    let turns = world.exchanges.iter().filter(|exchange| exchange["request"]["messages"].as_array().unwrap().len() > 1);
+    assert!(turns.count() * 8 > world.exchanges.len());
 }

@@ -1,4 +1,4 @@
-//! `stillwatch evaluate`: how right a hunt is, and how detection falls as an attacker's knob rises.
+//! `stillwatch evaluate`: how right a hunt is, in one folder, as an attacker's knob rises, and over many worlds.
 
 use std::fs::File;
 use std::io::BufReader;
@@ -6,9 +6,11 @@ use std::path::Path;
 
 use detect::Trace;
 use exchange::{Call, ReadOptions, ReadReport, parse_chunk};
-use simulator::Compression;
 use simulator::evaluate::{Activity, Evaluation, Found, read_campaigns, read_labels, score};
+use simulator::fields::Fields;
 use simulator::frontier::{Frontier, FrontierPoint};
+use simulator::worlds::{Outcome, Worlds};
+use simulator::{Compression, World};
 
 use super::{Exit, Failure, hunt, print, simulate, write_file};
 use crate::cli::{Evaluate, Traffic};
@@ -20,24 +22,37 @@ pub(crate) fn run(args: &Evaluate) -> Result<Exit, Failure> {
     if let Some(frontier) = &args.frontier {
         return draw(args, frontier);
     }
+    if let Some(names) = &args.worlds {
+        return worlds(args, names);
+    }
     let Some(folder) = &args.folder else { return Err(Failure::usage("name a folder, or a knob by --frontier")) };
-    let evaluation = evaluate(folder, args)?;
+    let Scored { evaluation, .. } = evaluate(folder, args)?;
     print(&if args.json { json(&evaluation)? } else { evaluation.text(hunt::width()) })?;
     Ok(Exit::Nothing)
 }
 
+/// A hunt's score, how many groups it tested and how long it took.
+struct Scored {
+    evaluation: Evaluation,
+    tested: u64,
+    seconds: f64,
+}
+
 /// Hunts `folder`, or takes the findings that were given, and scores them.
-fn evaluate(folder: &Path, args: &Evaluate) -> Result<Evaluation, Failure> {
+fn evaluate(folder: &Path, args: &Evaluate) -> Result<Scored, Failure> {
     let inputs = Inputs::find(&[folder.to_owned()], None).map_err(Failure::unreadable)?;
     let path = folder.join("labels.jsonl");
     let labels = read_labels(&path.display().to_string(), open(&path)?).map_err(Failure::unreadable)?;
-    let (found, trace, read) = match &args.campaigns {
+    let timer = progress::waiting("");
+    let (found, trace, read, tested) = match &args.campaigns {
         Some(path) => {
             let found = read_campaigns(&path.display().to_string(), open(path)?).map_err(Failure::unreadable)?;
-            (found, Trace::default(), ReadOptions::default())
+            (found, Trace::default(), ReadOptions::default(), 0)
         }
         None => found(&inputs, args)?,
     };
+    let seconds = timer.elapsed().as_secs_f64();
+    timer.finish_and_clear();
     let mut activity = Activity::new(&labels);
     for path in &inputs.exchanges {
         see(path, &mut activity)?;
@@ -45,18 +60,21 @@ fn evaluate(folder: &Path, args: &Evaluate) -> Result<Evaluation, Failure> {
     hunt::trace(&inputs, args.run, &read, &trace, &mut |_, signals| {
         activity.told(&signals.account, &signals.exchange);
     })?;
-    Ok(score(&found, &labels, &activity))
+    Ok(Scored { evaluation: score(&found, &labels, &activity), tested, seconds })
 }
 
-fn found(inputs: &Inputs, args: &Evaluate) -> Result<(Vec<Found>, Trace, ReadOptions), Failure> {
+fn found(inputs: &Inputs, args: &Evaluate) -> Result<(Vec<Found>, Trace, ReadOptions, u64), Failure> {
     let outcome = hunt::hunt(inputs, args.run)?;
-    hunt::tell_what_was_read(&outcome);
+    if args.folder.is_some() {
+        hunt::tell_what_was_read(&outcome);
+    }
+    let tested = outcome.findings.guarantee.hypotheses;
     let found = outcome.findings.campaigns.into_iter().map(|campaign| Found {
         campaign: campaign.id,
         detected_at: campaign.detected_at,
         accounts: campaign.accounts.into_iter().map(|member| (member.account, member.probability)).collect(),
     });
-    Ok((found.collect(), outcome.trace, outcome.read))
+    Ok((found.collect(), outcome.trace, outcome.read, tested))
 }
 
 fn see(path: &Path, activity: &mut Activity<'_>) -> Result<(), Failure> {
@@ -113,13 +131,51 @@ fn draw(args: &Evaluate, frontier: &str) -> Result<Exit, Failure> {
 fn simulated(args: &Evaluate, knob: &str, value: f64, seed: u64) -> Result<Evaluation, Failure> {
     let mut traffic = Traffic { seed, ..args.traffic.clone() };
     traffic.knobs.push(format!("{knob}={value}"));
-    let scenario = simulate::scenario(&args.scenario, &traffic)?;
-    let folder = std::env::temp_dir().join(format!("stillwatch-frontier-{}-{seed}", std::process::id()));
-    let evaluation = simulator::simulate_into(&scenario, args.traffic.corpora.as_deref(), &folder, Compression::Plain)
+    run_simulated(args, &args.scenario, &traffic).map(|scored| scored.evaluation)
+}
+
+/// Simulates into a folder of its own, hunts and scores.
+fn run_simulated(args: &Evaluate, name: &str, traffic: &Traffic) -> Result<Scored, Failure> {
+    let scenario = simulate::scenario(name, traffic)?;
+    let folder = std::env::temp_dir().join(format!("stillwatch-evaluate-{}-{}", std::process::id(), traffic.seed));
+    let scored = simulator::simulate_into(&scenario, args.traffic.corpora.as_deref(), &folder, Compression::Plain)
         .map_err(simulate::failure)
         .and_then(|_| evaluate(&folder, args));
     std::fs::remove_dir_all(&folder).ok();
-    evaluation
+    scored
+}
+
+/// Runs worlds, each with every seed and, if asked, without each family of fields, and prints a table.
+fn worlds(args: &Evaluate, names: &str) -> Result<Exit, Failure> {
+    let unknown = |name| Failure::usage(format!("no world `{name}`; `stillwatch simulate list` names them all"));
+    let worlds: Vec<World> = match names {
+        "all" => World::ALL.to_vec(),
+        names => {
+            names.split(',').map(|name| World::by_name(name).ok_or_else(|| unknown(name))).collect::<Result<_, _>>()?
+        }
+    };
+    let families = if args.each_without { Fields::ALL.as_slice() } else { &[] };
+    let without: Vec<Option<Fields>> = std::iter::once(None).chain(families.iter().copied().map(Some)).collect();
+    let bar = progress::steps(worlds.len() as u64 * without.len() as u64 * args.seeds.get());
+    let mut rows = Vec::new();
+    for (world, &without) in worlds.iter().flat_map(|world| without.iter().map(move |without| (world, without))) {
+        let mut outcome = Outcome::of(*world, without);
+        for seed in 0..args.seeds.get() {
+            bar.set_message(world.name);
+            let mut traffic = Traffic { seed: args.traffic.seed + seed, ..args.traffic.clone() };
+            if let Some(fields) = without {
+                traffic.knobs.push(format!("without={}", fields.name()));
+            }
+            let Scored { evaluation, tested, seconds } = run_simulated(args, world.name, &traffic)?;
+            outcome.add(&evaluation, tested, seconds);
+            bar.inc(1);
+        }
+        rows.push(outcome);
+    }
+    bar.finish_and_clear();
+    let table = Worlds { rows };
+    print(&if args.json { json(&table)? } else { table.text(hunt::width()) })?;
+    Ok(Exit::Nothing)
 }
 
 fn point(value: f64, evaluations: &[Evaluation]) -> FrontierPoint {

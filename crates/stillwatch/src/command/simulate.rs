@@ -1,6 +1,6 @@
 //! `stillwatch simulate`: labelled traffic from a named scenario.
 
-use simulator::{Compression, Scenario, SimulateError};
+use simulator::{Compression, Scenario, SimulateError, World};
 
 use super::{Exit, Failure, print};
 use crate::cli::{Simulate, Traffic};
@@ -67,6 +67,9 @@ pub(crate) fn failure(error: SimulateError) -> Failure {
 fn list() -> String {
     let line = |(name, what): (&str, &str)| format!("  {name:<20} {what}\n");
     let scenarios: String = Scenario::NAMES.into_iter().map(line).collect();
+    let worlds: String = World::ALL.iter().map(|world| line((world.name, world.shows))).collect();
     let knobs: String = Scenario::knobs().map(line).collect();
-    format!("Scenarios:\n{scenarios}\nKnobs, for --set KNOB=VALUE:\n{knobs}")
+    format!(
+        "Scenarios:\n{scenarios}\nWorlds, small ones for `stillwatch evaluate --worlds`:\n{worlds}\nKnobs, for --set KNOB=VALUE:\n{knobs}"
+    )
 }

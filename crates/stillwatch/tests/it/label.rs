@@ -65,7 +65,7 @@ fn who_joins_a_vetted_family_later_is_found() {
 #[test]
 fn who_pumps_a_vetted_family_hardly_moves_the_evidence_for_others() {
     let folder = Folder::new("label-pumped");
-    let other = Traffic::seeded("judge", "3", &["days=2", "honest=100", "accounts=40", "requests=10"]);
+    let other = Traffic::seeded("judge", "3", &["days=2", "honest=100", "accounts=80", "requests=20"]);
     let with_other = |traffic: &Traffic| {
         let exchanges = [&*traffic.exchanges, &*other.exchanges].concat();
         Traffic::of(exchanges, [&*traffic.accounts, &*other.accounts].concat(), String::new())
