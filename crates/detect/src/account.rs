@@ -12,10 +12,14 @@ use exchange::{AccountFact, Assurance, Network, Time};
 use signals::{Hash, Signals};
 use xxhash_rust::xxh3::{Xxh3Default, xxh3_64};
 
-use crate::evidence::rhythm::SITTING_SECONDS;
 use crate::limits::{ACCOUNTS_MAX, STRIDES_MAX};
 use crate::told::{Told, Waiting};
 use crate::value::{Held, Kind, Value, Values};
+
+/// Requests of one account at most this far apart belong to one session.
+pub const SESSION_SECONDS: i64 = 600;
+/// Exchanges of one account that tell whether it works in sessions, so that no heavy user decides.
+pub const TRIALS_MAX: u8 = 3;
 
 /// An account's number: its place among the accounts.
 pub type AccountNo = u32;
@@ -58,10 +62,15 @@ pub struct Stride {
     pub family: u32,
     /// Its exchanges in the family.
     pub exchanges: u32,
-    /// Those of them after the hypothesis was frozen.
+    /// Whether the account belongs to the group that is tested: by what it sent before τ, or since then by the rule that was
+    /// fixed at τ. What made it a member never counts.
+    pub entered: bool,
+    /// Its exchanges in the family since it entered.
     pub after: u32,
-    /// The account's exchanges, of any kind, when the hypothesis was frozen.
+    /// The account's exchanges, of any kind, when it entered.
     pub base: u32,
+    /// What an even share of the group's exchanges had come to when it entered.
+    pub exposure: f32,
     /// Core shingles of the family that they had, in total.
     pub core_hits: u32,
     /// The first of them.
@@ -72,13 +81,13 @@ pub struct Stride {
     pub output_tokens: u32,
     /// The last of them.
     pub last: Time,
-    /// The first after the hypothesis was frozen.
+    /// The first since it entered.
     pub first_after: Time,
-    /// Further exchanges that followed another of the account, of whatever kind, within a sitting
-    /// ([`crate::evidence::rhythm::SITTING_SECONDS`]).
-    pub follow_ons: u32,
-    /// Those of them after the hypothesis was frozen.
-    pub follow_ons_after: u32,
+    /// The first few exchanges since it entered, as they came, at most [`TRIALS_MAX`],
+    pub trials: u8,
+    /// and those of them that followed another of the account, of whatever kind, within a session
+    /// ([`SESSION_SECONDS`]).
+    pub follow_ons: u8,
     /// Whether a person vouches for the account's part in the family, which is then not tested.
     pub covered: bool,
 }
@@ -90,16 +99,18 @@ impl Stride {
         Stride {
             family,
             exchanges: 0,
+            entered: false,
             after: 0,
             base: 0,
+            exposure: 0.0,
             core_hits: 0,
             input_tokens: 0,
             output_tokens: 0,
             first: time,
             last: time,
             first_after: time,
+            trials: 0,
             follow_ons: 0,
-            follow_ons_after: 0,
             covered: false,
         }
     }
@@ -107,18 +118,18 @@ impl Stride {
     /// Counts one exchange with `core_hits` core shingles, which the frozen hypothesis may match too. `before` is when the
     /// account sent anything before.
     pub fn count(&mut self, time: Time, before: Time, core_hits: u32, matches_frozen: bool) {
-        let follows = self.exchanges > 0 && time.seconds_since(before) <= SITTING_SECONDS as f64;
-        self.exchanges += 1;
+        self.exchanges = self.exchanges.saturating_add(1);
         self.core_hits = self.core_hits.saturating_add(core_hits);
         self.last = time;
-        self.follow_ons += u32::from(follows);
-        if matches_frozen {
+        if matches_frozen && self.entered {
             if self.after == 0 {
                 self.first_after = time;
-            } else {
-                self.follow_ons_after += u32::from(follows);
             }
-            self.after += 1;
+            self.after = self.after.saturating_add(1);
+            if self.trials < TRIALS_MAX {
+                self.trials += 1;
+                self.follow_ons += u8::from(time.seconds_since(before) <= SESSION_SECONDS as f64);
+            }
         }
     }
 
@@ -130,11 +141,17 @@ impl Stride {
         self.output_tokens = add(self.output_tokens, signals.output_tokens);
     }
 
-    /// Forgets what was counted since the last hypothesis, for one frozen now at `exchanges` of the account.
-    pub fn freeze(&mut self, exchanges: u32) {
-        self.after = 0;
-        self.follow_ons_after = 0;
+    /// Forgets what was counted for the last hypothesis.
+    pub fn leave(&mut self) {
+        *self = Stride { entered: false, after: 0, base: 0, exposure: 0.0, trials: 0, follow_ons: 0, ..*self };
+    }
+
+    /// Enters the group when the account has sent `exchanges` and an even share has come to `exposure`.
+    pub fn enter(&mut self, exchanges: u32, exposure: f64) {
+        self.leave();
+        self.entered = true;
         self.base = exchanges;
+        self.exposure = exposure as f32;
     }
 }
 

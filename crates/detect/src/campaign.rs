@@ -438,6 +438,12 @@ fn alternatives(assessment: &Assessment) -> Vec<String> {
     if let Some(evidence) = of(SignalFamily::Evenness) {
         tried.push(format!("A popular tool or prompt that many customers use: {}", evidence.text));
     }
+    let (rival, left) = assessment.rival;
+    tried.push(format!(
+        "The honest explanation that comes nearest is {rival}: when it has had what it explains, 10^{left:.1} is left against it \
+         (10^{:.0} is needed).",
+        crate::decision::RIVAL_MIN
+    ));
     if of(SignalFamily::SignUp).is_none() && of(SignalFamily::Infrastructure).is_none() {
         tried.push(
             "A tool on a timer, with items of its own for each customer, would look much the same: sign-up and infrastructure, \

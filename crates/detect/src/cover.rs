@@ -58,10 +58,9 @@ impl Engine {
         for &member in family.members.iter().filter(|_| changed || !family.labels.is_empty()) {
             let Some(account) = self.accounts.get_mut(member) else { continue };
             let covered = self.labels.cover(&family.labels, account, now);
-            let total = account.exchanges;
             if let Some(stride) = account.strides.iter_mut().find(|stride| stride.family == number) {
                 if covered {
-                    stride.freeze(total);
+                    stride.leave();
                 }
                 stride.covered = covered;
             }

@@ -1,14 +1,12 @@
-//! From evidence to a verdict: what must come together before a group is reported.
+//! From evidence to a verdict: does "one dispatcher" explain what was seen, and better than every honest explanation?
 //!
-//! Three questions have causes of their own, so their evidence multiplies: is the *work* divided as by a dispatcher
-//! (evenness, rhythm, work queue), do the accounts have a common *origin* (sign-up, infrastructure), is what they ask worth
-//! *taking* (intent)? Within origin the e-values are averaged, since one event — a class, a hackathon — explains both; and
-//! where the accounts come from one place, such an event is the simplest explanation of origin, which then counts nothing.
-//! A group is reported when the product crosses the threshold, at least two questions say yes on their own (or work leaves no
-//! doubt, where nothing is known of origin), and nothing says no: work that overlaps, or rates as uneven as people's, clear a group whatever else it shows.
+//! Signs with a common cause are averaged, since one clock makes use even and sessions rare at once, and one list makes accounts
+//! alike in content and hours; only the averages multiply: how *work* is divided, how alike accounts are in *content*, their
+//! *origin*, what they *take*, how they *conduct* themselves. Nothing is a veto: what speaks against a campaign lowers the total,
+//! as strongly as it was measured to. A group is reported when the total crosses the threshold *and* what is left of it after an
+//! honest explanation has had what it explains is still [`RIVAL_MIN`], for each of [`RIVALS`].
 
 use crate::evalue;
-use crate::evidence::infrastructure::Place;
 use crate::finding::{Evidence, SignalFamily};
 use crate::number::{counted, either};
 
@@ -17,139 +15,179 @@ use crate::number::{counted, either};
 pub struct Decision {
     /// The evidence that counts.
     pub log10_e: f64,
+    /// The honest explanation that comes nearest, and by how much it loses (log10).
+    pub rival: (&'static str, f64),
     /// Why the group is not reported, when it is not.
     pub cleared: Option<String>,
 }
 
-/// Decides on a group of `payers`.
+/// An honest explanation.
+struct Rival {
+    name: &'static str,
+    /// The signs that it explains as well as a dispatcher does.
+    explains: &'static [SignalFamily],
+    /// Where it is possible at all.
+    fits: fn(&Seen<'_>) -> bool,
+}
+
+/// What is known of a group.
+struct Seen<'a> {
+    evidence: &'a [Evidence],
+    concentrated: bool,
+}
+
+const RIVALS: &[Rival] = &[
+    Rival {
+        name: "a clock or a quota, as plugins, scheduled workflows, batch jobs and seats have it",
+        explains: &[SignalFamily::Evenness, SignalFamily::Rhythm, SignalFamily::WorkQueue],
+        fits: |_| true,
+    },
+    Rival {
+        name: "one occasion, such as a class, a course, a hackathon or a contest",
+        explains: &[
+            SignalFamily::SignUp,
+            SignalFamily::Infrastructure,
+            SignalFamily::Evenness,
+            SignalFamily::Content,
+            SignalFamily::Hours,
+        ],
+        fits: |seen| seen.concentrated,
+    },
+    Rival {
+        name: "one occasion that lasts for days, such as a course or a cohort of trainees",
+        explains: &[SignalFamily::SignUp, SignalFamily::Infrastructure, SignalFamily::Evenness],
+        fits: |_| true,
+    },
+    Rival {
+        name: "a platform, an office, a VPN or a carrier that stands in front of unrelated customers",
+        explains: &[SignalFamily::Infrastructure, SignalFamily::SignUp, SignalFamily::Rhythm],
+        fits: |_| true,
+    },
+    Rival {
+        name: "a launch, an offer or a prompt that spreads",
+        explains: &[SignalFamily::SignUp, SignalFamily::Rhythm, SignalFamily::WorkQueue],
+        fits: |_| true,
+    },
+    Rival {
+        name: "one list that everybody is asked to run, such as an evaluation, a benchmark or a load test",
+        explains: &[SignalFamily::Evenness, SignalFamily::Rhythm, SignalFamily::Content, SignalFamily::Hours],
+        fits: |seen| of(seen.evidence, SignalFamily::WorkQueue).is_some_and(|overlap| overlap <= OVERLAP),
+    },
+];
+
+/// Decides on a group of `payers`; `concentrated` tells whether most of it comes in one part of the day.
 #[must_use]
-pub fn decide(evidence: &[Evidence], place: Place, payers: usize, log10_threshold: f64) -> Decision {
-    let of = |family: SignalFamily| evidence.iter().find(|e| e.family == family).map(|e| e.log10_e);
-    let rhythm = of(SignalFamily::Rhythm).unwrap_or(0.0);
-    // A dispatcher may imitate how unevenly people use things, but a lesson or a timer is as even as a dispatcher.
-    let evenness = of(SignalFamily::Evenness).unwrap_or(0.0).max(UNEVEN_MIN);
-    let evenness = if rhythm <= IN_SITTINGS { evenness.min(EVEN_IN_SITTINGS_MAX) } else { evenness };
-    let work_queue = of(SignalFamily::WorkQueue).unwrap_or(0.0);
-    let origin: Vec<f64> = [SignalFamily::SignUp, SignalFamily::Infrastructure]
-        .into_iter()
-        .filter_map(of)
-        .map(|log10_e| log10_e * std::f64::consts::LN_10)
-        .collect();
-    let origin_unknown = origin.is_empty();
-    let origin = match place {
-        Place::One => 0.0,
-        Place::Many => evalue::log10(evalue::mean(&origin)),
-    };
-    let purpose = of(SignalFamily::Intent).unwrap_or(0.0);
-    let work = evenness + rhythm + work_queue;
-    let log10_e = work + origin + purpose + conduct(evidence);
-    // Where nothing is known of sign-up and infrastructure, a single question can be enough if the answer leaves no doubt.
-    let alone = origin_unknown && evenness + rhythm >= WORK_ALONE && rhythm >= RHYTHM_ALONE;
-    let saying_yes = [work >= WORK_YES, origin >= YES, purpose >= YES].into_iter().filter(|&yes| yes).count();
+pub fn decide(evidence: &[Evidence], concentrated: bool, payers: usize, log10_threshold: f64) -> Decision {
+    let seen = Seen { evidence, concentrated };
+    let log10_e = total(evidence, &[]);
+    let left = |rival: &Rival| (rival.name, total(evidence, rival.explains));
+    let fitting = RIVALS.iter().filter(|rival| (rival.fits)(&seen)).map(left);
+    let rival = fitting.min_by(|a, b| a.1.total_cmp(&b.1)).unwrap_or(("a tool that unrelated people share", log10_e));
     let cleared = if payers == 0 {
         Some("nobody has taken part since it was noticed".into())
     } else if payers < PAYERS_MIN {
         let take = either(payers as u64, "takes", "take");
         Some(format!("only {} {take} part since it was noticed", counted(payers as u64, "payer")))
-    } else if work_queue <= NO {
-        Some(
-            "the accounts ask the same things, as a class, a benchmark or a load test does; a work list would be split"
-                .into(),
-        )
-    } else if evenness <= NO && evenness + rhythm <= NO {
-        Some(
-            "the accounts use it as unevenly as unrelated people use a popular tool, and in sittings as they do".into(),
-        )
     } else if log10_e < log10_threshold {
         Some(format!("the evidence (10^{log10_e:.1}) does not reach the threshold (10^{log10_threshold:.1})"))
-    } else if saying_yes < QUESTIONS_MIN && !alone && place == Place::One {
-        Some("the accounts come from one place, as a class, an office or an event does, and nothing else sets them apart".into())
-    } else if saying_yes < QUESTIONS_MIN && !alone {
-        Some("only one kind of evidence speaks for it: that is not enough for a finding".into())
+    } else if rival.1 < RIVAL_MIN {
+        Some(format!("an honest explanation fits nearly as well: {} (10^{:.1} is left against it)", rival.0, rival.1))
     } else {
         None
     };
-    Decision { log10_e, cleared }
+    Decision { log10_e, rival, cleared }
 }
 
-/// What the signs of conduct come to: their average, since one cause, a program on a timer, may explain all of them. They are no
-/// question of their own.
-fn conduct(evidence: &[Evidence]) -> f64 {
-    let signs = [SignalFamily::Silence, SignalFamily::Takeover, SignalFamily::Pivot, SignalFamily::Reply];
-    let of = evidence.iter().filter(|piece| signs.contains(&piece.family));
-    let lns: Vec<f64> = of.map(|piece| piece.log10_e * std::f64::consts::LN_10).collect();
-    if lns.is_empty() { 0.0 } else { evalue::log10(evalue::mean(&lns)) }
+/// What the evidence comes to (log10) when what speaks for a campaign among the signs `explained` says nothing.
+fn total(evidence: &[Evidence], explained: &[SignalFamily]) -> f64 {
+    CAUSES
+        .iter()
+        .map(|signs| {
+            let known = signs.iter().filter_map(|&sign| Some((sign, of(evidence, sign)?.min(SIGN_MAX))));
+            let left = known.map(|(sign, log10_e)| if explained.contains(&sign) { log10_e.min(0.0) } else { log10_e });
+            let lns: Vec<f64> = left.map(|log10_e| log10_e * std::f64::consts::LN_10).collect();
+            if lns.is_empty() { 0.0 } else { evalue::log10(evalue::mean(&lns)) }
+        })
+        .sum()
 }
 
+fn of(evidence: &[Evidence], sign: SignalFamily) -> Option<f64> {
+    evidence.iter().find(|piece| piece.family == sign).map(|piece| piece.log10_e)
+}
+
+/// Signs by cause: those of one cause are averaged.
+const CAUSES: &[&[SignalFamily]] = &[
+    &[SignalFamily::Evenness, SignalFamily::Rhythm],
+    &[SignalFamily::WorkQueue],
+    &[SignalFamily::Content, SignalFamily::Hours],
+    &[SignalFamily::SignUp, SignalFamily::Infrastructure],
+    &[SignalFamily::Intent],
+    &[SignalFamily::Silence, SignalFamily::Takeover, SignalFamily::Pivot, SignalFamily::Reply],
+];
 /// Fewer payers are no group.
-const PAYERS_MIN: usize = 6;
-/// A question says yes from here on (log10).
-const YES: f64 = 0.5;
-/// Work is split rather than used from here on: it is the question that parts a campaign from an event.
-const WORK_YES: f64 = 1.0;
-/// Evenness and rhythm are enough alone, where the origin is not known, from here on (log10), and
-const WORK_ALONE: f64 = 8.0;
-/// only with this much of rhythm.
-const RHYTHM_ALONE: f64 = 2.0;
-/// A question says no from here down (log10).
-const NO: f64 = -1.0;
-/// Uneven use speaks against a campaign this much at most.
-const UNEVEN_MIN: f64 = -2.0;
-/// Rhythm says that use comes in sittings from here down (log10).
-const IN_SITTINGS: f64 = -2.0;
-/// Even use that comes in sittings speaks for one this much at most.
-const EVEN_IN_SITTINGS_MAX: f64 = 1.0;
-/// Questions that must say yes.
-const QUESTIONS_MIN: usize = 2;
+pub const PAYERS_MIN: usize = 6;
+/// No sign counts for more (log10): what a thousand honest groups would have to be seen for.
+const SIGN_MAX: f64 = 3.0;
+/// A campaign must be this much likelier (log10) than each honest explanation that has had what it explains.
+pub const RIVAL_MIN: f64 = 2.0;
+/// Items overlap as in a list that everybody runs from here down (log10).
+const OVERLAP: f64 = -0.3;
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use SignalFamily::{Content, Evenness, Hours, Infrastructure, Intent, Rhythm, SignUp, WorkQueue};
 
-    fn decided(pieces: &[(SignalFamily, f64)], place: Place, payers: usize) -> Option<String> {
+    fn decided(pieces: &[(SignalFamily, f64)], concentrated: bool, payers: usize) -> Decision {
         let evidence: Vec<Evidence> = pieces
             .iter()
             .map(|&(family, log10_e)| Evidence { family, log10_e, counts: true, text: String::new(), observations: 1 })
             .collect();
-        decide(&evidence, place, payers, 3.0).cleared
+        decide(&evidence, concentrated, payers, 4.0)
     }
 
     #[test]
-    fn two_questions_must_say_yes_and_none_no() {
-        use SignalFamily::{Evenness, Infrastructure, Intent, Rhythm, SignUp, WorkQueue};
-        for (pieces, payers, reported) in [
-            (vec![(Evenness, 5.0), (Intent, 1.0)], 50, true),
-            (vec![(Evenness, 5.0), (SignUp, 4.0)], 50, true),
-            (vec![(Evenness, 6.0)], 50, false),
-            (vec![(Evenness, 6.0), (Rhythm, 3.0)], 50, true),
-            (vec![(Evenness, 6.0), (Rhythm, 1.9)], 50, false),
-            (vec![(Evenness, 6.0), (Rhythm, 3.0), (SignUp, 0.0)], 50, false),
-            (vec![(Evenness, 6.0), (Rhythm, 3.0), (WorkQueue, -1.0)], 50, false),
-            (vec![(SignUp, 6.0), (Infrastructure, 6.0)], 50, false),
-            (vec![(Evenness, 5.0), (WorkQueue, -3.0), (SignUp, 6.0)], 50, false),
-            (vec![(Evenness, -4.0), (SignUp, 6.0), (Intent, 1.3)], 50, false),
-            (vec![(Evenness, 1.0), (Intent, 1.0)], 50, false),
-            (vec![(Evenness, 5.0), (Intent, 1.0)], PAYERS_MIN, true),
-            (vec![(Evenness, 5.0), (Intent, 1.0)], PAYERS_MIN - 1, false),
-            (vec![], 50, false),
+    fn a_campaign_must_beat_every_rival() {
+        for (what, pieces, concentrated, reported) in [
+            ("a dealt list", vec![(Evenness, 3.0), (Rhythm, 3.0), (Content, 3.0)], false, true),
+            (
+                "a relay",
+                vec![(Evenness, -0.5), (Rhythm, -0.5), (Content, 3.0), (Hours, 2.0), (SignUp, 3.0)],
+                false,
+                true,
+            ),
+            ("a plugin", vec![(Evenness, 3.0), (Rhythm, 3.0), (Content, -1.2), (Infrastructure, 3.0)], false, false),
+            ("a course", vec![(Evenness, 3.0), (Rhythm, -0.5), (Content, 2.5), (SignUp, 3.0)], true, false),
+            ("a hackathon", vec![(Rhythm, -0.5), (Content, 2.0), (SignUp, 3.0), (Infrastructure, 3.0)], true, false),
+            ("a platform", vec![(Rhythm, 2.0), (Content, -1.0), (SignUp, 3.0), (Infrastructure, 3.0)], false, false),
+            ("an evaluation", vec![(Evenness, 3.0), (Content, 3.0), (WorkQueue, -1.0), (Rhythm, 3.0)], false, false),
+            ("a launch", vec![(SignUp, 3.0), (Rhythm, 2.0), (Content, 1.0)], false, false),
+            ("nothing", vec![], false, false),
         ] {
-            assert_eq!(decided(&pieces, Place::Many, payers).is_none(), reported, "{pieces:?} {payers}");
+            assert_eq!(decided(&pieces, concentrated, 50).cleared.is_none(), reported, "{what}");
         }
     }
 
     #[test]
-    fn one_place_explains_origin() {
-        use SignalFamily::{Evenness, Infrastructure, Intent, SignUp};
-        let event = [(Evenness, 5.0), (SignUp, 6.0), (Infrastructure, 6.0)];
-        assert!(decided(&event, Place::Many, 50).is_none());
-        assert!(decided(&event, Place::One, 50).is_some());
-        assert!(decided(&[(Evenness, 5.0), (SignUp, 6.0), (Intent, 1.0)], Place::One, 50).is_none());
+    fn nothing_is_a_veto_and_more_evidence_never_clears() {
+        let base = [(Evenness, -0.5), (Rhythm, -0.5), (Content, 3.0), (SignUp, 3.0), (Intent, 1.0)];
+        let more = [&base[..], &[(Infrastructure, 3.0)]].concat();
+        assert!(decided(&base, false, 50).cleared.is_none());
+        assert!(decided(&more, false, 50).cleared.is_none());
     }
 
     #[test]
-    fn origin_counts_once() {
-        let piece = |family, log10_e| Evidence { family, log10_e, counts: true, text: String::new(), observations: 1 };
-        let both = [piece(SignalFamily::SignUp, 4.0), piece(SignalFamily::Infrastructure, 4.0)];
-        assert!((decide(&both, Place::Many, 50, 3.0).log10_e - 4.0).abs() < 1e-9);
+    fn few_payers_are_no_group() {
+        let pieces = [(Evenness, 3.0), (Rhythm, 3.0), (Content, 3.0), (Intent, 1.0)];
+        assert!(decided(&pieces, false, PAYERS_MIN).cleared.is_none());
+        assert!(decided(&pieces, false, PAYERS_MIN - 1).cleared.is_some());
+    }
+
+    #[test]
+    fn what_one_cause_explains_is_averaged() {
+        let log10_e = |pieces: &[(SignalFamily, f64)]| decided(pieces, false, 50).log10_e;
+        assert!((log10_e(&[(SignUp, 3.0), (Infrastructure, 3.0)]) - 3.0).abs() < 1e-9);
+        assert!((log10_e(&[(SignUp, 6.0)]) - SIGN_MAX).abs() < 1e-9);
+        assert!((log10_e(&[(SignUp, 3.0), (Evenness, 3.0)]) - 6.0).abs() < 1e-9);
     }
 }

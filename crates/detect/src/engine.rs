@@ -11,7 +11,8 @@ use exchange::{AccountFact, Time};
 use signals::{Capability, Hash, Signals};
 use xxhash_rust::xxh3::{Xxh3Default, xxh3_64};
 
-use crate::account::{AccountNo, Accounts};
+use crate::account::{AccountNo, Accounts, SESSION_SECONDS};
+use crate::calibrate::{Calibration, Measures, Unit};
 use crate::conduct::Conduct;
 use crate::decision;
 use crate::dense;
@@ -53,6 +54,7 @@ pub struct Engine {
     pub(crate) labels: Labels,
     pub(crate) families: Vec<Family>,
     pub(crate) reference: Reference,
+    pub(crate) calibration: Calibration,
     pub(crate) exchanges: u64,
     pub(crate) timeline: Timeline,
     pub(crate) first: Option<Time>,
@@ -116,6 +118,7 @@ impl Engine {
             values: Values::default(),
             families: Vec::new(),
             reference: Reference::default(),
+            calibration: Calibration::default(),
             exchanges: 0,
             timeline: Timeline::default(),
             first: None,
@@ -169,6 +172,7 @@ impl Engine {
         if self.exchanges >= self.next_reference {
             self.next_reference = self.exchanges + self.exchanges / 4;
             self.reference = Reference::of(self);
+            self.calibrate();
             self.follow_pools(signals.time);
             self.follow_kin(signals.time);
         }
@@ -184,6 +188,7 @@ impl Engine {
     #[must_use]
     pub fn finish_traced(mut self) -> (Findings, Trace) {
         self.reference = Reference::of(&self);
+        self.calibrate();
         for family in 0..self.families.len() as u32 {
             self.look(family);
         }
@@ -339,25 +344,31 @@ impl Engine {
             answer: signals.answer.clone(),
         };
         family.exhibit(xxh3_64(signals.exchange.as_bytes()), exhibit, number);
-        let account = self.accounts.get(number);
-        let covered = account.is_some_and(|account| self.labels.cover(&family.labels, account, signals.time));
-        let tested = family.hypothesis.as_mut().filter(|hypothesis| !covered && hits.frozen >= hypothesis.needed);
-        let after = tested.is_some();
-        if let Some(hypothesis) = tested {
-            hypothesis.count(payer, item, signals, echo);
-        }
-        let Some(account) = self.accounts.get_mut(number) else { return };
+        let covered =
+            self.accounts.get(number).is_some_and(|account| self.labels.cover(&family.labels, account, signals.time));
+        let matches = family.hypothesis.as_ref().is_some_and(|hypothesis| hits.frozen >= hypothesis.needed) && !covered;
         let followed = |family: u32| self.families.get(family as usize).is_some_and(|f| f.hypothesis.is_some());
-        let before = account.before;
-        let (stride, new) = account.stride_mut(hits.family, signals.time, followed);
-        if let Some(stride) = stride {
-            stride.count(signals.time, before, hits.core, after);
-            stride.spend(signals);
-            stride.covered = covered;
-        }
-        let Some(family) = self.families.get_mut(hits.family as usize).filter(|_| new) else { return };
-        if family.members.last() != Some(&number) {
+        let Some(account) = self.accounts.get_mut(number) else { return };
+        let (before, total, vetted) = (account.before, account.exchanges, account.vetted);
+        let (Some(stride), new) = account.stride_mut(hits.family, signals.time, followed) else { return };
+        let session = new || signals.time.seconds_since(stride.last) > SESSION_SECONDS as f64;
+        stride.count(signals.time, before, hits.core, matches);
+        stride.spend(signals);
+        stride.covered = covered;
+        let Some(family) = self.families.get_mut(hits.family as usize) else { return };
+        if new && family.members.last() != Some(&number) {
             family.members.push(number);
+        }
+        let Some(hypothesis) = family.hypothesis.as_deref_mut().filter(|_| matches && !vetted) else { return };
+        if stride.entered {
+            hypothesis.count(payer, item, signals, echo);
+            if session {
+                hypothesis.likeness.count(number, signals);
+            }
+        } else if membership::probability(stride.exchanges, total, hypothesis.p0) >= 0.5 {
+            // What made it a member does not count.
+            stride.enter(total, hypothesis.exposure);
+            hypothesis.entered = hypothesis.entered.saturating_add(1);
         }
     }
 
@@ -386,9 +397,9 @@ impl Engine {
 
     /// A hypothesis about a group that has no skeleton.
     fn suppose(&mut self, discovery: Discovery, now: Time) -> u32 {
-        self.hypotheses += 1;
         let mut family = Family::without_skeleton(discovery, now);
-        family.hypothesis = Some(Box::new(Hypothesis::freeze(self.hypotheses, now, &family)));
+        // Who is in such a group is decided by other things than by what they send.
+        family.hypothesis = Some(Box::new(Hypothesis::freeze(now, &family, CHANCE_OF_A_GROUP)));
         self.families.push(family);
         (self.families.len() - 1) as u32
     }
@@ -442,6 +453,7 @@ impl Engine {
         let Some(family) = self.families.get_mut(number as usize).filter(|family| family.kin.is_none()) else { return };
         family.kin = Some(kin);
         let members = std::mem::take(&mut family.members);
+        let exposure = self.exposure(kin);
         let followed = |family: u32| self.families.get(family as usize).is_some_and(|f| f.hypothesis.is_some());
         let mut joined = Vec::new();
         for &member in &members {
@@ -450,7 +462,7 @@ impl Engine {
             let total = account.exchanges;
             let (Some(stride), new) = account.stride_mut(kin, now, followed) else { continue };
             if new {
-                stride.freeze(total);
+                stride.enter(total, exposure);
                 joined.push(member);
             }
             // Some exchanges are in several of the families, so this is a bound.
@@ -465,8 +477,16 @@ impl Engine {
             family.members = members;
         }
         if let Some(kin) = self.families.get_mut(kin as usize) {
+            if let Some(hypothesis) = kin.hypothesis.as_deref_mut() {
+                hypothesis.entered = hypothesis.entered.saturating_add(joined.len() as u32);
+            }
             kin.members.append(&mut joined);
         }
+    }
+
+    /// What an even share of a group's exchanges since τ has come to.
+    fn exposure(&self, number: u32) -> f64 {
+        self.family(number).and_then(|family| family.hypothesis.as_ref()).map_or(0.0, |hypothesis| hypothesis.exposure)
     }
 
     fn pool_len(&self, pool: u32) -> usize {
@@ -474,14 +494,18 @@ impl Engine {
     }
 
     fn join_pool(&mut self, number: AccountNo, pool: u32, now: Time) {
+        let exposure = self.exposure(pool);
         let Some(account) = self.accounts.get_mut(number).filter(|account| account.pool.is_none()) else { return };
         account.pool = Some(pool);
         let total = account.exchanges;
         if let (Some(stride), true) = account.stride_mut(pool, now, |_| false) {
-            stride.freeze(total);
+            stride.enter(total, exposure);
         }
         if let Some(family) = self.families.get_mut(pool as usize) {
             family.members.push(number);
+            if let Some(hypothesis) = family.hypothesis.as_deref_mut() {
+                hypothesis.entered = hypothesis.entered.saturating_add(1);
+            }
         }
     }
 
@@ -557,24 +581,39 @@ impl Engine {
         if payers.len() < PAYERS_MIN {
             return;
         }
-        self.hypotheses += 1;
-        let now = family.last;
-        family.hypothesis = Some(Box::new(Hypothesis::freeze(self.hypotheses, now, family)));
+        let p0 = membership::chance_of_anybody(family.exchanges.into(), self.exchanges);
+        let mut hypothesis = Hypothesis::freeze(family.last, family, p0);
         for &account in &family.members {
             let Some(account) = self.accounts.get_mut(account) else { continue };
-            let total = account.exchanges;
-            if let Some(stride) = account.strides.iter_mut().find(|stride| stride.family == number) {
-                stride.freeze(total);
+            let (total, vetted) = (account.exchanges, account.vetted);
+            let Some(stride) = account.strides.iter_mut().find(|stride| stride.family == number) else { continue };
+            stride.leave();
+            if !vetted && !stride.covered && membership::probability(stride.exchanges, total, p0) >= 0.5 {
+                stride.enter(total, 0.0);
+                hypothesis.entered = hypothesis.entered.saturating_add(1);
             }
         }
+        family.hypothesis = Some(Box::new(hypothesis));
     }
 
     /// Weighs the evidence since τ.
     fn assess(&mut self, number: u32) {
-        let Some(assessment) = self.assessment(number, &BTreeSet::new()) else { return };
+        let Some(mut assessment) = self.assessment(number, &BTreeSet::new()) else { return };
         let Some(family) = self.families.get_mut(number as usize) else { return };
         let now = family.last;
         let Some(hypothesis) = family.hypothesis.as_deref_mut() else { return };
+        if hypothesis.number == 0 && assessment.payers >= decision::PAYERS_MIN as u64 {
+            // Tested from now on, at a level of its own.
+            self.hypotheses += 1;
+            hypothesis.number = self.hypotheses;
+            let Some(tested) = self.assessment(number, &BTreeSet::new()) else { return };
+            assessment = tested;
+        }
+        let Some(hypothesis) =
+            self.families.get_mut(number as usize).and_then(|family| family.hypothesis.as_deref_mut())
+        else {
+            return;
+        };
         if assessment.cleared.is_none() && hypothesis.detected_at.is_none() {
             hypothesis.detected_at = Some(now);
             self.discoveries += 1;
@@ -596,6 +635,7 @@ impl Engine {
             accounts: &self.accounts,
             values: &self.values,
             reference: &self.reference,
+            calibration: &self.calibration,
             intents: &self.intents,
             timeline: &self.timeline,
             conduct: &self.conduct,
@@ -604,15 +644,46 @@ impl Engine {
         let evidence = evidence::weigh(&scene);
         let level = evalue::elond_level(self.config.alpha, hypothesis.number, self.discoveries);
         let log10_threshold = -level.log10();
-        let place = evidence::infrastructure::place(&group, &self.accounts, &self.values);
-        let decision = decision::decide(&evidence, place, group.payers.len(), log10_threshold);
+        let concentrated = hypothesis.likeness.concentrated();
+        let decision = decision::decide(&evidence, concentrated, group.payers.len(), log10_threshold);
         Some(Assessment {
             evidence,
             log10_e: decision.log10_e,
             log10_threshold,
+            rival: decision.rival,
             cleared: decision.cleared,
             payers: group.payers.len() as u64,
         })
+    }
+
+    /// What is measured of a group; none where too few payers take part.
+    fn measures(&self, number: u32) -> Option<Unit> {
+        let family = self.family(number).filter(|family| family.merged_into.is_none())?;
+        let likeness = &family.hypothesis.as_ref()?.likeness;
+        let group = Group::of(number, family, &self.accounts, Since::Frozen, self.chance(number));
+        let confirmed = group.iter(&self.accounts).any(|account| self.labels.confirmed(account));
+        if group.payers.len() < COMPARED_PAYERS_MIN || confirmed {
+            return None;
+        }
+        let measures = Measures {
+            dispersion: evidence::dispersion::measure(&group.payers),
+            sessions: evidence::sessions::measure(&group, number, &self.accounts),
+            content: evidence::interchange::content(likeness),
+            hours: evidence::interchange::hours(likeness),
+        };
+        let mut accounts = group.accounts;
+        accounts.sort_unstable();
+        Some(Unit { number, accounts, measures })
+    }
+
+    /// Measures the groups that others are compared to.
+    fn calibrate(&mut self) {
+        let numbers = 0..self.families.len() as u32;
+        let by_text = |number: &u32| self.family(*number).is_some_and(|family| family.discovery == Discovery::Family);
+        // The latest, since habits change.
+        let units =
+            numbers.rev().filter(by_text).filter_map(|number| self.measures(number)).take(COMPARED_MAX).collect();
+        self.calibration = Calibration::new(units);
     }
 
     fn family(&self, number: u32) -> Option<&Family> {
@@ -697,6 +768,12 @@ impl Scratch {
 
 /// Payers devoted to a family before it is worth a hypothesis.
 const PAYERS_MIN: usize = 6;
+/// Stands where membership is not decided by how often somebody sends a text.
+const CHANCE_OF_A_GROUP: f64 = 0.05;
+/// Fewer payers make no group to compare with.
+const COMPARED_PAYERS_MIN: usize = 8;
+/// Groups that are compared with, at most.
+const COMPARED_MAX: usize = 512;
 /// Exchanges after which the reference is first taken.
 const FIRST_REFERENCE: u64 = 1000;
 /// A hypothesis is made anew only when its family has grown by this factor since.

@@ -186,8 +186,12 @@ pub enum SignalFamily {
     SignUp,
     /// Rare payment instruments, networks, mail domains are shared.
     Infrastructure,
-    /// Requests come as from a dispatcher, not in sittings as from people.
+    /// Requests come as from a dispatcher, not in sessions as from people.
     Rhythm,
+    /// Accounts are alike in what they send, as samples of one stream.
+    Content,
+    /// Accounts are alike in their hours.
+    Hours,
     /// What is asked is worth harvesting.
     Intent,
     /// All accounts are silent when everybody else is not.

@@ -27,6 +27,8 @@ pub struct Payer {
     pub payer: Hash,
     /// Its exchanges in the family.
     pub exchanges: u64,
+    /// What an even share of the group's exchanges since it entered would be; 0 where nobody entered.
+    pub share: f64,
     /// The first of them.
     pub first: Time,
 }
@@ -64,7 +66,7 @@ pub fn members<'a>(number: u32, family: &Family, accounts: &'a Accounts, p0: f64
             let account = accounts.get(account_no).filter(|account| !account.vetted)?;
             let stride = account.stride(number).filter(|stride| !stride.covered)?;
             let probability = match family.discovery {
-                Discovery::Family | Discovery::Kin => membership::probability(account, stride, p0),
+                Discovery::Family | Discovery::Kin => membership::probability(stride.exchanges, account.exchanges, p0),
                 Discovery::Infrastructure => IN_POOL,
             };
             Some(Member { number: account_no, account, stride, probability })
@@ -94,6 +96,7 @@ impl Group {
     /// The members of a family that are more likely in it on purpose than by chance and for whom no contract vouches.
     #[must_use]
     pub fn of(number: u32, family: &Family, accounts: &Accounts, since: Since, p0: f64) -> Group {
+        let exposure = family.hypothesis.as_ref().map_or(0.0, |hypothesis| hypothesis.exposure);
         let mut payers: BTreeMap<Hash, Payer> = BTreeMap::new();
         let mut members = Vec::new();
         for member in self::members(number, family, accounts, p0) {
@@ -102,11 +105,17 @@ impl Group {
                 Since::Beginning => (stride.exchanges, stride.first),
                 Since::Frozen => (stride.after, stride.first_after),
             };
-            if exchanges == 0 || member.probability < 0.5 {
+            let in_it = match since {
+                Since::Beginning => exchanges > 0 && member.probability >= 0.5,
+                Since::Frozen => stride.entered,
+            };
+            if !in_it {
                 continue;
             }
             members.push(member.number);
-            let payer = payers.entry(account.payer).or_insert(Payer { payer: account.payer, exchanges: 0, first });
+            let new = Payer { payer: account.payer, exchanges: 0, share: 0.0, first };
+            let payer = payers.entry(account.payer).or_insert(new);
+            payer.share += (exposure - f64::from(stride.exposure)).max(0.0);
             payer.exchanges += u64::from(exchanges);
             payer.first = payer.first.min(first);
         }

@@ -12,13 +12,14 @@ use signals::{Capability, Hash, Signals};
 use crate::conduct::Conduct;
 use crate::family::Family;
 use crate::finding::Evidence;
+use crate::likeness::Likeness;
 use crate::limits::ITEMS_MAX;
 use crate::timeline::Timeline;
 
 /// A frozen hypothesis and what was seen since.
 #[derive(Debug)]
 pub struct Hypothesis {
-    /// Which hypothesis of the run it is, from 1.
+    /// Which hypothesis of the run it is, from 1 in the order in which they were first tested; 0 while too few take part.
     pub number: u64,
     /// τ.
     pub frozen_at: Time,
@@ -28,8 +29,14 @@ pub struct Hypothesis {
     pub core: u16,
     /// How many of its shingles an exchange needs to match.
     pub needed: u32,
+    /// The bound on how often an account outside the group sends the family, from everybody's exchanges before τ.
+    pub p0: f64,
     /// The family's exchanges at τ.
     pub exchanges_before: u32,
+    /// Accounts that entered the group.
+    pub entered: u32,
+    /// What an even share of the exchanges since τ comes to, for an account that was in from the beginning.
+    pub exposure: f64,
     /// Exchanges since.
     pub exchanges: u32,
     /// Work items since.
@@ -38,6 +45,8 @@ pub struct Hypothesis {
     pub intents: [u32; Capability::ALL.len()],
     /// How exchanges were sent since.
     pub conduct: Conduct,
+    /// How interchangeable the accounts are.
+    pub likeness: Likeness,
     /// When.
     pub timeline: Timeline,
     /// Exchanges since in which the model's own earlier output came back.
@@ -57,6 +66,8 @@ pub struct Assessment {
     pub log10_e: f64,
     /// The threshold.
     pub log10_threshold: f64,
+    /// The honest explanation that comes nearest, and by how much it loses (log10).
+    pub rival: (&'static str, f64),
     /// Why it is not reported, when it is not.
     pub cleared: Option<String>,
     /// Members by payer.
@@ -66,18 +77,22 @@ pub struct Assessment {
 impl Hypothesis {
     /// Frozen now.
     #[must_use]
-    pub fn freeze(number: u64, time: Time, family: &Family) -> Hypothesis {
+    pub fn freeze(time: Time, family: &Family, p0: f64) -> Hypothesis {
         Hypothesis {
-            number,
+            number: 0,
             frozen_at: time,
             skeleton: family.keys.len() as u16,
             core: family.core_len() as u16,
             needed: family.needed(),
+            p0,
             exchanges_before: family.exchanges,
+            entered: 0,
+            exposure: 0.0,
             exchanges: 0,
             items: Items::default(),
             intents: [0; Capability::ALL.len()],
             conduct: Conduct::default(),
+            likeness: Likeness::default(),
             timeline: Timeline::default(),
             echoes: 0,
             detected_at: None,
@@ -89,15 +104,17 @@ impl Hypothesis {
     pub fn forget(&mut self) {
         self.exchanges = 0;
         self.items = Items::default();
+        self.likeness = Likeness::default();
         self.intents = [0; Capability::ALL.len()];
         self.echoes = 0;
         self.detected_at = None;
         self.assessment = None;
     }
 
-    /// Counts one matching exchange after τ.
+    /// Counts one matching exchange of a member, later than what made it one.
     pub fn count(&mut self, payer: Hash, item: u64, signals: &Signals, echo: bool) {
-        self.exchanges += 1;
+        self.exchanges = self.exchanges.saturating_add(1);
+        self.exposure += 1.0 / f64::from(self.entered.max(1));
         self.echoes += u32::from(echo);
         self.conduct.count(signals);
         self.timeline.count(signals.time);

@@ -364,7 +364,7 @@ mod tests {
     #[test]
     fn of_labels_about_one_family_the_first_is_learnt_from() {
         let with = |id: &str, verdict, template, account: &str, shape| {
-            let habits = Some(Habits { shape: Some(shape), ..Habits::default() });
+            let habits = Some(Habits { allowances: vec![shape], ..Habits::default() });
             label(id, verdict, Identity { habits, ..identity(template, &[account]) })
         };
         let labels = Labels::new(vec![
@@ -374,7 +374,7 @@ mod tests {
             with("lbl_4", Verdict::Research, 40..50, "d", 4.0),
             with("lbl_5", Verdict::Campaign, 60..70, "e", 5.0),
         ]);
-        let shapes: Vec<_> = labels.habits().iter().filter_map(|habits| habits.shape).collect();
+        let shapes: Vec<_> = labels.habits().iter().flat_map(|habits| habits.allowances.clone()).collect();
         assert_eq!(shapes, [1.0, 3.0]);
         let tainted = Labels::new(vec![
             with("lbl_1", Verdict::Benign, 0..10, "a", 1.0),

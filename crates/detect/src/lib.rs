@@ -7,6 +7,7 @@
 //! what must come together; and [`Engine::finish`] writes the [`Findings`].
 
 pub mod account;
+pub mod calibrate;
 mod campaign;
 mod comeback;
 pub mod conduct;
@@ -24,6 +25,7 @@ pub mod group;
 pub mod hypothesis;
 pub mod kin;
 pub mod label;
+pub mod likeness;
 pub mod limits;
 pub mod number;
 pub mod output;

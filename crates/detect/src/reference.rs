@@ -1,28 +1,22 @@
 //! What honest traffic looks like in this deployment: the numbers that every null is made of.
 //!
 //! Taken anew from time to time from the engine's own state, so that nothing is tuned to one provider: families that
-//! nobody suspects give the shape of organic rates, how much people work in sittings and how far honest groups cluster by
-//! sign-up and infrastructure; the accounts give the quantiles of sign-up times and ages. Where a deployment is too small to say, cautious constants stand in, named below.
+//! nobody suspects give how far honest groups cluster by sign-up and infrastructure; the accounts give the quantiles of sign-up times and ages. Where a deployment is too small to say, cautious constants stand in, named below.
 
 use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
-use crate::account::{Account, AccountNo, Accounts};
+use crate::account::{Account, AccountNo};
 use crate::engine::Engine;
-use crate::evidence::{evenness, infrastructure, pivot, reply, rhythm, sign_up, silence, takeover};
+use crate::evidence::{infrastructure, pivot, reply, sign_up, silence, takeover};
 use crate::family::Family;
 use crate::finding::Discovery;
-use crate::group::{Group, Payer, Since};
-use crate::label::Labels;
+use crate::group::{Group, Since};
 
 /// The numbers.
 #[derive(Clone, Debug)]
 pub struct Reference {
-    /// Shape of the urn from which payers of an honest family draw their shares: small is uneven.
-    pub shape: f64,
-    /// The share of further requests of an honest family's accounts that follow the one before within a sitting.
-    pub sitting: f64,
     /// How far honest families cluster by sign-up or infrastructure, in ln per account.
     pub allowance: f64,
     /// The 15 points that part the accounts' sign-up times, in seconds, into 16 equal bins; empty when unknown.
@@ -44,8 +38,6 @@ pub struct Reference {
 impl Default for Reference {
     fn default() -> Self {
         Reference {
-            shape: SHAPE_UNKNOWN,
-            sitting: SITTING_MIN,
             allowance: ALLOWANCE_MIN,
             created: Vec::new(),
             ages: Vec::new(),
@@ -76,16 +68,11 @@ impl Reference {
             units.extend(Habits::of(number as u32, family, engine, &reference));
         }
         reference.families = units.len();
-        let mut shapes: Vec<f64> = units.iter().filter_map(|unit| unit.shape).collect();
-        let mut sittings: Vec<f64> = units.iter().filter_map(|unit| unit.sitting).collect();
         let mut allowances: Vec<f64> = units.iter().flat_map(|unit| &unit.allowances).copied().collect();
-        shapes.extend(population_shape(accounts, labels));
-        reference.shape = quantile(&mut shapes, 0.75).unwrap_or(SHAPE_UNKNOWN).clamp(SHAPE_MIN, SHAPE_MAX);
         reference.silences = units.iter().filter_map(|unit| unit.silence).collect();
         reference.takeovers = units.iter().map(|unit| unit.takeover).collect();
         reference.pivots = units.iter().filter_map(|unit| unit.pivot).collect();
         reference.replies = units.iter().filter_map(|unit| unit.reply).collect();
-        reference.sitting = quantile(&mut sittings, 0.25).unwrap_or(SITTING_MIN).clamp(SITTING_MIN, SITTING_MAX);
         reference.allowance =
             quantile(&mut allowances, 0.75).unwrap_or(ALLOWANCE_MIN).clamp(ALLOWANCE_MIN, ALLOWANCE_MAX);
         reference
@@ -96,10 +83,6 @@ impl Reference {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Habits {
-    /// The likeliest shape of the urn from which its payers draw.
-    pub shape: Option<f64>,
-    /// The share of its further requests that follow within a sitting.
-    pub sitting: Option<f64>,
     /// How far it clusters, in ln per account, by each kind of sign-up and infrastructure that is known.
     pub allowances: Vec<f64>,
     /// How silent it is while everybody else is not.
@@ -129,8 +112,6 @@ impl Habits {
             infrastructure::KINDS.into_iter().filter_map(|kind| infrastructure::sharing(&members, kind, values)),
         );
         Some(Habits {
-            shape: shape(&group.payers),
-            sitting: rhythm::sitting(&group, number, accounts, Since::Beginning).share(),
             allowances: pieces.into_iter().map(|ln| ln / members.len() as f64).collect(),
             silence: silence::silent(&family.timeline, &engine.timeline),
             takeover: takeover::taken_over(&group, number, accounts, &family.timeline).unwrap_or(0.0),
@@ -151,26 +132,6 @@ fn unsuspected(family: &Family) -> bool {
         })
 }
 
-/// The likeliest shape of the urn from which further requests were shared; none when too few say anything.
-fn shape(payers: &[Payer]) -> Option<f64> {
-    let further: u64 = payers.iter().map(|payer| payer.exchanges.saturating_sub(1)).sum();
-    let likelihood = |shape: f64| evenness::likelihood(payers, shape);
-    (further >= payers.len() as u64)
-        .then(|| SHAPES.into_iter().max_by(|&a, &b| likelihood(a).total_cmp(&likelihood(b))))?
-}
-
-/// The shape of the whole population's use, from a sample of accounts.
-fn population_shape(accounts: &Accounts, labels: &Labels) -> Option<f64> {
-    let every = (accounts.iter().len() / ACCOUNTS_READ_MAX).max(1);
-    let payers: Vec<Payer> = accounts
-        .iter()
-        .step_by(every)
-        .filter(|account| account.exchanges > 0 && !labels.confirmed(account))
-        .map(|account| Payer { payer: account.payer, exchanges: account.exchanges.into(), first: account.first })
-        .collect();
-    (payers.len() >= PAYERS_MIN).then(|| shape(&payers))?
-}
-
 /// The 15 points that part `times` into 16 equal bins; none when there are too few, or too many alike to part.
 fn sixteenths(times: impl Iterator<Item = i64>) -> Vec<i64> {
     let mut times: Vec<i64> = times.collect();
@@ -189,15 +150,6 @@ fn quantile(numbers: &mut [f64], q: f64) -> Option<f64> {
     numbers.get((last as f64 * q).round() as usize).copied()
 }
 
-/// Shapes tried.
-const SHAPES: [f64; 7] = [0.25, 0.5, 0.75, 1.0, 1.5, 2.0, 4.0];
-/// The shape where nothing can be learnt: somewhat more even than an exponential law of rates.
-const SHAPE_UNKNOWN: f64 = 1.5;
-const SHAPE_MIN: f64 = 1.5;
-const SHAPE_MAX: f64 = 3.0;
-/// Where nothing can be learnt, one in ten further requests is taken to follow within a sitting, which gives no evidence.
-const SITTING_MIN: f64 = 0.1;
-const SITTING_MAX: f64 = 0.7;
 const ALLOWANCE_MIN: f64 = 0.1;
 const ALLOWANCE_MAX: f64 = 1.5;
 /// Fewer payers make no family to learn from.
@@ -208,28 +160,10 @@ const SUSPICION: f64 = 2.0;
 const TIMES_MIN: usize = 64;
 /// Families read each time, at most.
 const FAMILIES_READ_MAX: usize = 2000;
-/// Accounts read for the population's shape, at most about.
-const ACCOUNTS_READ_MAX: usize = 4096;
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use exchange::Time;
-
-    #[test]
-    fn shapes_are_told_apart() {
-        let of = |counts: Vec<u64>| {
-            let payers: Vec<Payer> = counts
-                .into_iter()
-                .map(|exchanges| Payer { payer: signals::Hash(0), exchanges, first: Time::from_seconds(0) })
-                .collect();
-            shape(&payers)
-        };
-        assert_eq!(of(vec![1; 40]), None);
-        assert_eq!(of((0..40).map(|i| 10 + i % 3).collect()), Some(4.0));
-        assert!(of((0..40).map(|i| 1 + 1000 / (1 + i * i)).collect()).unwrap() <= 0.5);
-    }
-
     #[test]
     fn times_that_cannot_be_parted_are_unknown() {
         assert!(sixteenths((0..63).map(|i| i * 10)).is_empty());
@@ -240,8 +174,9 @@ mod tests {
     #[test]
     fn what_a_label_says_is_one_unit_and_kept_within_bounds() {
         use crate::engine::Config;
-        use crate::label::{Identity, Label, Prints, Verdict};
-        let label = |number: u64, verdict, shape| Label {
+        use crate::label::{Identity, Label, Labels, Prints, Verdict};
+        use exchange::Time;
+        let label = |number: u64, verdict, allowance| Label {
             id: format!("lbl_{number}"),
             verdict,
             by: "ann".into(),
@@ -251,22 +186,17 @@ mod tests {
             identity: Identity {
                 template: Prints((number * 100..number * 100 + 10).collect()),
                 accounts: [format!("acc_{number}")].into(),
-                habits: Some(Habits {
-                    shape: Some(shape),
-                    sitting: Some(1.0),
-                    allowances: vec![9.0],
-                    ..Habits::default()
-                }),
+                habits: Some(Habits { allowances: vec![allowance], ..Habits::default() }),
                 ..Identity::default()
             },
         };
         let of = |labels| Reference::of(&Engine::with_labels(Config::default(), Labels::new(labels)));
         let wild = of(vec![label(1, Verdict::Benign, 1e9)]);
-        assert_eq!((wild.shape, wild.sitting, wild.allowance), (SHAPE_MAX, SITTING_MAX, ALLOWANCE_MAX));
+        assert_eq!(wild.allowance, ALLOWANCE_MAX);
         assert_eq!(wild.families, 1);
-        let tame: Vec<Label> = (1..8).map(|number| label(number, Verdict::Benign, 2.0)).collect();
+        let tame: Vec<Label> = (1..8).map(|number| label(number, Verdict::Benign, 0.5)).collect();
         let poisoned = [tame.clone(), vec![label(9, Verdict::Benign, 1e9)]].concat();
-        assert_eq!(of(tame).shape, of(poisoned).shape, "one of eight does not move the upper quarter");
+        assert_eq!(of(tame).allowance, of(poisoned).allowance, "one of eight does not move the upper quarter");
         assert_eq!(of(vec![label(1, Verdict::Campaign, 1e9)]).families, 0);
     }
 }

@@ -36,6 +36,10 @@ pub struct Signals {
     pub model_name: Box<str>,
     /// Fingerprints of what the caller wrote: system prompt, definitions of tools, first user turn and last.
     pub prints: Vec<Print>,
+    /// A consistent sample of the words of the user's first turn and last, as hashes: of each text the smallest, so that texts which
+    /// share words share words of the sample. Sorted; at most [`WORDS_MAX`]. System prompts are left out: who runs many accounts can
+    /// give each its own.
+    pub words: Box<[u32]>,
     /// What that means, coarsely.
     pub meaning: Meaning,
     /// A few fingerprints of what the model answered, to know it again when it comes back as input.
@@ -80,9 +84,15 @@ impl Signals {
         let mut prints = sealed.map(fingerprint::prints).unwrap_or_default();
         let mut texts = Vec::new();
         let mut meaning = meaning::Sum::default();
-        for text in asked(exchange) {
+        let mut words = Vec::new();
+        for (text, turn) in asked(exchange) {
             let text = head(text, TEXT_BYTES_MAX);
-            sketch::winnow_with(text, &mut prints, |token| meaning.add(text, token));
+            sketch::winnow_with(text, &mut prints, |token| {
+                meaning.add(text, token);
+                if turn {
+                    words.push(word(token.masked));
+                }
+            });
             texts.push(text);
         }
         Signals {
@@ -93,6 +103,7 @@ impl Signals {
             model: exchange.model.as_deref().map(Hash::of),
             model_name: head(exchange.model.as_deref().unwrap_or_default(), NAME_BYTES_MAX).into(),
             prints,
+            words: sample(words),
             meaning: meaning.meaning(),
             output: sealed.map_or_else(|| output_sketch(exchange), fingerprint::output),
             intents: sealed.map_or_else(|| intent::intents(exchange), fingerprint::intents),
@@ -112,7 +123,9 @@ impl Signals {
 /// The texts that carry a template: the system prompt, the definitions of tools, the first user turn and the last, and an answer
 /// that the caller began. Turns in between were the last ones of earlier exchanges; to count them again with every further
 /// turn was tried, and makes what long conversations repeat look like a template.
-fn asked<'e>(exchange: &'e Exchange<'_>) -> impl Iterator<Item = &'e str> {
+///
+/// With each text comes whether it is a turn of the user.
+fn asked<'e>(exchange: &'e Exchange<'_>) -> impl Iterator<Item = (&'e str, bool)> {
     let request = &exchange.request;
     let of = |role: Role| {
         request.messages.iter().filter(move |message| message.role == role).map(|message| &message.content)
@@ -128,7 +141,21 @@ fn asked<'e>(exchange: &'e Exchange<'_>) -> impl Iterator<Item = &'e str> {
     let begun = request.messages.last().filter(|message| message.role == Role::Assistant);
     let turns = first.into_iter().chain(last).chain(begun.map(|message| &message.content));
     let system = request.system.iter().chain(of(Role::System));
-    system.flat_map(Content::texts).chain(tools).chain(turns.flat_map(Content::texts))
+    let fixed = system.flat_map(Content::texts).chain(tools).map(|text| (text, false));
+    fixed.chain(turns.flat_map(Content::texts).map(|text| (text, true)))
+}
+
+/// A word's hash, spread so that the smallest say nothing about the words.
+fn word(masked: u64) -> u32 {
+    (masked.wrapping_mul(WORD_SPREAD) >> 32) as u32
+}
+
+/// The smallest of these hashes, each once.
+fn sample(mut words: Vec<u32>) -> Box<[u32]> {
+    words.sort_unstable();
+    words.dedup();
+    words.truncate(WORDS_MAX);
+    words.into()
 }
 
 /// The smallest few fingerprints of the answer, so that an answer and a quotation of most of it share some.
@@ -215,6 +242,10 @@ fn head(text: &str, bytes: usize) -> &str {
     text.get(..end).unwrap_or(text)
 }
 
+/// The most words kept of an exchange.
+pub const WORDS_MAX: usize = 96;
+/// An odd constant with well spread bits.
+const WORD_SPREAD: u64 = 0xD6E8_FEB8_6659_FD93;
 /// The most bytes of one text that are fingerprinted.
 pub const TEXT_BYTES_MAX: usize = 32 * 1024;
 /// The most bytes of an excerpt.

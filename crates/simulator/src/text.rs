@@ -149,6 +149,7 @@ static ENGLISH: LazyLock<Grammar> = grammar!(
     "english/agents",
     "english/campaigns",
     "english/long",
+    "english/prose",
     "english/habits",
     "english/lures"
 );

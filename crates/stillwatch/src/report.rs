@@ -589,6 +589,8 @@ fn signal_name(family: SignalFamily) -> &'static str {
         SignalFamily::SignUp => "Signed up together",
         SignalFamily::Infrastructure => "Shared infrastructure",
         SignalFamily::Rhythm => "Rhythm of a dispatcher",
+        SignalFamily::Content => "Alike in content",
+        SignalFamily::Hours => "Alike in hours",
         SignalFamily::Intent => "Worth taking",
         SignalFamily::Silence => "Silent together",
         SignalFamily::Takeover => "Others take over",

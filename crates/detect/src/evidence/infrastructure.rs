@@ -10,10 +10,9 @@
 use std::collections::BTreeMap;
 
 use super::{Scene, evidence, hedged};
-use crate::account::{Account, Accounts};
+use crate::account::Account;
 use crate::evalue::mean;
 use crate::finding::{Evidence, SignalFamily};
-use crate::group::Group;
 use crate::number::{counted, either, grouped, one_or_many};
 use crate::value::{Kind, Value, Values};
 
@@ -87,34 +86,6 @@ pub fn sharing(members: &[&Account], kind: Kind, values: &Values) -> Option<f64>
     Some(mean(&ratios))
 }
 
-/// Where a group comes from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Place {
-    /// Most of it from one or two address blocks or mail domains: a campus, an office, an event.
-    One,
-    /// From more.
-    Many,
-}
-
-/// Where a group comes from. What much of the population holds too (a public mail service) is no place.
-#[must_use]
-pub fn place(group: &Group, accounts: &Accounts, values: &Values) -> Place {
-    let one = |kind: Kind| {
-        let counts = counts(group.iter(accounts), kind);
-        let known: u64 = counts.values().sum();
-        let outside = values.known(kind).saturating_sub(known) as f64;
-        let rare = |(&value, &count): (&Value, &u64)| {
-            let elsewhere = values.holders(value).saturating_sub(count) as f64;
-            (elsewhere <= PLACE_ELSEWHERE_MAX * outside).then_some(count)
-        };
-        let mut largest: Vec<u64> = counts.iter().filter_map(rare).collect();
-        largest.sort_unstable_by(|a, b| b.cmp(a));
-        let held: u64 = largest.iter().take(PLACES_JOINED).sum();
-        held as f64 >= ONE_PLACE_SHARE * group.accounts.len() as f64
-    };
-    if one(Kind::Block) || one(Kind::EmailDomain) { Place::One } else { Place::Many }
-}
-
 fn counts<'a>(members: impl Iterator<Item = &'a Account>, kind: Kind) -> BTreeMap<Value, u64> {
     let mut counts: BTreeMap<Value, u64> = BTreeMap::new();
     for value in members.map(|account| account.holds(kind)).filter(|value| value.known()) {
@@ -164,12 +135,6 @@ pub fn most_particular(counts: &BTreeMap<Value, u64>, kind: Kind, values: &Value
 
 /// Kinds in which sharing means something. Software and settings come with the tool that an honest group shares as well.
 pub const KINDS: [Kind; 4] = [Kind::Payment, Kind::EmailDomain, Kind::Block, Kind::Asn];
-/// A group is from one place from this share of its accounts.
-const ONE_PLACE_SHARE: f64 = 0.6;
-/// Values that together make one place: students have the school's mail domain or an own one.
-const PLACES_JOINED: usize = 2;
-/// What a larger share of everybody else holds is no place.
-const PLACE_ELSEWHERE_MAX: f64 = 0.1;
 /// How readily members bring new values: hardly, sometimes, often.
 const NEW_VALUE_RATES: [f64; 3] = [1.0, 10.0, 100.0];
 /// Fewer known members give no evidence.

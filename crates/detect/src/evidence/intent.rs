@@ -2,7 +2,8 @@
 //!
 //! Null: whether a group asks for a capability is like drawing one of everybody else's exchanges. Alternative: it is drawn
 //! like the campaigns that providers have published. The e-value is the sum over the capabilities that most of the
-//! group's requests show of [`PUBLISHED`] share / that share; its mean under the null is one. The unit is
+//! group's requests show of [`PUBLISHED`] share / that share, times how often a wording is recognised; its mean under the null is at
+//! most one. The unit is
 //! the group: it counts once, however many requests it sends, so this can say little, and does.
 //! Fails when hints are wrong for a language or a wording, and says nothing when most of the traffic asks the same.
 
@@ -24,7 +25,7 @@ pub fn weigh(scene: &Scene<'_>) -> Option<Evidence> {
     let mut words = Vec::new();
     for &(capability, share) in &taken {
         let elsewhere = elsewhere(scene, capability);
-        ratio += published(capability) / elsewhere.max(SHARE_MIN);
+        ratio += RECOGNISED * published(capability) / elsewhere.max(SHARE_MIN);
         words.push(format!(
             "{} ({} of them, {} of everybody else's)",
             capability.name(),
@@ -32,7 +33,8 @@ pub fn weigh(scene: &Scene<'_>) -> Option<Evidence> {
             percent(elsewhere)
         ));
     }
-    let general = published(Capability::General) / 0.5;
+    // Nothing that is known is asked for, or it is asked for in words that are not.
+    let general = published(Capability::General) + (1.0 - RECOGNISED) * (1.0 - published(Capability::General));
     let text = match words.as_slice() {
         [] => "Most requests ask for nothing that is known to be collected as training data.".to_owned(),
         words => format!("Most requests ask for what models are trained on: {}.", words.join(", ")),
@@ -84,6 +86,8 @@ fn published(capability: Capability) -> f64 {
     PUBLISHED.iter().find(|&&(c, _)| c == capability).map_or(0.0, |&(_, share)| share)
 }
 
+/// The share of campaigns whose wording is recognised: about half of those by other hands (detection.md, intent).
+const RECOGNISED: f64 = 0.5;
 /// Fewer exchanges give no evidence.
 const EXCHANGES_MIN: u32 = 12;
 /// A capability's share elsewhere is never taken to be smaller than this.

@@ -15,8 +15,8 @@ use crate::number::{counted, either, many};
 
 /// The probability that an account takes part in a family on purpose: the posterior from [`PRIOR_ODDS`].
 #[must_use]
-pub fn probability(account: &Account, stride: &Stride, p0: f64) -> f64 {
-    let odds = PRIOR_ODDS * evidence(account, stride, p0).exp();
+pub fn probability(hits: u32, exchanges: u32, p0: f64) -> f64 {
+    let odds = PRIOR_ODDS * more_often(hits.into(), exchanges.into(), p0).exp();
     if odds.is_infinite() { 1.0 } else { odds / (1.0 + odds) }
 }
 
@@ -30,6 +30,13 @@ pub fn evidence(account: &Account, stride: &Stride, p0: f64) -> f64 {
 #[must_use]
 pub fn since_frozen(account: &Account, stride: &Stride, p0: f64) -> f64 {
     more_often(stride.after.into(), account.exchanges.saturating_sub(stride.base).into(), p0)
+}
+
+/// The upper bound p0 as it is fixed at τ: over everybody who sent anything before, those who send the family included, so that
+/// nobody is left out for what is tested.
+#[must_use]
+pub fn chance_of_anybody(hits: u64, exchanges: u64) -> f64 {
+    (CLUSTERING * (hits as f64 + 3.0) / (exchanges as f64 + 3.0)).clamp(CHANCE_MIN, CHANCE_MAX)
 }
 
 /// The upper bound p0 on how often an account outside the group sends the family: from the accounts for which it is a side
@@ -99,16 +106,9 @@ const CHANCE_MAX: f64 = 0.2;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::account::Accounts;
-    use exchange::Time;
 
     fn probability_of(hits: u32, exchanges: u32, p0: f64) -> f64 {
-        let mut accounts = Accounts::default();
-        let number = accounts.number("a").unwrap();
-        let account = accounts.get_mut(number).unwrap();
-        account.exchanges = exchanges;
-        let stride = Stride { exchanges: hits, ..Stride::new(0, Time::MIN) };
-        probability(account, &stride, p0)
+        probability(hits, exchanges, p0)
     }
 
     #[test]

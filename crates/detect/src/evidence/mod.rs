@@ -5,13 +5,14 @@
 //! know. Every null is a model and models are wrong at the ends, so each e-value is capped ([`CAP`]): no single family of
 //! signals can carry a finding far beyond the threshold. What is missing gives no evidence either way.
 
-pub mod evenness;
+pub mod dispersion;
 pub mod infrastructure;
 pub mod intent;
+pub mod interchange;
 pub mod membership;
 pub mod pivot;
 pub mod reply;
-pub mod rhythm;
+pub mod sessions;
 pub mod sign_up;
 pub mod silence;
 pub mod takeover;
@@ -20,6 +21,7 @@ pub mod work_queue;
 use signals::Capability;
 
 use crate::account::Accounts;
+use crate::calibrate::Calibration;
 use crate::conduct::Conduct;
 use crate::evalue;
 use crate::family::Family;
@@ -48,6 +50,8 @@ pub struct Scene<'a> {
     pub values: &'a Values,
     /// What honest traffic looks like here.
     pub reference: &'a Reference,
+    /// The groups that this one is compared to.
+    pub calibration: &'a Calibration,
     /// All exchanges by capability.
     pub intents: &'a [u64; Capability::ALL.len()],
     /// When all exchanges happened.
@@ -62,8 +66,10 @@ pub struct Scene<'a> {
 #[must_use]
 pub fn weigh(scene: &Scene<'_>) -> Vec<Evidence> {
     let pieces = [
-        evenness::weigh(scene),
-        rhythm::weigh(scene),
+        dispersion::weigh(scene),
+        sessions::weigh(scene),
+        interchange::weigh_content(scene),
+        interchange::weigh_hours(scene),
         work_queue::weigh(scene),
         sign_up::weigh(scene),
         // What a group was found by cannot count for it as well.

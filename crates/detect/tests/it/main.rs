@@ -66,7 +66,7 @@ fn what_came_before_the_hypothesis_does_not_count() {
     stopped.silence("camp", frozen_at);
     let findings = stopped.hunt();
     assert!(findings.campaigns.is_empty());
-    assert!(findings.guarantee.hypotheses > 0);
+    assert!(findings.population.families > 0);
 }
 
 #[test]

@@ -8,7 +8,7 @@ use rand::Rng;
 use super::Language;
 use super::grammar::Scene;
 use super::people::Persona;
-use crate::draw::{lognormal, stream};
+use crate::draw::{chance, lognormal, stream};
 
 /// So many documents one after the other.
 pub(super) fn paste<R: Rng>(scene: &mut Scene<'_>, rule: &str, count: u32, rng: &mut R) -> String {
@@ -31,7 +31,12 @@ pub(super) fn rules(seed: u64, median: f64) -> String {
     let mut rng = stream(seed, &[RULES]);
     let count = (lognormal(&mut rng, median, 0.8) as u32).clamp(1, RULES_MAX);
     let mut scene = Language::English.scene("house_rule", seed, seed);
-    (0..count).map(|_| format!("- {}", scene.draw("house_rule", &mut rng))).collect::<Vec<_>>().join("\n")
+    (0..count).map(|_| format!("- {}", rule(&mut scene, &mut rng))).collect::<Vec<_>>().join("\n")
+}
+
+/// A rule: mostly in words that no other product has.
+fn rule<R: Rng>(scene: &mut Scene<'_>, rng: &mut R) -> String {
+    if chance(rng, 0.25) { scene.draw("house_rule", rng) } else { paste(scene, "prose", 2, rng) }
 }
 
 /// A system prompt of so many words, the same for the same seed.
@@ -40,7 +45,7 @@ pub(crate) fn preamble(seed: u64, words: usize) -> String {
     let mut scene = Language::English.scene("house_rule", seed, seed);
     let mut all: Vec<String> = Vec::new();
     while all.len() < words {
-        all.extend(scene.draw("house_rule", &mut rng).split_whitespace().map(str::to_owned));
+        all.extend(rule(&mut scene, &mut rng).split_whitespace().map(str::to_owned));
     }
     all.truncate(words);
     all.join(" ")

@@ -705,8 +705,7 @@ struct Evidence {
 fn campaigns_are_written_with_the_fields_of_the_format() {
     let folder = Folder::new("campaigns");
     let (out, found) = (folder.path("traffic"), folder.path("found.jsonl"));
-    let knobs = ["--set", "days=2", "--set", "honest=150", "--set", "accounts=50", "--set", "requests=10"];
-    assert_eq!(run(&[&["simulate", "mixed", "--out", &out], &knobs[..]].concat()).code, 0);
+    assert_eq!(run(&["simulate", "mixed", "--out", &out]).code, 0);
     let hunted = run(&["hunt", &out, "--json", "--campaigns-out", &found]);
     assert_eq!(hunted.code, 10, "{}", hunted.stderr);
     let document = hunted.json();
@@ -815,7 +814,7 @@ fn are_the_numbers_of(told: &[Value], log: &str, folder: &Folder) {
 fn the_exchanges_of_a_campaign_are_told_from_cover() {
     let folder = Folder::new("exchanges");
     let (log, told) = (folder.path("traffic"), folder.path("told.jsonl"));
-    let knobs = ["--set", "days=1", "--set", "honest=150", "--set", "accounts=60", "--set", "cover=0.5"];
+    let knobs = ["--set", "days=2", "--set", "honest=200", "--set", "accounts=80", "--set", "cover=0.5"];
     assert_eq!(run(&[&["simulate", "hydra", "--out", &log], &knobs[..]].concat()).code, 0);
     assert_eq!(run(&["hunt", &log, "--exchanges-out", &told]).code, 10);
     let labels: BTreeSet<String> = read(&format!("{log}/labels.jsonl"))
@@ -905,7 +904,7 @@ fn what_comes_before_the_end_of_a_truncated_stream_is_hunted() {
         let lines = usize::try_from(document["read"]["exchanges"].as_u64().unwrap()).unwrap();
         let all = traffic.exchanges.lines().count();
         assert!(lines > all / 10 * 8 && lines < all, "{name}: {lines} of {all}");
-        let whole = folder.file("whole.jsonl", &traffic.exchanges[..after_line(&traffic.exchanges, lines)]);
+        let whole = folder.file("whole.jsonl", unpacked(name, &bytes[..bytes.len() / 20 * 19]));
         let whole = run(&["hunt", &whole, "--accounts", &accounts, "--json"]).json();
         for part in ["campaigns", "cleared", "population", "blind_spots", "guarantee", "limits_reached"] {
             assert!(document[part] == whole[part], "{name}: {part} differs");
@@ -1118,6 +1117,19 @@ fn after_line(text: &str, lines: usize) -> usize {
     text.split_inclusive('\n').take(lines).map(str::len).sum()
 }
 
+/// What comes before the end of a truncated stream.
+fn unpacked(name: &str, bytes: &[u8]) -> Vec<u8> {
+    let mut reader: Box<dyn Read> = match name.ends_with("gz") {
+        true => Box::new(flate2::read::GzDecoder::new(bytes)),
+        false => Box::new(zstd::Decoder::new(bytes).expect("a stream")),
+    };
+    let (mut all, mut byte) = (Vec::new(), [0; 1]);
+    while matches!(reader.read(&mut byte), Ok(1)) {
+        all.push(byte[0]);
+    }
+    all
+}
+
 pub(crate) fn gzip(bytes: &[u8]) -> Vec<u8> {
     let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
     encoder.write_all(bytes).expect("memory takes it");
@@ -1130,13 +1142,15 @@ const THREE_RECORDS: &str = r#"{"time":"2026-07-20T12:00:00Z","account":"a","req
 {"time":"2026-07-20T12:02:00Z","account":"a","request":{"messages":[{"role":"user","content":"Thank you"}]}}
 "#;
 /// The families of evidence, as they are written.
-const FAMILIES: [&str; 11] = [
+const FAMILIES: [&str; 13] = [
     "template",
     "evenness",
     "work_queue",
     "sign_up",
     "infrastructure",
     "rhythm",
+    "content",
+    "hours",
     "intent",
     "silence",
     "takeover",

@@ -65,20 +65,16 @@ fn who_joins_a_vetted_family_later_is_found() {
 #[test]
 fn who_pumps_a_vetted_family_hardly_moves_the_evidence_for_others() {
     let folder = Folder::new("label-pumped");
-    let other = Traffic::seeded("judge", "3", &["days=2", "honest=100", "accounts=80", "requests=20"]);
+    let other = Traffic::seeded("hydra", "3", &["days=2", "honest=400", "accounts=120", "requests=30"]);
     let with_other = |traffic: &Traffic| {
         let exchanges = [&*traffic.exchanges, &*other.exchanges].concat();
         Traffic::of(exchanges, [&*traffic.accounts, &*other.accounts].concat(), String::new())
     };
     let (without, pumped) = (with_other(half()), with_other(hydra()));
-    let label = |name: &str, traffic: &Traffic| {
-        let document = parsed(traffic.findings());
-        let campaigns = document["campaigns"].as_array().expect("campaigns");
-        let family = campaigns.iter().find(|campaign| !of(campaign, &hydra().campaign_accounts()).is_empty());
-        let id = family.and_then(|family| family["id"].as_str()).expect("the vetted family");
-        said(&folder, "benign", id, traffic.findings(), &[("--labels", &folder.path(name))])
+    let label = |name: &str, seen: &Traffic| {
+        said(&folder, "benign", "cmp_1", seen.findings(), &[("--labels", &folder.path(name))])
     };
-    let (before, after) = (label("before", &pumped), label("after", &without));
+    let (before, after) = (label("before", hydra()), label("after", half()));
     let evidence = |traffic: &Traffic, labels: &str| {
         let document = run(&["hunt", &traffic.write_to(&folder), "--labels", labels, "--json"]).json();
         let campaigns = document["campaigns"].as_array().expect("campaigns");
@@ -257,7 +253,7 @@ fn bad_labels_end_with_65_and_name_line_and_field() {
         (changed("/identity/template", json!("xyz")), "`identity.template`: expected 16 hexadecimal digits"),
         (changed("/identity/template", json!("")), "`identity.template` is empty"),
         (changed("/identity/accounts", json!([])), "`identity.accounts` is empty"),
-        (changed("/identity/habits", json!({"shape": "even"})), "`identity.habits`: invalid type: string \"even\""),
+        (changed("/identity/habits", json!({"takeover": "even"})), "`identity.habits`: invalid type: string \"even\""),
         (without("identity"), "`identity` is missing"),
         (
             r#"{"version":1,"id":"lbl_2","time":"2026-08-01T00:00:00Z","by":"a","reason":"b","undo":"lbl_7"}"#

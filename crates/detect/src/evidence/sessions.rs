@@ -1,0 +1,69 @@
+//! Sessions: do requests come as from people, or as from a dispatcher?
+//!
+//! People and the tools in their hands work in sessions: one request soon follows another. A dispatcher passes each item to
+//! the next account, so an account's requests are far apart. Of each account the first few requests since it entered the group
+//! are taken as they come ([`crate::account::TRIALS_MAX`]), so that no heavy user decides; the statistic is the log-odds that one
+//! follows anything the account sent before within [`SESSION_SECONDS`]. Weighed against the deployment's own groups, of which some
+//! never work in sessions. Fails (says "dispatcher") for honest programs on a clock and single requests, which are rivals.
+
+use super::{Scene, evidence};
+use crate::account::{Accounts, SESSION_SECONDS};
+use crate::calibrate::{Law, Sign};
+use crate::finding::{Evidence, SignalFamily};
+use crate::group::Group;
+use crate::likeness::Estimate;
+use crate::number::percent;
+use crate::timeline::span;
+
+/// How often the first requests of a group's accounts follow soon: how many count, and how many do.
+#[must_use]
+pub fn trials(group: &Group, number: u32, accounts: &Accounts) -> (u64, u64) {
+    let strides = group.iter(accounts).filter_map(|account| account.stride(number));
+    strides.fold((0, 0), |(trials, follow_ons), stride| {
+        (trials + u64::from(stride.trials), follow_ons + u64::from(stride.follow_ons))
+    })
+}
+
+/// The log-odds of following soon.
+#[must_use]
+pub fn measure(group: &Group, number: u32, accounts: &Accounts) -> Option<Estimate> {
+    let (trials, follow_ons) = trials(group, number, accounts);
+    if trials < TRIALS_MIN {
+        return None;
+    }
+    let (yes, no) = (follow_ons as f64 + 0.5, (trials - follow_ons) as f64 + 0.5);
+    // Requests of one account are no three trials: as if each had half as many.
+    let error = (2.0 * (1.0 / yes + 1.0 / no)).sqrt();
+    Some(Estimate { value: (yes / no).ln(), error, accounts: group.accounts.len() })
+}
+
+/// Weighs how requests follow one another.
+#[must_use]
+pub fn weigh(scene: &Scene<'_>) -> Option<Evidence> {
+    let measured = measure(scene.group, scene.number, scene.accounts)?;
+    let weight = scene.calibration.weigh(Sign::Sessions, measured, scene.number, &scene.group.accounts);
+    let (trials, follow_ons) = trials(scene.group, scene.number, scene.accounts);
+    let text = format!(
+        "Of the first requests of each account since it became a member, {} came within {} of the one before. People and their \
+         tools send several requests in one session; a program that hands work to many accounts in turn leaves long gaps in \
+         each. {}",
+        percent(follow_ons as f64 / trials.max(1) as f64),
+        span(SESSION_SECONDS),
+        weight.basis()
+    );
+    Some(evidence(SignalFamily::Rhythm, weight.ln_e, trials, text))
+}
+
+/// How honest groups and dispatched ones work in sessions.
+pub const LAW: Law = Law {
+    scale: 0.0,
+    // Half of the requests, give or take.
+    honest: (0.0, 1.8),
+    // A request in fifty.
+    dispatched: (-4.0, 1.2),
+    imitated: 0.3,
+    smoothed: 0.5,
+    one_sided: true,
+};
+/// Fewer requests give no evidence.
+const TRIALS_MIN: u64 = 12;

@@ -1,0 +1,352 @@
+//! Likeness: are the accounts of a group interchangeable?
+//!
+//! Strangers who share a tool bring their own subjects and hours; accounts that one dispatcher feeds are samples of one
+//! stream, and between them there is no more difference than chance gives. The statistic is a U-statistic: how much more
+//! alike two requests of the same account are than two requests of different accounts of the group, in the words that vary
+//! (weighed by how rare they are in the group), in meaning, and in the hour of the day. Only the first request of each
+//! session counts, so that conversations do not pass for likeness, and hours are compared between different days only.
+//!
+//! Every account keeps a sum of unit vectors: the mean product over all pairs follows from sums and squared norms. O(1) an
+//! exchange, bounded by [`LIKENESS_ACCOUNTS_MAX`] accounts a group.
+
+use std::collections::BTreeMap;
+
+use exchange::Time;
+use signals::Signals;
+use signals::meaning::DIMENSIONS;
+
+use crate::account::AccountNo;
+use crate::limits::LIKENESS_ACCOUNTS_MAX;
+
+/// A number with its standard error.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Estimate {
+    /// The number.
+    pub value: f64,
+    /// How uncertain it is, by the scatter between accounts.
+    pub error: f64,
+    /// Accounts that it rests on.
+    pub accounts: usize,
+}
+
+/// What is kept of a group.
+#[derive(Debug, Default)]
+pub struct Likeness {
+    accounts: BTreeMap<AccountNo, Own>,
+    /// In how many requests each word was, by its hash.
+    frequency: Vec<u32>,
+    requests: u32,
+    /// The hours of all of them.
+    hours: Days,
+}
+
+/// What is kept of an account: the sums of its requests' vectors.
+#[derive(Debug)]
+struct Own {
+    words: Sum<WORDS>,
+    meaning: Sum<DIMENSIONS>,
+    hours: Days,
+}
+
+/// A sum of vectors, with the sum of their squared norms.
+#[derive(Clone, Debug)]
+struct Sum<const N: usize> {
+    total: [f32; N],
+    squares: f64,
+    count: u32,
+}
+
+/// Hours of the day as vectors, summed, with what pairs of one day come to.
+#[derive(Clone, Debug, Default)]
+struct Days {
+    total: [f64; HARMONICS],
+    count: f64,
+    /// Of the days that are over: sums of squared norms and of squared counts.
+    squares: f64,
+    counts: f64,
+    day: i64,
+    today: [f64; HARMONICS],
+    today_count: f64,
+}
+
+impl Likeness {
+    /// Counts a request that begins a session of its account.
+    pub fn count(&mut self, account: AccountNo, signals: &Signals) {
+        if self.frequency.is_empty() {
+            self.frequency = vec![0; FREQUENCIES];
+        }
+        self.requests = self.requests.saturating_add(1);
+        for &word in &signals.words {
+            if let Some(count) = self.frequency.get_mut(word as usize % FREQUENCIES) {
+                *count = count.saturating_add(1);
+            }
+        }
+        // How rare a word is in the group has to be known before it is weighed.
+        if self.requests <= WARM_UP {
+            return;
+        }
+        let words = self.weighed(signals);
+        if !self.accounts.contains_key(&account) && self.accounts.len() >= LIKENESS_ACCOUNTS_MAX {
+            return;
+        }
+        let own = self.accounts.entry(account).or_insert_with(Own::new);
+        own.words.add(&words);
+        if signals.meaning.known() {
+            own.meaning.add(&signals.meaning.0.map(|number| f32::from(number) / signals::meaning::LENGTH as f32));
+        }
+        own.hours.add(signals.time);
+        self.hours.add(signals.time);
+    }
+
+    /// The words of a request as a unit vector: each at a place and with a sign of its own, rare ones more.
+    fn weighed(&self, signals: &Signals) -> [f32; WORDS] {
+        let mut vector = [0.0_f32; WORDS];
+        for &word in &signals.words {
+            let seen = self.frequency.get(word as usize % FREQUENCIES).copied().unwrap_or(0);
+            let weight = (f64::from(self.requests + 1) / f64::from(seen.max(1))).ln() as f32;
+            let sign = if word >> 31 == 0 { 1.0 } else { -1.0 };
+            if let Some(place) = vector.get_mut((word >> 16) as usize % WORDS) {
+                *place += sign * weight;
+            }
+        }
+        let norm = vector.iter().map(|x| x * x).sum::<f32>().sqrt();
+        if norm > 0.0 { vector.map(|x| x / norm) } else { vector }
+    }
+
+    /// How much more alike an account's own requests are in words than those of different accounts.
+    #[must_use]
+    pub fn words(&self) -> Option<Estimate> {
+        excess(self.accounts.values().map(|own| &own.words))
+    }
+
+    /// The same in meaning.
+    #[must_use]
+    pub fn meaning(&self) -> Option<Estimate> {
+        excess(self.accounts.values().map(|own| &own.meaning))
+    }
+
+    /// Whether most requests come in one part of the day: the length of the mean direction of their hours is at least
+    /// [`CONCENTRATED`].
+    #[must_use]
+    pub fn concentrated(&self) -> bool {
+        let [x, y, ..] = self.hours.total;
+        self.hours.count > 0.0 && x.hypot(y) / (self.hours.count * 0.5_f64.sqrt()) >= CONCENTRATED
+    }
+
+    /// The same in the hour of the day, between requests of different days.
+    #[must_use]
+    pub fn hours(&self) -> Option<Estimate> {
+        hours(self.accounts.values().map(|own| &own.hours), &self.hours)
+    }
+}
+
+impl Own {
+    fn new() -> Own {
+        Own { words: Sum::default(), meaning: Sum::default(), hours: Days::default() }
+    }
+}
+
+impl<const N: usize> Default for Sum<N> {
+    fn default() -> Self {
+        Sum { total: [0.0; N], squares: 0.0, count: 0 }
+    }
+}
+
+impl<const N: usize> Sum<N> {
+    fn add(&mut self, vector: &[f32; N]) {
+        self.squares += f64::from(vector.iter().map(|x| x * x).sum::<f32>());
+        self.total.iter_mut().zip(vector).for_each(|(sum, x)| *sum += x);
+        self.count += 1;
+    }
+
+    fn dot(&self, other: &[f64; N]) -> f64 {
+        self.total.iter().zip(other).map(|(&a, &b)| f64::from(a) * b).sum()
+    }
+
+    fn norm(&self) -> f64 {
+        self.total.iter().map(|&x| f64::from(x) * f64::from(x)).sum()
+    }
+}
+
+/// The excess likeness within accounts: of each account with two requests or more the mean product of its own pairs less
+/// that of pairs with others, weighed by how many pairs it has, few accounts never more than their share.
+fn excess<'a, const N: usize>(accounts: impl Iterator<Item = &'a Sum<N>> + Clone) -> Option<Estimate> {
+    let mut total = [0.0_f64; N];
+    let mut count = 0.0;
+    for own in accounts.clone() {
+        total.iter_mut().zip(&own.total).for_each(|(sum, &x)| *sum += f64::from(x));
+        count += f64::from(own.count);
+    }
+    let pieces = accounts.filter(|own| own.count >= 2 && count > f64::from(own.count)).map(|own| {
+        let n = f64::from(own.count);
+        let (norm, dot) = (own.norm(), own.dot(&total));
+        let within = (norm - own.squares) / (n * (n - 1.0));
+        let between = (dot - norm) / (n * (count - n));
+        (within - between, (n * (n - 1.0) / 2.0).min(PAIRS_MAX))
+    });
+    weighed_mean(pieces.collect())
+}
+
+impl Days {
+    fn add(&mut self, time: Time) {
+        let seconds = time.seconds();
+        let day = seconds.div_euclid(DAY);
+        if day != self.day {
+            self.close();
+            self.day = day;
+        }
+        let angle = seconds.rem_euclid(DAY) as f64 / DAY as f64 * std::f64::consts::TAU;
+        let vector = [libm::cos(angle), libm::sin(angle), libm::cos(2.0 * angle), libm::sin(2.0 * angle)]
+            .map(|x| x * 0.5_f64.sqrt());
+        self.today.iter_mut().zip(vector).for_each(|(sum, x)| *sum += x);
+        self.today_count += 1.0;
+        self.total.iter_mut().zip(vector).for_each(|(sum, x)| *sum += x);
+        self.count += 1.0;
+    }
+
+    fn close(&mut self) {
+        self.squares += self.today.iter().map(|x| x * x).sum::<f64>();
+        self.counts += self.today_count * self.today_count;
+        self.today = [0.0; HARMONICS];
+        self.today_count = 0.0;
+    }
+
+    /// The sum of products over ordered pairs of different days, and how many such pairs there are.
+    fn apart(&self) -> (f64, f64) {
+        let mut copy = self.clone();
+        copy.close();
+        (norm(&copy.total) - copy.squares, copy.count * copy.count - copy.counts)
+    }
+}
+
+fn norm(vector: &[f64]) -> f64 {
+    vector.iter().map(|x| x * x).sum()
+}
+
+/// Excess likeness of hours, over pairs of different days: those of one account less those of different ones.
+fn hours<'a>(accounts: impl Iterator<Item = &'a Days>, all: &Days) -> Option<Estimate> {
+    let own: Vec<(f64, f64)> = accounts.map(Days::apart).collect();
+    let (sum, pairs) = all.apart();
+    let between = sum - own.iter().map(|(sum, _)| sum).sum::<f64>();
+    let others = pairs - own.iter().map(|(_, pairs)| pairs).sum::<f64>();
+    if others < 1.0 {
+        return None;
+    }
+    let between = between / others;
+    let pieces = own.into_iter().filter(|(_, pairs)| *pairs >= 1.0);
+    weighed_mean(pieces.map(|(sum, pairs)| (sum / pairs - between, (pairs / 2.0).min(PAIRS_MAX))).collect())
+}
+
+fn weighed_mean(pieces: Vec<(f64, f64)>) -> Option<Estimate> {
+    let weight: f64 = pieces.iter().map(|(_, weight)| weight).sum();
+    if pieces.len() < ACCOUNTS_MIN || weight <= 0.0 {
+        return None;
+    }
+    let value = pieces.iter().map(|(piece, weight)| piece * weight).sum::<f64>() / weight;
+    let scatter: f64 = pieces.iter().map(|(piece, weight)| (weight * (piece - value)).powi(2)).sum();
+    let few = pieces.len() as f64 / (pieces.len() as f64 - 1.0);
+    Some(Estimate { value, error: (scatter * few).sqrt() / weight, accounts: pieces.len() })
+}
+
+/// Places of the words' vectors.
+const WORDS: usize = 128;
+/// Counters of how frequent words are.
+const FREQUENCIES: usize = 4096;
+/// People of one time zone come to about this: a night without them.
+const CONCENTRATED: f64 = 0.4;
+/// The first and the second harmonic of the day.
+const HARMONICS: usize = 4;
+/// Requests that are only counted.
+const WARM_UP: u32 = 12;
+/// Pairs of one account that weigh, at most.
+const PAIRS_MAX: f64 = 45.0;
+/// Fewer accounts with pairs say nothing.
+const ACCOUNTS_MIN: usize = 5;
+const DAY: i64 = 86_400;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use exchange::Notes;
+
+    fn signals(seconds: i64, text: &str) -> Signals {
+        let record = format!(
+            r#"{{"time":"{}","account":"a","request":{{"messages":[{{"role":"user","content":"{text}"}}]}}}}"#,
+            Time::from_seconds(seconds)
+        );
+        let mut seen = None;
+        exchange::read_exchanges(&record, &mut Notes::default(), &mut |exchange| seen = Some(Signals::of(&exchange)))
+            .unwrap();
+        seen.unwrap()
+    }
+
+    /// Words of a subject, by the number of a request: fifty words a subject, of which each request has eight.
+    fn words(subject: u64, request: u64) -> String {
+        let word = |i: u64| (request * 7919 + i * 104_729) % 50 + subject * 50;
+        (0..8).map(|i| format!("w{}x", letters(word(i)))).collect::<Vec<_>>().join(" ")
+    }
+
+    fn letters(number: u64) -> String {
+        number.to_string().bytes().map(|digit| char::from(digit - b'0' + b'a')).collect()
+    }
+
+    const TEMPLATE: &str = "Say what you make of these words and of how they belong together";
+
+    #[test]
+    fn accounts_of_one_stream_are_interchangeable_and_people_are_not() {
+        let of = |subject: fn(u64, u64) -> u64| {
+            let mut likeness = Likeness::default();
+            for i in 0..600_u64 {
+                let text = format!("{TEMPLATE}: {}", words(subject(i % 30, i), i));
+                likeness.count((i % 30) as AccountNo, &signals(i as i64 * 997, &text));
+            }
+            likeness.words().unwrap()
+        };
+        let dealt = of(|_, request| (request.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 40) % 12);
+        let people = of(|account, _| account % 12);
+        assert!(dealt.value.abs() < 0.02, "{dealt:?}");
+        assert!(people.value > 0.1 && people.value > 10.0 * people.error, "{people:?}");
+    }
+
+    #[test]
+    fn people_keep_their_hours_and_a_dispatcher_has_none() {
+        let of = |second_of_day: fn(i64, i64) -> i64| {
+            let mut likeness = Likeness::default();
+            for day in 0..6 {
+                for account in 0..24 {
+                    let seconds = day * DAY + second_of_day(account, day);
+                    likeness.count(account as AccountNo, &signals(seconds, "anything at all"));
+                }
+            }
+            likeness.hours().unwrap()
+        };
+        let people = of(|account, day| account * 3600 + day * 300);
+        let dealt = of(|account, day| (account * 7 + day * 11) % 24 * 3600);
+        assert!(people.value > 0.5, "{people:?}");
+        assert!(dealt.value.abs() < 0.15, "{dealt:?}");
+        // A group that works on one afternoon and the night after shows nothing by that.
+        let event = of(|account, day| if day == 0 { 64_800 + account * 600 } else { account * 600 });
+        assert!(event.value.abs() < 0.15, "{event:?}");
+    }
+
+    #[test]
+    fn only_days_apart_have_hours_to_compare() {
+        let mut likeness = Likeness::default();
+        for i in 0..200 {
+            likeness.count(i % 20, &signals(i64::from(i) * 300, "anything at all"));
+        }
+        assert_eq!(likeness.hours(), None);
+        assert!(likeness.concentrated());
+    }
+
+    #[test]
+    fn accounts_are_followed_up_to_the_limit() {
+        let mut likeness = Likeness::default();
+        for i in 0..(LIKENESS_ACCOUNTS_MAX as u32 + WARM_UP + 1) {
+            likeness.count(i, &signals(0, "anything at all"));
+        }
+        assert_eq!(likeness.accounts.len(), LIKENESS_ACCOUNTS_MAX);
+        likeness.count(WARM_UP, &signals(0, "anything at all"));
+        assert_eq!(likeness.accounts.get(&WARM_UP).map(|own| own.words.count), Some(2), "those within are counted on");
+    }
+}
