@@ -515,10 +515,13 @@ fn rare_values(engine: &Engine, bundle: &Bundle<'_>) -> BTreeMap<Value, u64> {
     counts
 }
 
-/// How many values two campaigns share that are mostly theirs.
+/// Of who holds a value at least this share must be in the two campaigns, or it is a public mail service or the like.
+const THEIRS: (u64, u64) = (4, 5);
+
+/// How many values two campaigns share that are nearly theirs alone.
 fn shared(engine: &Engine, a: &BTreeMap<Value, u64>, b: &BTreeMap<Value, u64>) -> usize {
     let theirs = a.iter().filter_map(|(value, mine)| Some((*value, mine + b.get(value)?)));
-    theirs.filter(|&(value, holders)| holders * 2 >= engine.values.holders(value)).count()
+    theirs.filter(|&(value, holders)| holders * THEIRS.1 >= engine.values.holders(value) * THEIRS.0).count()
 }
 
 /// Groups that act together and were not reported, strongest first, with the reason; and for each bundle how many groups are

@@ -28,12 +28,23 @@ struct Rival {
     explains: &'static [SignalFamily],
     /// Where it is possible at all.
     fits: fn(&Seen<'_>) -> bool,
+    /// What it predicts and a dispatcher does not, as evidence for it (log10).
+    predicts: fn(&Seen<'_>) -> f64,
 }
 
 /// What is known of a group.
 struct Seen<'a> {
     evidence: &'a [Evidence],
-    concentrated: bool,
+    times: Times,
+}
+
+/// When the requests of a group come.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Times {
+    /// Most of them in one part of the day.
+    pub concentrated: bool,
+    /// Those of each account by a strict clock of its own.
+    pub clocks: bool,
 }
 
 const RIVALS: &[Rival] = &[
@@ -41,6 +52,7 @@ const RIVALS: &[Rival] = &[
         name: "a clock or a quota, as plugins, scheduled workflows, batch jobs and seats have it",
         explains: &[SignalFamily::Evenness, SignalFamily::Rhythm, SignalFamily::WorkQueue],
         fits: |_| true,
+        predicts: |seen| if seen.times.clocks { CLOCKS } else { 0.0 },
     },
     Rival {
         name: "one occasion, such as a class, a course, a hackathon or a contest",
@@ -51,36 +63,41 @@ const RIVALS: &[Rival] = &[
             SignalFamily::Content,
             SignalFamily::Hours,
         ],
-        fits: |seen| seen.concentrated,
+        fits: |seen| seen.times.concentrated,
+        predicts: |_| 0.0,
     },
     Rival {
         name: "one occasion that lasts for days, such as a course or a cohort of trainees",
         explains: &[SignalFamily::SignUp, SignalFamily::Infrastructure, SignalFamily::Evenness],
         fits: |_| true,
+        predicts: |_| 0.0,
     },
     Rival {
         name: "a platform, an office, a VPN or a carrier that stands in front of unrelated customers",
         explains: &[SignalFamily::Infrastructure, SignalFamily::SignUp, SignalFamily::Rhythm],
         fits: |_| true,
+        predicts: |_| 0.0,
     },
     Rival {
         name: "a launch, an offer or a prompt that spreads",
         explains: &[SignalFamily::SignUp, SignalFamily::Rhythm, SignalFamily::WorkQueue],
         fits: |_| true,
+        predicts: |_| 0.0,
     },
     Rival {
         name: "one list that everybody is asked to run, such as an evaluation, a benchmark or a load test",
         explains: &[SignalFamily::Evenness, SignalFamily::Rhythm, SignalFamily::Content, SignalFamily::Hours],
         fits: |seen| of(seen.evidence, SignalFamily::WorkQueue).is_some_and(|overlap| overlap <= OVERLAP),
+        predicts: |_| 0.0,
     },
 ];
 
-/// Decides on a group of `payers`; `concentrated` tells whether most of it comes in one part of the day.
+/// Decides on a group of `payers`.
 #[must_use]
-pub fn decide(evidence: &[Evidence], concentrated: bool, payers: usize, log10_threshold: f64) -> Decision {
-    let seen = Seen { evidence, concentrated };
+pub fn decide(evidence: &[Evidence], times: Times, payers: usize, log10_threshold: f64) -> Decision {
+    let seen = Seen { evidence, times };
     let log10_e = total(evidence, &[]);
-    let left = |rival: &Rival| (rival.name, total(evidence, rival.explains));
+    let left = |rival: &Rival| (rival.name, total(evidence, rival.explains) - (rival.predicts)(&seen));
     let fitting = RIVALS.iter().filter(|rival| (rival.fits)(&seen)).map(left);
     let rival = fitting.min_by(|a, b| a.1.total_cmp(&b.1)).unwrap_or(("a tool that unrelated people share", log10_e));
     let cleared = if payers == 0 {
@@ -130,6 +147,8 @@ pub const PAYERS_MIN: usize = 6;
 const SIGN_MAX: f64 = 3.0;
 /// A campaign must be this much likelier (log10) than each honest explanation that has had what it explains.
 pub const RIVAL_MIN: f64 = 2.0;
+/// Strict clocks of one's own: hardly a campaign in twenty deals its work so (log10).
+const CLOCKS: f64 = 1.3;
 /// Items overlap as in a list that everybody runs from here down (log10).
 const OVERLAP: f64 = -0.3;
 
@@ -139,11 +158,15 @@ mod tests {
     use SignalFamily::{Content, Evenness, Hours, Infrastructure, Intent, Rhythm, SignUp, WorkQueue};
 
     fn decided(pieces: &[(SignalFamily, f64)], concentrated: bool, payers: usize) -> Decision {
+        decided_at(pieces, Times { concentrated, clocks: false }, payers)
+    }
+
+    fn decided_at(pieces: &[(SignalFamily, f64)], times: Times, payers: usize) -> Decision {
         let evidence: Vec<Evidence> = pieces
             .iter()
             .map(|&(family, log10_e)| Evidence { family, log10_e, counts: true, text: String::new(), observations: 1 })
             .collect();
-        decide(&evidence, concentrated, payers, 4.0)
+        decide(&evidence, times, payers, 4.0)
     }
 
     #[test]
@@ -174,6 +197,15 @@ mod tests {
         let more = [&base[..], &[(Infrastructure, 3.0)]].concat();
         assert!(decided(&base, false, 50).cleared.is_none());
         assert!(decided(&more, false, 50).cleared.is_none());
+    }
+
+    #[test]
+    fn strict_clocks_speak_for_the_clock_and_are_no_veto() {
+        let clocks = Times { concentrated: false, clocks: true };
+        let plugin = [(Evenness, 1.7), (Rhythm, 1.7), (Content, 1.6), (Intent, 0.6), (WorkQueue, 0.5), (Hours, 0.7)];
+        assert!(decided(&plugin, false, 80).rival.1 - decided_at(&plugin, clocks, 80).rival.1 > 1.0);
+        let more = [(Content, 3.0), (Hours, 3.0), (SignUp, 3.0), (Evenness, 3.0)];
+        assert!(decided_at(&more, clocks, 80).cleared.is_none());
     }
 
     #[test]

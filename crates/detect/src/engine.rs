@@ -269,11 +269,14 @@ impl Engine {
         }
     }
 
-    /// Gives newly shared shingles to the family that the exchange shows most of, or to a new one.
+    /// Gives newly shared shingles to the family that the exchange shows most of, or to a new one. What becomes shared only
+    /// now is no part of a text that many exchanges had without it: what stands below a system prompt that everybody sends is a
+    /// text of its own.
     fn grow(&mut self, scratch: &mut Scratch, time: Time) {
         let best = scratch.hits.iter().max_by_key(|hits| (hits.core, std::cmp::Reverse(hits.family))).copied();
         let joined = best.filter(|best| {
-            best.core as usize * JOIN_TIMES >= scratch.hot.len()
+            self.family(best.family).is_some_and(|family| family.exchanges <= GROWS_FOR)
+                && best.core as usize * JOIN_TIMES >= scratch.hot.len()
                 && (best.core >= JOIN_HITS
                     || self.family(best.family).is_some_and(|family| best.core >= family.needed()))
         });
@@ -303,16 +306,16 @@ impl Engine {
         }
     }
 
-    /// The work item: what of the exchange is not in the skeleton of the family it matches best.
+    /// The work item: what of the exchange is in the skeleton of no family that it matches.
     fn item(&self, signals: &Signals, scratch: &Scratch) -> u64 {
-        let Some(best) = scratch.hits.first().map(|hits| hits.family) else { return 0 };
-        let family = self.families.get(best as usize);
-        let mut skeleton: Vec<u64> = scratch
-            .owned
-            .iter()
-            .filter(|(owner, key)| owner.family == best && family.is_some_and(|f| f.has_core(owner.place, *key)))
-            .map(|&(_, key)| key)
-            .collect();
+        if scratch.hits.is_empty() {
+            return 0;
+        }
+        let in_skeleton = |(owner, key): &&(Owner, u64)| {
+            scratch.hits.iter().any(|hits| hits.family == owner.family)
+                && self.family(owner.family).is_some_and(|family| family.has_core(owner.place, *key))
+        };
+        let mut skeleton: Vec<u64> = scratch.owned.iter().filter(in_skeleton).map(|&(_, key)| key).collect();
         skeleton.sort_unstable();
         let varying = signals.prints.iter().filter(|print| skeleton.binary_search(&print.key).is_err());
         let mut varying: Vec<u32> = varying.map(|print| print.exact).collect();
@@ -644,8 +647,9 @@ impl Engine {
         let evidence = evidence::weigh(&scene);
         let level = evalue::elond_level(self.config.alpha, hypothesis.number, self.discoveries);
         let log10_threshold = -level.log10();
-        let concentrated = hypothesis.likeness.concentrated();
-        let decision = decision::decide(&evidence, concentrated, group.payers.len(), log10_threshold);
+        let likeness = &hypothesis.likeness;
+        let times = decision::Times { concentrated: likeness.concentrated(), clocks: likeness.clocks() };
+        let decision = decision::decide(&evidence, times, group.payers.len(), log10_threshold);
         Some(Assessment {
             evidence,
             log10_e: decision.log10_e,
@@ -721,7 +725,7 @@ impl Engine {
     fn merge(&mut self, (a, b): (u32, u32), together: u32) {
         let exchanges = |family: u32| self.families.get(family as usize).map_or(0, |family| family.exchanges);
         let (fewer, more) = (exchanges(a).min(exchanges(b)), exchanges(a).max(exchanges(b)));
-        if together * 2 < fewer || together * 5 < more {
+        if together * 2 < fewer || together * 2 < more {
             return;
         }
         let (into, from) = if exchanges(a) >= exchanges(b) { (a, b) } else { (b, a) };
@@ -778,6 +782,8 @@ const COMPARED_MAX: usize = 512;
 const FIRST_REFERENCE: u64 = 1000;
 /// A hypothesis is made anew only when its family has grown by this factor since.
 const REFREEZE_GROWTH: u32 = 3;
+/// Exchanges of a family during which what becomes shared belongs to it.
+const GROWS_FOR: u32 = 60;
 /// Shingles shared with a family that make newly shared ones belong to it, even where they do not make a match.
 const JOIN_HITS: u32 = 2;
 /// Newly shared shingles more than this many times as many are a text of their own, which shares a phrase with the family.

@@ -46,6 +46,7 @@ struct Own {
     words: Sum<WORDS>,
     meaning: Sum<DIMENSIONS>,
     hours: Days,
+    minutes: Sum<MINUTES>,
 }
 
 /// A sum of vectors, with the sum of their squared norms.
@@ -95,6 +96,7 @@ impl Likeness {
             own.meaning.add(&signals.meaning.0.map(|number| f32::from(number) / signals::meaning::LENGTH as f32));
         }
         own.hours.add(signals.time);
+        own.minutes.add(&minutes(signals.time));
         self.hours.add(signals.time);
     }
 
@@ -125,6 +127,14 @@ impl Likeness {
         excess(self.accounts.values().map(|own| &own.meaning))
     }
 
+    /// Whether each account keeps a strict clock of its own, as a cron job does: its requests come at the same minutes of the hour,
+    /// and those of other accounts at others.
+    #[must_use]
+    pub fn clocks(&self) -> bool {
+        excess(self.accounts.values().map(|own| &own.minutes))
+            .is_some_and(|minutes| minutes.value - 2.0 * minutes.error >= STRICT)
+    }
+
     /// Whether most requests come in one part of the day: the length of the mean direction of their hours is at least
     /// [`CONCENTRATED`].
     #[must_use]
@@ -142,7 +152,7 @@ impl Likeness {
 
 impl Own {
     fn new() -> Own {
-        Own { words: Sum::default(), meaning: Sum::default(), hours: Days::default() }
+        Own { words: Sum::default(), meaning: Sum::default(), hours: Days::default(), minutes: Sum::default() }
     }
 }
 
@@ -219,6 +229,14 @@ impl Days {
     }
 }
 
+/// The minute of the hour as a unit vector, by harmonics of an hour, half of one and a quarter.
+fn minutes(time: Time) -> [f32; MINUTES] {
+    let angle = time.seconds().rem_euclid(HOUR) as f64 / HOUR as f64 * std::f64::consts::TAU;
+    let of = |times: f64| [libm::cos(times * angle), libm::sin(times * angle)];
+    let ([a, b], [c, d], [e, f]) = (of(1.0), of(2.0), of(4.0));
+    [a, b, c, d, e, f].map(|x| (x / 3.0_f64.sqrt()) as f32)
+}
+
 fn norm(vector: &[f64]) -> f64 {
     vector.iter().map(|x| x * x).sum()
 }
@@ -263,6 +281,11 @@ const PAIRS_MAX: f64 = 45.0;
 /// Fewer accounts with pairs say nothing.
 const ACCOUNTS_MIN: usize = 5;
 const DAY: i64 = 86_400;
+const HOUR: i64 = 3_600;
+/// Three harmonics of the hour.
+const MINUTES: usize = 6;
+/// One harmonic of the three kept strictly comes to a third.
+const STRICT: f64 = 0.25;
 
 #[cfg(test)]
 mod tests {
@@ -327,6 +350,24 @@ mod tests {
         // A group that works on one afternoon and the night after shows nothing by that.
         let event = of(|account, day| if day == 0 { 64_800 + account * 600 } else { account * 600 });
         assert!(event.value.abs() < 0.15, "{event:?}");
+    }
+
+    #[test]
+    fn a_cron_job_is_a_strict_clock_and_a_dispatcher_is_none() {
+        let of = |second: fn(i64, i64) -> i64| {
+            let mut likeness = Likeness::default();
+            for beat in 0..12 {
+                for account in 0..24 {
+                    let seconds = beat * 4 * HOUR + second(account, beat);
+                    likeness.count(account as AccountNo, &signals(seconds, "anything at all"));
+                }
+            }
+            likeness.clocks()
+        };
+        assert!(of(|account, beat| account * 149 + beat % 3));
+        assert!(!of(|account, beat| (account * 7919 + beat * 104_729) % HOUR));
+        // All at the same minute is no clock of each one's own.
+        assert!(!of(|_, beat| 60 + beat % 3));
     }
 
     #[test]

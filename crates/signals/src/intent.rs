@@ -201,7 +201,7 @@ impl Asked {
         for text in
             request.system.iter().chain(turns.map(|message| &message.content)).flat_map(|content| content.texts())
         {
-            asked.read(head(text));
+            asked.read(head(&crate::decode::decoded(text)));
         }
         asked
     }

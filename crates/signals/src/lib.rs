@@ -4,12 +4,15 @@
 //! the exchange), and cannot fail: a field that is missing is a signal that is missing.
 
 pub mod client;
+pub mod decode;
 pub mod fingerprint;
 pub mod intent;
 pub mod meaning;
 pub mod profile;
 pub mod sketch;
 pub mod token;
+
+use std::borrow::Cow;
 
 use exchange::{Content, Exchange, Message, Role, Time};
 use xxhash_rust::xxh3::xxh3_64;
@@ -85,11 +88,13 @@ impl Signals {
         let mut texts = Vec::new();
         let mut meaning = meaning::Sum::default();
         let mut words = Vec::new();
-        for (text, turn) in asked(exchange) {
+        let read: Vec<(Cow<'_, str>, bool)> =
+            asked(exchange).map(|(text, turn)| (decode::decoded(head(text, ENCODED_BYTES_MAX)), turn)).collect();
+        for (text, turn) in &read {
             let text = head(text, TEXT_BYTES_MAX);
             sketch::winnow_with(text, &mut prints, |token| {
                 meaning.add(text, token);
-                if turn {
+                if *turn {
                     words.push(word(token.masked));
                 }
             });
@@ -246,6 +251,8 @@ fn head(text: &str, bytes: usize) -> &str {
 pub const WORDS_MAX: usize = 96;
 /// An odd constant with well spread bits.
 const WORD_SPREAD: u64 = 0xD6E8_FEB8_6659_FD93;
+/// The most bytes of one text that are looked at for what is encoded in them.
+const ENCODED_BYTES_MAX: usize = 3 * TEXT_BYTES_MAX;
 /// The most bytes of one text that are fingerprinted.
 pub const TEXT_BYTES_MAX: usize = 32 * 1024;
 /// The most bytes of an excerpt.
