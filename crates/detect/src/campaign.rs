@@ -716,12 +716,13 @@ fn guarantee(engine: &Engine) -> Guarantee {
         } else {
             let were = either(engine.hypotheses, "was", "were");
             format!(
-                "{} {were} tested, each only on records after its hypothesis was frozen, so that at most {} % of \
-                 findings are expected to be false (e-LOND) as long as honest groups divide work, sign up and share \
-                 infrastructure no more alike than those of this deployment that nobody suspects. Who sends a template is \
-                 guaranteed; why is not: a ban needs a person or an explicit policy.",
+                "{} {were} tested on what members sent later, at thresholds (e-LOND) meant for at most {} % of false findings. \
+                 That is calibrated on {} of this log and not guaranteed: it holds as far as an honest group is no likelier to \
+                 look like a campaign than these. Who sends a template is measured; why is not: a ban needs a person or an \
+                 explicit policy.",
                 counted(engine.hypotheses, "group"),
-                alpha * 100.0
+                alpha * 100.0,
+                counted(engine.calibration.groups() as u64, "group")
             )
         },
     }
