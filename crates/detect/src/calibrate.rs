@@ -10,6 +10,7 @@
 
 use crate::account::AccountNo;
 use crate::likeness::Estimate;
+use crate::limits::COMPARED_MAX;
 use crate::number::counted;
 
 /// A sign that is calibrated.
@@ -51,7 +52,7 @@ impl Law {
             return raw;
         }
         let x = raw.value / self.scale;
-        // The slope of asinh, taken where the error reaches to, so that a rough number near 0 does not seem exact.
+        // The error carries over by the slope of asinh.
         let slope = 1.0 / (self.scale * (1.0 + x * x).sqrt());
         Estimate { value: libm::asinh(x), error: (raw.error * slope).min(ERROR_MAX), ..raw }
     }
@@ -98,9 +99,10 @@ pub struct Weight {
 }
 
 impl Calibration {
-    /// By these groups.
+    /// By the first [`COMPARED_MAX`] of these groups.
     #[must_use]
-    pub fn new(units: Vec<Unit>) -> Calibration {
+    pub fn new(units: impl Iterator<Item = Unit>) -> Calibration {
+        let units: Vec<Unit> = units.take(COMPARED_MAX).collect();
         let same = |unit: &Unit| units.iter().filter(|other| overlap(&unit.accounts, &other.accounts)).count();
         let weights: Vec<f64> = units.iter().map(|unit| 1.0 / same(unit).max(1) as f64).collect();
         Calibration { units: units.into_iter().zip(weights).collect() }
@@ -281,9 +283,17 @@ mod tests {
             accounts: accounts.to_vec(),
             measures: Measures::default(),
         };
-        let calibration = Calibration::new(vec![unit(1, &[1, 2, 3]), unit(2, &[2, 3, 4]), unit(3, &[7, 8])]);
+        let calibration = Calibration::new([unit(1, &[1, 2, 3]), unit(2, &[2, 3, 4]), unit(3, &[7, 8])].into_iter());
         let weights: Vec<f64> = calibration.units.iter().map(|(_, weight)| *weight).collect();
         assert_eq!(weights, [0.5, 0.5, 1.0]);
+    }
+
+    #[test]
+    fn groups_are_compared_with_up_to_the_limit() {
+        let unit = |number| Unit { number, accounts: vec![number], measures: Measures::default() };
+        for (given, kept) in [(COMPARED_MAX, COMPARED_MAX), (COMPARED_MAX + 1, COMPARED_MAX)] {
+            assert_eq!(Calibration::new((0..given as u32).map(unit)).groups(), kept);
+        }
     }
 
     #[test]

@@ -671,7 +671,10 @@ impl Engine {
         }
         let measures = Measures {
             dispersion: evidence::dispersion::measure(&group.payers),
-            sessions: evidence::sessions::measure(&group, number, &self.accounts),
+            sessions: evidence::sessions::measure(
+                evidence::sessions::trials(&group, number, &self.accounts),
+                group.accounts.len(),
+            ),
             content: evidence::interchange::content(likeness),
             hours: evidence::interchange::hours(likeness),
         };
@@ -685,9 +688,7 @@ impl Engine {
         let numbers = 0..self.families.len() as u32;
         let by_text = |number: &u32| self.family(*number).is_some_and(|family| family.discovery == Discovery::Family);
         // The latest, since habits change.
-        let units =
-            numbers.rev().filter(by_text).filter_map(|number| self.measures(number)).take(COMPARED_MAX).collect();
-        self.calibration = Calibration::new(units);
+        self.calibration = Calibration::new(numbers.rev().filter(by_text).filter_map(|number| self.measures(number)));
     }
 
     fn family(&self, number: u32) -> Option<&Family> {
@@ -776,8 +777,6 @@ const PAYERS_MIN: usize = 6;
 const CHANCE_OF_A_GROUP: f64 = 0.05;
 /// Fewer payers make no group to compare with.
 const COMPARED_PAYERS_MIN: usize = 8;
-/// Groups that are compared with, at most.
-const COMPARED_MAX: usize = 512;
 /// Exchanges after which the reference is first taken.
 const FIRST_REFERENCE: u64 = 1000;
 /// A hypothesis is made anew only when its family has grown by this factor since.

@@ -3,7 +3,7 @@
 //! Strangers who share a tool bring their own subjects and hours; accounts that one dispatcher feeds are samples of one
 //! stream, and between them there is no more difference than chance gives. The statistic is a U-statistic: how much more
 //! alike two requests of the same account are than two requests of different accounts of the group, in the words that vary
-//! (weighed by how rare they are in the group), in meaning, and in the hour of the day. Only the first request of each
+//! (weighed by how rare they are in the group) and in the hour of the day. Only the first request of each
 //! session counts, so that conversations do not pass for likeness, and hours are compared between different days only.
 //!
 //! Every account keeps a sum of unit vectors: the mean product over all pairs follows from sums and squared norms. O(1) an
@@ -13,7 +13,6 @@ use std::collections::BTreeMap;
 
 use exchange::Time;
 use signals::Signals;
-use signals::meaning::DIMENSIONS;
 
 use crate::account::AccountNo;
 use crate::limits::LIKENESS_ACCOUNTS_MAX;
@@ -44,7 +43,6 @@ pub struct Likeness {
 #[derive(Debug)]
 struct Own {
     words: Sum<WORDS>,
-    meaning: Sum<DIMENSIONS>,
     hours: Days,
     minutes: Sum<MINUTES>,
 }
@@ -86,15 +84,12 @@ impl Likeness {
         if self.requests <= WARM_UP {
             return;
         }
-        let words = self.weighed(signals);
         if !self.accounts.contains_key(&account) && self.accounts.len() >= LIKENESS_ACCOUNTS_MAX {
             return;
         }
+        let words = self.weighed(signals);
         let own = self.accounts.entry(account).or_insert_with(Own::new);
         own.words.add(&words);
-        if signals.meaning.known() {
-            own.meaning.add(&signals.meaning.0.map(|number| f32::from(number) / signals::meaning::LENGTH as f32));
-        }
         own.hours.add(signals.time);
         own.minutes.add(&minutes(signals.time));
         self.hours.add(signals.time);
@@ -119,12 +114,6 @@ impl Likeness {
     #[must_use]
     pub fn words(&self) -> Option<Estimate> {
         excess(self.accounts.values().map(|own| &own.words))
-    }
-
-    /// The same in meaning.
-    #[must_use]
-    pub fn meaning(&self) -> Option<Estimate> {
-        excess(self.accounts.values().map(|own| &own.meaning))
     }
 
     /// Whether each account keeps a strict clock of its own, as a cron job does: its requests come at the same minutes of the hour,
@@ -152,7 +141,7 @@ impl Likeness {
 
 impl Own {
     fn new() -> Own {
-        Own { words: Sum::default(), meaning: Sum::default(), hours: Days::default(), minutes: Sum::default() }
+        Own { words: Sum::default(), hours: Days::default(), minutes: Sum::default() }
     }
 }
 

@@ -18,6 +18,8 @@ pub const MATCHES_MAX: usize = 4;
 pub const SAMPLES_MAX: usize = 12;
 /// Accounts of a group whose likeness is followed: the first to come. Later ones say nothing about it.
 pub const LIKENESS_ACCOUNTS_MAX: usize = 1024;
+/// Groups that a group is compared with: the latest.
+pub const COMPARED_MAX: usize = 512;
 /// Work items followed per hypothesis: those with the smallest hashes, so that shards agree on which.
 pub const ITEMS_MAX: usize = 512;
 /// Distinct values of infrastructure kept. Further values are as if unknown.

@@ -300,6 +300,18 @@ mod tests {
     }
 
     #[test]
+    fn words_are_those_of_the_users_turns_up_to_the_limit() {
+        let words = |system: &str, user: &str| {
+            let asked = format!(r#"{{"system":"{system}","messages":[{{"role":"user","content":"{user}"}}]}}"#);
+            signals(&format!(r#"{{"time":1,"account":"a","request":{asked}}}"#)).words
+        };
+        let many = |count: usize| (0..count).map(|i| format!("w{}", "x".repeat(i + 1))).collect::<Vec<_>>().join(" ");
+        assert_eq!(words("", &many(WORDS_MAX)).len(), WORDS_MAX);
+        assert_eq!(words("", &many(WORDS_MAX + 1)).len(), WORDS_MAX);
+        assert_eq!(words("", "one two two"), words("three four five", "two one"));
+    }
+
+    #[test]
     fn names_and_answers_are_kept_up_to_their_limits() {
         for more in [0, 1] {
             let (name, answer) = ("m".repeat(NAME_BYTES_MAX + more), "w".repeat(ANSWER_BYTES_MAX + more));

@@ -86,7 +86,7 @@ fn published(capability: Capability) -> f64 {
     PUBLISHED.iter().find(|&&(c, _)| c == capability).map_or(0.0, |&(_, share)| share)
 }
 
-/// The share of campaigns whose wording is recognised: about half of those by other hands (detection.md, intent).
+/// The share of campaigns whose wording is recognised. Assumed; `crates/signals/tests/intents` is there to measure it.
 const RECOGNISED: f64 = 0.5;
 /// Fewer exchanges give no evidence.
 const EXCHANGES_MIN: u32 = 12;

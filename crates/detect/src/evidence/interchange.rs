@@ -26,37 +26,42 @@ pub fn hours(likeness: &Likeness) -> Option<Estimate> {
 /// Weighs how alike accounts are in content.
 #[must_use]
 pub fn weigh_content(scene: &Scene<'_>) -> Option<Evidence> {
-    let likeness = &scene.hypothesis.likeness;
-    let (raw, measured) = (likeness.words()?, content(likeness)?);
-    let weight = scene.calibration.weigh(Sign::Content, measured, scene.number, &scene.group.accounts);
+    let raw = scene.hypothesis.likeness.words()?;
+    let (ln_e, basis) = weigh(scene, Sign::Content, CONTENT.scaled(raw));
     let text = format!(
-        "Two requests of one account are {} alike in what varies than two of different accounts (by {:+.3}, standard error {:.3}, {} \
-         accounts). Strangers who share a tool bring subjects of their own; accounts that are fed from one list do not. {}",
-        if raw.value > 2.0 * raw.error { "more" } else { "no more" },
-        raw.value,
-        raw.error,
-        raw.accounts,
-        weight.basis()
+        "Two requests of one account are {} alike in what varies than two of different accounts (by {}). Strangers who share a tool \
+         bring subjects of their own; accounts that are fed from one list do not. {basis}",
+        more(raw),
+        number(raw),
     );
-    Some(evidence(SignalFamily::Content, weight.ln_e, raw.accounts as u64, text))
+    Some(evidence(SignalFamily::Content, ln_e, raw.accounts as u64, text))
 }
 
 /// Weighs how alike accounts are in their hours.
 #[must_use]
 pub fn weigh_hours(scene: &Scene<'_>) -> Option<Evidence> {
-    let likeness = &scene.hypothesis.likeness;
-    let (raw, measured) = (likeness.hours()?, hours(likeness)?);
-    let weight = scene.calibration.weigh(Sign::Hours, measured, scene.number, &scene.group.accounts);
+    let raw = scene.hypothesis.likeness.hours()?;
+    let (ln_e, basis) = weigh(scene, Sign::Hours, HOURS.scaled(raw));
     let text = format!(
-        "From one day to another the hours of one account are {} alike than those of different accounts (by {:+.3}, standard error \
-         {:.3}, {} accounts). People keep their own hours. {}",
-        if raw.value > 2.0 * raw.error { "more" } else { "no more" },
-        raw.value,
-        raw.error,
-        raw.accounts,
-        weight.basis()
+        "From one day to another the hours of one account are {} alike than those of different accounts (by {}). People keep their \
+         own hours. {basis}",
+        more(raw),
+        number(raw),
     );
-    Some(evidence(SignalFamily::Hours, weight.ln_e, raw.accounts as u64, text))
+    Some(evidence(SignalFamily::Hours, ln_e, raw.accounts as u64, text))
+}
+
+fn weigh(scene: &Scene<'_>, sign: Sign, measured: Estimate) -> (f64, String) {
+    let weight = scene.calibration.weigh(sign, measured, scene.number, &scene.group.accounts);
+    (weight.ln_e, weight.basis())
+}
+
+fn more(raw: Estimate) -> &'static str {
+    if raw.value > 2.0 * raw.error { "more" } else { "no more" }
+}
+
+fn number(raw: Estimate) -> String {
+    format!("{:+.3}, standard error {:.3}, {} accounts", raw.value, raw.error, raw.accounts)
 }
 
 /// Excess likeness in words. Traffic of other hands: 0.07 to 0.35 for independent people and shops with a tool, up to 0.02 for

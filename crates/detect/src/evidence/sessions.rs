@@ -24,25 +24,24 @@ pub fn trials(group: &Group, number: u32, accounts: &Accounts) -> (u64, u64) {
     })
 }
 
-/// The log-odds of following soon.
+/// The log-odds of following soon, by how many requests count and how many do; `accounts` of them.
 #[must_use]
-pub fn measure(group: &Group, number: u32, accounts: &Accounts) -> Option<Estimate> {
-    let (trials, follow_ons) = trials(group, number, accounts);
+pub fn measure((trials, follow_ons): (u64, u64), accounts: usize) -> Option<Estimate> {
     if trials < TRIALS_MIN {
         return None;
     }
     let (yes, no) = (follow_ons as f64 + 0.5, (trials - follow_ons) as f64 + 0.5);
     // Requests of one account are no three trials: as if each had half as many.
     let error = (2.0 * (1.0 / yes + 1.0 / no)).sqrt();
-    Some(Estimate { value: (yes / no).ln(), error, accounts: group.accounts.len() })
+    Some(Estimate { value: (yes / no).ln(), error, accounts })
 }
 
 /// Weighs how requests follow one another.
 #[must_use]
 pub fn weigh(scene: &Scene<'_>) -> Option<Evidence> {
-    let measured = measure(scene.group, scene.number, scene.accounts)?;
-    let weight = scene.calibration.weigh(Sign::Sessions, measured, scene.number, &scene.group.accounts);
     let (trials, follow_ons) = trials(scene.group, scene.number, scene.accounts);
+    let measured = measure((trials, follow_ons), scene.group.accounts.len())?;
+    let weight = scene.calibration.weigh(Sign::Sessions, measured, scene.number, &scene.group.accounts);
     let text = format!(
         "Of the first requests of each account since it became a member, {} came within {} of the one before. People and their \
          tools send several requests in one session; a program that hands work to many accounts in turn leaves long gaps in \
