@@ -12,7 +12,7 @@ use exchange::{AccountFact, Assurance, Network, Time};
 use signals::{Hash, Signals};
 use xxhash_rust::xxh3::{Xxh3Default, xxh3_64};
 
-use crate::limits::{ACCOUNTS_MAX, STRIDES_MAX};
+use crate::limits::{ACCOUNTS_MAX, ADDRESSES_MAX, STRIDES_MAX};
 use crate::told::{Told, Waiting};
 use crate::value::{Held, Kind, Value, Values};
 
@@ -47,6 +47,8 @@ pub struct Account {
     pub closed: Option<Time>,
     /// What it holds.
     pub held: Held,
+    /// Address blocks and network operators that it used beside those, the latest last, at most [`ADDRESSES_MAX`].
+    pub further: Vec<(Kind, Value)>,
     /// The hours of the day (UTC) at which it was seen, one bit each.
     pub hours: u32,
     /// The family of accounts it shares infrastructure with.
@@ -62,6 +64,8 @@ pub struct Stride {
     pub family: u32,
     /// Its exchanges in the family.
     pub exchanges: u32,
+    /// The account's exchanges, of any kind, up to the first of them.
+    pub began: u32,
     /// Whether the account belongs to the group that is tested: by what it sent before τ, or since then by the rule that was
     /// fixed at τ. What made it a member never counts.
     pub entered: bool,
@@ -95,10 +99,11 @@ pub struct Stride {
 impl Stride {
     /// A stride that begins at `time`.
     #[must_use]
-    pub fn new(family: u32, time: Time) -> Stride {
+    pub fn new(family: u32, time: Time, began: u32) -> Stride {
         Stride {
             family,
             exchanges: 0,
+            began,
             entered: false,
             after: 0,
             base: 0,
@@ -162,7 +167,31 @@ impl Account {
         self.strides.iter().find(|stride| stride.family == family)
     }
 
-    /// The value it holds of `kind`.
+    /// Every value of `kind` that it holds or used lately.
+    pub fn values(&self, kind: Kind) -> impl Iterator<Item = Value> + '_ {
+        let further = self.further.iter().filter(move |(further, _)| *further == kind).map(|&(_, value)| value);
+        std::iter::once(self.holds(kind)).filter(|value| value.known()).chain(further)
+    }
+
+    /// Takes in a value that it uses beside the first of its kind.
+    fn uses_too(&mut self, kind: Kind, value: Value, values: &mut Values) {
+        if !value.known() || self.holds(kind) == value || self.further.last() == Some(&(kind, value)) {
+            return;
+        }
+        match self.further.iter().position(|&known| known == (kind, value)) {
+            Some(at) => {
+                self.further.remove(at);
+            }
+            None => values.hold_too(value),
+        }
+        if self.further.len() >= ADDRESSES_MAX {
+            let (_, oldest) = self.further.remove(0);
+            values.release_too(oldest);
+        }
+        self.further.push((kind, value));
+    }
+
+    /// The value it holds of `kind`, the first that was seen of it.
     #[must_use]
     pub fn holds(&self, kind: Kind) -> Value {
         self.held.get(kind as usize).copied().unwrap_or_default()
@@ -180,7 +209,7 @@ impl Account {
         if let Some(at) = self.strides.iter().position(|stride| stride.family == family) {
             return (self.strides.get_mut(at), false);
         }
-        let stride = Stride::new(family, time);
+        let stride = Stride::new(family, time, self.exchanges);
         if self.strides.len() < STRIDES_MAX {
             // Most accounts take part in one family or two: room for more would be most of the memory.
             self.strides.reserve_exact(1);
@@ -230,6 +259,7 @@ impl Account {
             created: None,
             closed: None,
             held: Held::default(),
+            further: Vec::new(),
             hours: 0,
             pool: None,
             strides: Vec::new(),
@@ -358,7 +388,8 @@ impl Accounts {
             (Kind::Model, signals.model.map(|hash| hash.0)),
         ] {
             let Some(hash) = hash else { continue };
-            if account.holds(kind).known() {
+            let first = !account.holds(kind).known();
+            if !first && !matches!(kind, Kind::Block | Kind::Asn) {
                 continue;
             }
             let value = match kind {
@@ -367,7 +398,11 @@ impl Accounts {
                 Kind::Model => values.intern_named(kind, hash, &signals.model_name),
                 _ => values.intern_hash(kind, hash, || name(kind, hash, signals)),
             };
-            hold(&mut account.held, kind, value, true, values);
+            if first {
+                hold(&mut account.held, kind, value, true, values);
+            } else {
+                account.uses_too(kind, value, values);
+            }
         }
         Some(number)
     }
@@ -462,6 +497,27 @@ mod tests {
         assert_eq!(["a", "b", "c", "a", "d"].map(|id| accounts.number(id)), [Some(0), Some(1), None, Some(0), None]);
         assert_eq!((accounts.iter().len(), accounts.refused), (2, 2));
         assert_eq!(Accounts::default().limit, ACCOUNTS_MAX);
+    }
+
+    #[test]
+    fn the_latest_addresses_are_kept_up_to_their_limit_and_count_as_held() {
+        let (mut account, mut values) = (Account::new("a"), Values::default());
+        let blocks: Vec<Value> =
+            (0..=ADDRESSES_MAX as u64 + 1).map(|hash| values.intern_hash(Kind::Block, hash, || "b".into())).collect();
+        hold(&mut account.held, Kind::Block, blocks[0], true, &mut values);
+        for &block in &blocks[..=ADDRESSES_MAX] {
+            account.uses_too(Kind::Block, block, &mut values);
+        }
+        let held = |account: &Account| account.values(Kind::Block).collect::<Vec<_>>();
+        assert_eq!(held(&account), blocks[..=ADDRESSES_MAX]);
+        // One that is used again is the latest; beyond the limit the one goes that was not used for longest.
+        account.uses_too(Kind::Block, blocks[1], &mut values);
+        account.uses_too(Kind::Block, blocks[ADDRESSES_MAX + 1], &mut values);
+        assert_eq!(held(&account).len(), ADDRESSES_MAX + 1);
+        assert!(held(&account).contains(&blocks[1]) && !held(&account).contains(&blocks[2]));
+        let holders: Vec<u32> = blocks[..4].iter().map(|&block| values.holders(block) as u32).collect();
+        assert_eq!(holders, [1, 1, 0, 1]);
+        assert_eq!(values.known(Kind::Block), 1, "the account is one, however many blocks it used");
     }
 
     #[test]

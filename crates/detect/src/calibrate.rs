@@ -8,10 +8,17 @@
 //! stand in. Both are widened by the number's own error. Certainty does not grow with the number of accounts beyond that: no
 //! sign counts for more than [`E_MAX`].
 
+use serde::{Deserialize, Serialize};
+
+use signals::{Capability, Intents};
+
 use crate::account::AccountNo;
+use crate::evalue;
+use crate::evidence::{dispersion, infrastructure, interchange, sessions, sign_up, work_queue};
 use crate::likeness::Estimate;
 use crate::limits::COMPARED_MAX;
 use crate::number::counted;
+use crate::value::Kind;
 
 /// A sign that is calibrated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,10 +27,31 @@ pub enum Sign {
     Dispersion,
     /// [`crate::evidence::sessions`].
     Sessions,
+    /// [`crate::evidence::work_queue`].
+    Items,
     /// [`crate::evidence::interchange`], what is said.
     Content,
     /// [`crate::evidence::interchange`], when.
     Hours,
+    /// [`crate::evidence::sign_up`], when accounts signed up,
+    Bursts,
+    /// and how old they were at their first exchange.
+    Age,
+    /// [`crate::evidence::infrastructure`], by kind of value.
+    Shared(Kind),
+}
+
+/// A sign of conduct, which is compared by rank and not by a law.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ConductSign {
+    /// [`crate::evidence::silence`].
+    Silence,
+    /// [`crate::evidence::takeover`].
+    Takeover,
+    /// [`crate::evidence::pivot`].
+    Pivot,
+    /// [`crate::evidence::reply`].
+    Reply,
 }
 
 /// What is believed of a sign before anything is measured here.
@@ -58,24 +86,55 @@ impl Law {
     }
 }
 
-/// What was measured of a group.
-#[derive(Clone, Copy, Debug, Default)]
+/// What was measured of a group since τ: what is known of it by each sign.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Measures {
     /// How even its shares are,
     pub dispersion: Option<Estimate>,
     /// how it works in sessions,
     pub sessions: Option<Estimate>,
+    /// how its items overlap,
+    pub items: Option<Estimate>,
     /// how unlike its accounts are in content
     pub content: Option<Estimate>,
-    /// and in hours.
+    /// and in hours,
     pub hours: Option<Estimate>,
+    /// how little they signed up in bursts
+    pub bursts: Option<Estimate>,
+    /// and how old they were at first use,
+    pub age: Option<Estimate>,
+    /// how few share a payment instrument,
+    pub payment: Option<Estimate>,
+    /// a mail domain,
+    pub email_domain: Option<Estimate>,
+    /// an address block,
+    pub block: Option<Estimate>,
+    /// a network operator
+    pub asn: Option<Estimate>,
+    /// or a sign-up programme;
+    pub program: Option<Estimate>,
+    /// how silent it is while everybody else is not,
+    pub silence: Option<f64>,
+    /// how much others took over of what was closed,
+    pub takeover: Option<f64>,
+    /// how far apart it uses its models
+    pub pivot: Option<f64>,
+    /// and how much it takes its answers once and in one way;
+    pub reply: Option<f64>,
+    /// what a good part of its requests is after. Not written down: what a word is recognised by changes.
+    #[serde(skip)]
+    pub asks: Option<Intents>,
 }
 
 /// A group that others are compared to.
 #[derive(Clone, Debug)]
 pub struct Unit {
-    /// Its number.
-    pub number: u32,
+    /// Its number; none where it is known from a label alone.
+    pub number: Option<u32>,
+    /// Whether it is known from a label. It counts for where the middle of honest groups lies and not for how they are spread around
+    /// it: one group that somebody vouched for must not excuse all that look like it.
+    pub vouched: bool,
     /// Its accounts, in order.
     pub accounts: Vec<AccountNo>,
     /// What was measured.
@@ -117,12 +176,40 @@ impl Calibration {
     /// What a number measured of the group `number` with these accounts is worth.
     #[must_use]
     pub fn weigh(&self, sign: Sign, measured: Estimate, number: u32, accounts: &[AccountNo]) -> Weight {
+        let others: Vec<Other> = self
+            .apart(number, accounts)
+            .filter_map(|(unit, weight)| {
+                let smoothed = if unit.vouched { 0.0 } else { weight };
+                Some(Other { measured: sign.of(&unit.measures)?, weight, smoothed })
+            })
+            .collect();
+        Weight { ln_e: ratio(sign.law(), measured, &others), groups: others.len() }
+    }
+
+    /// What a statistic of conduct is worth, beside those of the other groups ([`evalue::conformal`]); none among few. Costs a factor
+    /// of two at most when it is nothing.
+    #[must_use]
+    pub fn rank(&self, sign: ConductSign, statistic: f64, number: u32, accounts: &[AccountNo]) -> Option<Weight> {
+        let others: Vec<f64> = self.apart(number, accounts).filter_map(|(unit, _)| sign.of(&unit.measures)).collect();
+        let e = evalue::conformal(statistic, &others)?;
+        Some(Weight { ln_e: evalue::mean(&[0.0, e.ln()]), groups: others.len() })
+    }
+
+    /// How many of the other groups ask for `capability` in a good part of their requests, of how many that are known to ask for anything.
+    #[must_use]
+    pub fn asking(&self, capability: Capability, number: u32, accounts: &[AccountNo]) -> (f64, f64) {
+        let known = self.apart(number, accounts).filter_map(|(unit, weight)| Some((unit.measures.asks?, weight)));
+        known.fold((0.0, 0.0), |(asking, all), (asks, weight)| {
+            (asking + if asks.has(capability) { weight } else { 0.0 }, all + weight)
+        })
+    }
+
+    /// The groups, each with its weight, that share no accounts to speak of with the group `number` of these accounts.
+    fn apart(&self, number: u32, accounts: &[AccountNo]) -> impl Iterator<Item = (&Unit, f64)> {
         let mut own = accounts.to_vec();
         own.sort_unstable();
-        let apart = self.units.iter().filter(|(unit, _)| unit.number != number && !overlap(&unit.accounts, &own));
-        let others: Vec<(Estimate, f64)> =
-            apart.filter_map(|(unit, weight)| Some((sign.of(&unit.measures)?, *weight))).collect();
-        Weight { ln_e: ratio(sign.law(), measured, &others), groups: others.len() }
+        let units = self.units.iter().map(|(unit, weight)| (unit, *weight));
+        units.filter(move |(unit, _)| unit.number != Some(number) && !overlap(&unit.accounts, &own))
     }
 }
 
@@ -141,10 +228,14 @@ impl Weight {
 impl Sign {
     fn law(self) -> &'static Law {
         match self {
-            Sign::Dispersion => &crate::evidence::dispersion::LAW,
-            Sign::Sessions => &crate::evidence::sessions::LAW,
-            Sign::Content => &crate::evidence::interchange::CONTENT,
-            Sign::Hours => &crate::evidence::interchange::HOURS,
+            Sign::Dispersion => &dispersion::LAW,
+            Sign::Sessions => &sessions::LAW,
+            Sign::Items => &work_queue::LAW,
+            Sign::Content => &interchange::CONTENT,
+            Sign::Hours => &interchange::HOURS,
+            Sign::Bursts => &sign_up::BURSTS,
+            Sign::Age => &sign_up::AGE,
+            Sign::Shared(_) => &infrastructure::LAW,
         }
     }
 
@@ -152,14 +243,44 @@ impl Sign {
         match self {
             Sign::Dispersion => measures.dispersion,
             Sign::Sessions => measures.sessions,
+            Sign::Items => measures.items,
             Sign::Content => measures.content,
             Sign::Hours => measures.hours,
+            Sign::Bursts => measures.bursts,
+            Sign::Age => measures.age,
+            Sign::Shared(Kind::Payment) => measures.payment,
+            Sign::Shared(Kind::EmailDomain) => measures.email_domain,
+            Sign::Shared(Kind::Block) => measures.block,
+            Sign::Shared(Kind::Asn) => measures.asn,
+            Sign::Shared(Kind::Program) => measures.program,
+            Sign::Shared(_) => None,
         }
     }
 }
 
+impl ConductSign {
+    fn of(self, measures: &Measures) -> Option<f64> {
+        match self {
+            ConductSign::Silence => measures.silence,
+            ConductSign::Takeover => measures.takeover,
+            ConductSign::Pivot => measures.pivot,
+            ConductSign::Reply => measures.reply,
+        }
+    }
+}
+
+/// What was measured of another group.
+#[derive(Clone, Copy)]
+struct Other {
+    measured: Estimate,
+    /// How much it counts for the law around the median,
+    weight: f64,
+    /// and in the smoothed law.
+    smoothed: f64,
+}
+
 /// ln of the ratio of densities at `measured`.
-fn ratio(law: &Law, measured: Estimate, others: &[(Estimate, f64)]) -> f64 {
+fn ratio(law: &Law, measured: Estimate, others: &[Other]) -> f64 {
     let honest = honest(law, measured, others);
     let (centre, deviation) = law.dispatched;
     let value = if law.one_sided { measured.value.max(centre) } else { measured.value };
@@ -171,9 +292,10 @@ fn ratio(law: &Law, measured: Estimate, others: &[(Estimate, f64)]) -> f64 {
 }
 
 /// The predictive density of an honest group's number. Rough numbers tell little of where honest groups lie and weigh little.
-fn honest(law: &Law, measured: Estimate, others: &[(Estimate, f64)]) -> f64 {
+fn honest(law: &Law, measured: Estimate, others: &[Other]) -> f64 {
     let rough = |other: &Estimate| ROUGH * ROUGH / (ROUGH * ROUGH + other.error * other.error);
-    let others = || others.iter().map(|(other, weight)| (other, weight * rough(other)));
+    let smoothed = || others.iter().map(|other| (&other.measured, other.smoothed * rough(&other.measured)));
+    let others = || others.iter().map(|other| (&other.measured, other.weight * rough(&other.measured)));
     let count: f64 = others().map(|(_, weight)| weight).sum();
     let (prior_centre, prior_deviation) = law.honest;
     let share = count / (count + PRIOR_GROUPS);
@@ -181,15 +303,20 @@ fn honest(law: &Law, measured: Estimate, others: &[(Estimate, f64)]) -> f64 {
     let centre = share * middle.unwrap_or(prior_centre) + (1.0 - share) * prior_centre;
     let far = median(others().map(|(other, weight)| ((other.value - centre).abs(), weight)).collect());
     let deviation = MAD_TO_DEVIATION * far.unwrap_or(0.0);
-    let variance = share * deviation * deviation + (1.0 - share) * prior_deviation * prior_deviation;
-    let around = student(measured.value - centre, variance.sqrt().max(DEVIATION_MIN).hypot(measured.error));
+    // What lies between groups is what is left without their own errors.
+    let rough = median(others().map(|(other, weight)| (other.error, weight)).collect()).unwrap_or(0.0);
+    let between = (deviation * deviation - rough * rough).max(DEVIATION_MIN * DEVIATION_MIN);
+    let variance = share * between + (1.0 - share) * prior_deviation * prior_deviation;
+    let deviation = variance.sqrt().hypot(measured.error);
+    let around = student(measured.value - centre, deviation, FREEDOM + FREEDOM_A_GROUP * count);
     // Narrower the more groups there are (Silverman's exponent).
-    let width = variance.sqrt().max(DEVIATION_MIN) * (count + 1.0).powf(-0.2);
-    let prior = student(measured.value - prior_centre, prior_deviation.hypot(measured.error));
+    let width = variance.sqrt() * (count + 1.0).powf(-0.2);
+    let prior = student(measured.value - prior_centre, prior_deviation.hypot(measured.error), FREEDOM);
     let kernel = |(other, weight): (&Estimate, f64)| {
         weight * normal(measured.value - other.value, width.hypot(measured.error).hypot(other.error))
     };
-    let smoothed = (others().map(kernel).sum::<f64>() + PRIOR_GROUPS * prior) / (count + PRIOR_GROUPS);
+    let kernels: f64 = smoothed().map(|(_, weight)| weight).sum();
+    let smoothed = (smoothed().map(kernel).sum::<f64>() + PRIOR_GROUPS * prior) / (kernels + PRIOR_GROUPS);
     law.smoothed * smoothed + (1.0 - law.smoothed) * around
 }
 
@@ -212,11 +339,12 @@ fn normal(far: f64, deviation: f64) -> f64 {
     libm::exp(-0.5 * z * z) / (deviation * std::f64::consts::TAU.sqrt())
 }
 
-/// Student's law of [`FREEDOM`] degrees.
-fn student(far: f64, deviation: f64) -> f64 {
+/// Student's law.
+fn student(far: f64, deviation: f64, freedom: f64) -> f64 {
     let z = far / deviation;
-    // Γ(5/2) / (√(4π) Γ(2)) = 3/8.
-    0.375 * libm::pow(1.0 + z * z / FREEDOM, -(FREEDOM + 1.0) / 2.0) / deviation
+    let half = f64::midpoint(freedom, 1.0);
+    let ln = libm::lgamma(half) - libm::lgamma(freedom / 2.0) - 0.5 * libm::log(freedom * std::f64::consts::PI);
+    libm::exp(ln - half * libm::log1p(z * z / freedom)) / deviation
 }
 
 /// Whether two groups share more than a quarter of the smaller one's accounts; both in order.
@@ -238,8 +366,10 @@ pub const GROUPS_MIN: usize = 8;
 const ROUGH: f64 = 0.5;
 /// What is believed beforehand weighs as so many groups.
 const PRIOR_GROUPS: f64 = 6.0;
-/// Degrees of freedom of the law around the median: heavy tails, since its deviation is estimated.
+/// Degrees of freedom of the law around the median: heavy tails, since its deviation is estimated,
 const FREEDOM: f64 = 4.0;
+/// by a median, which takes three groups to tell what one does by a mean of squares.
+const FREEDOM_A_GROUP: f64 = 0.35;
 /// The median deviation of a normal law is this much smaller than its standard deviation.
 const MAD_TO_DEVIATION: f64 = 1.4826;
 /// Honest groups are never taken to be more alike than this.
@@ -260,26 +390,36 @@ mod tests {
 
     #[test]
     fn what_no_honest_group_shows_is_evidence_and_what_many_show_is_none() {
-        let one = |value| (at(value, 0.1), 1.0);
-        let honest: Vec<(Estimate, f64)> = (0..30).map(|i| one(2.2 + f64::from(i % 10) * 0.2)).collect();
-        let log10 =
-            |law: &Law, measured, others: &[(Estimate, f64)]| ratio(law, measured, others) / std::f64::consts::LN_10;
-        let content = |measured, others: &[(Estimate, f64)]| log10(&CONTENT, measured, others);
+        let one = |value| Other { measured: at(value, 0.1), weight: 1.0, smoothed: 1.0 };
+        let honest: Vec<Other> = (0..30).map(|i| one(2.2 + f64::from(i % 10) * 0.2)).collect();
+        let log10 = |law: &Law, measured, others: &[Other]| ratio(law, measured, others) / std::f64::consts::LN_10;
+        let content = |measured, others: &[Other]| log10(&CONTENT, measured, others);
         assert!(content(at(0.0, 0.1), &honest) > 2.0);
         assert!(content(at(3.0, 0.1), &honest) < -1.0);
         assert!(content(at(0.0, 3.0), &honest).abs() < 0.7, "a rough number says little");
         assert!(content(at(0.0, 0.1), &[]) > 0.5, "what is believed beforehand counts less");
         assert!(content(at(-9.0, 0.1), &honest) <= E_MAX.log10() + 1e-9);
-        let quarter: Vec<(Estimate, f64)> = honest.iter().copied().chain((0..10).map(|_| one(0.0))).collect();
+        let quarter: Vec<Other> = honest.iter().copied().chain((0..10).map(|_| one(0.0))).collect();
         let smoothed = Law { smoothed: 0.5, ..CONTENT };
         let (robust, by_the_groups) = (content(at(0.0, 0.1), &quarter), log10(&smoothed, at(0.0, 0.1), &quarter));
         assert!(by_the_groups < 1.0 && robust > by_the_groups + 0.2, "{robust} {by_the_groups}");
     }
 
     #[test]
+    fn one_group_that_somebody_vouched_for_excuses_none_that_look_like_it() {
+        let one = |value, smoothed| Other { measured: at(value, 0.1), weight: 1.0, smoothed };
+        let honest: Vec<Other> = (0..30).map(|i| one(2.2 + f64::from(i % 10) * 0.2, 1.0)).collect();
+        let with = |smoothed| [&honest[..], &[one(0.0, smoothed)]].concat();
+        let of = |others: &[Other]| ratio(&crate::evidence::dispersion::LAW, at(0.0, 0.1), others);
+        assert!((of(&with(0.0)) - of(&honest)).abs() < 0.7, "{} {}", of(&with(0.0)), of(&honest));
+        assert!(of(&with(1.0)) < of(&with(0.0)) - 0.7, "one that was seen counts: {}", of(&with(1.0)));
+    }
+
+    #[test]
     fn groups_of_the_same_accounts_weigh_as_one() {
         let unit = |number, accounts: &[AccountNo]| Unit {
-            number,
+            number: Some(number),
+            vouched: false,
             accounts: accounts.to_vec(),
             measures: Measures::default(),
         };
@@ -290,7 +430,12 @@ mod tests {
 
     #[test]
     fn groups_are_compared_with_up_to_the_limit() {
-        let unit = |number| Unit { number, accounts: vec![number], measures: Measures::default() };
+        let unit = |number| Unit {
+            number: Some(number),
+            vouched: false,
+            accounts: vec![number],
+            measures: Measures::default(),
+        };
         for (given, kept) in [(COMPARED_MAX, COMPARED_MAX), (COMPARED_MAX + 1, COMPARED_MAX)] {
             assert_eq!(Calibration::new((0..given as u32).map(unit)).groups(), kept);
         }
@@ -301,7 +446,8 @@ mod tests {
         let sum =
             |density: fn(f64, f64) -> f64| (-4000..4000).map(|i| density(f64::from(i) * 0.01, 0.7) * 0.01).sum::<f64>();
         assert!((sum(normal) - 1.0).abs() < 1e-6);
-        assert!((sum(student) - 1.0).abs() < 1e-3);
+        assert!((sum(|far, deviation| student(far, deviation, 4.0)) - 1.0).abs() < 1e-3);
+        assert!((sum(|far, deviation| student(far, deviation, 30.0)) - 1.0).abs() < 1e-3);
     }
 
     #[test]

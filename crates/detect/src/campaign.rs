@@ -140,8 +140,9 @@ fn bundles(engine: &Engine) -> Vec<Bundle<'_>> {
         }
         drafts = home.into_iter().chain(others).collect();
     }
-    // One operator's pool may send several templates: a pool goes with one that most of it sends, and joins none.
-    for tested in of(Discovery::Infrastructure) {
+    // One operator's pool may send several templates: a pool goes with one that most of it sends, and joins none. Who is after the
+    // same may be of several campaigns, likewise.
+    for tested in of(Discovery::Intent).chain(of(Discovery::Infrastructure)) {
         let members = parts(engine, tested);
         let most = sure(&members).len();
         match drafts.iter_mut().find(|draft| in_common(draft, &members).any(|(common, _)| common * 2 > most)) {
@@ -152,9 +153,7 @@ fn bundles(engine: &Engine) -> Vec<Bundle<'_>> {
     let mut bundles: Vec<Bundle<'_>> = drafts.into_iter().map(|draft| join(engine, draft)).collect();
     let telling = |bundle: &Bundle<'_>| bundle.families.first().map_or(0.0, |tested| telling(engine, *tested));
     // Who sends a text is known better than who shares a card with whom.
-    let by_text = |bundle: &Bundle<'_>| {
-        bundle.families.first().is_some_and(|tested| tested.family.discovery != Discovery::Infrastructure)
-    };
+    let by_text = |bundle: &Bundle<'_>| bundle.families.first().is_some_and(|tested| is_by_text(tested.family));
     bundles.sort_by(|a, b| by_text(b).cmp(&by_text(a)).then(telling(b).total_cmp(&telling(a))));
     // What is left of a phrase without the campaign that uses it must speak for itself.
     let mut explained: BTreeSet<AccountNo> = BTreeSet::new();
@@ -228,14 +227,21 @@ fn lead(engine: &Engine, draft: &[Draft<'_>]) -> usize {
         let telling = of.map(|(at, (tested, _))| (telling(engine, *tested), at));
         telling.max_by(|a, b| a.0.total_cmp(&b.0).then(b.1.cmp(&a.1))).map(|(_, at)| at)
     };
-    [Discovery::Kin, Discovery::Family, Discovery::Infrastructure].into_iter().find_map(best).unwrap_or(0)
+    [Discovery::Kin, Discovery::Family, Discovery::Intent, Discovery::Infrastructure]
+        .into_iter()
+        .find_map(best)
+        .unwrap_or(0)
 }
 
 /// How much a family tells about who belongs together: the evidence for all its members, in ln.
 fn telling(engine: &Engine, tested: Tested<'_>) -> f64 {
-    let p0 = engine.chance(tested.number);
+    let p0 = tested.hypothesis.p0;
     let members = group::members(tested.number, tested.family, &engine.accounts, p0);
     members.iter().map(|member| membership::evidence(member.account, member.stride, p0).max(0.0)).sum()
+}
+
+fn is_by_text(family: &Family) -> bool {
+    matches!(family.discovery, Discovery::Family | Discovery::Kin)
 }
 
 /// Those more likely in than not.
@@ -244,7 +250,7 @@ fn sure(members: &BTreeMap<AccountNo, Part>) -> BTreeSet<AccountNo> {
 }
 
 fn parts(engine: &Engine, tested: Tested<'_>) -> BTreeMap<AccountNo, Part> {
-    let p0 = engine.chance(tested.number);
+    let p0 = tested.hypothesis.p0;
     let members = group::members(tested.number, tested.family, &engine.accounts, p0).into_iter();
     let shown = members.filter(|member| member.probability >= SHOWN_FROM);
     let part = |member: group::Member<'_>| Part {
@@ -288,7 +294,7 @@ fn campaign(engine: &Engine, bundle: &Bundle<'_>) -> Campaign {
     let spans: Vec<Span> =
         sure.iter().map(|(_, account, part)| Span { first: part.first, closed: account.closed }).collect();
     let waves = strongest.map_or_else(Vec::new, |tested| comeback::waves(&spans, &tested.family.timeline));
-    let by_text = strongest.is_some_and(|tested| tested.family.discovery != Discovery::Infrastructure);
+    let by_text = strongest.is_some_and(|tested| is_by_text(tested.family));
     let texts: Vec<&str> = samples.iter().map(|sample| sample.text.as_str()).collect();
     let total =
         |tokens: fn(&Part) -> u64| sure.iter().fold(0_u64, |sum, (_, _, part)| sum.saturating_add(tokens(part)));
@@ -349,8 +355,9 @@ fn evidence(engine: &Engine, tested: Tested<'_>) -> Vec<Evidence> {
         Some((account, account.stride(tested.number)?))
     });
     let templates = engine.families.iter().filter(|family| family.kin == Some(tested.number)).count();
+    let everybody = engine.accounts.iter().filter(|account| account.exchanges > 0).count();
     let template =
-        membership::describe(strides, tested.family, templates, engine.chance(tested.number), engine.config.alpha);
+        membership::describe(strides, everybody, tested.family, templates, tested.hypothesis.p0, engine.config.alpha);
     std::iter::once(template).chain(tested.assessment.evidence.iter().cloned()).collect()
 }
 
@@ -645,6 +652,9 @@ fn common_prints(family: &Family) -> BTreeSet<u64> {
 pub(crate) fn label(family: &Family) -> String {
     match family.discovery {
         Discovery::Infrastructure => "(accounts that share infrastructure)".to_owned(),
+        Discovery::Intent => {
+            format!("(accounts that ask for {})", family.asks.map_or("the same", Capability::name))
+        }
         Discovery::Family | Discovery::Kin => {
             let sample = family.samples.first();
             sample.map_or_else(String::new, |sample| sample.excerpt.chars().take(100).collect())
@@ -716,7 +726,7 @@ fn guarantee(engine: &Engine) -> Guarantee {
         } else {
             let were = either(engine.hypotheses, "was", "were");
             format!(
-                "{} {were} tested on what members sent later, at thresholds (e-LOND) meant for at most {} % of false findings. \
+                "{} {were} tested on what members sent later, at thresholds (e-BH) meant for at most {} % of false findings. \
                  That is calibrated on {} of this log and not guaranteed: it holds as far as an honest group is no likelier to \
                  look like a campaign than these. Who sends a template is measured; why is not: a ban needs a person or an \
                  explicit policy.",

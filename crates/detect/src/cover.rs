@@ -13,7 +13,6 @@ use crate::engine::Engine;
 use crate::family::Family;
 use crate::finding::{Cleared, Discovery, Judgement};
 use crate::label::{Identity, Label, LabelNo, Prints, Verdict};
-use crate::reference::Habits;
 
 impl Engine {
     /// Finds the labels about a family, and takes those they cover out of what is tested.
@@ -24,7 +23,7 @@ impl Engine {
         let Some(family) = self.families.get(number as usize) else { return };
         let now = family.last;
         let about = match family.discovery {
-            Discovery::Infrastructure => self.labels.pools(family, &self.accounts),
+            Discovery::Infrastructure | Discovery::Intent => self.labels.pools(family, &self.accounts),
             // It has the labels of the families that are kin, below.
             Discovery::Kin => BTreeSet::new(),
             Discovery::Family => {
@@ -52,7 +51,7 @@ impl Engine {
         let changed = !labels.iter().filter(vouches).eq(family.labels.iter().filter(vouches));
         family.labels = labels;
         if changed && let Some(hypothesis) = family.hypothesis.as_deref_mut() {
-            self.discoveries = self.discoveries.saturating_sub(hypothesis.detected_at.is_some().into());
+            self.reported = self.reported.saturating_sub(hypothesis.is_reported().into());
             hypothesis.forget();
         }
         for &member in family.members.iter().filter(|_| changed || !family.labels.is_empty()) {
@@ -128,9 +127,10 @@ pub(crate) fn identity(engine: &Engine, families: &[(u32, &Family)], members: &[
     texts.sort_by_key(|&(number, _)| number);
     texts.dedup_by_key(|&mut (number, _)| number);
     let paid_for = members.iter().filter(|account| account.payer != Hash::of(&account.id));
-    let habits = texts.first().and_then(|&(number, family)| Habits::of(number, family, engine, &engine.reference));
+    let habits = texts.first().and_then(|&(number, _)| Some(engine.measured(number)?.measures));
     Identity {
-        infrastructure: families.iter().any(|(_, family)| family.discovery == Discovery::Infrastructure),
+        infrastructure: families.iter().any(|(_, family)| family.discovery == Discovery::Infrastructure)
+            || families.first().is_some_and(|(_, family)| family.discovery == Discovery::Intent),
         template: Prints(texts.iter().flat_map(|(_, family)| family.core()).collect()),
         accounts: members.iter().map(|account| account.id.to_string()).collect(),
         payers: Prints(paid_for.map(|account| account.payer.0).collect()),

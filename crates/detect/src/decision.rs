@@ -1,13 +1,13 @@
 //! From evidence to a verdict: does "one dispatcher" explain what was seen, and better than every honest explanation?
 //!
-//! Signs with a common cause are averaged, since one clock makes use even and sessions rare at once, and one list makes accounts
-//! alike in content and hours; only the averages multiply: how *work* is divided, how alike accounts are in *content*, their
-//! *origin*, what they *take*, how they *conduct* themselves. Nothing is a veto: what speaks against a campaign lowers the total,
+//! Signs whose numbers go together among honest groups are averaged, since they have a cause in common; only the averages multiply
+//! ([`CAUSES`]). Nothing is a veto: what speaks against a campaign lowers the total,
 //! as strongly as it was measured to. A group is reported when the total crosses the threshold *and* what is left of it after an
 //! honest explanation has had what it explains is still [`RIVAL_MIN`], for each of [`RIVALS`].
 
 use crate::evalue;
 use crate::finding::{Evidence, SignalFamily};
+use crate::likeness::Beat;
 use crate::number::{counted, either};
 
 /// A verdict.
@@ -27,32 +27,47 @@ struct Rival {
     /// The signs that it explains as well as a dispatcher does.
     explains: &'static [SignalFamily],
     /// Where it is possible at all.
-    fits: fn(&Seen<'_>) -> bool,
+    fits: fn(&Circumstances) -> bool,
     /// What it predicts and a dispatcher does not, as evidence for it (log10).
-    predicts: fn(&Seen<'_>) -> f64,
+    predicts: fn(&Circumstances) -> f64,
 }
 
-/// What is known of a group.
-struct Seen<'a> {
-    evidence: &'a [Evidence],
-    times: Times,
-}
-
-/// When the requests of a group come.
+/// What is seen of a group that fits one explanation or another.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Times {
-    /// Most of them in one part of the day.
+pub struct Circumstances {
+    /// Most of its requests come in one part of the day.
     pub concentrated: bool,
-    /// Those of each account by a strict clock of its own.
-    pub clocks: bool,
+    /// Whether those of each account come by a clock of its own.
+    pub beat: Beat,
+    /// The share of payers who ask for what one of them asks for,
+    pub common: f64,
+    /// and how much likelier (log10) it is that everybody goes through one list once than that each request is drawn from it.
+    pub once: f64,
 }
 
 const RIVALS: &[Rival] = &[
     Rival {
-        name: "a clock or a quota, as plugins, scheduled workflows, batch jobs and seats have it",
-        explains: &[SignalFamily::Evenness, SignalFamily::Rhythm, SignalFamily::WorkQueue],
+        name: "a clock of each one's own, as plugins, scheduled workflows and batch jobs have it",
+        explains: &[
+            SignalFamily::Evenness,
+            SignalFamily::Rhythm,
+            SignalFamily::Hours,
+            SignalFamily::WorkQueue,
+            // Of one host, or of one service that runs jobs.
+            SignalFamily::Infrastructure,
+        ],
         fits: |_| true,
-        predicts: |seen| if seen.times.clocks { CLOCKS } else { 0.0 },
+        predicts: |seen| match seen.beat {
+            Beat::Strict => CLOCKS,
+            Beat::Absent => -NO_CLOCKS,
+            Beat::Unknown => 0.0,
+        },
+    },
+    Rival {
+        name: "a quota or a fixed share of work, as seats and lessons have it",
+        explains: &[SignalFamily::Evenness, SignalFamily::Infrastructure, SignalFamily::SignUp],
+        fits: |_| true,
+        predicts: |_| 0.0,
     },
     Rival {
         name: "one occasion, such as a class, a course, a hackathon or a contest",
@@ -63,7 +78,7 @@ const RIVALS: &[Rival] = &[
             SignalFamily::Content,
             SignalFamily::Hours,
         ],
-        fits: |seen| seen.times.concentrated,
+        fits: |seen| seen.concentrated,
         predicts: |_| 0.0,
     },
     Rival {
@@ -87,18 +102,23 @@ const RIVALS: &[Rival] = &[
     Rival {
         name: "one list that everybody is asked to run, such as an evaluation, a benchmark or a load test",
         explains: &[SignalFamily::Evenness, SignalFamily::Rhythm, SignalFamily::Content, SignalFamily::Hours],
-        fits: |seen| of(seen.evidence, SignalFamily::WorkQueue).is_some_and(|overlap| overlap <= OVERLAP),
+        fits: |seen| seen.common >= COMMON,
+        predicts: |seen| seen.once,
+    },
+    Rival {
+        name: "a few prompts that a product, a tutorial or a post offers to everybody",
+        explains: &[SignalFamily::Content, SignalFamily::WorkQueue, SignalFamily::Rhythm, SignalFamily::SignUp],
+        fits: |seen| seen.common >= COMMON,
         predicts: |_| 0.0,
     },
 ];
 
 /// Decides on a group of `payers`.
 #[must_use]
-pub fn decide(evidence: &[Evidence], times: Times, payers: usize, log10_threshold: f64) -> Decision {
-    let seen = Seen { evidence, times };
+pub fn decide(evidence: &[Evidence], circumstances: Circumstances, payers: usize, log10_threshold: f64) -> Decision {
     let log10_e = total(evidence, &[]);
-    let left = |rival: &Rival| (rival.name, total(evidence, rival.explains) - (rival.predicts)(&seen));
-    let fitting = RIVALS.iter().filter(|rival| (rival.fits)(&seen)).map(left);
+    let left = |rival: &Rival| (rival.name, total(evidence, rival.explains) - (rival.predicts)(&circumstances));
+    let fitting = RIVALS.iter().filter(|rival| (rival.fits)(&circumstances)).map(left);
     let rival = fitting.min_by(|a, b| a.1.total_cmp(&b.1)).unwrap_or(("a tool that unrelated people share", log10_e));
     let cleared = if payers == 0 {
         Some("nobody has taken part since it was noticed".into())
@@ -132,11 +152,15 @@ fn of(evidence: &[Evidence], sign: SignalFamily) -> Option<f64> {
     evidence.iter().find(|piece| piece.family == sign).map(|piece| piece.log10_e)
 }
 
-/// Signs by cause: those of one cause are averaged.
+/// Signs by cause: those of one cause are averaged, since their numbers go together among honest groups. Spearman's correlation
+/// over 562 honest groups of seventeen simulated worlds with four seeds each (at least eight payers and sixty requests): sessions with
+/// hours 0.32, sign-up with infrastructure 0.27 to 0.36; dispersion with sessions 0.00 and with hours 0.10, content with hours 0.03 and
+/// with all others at most 0.19.
 const CAUSES: &[&[SignalFamily]] = &[
-    &[SignalFamily::Evenness, SignalFamily::Rhythm],
+    &[SignalFamily::Evenness],
+    &[SignalFamily::Rhythm, SignalFamily::Hours],
     &[SignalFamily::WorkQueue],
-    &[SignalFamily::Content, SignalFamily::Hours],
+    &[SignalFamily::Content],
     &[SignalFamily::SignUp, SignalFamily::Infrastructure],
     &[SignalFamily::Intent],
     &[SignalFamily::Silence, SignalFamily::Takeover, SignalFamily::Pivot, SignalFamily::Reply],
@@ -145,12 +169,15 @@ const CAUSES: &[&[SignalFamily]] = &[
 pub const PAYERS_MIN: usize = 6;
 /// No sign counts for more (log10): what a thousand honest groups would have to be seen for.
 const SIGN_MAX: f64 = 3.0;
-/// A campaign must be this much likelier (log10) than each honest explanation that has had what it explains.
-pub const RIVAL_MIN: f64 = 2.0;
+/// A campaign must be this much likelier (log10) than each honest explanation that has had what it explains: twenty times. Of 3,198
+/// honest groups of seventeen simulated worlds with five seeds each the highest came to 1.0, and none of these to its threshold.
+pub const RIVAL_MIN: f64 = 1.3;
 /// Strict clocks of one's own: hardly a campaign in twenty deals its work so (log10).
 const CLOCKS: f64 = 1.3;
-/// Items overlap as in a list that everybody runs from here down (log10).
-const OVERLAP: f64 = -0.3;
+/// None at all: one scheduled tool in ten is spread over the hour (log10).
+const NO_CLOCKS: f64 = 1.0;
+/// From this share of payers who ask for the same on, one list or few prompts may be behind it: one payer in fifty.
+const COMMON: f64 = 0.02;
 
 #[cfg(test)]
 mod tests {
@@ -158,15 +185,15 @@ mod tests {
     use SignalFamily::{Content, Evenness, Hours, Infrastructure, Intent, Rhythm, SignUp, WorkQueue};
 
     fn decided(pieces: &[(SignalFamily, f64)], concentrated: bool, payers: usize) -> Decision {
-        decided_at(pieces, Times { concentrated, clocks: false }, payers)
+        decided_at(pieces, Circumstances { concentrated, ..Circumstances::default() }, payers)
     }
 
-    fn decided_at(pieces: &[(SignalFamily, f64)], times: Times, payers: usize) -> Decision {
+    fn decided_at(pieces: &[(SignalFamily, f64)], circumstances: Circumstances, payers: usize) -> Decision {
         let evidence: Vec<Evidence> = pieces
             .iter()
             .map(|&(family, log10_e)| Evidence { family, log10_e, counts: true, text: String::new(), observations: 1 })
             .collect();
-        decide(&evidence, times, payers, 4.0)
+        decide(&evidence, circumstances, payers, 4.0)
     }
 
     #[test]
@@ -183,7 +210,6 @@ mod tests {
             ("a course", vec![(Evenness, 3.0), (Rhythm, -0.5), (Content, 2.5), (SignUp, 3.0)], true, false),
             ("a hackathon", vec![(Rhythm, -0.5), (Content, 2.0), (SignUp, 3.0), (Infrastructure, 3.0)], true, false),
             ("a platform", vec![(Rhythm, 2.0), (Content, -1.0), (SignUp, 3.0), (Infrastructure, 3.0)], false, false),
-            ("an evaluation", vec![(Evenness, 3.0), (Content, 3.0), (WorkQueue, -1.0), (Rhythm, 3.0)], false, false),
             ("a launch", vec![(SignUp, 3.0), (Rhythm, 2.0), (Content, 1.0)], false, false),
             ("nothing", vec![], false, false),
         ] {
@@ -201,11 +227,23 @@ mod tests {
 
     #[test]
     fn strict_clocks_speak_for_the_clock_and_are_no_veto() {
-        let clocks = Times { concentrated: false, clocks: true };
+        let clocks = Circumstances { beat: Beat::Strict, ..Circumstances::default() };
         let plugin = [(Evenness, 1.7), (Rhythm, 1.7), (Content, 1.6), (Intent, 0.6), (WorkQueue, 0.5), (Hours, 0.7)];
         assert!(decided(&plugin, false, 80).rival.1 - decided_at(&plugin, clocks, 80).rival.1 > 1.0);
         let more = [(Content, 3.0), (Hours, 3.0), (SignUp, 3.0), (Evenness, 3.0)];
         assert!(decided_at(&more, clocks, 80).cleared.is_none());
+    }
+
+    #[test]
+    fn one_list_for_everybody_is_told_from_few_questions_of_one_dispatcher() {
+        let list = |once| Circumstances { common: 0.8, once, ..Circumstances::default() };
+        let signs = [(Evenness, 3.0), (Rhythm, 3.0), (Content, 3.0), (Intent, 1.5), (WorkQueue, -0.3)];
+        assert!(decided_at(&signs, Circumstances::default(), 50).cleared.is_none());
+        assert!(decided_at(&signs, list(2.0), 50).cleared.is_some());
+        let shared = [&signs[..], &[(Infrastructure, 3.0)]].concat();
+        assert!(decided_at(&shared, list(-1.0), 50).cleared.is_none());
+        assert!(decided_at(&signs, list(-1.0), 50).cleared.is_none(), "no list is run so");
+        assert!(decided_at(&shared, list(2.0), 50).cleared.is_none(), "more evidence outweighs a list");
     }
 
     #[test]

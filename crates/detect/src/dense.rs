@@ -1,8 +1,8 @@
 //! The second way to discover a group: payers densely joined by rare values, whatever they ask.
 //!
 //! Payers and the values they hold (payment instruments, mail domains, address blocks) make a graph with two kinds of
-//! nodes. Popular values are left out, since everybody shares those. What remains is peeled to its core: payers with at
-//! least two values that each some other payers of the core hold too. A household or a chance meeting falls off; a pool
+//! nodes. Popular values are left out, since everybody shares those. What remains is peeled to its core: payers with values
+//! of at least two kinds that each some other payers of the core hold too; addresses alone join the customers of one carrier. A household or a chance meeting falls off; a pool
 //! that buys cards, domains and proxies in bulk stays, and so do a class and an office, which is why a group found here is
 //! a hypothesis only and its infrastructure counts nothing in the test. Where chance joins much of the population, more
 //! holders are asked for until it does not.
@@ -60,21 +60,38 @@ struct Core {
     values: HashMap<Value, Vec<usize>, BuildHasherDefault<Xxh3Default>>,
 }
 
+/// How many values of each of [`KINDS`] a payer has left.
+#[derive(Clone, Copy, Default)]
+struct Left([i32; KINDS.len()]);
+
+impl Left {
+    fn change(&mut self, kind: Kind, by: i32) {
+        let place = KINDS.iter().position(|&known| known == kind);
+        if let Some(count) = place.and_then(|place| self.0.get_mut(place)) {
+            *count += by;
+        }
+    }
+
+    fn kinds(&self) -> usize {
+        self.0.iter().filter(|&&count| count > 0).count()
+    }
+}
+
 impl Graph {
     fn of(accounts: &Accounts, values: &Values) -> Graph {
         let mut numbers: HashMap<Hash, usize, BuildHasherDefault<Xxh3Default>> = HashMap::default();
         let mut graph = Graph { all: 0, members: Vec::new(), edges: Vec::new() };
         let mut all: HashSet<Hash, BuildHasherDefault<Xxh3Default>> = HashSet::default();
         let popular = (accounts.iter().len() as u64 / POPULAR_ONE_IN).max(POPULAR_MIN);
-        let rare = |account: &Account, kind: Kind| {
-            let value = account.holds(kind);
-            (value.known() && (2..=popular).contains(&values.holders(value))).then_some((kind, value))
+        let rare = |account: &Account| -> Vec<(Kind, Value)> {
+            let held = KINDS.into_iter().flat_map(|kind| account.values(kind).map(move |value| (kind, value)));
+            held.filter(|&(_, value)| (2..=popular).contains(&values.holders(value))).collect()
         };
         for (number, account) in accounts.iter().enumerate() {
             if account.exchanges == 0 || account.vetted {
                 continue;
             }
-            let held: Vec<(Kind, Value)> = KINDS.into_iter().filter_map(|kind| rare(account, kind)).collect();
+            let held = rare(account);
             all.insert(account.payer);
             if held.is_empty() {
                 continue;
@@ -94,27 +111,28 @@ impl Graph {
         graph
     }
 
-    /// Peels off, until nothing more comes off, payers with fewer than two values and values with too few holders.
+    /// Peels off, until nothing more comes off, payers with values of fewer than two kinds and values with too few holders.
     fn core(&self, holders_min: usize) -> Core {
         let mut of_payer: Vec<Vec<Value>> = vec![Vec::new(); self.members.len()];
-        let mut of_value: HashMap<Value, Vec<usize>, BuildHasherDefault<Xxh3Default>> = HashMap::default();
-        for &(_, payer, value) in &self.edges {
-            if let Some(values) = of_payer.get_mut(payer) {
+        let mut left: Vec<Left> = vec![Left::default(); self.members.len()];
+        let mut of_value: HashMap<Value, (Kind, Vec<usize>), BuildHasherDefault<Xxh3Default>> = HashMap::default();
+        for &(kind, payer, value) in &self.edges {
+            if let (Some(values), Some(left)) = (of_payer.get_mut(payer), left.get_mut(payer)) {
                 values.push(value);
+                left.change(kind, 1);
             }
-            of_value.entry(value).or_default().push(payer);
+            of_value.entry(value).or_insert_with(|| (kind, Vec::new())).1.push(payer);
         }
-        let mut left: Vec<usize> = of_payer.iter().map(Vec::len).collect();
         let mut holders: HashMap<Value, usize, BuildHasherDefault<Xxh3Default>> =
-            of_value.iter().map(|(&value, payers)| (value, payers.len())).collect();
+            of_value.iter().map(|(&value, (_, payers))| (value, payers.len())).collect();
         let mut gone: VecDeque<usize> = VecDeque::new();
         let mut payers: Vec<bool> = vec![true; self.members.len()];
         let mut lone: VecDeque<Value> =
             holders.iter().filter(|&(_, &count)| count < holders_min).map(|(&value, _)| value).collect();
-        let mut off = |payer: usize, left: &[usize], gone: &mut VecDeque<usize>| {
-            if let (Some(still), Some(&count)) = (payers.get_mut(payer), left.get(payer))
+        let mut off = |payer: usize, left: &[Left], gone: &mut VecDeque<usize>| {
+            if let (Some(still), Some(left)) = (payers.get_mut(payer), left.get(payer))
                 && *still
-                && count < VALUES_MIN
+                && left.kinds() < VALUE_KINDS_MIN
             {
                 *still = false;
                 gone.push_back(payer);
@@ -123,9 +141,10 @@ impl Graph {
         (0..left.len()).for_each(|payer| off(payer, &left, &mut gone));
         loop {
             if let Some(value) = lone.pop_front() {
-                for &payer in of_value.remove(&value).iter().flatten() {
-                    if let Some(count) = left.get_mut(payer) {
-                        *count = count.saturating_sub(1);
+                let Some((kind, payers)) = of_value.remove(&value) else { continue };
+                for payer in payers {
+                    if let Some(left) = left.get_mut(payer) {
+                        left.change(kind, -1);
                     }
                     off(payer, &left, &mut gone);
                 }
@@ -142,10 +161,12 @@ impl Graph {
                 break;
             }
         }
-        for holders in of_value.values_mut() {
+        let mut values: HashMap<Value, Vec<usize>, BuildHasherDefault<Xxh3Default>> =
+            of_value.into_iter().map(|(value, (_, holders))| (value, holders)).collect();
+        for holders in values.values_mut() {
             holders.retain(|&payer| payers.get(payer).copied().unwrap_or(false));
         }
-        Core { payers, values: of_value }
+        Core { payers, values }
     }
 
     /// The parts of the core that no value joins to another.
@@ -190,8 +211,8 @@ const KINDS: [Kind; 3] = [Kind::Payment, Kind::EmailDomain, Kind::Block];
 const POPULAR_ONE_IN: u64 = 100;
 /// and more than this many do.
 const POPULAR_MIN: u64 = 64;
-/// Values of the core that a payer of the core holds, at least.
-const VALUES_MIN: usize = 2;
+/// Kinds of values of the core that a payer of the core holds, at least.
+const VALUE_KINDS_MIN: usize = 2;
 /// Holders in the core that a value of the core has, at least: what is tried, in turn.
 const HOLDERS_MIN: [usize; 5] = [3, 4, 6, 9, 13];
 /// A component with more than one in this many of all payers is the population, joined by chance.
@@ -273,7 +294,7 @@ mod tests {
     }
 
     proptest! {
-        /// Whatever the graph, everybody in a group holds two values that two others of the core hold.
+        /// Whatever the graph, everybody in a group holds values of two kinds that others of the core hold.
         #[test]
         fn cores_are_cores(held in prop::collection::vec((0_u8..12, 0_u8..12), 0..120)) {
             let held: Vec<(String, String)> =
@@ -285,7 +306,8 @@ mod tests {
                 let inside: Vec<(Kind, usize, Value)> =
                     graph.edges.iter().copied().filter(|&(_, payer, value)| core.payers[payer] && core.values.contains_key(&value)).collect();
                 for (payer, _) in core.payers.iter().enumerate().filter(|&(_, &left)| left) {
-                    prop_assert!(inside.iter().filter(|edge| edge.1 == payer).count() >= VALUES_MIN);
+                    let kinds: HashSet<usize> = inside.iter().filter(|edge| edge.1 == payer).map(|edge| edge.0 as usize).collect();
+                    prop_assert!(kinds.len() >= VALUE_KINDS_MIN);
                 }
                 for value in core.values.keys() {
                     prop_assert!(inside.iter().filter(|edge| edge.2 == *value).count() >= holders_min);

@@ -76,7 +76,7 @@ mod tests {
     use exchange::Time;
 
     fn stride(core_hits: u32, exchanges: u32) -> Stride {
-        Stride { core_hits, exchanges, ..Stride::new(0, Time::MIN) }
+        Stride { core_hits, exchanges, ..Stride::new(0, Time::MIN, 0) }
     }
 
     #[test]

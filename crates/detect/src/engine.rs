@@ -11,23 +11,23 @@ use exchange::{AccountFact, Time};
 use signals::{Capability, Hash, Signals};
 use xxhash_rust::xxh3::{Xxh3Default, xxh3_64};
 
-use crate::account::{AccountNo, Accounts, SESSION_SECONDS};
-use crate::calibrate::{Calibration, Measures, Unit};
+use crate::account::{Account, AccountNo, Accounts, SESSION_SECONDS};
+use crate::calibrate::{Calibration, Unit};
 use crate::conduct::Conduct;
 use crate::decision;
 use crate::dense;
 use crate::direction::Direction;
 use crate::evalue;
+use crate::evidence::sign_up::SignUps;
 use crate::evidence::{self, Scene, membership};
 use crate::family::{Exhibit, Family, Key};
 use crate::finding::{Discovery, Findings};
-use crate::group::{Group, Since};
+use crate::group::Group;
 use crate::hypothesis::{Assessment, Hypothesis};
 use crate::kin;
 use crate::label::{LabelNo, Labels};
 use crate::limits::{FAMILIES_MAX, GROUPS_MAX, MATCHES_MAX, SHINGLES_MAX};
 use crate::output::Outputs;
-use crate::reference::Reference;
 use crate::shingle::{Owner, Shingles, Touched};
 use crate::timeline::Timeline;
 use crate::trace::Trace;
@@ -53,14 +53,15 @@ pub struct Engine {
     pub(crate) values: Values,
     pub(crate) labels: Labels,
     pub(crate) families: Vec<Family>,
-    pub(crate) reference: Reference,
+    sign_ups: SignUps,
     pub(crate) calibration: Calibration,
     pub(crate) exchanges: u64,
     pub(crate) timeline: Timeline,
     pub(crate) first: Option<Time>,
     pub(crate) last: Option<Time>,
     pub(crate) hypotheses: u64,
-    pub(crate) discoveries: u64,
+    /// Those that the evidence at the last look is enough for.
+    pub(crate) reported: u64,
     pub(crate) families_refused: u64,
     /// Families by infrastructure.
     pools: usize,
@@ -75,7 +76,11 @@ pub struct Engine {
     /// How all exchanges are sent.
     pub(crate) conduct: Conduct,
     intents: [u64; Capability::ALL.len()],
-    next_reference: u64,
+    /// Accounts that ask for a capability in a good part of their requests, of those in `by_intent`.
+    asking: [Option<u64>; Capability::ALL.len()],
+    /// The families of exchanges that are after a capability.
+    by_intent: [Option<u32>; Capability::ALL.len()],
+    next_calibration: u64,
     /// How often two families matched the same exchange.
     pub(crate) together: HashMap<(u32, u32), u32, BuildHasherDefault<Xxh3Default>>,
     /// Families that a label is about, with the labels.
@@ -117,14 +122,14 @@ impl Engine {
             accounts: Accounts::default(),
             values: Values::default(),
             families: Vec::new(),
-            reference: Reference::default(),
+            sign_ups: SignUps::default(),
             calibration: Calibration::default(),
             exchanges: 0,
             timeline: Timeline::default(),
             first: None,
             last: None,
             hypotheses: 0,
-            discoveries: 0,
+            reported: 0,
             families_refused: 0,
             pools: 0,
             shingles: Shingles::new(SHINGLES_MAX),
@@ -134,7 +139,9 @@ impl Engine {
             meaning: Direction::default(),
             conduct: Conduct::default(),
             intents: [0; Capability::ALL.len()],
-            next_reference: FIRST_REFERENCE,
+            asking: [None; Capability::ALL.len()],
+            by_intent: [None; Capability::ALL.len()],
+            next_calibration: FIRST_CALIBRATION,
             together: HashMap::default(),
             known: BTreeMap::new(),
             shown: BTreeMap::new(),
@@ -169,9 +176,8 @@ impl Engine {
         let echo = self.outputs.echo(&signals.prints);
         self.outputs.remember(&signals.output);
         self.place(signals, number, echo);
-        if self.exchanges >= self.next_reference {
-            self.next_reference = self.exchanges + self.exchanges / 4;
-            self.reference = Reference::of(self);
+        if self.exchanges >= self.next_calibration {
+            self.next_calibration = self.exchanges + self.exchanges / 4;
             self.calibrate();
             self.follow_pools(signals.time);
             self.follow_kin(signals.time);
@@ -187,10 +193,16 @@ impl Engine {
     /// Ends the run like [`Engine::finish`], and tells with what a second pass finds the exchanges of each campaign.
     #[must_use]
     pub fn finish_traced(mut self) -> (Findings, Trace) {
-        self.reference = Reference::of(&self);
         self.calibrate();
-        for family in 0..self.families.len() as u32 {
-            self.look(family);
+        // What is reported sets the threshold of what else is.
+        for _ in 0..LAST_LOOKS_MAX {
+            let before = self.reported;
+            for family in 0..self.families.len() as u32 {
+                self.look(family);
+            }
+            if self.reported == before {
+                break;
+            }
         }
         crate::campaign::findings(&self)
     }
@@ -209,6 +221,7 @@ impl Engine {
             }
         }
         self.count_hits(&mut scratch);
+        self.release(&mut scratch);
         if !scratch.hot.is_empty() {
             self.grow(&mut scratch, signals.time);
         }
@@ -220,6 +233,7 @@ impl Engine {
         if let Some(family) = self.accounts.get(number).and_then(|account| account.pool) {
             scratch.hits.push(Hits { family, core: 0, frozen: 0 });
         }
+        self.hit_intents(signals, &mut scratch.hits);
         let item = self.item(signals, &scratch);
         for &hits in &scratch.hits {
             self.count(hits, signals, number, payer, item, echo);
@@ -253,6 +267,25 @@ impl Engine {
         }
     }
 
+    /// Takes shingles out of a family whose common text most of its exchanges have without them: a template below a system prompt that
+    /// everybody sends, where both became shared at once. Those that one exchange has go together.
+    fn release(&mut self, scratch: &mut Scratch) {
+        for at in 0..scratch.hits.len() {
+            let Some(&Hits { family: number, .. }) = scratch.hits.get(at) else { continue };
+            let Some(family) = self.families.get_mut(number as usize).filter(|family| family.is_broad()) else {
+                continue;
+            };
+            let own = scratch.owned.iter().filter(|(owner, _)| owner.family == number);
+            let narrow: Vec<u64> =
+                own.filter(|(owner, key)| family.is_narrow(owner.place, *key)).map(|&(_, key)| key).collect();
+            if narrow.len() >= RELEASED_MIN {
+                family.forget(&narrow);
+                scratch.owned.retain(|(owner, key)| owner.family != number || !narrow.contains(key));
+                scratch.hot.extend(narrow);
+            }
+        }
+    }
+
     /// Adds the groups of kin that the families hit are in. An exchange has as much of such a group as it has of the family,
     /// compared to what is usual there.
     fn hit_kin(&self, hits: &mut Vec<Hits>) {
@@ -269,17 +302,38 @@ impl Engine {
         }
     }
 
+    /// Adds the families of what the exchange is after, new where nobody asked for it before.
+    fn hit_intents(&mut self, signals: &Signals, hits: &mut Vec<Hits>) {
+        for capability in signals.intents.iter().filter(|capability| WATCHED.contains(capability)) {
+            let known = self.by_intent.get(capability.index()).copied().flatten();
+            let family = match known {
+                Some(family) => family,
+                None if self.families.len() >= FAMILIES_MAX => continue,
+                None => {
+                    self.families.push(Family::after(capability, signals.time));
+                    (self.families.len() - 1) as u32
+                }
+            };
+            if let Some(place) = self.by_intent.get_mut(capability.index()) {
+                *place = Some(family);
+            }
+            hits.push(Hits { family, core: 0, frozen: 0 });
+        }
+    }
+
     /// Gives newly shared shingles to the family that the exchange shows most of, or to a new one. What becomes shared only
     /// now is no part of a text that many exchanges had without it: what stands below a system prompt that everybody sends is a
     /// text of its own.
     fn grow(&mut self, scratch: &mut Scratch, time: Time) {
-        let best = scratch.hits.iter().max_by_key(|hits| (hits.core, std::cmp::Reverse(hits.family))).copied();
-        let joined = best.filter(|best| {
-            self.family(best.family).is_some_and(|family| family.exchanges <= GROWS_FOR)
-                && best.core as usize * JOIN_TIMES >= scratch.hot.len()
-                && (best.core >= JOIN_HITS
-                    || self.family(best.family).is_some_and(|family| best.core >= family.needed()))
-        });
+        let joins = |hits: &&Hits| {
+            self.family(hits.family).is_some_and(|family| {
+                family.exchanges <= GROWS_FOR
+                    && hits.core as usize * JOIN_TIMES >= scratch.hot.len()
+                    && (hits.core >= JOIN_HITS || hits.core >= family.needed())
+            })
+        };
+        let joined =
+            scratch.hits.iter().filter(joins).max_by_key(|hits| (hits.core, std::cmp::Reverse(hits.family))).copied();
         let number = match joined {
             Some(best) => best.family,
             None if self.families.len() < FAMILIES_MAX => {
@@ -354,7 +408,8 @@ impl Engine {
         let Some(account) = self.accounts.get_mut(number) else { return };
         let (before, total, vetted) = (account.before, account.exchanges, account.vetted);
         let (Some(stride), new) = account.stride_mut(hits.family, signals.time, followed) else { return };
-        let session = new || signals.time.seconds_since(stride.last) > SESSION_SECONDS as f64;
+        let begins = self.first.is_none_or(|first| signals.time.seconds_since(first) <= SESSION_SECONDS as f64);
+        let session = begins || new || signals.time.seconds_since(stride.last) > SESSION_SECONDS as f64;
         stride.count(signals.time, before, hits.core, matches);
         stride.spend(signals);
         stride.covered = covered;
@@ -520,7 +575,7 @@ impl Engine {
         }
         self.heed_labels(number);
         let Some(family) = self.families.get_mut(number as usize) else { return };
-        if family.discovery != Discovery::Family {
+        if matches!(family.discovery, Discovery::Infrastructure | Discovery::Kin) {
             family.tidy(0);
             family.members.sort_unstable();
             family.members.dedup();
@@ -550,7 +605,7 @@ impl Engine {
     fn split_off(&mut self, number: u32, wider: &[Key]) {
         let Some(family) = self.families.get_mut(number as usize).filter(|_| !wider.is_empty()) else { return };
         let mut split = Family::new(family.last);
-        family.forget(wider);
+        family.forget(&wider.iter().map(|key| key.key).collect::<Vec<_>>());
         if self.families.len() >= FAMILIES_MAX {
             self.families_refused += 1;
             return;
@@ -584,7 +639,12 @@ impl Engine {
         if payers.len() < PAYERS_MIN {
             return;
         }
-        let p0 = membership::chance_of_anybody(family.exchanges.into(), self.exchanges);
+        let accounts = &self.accounts;
+        let since_first = family.members.iter().filter_map(|&account| {
+            let account = accounts.get(account)?;
+            Some(u64::from(account.exchanges.saturating_sub(account.stride(number)?.began)))
+        });
+        let p0 = membership::chance(family.members.len() as u64, self.exchanges.saturating_sub(since_first.sum()));
         let mut hypothesis = Hypothesis::freeze(family.last, family, p0);
         for &account in &family.members {
             let Some(account) = self.accounts.get_mut(account) else { continue };
@@ -619,37 +679,32 @@ impl Engine {
         };
         if assessment.cleared.is_none() && hypothesis.detected_at.is_none() {
             hypothesis.detected_at = Some(now);
-            self.discoveries += 1;
         }
+        let before = hypothesis.is_reported();
         hypothesis.assessment = Some(assessment);
+        self.reported = self.reported + u64::from(hypothesis.is_reported()) - u64::from(before);
     }
 
     /// The evidence since τ for those in the group who are not among `others`.
     pub(crate) fn assessment(&self, number: u32, others: &BTreeSet<AccountNo>) -> Option<Assessment> {
         let family = self.families.get(number as usize)?;
         let hypothesis = family.hypothesis.as_deref()?;
-        let group = Group::of(number, family, &self.accounts, Since::Frozen, self.chance(number));
+        let group = Group::of(number, family, &self.accounts, self.chance(number));
         let group = group.without(others, &self.accounts);
-        let scene = Scene {
-            group: &group,
-            number,
-            family,
-            hypothesis,
-            accounts: &self.accounts,
-            values: &self.values,
-            reference: &self.reference,
-            calibration: &self.calibration,
-            intents: &self.intents,
-            timeline: &self.timeline,
-            conduct: &self.conduct,
-            exchanges: self.exchanges,
-        };
+        let scene = self.scene(number, family, hypothesis, &group);
         let evidence = evidence::weigh(&scene);
-        let level = evalue::elond_level(self.config.alpha, hypothesis.number, self.discoveries);
-        let log10_threshold = -level.log10();
+        let others = self.reported.saturating_sub(hypothesis.is_reported().into());
+        let log10_threshold = evalue::ebh_threshold(self.hypotheses, others, self.config.alpha);
         let likeness = &hypothesis.likeness;
-        let times = decision::Times { concentrated: likeness.concentrated(), clocks: likeness.clocks() };
-        let decision = decision::decide(&evidence, times, group.payers.len(), log10_threshold);
+        let overlap = evidence::work_queue::Overlap::of(&hypothesis.items, group.payers.len()).unwrap_or_default();
+        let circumstances = decision::Circumstances {
+            // Whatever is that short comes at one time of the day.
+            concentrated: likeness.concentrated() && !evidence::sessions::too_short(&scene),
+            beat: likeness.beat(),
+            common: overlap.common,
+            once: overlap.once,
+        };
+        let decision = decision::decide(&evidence, circumstances, group.payers.len(), log10_threshold);
         Some(Assessment {
             evidence,
             log10_e: decision.log10_e,
@@ -660,49 +715,76 @@ impl Engine {
         })
     }
 
-    /// What is measured of a group; none where too few payers take part.
-    fn measures(&self, number: u32) -> Option<Unit> {
+    fn scene<'a>(&'a self, number: u32, family: &'a Family, hypothesis: &'a Hypothesis, group: &'a Group) -> Scene<'a> {
+        Scene {
+            group,
+            number,
+            family,
+            hypothesis,
+            accounts: &self.accounts,
+            values: &self.values,
+            sign_ups: &self.sign_ups,
+            calibration: &self.calibration,
+            asking: &self.asking,
+            intents: &self.intents,
+            timeline: &self.timeline,
+            conduct: &self.conduct,
+            exchanges: self.exchanges,
+            seconds: self.first.zip(self.last).map_or(0.0, |(first, last)| last.seconds_since(first)),
+        }
+    }
+
+    /// What is measured of a group; none where too few payers take part, or any of a campaign that a person confirmed.
+    pub(crate) fn measured(&self, number: u32) -> Option<Unit> {
         let family = self.family(number).filter(|family| family.merged_into.is_none())?;
-        let likeness = &family.hypothesis.as_ref()?.likeness;
-        let group = Group::of(number, family, &self.accounts, Since::Frozen, self.chance(number));
+        let hypothesis = family.hypothesis.as_deref()?;
+        let group = Group::of(number, family, &self.accounts, hypothesis.p0);
         let confirmed = group.iter(&self.accounts).any(|account| self.labels.confirmed(account));
         if group.payers.len() < COMPARED_PAYERS_MIN || confirmed {
             return None;
         }
-        let measures = Measures {
-            dispersion: evidence::dispersion::measure(&group.payers),
-            sessions: evidence::sessions::measure(
-                evidence::sessions::trials(&group, number, &self.accounts),
-                group.accounts.len(),
-            ),
-            content: evidence::interchange::content(likeness),
-            hours: evidence::interchange::hours(likeness),
-        };
+        let measures = evidence::measure(&self.scene(number, family, hypothesis, &group));
         let mut accounts = group.accounts;
         accounts.sort_unstable();
-        Some(Unit { number, accounts, measures })
+        Some(Unit { number: Some(number), vouched: false, accounts, measures })
     }
 
-    /// Measures the groups that others are compared to.
+    /// Measures the groups that others are compared to: what people vouched for, and the latest of this log, since habits change.
     fn calibrate(&mut self) {
+        self.sign_ups = SignUps::of(&self.accounts);
+        self.asking = self.by_intent.map(|number| self.asking(number?));
+        // A family is not compared with what was measured of itself when somebody vouched for it.
+        let family =
+            |label: &LabelNo| self.known.iter().find(|(_, about)| about.contains(label)).map(|(&family, _)| family);
+        let vouched = self.labels.habits().iter();
+        let vouched = vouched.map(|(label, measures)| Unit {
+            number: family(label),
+            vouched: true,
+            accounts: Vec::new(),
+            measures: *measures,
+        });
         let numbers = 0..self.families.len() as u32;
         let by_text = |number: &u32| self.family(*number).is_some_and(|family| family.discovery == Discovery::Family);
-        // The latest, since habits change.
-        self.calibration = Calibration::new(numbers.rev().filter(by_text).filter_map(|number| self.measures(number)));
+        let measured = numbers.rev().filter(by_text).filter_map(|number| self.measured(number));
+        self.calibration = Calibration::new(vouched.chain(measured));
+    }
+
+    /// How many accounts send a good part of their requests to a family.
+    fn asking(&self, number: u32) -> Option<u64> {
+        let members = self.family(number)?.members.iter().filter_map(|&account| self.accounts.get(account));
+        let after = |account: &&Account| {
+            account.stride(number).is_some_and(|stride| evidence::intent::is_after(stride.exchanges, account.exchanges))
+        };
+        Some(members.filter(after).count() as u64)
     }
 
     fn family(&self, number: u32) -> Option<&Family> {
         self.families.get(number as usize)
     }
 
-    /// The upper bound on how often an account outside the group sends the family.
+    /// The upper bound on how often an account outside the group sends the family, as it was fixed at τ.
     pub(crate) fn chance(&self, number: u32) -> f64 {
-        let members = self.families.get(number as usize).map_or([].as_slice(), |family| &family.members);
-        let strides = members.iter().filter_map(|&account| {
-            let account = self.accounts.get(account)?;
-            Some((account, account.stride(number)?))
-        });
-        membership::chance(strides, self.exchanges)
+        self.family(number).and_then(|family| family.hypothesis.as_ref()).map_or(1.0, |hypothesis| hypothesis.p0)
     }
 
     /// Merges families that keep matching the same exchanges: wordings of one template.
@@ -750,6 +832,7 @@ impl Engine {
             if let Some(stride) = stride {
                 // Most of its exchanges were counted for both.
                 stride.exchanges = stride.exchanges.max(moved.exchanges);
+                stride.began = stride.began.min(moved.began);
                 stride.input_tokens = stride.input_tokens.max(moved.input_tokens);
                 stride.output_tokens = stride.output_tokens.max(moved.output_tokens);
                 stride.core_hits = stride.core_hits.saturating_add(moved.core_hits);
@@ -771,18 +854,31 @@ impl Scratch {
     }
 }
 
+/// What a provider would not hand out in bulk and hardly anybody asks for: worth a group of its own. Code, translations and tools
+/// are what everybody asks for.
+const WATCHED: [Capability; 5] = [
+    Capability::ReasoningTrace,
+    Capability::Grading,
+    Capability::DataGeneration,
+    Capability::TraceCleaning,
+    Capability::Concealment,
+];
 /// Payers devoted to a family before it is worth a hypothesis.
 const PAYERS_MIN: usize = 6;
 /// Stands where membership is not decided by how often somebody sends a text.
 const CHANCE_OF_A_GROUP: f64 = 0.05;
 /// Fewer payers make no group to compare with.
 const COMPARED_PAYERS_MIN: usize = 8;
-/// Exchanges after which the reference is first taken.
-const FIRST_REFERENCE: u64 = 1000;
+/// Times that everything is looked at once more at the end.
+const LAST_LOOKS_MAX: usize = 3;
+/// Exchanges after which groups are first measured to compare with.
+const FIRST_CALIBRATION: u64 = 1000;
 /// A hypothesis is made anew only when its family has grown by this factor since.
 const REFREEZE_GROWTH: u32 = 3;
 /// Exchanges of a family during which what becomes shared belongs to it.
 const GROWS_FOR: u32 = 60;
+/// Fewer shingles that most exchanges of a family lack are no text of their own.
+const RELEASED_MIN: usize = 6;
 /// Shingles shared with a family that make newly shared ones belong to it, even where they do not make a match.
 const JOIN_HITS: u32 = 2;
 /// Newly shared shingles more than this many times as many are a text of their own, which shares a phrase with the family.

@@ -69,34 +69,28 @@ pub fn conformal(statistic: f64, honest: &[f64]) -> Option<f64> {
 /// Fewer honest groups are not enough to compare with.
 pub const CONFORMAL_MIN: usize = 8;
 
-/// The smallest e-value, in ln, among those that e-BH rejects at level `alpha`: none when it rejects none. Holds the false discovery
-/// rate under any dependence, for e-values of one fixed time; running maxima are none (Wang and Ramdas, "False discovery rate
+/// The smallest e-value, in ln, among those that e-BH rejects at level `alpha`, of `hypotheses` in all, the others' being at most
+/// one: none when it rejects none. Holds the false discovery rate under any dependence, for e-values of one fixed time; running maxima are none (Wang and Ramdas, "False discovery rate
 /// control with e-values", 2022).
 #[must_use]
-pub fn ebh(lns: &[f64], alpha: f64) -> Option<f64> {
+pub fn ebh(lns: &[f64], hypotheses: usize, alpha: f64) -> Option<f64> {
     let mut lns = lns.to_vec();
     lns.sort_by(|a, b| b.total_cmp(a));
-    let all = lns.len() as f64;
+    let all = lns.len().max(hypotheses) as f64;
     let rejected = |&(k, ln): &(usize, f64)| ln >= (all / (alpha * (k + 1) as f64)).ln();
     lns.into_iter().enumerate().rfind(rejected).map(|(_, ln)| ln)
 }
 
-/// The level that e-LOND gives to the `j`-th hypothesis (from 1) after `discoveries`: reject when e ≥ 1/level. Controls
-/// the false discovery rate under any dependence (Xu and Ramdas, "Online multiple testing with e-values", 2024).
+/// The e-value, as its log10, from which e-BH rejects one of `hypotheses` at level `alpha` when it rejects `others` besides.
 #[must_use]
-pub fn elond_level(alpha: f64, j: u64, discoveries: u64) -> f64 {
-    let j = j.max(1) as f64;
-    // Proportional to 1/(j ln² j), which sums slowly: late hypotheses are not punished more than they must be.
-    let gamma = GAMMA_SCALE / ((j + 1.0) * (j + 1.0).ln().powi(2));
-    alpha * gamma * (discoveries as f64 + 1.0)
+pub fn ebh_threshold(hypotheses: u64, others: u64, alpha: f64) -> f64 {
+    (hypotheses.max(1) as f64 / (alpha * (others as f64 + 1.0))).log10()
 }
 
 /// Rates in the mixture of [`more_often`].
 const RATES: usize = 12;
 /// No rate is taken to be higher.
 const RATE_MAX: f64 = 0.99;
-/// Makes the levels of [`elond_level`] sum to one: 1/Σ 1/((j+1) ln²(j+1)) over j ≥ 1, rounded down.
-const GAMMA_SCALE: f64 = 0.4739;
 
 fn ln_beta(a: f64, b: f64) -> f64 {
     lgamma(a) + lgamma(b) - lgamma(a + b)
@@ -108,14 +102,18 @@ mod tests {
 
     #[test]
     fn e_bh_rejects_as_many_as_are_large_enough_together() {
-        let of =
-            |es: &[f64], alpha| ebh(&es.iter().map(|e| e.ln()).collect::<Vec<_>>(), alpha).map(|ln| ln.exp().round());
+        let of = |es: &[f64], alpha| {
+            ebh(&es.iter().map(|e| e.ln()).collect::<Vec<_>>(), 0, alpha).map(|ln| ln.exp().round())
+        };
         assert_eq!(of(&[], 0.1), None);
         assert_eq!(of(&[39.0, 1.0, 1.0, 1.0], 0.1), None);
         assert_eq!(of(&[40.0, 1.0, 1.0, 1.0], 0.1), Some(40.0));
         // Two of 20 each are enough where one of 39 is not.
         assert_eq!(of(&[20.0, 20.0, 1.0, 1.0], 0.1), Some(20.0));
         assert_eq!(of(&[1.0, 11.0, 11.0, 11.0, 9.0], 0.5), Some(9.0));
+        // Those who were never seen to do it count among all.
+        let ln = 39.0_f64.ln();
+        assert_eq!((ebh(&[ln], 3, 0.1), ebh(&[ln], 4, 0.1)), (Some(ln), None));
     }
 
     #[test]
@@ -209,10 +207,10 @@ mod tests {
     }
 
     #[test]
-    fn levels_sum_to_at_most_alpha() {
-        let head: f64 = (1..2_000_000).map(|j| elond_level(1.0, j, 0)).sum();
-        // What is left from n on is at most GAMMA_SCALE / ln n.
-        assert!(head + GAMMA_SCALE / 2_000_000_f64.ln() <= 1.0, "{head}");
-        assert_eq!(elond_level(0.05, 3, 4), 5.0 * elond_level(0.05, 3, 0));
+    fn thresholds_are_those_of_e_bh() {
+        // Two of 20 each are enough among four at 0.1, and one is not.
+        assert!((ebh_threshold(4, 1, 0.1) - 20.0_f64.log10()).abs() < 1e-12);
+        assert!((ebh_threshold(4, 0, 0.1) - 40.0_f64.log10()).abs() < 1e-12);
+        assert!((ebh_threshold(0, 0, 0.01) - 2.0).abs() < 1e-12);
     }
 }

@@ -7,6 +7,7 @@
 //! Wordings may scatter over several families first; those that keep matching the same exchanges are merged.
 
 use exchange::Time;
+use signals::Capability;
 
 use crate::account::AccountNo;
 use crate::conduct::Conduct;
@@ -21,7 +22,7 @@ use crate::timeline::Timeline;
 #[derive(Debug)]
 pub struct Family {
     /// How it was discovered. A family by infrastructure has no skeleton: every exchange of its members is in it. Nor has
-    /// one of kin: every exchange of the families that are its kin is in it.
+    /// one of kin: every exchange of the families that are its kin is in it; nor one by intent.
     pub discovery: Discovery,
     /// Its skeleton, in the order in which the shingles became shared.
     pub keys: Vec<Key>,
@@ -37,6 +38,8 @@ pub struct Family {
     pub meaning: Box<Direction>,
     /// Places in the skeleton that can be used again.
     free: Vec<u16>,
+    /// Whether nearly all exchanges have a text in common.
+    broad: bool,
     /// The first of them.
     pub first: Time,
     /// The last of them.
@@ -57,6 +60,8 @@ pub struct Family {
     pub merged_into: Option<u32>,
     /// The group of kin that it is in.
     pub kin: Option<u32>,
+    /// What its exchanges are after, where that is what makes them its own.
+    pub asks: Option<Capability>,
 }
 
 /// A shingle of a skeleton.
@@ -98,6 +103,7 @@ impl Family {
             prints: 0,
             meaning: Box::default(),
             free: Vec::new(),
+            broad: false,
             first: time,
             last: time,
             members: Vec::new(),
@@ -108,6 +114,7 @@ impl Family {
             labels: Vec::new(),
             merged_into: None,
             kin: None,
+            asks: None,
         }
     }
 
@@ -115,6 +122,12 @@ impl Family {
     #[must_use]
     pub fn without_skeleton(discovery: Discovery, time: Time) -> Family {
         Family { discovery, ..Family::new(time) }
+    }
+
+    /// The family of all exchanges that are after `capability`, in whatever words.
+    #[must_use]
+    pub fn after(capability: Capability, time: Time) -> Family {
+        Family { asks: Some(capability), ..Family::without_skeleton(Discovery::Intent, time) }
     }
 
     /// Adds a shingle; its place, none when the skeleton is full.
@@ -207,10 +220,25 @@ impl Family {
         self.keys.iter().skip(kept).filter(wider).copied().collect()
     }
 
+    /// Whether there is a text that nearly all of its exchanges have, as of the last look.
+    #[must_use]
+    pub fn is_broad(&self) -> bool {
+        self.broad
+    }
+
+    /// Whether `key` at `place` is in fewer than half of the exchanges since it was added, long enough to tell.
+    #[must_use]
+    pub fn is_narrow(&self, place: u16, key: u64) -> bool {
+        self.keys.get(place as usize).filter(|known| known.key == key).is_some_and(|key| {
+            let chances = self.exchanges.saturating_sub(key.since);
+            chances >= NARROW_TRIAL && u64::from(key.hits) * 2 < u64::from(chances)
+        })
+    }
+
     /// Takes shingles out of the skeleton; their places can be used again.
-    pub fn forget(&mut self, keys: &[Key]) {
+    pub fn forget(&mut self, keys: &[u64]) {
         for (place, key) in (0_u16..).zip(&mut self.keys) {
-            if keys.iter().any(|gone| gone.key == key.key) && !self.free.contains(&place) {
+            if keys.contains(&key.key) && !self.free.contains(&place) {
                 *key = Key { key: 0, hits: 0, since: 0 };
                 self.free.push(place);
             }
@@ -222,9 +250,18 @@ impl Family {
     pub fn tidy(&mut self, kept: u16) {
         self.free = (kept..self.keys.len() as u16).filter(|&place| !self.is_core(place)).collect();
         self.next_look = self.exchanges + (self.exchanges / 12).max(6);
+        let common = |key: &&Key| {
+            let chances = self.exchanges.saturating_sub(key.since);
+            chances >= NARROW_TRIAL && u64::from(key.hits) * 5 >= u64::from(chances) * 4
+        };
+        self.broad = self.keys.iter().filter(common).count() >= BROAD_MIN;
     }
 }
 
+/// Exchanges since a shingle was added before it is known to be in few or in nearly all.
+const NARROW_TRIAL: u32 = 60;
+/// Fewer shingles that four exchanges of five have are no text in common.
+const BROAD_MIN: usize = 6;
 /// Exchanges before a family is looked at.
 const FIRST_LOOK: u32 = 12;
 /// Exchanges during which a new shingle counts as core.

@@ -113,6 +113,8 @@ pub enum Discovery {
     Infrastructure,
     /// The same accounts send several templates.
     Kin,
+    /// A good part of what each account asks is after the same rare capability, in whatever words.
+    Intent,
 }
 
 /// One account of a campaign.

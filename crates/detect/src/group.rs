@@ -33,15 +33,6 @@ pub struct Payer {
     pub first: Time,
 }
 
-/// From when on exchanges count.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Since {
-    /// From the beginning: for families that nobody suspects, which the others are compared to.
-    Beginning,
-    /// Since τ.
-    Frozen,
-}
-
 /// An account that may belong to a family's group.
 #[derive(Clone, Copy, Debug)]
 pub struct Member<'a> {
@@ -66,8 +57,8 @@ pub fn members<'a>(number: u32, family: &Family, accounts: &'a Accounts, p0: f64
             let account = accounts.get(account_no).filter(|account| !account.vetted)?;
             let stride = account.stride(number).filter(|stride| !stride.covered)?;
             let probability = match family.discovery {
-                Discovery::Family | Discovery::Kin => membership::probability(stride.exchanges, account.exchanges, p0),
                 Discovery::Infrastructure => IN_POOL,
+                _ => membership::probability(stride.exchanges, account.exchanges, p0),
             };
             Some(Member { number: account_no, account, stride, probability })
         })
@@ -95,23 +86,16 @@ fn leave_out_dabblers(members: &mut Vec<Member<'_>>) {
 impl Group {
     /// The members of a family that are more likely in it on purpose than by chance and for whom no contract vouches.
     #[must_use]
-    pub fn of(number: u32, family: &Family, accounts: &Accounts, since: Since, p0: f64) -> Group {
+    pub fn of(number: u32, family: &Family, accounts: &Accounts, p0: f64) -> Group {
         let exposure = family.hypothesis.as_ref().map_or(0.0, |hypothesis| hypothesis.exposure);
         let mut payers: BTreeMap<Hash, Payer> = BTreeMap::new();
         let mut members = Vec::new();
         for member in self::members(number, family, accounts, p0) {
             let (account, stride) = (member.account, member.stride);
-            let (exchanges, first) = match since {
-                Since::Beginning => (stride.exchanges, stride.first),
-                Since::Frozen => (stride.after, stride.first_after),
-            };
-            let in_it = match since {
-                Since::Beginning => exchanges > 0 && member.probability >= 0.5,
-                Since::Frozen => stride.entered,
-            };
-            if !in_it {
+            if !stride.entered {
                 continue;
             }
+            let (exchanges, first) = (stride.after, stride.first_after);
             members.push(member.number);
             let new = Payer { payer: account.payer, exchanges: 0, share: 0.0, first };
             let payer = payers.entry(account.payer).or_insert(new);
@@ -133,6 +117,19 @@ impl Group {
         self.accounts.retain(|number| !others.contains(number));
         self.payers.retain(|member| !gone.contains(&member.payer));
         self
+    }
+
+    /// Of each payer the account that came first.
+    #[must_use]
+    pub fn one_a_payer<'a>(&self, accounts: &'a Accounts) -> Vec<&'a Account> {
+        let mut first: BTreeMap<Hash, &Account> = BTreeMap::new();
+        for account in self.accounts.iter().filter_map(|&number| accounts.get(number)) {
+            let known = first.entry(account.payer).or_insert(account);
+            if (account.first, &account.id) < (known.first, &known.id) {
+                *known = account;
+            }
+        }
+        first.into_values().collect()
     }
 
     /// Its accounts.

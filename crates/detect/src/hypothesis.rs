@@ -100,6 +100,12 @@ impl Hypothesis {
         }
     }
 
+    /// Whether the evidence at the last look is enough.
+    #[must_use]
+    pub fn is_reported(&self) -> bool {
+        self.assessment.as_ref().is_some_and(|assessment| assessment.cleared.is_none())
+    }
+
     /// Forgets what was counted of everybody together, and what came of it. τ stays, and what is counted by account.
     pub fn forget(&mut self) {
         self.exchanges = 0;
@@ -127,17 +133,17 @@ impl Hypothesis {
     }
 }
 
-/// Work items: a sample by smallest hash, each with the payers that asked for it.
+/// Work items: a sample by smallest hash, each with the requests for it and the payers that asked.
 #[derive(Debug, Default)]
 pub struct Items {
     sample: BTreeMap<u64, Item>,
 }
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 struct Item {
-    payers: u32,
-    /// The last few payers, to tell whether the next is new.
-    recent: [u64; 4],
+    requests: u32,
+    /// A linear counter of payers (Whang and others, 1990): a bit for each hash of one.
+    payers: [u64; PAYER_WORDS],
 }
 
 impl Items {
@@ -145,30 +151,42 @@ impl Items {
     pub fn count(&mut self, item: u64, payer: Hash) {
         // Spread the hashes, so that "smallest" means nothing about the text.
         let item = item.wrapping_mul(0x9E37_79B9_7F4A_7C15).rotate_left(32);
-        if let Some(known) = self.sample.get_mut(&item) {
-            if !known.recent.contains(&payer.0) {
-                known.payers += 1;
-                known.recent.rotate_right(1);
-                known.recent[0] = payer.0;
-            }
-            return;
-        }
-        if self.sample.len() >= ITEMS_MAX {
+        if !self.sample.contains_key(&item) && self.sample.len() >= ITEMS_MAX {
             match self.sample.last_key_value() {
                 Some((&largest, _)) if item < largest => self.sample.pop_last(),
                 _ => return,
             };
         }
-        self.sample.insert(item, Item { payers: 1, recent: [payer.0, 0, 0, 0] });
+        self.sample.entry(item).or_default().count(payer);
     }
 
-    /// Items asked by a first payer, and further payers that asked for the same.
-    #[must_use]
-    pub fn first_and_again(&self) -> (u64, u64) {
-        let again = self.sample.values().map(|item| u64::from(item.payers - 1)).sum();
-        (self.sample.len() as u64, again)
+    /// Of each item in the sample, how many requests there were and by how many payers, about.
+    pub fn iter(&self) -> impl Iterator<Item = (u32, f64)> + '_ {
+        self.sample.values().map(|item| (item.requests, item.payers()))
     }
 }
+
+impl Item {
+    fn count(&mut self, payer: Hash) {
+        self.requests = self.requests.saturating_add(1);
+        let bit = payer.0.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> (64 - PAYER_BITS.ilog2());
+        if let Some(word) = self.payers.get_mut(bit as usize / 64) {
+            *word |= 1 << (bit % 64);
+        }
+    }
+
+    fn payers(&self) -> f64 {
+        let ones: u32 = self.payers.iter().map(|word| word.count_ones()).sum();
+        let zeros = f64::from((PAYER_BITS as u32 - ones).max(1));
+        let payers = -(PAYER_BITS as f64) * libm::log(zeros / PAYER_BITS as f64);
+        // No request without a payer, and no payer without a request.
+        payers.clamp(1.0, f64::from(self.requests))
+    }
+}
+
+/// Bits of the counter of payers: good up to a thousand of them or so.
+const PAYER_BITS: usize = 256;
+const PAYER_WORDS: usize = PAYER_BITS / 64;
 
 #[cfg(test)]
 mod tests {
@@ -181,7 +199,18 @@ mod tests {
             items.count(7, Hash(payer));
         }
         items.count(8, Hash(1));
-        assert_eq!(items.first_and_again(), (2, 2));
+        let mut counts: Vec<(u32, u64)> = items.iter().map(|(asked, by)| (asked, by.round() as u64)).collect();
+        counts.sort_unstable();
+        assert_eq!(counts, [(1, 1), (5, 3)]);
+    }
+
+    #[test]
+    fn payers_that_take_turns_are_counted_once_each() {
+        let mut items = Items::default();
+        (0..1000).for_each(|i: u64| items.count(7, Hash::of(&(i % 100).to_string())));
+        let (requests, payers) = items.iter().next().unwrap();
+        assert_eq!(requests, 1000);
+        assert!((90.0..110.0).contains(&payers), "{payers}");
     }
 
     #[test]

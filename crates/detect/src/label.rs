@@ -11,8 +11,8 @@ use exchange::Time;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 use crate::account::{Account, Accounts};
+use crate::calibrate::Measures;
 use crate::family::Family;
-use crate::reference::Habits;
 
 /// What a person says of a group.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -56,8 +56,8 @@ pub struct Identity {
     pub accounts: BTreeSet<String>,
     /// Those who pay for them, apart from accounts that stand for themselves.
     pub payers: Prints,
-    /// What it would say of honest traffic if it is honest; none when it is too small to say.
-    pub habits: Option<Habits>,
+    /// What was measured of it, and would be of an honest group if it is one; none when it is too small to say.
+    pub habits: Option<Measures>,
 }
 
 /// A set of fingerprints; written as 16 hexadecimal digits for each, in order.
@@ -122,7 +122,7 @@ pub struct Labels {
     by_print: BTreeMap<u64, Vec<LabelNo>>,
     /// Accounts of confirmed campaigns.
     confirmed: BTreeSet<String>,
-    habits: Vec<Habits>,
+    habits: Vec<(LabelNo, Measures)>,
 }
 
 impl Labels {
@@ -164,20 +164,7 @@ impl Labels {
         let speaks = |label: &&Label| !label.identity.accounts.is_empty() || !label.identity.payers.0.is_empty();
         let confirmed = list.iter().filter(|label| label.verdict == Verdict::Campaign);
         let confirmed: BTreeSet<String> = confirmed.flat_map(|label| &label.identity.accounts).cloned().collect();
-        // Of labels about one family the first counts: who came to it later does not move it. Nothing is learnt from a family
-        // that turned out to have accounts of a campaign in it.
-        let mut heard: Vec<(&Identity, &Habits)> = Vec::new();
-        for label in list.iter().filter(|label| label.verdict == Verdict::Benign).filter(speaks) {
-            let identity = &label.identity;
-            let Some(habits) = identity.habits.as_ref().filter(|_| identity.accounts.is_disjoint(&confirmed)) else {
-                continue;
-            };
-            if !heard.iter().any(|(earlier, _)| earlier.same(identity)) {
-                heard.push((identity, habits));
-            }
-        }
-        let habits = heard.into_iter().map(|(_, habits)| habits.clone()).collect();
-        let mut labels = Labels { confirmed, habits, ..Labels::default() };
+        let mut labels = Labels { confirmed, ..Labels::default() };
         for label in list.into_iter().filter(|label| speaks(&label)) {
             let number = labels.list.len() as LabelNo;
             for &print in &label.identity.template.0 {
@@ -185,7 +172,24 @@ impl Labels {
             }
             labels.list.push(label);
         }
+        labels.habits = labels.learnt();
         labels
+    }
+
+    /// What is learnt. Of labels about one family the first counts: who came to it later does not move it. Nothing is learnt from
+    /// a family that turned out to have accounts of a campaign in it.
+    fn learnt(&self) -> Vec<(LabelNo, Measures)> {
+        let mut heard: Vec<(LabelNo, &Identity, Measures)> = Vec::new();
+        for (number, label) in self.list.iter().enumerate().filter(|(_, label)| label.verdict == Verdict::Benign) {
+            let identity = &label.identity;
+            let Some(measures) = identity.habits.filter(|_| identity.accounts.is_disjoint(&self.confirmed)) else {
+                continue;
+            };
+            if !heard.iter().any(|(_, earlier, _)| earlier.same(identity)) {
+                heard.push((number as LabelNo, identity, measures));
+            }
+        }
+        heard.into_iter().map(|(number, _, measures)| (number, measures)).collect()
     }
 
     /// Whether there are none.
@@ -205,9 +209,9 @@ impl Labels {
         self.list.iter()
     }
 
-    /// What honest families that people vetted say of honest traffic: of each what was frozen when it was first labelled.
+    /// What was measured of honest families that people vetted, when each was first labelled, by label.
     #[must_use]
-    pub fn habits(&self) -> &[Habits] {
+    pub fn habits(&self) -> &[(LabelNo, Measures)] {
         &self.habits
     }
 
@@ -364,7 +368,7 @@ mod tests {
     #[test]
     fn of_labels_about_one_family_the_first_is_learnt_from() {
         let with = |id: &str, verdict, template, account: &str, shape| {
-            let habits = Some(Habits { allowances: vec![shape], ..Habits::default() });
+            let habits = Some(Measures { reply: Some(shape), ..Measures::default() });
             label(id, verdict, Identity { habits, ..identity(template, &[account]) })
         };
         let labels = Labels::new(vec![
@@ -374,7 +378,7 @@ mod tests {
             with("lbl_4", Verdict::Research, 40..50, "d", 4.0),
             with("lbl_5", Verdict::Campaign, 60..70, "e", 5.0),
         ]);
-        let shapes: Vec<_> = labels.habits().iter().flat_map(|habits| habits.allowances.clone()).collect();
+        let shapes: Vec<_> = labels.habits().iter().filter_map(|(_, habits)| habits.reply).collect();
         assert_eq!(shapes, [1.0, 3.0]);
         let tainted = Labels::new(vec![
             with("lbl_1", Verdict::Benign, 0..10, "a", 1.0),

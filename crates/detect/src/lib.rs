@@ -3,7 +3,7 @@
 //! Promises the same findings for the same records in the same order, in bounded state ([`limits`]). Refuses to read a
 //! clock, to do IO, to ban on a score: it writes facts. An exchange goes through [`Engine::observe`]: its shared shingles
 //! make and find families ([`family`]); a family that enough payers are devoted to becomes a [`hypothesis`], frozen at τ;
-//! later records are weighed as [`evidence`] against what is usual in this deployment ([`mod@reference`]); [`decision`] says
+//! later records are weighed as [`evidence`] against the other groups of this deployment ([`calibrate`]); [`decision`] says
 //! what must come together; and [`Engine::finish`] writes the [`Findings`].
 
 pub mod account;
@@ -30,7 +30,6 @@ pub mod limits;
 pub mod number;
 pub mod output;
 mod portrait;
-pub mod reference;
 pub mod shingle;
 mod skeleton;
 mod spend;

@@ -12,13 +12,14 @@
 use std::collections::BTreeMap;
 
 use exchange::Time;
+use serde::{Deserialize, Serialize};
 use signals::Signals;
 
 use crate::account::AccountNo;
 use crate::limits::LIKENESS_ACCOUNTS_MAX;
 
 /// A number with its standard error.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Estimate {
     /// The number.
     pub value: f64,
@@ -26,6 +27,18 @@ pub struct Estimate {
     pub error: f64,
     /// Accounts that it rests on.
     pub accounts: usize,
+}
+
+/// Whether accounts keep clocks of their own.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Beat {
+    /// They do.
+    Strict,
+    /// They do not.
+    Absent,
+    /// Too little was seen.
+    #[default]
+    Unknown,
 }
 
 /// What is kept of a group.
@@ -116,12 +129,15 @@ impl Likeness {
         excess(self.accounts.values().map(|own| &own.words))
     }
 
-    /// Whether each account keeps a strict clock of its own, as a cron job does: its requests come at the same minutes of the hour,
-    /// and those of other accounts at others.
+    /// Whether each account keeps a clock of its own, as a cron job does: its requests come at the same minutes of the hour, and
+    /// those of other accounts at others.
     #[must_use]
-    pub fn clocks(&self) -> bool {
-        excess(self.accounts.values().map(|own| &own.minutes))
-            .is_some_and(|minutes| minutes.value - 2.0 * minutes.error >= STRICT)
+    pub fn beat(&self) -> Beat {
+        match excess(self.accounts.values().map(|own| &own.minutes)) {
+            Some(minutes) if minutes.value - 2.0 * minutes.error >= STRICT => Beat::Strict,
+            Some(minutes) if minutes.value + 2.0 * minutes.error <= NO_BEAT => Beat::Absent,
+            _ => Beat::Unknown,
+        }
     }
 
     /// Whether most requests come in one part of the day: the length of the mean direction of their hours is at least
@@ -244,6 +260,8 @@ fn hours<'a>(accounts: impl Iterator<Item = &'a Days>, all: &Days) -> Option<Est
     weighed_mean(pieces.map(|(sum, pairs)| (sum / pairs - between, (pairs / 2.0).min(PAIRS_MAX))).collect())
 }
 
+/// The mean of pieces by weight, which is how many pairs each rests on. Its error is the scatter between them, and at least that
+/// of as many pairs that have nothing in common; few pieces show their scatter badly.
 fn weighed_mean(pieces: Vec<(f64, f64)>) -> Option<Estimate> {
     let weight: f64 = pieces.iter().map(|(_, weight)| weight).sum();
     if pieces.len() < ACCOUNTS_MIN || weight <= 0.0 {
@@ -251,22 +269,25 @@ fn weighed_mean(pieces: Vec<(f64, f64)>) -> Option<Estimate> {
     }
     let value = pieces.iter().map(|(piece, weight)| piece * weight).sum::<f64>() / weight;
     let scatter: f64 = pieces.iter().map(|(piece, weight)| (weight * (piece - value)).powi(2)).sum();
-    let few = pieces.len() as f64 / (pieces.len() as f64 - 1.0);
-    Some(Estimate { value, error: (scatter * few).sqrt() / weight, accounts: pieces.len() })
+    let few = pieces.len() as f64 / (pieces.len() as f64 - 2.0);
+    let error = (scatter.sqrt() * few / weight).hypot(PAIR_NOISE / weight.sqrt());
+    Some(Estimate { value, error, accounts: pieces.len() })
 }
 
 /// Places of the words' vectors.
 const WORDS: usize = 128;
 /// Counters of how frequent words are.
 const FREQUENCIES: usize = 4096;
-/// People of one time zone come to about this: a night without them.
-const CONCENTRATED: f64 = 0.4;
+/// Requests spread evenly over six hours come to 0.9, over eight to 0.83; people of one time zone to about 0.4.
+const CONCENTRATED: f64 = 0.87;
 /// The first and the second harmonic of the day.
 const HARMONICS: usize = 4;
 /// Requests that are only counted.
 const WARM_UP: u32 = 12;
 /// Pairs of one account that weigh, at most.
 const PAIRS_MAX: f64 = 45.0;
+/// How far the product of two unrelated requests scatters: one over the root of [`WORDS`].
+const PAIR_NOISE: f64 = 0.09;
 /// Fewer accounts with pairs say nothing.
 const ACCOUNTS_MIN: usize = 5;
 const DAY: i64 = 86_400;
@@ -275,6 +296,8 @@ const HOUR: i64 = 3_600;
 const MINUTES: usize = 6;
 /// One harmonic of the three kept strictly comes to a third.
 const STRICT: f64 = 0.25;
+/// A schedule that keeps a quarter of an hour comes to more.
+const NO_BEAT: f64 = 0.1;
 
 #[cfg(test)]
 mod tests {
@@ -351,19 +374,20 @@ mod tests {
                     likeness.count(account as AccountNo, &signals(seconds, "anything at all"));
                 }
             }
-            likeness.clocks()
+            likeness.beat()
         };
-        assert!(of(|account, beat| account * 149 + beat % 3));
-        assert!(!of(|account, beat| (account * 7919 + beat * 104_729) % HOUR));
+        assert_eq!(of(|account, beat| account * 149 + beat % 3), Beat::Strict);
+        assert_eq!(of(|account, beat| (account * 7919 + beat * 104_729) % HOUR), Beat::Absent);
         // All at the same minute is no clock of each one's own.
-        assert!(!of(|_, beat| 60 + beat % 3));
+        assert_eq!(of(|_, beat| 60 + beat % 3), Beat::Absent);
+        assert_eq!(Likeness::default().beat(), Beat::Unknown);
     }
 
     #[test]
     fn only_days_apart_have_hours_to_compare() {
         let mut likeness = Likeness::default();
         for i in 0..200 {
-            likeness.count(i % 20, &signals(i64::from(i) * 300, "anything at all"));
+            likeness.count(i % 20, &signals(i64::from(i) * 100, "anything at all"));
         }
         assert_eq!(likeness.hours(), None);
         assert!(likeness.concentrated());

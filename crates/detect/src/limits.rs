@@ -22,6 +22,10 @@ pub const LIKENESS_ACCOUNTS_MAX: usize = 1024;
 pub const COMPARED_MAX: usize = 512;
 /// Work items followed per hypothesis: those with the smallest hashes, so that shards agree on which.
 pub const ITEMS_MAX: usize = 512;
+/// Address blocks and network operators that an account used beside its first: the latest. Earlier ones are forgotten.
+pub const ADDRESSES_MAX: usize = 16;
+/// Sign-up times kept to know how many accounts signed up when: evenly spaced among all, in order.
+pub const SIGN_UPS_MAX: usize = 1 << 16;
 /// Distinct values of infrastructure kept. Further values are as if unknown.
 pub const VALUES_MAX: usize = 8_000_000;
 /// Values of which the name is kept that stands behind a hash (models, client software, settings), of at most

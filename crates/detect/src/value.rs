@@ -171,6 +171,20 @@ impl Values {
         }
     }
 
+    /// One more account holds `value` beside another of its kind.
+    pub fn hold_too(&mut self, value: Value) {
+        if let Some(fact) = value.0.checked_sub(1).and_then(|i| self.facts.get_mut(i as usize)) {
+            fact.holders += 1;
+        }
+    }
+
+    /// An account no longer holds `value` beside another of its kind.
+    pub fn release_too(&mut self, value: Value) {
+        if let Some(fact) = value.0.checked_sub(1).and_then(|i| self.facts.get_mut(i as usize)) {
+            fact.holders = fact.holders.saturating_sub(1);
+        }
+    }
+
     /// An account no longer holds `value`.
     pub fn release(&mut self, value: Value) {
         let Some(fact) = value.0.checked_sub(1).and_then(|i| self.facts.get_mut(i as usize)) else { return };

@@ -20,7 +20,16 @@ pub(crate) fn request<'a>(body: &mut Fields<'a>, notes: &mut Notes) -> Request<'
 /// Reads a request body but for its decoding settings.
 pub(crate) fn asked<'a>(body: &mut Fields<'a>, notes: &mut Notes) -> Request<'a> {
     let path = body.path();
-    let system = ["system", "instructions", "preamble", "systemInstruction", "system_instruction"];
+    let system = [
+        "system",
+        "instructions",
+        "preamble",
+        "systemInstruction",
+        "system_instruction",
+        // Not of an API, but of flat logs.
+        "system_prompt",
+        "system_message",
+    ];
     let system = system.into_iter().find_map(|key| body.take(key)).map(said_in_parts);
     let mut request = Request {
         system: system.map(|json| content(json, "request.system", notes)),

@@ -460,7 +460,7 @@ impl<'a> Envelope<'a> {
         for fields in self.places() {
             let ip = ["ip", "client_ip", "ip_address", "remote_addr", "remote_ip"];
             client.ip = client.ip.or_else(|| fields.id(&ip, notes));
-            client.asn = client.asn.or_else(|| fields.whole(&["asn"], notes));
+            client.asn = client.asn.or_else(|| fields.whole(&["asn", "asn_number", "as_number"], notes));
             client.country = client.country.or_else(|| fields.id(&["country"], notes));
             client.ja4 = client.ja4.or_else(|| fields.id(&["ja4"], notes));
             client.ja4h = client.ja4h.or_else(|| fields.id(&["ja4h"], notes));

@@ -273,6 +273,7 @@ pub(crate) fn words(capability: Capability) -> &'static str {
         Capability::Logits => "logits",
         Capability::TraceCleaning => "trace cleaning",
         Capability::Translation => "translation",
+        Capability::Concealment => "concealment",
         Capability::General => "answers",
     }
 }

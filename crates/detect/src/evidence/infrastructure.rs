@@ -1,18 +1,23 @@
 //! Infrastructure: do members share payment instruments, mail domains, address blocks that hardly anybody else has?
 //!
-//! Null: what a member holds is drawn like what the other accounts of the deployment hold, so a popular value (a carrier's
-//! network, a public mail service) says nothing by itself: its popularity is the discount. Alternative: members take from
-//! values that earlier members had (a Chinese restaurant process, over three rates of new values). What honest groups of
-//! the deployment share too is allowed for.
-//! Fails when every account has its own card and address. An office or a campus shares infrastructure honestly, which is
-//! why this shares one vote with sign-up.
+//! The statistic, for each kind of value, is the log-odds of the share of accounts that share a value with an account of
+//! another payer of the group, beyond what chance gives for a value as popular as it is among all others: a carrier's network and a
+//! public mail service say nothing. Every address that an account used lately counts, so that an exit pool in rotation is
+//! seen. Weighed against the deployment's own groups, kind by kind, and averaged over kinds: own cards, networks and mail
+//! domains speak against a campaign as far as campaigns have them seldom.
+//! Fails when every account has its own card and address. An office or a campus shares infrastructure honestly, which is a
+//! rival.
 
 use std::collections::BTreeMap;
 
-use super::{Scene, evidence, hedged};
+use signals::Hash;
+
+use super::{Scene, evidence};
 use crate::account::Account;
+use crate::calibrate::{Law, Sign};
 use crate::evalue::mean;
 use crate::finding::{Evidence, SignalFamily};
+use crate::likeness::Estimate;
 use crate::number::{counted, either, grouped, one_or_many};
 use crate::value::{Kind, Value, Values};
 
@@ -20,14 +25,15 @@ use crate::value::{Kind, Value, Values};
 #[must_use]
 pub fn weigh(scene: &Scene<'_>) -> Option<Evidence> {
     let members: Vec<&Account> = scene.group.iter(scene.accounts).collect();
-    let allowance = scene.reference.allowance * members.len() as f64;
-    let mut pieces: Vec<(Kind, f64)> = KINDS
-        .into_iter()
-        .filter_map(|kind| Some((kind, hedged(sharing(&members, kind, scene.values)? - allowance))))
+    let measured = KINDS.into_iter().filter_map(|kind| Some((kind, measure(&members, kind, scene.values)?)));
+    let mut pieces: Vec<_> = measured
+        .map(|(kind, measured)| {
+            (kind, scene.calibration.weigh(Sign::Shared(kind), measured, scene.number, &scene.group.accounts))
+        })
         .collect();
-    let ln_e = mean(&pieces.iter().map(|&(_, ln)| ln).collect::<Vec<_>>());
-    pieces.sort_by(|a, b| b.1.total_cmp(&a.1));
-    let (strongest, _) = *pieces.first()?;
+    let ln_e = mean(&pieces.iter().map(|(_, weight)| weight.ln_e).collect::<Vec<_>>());
+    pieces.sort_by(|a, b| b.1.ln_e.total_cmp(&a.1.ln_e));
+    let &(strongest, weight) = pieces.first()?;
     let known = members.iter().filter(|account| account.holds(strongest).known()).count() as u64;
     let text = if ln_e > 0.0 {
         describe(&members, strongest, scene.values)
@@ -38,57 +44,71 @@ pub fn weigh(scene: &Scene<'_>) -> Option<Evidence> {
             counted(known, "account")
         )
     };
-    Some(evidence(SignalFamily::Infrastructure, ln_e, known, text))
+    Some(evidence(SignalFamily::Infrastructure, ln_e, known, format!("{text} {}", weight.basis())))
 }
 
 /// The evidence that a group was found by, for a person: it does not count.
 #[must_use]
 pub fn found_by(members: &[&Account], values: &Values) -> Option<Evidence> {
-    let pieces = KINDS.into_iter().filter_map(|kind| Some((kind, sharing(members, kind, values)?)));
-    let (kind, ln_e) = pieces.max_by(|a, b| a.1.total_cmp(&b.1))?;
+    let pieces = KINDS.into_iter().filter_map(|kind| Some((kind, measure(members, kind, values)?)));
+    let (kind, measured) = pieces.min_by(|a, b| a.1.value.total_cmp(&b.1.value))?;
     let known = members.iter().filter(|account| account.holds(kind).known()).count() as u64;
     let text = format!(
         "{} The group was found by this, so it does not count towards the threshold.",
         describe(members, kind, values)
     );
-    Some(Evidence { counts: false, ..evidence(SignalFamily::Infrastructure, ln_e, known, text) })
+    let log_odds = -measured.value.min(0.0);
+    Some(Evidence { counts: false, ..evidence(SignalFamily::Infrastructure, log_odds, known, text) })
 }
 
-/// ln of the likelihood ratio that members draw their values of `kind` from each other rather than from the population.
+/// How few accounts share a value of `kind` with another payer's beyond chance: minus the log-odds of their share.
 #[must_use]
-pub fn sharing(members: &[&Account], kind: Kind, values: &Values) -> Option<f64> {
-    let held: Vec<Value> = members.iter().map(|account| account.holds(kind)).filter(|value| value.known()).collect();
-    if held.len() < MEMBERS_MIN {
+pub fn measure(members: &[&Account], kind: Kind, values: &Values) -> Option<Estimate> {
+    let known: Vec<&&Account> = members.iter().filter(|account| account.holds(kind).known()).collect();
+    if known.len() < MEMBERS_MIN {
         return None;
     }
-    let mut inside: BTreeMap<Value, u64> = BTreeMap::new();
-    for &value in &held {
-        *inside.entry(value).or_default() += 1;
+    let mut inside: BTreeMap<Value, Holders> = BTreeMap::new();
+    for account in &known {
+        account.values(kind).for_each(|value| inside.entry(value).or_default().add(account.payer));
     }
-    let outside = values.known(kind).saturating_sub(held.len() as u64) as f64;
-    let popularity = |value: Value| -> f64 {
-        let elsewhere = values.holders(value).saturating_sub(inside.get(&value).copied().unwrap_or(0)) as f64;
-        (elsewhere + 0.5) / (outside + 1.0)
+    let outside = values.known(kind).saturating_sub(known.len() as u64) as f64;
+    let others = (known.len() - 1) as f64;
+    let beyond_chance = |value: Value| {
+        let holders = inside.get(&value)?;
+        let elsewhere = values.holders(value).saturating_sub(holders.accounts) as f64;
+        let popularity = ((elsewhere + UNSEEN) / (outside + 1.0)).min(1.0);
+        // That none of the others has it by chance: more customers of a popular service than usual are no sharing.
+        holders.several.then(|| libm::exp(-others * popularity))
     };
-    let ratios: Vec<f64> = NEW_VALUE_RATES
-        .into_iter()
-        .map(|rate: f64| {
-            let mut before: BTreeMap<Value, u64> = BTreeMap::new();
-            let mut ln = 0.0;
-            for (i, &value) in held.iter().enumerate() {
-                let seen = before.entry(value).or_default();
-                ln += ((*seen as f64 / popularity(value) + rate) / (i as f64 + rate)).ln();
-                *seen += 1;
-            }
-            ln
-        })
-        .collect();
-    Some(mean(&ratios))
+    let shares = |account: &&&Account| account.values(kind).filter_map(beyond_chance).fold(0.0, f64::max);
+    let yes: f64 = known.iter().map(shares).sum();
+    let (yes, no) = (yes + 0.5, (known.len() as f64 - yes).max(0.0) + 0.5);
+    // Who shares does so with others: as if there were half as many.
+    let error = (2.0 * (1.0 / yes + 1.0 / no)).sqrt();
+    Some(Estimate { value: libm::log(no / yes), error, accounts: known.len() })
+}
+
+/// Who holds a value within a group.
+#[derive(Default)]
+struct Holders {
+    accounts: u64,
+    payer: Option<Hash>,
+    /// Whether several payers do.
+    several: bool,
+}
+
+impl Holders {
+    fn add(&mut self, payer: Hash) {
+        self.accounts += 1;
+        self.several |= self.payer.is_some_and(|known| known != payer);
+        self.payer = Some(payer);
+    }
 }
 
 fn counts<'a>(members: impl Iterator<Item = &'a Account>, kind: Kind) -> BTreeMap<Value, u64> {
     let mut counts: BTreeMap<Value, u64> = BTreeMap::new();
-    for value in members.map(|account| account.holds(kind)).filter(|value| value.known()) {
+    for value in members.flat_map(|account| account.values(kind)) {
         *counts.entry(value).or_default() += 1;
     }
     counts
@@ -97,8 +117,9 @@ fn counts<'a>(members: impl Iterator<Item = &'a Account>, kind: Kind) -> BTreeMa
 /// How members hold values of `kind`, in words: the value that is most theirs and how much sharing there is.
 fn describe(members: &[&Account], kind: Kind, values: &Values) -> String {
     let counts = counts(members.iter().copied(), kind);
-    let known: u64 = counts.values().sum();
-    let shared: u64 = counts.values().filter(|&&count| count > 1).sum();
+    let known = members.iter().filter(|account| account.holds(kind).known()).count() as u64;
+    let shares = |account: &&&Account| account.values(kind).any(|value| counts.get(&value).is_some_and(|&c| c > 1));
+    let shared = members.iter().filter(shares).count() as u64;
     let Some((value, count)) = most_particular(&counts, kind, values) else { return String::new() };
     let elsewhere = values.holders(value).saturating_sub(count);
     format!(
@@ -133,9 +154,66 @@ pub fn most_particular(counts: &BTreeMap<Value, u64>, kind: Kind, values: &Value
     most.map(|(&value, &count)| (value, count))
 }
 
+/// How much honest groups and dispatched ones share.
+pub const LAW: Law = Law {
+    scale: 0.0,
+    // One account in twenty.
+    honest: (3.0, 1.5),
+    // Seven in eight.
+    dispatched: (-2.0, 1.5),
+    // Cards, mail domains and addresses of one's own.
+    imitated: 0.4,
+    smoothed: 0.5,
+    one_sided: true,
+};
 /// Kinds in which sharing means something. Software and settings come with the tool that an honest group shares as well.
 pub const KINDS: [Kind; 4] = [Kind::Payment, Kind::EmailDomain, Kind::Block, Kind::Asn];
-/// How readily members bring new values: hardly, sometimes, often.
-const NEW_VALUE_RATES: [f64; 3] = [1.0, 10.0, 100.0];
+/// A value that nobody outside has is taken to be had by so many.
+const UNSEEN: f64 = 0.1;
 /// Fewer known members give no evidence.
 const MEMBERS_MIN: usize = 6;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::account::Accounts;
+    use exchange::{AccountFact, Time};
+
+    /// What `held` gives of each of `members` among 1,000 others who hold `popular` or a card of their own.
+    fn of(members: usize, held: impl Fn(usize) -> String) -> f64 {
+        let (mut accounts, mut values) = (Accounts::default(), Values::default());
+        let others = (0..1000).map(|i| if i % 3 == 0 { "popular".to_owned() } else { format!("own{i}") });
+        for (i, card) in (0..members).map(held).chain(others).enumerate() {
+            let id = format!("a{i}");
+            let number = accounts.number(&id).unwrap();
+            accounts.get_mut(number).unwrap().exchanges = 1;
+            let fact = AccountFact {
+                time: Time::from_seconds(0),
+                account: id.as_str().into(),
+                org: None,
+                created: None,
+                plan: None,
+                program: None,
+                assurance: None,
+                payment: Some(card.as_str().into()),
+                email_domain: None,
+                phone_country: None,
+                status: None,
+                closed: None,
+            };
+            accounts.learn(&fact, &mut values);
+        }
+        let group: Vec<&Account> = accounts.iter().take(members).collect();
+        measure(&group, Kind::Payment, &values).unwrap().value
+    }
+
+    #[test]
+    fn rare_cards_that_several_have_are_shared_and_popular_ones_are_not() {
+        assert!(of(60, |i| format!("card{}", i / 6)) < -3.0);
+        assert!(of(1000, |i| format!("card{}", i / 6)) < -2.0, "however large the group is");
+        assert!(of(60, |_| "popular".into()) > 4.0);
+        assert!(of(60, |i| format!("card{i}")) > 4.0);
+        let half = of(60, |i| if i % 2 == 0 { format!("card{}", i / 8) } else { format!("single{i}") });
+        assert!(half.abs() < 0.5, "{half}");
+    }
+}

@@ -32,33 +32,19 @@ pub fn since_frozen(account: &Account, stride: &Stride, p0: f64) -> f64 {
     more_often(stride.after.into(), account.exchanges.saturating_sub(stride.base).into(), p0)
 }
 
-/// The upper bound p0 as it is fixed at τ: over everybody who sent anything before, those who send the family included, so that
-/// nobody is left out for what is tested.
+/// The upper bound p0 on how often an account outside the group sends the family, fixed at τ: how often anybody who had not sent it
+/// before sent it next, over everybody who sent anything, those who send the family included, so that nobody is left out for
+/// what is tested. `first` accounts sent it a first time, in `requests` of all accounts up to then; widened since accounts cluster.
 #[must_use]
-pub fn chance_of_anybody(hits: u64, exchanges: u64) -> f64 {
-    (CLUSTERING * (hits as f64 + 3.0) / (exchanges as f64 + 3.0)).clamp(CHANCE_MIN, CHANCE_MAX)
+pub fn chance(first: u64, requests: u64) -> f64 {
+    (CLUSTERING * (first as f64 + 3.0) / (requests as f64 + 3.0)).clamp(CHANCE_MIN, CHANCE_MAX)
 }
 
-/// The upper bound p0 on how often an account outside the group sends the family: from the accounts for which it is a side
-/// matter, widened since accounts cluster.
-#[must_use]
-pub fn chance<'a>(strides: impl Iterator<Item = (&'a Account, &'a Stride)>, population: u64) -> f64 {
-    let (mut hits, mut devoted) = (0_u64, 0_u64);
-    for (account, stride) in strides {
-        if stride.exchanges * DEVOTED_ONE_IN >= account.exchanges {
-            devoted += u64::from(account.exchanges);
-        } else {
-            hits += u64::from(stride.exchanges);
-        }
-    }
-    let outside = population.saturating_sub(devoted) as f64;
-    (CLUSTERING * (hits as f64 + 3.0) / (outside + 3.0)).clamp(CHANCE_MIN, CHANCE_MAX)
-}
-
-/// The evidence that a person reads: how many accounts send the template, or one of so many, that unrelated accounts do not.
+/// The evidence that a person reads: how many of `everybody` send the template, or one of so many, that unrelated accounts do not.
 #[must_use]
 pub fn describe<'a>(
     strides: impl Iterator<Item = (&'a Account, &'a Stride)>,
+    everybody: usize,
     family: &Family,
     templates: usize,
     p0: f64,
@@ -66,17 +52,20 @@ pub fn describe<'a>(
 ) -> Evidence {
     let lns: Vec<f64> = strides.map(|(account, stride)| since_frozen(account, stride, p0)).collect();
     let ln_e: f64 = lns.iter().map(|ln| ln.max(0.0)).sum();
-    let enough = ebh(&lns, alpha);
+    let enough = ebh(&lns, everybody, alpha);
     let sure = lns.iter().filter(|&&ln| enough.is_some_and(|enough| ln >= enough)).count();
-    let what =
-        if templates > 1 { format!("one of these {} templates", many(templates)) } else { "this template".into() };
+    let what = match family.asks {
+        Some(capability) => format!("requests for {}", capability.name()),
+        None if templates > 1 => format!("one of these {} templates", many(templates)),
+        None => "this template".into(),
+    };
     let text = format!(
-        "{} {} {what} far more often than chance explains: of everybody else's requests at most {} have it (tested for {} \
+        "{} {} {what} far more often than chance explains: at most {} of everybody else's requests are such (tested for {} \
          by e-BH at {}). This says who belongs together, not why, and does not count towards the threshold.",
         counted(sure as u64, "account"),
         either(sure as u64, "sends", "send"),
         percent(p0),
-        counted(lns.len() as u64, "account"),
+        counted(everybody.max(lns.len()) as u64, "account"),
         percent(alpha)
     );
     Evidence {

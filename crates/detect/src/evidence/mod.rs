@@ -1,9 +1,9 @@
 //! The evidence, one family of signals a file. Each says what it assumes of honest groups (its null), where the numbers
 //! of that null come from, what its e-value means, and when it fails.
 //!
-//! Nulls are about the deployment's own traffic ([`crate::reference::Reference`]), not about any provider the authors
-//! know. Every null is a model and models are wrong at the ends, so each e-value is capped ([`CAP`]): no single family of
-//! signals can carry a finding far beyond the threshold. What is missing gives no evidence either way.
+//! Nulls are about the deployment's own groups ([`crate::calibrate`]), not about any provider the authors know. Every null is
+//! a model and models are wrong at the ends, so each e-value is capped ([`CAP`]): no single family of signals can carry a
+//! finding far beyond the threshold. What is missing gives no evidence either way.
 
 pub mod dispersion;
 pub mod infrastructure;
@@ -21,7 +21,7 @@ pub mod work_queue;
 use signals::Capability;
 
 use crate::account::Accounts;
-use crate::calibrate::Calibration;
+use crate::calibrate::{Calibration, ConductSign, Measures};
 use crate::conduct::Conduct;
 use crate::evalue;
 use crate::family::Family;
@@ -29,9 +29,9 @@ use crate::finding::{Discovery, Evidence, SignalFamily};
 use crate::group::Group;
 use crate::hypothesis::Hypothesis;
 use crate::number::counted;
-use crate::reference::Reference;
 use crate::timeline::Timeline;
-use crate::value::Values;
+use crate::value::{Kind, Values};
+use sign_up::SignUps;
 
 /// What a piece of evidence may look at.
 #[derive(Clone, Copy)]
@@ -48,10 +48,12 @@ pub struct Scene<'a> {
     pub accounts: &'a Accounts,
     /// All values.
     pub values: &'a Values,
-    /// What honest traffic looks like here.
-    pub reference: &'a Reference,
+    /// When accounts signed up here.
+    pub sign_ups: &'a SignUps,
     /// The groups that this one is compared to.
     pub calibration: &'a Calibration,
+    /// Accounts that ask for a capability in a good part of their requests, of those that are followed.
+    pub asking: &'a [Option<u64>; Capability::ALL.len()],
     /// All exchanges by capability.
     pub intents: &'a [u64; Capability::ALL.len()],
     /// When all exchanges happened.
@@ -60,6 +62,8 @@ pub struct Scene<'a> {
     pub conduct: &'a Conduct,
     /// All exchanges.
     pub exchanges: u64,
+    /// From the first of them to the last, in seconds.
+    pub seconds: f64,
 }
 
 /// Weighs everything that can be weighed.
@@ -74,7 +78,7 @@ pub fn weigh(scene: &Scene<'_>) -> Vec<Evidence> {
         sign_up::weigh(scene),
         // What a group was found by cannot count for it as well.
         (scene.family.discovery != Discovery::Infrastructure).then(|| infrastructure::weigh(scene)).flatten(),
-        intent::weigh(scene),
+        (scene.family.discovery != Discovery::Intent).then(|| intent::weigh(scene)).flatten(),
         silence::weigh(scene),
         takeover::weigh(scene),
         pivot::weigh(scene),
@@ -89,17 +93,45 @@ fn evidence(family: SignalFamily, ln_e: f64, observations: u64, text: String) ->
     Evidence { family, log10_e, counts: true, text, observations }
 }
 
-/// Evidence by comparison with the deployment's own honest families; none where there are too few of them.
-fn conduct_evidence(family: SignalFamily, statistic: f64, honest: &[f64], text: String) -> Option<Evidence> {
-    let e = evalue::conformal(statistic, honest)?;
-    let groups = counted(honest.len() as u64, "group");
-    let text = format!("{text} The weight comes from a comparison with {groups} of this log that nobody suspects.");
-    Some(evidence(family, hedged(e.ln()), honest.len() as u64, text))
+/// Measures a group by every sign that is compared with other groups.
+#[must_use]
+pub fn measure(scene: &Scene<'_>) -> Measures {
+    let Scene { group, hypothesis, .. } = scene;
+    let (payers, members) = (group.payers.len(), group.iter(scene.accounts).collect::<Vec<_>>());
+    let one_a_payer = group.one_a_payer(scene.accounts);
+    let shared = |kind: Kind| infrastructure::measure(&members, kind, scene.values);
+    Measures {
+        dispersion: dispersion::measure(&group.payers),
+        sessions: sessions::measure(scene),
+        items: work_queue::measure(&hypothesis.items, payers),
+        content: interchange::content(&hypothesis.likeness),
+        hours: interchange::hours(&hypothesis.likeness),
+        bursts: sign_up::bursts(&one_a_payer, scene.sign_ups),
+        age: sign_up::age(&one_a_payer),
+        payment: shared(Kind::Payment),
+        email_domain: shared(Kind::EmailDomain),
+        block: shared(Kind::Block),
+        asn: shared(Kind::Asn),
+        program: shared(Kind::Program),
+        silence: silence::silent(&hypothesis.timeline, scene.timeline),
+        takeover: takeover::taken_over(scene),
+        pivot: pivot::apart(&hypothesis.conduct, scene.conduct),
+        reply: reply::taken_once(&hypothesis.conduct),
+        asks: intent::asks(hypothesis),
+    }
 }
 
-/// ln of the e-value of a mixture of "nothing here" and `ln_e`: costs a factor of two at most when it was nothing.
-fn hedged(ln_e: f64) -> f64 {
-    evalue::mean(&[0.0, ln_e])
+/// Evidence by rank among the deployment's own groups; none where there are too few of them.
+fn conduct_evidence(
+    scene: &Scene<'_>,
+    (family, sign): (SignalFamily, ConductSign),
+    statistic: f64,
+    text: String,
+) -> Option<Evidence> {
+    let weight = scene.calibration.rank(sign, statistic, scene.number, &scene.group.accounts)?;
+    let groups = counted(weight.groups as u64, "other group");
+    let text = format!("{text} The weight comes from a comparison with {groups} of this log.");
+    Some(evidence(family, weight.ln_e, weight.groups as u64, text))
 }
 
 /// No family of signals counts for more than this, as log10 of its e-value, in either direction.

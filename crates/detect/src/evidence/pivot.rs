@@ -11,6 +11,7 @@ use exchange::Time;
 use signals::Hash;
 
 use super::{Scene, conduct_evidence};
+use crate::calibrate::ConductSign;
 use crate::conduct::{Conduct, ModelUse};
 use crate::finding::{Evidence, SignalFamily};
 use crate::value::Kind;
@@ -37,7 +38,7 @@ pub fn weigh(scene: &Scene<'_>) -> Option<Evidence> {
     } else {
         format!("The accounts use {} and {} side by side, or changed when other customers did.", name(from), name(to))
     };
-    conduct_evidence(SignalFamily::Pivot, apart, &scene.reference.pivots, text)
+    conduct_evidence(scene, (SignalFamily::Pivot, ConductSign::Pivot), apart, text)
 }
 
 /// The day of a time in seconds.

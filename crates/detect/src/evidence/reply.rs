@@ -2,11 +2,12 @@
 //!
 //! A harvest takes each answer once: no turn follows, and one program sets the same temperature and the same budget for all.
 //! Statistic: the inverse of the share of exchanges that continue a conversation, times the inverse of the share whose settings
-//! are not the commonest ones, each bounded. Null: the group is like the deployment's own families that nobody suspects.
+//! are not the commonest ones, each bounded. Null: the group is like the deployment's other groups.
 //! Calibrated by comparison with these ([`crate::evalue::conformal`]): where honest products send single questions under fixed settings
 //! as well, it says nothing. Needs [`EXCHANGES_MIN`] exchanges. Fails where honest programs are rare and all others chat.
 
 use super::{Scene, conduct_evidence};
+use crate::calibrate::ConductSign;
 use crate::conduct::Conduct;
 use crate::finding::{Evidence, SignalFamily};
 use crate::number::percent;
@@ -25,7 +26,7 @@ pub fn weigh(scene: &Scene<'_>) -> Option<Evidence> {
          back; programs hardly do, honest ones included.",
         percent(followed)
     );
-    conduct_evidence(SignalFamily::Reply, taken, &scene.reference.replies, text)
+    conduct_evidence(scene, (SignalFamily::Reply, ConductSign::Reply), taken, text)
 }
 
 /// How much answers are taken once and in one way; none when too little was seen.

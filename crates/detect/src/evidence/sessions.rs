@@ -16,31 +16,39 @@ use crate::number::percent;
 use crate::timeline::span;
 
 /// How often the first requests of a group's accounts follow soon: how many count, and how many do.
-#[must_use]
-pub fn trials(group: &Group, number: u32, accounts: &Accounts) -> (u64, u64) {
+fn trials(group: &Group, number: u32, accounts: &Accounts) -> (u64, u64) {
     let strides = group.iter(accounts).filter_map(|account| account.stride(number));
     strides.fold((0, 0), |(trials, follow_ons), stride| {
         (trials + u64::from(stride.trials), follow_ons + u64::from(stride.follow_ons))
     })
 }
 
-/// The log-odds of following soon, by how many requests count and how many do; `accounts` of them.
+/// The log-odds of following soon. A log that is shorter than a few sessions cannot tell.
 #[must_use]
-pub fn measure((trials, follow_ons): (u64, u64), accounts: usize) -> Option<Estimate> {
-    if trials < TRIALS_MIN {
+pub fn measure(scene: &Scene<'_>) -> Option<Estimate> {
+    let (trials, follow_ons) = trials(scene.group, scene.number, scene.accounts);
+    if trials < TRIALS_MIN || too_short(scene) {
         return None;
     }
-    let (yes, no) = (follow_ons as f64 + 0.5, (trials - follow_ons) as f64 + 0.5);
+    // Whether it is one in a hundred or one in a thousand tells nobody apart.
+    let soon = (follow_ons as f64).max(trials as f64 * SHARE_MIN);
+    let (yes, no) = (soon + 0.5, trials as f64 - soon + 0.5);
     // Requests of one account are no three trials: as if each had half as many.
     let error = (2.0 * (1.0 / yes + 1.0 / no)).sqrt();
-    Some(Estimate { value: (yes / no).ln(), error, accounts })
+    Some(Estimate { value: (yes / no).ln(), error, accounts: scene.group.accounts.len() })
+}
+
+/// Whether the log is too short to show times.
+#[must_use]
+pub fn too_short(scene: &Scene<'_>) -> bool {
+    scene.seconds < SESSIONS_MIN * SESSION_SECONDS as f64
 }
 
 /// Weighs how requests follow one another.
 #[must_use]
 pub fn weigh(scene: &Scene<'_>) -> Option<Evidence> {
+    let measured = measure(scene)?;
     let (trials, follow_ons) = trials(scene.group, scene.number, scene.accounts);
-    let measured = measure((trials, follow_ons), scene.group.accounts.len())?;
     let weight = scene.calibration.weigh(Sign::Sessions, measured, scene.number, &scene.group.accounts);
     let text = format!(
         "Of the first requests of each account since it became a member, {} came within {} of the one before. People and their \
@@ -64,5 +72,9 @@ pub const LAW: Law = Law {
     smoothed: 0.5,
     one_sided: true,
 };
+/// Smaller shares of requests that follow soon are all alike.
+const SHARE_MIN: f64 = 0.01;
+/// A log of fewer sessions' length shows no gaps between them.
+const SESSIONS_MIN: f64 = 6.0;
 /// Fewer requests give no evidence.
 const TRIALS_MIN: u64 = 12;

@@ -1,75 +1,145 @@
-//! Sign-up: did the accounts come into being together?
+//! Sign-up: did the accounts come into being together, and were they put to use at once?
 //!
-//! Null: members' sign-up times, their ages at first use and their sign-up programmes are drawn like those of the other
-//! accounts of the deployment, apart from what its honest groups show too ([`crate::reference::Reference::allowance`]
-//! per account). Times are compared by rank among the population (16 bins), with the Krichevsky–Trofimov mixture; the
-//! average of the e-values is an e-value whatever their dependence.
-//! Fails to tell an event (a class, a hackathon) from a campaign, which is why it shares one vote with infrastructure.
+//! Two statistics. *Bursts*: how many more accounts of the group signed up within a short time of each other than their own
+//! number within a longer time and the rest of the population's sign-ups explain: a group that signed up over a year while
+//! most customers are new has none, and neither has a launch day that brought everybody. *Age*: how old accounts were at
+//! their first exchange, in the median. Both are weighed against the deployment's own groups, as is the sign-up programme, and
+//! averaged. Sign-ups like everybody's speak against a campaign as far as campaigns buy aged accounts seldom.
+//! Fails to tell an event (a class, a hackathon) from a campaign, which is a rival.
 
-use super::{Scene, evidence, hedged, infrastructure};
-use crate::account::Account;
-use crate::evalue::{dirichlet_multinomial, mean};
+use super::{Scene, evidence, infrastructure};
+use crate::account::{Account, Accounts};
+use crate::calibrate::{Law, Sign};
+use crate::evalue::mean;
 use crate::finding::{Evidence, SignalFamily};
+use crate::likeness::Estimate;
+use crate::limits::SIGN_UPS_MAX;
 use crate::number::{counted, grouped};
-use crate::reference::Reference;
 use crate::timeline::span;
 use crate::value::Kind;
+
+/// When the accounts of the deployment signed up: an even sample of at most [`SIGN_UPS_MAX`], in order.
+#[derive(Clone, Debug, Default)]
+pub struct SignUps {
+    times: Vec<i64>,
+    /// Accounts that each time stands for.
+    each: f64,
+}
+
+impl SignUps {
+    /// Of all accounts that asked something.
+    #[must_use]
+    pub fn of(accounts: &Accounts) -> SignUps {
+        let seen = accounts.iter().filter(|account| account.exchanges > 0);
+        let mut times: Vec<i64> = seen.filter_map(|account| account.created).map(|time| time.seconds()).collect();
+        times.sort_unstable();
+        let every = times.len().div_ceil(SIGN_UPS_MAX).max(1);
+        SignUps { times: times.into_iter().step_by(every).collect(), each: every as f64 }
+    }
+
+    /// How many accounts signed up at most `seconds` before or after `time`, about.
+    fn around(&self, time: i64, seconds: i64) -> f64 {
+        within(&self.times, time, seconds) as f64 * self.each
+    }
+
+    /// The shortest time in which half of all accounts signed up, in seconds.
+    fn half(&self) -> Option<i64> {
+        shortest_half(&self.times)
+    }
+}
 
 /// Weighs sign-up times, ages and programmes.
 #[must_use]
 pub fn weigh(scene: &Scene<'_>) -> Option<Evidence> {
     let members: Vec<&Account> = scene.group.iter(scene.accounts).collect();
-    let known = members.iter().filter(|account| account.created.is_some()).count() as u64;
-    let allowance = scene.reference.allowance * members.len() as f64;
-    let pieces: Vec<f64> = clusterings(&members, scene.reference)
+    let measured = [
+        (Sign::Bursts, bursts(&members, scene.sign_ups)),
+        (Sign::Age, age(&members)),
+        (Sign::Shared(Kind::Program), infrastructure::measure(&members, Kind::Program, scene.values)),
+    ];
+    let pieces: Vec<_> = measured
         .into_iter()
-        .chain(infrastructure::sharing(&members, Kind::Program, scene.values))
-        .map(|ln| hedged(ln - allowance))
+        .filter_map(|(sign, measured)| {
+            Some(scene.calibration.weigh(sign, measured?, scene.number, &scene.group.accounts))
+        })
         .collect();
-    if pieces.is_empty() {
-        return None;
-    }
-    let mut created: Vec<i64> =
-        members.iter().filter_map(|account| account.created.map(|time| time.seconds())).collect();
-    created.sort_unstable();
-    let half = shortest_half(&created);
+    let basis = pieces.iter().min_by_key(|weight| weight.groups)?.basis();
+    let created = sorted(&members);
     let accounts = counted(members.len() as u64, "account");
-    let text = match half {
+    let text = match shortest_half(&created) {
         Some(seconds) => {
-            let here = half_of_all(&scene.reference.created)
-                .map(|here| format!(", and half of all accounts here over about {}", span(here)))
-                .unwrap_or_default();
+            let here = scene.sign_ups.half();
+            let here = here.map(|here| format!(", and half of all accounts here within {}", span(here)));
             format!(
-                "Sign-up is known for {} of {accounts}; half of them signed up within {}{here}.",
-                grouped(known),
-                span(seconds)
+                "Sign-up is known for {} of {accounts}; half of them signed up within {}{}.",
+                grouped(created.len() as u64),
+                span(seconds),
+                here.unwrap_or_default()
             )
         }
         None => format!("The sign-up programme of {accounts} was compared with that of all others."),
     };
-    Some(evidence(SignalFamily::SignUp, mean(&pieces), known, text))
+    let ln_e = mean(&pieces.iter().map(|weight| weight.ln_e).collect::<Vec<_>>());
+    Some(evidence(SignalFamily::SignUp, ln_e, created.len() as u64, format!("{text} {basis}")))
 }
 
-/// ln of the likelihood ratios that sign-up times, and ages at first use, cluster among the population's.
+/// How little the members signed up in bursts: minus ln of how many more signed up near each other than is explained, at the
+/// scale where that is most.
 #[must_use]
-pub fn clusterings(members: &[&Account], reference: &Reference) -> Vec<f64> {
-    let created = members.iter().filter_map(|account| account.created).map(|time| time.seconds());
-    let ages = members.iter().filter_map(|account| Some(account.first.seconds() - account.created?.seconds()));
-    [clustering(created, &reference.created), clustering(ages, &reference.ages)].into_iter().flatten().collect()
+pub fn bursts(members: &[&Account], all: &SignUps) -> Option<Estimate> {
+    let created = sorted(members);
+    if created.len() < MEMBERS_MIN {
+        return None;
+    }
+    let count = created.len() as f64;
+    let excess = |&seconds: &i64| {
+        let (mut near, mut explained) = (0.0, 0.0);
+        for &time in &created {
+            let (own_near, own_far) = (own(&created, time, seconds), own(&created, time, seconds * LONGER));
+            near += own_near;
+            let others = |seconds, own: f64| (all.around(time, seconds) - own - 1.0).max(0.0);
+            let (far, near) = (others(seconds * LONGER, own_far), others(seconds, own_near));
+            explained += own_far * (near + FEW) / (far + FEW * LONGER as f64);
+        }
+        // A neighbour more or less for every second account tells nothing.
+        libm::log((near / count + 0.5) / (explained / count + 0.5))
+    };
+    let most = SCALES.iter().map(excess).fold(f64::NEG_INFINITY, f64::max);
+    Some(Estimate { value: -most, error: ROUGH / count.sqrt(), accounts: created.len() })
 }
 
-/// ln of the likelihood ratio that `times` cluster in the bins parted by `edges`, each equally likely under the null.
-fn clustering(times: impl Iterator<Item = i64>, edges: &[i64]) -> Option<f64> {
-    let bins = edges.len() + 1;
-    let mut counts = vec![0_u64; bins];
-    for time in times {
-        let bin = edges.partition_point(|&edge| edge <= time);
-        if let Some(count) = counts.get_mut(bin) {
-            *count += 1;
-        }
+/// The logarithm of the accounts' median age at their first exchange, in hours.
+#[must_use]
+pub fn age(members: &[&Account]) -> Option<Estimate> {
+    let ages = members.iter().filter_map(|account| Some(account.first.seconds_since(account.created?).max(0.0)));
+    let mut lns: Vec<f64> = ages.map(|seconds| libm::log1p(seconds / 3600.0)).collect();
+    lns.sort_by(f64::total_cmp);
+    if lns.len() < MEMBERS_MIN {
+        return None;
     }
-    let total: u64 = counts.iter().sum();
-    (bins > 1 && total >= MEMBERS_MIN).then(|| dirichlet_multinomial(&counts, 0.5) + total as f64 * (bins as f64).ln())
+    let at = |quarter: usize| lns.get((lns.len() - 1) * quarter / 4).copied().unwrap_or(0.0);
+    // A bell's median is this rough, by the width of its middle half.
+    let error = (0.93 * (at(3) - at(1)) / (lns.len() as f64).sqrt()).max(ROUGH / lns.len() as f64);
+    Some(Estimate { value: at(2), error, accounts: lns.len() })
+}
+
+fn sorted(members: &[&Account]) -> Vec<i64> {
+    let mut created: Vec<i64> =
+        members.iter().filter_map(|account| account.created).map(|time| time.seconds()).collect();
+    created.sort_unstable();
+    created
+}
+
+/// How many of the sorted `times` lie at most `seconds` from `time`.
+fn within(times: &[i64], time: i64, seconds: i64) -> usize {
+    let from = times.partition_point(|&other| other < time.saturating_sub(seconds));
+    let to = times.partition_point(|&other| other <= time.saturating_add(seconds));
+    to - from
+}
+
+/// How many others of a group do.
+fn own(times: &[i64], time: i64, seconds: i64) -> f64 {
+    within(times, time, seconds).saturating_sub(1) as f64
 }
 
 /// The shortest time in which half of the sorted `times` lie, in seconds.
@@ -78,29 +148,116 @@ fn shortest_half(times: &[i64]) -> Option<i64> {
     (times.len() >= 2).then(|| times.windows(half).filter_map(|w| Some(w.last()? - w.first()?)).min())?
 }
 
-/// The shortest time in which about half of all accounts signed up, in seconds, where the edges of sixteenths are known.
-fn half_of_all(edges: &[i64]) -> Option<i64> {
-    edges.windows(EDGES_OF_HALF).filter_map(|window| Some(window.last()? - window.first()?)).min()
-}
-
-/// Half of all accounts lie between the first and the last of so many edges of sixteenths.
-const EDGES_OF_HALF: usize = 9;
+/// How bursty honest groups and dispatched ones sign up.
+pub const BURSTS: Law = Law {
+    scale: 0.0,
+    // Half as many again near each other.
+    honest: (-0.4, 0.5),
+    // Eight times as many.
+    dispatched: (-2.0, 0.7),
+    // Accounts that were bought, one by one or long before.
+    imitated: 0.4,
+    smoothed: 0.5,
+    one_sided: true,
+};
+/// How old their accounts are.
+pub const AGE: Law = Law {
+    scale: 0.0,
+    // Two weeks, give or take.
+    honest: (6.0, 1.5),
+    // A day.
+    dispatched: (3.0, 1.0),
+    imitated: 0.5,
+    smoothed: 0.5,
+    one_sided: true,
+};
+/// An hour, a day and a week.
+const SCALES: [i64; 3] = [3600, 86_400, 7 * 86_400];
+/// The longer time is so many times the short one.
+const LONGER: i64 = 16;
+/// Others who sign up, as if there were so many more in any short time: where nobody else is known, sign-ups are taken to be
+/// even.
+const FEW: f64 = 0.5;
+/// How rough both numbers are for a single account.
+const ROUGH: f64 = 2.0;
 /// Fewer known members give no evidence.
-const MEMBERS_MIN: u64 = 6;
+const MEMBERS_MIN: usize = 6;
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use exchange::{AccountFact, Time};
+
+    const DAY: i64 = 86_400;
+
+    /// Minus the bursts and the age of the first `members` of accounts that signed up at `created` and came `age` later.
+    fn of(members: usize, created: impl Iterator<Item = i64>, age_seconds: i64) -> (f64, f64) {
+        let (mut accounts, mut values) = (Accounts::default(), crate::value::Values::default());
+        for (i, seconds) in created.enumerate() {
+            let id = format!("a{i}");
+            let number = accounts.number(&id).unwrap();
+            let account = accounts.get_mut(number).unwrap();
+            (account.exchanges, account.first) = (1, Time::from_seconds(seconds + age_seconds));
+            let fact = AccountFact {
+                time: Time::from_seconds(0),
+                account: id.as_str().into(),
+                org: None,
+                created: Some(Time::from_seconds(seconds)),
+                plan: None,
+                program: None,
+                assurance: None,
+                payment: None,
+                email_domain: None,
+                phone_country: None,
+                status: None,
+                closed: None,
+            };
+            accounts.learn(&fact, &mut values);
+        }
+        let group: Vec<&Account> = accounts.iter().take(members).collect();
+        (-bursts(&group, &SignUps::of(&accounts)).unwrap().value, age(&group).unwrap().value)
+    }
+
+    fn spread(count: i64, days: i64) -> impl Iterator<Item = i64> {
+        (0..count).map(move |i| (i * 7919 % count) * days * DAY / count)
+    }
 
     #[test]
-    fn times_in_one_bin_cluster_and_spread_ones_do_not() {
-        let edges: Vec<i64> = (1..16).map(|i| i * 100).collect();
-        let together = clustering((0..40).map(|i| 730 + i % 20), &edges).unwrap();
-        assert!(together > 50.0, "{together}");
-        let apart = clustering((0..40).map(|i| i * 40), &edges).unwrap();
-        assert!(apart < 0.0, "{apart}");
-        assert_eq!(clustering([1, 2].into_iter(), &edges), None);
-        assert_eq!(clustering((0..40).map(|i| i * 40), &[]), None);
+    fn sign_ups_within_hours_are_a_burst_and_those_of_a_year_are_none() {
+        let (burst, _) = of(60, (0..60).map(|i| 200 * DAY + i * 300).chain(spread(600, 400)), 0);
+        assert!(burst > 2.0, "{burst}");
+        let (year, _) = of(60, spread(60, 365).chain(spread(600, 400)), 0);
+        assert!(year < 0.8, "{year}");
+        // A third of the population is new, and so is a third of the group.
+        let recent = |count: i64| spread(count, 365).chain(spread(count / 2, 14).map(|time| time + 365 * DAY));
+        let (growth, _) = of(60, recent(40).chain(recent(600)), 0);
+        assert!(growth < 0.8, "{growth}");
+        // A launch day that brought everybody.
+        let launch = |count: i64| (0..count).map(|i| 100 * DAY + i * 7919 % 20_000);
+        let (day, _) = of(60, launch(60).chain(launch(900)).chain(spread(600, 400)), 0);
+        assert!(day < 0.8, "{day}");
+    }
+
+    #[test]
+    fn ages_are_those_of_the_median() {
+        let (_, at_once) = of(20, spread(20, 100), 3600);
+        let (_, aged) = of(20, spread(20, 100), 60 * DAY);
+        assert!(at_once < 1.0 && aged > 7.0, "{at_once} {aged}");
+    }
+
+    #[test]
+    fn sign_ups_are_sampled_up_to_their_limit() {
+        for (given, kept) in [(SIGN_UPS_MAX, SIGN_UPS_MAX), (SIGN_UPS_MAX + 1, SIGN_UPS_MAX / 2 + 1)] {
+            let mut accounts = Accounts::default();
+            for i in 0..given {
+                let number = accounts.number(&i.to_string()).unwrap();
+                let account = accounts.get_mut(number).unwrap();
+                (account.exchanges, account.created) = (1, Some(Time::from_seconds(i as i64)));
+            }
+            let all = SignUps::of(&accounts);
+            assert_eq!(all.times.len(), kept);
+            assert!((all.around(10_000, 100) - 201.0).abs() < 2.0);
+        }
     }
 
     #[test]

@@ -2,13 +2,14 @@
 //!
 //! Accounts that somebody drives fall silent together: for maintenance, for the night of the one who drives them, while a
 //! work list is written. Statistic: the share of its exchanges that a group should have sent in the bins in which it sent
-//! none, if it followed everybody's times of day. Null: the group is like the deployment's own families that nobody suspects,
+//! none, if it followed everybody's times of day. Null: the group is like the deployment's other groups,
 //! whose silences are measured in the same way; they are silent too, all the more when they live in one time zone. Calibrated by
 //! rank among these alone ([`crate::evalue::conformal`]), so nothing is assumed of how silences come about.
 //! Needs [`EXCHANGES_MIN`] exchanges, and so many a bin that chance alone leaves hardly any empty. Fails for an honest group of
 //! one time zone or one event among worldwide ones, which is why it counts with the other signs of conduct only.
 
 use super::{Scene, conduct_evidence};
+use crate::calibrate::ConductSign;
 use crate::finding::{Evidence, SignalFamily};
 use crate::number::percent;
 use crate::timeline::Timeline;
@@ -27,7 +28,7 @@ pub fn weigh(scene: &Scene<'_>) -> Option<Evidence> {
     } else {
         "The accounts of the group never all paused at once while other customers went on.".to_owned()
     };
-    conduct_evidence(SignalFamily::Silence, silent, &scene.reference.silences, text)
+    conduct_evidence(scene, (SignalFamily::Silence, ConductSign::Silence), silent, text)
 }
 
 /// The share of a group's exchanges that should have come in its empty bins; none when too little was seen.

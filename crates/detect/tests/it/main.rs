@@ -17,13 +17,22 @@ fn campaign(world: &mut World, accounts: u64, text: impl Fn(u64) -> String) {
     for i in 0..accounts * 10 {
         world.ask(
             &format!("camp{}", i % accounts),
-            DAY + i * 5 * HOUR / accounts,
+            // In turn, and not on the beat of a clock.
+            DAY + i * 5 * HOUR / accounts + any(i) % HOUR,
             &format!("{} {}", text(i), world::item(i)),
         );
     }
     for i in 0..accounts {
         world.sign_up(&format!("camp{i}"), DAY - HOUR + i * 60, "email");
     }
+}
+
+/// A number that has nothing to do with those next to it (SplitMix64).
+fn any(i: u64) -> u64 {
+    let z = (i + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+    let z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+    let z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+    z ^ (z >> 31)
 }
 
 fn members(findings: &Findings) -> Vec<usize> {

@@ -473,11 +473,15 @@ fn hostile_records_cannot_reach_the_terminal() {
     let folder = Folder::new("hostile");
     let hostile = |record: &mut Value| {
         let account = record["account"].as_str().map(|account| format!("\u{1b}[31m\r{account}\u{202e}"));
-        record["account"] = json!(account);
-        record["request"]["system"] = json!("\u{1b}]0;owned\u{7}\u{9b}2J");
+        record["account"] = json!(account.clone());
+        // Not before every request, or all would share a text.
+        if record["request"].is_object() && account.as_deref().is_some_and(|account| account.contains("acc_0")) {
+            record["request"]["system"] = json!("\u{1b}]0;owned\u{7}\u{9b}2J");
+        }
         true
     };
     let log = folder.file("log.jsonl", rewritten(&hydra().exchanges, hostile));
+    folder.file("accounts.jsonl", rewritten(&hydra().accounts, hostile));
     folder
         .file("more.jsonl", "{\"time\":\"\\u001b[2J\",\"account\":\"a\",\"request\":{}}\n\u{1b}[2J\u{9b}\r\u{202e}\n");
     let hunted = run(&["hunt", &folder.path("")]);
@@ -705,7 +709,7 @@ struct Evidence {
 fn campaigns_are_written_with_the_fields_of_the_format() {
     let folder = Folder::new("campaigns");
     let (out, found) = (folder.path("traffic"), folder.path("found.jsonl"));
-    assert_eq!(run(&["simulate", "mixed", "--out", &out]).code, 0);
+    assert_eq!(run(&["simulate", "mixed", "--seed", "4", "--out", &out]).code, 0);
     let hunted = run(&["hunt", &out, "--json", "--campaigns-out", &found]);
     assert_eq!(hunted.code, 10, "{}", hunted.stderr);
     let document = hunted.json();
@@ -925,7 +929,7 @@ pub(crate) struct Traffic {
 /// A campaign that stands out, in two days.
 pub(crate) fn hydra() -> &'static Traffic {
     static HYDRA: OnceLock<Traffic> = OnceLock::new();
-    HYDRA.get_or_init(|| Traffic::simulated("hydra", &["days=2", "honest=150", "accounts=60", "requests=10"]))
+    HYDRA.get_or_init(|| Traffic::simulated("hydra", &["days=2", "honest=220", "accounts=100", "requests=14"]))
 }
 
 /// Honest customers only, in two days.

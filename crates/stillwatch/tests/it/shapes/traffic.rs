@@ -44,7 +44,7 @@ pub(super) const NO_CLIENT: Facts = Facts { address: false, ..NO_AGENT };
 pub(super) fn calls() -> &'static [Call] {
     static CALLS: OnceLock<Vec<Call>> = OnceLock::new();
     CALLS.get_or_init(|| {
-        let knobs = ["days=1", "honest=120", "honest_rate=0.1", "accounts=60", "requests=10"];
+        let knobs = ["days=1.5", "honest=120", "honest_rate=0.1", "accounts=60", "requests=12"];
         let traffic = Traffic::seeded("hydra", "1", &knobs);
         let records = traffic.exchanges.lines().map(parsed);
         records.enumerate().filter_map(|(number, record)| Call::of(number, &record)).collect()

@@ -1,0 +1,253 @@
+//! What an exchange is after, as a set of capabilities worth harvesting.
+//!
+//! Promises a weak, cheap hint per exchange, never a verdict: a single request for step-by-step reasoning is what millions
+//! of honest people send. Detection compares how often a *group* shows a hint with how often the deployment's own users
+//! do. Hints come from the shape of the request and its reply, and from classes of words that meet in one thought, in any
+//! order ([`compose`]) and in ten languages ([`lexicon`]), so no single phrase decides. A wording whose words are in no class
+//! is missed, as is a language that the lexicon has not. Fields that are missing give no hint. O(bytes).
+
+mod compose;
+mod lexicon;
+
+use exchange::{Exchange, Role};
+use serde::Serialize;
+
+/// What a campaign takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Capability {
+    /// The model's hidden or step-by-step reasoning.
+    ReasoningTrace,
+    /// Grades, comparisons, rewards.
+    Grading,
+    /// New training instructions and data.
+    DataGeneration,
+    /// Tool use and agent behaviour.
+    ToolUse,
+    /// Program code.
+    Coding,
+    /// Log-probabilities and other outputs that expose parameters.
+    Logits,
+    /// Cleaning of outputs captured before.
+    TraceCleaning,
+    /// Translations in bulk.
+    Translation,
+    /// Answers that do not say which model gives them: a prompt that forbids to tell, or lends a foreign brand.
+    Concealment,
+    /// Answers in general; nothing narrower could be told.
+    General,
+}
+
+impl Capability {
+    /// Every capability, in a fixed order; [`Capability::index`] is the place in it.
+    pub const ALL: [Capability; 10] = [
+        Capability::ReasoningTrace,
+        Capability::Grading,
+        Capability::DataGeneration,
+        Capability::ToolUse,
+        Capability::Coding,
+        Capability::Logits,
+        Capability::TraceCleaning,
+        Capability::Translation,
+        Capability::Concealment,
+        Capability::General,
+    ];
+
+    /// Its place in [`Capability::ALL`].
+    #[must_use]
+    pub fn index(self) -> usize {
+        self as usize
+    }
+
+    /// Its name in files.
+    #[must_use]
+    pub fn id(self) -> &'static str {
+        match self {
+            Capability::ReasoningTrace => "reasoning_trace",
+            Capability::Grading => "grading",
+            Capability::DataGeneration => "data_generation",
+            Capability::ToolUse => "tool_use",
+            Capability::Coding => "coding",
+            Capability::Logits => "logits",
+            Capability::TraceCleaning => "trace_cleaning",
+            Capability::Translation => "translation",
+            Capability::Concealment => "concealment",
+            Capability::General => "general",
+        }
+    }
+
+    /// Its name for people.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Capability::ReasoningTrace => "reasoning traces",
+            Capability::Grading => "grading",
+            Capability::DataGeneration => "data generation",
+            Capability::ToolUse => "tool use",
+            Capability::Coding => "coding",
+            Capability::Logits => "log-probabilities",
+            Capability::TraceCleaning => "trace cleaning",
+            Capability::Translation => "translation",
+            Capability::Concealment => "concealment of the model",
+            Capability::General => "general answers",
+        }
+    }
+}
+
+/// A set of capabilities.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Intents(u16);
+
+impl Intents {
+    /// Adds `capability` when `yes` holds.
+    fn add(&mut self, capability: Capability, yes: bool) {
+        self.0 |= u16::from(yes) << capability.index();
+    }
+
+    /// Both sets together.
+    fn with(self, other: Intents) -> Intents {
+        Intents(self.0 | other.0)
+    }
+
+    /// Whether `capability` is in the set.
+    #[must_use]
+    pub fn has(self, capability: Capability) -> bool {
+        self.0 >> capability.index() & 1 == 1
+    }
+
+    /// The capabilities in the set.
+    pub fn iter(self) -> impl Iterator<Item = Capability> {
+        Capability::ALL.into_iter().filter(move |&capability| self.has(capability))
+    }
+}
+
+impl FromIterator<Capability> for Intents {
+    fn from_iter<T: IntoIterator<Item = Capability>>(capabilities: T) -> Intents {
+        let mut intents = Intents::default();
+        capabilities.into_iter().for_each(|capability| intents.add(capability, true));
+        intents
+    }
+}
+
+/// The intents of one exchange.
+#[must_use]
+pub fn intents(exchange: &Exchange<'_>) -> Intents {
+    let params = &exchange.request.params;
+    let answer = exchange.response.content.as_deref().unwrap_or("");
+
+    let mut intents = asked(exchange);
+    intents.add(
+        Capability::ToolUse,
+        !exchange.request.tools.is_empty()
+            || !exchange.response.tool_calls.is_empty()
+            || exchange.request.messages.iter().any(|message| message.role == Role::Tool),
+    );
+    intents.add(Capability::Coding, answer.contains("```"));
+    intents.add(
+        Capability::Logits,
+        params.logprobs == Some(true)
+            || params.top_logprobs.is_some_and(|n| n > 0)
+            || params.logit_bias == Some(true)
+            || params.echo == Some(true)
+            || params.n.is_some_and(|n| n > 1),
+    );
+    intents
+}
+
+/// The meanings that a request has: what its system prompt says, and what its user says.
+fn asked(exchange: &Exchange<'_>) -> Intents {
+    let request = &exchange.request;
+    let turns = request.messages.iter().filter(|message| matches!(message.role, Role::System | Role::User));
+    let contents = request.system.iter().chain(turns.map(|message| &message.content));
+    let mut asked = Intents::default();
+    for text in contents.flat_map(|content| content.texts()) {
+        asked = asked.with(compose::meanings(head(&crate::decode::decoded(text))));
+    }
+    asked
+}
+
+/// The part of a text that is looked at for concepts.
+fn head(text: &str) -> &str {
+    let mut end = text.len().min(CONCEPT_BYTES_MAX);
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    text.get(..end).unwrap_or(text)
+}
+
+/// The most bytes of one text that are searched for concepts.
+pub const CONCEPT_BYTES_MAX: usize = 8192;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use exchange::{Content, Message, Request, Response, Time};
+
+    fn of(prompt: &str) -> Vec<Capability> {
+        intents(&ask(prompt)).iter().collect()
+    }
+
+    fn ask(prompt: &str) -> Exchange<'_> {
+        let content = Content::Text(prompt.into());
+        Exchange {
+            fingerprint: None,
+            id: "ex".into(),
+            time: Time::from_seconds(0),
+            account: "acc".into(),
+            org: None,
+            key: None,
+            end_user: None,
+            session: None,
+            operation: None,
+            model: None,
+            client: exchange::Client::default(),
+            request: Request { messages: vec![Message { role: Role::User, content }], ..Request::default() },
+            response: Response::default(),
+            usage: exchange::Usage::default(),
+            status: None,
+            duration_ms: None,
+        }
+    }
+
+    #[test]
+    fn concepts_that_occur_together_give_a_hint() {
+        for (prompt, expected) in [
+            ("Solve it and write out your internal reasoning before the final answer.", Capability::ReasoningTrace),
+            ("请逐步推理，写出完整的思考过程。", Capability::ReasoningTrace),
+            ("Escribe tu razonamiento paso a paso.", Capability::ReasoningTrace),
+            ("Grade the essay from 1 to 10 by this rubric.", Capability::Grading),
+            ("请按照以下标准给回答打分。", Capability::Grading),
+            ("Come up with 20 diverse instructions for a student.", Capability::DataGeneration),
+            ("Translate the sentence into Dutch.", Capability::Translation),
+        ] {
+            assert!(of(prompt).contains(&expected), "{prompt}: {:?}", of(prompt));
+        }
+    }
+
+    #[test]
+    fn everyday_requests_give_no_reasoning_grading_or_data_hint() {
+        for prompt in ["What is the capital of Peru?", "明天北京天气怎么样？", "Write a birthday poem for my aunt."]
+        {
+            let hints = of(prompt);
+            for capability in [Capability::ReasoningTrace, Capability::Grading, Capability::DataGeneration] {
+                assert!(!hints.contains(&capability), "{prompt}: {hints:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn missing_fields_give_no_hint() {
+        let mut exchange = ask("hello");
+        assert!(!intents(&exchange).has(Capability::Logits));
+        exchange.request.params.logprobs = Some(true);
+        assert!(intents(&exchange).has(Capability::Logits));
+    }
+
+    #[test]
+    fn concepts_are_searched_up_to_their_limit() {
+        for (pad, expected) in [(CONCEPT_BYTES_MAX - 8, true), (CONCEPT_BYTES_MAX - 7, false)] {
+            let prompt = format!("{}translate", " ".repeat(pad));
+            assert_eq!(of(&prompt).contains(&Capability::Translation), expected, "{pad}");
+        }
+    }
+}
