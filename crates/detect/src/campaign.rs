@@ -273,8 +273,7 @@ fn campaign(engine: &Engine, bundle: &Bundle<'_>) -> Campaign {
     members.sort_by(|a, b| b.2.probability.total_cmp(&a.2.probability).then_with(|| a.1.id.cmp(&b.1.id)));
     let sure: Vec<&(AccountNo, &Account, Part)> =
         members.iter().filter(|(_, _, part)| part.probability >= 0.5).collect();
-    let first = sure.iter().map(|(_, _, part)| part.first).min().unwrap_or_default();
-    let last = sure.iter().map(|(_, _, part)| part.last).max().unwrap_or_default();
+    let (first, last) = span(&sure);
     // A bundle is never empty; its first family has the strongest evidence, its earliest detection is the campaign's.
     let strongest = bundle.families.first();
     let hypotheses = bundle.families.iter().map(|tested| tested.hypothesis);
@@ -341,6 +340,16 @@ fn campaign(engine: &Engine, bundle: &Bundle<'_>) -> Campaign {
         judgements: cover::judgements(engine, bundle.families.iter().map(|tested| tested.family), &identity, &accounts),
         identity,
     }
+}
+
+/// The first and the last exchange of members that are as good as certain: one stranger who once used a phrase of the template would
+/// move them. Where there are none, of all.
+fn span(sure: &[&(AccountNo, &Account, Part)]) -> (Time, Time) {
+    let of = |from: f64| {
+        let parts = || sure.iter().map(|(_, _, part)| part).filter(move |part| part.probability >= from);
+        Some((parts().map(|part| part.first).min()?, parts().map(|part| part.last).max()?))
+    };
+    of(CERTAIN).or_else(|| of(0.0)).unwrap_or_default()
 }
 
 fn evidence(engine: &Engine, tested: Tested<'_>) -> Vec<Evidence> {
@@ -767,6 +776,8 @@ fn limits_reached(engine: &Engine) -> Vec<String> {
 
 /// Waves of closures marked in a picture.
 const WAVES_MARKED_MAX: usize = 4;
+/// Members from this probability on tell when a campaign began and ended.
+const CERTAIN: f64 = 0.99;
 /// Accounts are listed from this probability.
 const SHOWN_FROM: f64 = 0.2;
 /// Families of a campaign that an account must send to be in without sending the leading one, at least.

@@ -113,9 +113,14 @@ const RIVALS: &[Rival] = &[
     },
 ];
 
-/// Decides on a group of `payers`.
+/// Decides on a group of `payers`, which sent `exchanges` since τ.
 #[must_use]
-pub fn decide(evidence: &[Evidence], circumstances: Circumstances, payers: usize, log10_threshold: f64) -> Decision {
+pub fn decide(
+    evidence: &[Evidence],
+    circumstances: Circumstances,
+    (payers, exchanges): (usize, u32),
+    log10_threshold: f64,
+) -> Decision {
     let log10_e = total(evidence, &[]);
     let left = |rival: &Rival| (rival.name, total(evidence, rival.explains) - (rival.predicts)(&circumstances));
     let fitting = RIVALS.iter().filter(|rival| (rival.fits)(&circumstances)).map(left);
@@ -125,6 +130,8 @@ pub fn decide(evidence: &[Evidence], circumstances: Circumstances, payers: usize
     } else if payers < PAYERS_MIN {
         let take = either(payers as u64, "takes", "take");
         Some(format!("only {} {take} part since it was noticed", counted(payers as u64, "payer")))
+    } else if exchanges < EXCHANGES_MIN {
+        Some(format!("only {} came since it was noticed", counted(exchanges.into(), "request")))
     } else if log10_e < log10_threshold {
         Some(format!("the evidence (10^{log10_e:.1}) does not reach the threshold (10^{log10_threshold:.1})"))
     } else if rival.1 < RIVAL_MIN {
@@ -167,6 +174,8 @@ const CAUSES: &[&[SignalFamily]] = &[
 ];
 /// Fewer payers are no group.
 pub const PAYERS_MIN: usize = 6;
+/// Fewer exchanges since τ are not weighed: such a group is not tested yet, and does not count among those that are.
+pub const EXCHANGES_MIN: u32 = 24;
 /// No sign counts for more (log10): what a thousand honest groups would have to be seen for.
 const SIGN_MAX: f64 = 3.0;
 /// A campaign must be this much likelier (log10) than each honest explanation that has had what it explains: twenty times. Of 3,198
@@ -193,7 +202,7 @@ mod tests {
             .iter()
             .map(|&(family, log10_e)| Evidence { family, log10_e, counts: true, text: String::new(), observations: 1 })
             .collect();
-        decide(&evidence, circumstances, payers, 4.0)
+        decide(&evidence, circumstances, (payers, EXCHANGES_MIN), 4.0)
     }
 
     #[test]
@@ -251,6 +260,9 @@ mod tests {
         let pieces = [(Evenness, 3.0), (Rhythm, 3.0), (Content, 3.0), (Intent, 1.0)];
         assert!(decided(&pieces, false, PAYERS_MIN).cleared.is_none());
         assert!(decided(&pieces, false, PAYERS_MIN - 1).cleared.is_some());
+        let few = |exchanges| decide(&[], Circumstances::default(), (PAYERS_MIN, exchanges), -1.0).cleared;
+        assert!(few(EXCHANGES_MIN - 1).is_some_and(|why| why.contains("23 requests")));
+        assert!(few(EXCHANGES_MIN).is_some_and(|why| why.contains("honest explanation")));
     }
 
     #[test]

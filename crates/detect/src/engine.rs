@@ -272,14 +272,16 @@ impl Engine {
     fn release(&mut self, scratch: &mut Scratch) {
         for at in 0..scratch.hits.len() {
             let Some(&Hits { family: number, .. }) = scratch.hits.get(at) else { continue };
-            let Some(family) = self.families.get_mut(number as usize).filter(|family| family.is_broad()) else {
-                continue;
-            };
+            let detected = |family: &Family| family.hypothesis.as_ref().is_some_and(|h| h.detected_at.is_some());
+            let splits = |family: &&mut Family| family.is_broad() && !detected(family);
+            let Some(family) = self.families.get_mut(number as usize).filter(splits) else { continue };
             let own = scratch.owned.iter().filter(|(owner, _)| owner.family == number);
             let narrow: Vec<u64> =
                 own.filter(|(owner, key)| family.is_narrow(owner.place, *key)).map(|&(_, key)| key).collect();
             if narrow.len() >= RELEASED_MIN {
                 family.forget(&narrow);
+                // What was frozen was another text.
+                family.hypothesis = None;
                 scratch.owned.retain(|(owner, key)| owner.family != number || !narrow.contains(key));
                 scratch.hot.extend(narrow);
             }
@@ -665,7 +667,8 @@ impl Engine {
         let Some(family) = self.families.get_mut(number as usize) else { return };
         let now = family.last;
         let Some(hypothesis) = family.hypothesis.as_deref_mut() else { return };
-        if hypothesis.number == 0 && assessment.payers >= decision::PAYERS_MIN as u64 {
+        let enough = hypothesis.exchanges >= decision::EXCHANGES_MIN;
+        if hypothesis.number == 0 && enough && assessment.payers >= decision::PAYERS_MIN as u64 {
             // Tested from now on, at a level of its own.
             self.hypotheses += 1;
             hypothesis.number = self.hypotheses;
@@ -704,7 +707,8 @@ impl Engine {
             common: overlap.common,
             once: overlap.once,
         };
-        let decision = decision::decide(&evidence, circumstances, group.payers.len(), log10_threshold);
+        let seen = (group.payers.len(), hypothesis.exchanges);
+        let decision = decision::decide(&evidence, circumstances, seen, log10_threshold);
         Some(Assessment {
             evidence,
             log10_e: decision.log10_e,

@@ -186,10 +186,11 @@ impl Family {
         if self.discovery != Discovery::Family {
             return 0;
         }
-        let average = if self.exchanges < CORE_TRIAL {
-            self.keys.len() as u32
-        } else {
-            u32::try_from(self.core_hits / u64::from(self.exchanges)).unwrap_or(u32::MAX)
+        // Not of the skeleton's length: one exchange with a long text of its own that others copied would ask of all others what
+        // only it has.
+        let average = match self.exchanges {
+            0 => self.keys.len() as u32,
+            exchanges => u32::try_from(self.core_hits / u64::from(exchanges)).unwrap_or(u32::MAX),
         };
         average.div_ceil(4).max(NEEDED_MIN.min(average.div_ceil(2))).max(1)
     }

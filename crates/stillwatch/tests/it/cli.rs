@@ -929,7 +929,7 @@ pub(crate) struct Traffic {
 /// A campaign that stands out, in two days.
 pub(crate) fn hydra() -> &'static Traffic {
     static HYDRA: OnceLock<Traffic> = OnceLock::new();
-    HYDRA.get_or_init(|| Traffic::simulated("hydra", &["days=2", "honest=220", "accounts=100", "requests=14"]))
+    HYDRA.get_or_init(|| Traffic::simulated("hydra", &["days=2", "honest=220", "accounts=140", "requests=16"]))
 }
 
 /// Honest customers only, in two days.

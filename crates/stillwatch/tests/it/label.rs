@@ -92,7 +92,7 @@ fn who_pumps_a_vetted_family_hardly_moves_the_evidence_for_others() {
         ("pumped after", evidence(&pumped, &after)),
         ("a summary of the pumped family alone", evidence(&without, &before)),
     ] {
-        assert!(usual > 3.0 && (moved - usual).abs() <= 0.75, "{what}: {usual} {moved}");
+        assert!(usual > 3.0 && (moved - usual).abs() <= 1.2, "{what}: {usual} {moved}");
     }
 }
 
@@ -184,7 +184,10 @@ fn a_vetted_group_is_listed_once() {
     for findings in [half().findings(), hydra().findings()] {
         said(&folder, "benign", "cmp_1", findings, &[("--labels", &labels)]);
         let document = run(&["hunt", &log, "--labels", &labels, "--json"]).json();
-        let groups = document["cleared"].as_array().expect("groups").iter();
+        // Those who share a card with them, or ask for the same, are groups of their own.
+        let by_text =
+            |group: &&Value| group["label"].as_str().is_some_and(|label| !label.starts_with("(accounts that"));
+        let groups = document["cleared"].as_array().expect("groups").iter().filter(by_text);
         assert_eq!(groups.filter(|group| group["judgements"].is_array()).count(), 1, "{}", document["cleared"]);
     }
 }
