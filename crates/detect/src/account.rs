@@ -456,10 +456,11 @@ fn network_name(network: Network) -> &'static str {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
 
-    fn fact(account: &str) -> AccountFact<'_> {
+    /// A fact that says nothing of an account.
+    pub(crate) fn fact(account: &str) -> AccountFact<'_> {
         AccountFact {
             time: Time::from_seconds(0),
             account: account.into(),

@@ -148,6 +148,12 @@ pub struct Calibration {
     units: Vec<(Unit, f64)>,
 }
 
+/// The groups that one group is compared to, each with its weight.
+#[derive(Clone, Debug, Default)]
+pub struct Others<'a> {
+    units: Vec<(&'a Unit, f64)>,
+}
+
 /// What a number is worth.
 #[derive(Clone, Copy, Debug)]
 pub struct Weight {
@@ -173,43 +179,44 @@ impl Calibration {
         self.units.len()
     }
 
-    /// What a number measured of the group `number` with these accounts is worth.
+    /// Those that share no accounts to speak of with the group `number` of these accounts.
     #[must_use]
-    pub fn weigh(&self, sign: Sign, measured: Estimate, number: u32, accounts: &[AccountNo]) -> Weight {
-        let others: Vec<Other> = self
-            .apart(number, accounts)
-            .filter_map(|(unit, weight)| {
-                let smoothed = if unit.vouched { 0.0 } else { weight };
-                Some(Other { measured: sign.of(&unit.measures)?, weight, smoothed })
-            })
-            .collect();
+    pub fn apart_from(&self, number: u32, accounts: &[AccountNo]) -> Others<'_> {
+        let mut own = accounts.to_vec();
+        own.sort_unstable();
+        let apart = |unit: &Unit| unit.number != Some(number) && !overlap(&unit.accounts, &own);
+        Others { units: self.units.iter().filter(|(unit, _)| apart(unit)).map(|(unit, w)| (unit, *w)).collect() }
+    }
+}
+
+impl Others<'_> {
+    /// What a number measured of the group is worth.
+    #[must_use]
+    pub fn weigh(&self, sign: Sign, measured: Estimate) -> Weight {
+        let other = |&(unit, weight): &(&Unit, f64)| {
+            let smoothed = if unit.vouched { 0.0 } else { weight };
+            Some(Other { measured: sign.of(&unit.measures)?, weight, smoothed })
+        };
+        let others: Vec<Other> = self.units.iter().filter_map(other).collect();
         Weight { ln_e: ratio(sign.law(), measured, &others), groups: others.len() }
     }
 
     /// What a statistic of conduct is worth, beside those of the other groups ([`evalue::conformal`]); none among few. Costs a factor
     /// of two at most when it is nothing.
     #[must_use]
-    pub fn rank(&self, sign: ConductSign, statistic: f64, number: u32, accounts: &[AccountNo]) -> Option<Weight> {
-        let others: Vec<f64> = self.apart(number, accounts).filter_map(|(unit, _)| sign.of(&unit.measures)).collect();
+    pub fn rank(&self, sign: ConductSign, statistic: f64) -> Option<Weight> {
+        let others: Vec<f64> = self.units.iter().filter_map(|(unit, _)| sign.of(&unit.measures)).collect();
         let e = evalue::conformal(statistic, &others)?;
         Some(Weight { ln_e: evalue::mean(&[0.0, e.ln()]), groups: others.len() })
     }
 
-    /// How many of the other groups ask for `capability` in a good part of their requests, of how many that are known to ask for anything.
+    /// How many ask for `capability` in a good part of their requests, of how many that are known to ask for anything.
     #[must_use]
-    pub fn asking(&self, capability: Capability, number: u32, accounts: &[AccountNo]) -> (f64, f64) {
-        let known = self.apart(number, accounts).filter_map(|(unit, weight)| Some((unit.measures.asks?, weight)));
+    pub fn asking(&self, capability: Capability) -> (f64, f64) {
+        let known = self.units.iter().filter_map(|(unit, weight)| Some((unit.measures.asks?, weight)));
         known.fold((0.0, 0.0), |(asking, all), (asks, weight)| {
-            (asking + if asks.has(capability) { weight } else { 0.0 }, all + weight)
+            (asking + if asks.has(capability) { *weight } else { 0.0 }, all + weight)
         })
-    }
-
-    /// The groups, each with its weight, that share no accounts to speak of with the group `number` of these accounts.
-    fn apart(&self, number: u32, accounts: &[AccountNo]) -> impl Iterator<Item = (&Unit, f64)> {
-        let mut own = accounts.to_vec();
-        own.sort_unstable();
-        let units = self.units.iter().map(|(unit, weight)| (unit, *weight));
-        units.filter(move |(unit, _)| unit.number != Some(number) && !overlap(&unit.accounts, &own))
     }
 }
 

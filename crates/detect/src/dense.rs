@@ -223,7 +223,8 @@ const PAYERS_MIN: usize = 6;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use exchange::{AccountFact, Time};
+    use crate::account::tests::fact;
+    use exchange::AccountFact;
     use proptest::prelude::*;
 
     /// Accounts with a card and a mail domain each, all of them seen.
@@ -234,18 +235,9 @@ mod tests {
             let number = accounts.number(&id).unwrap();
             accounts.get_mut(number).unwrap().exchanges = 1;
             let fact = AccountFact {
-                time: Time::from_seconds(0),
-                account: id.as_str().into(),
-                org: None,
-                created: None,
-                plan: None,
-                program: None,
-                assurance: None,
                 payment: Some(card.as_str().into()),
                 email_domain: Some(domain.as_str().into()),
-                phone_country: None,
-                status: None,
-                closed: None,
+                ..fact(&id)
             };
             accounts.learn(&fact, &mut values);
         }

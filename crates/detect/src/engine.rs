@@ -12,7 +12,7 @@ use signals::{Capability, Hash, Signals};
 use xxhash_rust::xxh3::{Xxh3Default, xxh3_64};
 
 use crate::account::{Account, AccountNo, Accounts, SESSION_SECONDS};
-use crate::calibrate::{Calibration, Unit};
+use crate::calibrate::{Calibration, Others, Unit};
 use crate::conduct::Conduct;
 use crate::decision;
 use crate::dense;
@@ -694,7 +694,8 @@ impl Engine {
         let hypothesis = family.hypothesis.as_deref()?;
         let group = Group::of(number, family, &self.accounts, self.chance(number));
         let group = group.without(others, &self.accounts);
-        let scene = self.scene(number, family, hypothesis, &group);
+        let others = self.calibration.apart_from(number, &group.accounts);
+        let scene = self.scene((number, family), hypothesis, &group, &others);
         let evidence = evidence::weigh(&scene);
         let others = self.reported.saturating_sub(hypothesis.is_reported().into());
         let log10_threshold = evalue::ebh_threshold(self.hypotheses, others, self.config.alpha);
@@ -719,7 +720,13 @@ impl Engine {
         })
     }
 
-    fn scene<'a>(&'a self, number: u32, family: &'a Family, hypothesis: &'a Hypothesis, group: &'a Group) -> Scene<'a> {
+    fn scene<'a>(
+        &'a self,
+        (number, family): (u32, &'a Family),
+        hypothesis: &'a Hypothesis,
+        group: &'a Group,
+        others: &'a Others<'a>,
+    ) -> Scene<'a> {
         Scene {
             group,
             number,
@@ -728,7 +735,7 @@ impl Engine {
             accounts: &self.accounts,
             values: &self.values,
             sign_ups: &self.sign_ups,
-            calibration: &self.calibration,
+            others,
             asking: &self.asking,
             intents: &self.intents,
             timeline: &self.timeline,
@@ -747,7 +754,8 @@ impl Engine {
         if group.payers.len() < COMPARED_PAYERS_MIN || confirmed {
             return None;
         }
-        let measures = evidence::measure(&self.scene(number, family, hypothesis, &group));
+        // What is measured of a group does not depend on others.
+        let measures = evidence::measure(&self.scene((number, family), hypothesis, &group, &Others::default()));
         let mut accounts = group.accounts;
         accounts.sort_unstable();
         Some(Unit { number: Some(number), vouched: false, accounts, measures })

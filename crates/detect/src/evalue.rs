@@ -4,8 +4,6 @@
 //! probability at most 1/1000 (Markov), and for a process of them at *any* time (Ville). Everything here is in natural
 //! logarithms unless a name says `log10`.
 
-use libm::lgamma;
-
 /// log10 of a number given by its natural logarithm.
 #[must_use]
 pub fn log10(ln: f64) -> f64 {
@@ -35,25 +33,6 @@ pub fn more_often(hits: u64, trials: u64, p0: f64) -> f64 {
         hits as f64 * (rate / p0).ln() + misses * ((-rate).ln_1p() - (-p0).ln_1p())
     });
     mean(&ratios)
-}
-
-/// ln of the probability of `hits` of `trials` in order under p ~ Beta(a, b).
-#[must_use]
-pub fn beta_binomial(hits: u64, trials: u64, prior: (f64, f64)) -> f64 {
-    ln_beta(prior.0 + hits as f64, prior.1 + trials.saturating_sub(hits) as f64) - ln_beta(prior.0, prior.1)
-}
-
-/// ln of the probability that a total falls into these counts when each share is drawn by a Dirichlet of `shape` per place
-/// (a Pólya urn; gamma-distributed rates). An infinite shape is an even split. The multinomial coefficient is left out.
-#[must_use]
-pub fn dirichlet_multinomial(counts: &[u64], shape: f64) -> f64 {
-    let places = counts.len() as f64;
-    let total: u64 = counts.iter().sum();
-    if shape.is_infinite() {
-        return -(total as f64) * places.ln();
-    }
-    let each: f64 = counts.iter().filter(|&&c| c > 0).map(|&c| lgamma(shape + c as f64) - lgamma(shape)).sum();
-    lgamma(places * shape) - lgamma(places * shape + total as f64) + each
 }
 
 /// The e-value that a group's statistic gives beside those of groups that are known to be honest: the statistic by the mean of
@@ -91,10 +70,6 @@ pub fn ebh_threshold(hypotheses: u64, others: u64, alpha: f64) -> f64 {
 const RATES: usize = 12;
 /// No rate is taken to be higher.
 const RATE_MAX: f64 = 0.99;
-
-fn ln_beta(a: f64, b: f64) -> f64 {
-    lgamma(a) + lgamma(b) - lgamma(a + b)
-}
 
 #[cfg(test)]
 mod tests {
@@ -195,16 +170,6 @@ mod tests {
     }
 
     const ALPHAS: [f64; 3] = [0.1, 0.01, 0.001];
-
-    #[test]
-    fn urns_sum_to_one() {
-        for shape in [0.5, 1.0, 8.0, f64::INFINITY] {
-            let sum: f64 = (0..=5_u64)
-                .map(|k| [1.0, 5.0, 10.0, 10.0, 5.0, 1.0][k as usize] * dirichlet_multinomial(&[k, 5 - k], shape).exp())
-                .sum();
-            assert!((sum - 1.0).abs() < 1e-9, "{shape}: {sum}");
-        }
-    }
 
     #[test]
     fn thresholds_are_those_of_e_bh() {

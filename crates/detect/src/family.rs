@@ -291,6 +291,36 @@ mod tests {
     }
 
     #[test]
+    fn one_long_exchange_does_not_ask_of_all_others_what_only_it_has() {
+        let mut family = Family::new(Time::from_seconds(0));
+        (0..400).for_each(|key| {
+            family.add(key);
+        });
+        (family.exchanges, family.core_hits) = (10, 400 + 9 * 40);
+        assert_eq!(family.needed(), 19, "a quarter of what they have on average");
+    }
+
+    #[test]
+    fn a_text_in_few_exchanges_of_a_family_with_one_in_all_is_narrow() {
+        let mut family = Family::new(Time::from_seconds(0));
+        let common: Vec<u16> = (0..BROAD_MIN as u64).map(|key| family.add(key).unwrap()).collect();
+        let few = family.add(99).unwrap();
+        let mut after = |exchanges: u32, hits: u32| {
+            family.exchanges = exchanges;
+            common.iter().for_each(|&place| family.keys[place as usize].hits = exchanges * 4 / 5);
+            family.keys[few as usize].hits = hits;
+            family.tidy(0);
+            (family.is_broad(), family.is_narrow(few, 99))
+        };
+        assert_eq!(after(NARROW_TRIAL, NARROW_TRIAL / 2 - 1), (true, true));
+        assert_eq!(after(NARROW_TRIAL, NARROW_TRIAL / 2), (true, false), "half have it");
+        assert_eq!(after(NARROW_TRIAL - 1, 1), (false, false), "too early to tell");
+        family.forget(&[0]);
+        family.tidy(0);
+        assert!(!family.is_broad(), "{BROAD_MIN} shingles make a common text");
+    }
+
+    #[test]
     fn rare_shingles_leave_the_core() {
         let mut family = Family::new(Time::from_seconds(0));
         let place = family.add(1).unwrap();

@@ -164,33 +164,31 @@ impl Values {
 
     /// One more account holds `value`.
     pub fn hold(&mut self, value: Value) {
-        let Some(fact) = value.0.checked_sub(1).and_then(|i| self.facts.get_mut(i as usize)) else { return };
-        fact.holders += 1;
-        if let Some(known) = self.known.get_mut(fact.kind as usize) {
+        self.hold_too(value);
+        if let Some(known) = self.known_mut(value) {
             *known += 1;
+        }
+    }
+
+    /// An account no longer holds `value`.
+    pub fn release(&mut self, value: Value) {
+        self.release_too(value);
+        if let Some(known) = self.known_mut(value) {
+            *known = known.saturating_sub(1);
         }
     }
 
     /// One more account holds `value` beside another of its kind.
     pub fn hold_too(&mut self, value: Value) {
-        if let Some(fact) = value.0.checked_sub(1).and_then(|i| self.facts.get_mut(i as usize)) {
+        if let Some(fact) = self.fact_mut(value) {
             fact.holders += 1;
         }
     }
 
     /// An account no longer holds `value` beside another of its kind.
     pub fn release_too(&mut self, value: Value) {
-        if let Some(fact) = value.0.checked_sub(1).and_then(|i| self.facts.get_mut(i as usize)) {
+        if let Some(fact) = self.fact_mut(value) {
             fact.holders = fact.holders.saturating_sub(1);
-        }
-    }
-
-    /// An account no longer holds `value`.
-    pub fn release(&mut self, value: Value) {
-        let Some(fact) = value.0.checked_sub(1).and_then(|i| self.facts.get_mut(i as usize)) else { return };
-        fact.holders = fact.holders.saturating_sub(1);
-        if let Some(known) = self.known.get_mut(fact.kind as usize) {
-            *known = known.saturating_sub(1);
         }
     }
 
@@ -210,6 +208,15 @@ impl Values {
     #[must_use]
     pub fn name(&self, value: Value) -> &str {
         self.fact(value).map_or("", |fact| &fact.name)
+    }
+
+    fn known_mut(&mut self, value: Value) -> Option<&mut u64> {
+        let kind = self.fact(value)?.kind;
+        self.known.get_mut(kind as usize)
+    }
+
+    fn fact_mut(&mut self, value: Value) -> Option<&mut Fact> {
+        self.facts.get_mut(value.0.checked_sub(1)? as usize)
     }
 
     fn fact(&self, value: Value) -> Option<&Fact> {

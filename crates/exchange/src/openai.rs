@@ -20,7 +20,8 @@
 //! - `session`: `session`, `session_id`, `conversation_id`, `thread_id`; the request body's `conversation`
 //! - `id`: `id`, `request_id`; the response's `request_id`, then its `id`
 //! - `client`: an object `client` as in a native record; `ip`, `client_ip`, `ip_address`, `remote_addr`, `remote_ip`;
-//!   `asn`, `country`, `ja4`, `ja4h`, `user_agent`; the header `user-agent`
+//!   `asn`, `asn_number`, `as_number`; `country`, `ja4`, `ja4h`, `user_agent`; the header `user-agent`
+//! - the system prompt: as the APIs have it; in flat logs `system_prompt`, `system_message`
 //! - `status`: the response's `status_code`; `status_code`, `http_status`, `status`
 //! - `duration_ms`: `duration_ms`, `latency_ms`, `response_time_ms`, `elapsed_ms`; `end_time`, `endTime`,
 //!   `completed_at`, `responded_at` less the time

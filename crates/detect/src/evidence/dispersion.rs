@@ -48,7 +48,7 @@ pub fn measure(payers: &[Payer]) -> Option<Estimate> {
 pub fn weigh(scene: &Scene<'_>) -> Option<Evidence> {
     let payers = &scene.group.payers;
     let measured = measure(payers)?;
-    let weight = scene.calibration.weigh(Sign::Dispersion, measured, scene.number, &scene.group.accounts);
+    let weight = scene.others.weigh(Sign::Dispersion, measured);
     let mut counts: Vec<u64> = payers.iter().map(|payer| payer.exchanges).collect();
     counts.sort_unstable();
     let quantile = |q: usize| counts.get((counts.len() - 1) * q / 100).copied().unwrap_or(0);

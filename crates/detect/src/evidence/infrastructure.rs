@@ -26,11 +26,8 @@ use crate::value::{Kind, Value, Values};
 pub fn weigh(scene: &Scene<'_>) -> Option<Evidence> {
     let members: Vec<&Account> = scene.group.iter(scene.accounts).collect();
     let measured = KINDS.into_iter().filter_map(|kind| Some((kind, measure(&members, kind, scene.values)?)));
-    let mut pieces: Vec<_> = measured
-        .map(|(kind, measured)| {
-            (kind, scene.calibration.weigh(Sign::Shared(kind), measured, scene.number, &scene.group.accounts))
-        })
-        .collect();
+    let mut pieces: Vec<_> =
+        measured.map(|(kind, measured)| (kind, scene.others.weigh(Sign::Shared(kind), measured))).collect();
     let ln_e = mean(&pieces.iter().map(|(_, weight)| weight.ln_e).collect::<Vec<_>>());
     pieces.sort_by(|a, b| b.1.ln_e.total_cmp(&a.1.ln_e));
     let &(strongest, weight) = pieces.first()?;
@@ -177,7 +174,8 @@ const MEMBERS_MIN: usize = 6;
 mod tests {
     use super::*;
     use crate::account::Accounts;
-    use exchange::{AccountFact, Time};
+    use crate::account::tests::fact;
+    use exchange::AccountFact;
 
     /// What `held` gives of each of `members` among 1,000 others who hold `popular` or a card of their own.
     fn of(members: usize, held: impl Fn(usize) -> String) -> f64 {
@@ -187,20 +185,7 @@ mod tests {
             let id = format!("a{i}");
             let number = accounts.number(&id).unwrap();
             accounts.get_mut(number).unwrap().exchanges = 1;
-            let fact = AccountFact {
-                time: Time::from_seconds(0),
-                account: id.as_str().into(),
-                org: None,
-                created: None,
-                plan: None,
-                program: None,
-                assurance: None,
-                payment: Some(card.as_str().into()),
-                email_domain: None,
-                phone_country: None,
-                status: None,
-                closed: None,
-            };
+            let fact = AccountFact { payment: Some(card.as_str().into()), ..fact(&id) };
             accounts.learn(&fact, &mut values);
         }
         let group: Vec<&Account> = accounts.iter().take(members).collect();

@@ -48,7 +48,7 @@ pub fn weigh(scene: &Scene<'_>) -> Option<Evidence> {
 
 /// The share of other groups that ask for `capability`.
 fn among_groups(scene: &Scene<'_>, capability: Capability) -> f64 {
-    let (asking, groups) = scene.calibration.asking(capability, scene.number, &scene.group.accounts);
+    let (asking, groups) = scene.others.asking(capability);
     let prior = among_accounts(scene, capability).unwrap_or_else(|| elsewhere(scene, capability));
     (asking + PRIOR_GROUPS * prior) / (groups + PRIOR_GROUPS)
 }
@@ -100,7 +100,8 @@ pub fn taken(intents: &[u32; Capability::ALL.len()], total: u32) -> Vec<(Capabil
     taken
 }
 
-/// Shares of capabilities among published campaigns (provider incident reports of 2026), rounded; they sum to one.
+/// Shares of capabilities among published campaigns (provider incident reports of 2026), rounded; they sum to one. That of concealment
+/// is assumed, and taken from reasoning: no report tells how often it was.
 const PUBLISHED: [(Capability, f64); 10] = [
     (Capability::ReasoningTrace, 0.25),
     (Capability::Grading, 0.15),
@@ -118,7 +119,8 @@ fn published(capability: Capability) -> f64 {
     PUBLISHED.iter().find(|&&(c, _)| c == capability).map_or(0.0, |&(_, share)| share)
 }
 
-/// The share of campaigns whose wording is recognised. Assumed; `crates/signals/tests/intents` is there to measure it.
+/// The share of campaigns whose wording is recognised. Assumed, between two measurements: 0.26 to 0.40 of wordings that avoid the usual
+/// words (`crates/signals/tests/intents`), nearly all prompts of five of eight published campaigns.
 const RECOGNISED: f64 = 0.5;
 /// What everybody asks for weighs as so many groups.
 const PRIOR_GROUPS: f64 = 10.0;

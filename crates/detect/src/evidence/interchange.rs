@@ -52,7 +52,7 @@ pub fn weigh_hours(scene: &Scene<'_>) -> Option<Evidence> {
 }
 
 fn weigh(scene: &Scene<'_>, sign: Sign, measured: Estimate) -> (f64, String) {
-    let weight = scene.calibration.weigh(sign, measured, scene.number, &scene.group.accounts);
+    let weight = scene.others.weigh(sign, measured);
     (weight.ln_e, weight.basis())
 }
 

@@ -21,7 +21,7 @@ pub mod work_queue;
 use signals::Capability;
 
 use crate::account::Accounts;
-use crate::calibrate::{Calibration, ConductSign, Measures};
+use crate::calibrate::{ConductSign, Measures, Others};
 use crate::conduct::Conduct;
 use crate::evalue;
 use crate::family::Family;
@@ -51,7 +51,7 @@ pub struct Scene<'a> {
     /// When accounts signed up here.
     pub sign_ups: &'a SignUps,
     /// The groups that this one is compared to.
-    pub calibration: &'a Calibration,
+    pub others: &'a Others<'a>,
     /// Accounts that ask for a capability in a good part of their requests, of those that are followed.
     pub asking: &'a [Option<u64>; Capability::ALL.len()],
     /// All exchanges by capability.
@@ -128,7 +128,7 @@ fn conduct_evidence(
     statistic: f64,
     text: String,
 ) -> Option<Evidence> {
-    let weight = scene.calibration.rank(sign, statistic, scene.number, &scene.group.accounts)?;
+    let weight = scene.others.rank(sign, statistic)?;
     let groups = counted(weight.groups as u64, "other group");
     let text = format!("{text} The weight comes from a comparison with {groups} of this log.");
     Some(evidence(family, weight.ln_e, weight.groups as u64, text))

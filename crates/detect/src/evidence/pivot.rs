@@ -3,8 +3,8 @@
 //! Half of a campaign's traffic moved to a new model within a day of its release; customers change over one by one, over
 //! weeks. Statistic: how far the times at which the group used its two commonest models lie apart, in units of their spread, less
 //! the same for everybody else's use of these models (who have the new one no earlier). Null: the group is like the
-//! deployment's own families that nobody suspects. Calibrated by comparison with these ([`crate::evalue::conformal`]). Says nothing where
-//! a group uses one model. Fails for one customer's product that is moved over in a release of its own; such a customer is one
+//! deployment's other groups. Calibrated by comparison with these ([`crate::evalue::conformal`]). Says nothing where a group
+//! uses one model. Fails for one customer's product that is moved over in a release of its own; such a customer is one
 //! payer.
 
 use exchange::Time;

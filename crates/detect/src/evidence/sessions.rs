@@ -49,7 +49,7 @@ pub fn too_short(scene: &Scene<'_>) -> bool {
 pub fn weigh(scene: &Scene<'_>) -> Option<Evidence> {
     let measured = measure(scene)?;
     let (trials, follow_ons) = trials(scene.group, scene.number, scene.accounts);
-    let weight = scene.calibration.weigh(Sign::Sessions, measured, scene.number, &scene.group.accounts);
+    let weight = scene.others.weigh(Sign::Sessions, measured);
     let text = format!(
         "Of the first requests of each account since it became a member, {} came within {} of the one before. People and their \
          tools send several requests in one session; a program that hands work to many accounts in turn leaves long gaps in \

@@ -57,12 +57,8 @@ pub fn weigh(scene: &Scene<'_>) -> Option<Evidence> {
         (Sign::Age, age(&members)),
         (Sign::Shared(Kind::Program), infrastructure::measure(&members, Kind::Program, scene.values)),
     ];
-    let pieces: Vec<_> = measured
-        .into_iter()
-        .filter_map(|(sign, measured)| {
-            Some(scene.calibration.weigh(sign, measured?, scene.number, &scene.group.accounts))
-        })
-        .collect();
+    let pieces: Vec<_> =
+        measured.into_iter().filter_map(|(sign, measured)| Some(scene.others.weigh(sign, measured?))).collect();
     let basis = pieces.iter().min_by_key(|weight| weight.groups)?.basis();
     let created = sorted(&members);
     let accounts = counted(members.len() as u64, "account");
@@ -186,6 +182,7 @@ const MEMBERS_MIN: usize = 6;
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::account::tests::fact;
     use exchange::{AccountFact, Time};
 
     const DAY: i64 = 86_400;
@@ -198,20 +195,7 @@ mod tests {
             let number = accounts.number(&id).unwrap();
             let account = accounts.get_mut(number).unwrap();
             (account.exchanges, account.first) = (1, Time::from_seconds(seconds + age_seconds));
-            let fact = AccountFact {
-                time: Time::from_seconds(0),
-                account: id.as_str().into(),
-                org: None,
-                created: Some(Time::from_seconds(seconds)),
-                plan: None,
-                program: None,
-                assurance: None,
-                payment: None,
-                email_domain: None,
-                phone_country: None,
-                status: None,
-                closed: None,
-            };
+            let fact = AccountFact { created: Some(Time::from_seconds(seconds)), ..fact(&id) };
             accounts.learn(&fact, &mut values);
         }
         let group: Vec<&Account> = accounts.iter().take(members).collect();

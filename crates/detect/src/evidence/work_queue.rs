@@ -54,11 +54,14 @@ impl Overlap {
 /// The log-odds that another payer asks for the same.
 #[must_use]
 pub fn measure(items: &Items, payers: usize) -> Option<Estimate> {
-    let overlap = Overlap::of(items, payers)?;
     let (_, asked) = totals(items);
+    Some(log_odds(Overlap::of(items, payers)?, asked, payers))
+}
+
+fn log_odds(overlap: Overlap, asked: f64, payers: usize) -> Estimate {
     let (yes, no) = (overlap.common * asked + 0.5, (1.0 - overlap.common) * asked + 0.5);
     let error = (2.0 * (1.0 / yes + 1.0 / no)).sqrt();
-    Some(Estimate { value: libm::log(yes / no), error, accounts: payers })
+    Estimate { value: libm::log(yes / no), error, accounts: payers }
 }
 
 /// Weighs the overlap of items.
@@ -66,8 +69,8 @@ pub fn measure(items: &Items, payers: usize) -> Option<Estimate> {
 pub fn weigh(scene: &Scene<'_>) -> Option<Evidence> {
     let (items, payers) = (&scene.hypothesis.items, scene.group.payers.len());
     let overlap = Overlap::of(items, payers)?;
-    let weight = scene.calibration.weigh(Sign::Items, measure(items, payers)?, scene.number, &scene.group.accounts);
     let (different, asked) = totals(items);
+    let weight = scene.others.weigh(Sign::Items, log_odds(overlap, asked, payers));
     let what = if overlap.common < NONE {
         format!(
             "The template was filled with {}, and hardly any two payers sent the same one, as when one list of tasks is divided \

@@ -79,6 +79,19 @@ fn what_came_before_the_hypothesis_does_not_count() {
 }
 
 #[test]
+fn a_text_before_every_request_hides_nobody() {
+    let before = "You are Mika, who helps the guests of a lake resort. Answer in the language of the guest, keep every answer under \
+                  two hundred words, mention the opening hours of the boat house only when somebody asks for them, and send \
+                  whoever wants to pay to the front desk by the main gate.";
+    let mut world = World::of_people(300);
+    campaign(&mut world, 40, |_| TEMPLATE.into());
+    world.prefix(before);
+    let findings = world.hunt();
+    assert_eq!(members(&findings), [40]);
+    assert!(findings.campaigns.iter().flat_map(|c| &c.accounts).all(|account| account.account.starts_with("camp")));
+}
+
+#[test]
 fn many_wordings_of_one_template_are_one_campaign() {
     let wordings = [
         "Lay out every deduction in order and close with the bare result of the exercise.",

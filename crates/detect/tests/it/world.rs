@@ -47,6 +47,11 @@ impl World {
         self.asked.push((seconds, account.to_owned(), text.to_owned()));
     }
 
+    /// Puts a text in front of every request.
+    pub(crate) fn prefix(&mut self, before: &str) {
+        self.asked.iter_mut().for_each(|(_, _, text)| *text = format!("{before} {text}"));
+    }
+
     /// Takes away what accounts with this beginning asked from `time` on.
     pub(crate) fn silence(&mut self, accounts: &str, time: Time) {
         self.asked.retain(|(seconds, account, _)| !account.starts_with(accounts) || (*seconds as i64) < time.seconds());

@@ -354,3 +354,21 @@ fn without_id(json: &str) -> String {
     assert!(head.starts_with("{\"id\":\"ex_"), "{json}");
     format!("{{{tail}")
 }
+
+#[test]
+fn flat_records_have_a_system_prompt_and_a_network_operator() {
+    let record = |system: &str| {
+        format!(
+            r#"{{"account_id":"a","timestamp":1,"prompt":"Which jam?","system_prompt":{system},"asn_number":64500}}"#
+        )
+    };
+    for (system, expected) in [(r#""You sell jam.""#, Some("You sell jam.")), ("null", None)] {
+        let mut seen = Vec::new();
+        exchange::read_exchanges(&record(system), &mut exchange::Notes::default(), &mut |exchange| {
+            let system = exchange.request.system.as_ref().and_then(|system| system.texts().next().map(str::to_owned));
+            seen.push((system, exchange.client.asn));
+        })
+        .unwrap();
+        assert_eq!(seen, [(expected.map(str::to_owned), Some(64_500))]);
+    }
+}
