@@ -15,6 +15,8 @@ use signals::{Capability, Intents};
 use crate::account::AccountNo;
 use crate::evalue;
 use crate::evidence::{dispersion, infrastructure, interchange, sessions, sign_up, work_queue};
+use crate::finding::SignalFamily;
+use crate::group::overlap;
 use crate::likeness::Estimate;
 use crate::limits::COMPARED_MAX;
 use crate::number::counted;
@@ -135,11 +137,18 @@ pub struct Unit {
     /// Whether it is known from a label. It counts for where the middle of honest groups lies and not for how they are spread around
     /// it: one group that somebody vouched for must not excuse all that look like it.
     pub vouched: bool,
+    /// How likely it is honest, for each calibrated sign by what all signs of other causes say.
+    pub honest: Credence,
     /// Its accounts, in order.
     pub accounts: Vec<AccountNo>,
     /// What was measured.
     pub measures: Measures,
 }
+
+/// How likely a group is honest, for each sign by the signs of all other causes: so campaigns do not excuse each other, and no group is left
+/// out for what it shows in the sign that is weighed.
+#[derive(Clone, Copy, Debug)]
+pub struct Credence([f64; CALIBRATED.len()]);
 
 /// The deployment's own groups.
 #[derive(Clone, Debug, Default)]
@@ -161,6 +170,23 @@ pub struct Weight {
     pub ln_e: f64,
     /// Groups that it was compared to.
     pub groups: usize,
+}
+
+impl Credence {
+    /// By what the evidence of all causes but that of a sign comes to (log10).
+    pub fn by(apart: impl Fn(SignalFamily) -> f64) -> Credence {
+        Credence(CALIBRATED.map(|sign| HONEST_ODDS / (HONEST_ODDS + libm::pow(10.0, apart(sign)))))
+    }
+
+    fn of(&self, sign: SignalFamily) -> f64 {
+        CALIBRATED.iter().zip(&self.0).find(|&(&known, _)| known == sign).map_or(1.0, |(_, &honest)| honest)
+    }
+}
+
+impl Default for Credence {
+    fn default() -> Self {
+        Credence([1.0; CALIBRATED.len()])
+    }
 }
 
 impl Calibration {
@@ -194,6 +220,7 @@ impl Others<'_> {
     #[must_use]
     pub fn weigh(&self, sign: Sign, measured: Estimate) -> Weight {
         let other = |&(unit, weight): &(&Unit, f64)| {
+            let weight = weight * unit.honest.of(sign.family());
             let smoothed = if unit.vouched { 0.0 } else { weight };
             Some(Other { measured: sign.of(&unit.measures)?, weight, smoothed })
         };
@@ -233,6 +260,18 @@ impl Weight {
 }
 
 impl Sign {
+    fn family(self) -> SignalFamily {
+        match self {
+            Sign::Dispersion => SignalFamily::Evenness,
+            Sign::Sessions => SignalFamily::Rhythm,
+            Sign::Items => SignalFamily::WorkQueue,
+            Sign::Content => SignalFamily::Content,
+            Sign::Hours => SignalFamily::Hours,
+            Sign::Bursts | Sign::Age | Sign::Shared(Kind::Program) => SignalFamily::SignUp,
+            Sign::Shared(_) => SignalFamily::Infrastructure,
+        }
+    }
+
     fn law(self) -> &'static Law {
         match self {
             Sign::Dispersion => &dispersion::LAW,
@@ -288,10 +327,15 @@ struct Other {
 
 /// ln of the ratio of densities at `measured`.
 fn ratio(law: &Law, measured: Estimate, others: &[Other]) -> f64 {
-    let honest = honest(law, measured, others);
     let (centre, deviation) = law.dispatched;
-    let value = if law.one_sided { measured.value.max(centre) } else { measured.value };
-    let dispatched = normal(value - centre, deviation.hypot(measured.error));
+    let at = |measured: Estimate| match law.one_sided {
+        true => Estimate { value: measured.value.max(centre), ..measured },
+        false => measured,
+    };
+    let others: Vec<Other> = others.iter().map(|other| Other { measured: at(other.measured), ..*other }).collect();
+    let measured = at(measured);
+    let honest = honest(law, measured, &others);
+    let dispatched = normal(measured.value - centre, deviation.hypot(measured.error));
     let alternative = (1.0 - law.imitated) * dispatched + law.imitated * honest;
     // An honest group may be as a dispatched one is, however many were none.
     let null = honest + dispatched / E_MAX;
@@ -354,19 +398,20 @@ fn student(far: f64, deviation: f64, freedom: f64) -> f64 {
     libm::exp(ln - half * libm::log1p(z * z / freedom)) / deviation
 }
 
-/// Whether two groups share more than a quarter of the smaller one's accounts; both in order.
-fn overlap(a: &[AccountNo], b: &[AccountNo]) -> bool {
-    let (mut i, mut j, mut both) = (0, 0, 0);
-    while let (Some(x), Some(y)) = (a.get(i), b.get(j)) {
-        both += usize::from(x == y);
-        i += usize::from(x <= y);
-        j += usize::from(y <= x);
-    }
-    both * OVERLAP_ONE_IN > a.len().min(b.len())
-}
-
 /// What no sign exceeds: a thousand honest groups would have to be seen for more.
 pub const E_MAX: f64 = 1000.0;
+/// The signs that are calibrated.
+const CALIBRATED: [SignalFamily; 7] = [
+    SignalFamily::Evenness,
+    SignalFamily::Rhythm,
+    SignalFamily::WorkQueue,
+    SignalFamily::Content,
+    SignalFamily::Hours,
+    SignalFamily::SignUp,
+    SignalFamily::Infrastructure,
+];
+/// Honest groups for each dispatched one, before anything is seen: a fifth of all groups are campaigns'.
+const HONEST_ODDS: f64 = 4.0;
 /// Fewer groups to compare with are not enough to call a number calibrated.
 pub const GROUPS_MIN: usize = 8;
 /// A number this rough weighs half.
@@ -383,8 +428,6 @@ const MAD_TO_DEVIATION: f64 = 1.4826;
 const DEVIATION_MIN: f64 = 0.3;
 /// A number is never taken to be rougher than this.
 const ERROR_MAX: f64 = 3.0;
-/// Groups that share more than one account in this many are not apart.
-const OVERLAP_ONE_IN: usize = 4;
 
 #[cfg(test)]
 mod tests {
@@ -423,10 +466,43 @@ mod tests {
     }
 
     #[test]
+    fn campaigns_do_not_excuse_each_other() {
+        let unit = |number: AccountNo, dispersion, honest| Unit {
+            number: Some(number),
+            vouched: false,
+            honest,
+            accounts: vec![number],
+            measures: Measures { dispersion: Some(at(dispersion, 0.1)), ..Measures::default() },
+        };
+        let with = |honest: Credence| {
+            let people = (0..30).map(|i| unit(i, 2.2 + f64::from(i % 10) * 0.2, Credence::default()));
+            let campaigns = (30..40).map(|i| unit(i, 0.0, honest));
+            let calibration = Calibration::new(people.chain(campaigns));
+            calibration.apart_from(99, &[99]).weigh(Sign::Dispersion, at(0.0, 0.1)).ln_e / std::f64::consts::LN_10
+        };
+        let known = with(Credence::by(|_| 3.0));
+        let unknown = with(Credence::default());
+        assert!(known > unknown + 0.5, "{known} {unknown}");
+        // By a sign of its own cause nothing is left out.
+        let by_itself = with(Credence::by(|sign| if sign == SignalFamily::Evenness { 0.0 } else { 3.0 }));
+        assert!((by_itself - unknown).abs() < 0.2, "{by_itself} {unknown}");
+    }
+
+    #[test]
+    fn beyond_what_a_dispatcher_shows_a_number_counts_as_much_as_that() {
+        let honest: Vec<Other> = (0..30)
+            .map(|i| Other { measured: at(2.2 + f64::from(i % 10) * 0.2, 0.1), weight: 1.0, smoothed: 1.0 })
+            .collect();
+        let of = |value| ratio(&crate::evidence::dispersion::LAW, at(value, 0.1), &honest);
+        assert!((of(-3.0) - of(0.0)).abs() < 1e-9);
+    }
+
+    #[test]
     fn groups_of_the_same_accounts_weigh_as_one() {
         let unit = |number, accounts: &[AccountNo]| Unit {
             number: Some(number),
             vouched: false,
+            honest: Credence::default(),
             accounts: accounts.to_vec(),
             measures: Measures::default(),
         };
@@ -440,6 +516,7 @@ mod tests {
         let unit = |number| Unit {
             number: Some(number),
             vouched: false,
+            honest: Credence::default(),
             accounts: vec![number],
             measures: Measures::default(),
         };
@@ -455,12 +532,5 @@ mod tests {
         assert!((sum(normal) - 1.0).abs() < 1e-6);
         assert!((sum(|far, deviation| student(far, deviation, 4.0)) - 1.0).abs() < 1e-3);
         assert!((sum(|far, deviation| student(far, deviation, 30.0)) - 1.0).abs() < 1e-3);
-    }
-
-    #[test]
-    fn groups_that_share_accounts_are_not_compared() {
-        assert!(!overlap(&[1, 2, 3, 4], &[4, 5, 6, 7]));
-        assert!(overlap(&[1, 2, 3, 4], &[3, 4, 6, 7]));
-        assert!(!overlap(&[], &[1]));
     }
 }

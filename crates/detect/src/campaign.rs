@@ -335,7 +335,7 @@ fn campaign(engine: &Engine, bundle: &Bundle<'_>) -> Campaign {
         skeleton: if by_text { skeleton::draw(&texts) } else { Vec::new() },
         portrait: portrait::draw(engine, &sitters, &timelines, marks(frozen_at, detected_at, &waves)),
         not_observed: not_observed(&sitters),
-        alternatives: strongest.map_or_else(Vec::new, |tested| alternatives(tested.assessment)),
+        alternatives: strongest.map_or_else(Vec::new, |tested| alternatives(tested.assessment, engine.config.alpha)),
         samples,
         judgements: cover::judgements(engine, bundle.families.iter().map(|tested| tested.family), &identity, &accounts),
         identity,
@@ -445,7 +445,7 @@ fn not_observed(sitters: &[Sitter<'_>]) -> Vec<String> {
 }
 
 /// The honest explanations that fit groups like this, and what speaks against each.
-fn alternatives(assessment: &Assessment) -> Vec<String> {
+fn alternatives(assessment: &Assessment, alpha: f64) -> Vec<String> {
     let of = |family: SignalFamily| assessment.evidence.iter().find(|e| e.family == family);
     let mut tried = Vec::new();
     if let Some(evidence) = of(SignalFamily::WorkQueue) {
@@ -457,8 +457,8 @@ fn alternatives(assessment: &Assessment) -> Vec<String> {
     let (rival, left) = assessment.rival;
     tried.push(format!(
         "The honest explanation that comes nearest is {rival}: when it has had what it explains, 10^{left:.1} is left against it \
-         (10^{:.0} is needed).",
-        crate::decision::RIVAL_MIN
+         (10^{:.1} is needed).",
+        crate::decision::Bar::at(alpha, assessment.log10_threshold).rival
     ));
     if of(SignalFamily::SignUp).is_none() && of(SignalFamily::Infrastructure).is_none() {
         tried.push(

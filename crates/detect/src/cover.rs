@@ -51,7 +51,6 @@ impl Engine {
         let changed = !labels.iter().filter(vouches).eq(family.labels.iter().filter(vouches));
         family.labels = labels;
         if changed && let Some(hypothesis) = family.hypothesis.as_deref_mut() {
-            self.reported = self.reported.saturating_sub(hypothesis.is_reported().into());
             hypothesis.forget();
         }
         for &member in family.members.iter().filter(|_| changed || !family.labels.is_empty()) {

@@ -3,11 +3,10 @@
 //! Signs whose numbers go together among honest groups are averaged, since they have a cause in common; only the averages multiply
 //! ([`CAUSES`]). Nothing is a veto: what speaks against a campaign lowers the total,
 //! as strongly as it was measured to. A group is reported when the total crosses the threshold *and* what is left of it after an
-//! honest explanation has had what it explains is still [`RIVAL_MIN`], for each of [`RIVALS`].
+//! honest explanation has had what it explains is still 1 / α, for each of [`RIVALS`].
 
 use crate::evalue;
 use crate::finding::{Evidence, SignalFamily};
-use crate::likeness::Beat;
 use crate::number::{counted, either};
 
 /// A verdict.
@@ -17,6 +16,8 @@ pub struct Decision {
     pub log10_e: f64,
     /// The honest explanation that comes nearest, and by how much it loses (log10).
     pub rival: (&'static str, f64),
+    /// Whether all that is asked of it beside the threshold is there.
+    pub contends: bool,
     /// Why the group is not reported, when it is not.
     pub cleared: Option<String>,
 }
@@ -37,8 +38,10 @@ struct Rival {
 pub struct Circumstances {
     /// Most of its requests come in one part of the day.
     pub concentrated: bool,
-    /// Whether those of each account come by a clock of its own.
-    pub beat: Beat,
+    /// How much likelier (log10) it is that those of each account come by a clock than that they do not.
+    pub clocks: f64,
+    /// How much likelier (log10) it is that its people sit down to it than that it is dealt out, at most 0.
+    pub sittings: f64,
     /// The share of payers who ask for what one of them asks for,
     pub common: f64,
     /// and how much likelier (log10) it is that everybody goes through one list once than that each request is drawn from it.
@@ -57,11 +60,7 @@ const RIVALS: &[Rival] = &[
             SignalFamily::Infrastructure,
         ],
         fits: |_| true,
-        predicts: |seen| match seen.beat {
-            Beat::Strict => CLOCKS,
-            Beat::Absent => -NO_CLOCKS,
-            Beat::Unknown => 0.0,
-        },
+        predicts: |seen| seen.clocks,
     },
     Rival {
         name: "a quota or a fixed share of work, as seats and lessons have it",
@@ -79,7 +78,7 @@ const RIVALS: &[Rival] = &[
             SignalFamily::Hours,
         ],
         fits: |seen| seen.concentrated,
-        predicts: |_| 0.0,
+        predicts: |seen| seen.sittings,
     },
     Rival {
         name: "one occasion that lasts for days, such as a course or a cohort of trainees",
@@ -113,18 +112,36 @@ const RIVALS: &[Rival] = &[
     },
 ];
 
+/// What is asked of a group (log10).
+#[derive(Clone, Copy, Debug)]
+pub struct Bar {
+    /// Of its evidence, by how many groups are tested and reported,
+    pub threshold: f64,
+    /// and of what is left of it against each honest explanation.
+    pub rival: f64,
+}
+
+impl Bar {
+    /// At level `alpha`: each honest explanation must be 1 / α times as unlikely.
+    #[must_use]
+    pub fn at(alpha: f64, threshold: f64) -> Bar {
+        Bar { threshold, rival: -alpha.log10() }
+    }
+}
+
 /// Decides on a group of `payers`, which sent `exchanges` since τ.
 #[must_use]
 pub fn decide(
     evidence: &[Evidence],
     circumstances: Circumstances,
     (payers, exchanges): (usize, u32),
-    log10_threshold: f64,
+    bar: Bar,
 ) -> Decision {
     let log10_e = total(evidence, &[]);
     let left = |rival: &Rival| (rival.name, total(evidence, rival.explains) - (rival.predicts)(&circumstances));
     let fitting = RIVALS.iter().filter(|rival| (rival.fits)(&circumstances)).map(left);
     let rival = fitting.min_by(|a, b| a.1.total_cmp(&b.1)).unwrap_or(("a tool that unrelated people share", log10_e));
+    let contends = payers >= PAYERS_MIN && exchanges >= EXCHANGES_MIN && rival.1 >= bar.rival;
     let cleared = if payers == 0 {
         Some("nobody has taken part since it was noticed".into())
     } else if payers < PAYERS_MIN {
@@ -132,27 +149,33 @@ pub fn decide(
         Some(format!("only {} {take} part since it was noticed", counted(payers as u64, "payer")))
     } else if exchanges < EXCHANGES_MIN {
         Some(format!("only {} came since it was noticed", counted(exchanges.into(), "request")))
-    } else if log10_e < log10_threshold {
-        Some(format!("the evidence (10^{log10_e:.1}) does not reach the threshold (10^{log10_threshold:.1})"))
-    } else if rival.1 < RIVAL_MIN {
+    } else if log10_e < bar.threshold {
+        Some(format!("the evidence (10^{log10_e:.1}) does not reach the threshold (10^{:.1})", bar.threshold))
+    } else if rival.1 < bar.rival {
         Some(format!("an honest explanation fits nearly as well: {} (10^{:.1} is left against it)", rival.0, rival.1))
     } else {
         None
     };
-    Decision { log10_e, rival, cleared }
+    Decision { log10_e, rival, contends, cleared }
+}
+
+/// What the evidence comes to (log10) without that of the signs that have a cause in common with `sign`.
+#[must_use]
+pub fn total_without(evidence: &[Evidence], sign: SignalFamily) -> f64 {
+    let causes = CAUSES.iter().filter(|signs| !signs.contains(&sign));
+    causes.map(|signs| of_cause(evidence, signs, &[])).sum()
 }
 
 /// What the evidence comes to (log10) when what speaks for a campaign among the signs `explained` says nothing.
 fn total(evidence: &[Evidence], explained: &[SignalFamily]) -> f64 {
-    CAUSES
-        .iter()
-        .map(|signs| {
-            let known = signs.iter().filter_map(|&sign| Some((sign, of(evidence, sign)?.min(SIGN_MAX))));
-            let left = known.map(|(sign, log10_e)| if explained.contains(&sign) { log10_e.min(0.0) } else { log10_e });
-            let lns: Vec<f64> = left.map(|log10_e| log10_e * std::f64::consts::LN_10).collect();
-            if lns.is_empty() { 0.0 } else { evalue::log10(evalue::mean(&lns)) }
-        })
-        .sum()
+    CAUSES.iter().map(|signs| of_cause(evidence, signs, explained)).sum()
+}
+
+fn of_cause(evidence: &[Evidence], signs: &[SignalFamily], explained: &[SignalFamily]) -> f64 {
+    let known = signs.iter().filter_map(|&sign| Some((sign, of(evidence, sign)?.min(SIGN_MAX))));
+    let left = known.map(|(sign, log10_e)| if explained.contains(&sign) { log10_e.min(0.0) } else { log10_e });
+    let lns: Vec<f64> = left.map(|log10_e| log10_e * std::f64::consts::LN_10).collect();
+    if lns.is_empty() { 0.0 } else { evalue::log10(evalue::mean(&lns)) }
 }
 
 fn of(evidence: &[Evidence], sign: SignalFamily) -> Option<f64> {
@@ -178,13 +201,6 @@ pub const PAYERS_MIN: usize = 6;
 pub const EXCHANGES_MIN: u32 = 24;
 /// No sign counts for more (log10): what a thousand honest groups would have to be seen for.
 const SIGN_MAX: f64 = 3.0;
-/// A campaign must be this much likelier (log10) than each honest explanation that has had what it explains: twenty times. Of 3,198
-/// honest groups of seventeen simulated worlds with five seeds each the highest came to 1.0, and none of these to its threshold.
-pub const RIVAL_MIN: f64 = 1.3;
-/// Strict clocks of one's own: hardly a campaign in twenty deals its work so (log10).
-const CLOCKS: f64 = 1.3;
-/// None at all: one scheduled tool in ten is spread over the hour (log10).
-const NO_CLOCKS: f64 = 1.0;
 /// From this share of payers who ask for the same on, one list or few prompts may be behind it: one payer in fifty.
 const COMMON: f64 = 0.02;
 
@@ -202,7 +218,7 @@ mod tests {
             .iter()
             .map(|&(family, log10_e)| Evidence { family, log10_e, counts: true, text: String::new(), observations: 1 })
             .collect();
-        decide(&evidence, circumstances, (payers, EXCHANGES_MIN), 4.0)
+        decide(&evidence, circumstances, (payers, EXCHANGES_MIN), Bar::at(0.05, 4.0))
     }
 
     #[test]
@@ -236,7 +252,7 @@ mod tests {
 
     #[test]
     fn strict_clocks_speak_for_the_clock_and_are_no_veto() {
-        let clocks = Circumstances { beat: Beat::Strict, ..Circumstances::default() };
+        let clocks = Circumstances { clocks: 1.3, ..Circumstances::default() };
         let plugin = [(Evenness, 1.7), (Rhythm, 1.7), (Content, 1.6), (Intent, 0.6), (WorkQueue, 0.5), (Hours, 0.7)];
         assert!(decided(&plugin, false, 80).rival.1 - decided_at(&plugin, clocks, 80).rival.1 > 1.0);
         let more = [(Content, 3.0), (Hours, 3.0), (SignUp, 3.0), (Evenness, 3.0)];
@@ -260,7 +276,8 @@ mod tests {
         let pieces = [(Evenness, 3.0), (Rhythm, 3.0), (Content, 3.0), (Intent, 1.0)];
         assert!(decided(&pieces, false, PAYERS_MIN).cleared.is_none());
         assert!(decided(&pieces, false, PAYERS_MIN - 1).cleared.is_some());
-        let few = |exchanges| decide(&[], Circumstances::default(), (PAYERS_MIN, exchanges), -1.0).cleared;
+        let few =
+            |exchanges| decide(&[], Circumstances::default(), (PAYERS_MIN, exchanges), Bar::at(0.05, -1.0)).cleared;
         assert!(few(EXCHANGES_MIN - 1).is_some_and(|why| why.contains("23 requests")));
         assert!(few(EXCHANGES_MIN).is_some_and(|why| why.contains("honest explanation")));
     }
@@ -271,5 +288,33 @@ mod tests {
         assert!((log10_e(&[(SignUp, 3.0), (Infrastructure, 3.0)]) - 3.0).abs() < 1e-9);
         assert!((log10_e(&[(SignUp, 6.0)]) - SIGN_MAX).abs() < 1e-9);
         assert!((log10_e(&[(SignUp, 3.0), (Evenness, 3.0)]) - 6.0).abs() < 1e-9);
+    }
+
+    #[test]
+    fn a_cause_is_left_out_with_all_of_its_signs() {
+        let pieces = [(Evenness, 1.0), (Rhythm, 2.0), (Hours, 3.0), (Content, 0.5)];
+        let evidence: Vec<Evidence> = pieces
+            .iter()
+            .map(|&(family, log10_e)| Evidence { family, log10_e, counts: true, text: String::new(), observations: 1 })
+            .collect();
+        assert!((total_without(&evidence, Hours) - 1.5).abs() < 1e-9);
+        assert!((total_without(&evidence, Rhythm) - 1.5).abs() < 1e-9);
+        assert!((total_without(&evidence, SignUp) - total(&evidence, &[])).abs() < 1e-9);
+    }
+
+    #[test]
+    fn each_honest_explanation_must_be_as_unlikely_as_the_level_says() {
+        let pieces = [(Evenness, 3.0), (Content, 1.5)];
+        let evidence: Vec<Evidence> = pieces
+            .iter()
+            .map(|&(family, log10_e)| Evidence { family, log10_e, counts: true, text: String::new(), observations: 1 })
+            .collect();
+        let of = |alpha, threshold| {
+            let decision = decide(&evidence, Circumstances::default(), (50, EXCHANGES_MIN), Bar::at(alpha, threshold));
+            (decision.contends, decision.cleared.is_none())
+        };
+        assert_eq!(of(0.05, 4.0), (true, true));
+        assert_eq!(of(0.01, 4.0), (false, false));
+        assert_eq!(of(0.05, 5.0), (true, false));
     }
 }

@@ -12,7 +12,7 @@ use signals::{Capability, Hash, Signals};
 use xxhash_rust::xxh3::{Xxh3Default, xxh3_64};
 
 use crate::account::{Account, AccountNo, Accounts, SESSION_SECONDS};
-use crate::calibrate::{Calibration, Others, Unit};
+use crate::calibrate::{Calibration, Credence, Others, Unit};
 use crate::conduct::Conduct;
 use crate::decision;
 use crate::dense;
@@ -22,7 +22,7 @@ use crate::evidence::sign_up::SignUps;
 use crate::evidence::{self, Scene, membership};
 use crate::family::{Exhibit, Family, Key};
 use crate::finding::{Discovery, Findings};
-use crate::group::Group;
+use crate::group::{self, Group};
 use crate::hypothesis::{Assessment, Hypothesis};
 use crate::kin;
 use crate::label::{LabelNo, Labels};
@@ -36,13 +36,14 @@ use crate::value::{Kind, Values};
 /// How sure a finding must be.
 #[derive(Clone, Copy, Debug)]
 pub struct Config {
-    /// The level at which the false discovery rate is held, under the nulls of the evidence.
+    /// The level at which the false discovery rate is held, under the nulls of the evidence, and how likely each honest explanation may
+    /// be beside a campaign.
     pub alpha: f64,
 }
 
 impl Default for Config {
     fn default() -> Self {
-        Config { alpha: 0.01 }
+        Config { alpha: 0.05 }
     }
 }
 
@@ -60,8 +61,9 @@ pub struct Engine {
     pub(crate) first: Option<Time>,
     pub(crate) last: Option<Time>,
     pub(crate) hypotheses: u64,
-    /// Those that the evidence at the last look is enough for.
-    pub(crate) reported: u64,
+    /// The groups that had all that is asked of a campaign but maybe evidence enough for how many are tested, when groups were last
+    /// measured: of several that share accounts the strongest. Each with its evidence (log10) and accounts.
+    contenders: Vec<(f64, Vec<AccountNo>)>,
     pub(crate) families_refused: u64,
     /// Families by infrastructure.
     pools: usize,
@@ -129,7 +131,7 @@ impl Engine {
             first: None,
             last: None,
             hypotheses: 0,
-            reported: 0,
+            contenders: Vec::new(),
             families_refused: 0,
             pools: 0,
             shingles: Shingles::new(SHINGLES_MAX),
@@ -193,14 +195,14 @@ impl Engine {
     /// Ends the run like [`Engine::finish`], and tells with what a second pass finds the exchanges of each campaign.
     #[must_use]
     pub fn finish_traced(mut self) -> (Findings, Trace) {
-        self.calibrate();
         // What is reported sets the threshold of what else is.
         for _ in 0..LAST_LOOKS_MAX {
-            let before = self.reported;
+            let before = self.reported();
+            self.calibrate();
             for family in 0..self.families.len() as u32 {
                 self.look(family);
             }
-            if self.reported == before {
+            if self.reported() == before {
                 break;
             }
         }
@@ -683,9 +685,7 @@ impl Engine {
         if assessment.cleared.is_none() && hypothesis.detected_at.is_none() {
             hypothesis.detected_at = Some(now);
         }
-        let before = hypothesis.is_reported();
         hypothesis.assessment = Some(assessment);
-        self.reported = self.reported + u64::from(hypothesis.is_reported()) - u64::from(before);
     }
 
     /// The evidence since τ for those in the group who are not among `others`.
@@ -697,27 +697,51 @@ impl Engine {
         let others = self.calibration.apart_from(number, &group.accounts);
         let scene = self.scene((number, family), hypothesis, &group, &others);
         let evidence = evidence::weigh(&scene);
-        let others = self.reported.saturating_sub(hypothesis.is_reported().into());
-        let log10_threshold = evalue::ebh_threshold(self.hypotheses, others, self.config.alpha);
+        let mut own = group.accounts.clone();
+        own.sort_unstable();
+        let apart = self.contenders.iter().filter(|(_, accounts)| !group::overlap(accounts, &own));
+        let contending: Vec<f64> = apart.map(|&(log10_e, _)| log10_e).collect();
+        let log10_threshold = evalue::ebh_threshold(self.hypotheses, &contending, self.config.alpha);
         let likeness = &hypothesis.likeness;
         let overlap = evidence::work_queue::Overlap::of(&hypothesis.items, group.payers.len()).unwrap_or_default();
         let circumstances = decision::Circumstances {
             // Whatever is that short comes at one time of the day.
             concentrated: likeness.concentrated() && !evidence::sessions::too_short(&scene),
-            beat: likeness.beat(),
+            clocks: likeness.clocks(),
+            sittings: evidence::sessions::measure(&scene).map_or(0.0, evidence::sessions::sittings),
             common: overlap.common,
             once: overlap.once,
         };
         let seen = (group.payers.len(), hypothesis.exchanges);
-        let decision = decision::decide(&evidence, circumstances, seen, log10_threshold);
+        let bar = decision::Bar::at(self.config.alpha, log10_threshold);
+        let decision = decision::decide(&evidence, circumstances, seen, bar);
         Some(Assessment {
             evidence,
             log10_e: decision.log10_e,
             log10_threshold,
             rival: decision.rival,
+            contends: decision.contends,
             cleared: decision.cleared,
             payers: group.payers.len() as u64,
         })
+    }
+
+    /// Families that the evidence at their last look is enough for.
+    fn reported(&self) -> Vec<u32> {
+        let reported = |family: &Family| family.hypothesis.as_ref().is_some_and(|hypothesis| hypothesis.is_reported());
+        (0..).zip(&self.families).filter(|(_, family)| reported(family)).map(|(number, _)| number).collect()
+    }
+
+    /// Those of [`Self::contenders`] as of now. One campaign makes many groups, which are one discovery.
+    fn contend(&self) -> Vec<(f64, Vec<AccountNo>)> {
+        let contender = |(number, family): (u32, &Family)| {
+            let hypothesis = family.hypothesis.as_deref().filter(|_| family.merged_into.is_none())?;
+            let assessment = hypothesis.assessment.as_ref().filter(|assessment| assessment.contends)?;
+            let mut accounts = Group::of(number, family, &self.accounts, hypothesis.p0).accounts;
+            accounts.sort_unstable();
+            Some((assessment.log10_e, accounts))
+        };
+        group::distinct((0..).zip(&self.families).filter_map(contender).collect())
     }
 
     fn scene<'a>(
@@ -758,7 +782,11 @@ impl Engine {
         let measures = evidence::measure(&self.scene((number, family), hypothesis, &group, &Others::default()));
         let mut accounts = group.accounts;
         accounts.sort_unstable();
-        Some(Unit { number: Some(number), vouched: false, accounts, measures })
+        let honest = match &hypothesis.assessment {
+            Some(assessment) => Credence::by(|sign| decision::total_without(&assessment.evidence, sign)),
+            None => Credence::default(),
+        };
+        Some(Unit { number: Some(number), vouched: false, honest, accounts, measures })
     }
 
     /// Measures the groups that others are compared to: what people vouched for, and the latest of this log, since habits change.
@@ -772,6 +800,7 @@ impl Engine {
         let vouched = vouched.map(|(label, measures)| Unit {
             number: family(label),
             vouched: true,
+            honest: Credence::default(),
             accounts: Vec::new(),
             measures: *measures,
         });
@@ -779,6 +808,7 @@ impl Engine {
         let by_text = |number: &u32| self.family(*number).is_some_and(|family| family.discovery == Discovery::Family);
         let measured = numbers.rev().filter(by_text).filter_map(|number| self.measured(number));
         self.calibration = Calibration::new(vouched.chain(measured));
+        self.contenders = self.contend();
     }
 
     /// How many accounts send a good part of their requests to a family.

@@ -60,10 +60,15 @@ pub fn ebh(lns: &[f64], hypotheses: usize, alpha: f64) -> Option<f64> {
     lns.into_iter().enumerate().rfind(rejected).map(|(_, ln)| ln)
 }
 
-/// The e-value, as its log10, from which e-BH rejects one of `hypotheses` at level `alpha` when it rejects `others` besides.
+/// The e-value, as its log10, from which e-BH rejects one of `hypotheses` at level `alpha` beside `others` (log10): of the largest k
+/// such that k - 1 of these reach what k rejections ask of each.
 #[must_use]
-pub fn ebh_threshold(hypotheses: u64, others: u64, alpha: f64) -> f64 {
-    (hypotheses.max(1) as f64 / (alpha * (others as f64 + 1.0))).log10()
+pub fn ebh_threshold(hypotheses: u64, others: &[f64], alpha: f64) -> f64 {
+    let mut others = others.to_vec();
+    others.sort_by(|a, b| b.total_cmp(a));
+    let asked = |k: usize| (hypotheses.max(1) as f64 / (alpha * k as f64)).log10();
+    let enough = others.iter().enumerate().rfind(|&(at, &other)| other >= asked(at + 2));
+    asked(enough.map_or(1, |(at, _)| at + 2))
 }
 
 /// Rates in the mixture of [`more_often`].
@@ -173,9 +178,21 @@ mod tests {
 
     #[test]
     fn thresholds_are_those_of_e_bh() {
-        // Two of 20 each are enough among four at 0.1, and one is not.
-        assert!((ebh_threshold(4, 1, 0.1) - 20.0_f64.log10()).abs() < 1e-12);
-        assert!((ebh_threshold(4, 0, 0.1) - 40.0_f64.log10()).abs() < 1e-12);
-        assert!((ebh_threshold(0, 0, 0.01) - 2.0).abs() < 1e-12);
+        let of = |hypotheses, others: &[f64]| {
+            let others: Vec<f64> = others.iter().map(|e| e.log10()).collect();
+            10_f64.powf(ebh_threshold(hypotheses, &others, 0.1)).round()
+        };
+        assert_eq!(of(0, &[]), 10.0);
+        assert_eq!(of(4, &[]), 40.0);
+        assert_eq!((of(4, &[20.0]), of(4, &[19.0])), (20.0, 40.0), "two of 20 each are enough, one is not");
+        assert_eq!(of(4, &[19.0, 14.0]), 13.0, "three of 13 are enough where two of 20 are not there");
+        assert_eq!(of(4, &[1.0, 2.0, 1e9]), 20.0, "what is small counts for nothing");
+        // The same as by the procedure itself.
+        let es: Vec<f64> = [39.0, 21.0, 14.0, 9.0, 2.0].iter().map(|e: &f64| e.ln()).collect();
+        for (at, &own) in es.iter().enumerate() {
+            let others: Vec<f64> = es.iter().enumerate().filter(|&(i, _)| i != at).map(|(_, &ln)| log10(ln)).collect();
+            let rejected = ebh(&es, 5, 0.1).is_some_and(|enough| own >= enough);
+            assert_eq!(log10(own) >= ebh_threshold(5, &others, 0.1), rejected, "{at}");
+        }
     }
 }

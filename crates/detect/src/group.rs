@@ -10,6 +10,7 @@ use crate::depth::Depth;
 use crate::evidence::membership;
 use crate::family::Family;
 use crate::finding::Discovery;
+use crate::limits::CONTENDERS_MAX;
 
 /// A group.
 #[derive(Debug)]
@@ -83,6 +84,32 @@ fn leave_out_dabblers(members: &mut Vec<Member<'_>>) {
     members.retain(|member| share(member) * DABBLER_TIMES >= usual);
 }
 
+/// Of groups that share accounts the one with most evidence, strongest first, at most [`CONTENDERS_MAX`]. Each has its evidence and
+/// its accounts in order.
+#[must_use]
+pub fn distinct(mut groups: Vec<(f64, Vec<AccountNo>)>) -> Vec<(f64, Vec<AccountNo>)> {
+    groups.sort_by(|a, b| b.0.total_cmp(&a.0));
+    let mut distinct: Vec<(f64, Vec<AccountNo>)> = Vec::new();
+    for (evidence, accounts) in groups {
+        if distinct.len() < CONTENDERS_MAX && distinct.iter().all(|(_, other)| !overlap(other, &accounts)) {
+            distinct.push((evidence, accounts));
+        }
+    }
+    distinct
+}
+
+/// Whether two groups share more than a quarter of the smaller one's accounts; both in order.
+#[must_use]
+pub fn overlap(a: &[AccountNo], b: &[AccountNo]) -> bool {
+    let (mut i, mut j, mut both) = (0, 0, 0);
+    while let (Some(x), Some(y)) = (a.get(i), b.get(j)) {
+        both += usize::from(x == y);
+        i += usize::from(x <= y);
+        j += usize::from(y <= x);
+    }
+    both * OVERLAP_ONE_IN > a.len().min(b.len())
+}
+
 impl Group {
     /// The members of a family that are more likely in it on purpose than by chance and for whom no contract vouches.
     #[must_use]
@@ -138,8 +165,35 @@ impl Group {
     }
 }
 
+/// Groups that share more than one account in this many are not apart.
+const OVERLAP_ONE_IN: usize = 4;
 /// Who sends this many times less of a group's templates than usual is no member.
 const DABBLER_TIMES: f64 = 4.0;
 /// The probability that an account takes part that shares two rare values with others of the pool: most do, and a value
 /// can be shared by chance.
 const IN_POOL: f64 = 0.9;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn groups_that_share_accounts_are_not_apart() {
+        assert!(!overlap(&[1, 2, 3, 4], &[4, 5, 6, 7]));
+        assert!(overlap(&[1, 2, 3, 4], &[3, 4, 6, 7]));
+        assert!(!overlap(&[], &[1]));
+    }
+
+    #[test]
+    fn one_campaign_in_many_groups_is_one() {
+        let groups = vec![(3.0, vec![1, 2, 3]), (4.0, vec![1, 2]), (2.0, vec![7, 8]), (1.0, vec![3, 9, 10, 11])];
+        assert_eq!(distinct(groups), [(4.0, vec![1, 2]), (2.0, vec![7, 8]), (1.0, vec![3, 9, 10, 11])]);
+    }
+
+    #[test]
+    fn distinct_groups_are_counted_up_to_the_limit() {
+        for (given, kept) in [(CONTENDERS_MAX, CONTENDERS_MAX), (CONTENDERS_MAX + 1, CONTENDERS_MAX)] {
+            assert_eq!(distinct((0..given as u32).map(|account| (1.0, vec![account])).collect()).len(), kept);
+        }
+    }
+}

@@ -68,6 +68,8 @@ pub struct Assessment {
     pub log10_threshold: f64,
     /// The honest explanation that comes nearest, and by how much it loses (log10).
     pub rival: (&'static str, f64),
+    /// Whether all that is asked of it beside the threshold is there.
+    pub contends: bool,
     /// Why it is not reported, when it is not.
     pub cleared: Option<String>,
     /// Members by payer.

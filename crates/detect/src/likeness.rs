@@ -29,16 +29,15 @@ pub struct Estimate {
     pub accounts: usize,
 }
 
-/// Whether accounts keep clocks of their own.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Beat {
-    /// They do.
-    Strict,
-    /// They do not.
-    Absent,
-    /// Too little was seen.
-    #[default]
-    Unknown,
+impl Estimate {
+    /// A share on a scale on which it is as exact near none as near half: four times the arcsine of its root, 0 for none, 3.1 for half
+    /// and 6.3 for all (Anscombe 1948). `yes` of `trials`, which depend on each other as if there were half as many.
+    #[must_use]
+    pub fn share(yes: f64, trials: f64, accounts: usize) -> Estimate {
+        let share = ((yes + 0.375) / (trials + 0.75)).clamp(0.0, 1.0);
+        let error = 2.0 / (trials / 2.0 + 0.5).sqrt();
+        Estimate { value: 4.0 * libm::asin(share.sqrt()), error, accounts }
+    }
 }
 
 /// What is kept of a group.
@@ -129,15 +128,23 @@ impl Likeness {
         excess(self.accounts.values().map(|own| &own.words))
     }
 
-    /// Whether each account keeps a clock of its own, as a cron job does: its requests come at the same minutes of the hour, and
-    /// those of other accounts at others.
+    /// How much likelier (log10) it is that the accounts keep clocks, as cron jobs do, than that they keep none: the requests of each
+    /// come at the same minutes of the hour. 0 where too little was seen.
     #[must_use]
-    pub fn beat(&self) -> Beat {
-        match excess(self.accounts.values().map(|own| &own.minutes)) {
-            Some(minutes) if minutes.value - 2.0 * minutes.error >= STRICT => Beat::Strict,
-            Some(minutes) if minutes.value + 2.0 * minutes.error <= NO_BEAT => Beat::Absent,
-            _ => Beat::Unknown,
-        }
+    pub fn clocks(&self) -> f64 {
+        let Some(minutes) = repeated(self.accounts.values().map(|own| &own.minutes)) else { return 0.0 };
+        let error = minutes.error.max(MINUTES_ERROR_MIN);
+        let dealt = error.hypot(DEALT_DEVIATION);
+        let up_to = |x: f64| 0.5 * libm::erfc((x - minutes.value) / (error * std::f64::consts::SQRT_2));
+        // Kept strictly or within some twenty minutes.
+        let kept = (up_to(KEPT) - up_to(1.0)) / (1.0 - KEPT);
+        let z = minutes.value.max(0.0) / dealt;
+        let none = libm::exp(-0.5 * z * z) / (dealt * std::f64::consts::TAU.sqrt());
+        let (clocks, dispatched) = (
+            (1.0 - SPREAD_CLOCKS) * kept + SPREAD_CLOCKS * none,
+            DEALT_BY_CLOCK * kept + (1.0 - DEALT_BY_CLOCK) * none,
+        );
+        if dispatched > 0.0 { libm::log10(clocks / dispatched) } else { 0.0 }
     }
 
     /// Whether most requests come in one part of the day: the length of the mean direction of their hours is at least
@@ -198,6 +205,15 @@ fn excess<'a, const N: usize>(accounts: impl Iterator<Item = &'a Sum<N>> + Clone
         let within = (norm - own.squares) / (n * (n - 1.0));
         let between = (dot - norm) / (n * (count - n));
         (within - between, (n * (n - 1.0) / 2.0).min(PAIRS_MAX))
+    });
+    weighed_mean(pieces.collect())
+}
+
+/// The mean product of an account's own pairs, weighed as in [`excess`].
+fn repeated<'a, const N: usize>(accounts: impl Iterator<Item = &'a Sum<N>>) -> Option<Estimate> {
+    let pieces = accounts.filter(|own| own.count >= 2).map(|own| {
+        let pairs = f64::from(own.count) * (f64::from(own.count) - 1.0);
+        ((own.norm() - own.squares) / pairs, (pairs / 2.0).min(PAIRS_MAX))
     });
     weighed_mean(pieces.collect())
 }
@@ -294,10 +310,16 @@ const DAY: i64 = 86_400;
 const HOUR: i64 = 3_600;
 /// Three harmonics of the hour.
 const MINUTES: usize = 6;
-/// One harmonic of the three kept strictly comes to a third.
-const STRICT: f64 = 0.25;
-/// A schedule that keeps a quarter of an hour comes to more.
-const NO_BEAT: f64 = 0.1;
+/// A clock that is kept within twenty minutes comes to more; kept strictly it comes to 1.
+const KEPT: f64 = 0.25;
+/// How far groups without a clock lie from 0: turns at a constant rate come at the same minutes for a while.
+const DEALT_DEVIATION: f64 = 0.07;
+/// Scheduled tools that spread their work over the hour all the same: one in ten.
+const SPREAD_CLOCKS: f64 = 0.1;
+/// Dispatchers that start each account's requests by a clock: hardly one in twenty.
+const DEALT_BY_CLOCK: f64 = 0.05;
+/// A mean over pairs of minutes is never taken to be more exact.
+const MINUTES_ERROR_MIN: f64 = 0.02;
 
 #[cfg(test)]
 mod tests {
@@ -374,13 +396,12 @@ mod tests {
                     likeness.count(account as AccountNo, &signals(seconds, "anything at all"));
                 }
             }
-            likeness.beat()
+            likeness.clocks()
         };
-        assert_eq!(of(|account, beat| account * 149 + beat % 3), Beat::Strict);
-        assert_eq!(of(|account, beat| (account * 7919 + beat * 104_729) % HOUR), Beat::Absent);
-        // All at the same minute is no clock of each one's own.
-        assert_eq!(of(|_, beat| 60 + beat % 3), Beat::Absent);
-        assert_eq!(Likeness::default().beat(), Beat::Unknown);
+        assert!(of(|account, beat| account * 149 + beat % 3) > 1.2);
+        assert!(of(|account, beat| (account * 7919 + beat * 104_729) % HOUR) < -0.9);
+        assert!(of(|_, beat| 60 + beat % 3) > 1.2, "everybody's at the full hour");
+        assert_eq!(Likeness::default().clocks(), 0.0);
     }
 
     #[test]

@@ -39,3 +39,5 @@ pub const KIN_MAX: usize = 256;
 pub const OUTPUTS_MAX: usize = 1 << 20;
 /// Groups that are explained in a finding although not reported.
 pub const CLEARED_MAX: usize = 50;
+/// Campaigns counted among those that are reported, for the threshold of what else is.
+pub const CONTENDERS_MAX: usize = 256;

@@ -119,8 +119,8 @@ pub(crate) struct Records {
 /// How a hunt is run.
 #[derive(Clone, Copy, Debug, Args)]
 pub(crate) struct Run {
-    /// Level at which the share of false findings is held
-    #[arg(long, default_value_t = 0.01, value_name = "LEVEL", value_parser = level)]
+    /// Level at which the share of false findings is held; each honest explanation must be 1 / LEVEL times as unlikely
+    #[arg(long, default_value_t = detect::Config::default().alpha, value_name = "LEVEL", value_parser = level)]
     pub(crate) alpha: f64,
     /// Threads that parse; all cores otherwise. The result is the same
     #[arg(long, value_name = "N")]

@@ -1,7 +1,7 @@
 //! Infrastructure: do members share payment instruments, mail domains, address blocks that hardly anybody else has?
 //!
-//! The statistic, for each kind of value, is the log-odds of the share of accounts that share a value with an account of
-//! another payer of the group, beyond what chance gives for a value as popular as it is among all others: a carrier's network and a
+//! The statistic, for each kind of value, is the share of accounts that share a value with an account of
+//! another payer of the group ([`Estimate::share`]), beyond what chance gives for a value as popular as it is among all others: a carrier's network and a
 //! public mail service say nothing. Every address that an account used lately counts, so that an exit pool in rotation is
 //! seen. Weighed against the deployment's own groups, kind by kind, and averaged over kinds: own cards, networks and mail
 //! domains speak against a campaign as far as campaigns have them seldom.
@@ -54,11 +54,11 @@ pub fn found_by(members: &[&Account], values: &Values) -> Option<Evidence> {
         "{} The group was found by this, so it does not count towards the threshold.",
         describe(members, kind, values)
     );
-    let log_odds = -measured.value.min(0.0);
-    Some(Evidence { counts: false, ..evidence(SignalFamily::Infrastructure, log_odds, known, text) })
+    let odds = libm::tan(-measured.value / 4.0).powi(2);
+    Some(Evidence { counts: false, ..evidence(SignalFamily::Infrastructure, odds.ln().max(0.0), known, text) })
 }
 
-/// How few accounts share a value of `kind` with another payer's beyond chance: minus the log-odds of their share.
+/// How few accounts share a value of `kind` with another payer's beyond chance: minus their share.
 #[must_use]
 pub fn measure(members: &[&Account], kind: Kind, values: &Values) -> Option<Estimate> {
     let known: Vec<&&Account> = members.iter().filter(|account| account.holds(kind).known()).collect();
@@ -80,10 +80,8 @@ pub fn measure(members: &[&Account], kind: Kind, values: &Values) -> Option<Esti
     };
     let shares = |account: &&&Account| account.values(kind).filter_map(beyond_chance).fold(0.0, f64::max);
     let yes: f64 = known.iter().map(shares).sum();
-    let (yes, no) = (yes + 0.5, (known.len() as f64 - yes).max(0.0) + 0.5);
-    // Who shares does so with others: as if there were half as many.
-    let error = (2.0 * (1.0 / yes + 1.0 / no)).sqrt();
-    Some(Estimate { value: libm::log(no / yes), error, accounts: known.len() })
+    let share = Estimate::share(yes, known.len() as f64, known.len());
+    Some(Estimate { value: -share.value, ..share })
 }
 
 /// Who holds a value within a group.
@@ -154,10 +152,10 @@ pub fn most_particular(counts: &BTreeMap<Value, u64>, kind: Kind, values: &Value
 /// How much honest groups and dispatched ones share.
 pub const LAW: Law = Law {
     scale: 0.0,
-    // One account in twenty.
-    honest: (3.0, 1.5),
-    // Seven in eight.
-    dispatched: (-2.0, 1.5),
+    // One account in twenty, up to one in three.
+    honest: (-0.9, 0.8),
+    // Three in five, from one in seven to all.
+    dispatched: (-3.5, 1.3),
     // Cards, mail domains and addresses of one's own.
     imitated: 0.4,
     smoothed: 0.5,
@@ -194,11 +192,11 @@ mod tests {
 
     #[test]
     fn rare_cards_that_several_have_are_shared_and_popular_ones_are_not() {
-        assert!(of(60, |i| format!("card{}", i / 6)) < -3.0);
-        assert!(of(1000, |i| format!("card{}", i / 6)) < -2.0, "however large the group is");
-        assert!(of(60, |_| "popular".into()) > 4.0);
-        assert!(of(60, |i| format!("card{i}")) > 4.0);
+        assert!(of(60, |i| format!("card{}", i / 6)) < -5.5);
+        assert!(of(1000, |i| format!("card{}", i / 6)) < -4.5, "however large the group is");
+        assert!(of(60, |_| "popular".into()) > -0.5);
+        assert!(of(60, |i| format!("card{i}")) > -0.5);
         let half = of(60, |i| if i % 2 == 0 { format!("card{}", i / 8) } else { format!("single{i}") });
-        assert!(half.abs() < 0.5, "{half}");
+        assert!((half + std::f64::consts::PI).abs() < 0.3, "{half}");
     }
 }

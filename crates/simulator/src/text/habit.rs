@@ -5,10 +5,10 @@
 
 use rand::{Rng, RngExt};
 
-use super::long::{documents, papers, paste};
+use super::long::{papers, paste};
 use super::people::{self, Persona};
 use super::{Language, Layout, Script, campaign};
-use crate::draw::{mix, pick, stream};
+use crate::draw::{mix, stream};
 
 /// What is shared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -84,14 +84,10 @@ pub(crate) fn habit<R: Rng>(habit: Habit, seed: u64, persona: &Persona, item: u6
             let question = scene.draw("chat_question", &mut own);
             Script::ask(&mut scene, format!("{frame}\n\n{passage}\n\n{question}"), Layout::Exact("short_answer"), rng)
         }
-        Habit::Review => ask(
-            "review_system",
-            seed,
-            persona,
-            Layout::Code,
-            |scene, rng| paste(scene, "code_answer", documents(rng), rng),
-            rng,
-        ),
+        Habit::Review => {
+            let files = persona.files(rng);
+            ask("review_system", seed, persona, Layout::Code, |_, _| files, rng)
+        }
     }
 }
 
@@ -141,8 +137,8 @@ fn digest<R: Rng>(seed: u64, persona: &Persona, item: u64, rng: &mut R) -> Scrip
 
 /// A customer's question to a shop whose notes the platform puts behind its own rules.
 fn shop<R: Rng>(seed: u64, persona: &Persona, rng: &mut R) -> Script {
-    let entry = format!("product{}_user", pick(rng, SHOPS).copied().unwrap_or(0));
-    let mut script = ask("shop_system", seed, persona, Layout::Prose, |scene, rng| scene.draw(&entry, rng), rng);
+    let question = persona.scene("shop_user", persona.seed(), rng).draw("shop_user", rng);
+    let mut script = ask("shop_system", seed, persona, Layout::Prose, |_, _| question, rng);
     let mut own = stream(persona.seed(), &[ITEM]);
     let mut scene = persona.scene("product0_system", persona.seed(), &mut own);
     let notes = scene.draw("product0_system", &mut own);
@@ -159,7 +155,5 @@ fn essay<R: Rng>(seed: u64, rng: &mut R) -> String {
 /// How many plugins there are.
 pub(super) const PLUGINS: u64 = 4;
 const GALLERY: u64 = 6;
-/// Products whose customers ask of orders and goods.
-const SHOPS: &[u64] = &[0];
 const FIXED: u64 = 0x6869;
 const ITEM: u64 = 0x686a;

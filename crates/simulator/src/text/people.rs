@@ -74,7 +74,7 @@ impl Persona {
     }
 
     /// Files of the person's project.
-    fn files<R: Rng>(&self, rng: &mut R) -> String {
+    pub(super) fn files<R: Rng>(&self, rng: &mut R) -> String {
         let mut scene = self.scene("code_answer", self.seed, rng);
         (0..documents(rng)).map(|_| scene.draw("code_answer", rng)).collect::<Vec<_>>().join("\n\n")
     }

@@ -43,6 +43,7 @@ const ENTRIES: &[&str] = &[
     "digest_system",
     "seat_system",
     "shop_system",
+    "shop_user",
     "rubric_system",
     "label_prompt",
     "gallery_prompt",
