@@ -17,6 +17,7 @@ use signals::Hash;
 use xxhash_rust::xxh3::Xxh3Default;
 
 use crate::account::{Account, AccountNo, Accounts};
+use crate::community;
 use crate::limits::GROUPS_MAX;
 use crate::value::{Kind, Value, Values};
 
@@ -24,13 +25,14 @@ use crate::value::{Kind, Value, Values};
 #[must_use]
 pub fn groups(accounts: &Accounts, values: &Values) -> Vec<Vec<AccountNo>> {
     let graph = Graph::of(accounts, values);
-    let components = HOLDERS_MIN.into_iter().map(|holders_min| graph.components(&graph.core(holders_min)));
-    let apart = |components: &Vec<Vec<usize>>| components.iter().all(|c| c.len() * POPULATION_ONE_IN <= graph.all);
-    let mut groups: Vec<Vec<AccountNo>> = components
+    let cores = HOLDERS_MIN.into_iter().map(|holders_min| (holders_min, graph.core(holders_min)));
+    let population = |part: &Vec<usize>| part.len() * POPULATION_ONE_IN > graph.all;
+    let apart = |(_, core): &(usize, Core)| !graph.components(core).iter().any(population);
+    let mut groups: Vec<Vec<AccountNo>> = cores
         .into_iter()
         .find(apart)
         .into_iter()
-        .flatten()
+        .flat_map(|(holders_min, core)| graph.parts(&core, holders_min))
         .filter(|payers| payers.len() >= PAYERS_MIN)
         .map(|payers| {
             let mut members: Vec<AccountNo> =
@@ -82,10 +84,14 @@ impl Graph {
         let mut numbers: HashMap<Hash, usize, BuildHasherDefault<Xxh3Default>> = HashMap::default();
         let mut graph = Graph { all: 0, members: Vec::new(), edges: Vec::new() };
         let mut all: HashSet<Hash, BuildHasherDefault<Xxh3Default>> = HashSet::default();
-        let popular = (accounts.iter().len() as u64 / POPULAR_ONE_IN).max(POPULAR_MIN);
+        let popular = |kind: Kind| match kind {
+            // Nobody has a stranger's card, but a word that stands for none.
+            Kind::Payment => (values.known(kind) / CARD_ONE_IN).max(POPULAR_MIN),
+            _ => (accounts.iter().len() as u64 / POPULAR_ONE_IN).max(POPULAR_MIN),
+        };
         let rare = |account: &Account| -> Vec<(Kind, Value)> {
             let held = KINDS.into_iter().flat_map(|kind| account.values(kind).map(move |value| (kind, value)));
-            held.filter(|&(_, value)| (2..=popular).contains(&values.holders(value))).collect()
+            held.filter(|&(kind, value)| (2..=popular(kind)).contains(&values.holders(value))).collect()
         };
         for (number, account) in accounts.iter().enumerate() {
             if account.exchanges == 0 || account.vetted {
@@ -169,6 +175,39 @@ impl Graph {
         Core { payers, values }
     }
 
+    /// The parts of the core: two pools that share a value or some customers of a carrier are two. Each is a core in itself.
+    fn parts(&self, core: &Core, holders_min: usize) -> Vec<Vec<usize>> {
+        let mut values: Vec<Value> = core.values.keys().copied().collect();
+        values.sort_unstable();
+        let node = |value: Value| values.binary_search(&value).ok();
+        let mut held: Vec<Vec<usize>> = vec![Vec::new(); self.members.len()];
+        for &(_, payer, value) in &self.edges {
+            if core.payers.get(payer) == Some(&true)
+                && let (Some(held), Some(node)) = (held.get_mut(payer), node(value))
+            {
+                held.push(node);
+            }
+        }
+        held.iter_mut().for_each(|held| held.sort_unstable());
+        let homes = community::homes(values.len(), &held, self.all, 1.0);
+        // A payer is in the community that it holds most values of.
+        let home_of = |payer: usize| {
+            let mut count: BTreeMap<usize, usize> = BTreeMap::new();
+            for home in held.get(payer).into_iter().flatten().filter_map(|&node| homes.get(node)) {
+                *count.entry(*home).or_default() += 1;
+            }
+            count.into_iter().max_by_key(|&(home, count)| (count, std::cmp::Reverse(home))).map(|(home, _)| home)
+        };
+        let payers: Vec<Option<usize>> = (0..self.members.len()).map(home_of).collect();
+        let stays = |&&(_, payer, value): &&(Kind, usize, Value)| {
+            let home = node(value).and_then(|node| homes.get(node));
+            home.is_some() && payers.get(payer).and_then(Option::as_ref) == home
+        };
+        let edges = self.edges.iter().filter(stays).copied().collect();
+        let within = Graph { all: self.all, members: self.members.clone(), edges };
+        within.components(&within.core(holders_min))
+    }
+
     /// The parts of the core that no value joins to another.
     fn components(&self, core: &Core) -> Vec<Vec<usize>> {
         let mut parent: Vec<usize> = (0..self.members.len()).collect();
@@ -211,6 +250,8 @@ const KINDS: [Kind; 3] = [Kind::Payment, Kind::EmailDomain, Kind::Block];
 const POPULAR_ONE_IN: u64 = 100;
 /// and more than this many do.
 const POPULAR_MIN: u64 = 64;
+/// A payment instrument is popular when more than one account in this many of those with one holds it.
+const CARD_ONE_IN: u64 = 10;
 /// Kinds of values of the core that a payer of the core holds, at least.
 const VALUE_KINDS_MIN: usize = 2;
 /// Holders in the core that a value of the core has, at least: what is tried, in turn.

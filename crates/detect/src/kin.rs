@@ -3,8 +3,7 @@
 //! A template in many wordings, in several languages or cut into parts makes many families, each of which few accounts
 //! send and none of which tells enough. But the accounts that send one send others of them too, and strangers do not.
 //! Families and the payers devoted to them make a graph; families are *kin* when more payers are devoted to both than
-//! chance explains, given how many are devoted to each. They are clustered by modularity with [`LIFT`] as its resolution
-//! (Blondel et al., "Fast unfolding of communities in large networks", 2008); then the families that many send who send
+//! chance explains, given how many are devoted to each. They are clustered by modularity ([`community`]); then the families that many send who send
 //! no other of the cluster are left out: a phrase that strangers use too. What comes out is a hypothesis: a company's own prompts are kin as well.
 //! Deterministic; O(accounts + pairs of families) each time, over at most [`ACCOUNTS_READ_MAX`] accounts.
 
@@ -15,6 +14,7 @@ use signals::Hash;
 use xxhash_rust::xxh3::Xxh3Default;
 
 use crate::account::Accounts;
+use crate::community;
 use crate::direction::{self, Direction};
 use crate::evidence::membership::DEVOTED_ONE_IN;
 use crate::family::Family;
@@ -126,16 +126,7 @@ fn is_known(family: &Family) -> bool {
 
 /// Clusters of nodes, given which nodes each payer is devoted to.
 fn clusters(nodes: usize, sent: &[Vec<usize>]) -> Vec<Vec<usize>> {
-    let graph = Graph::of(nodes, sent);
-    let mut homes = graph.settle();
-    loop {
-        // Clusters move as wholes in turn.
-        let moved = graph.coarse(&homes).settle();
-        if moved.iter().enumerate().all(|(node, &home)| node == home) {
-            break;
-        }
-        homes = homes.iter().map(|&home| moved.get(home).copied().unwrap_or(home)).collect();
-    }
+    let homes = community::homes(nodes, sent, sent.len(), LIFT);
     let mut clusters = close(&homes, sent);
     clusters.retain(|cluster| cluster.len() >= FAMILIES_MIN);
     clusters.sort_by(|a, b| b.len().cmp(&a.len()).then_with(|| a.cmp(b)));
@@ -166,114 +157,6 @@ fn sent(families: &[Family], accounts: &Accounts) -> (Vec<u32>, Vec<Vec<usize>>)
         all.push(sent.into_iter().map(&mut node).collect());
     }
     (numbers, all)
-}
-
-/// Families, or clusters of them.
-#[derive(Default)]
-struct Graph {
-    nodes: Vec<Node>,
-    /// All payers there are.
-    payers: f64,
-}
-
-#[derive(Default)]
-struct Node {
-    /// Payers devoted to this node and another.
-    edges: BTreeMap<usize, f64>,
-    /// Payers devoted to this node.
-    devoted: f64,
-}
-
-impl Graph {
-    fn of(nodes: usize, sent: &[Vec<usize>]) -> Graph {
-        let mut graph = Graph::empty(nodes, sent.len() as f64);
-        for nodes in sent {
-            for (i, &a) in nodes.iter().enumerate() {
-                graph.devote(a, 1.0);
-                nodes.iter().skip(i + 1).for_each(|&b| graph.join(a, b, 1.0));
-            }
-        }
-        graph
-    }
-
-    fn empty(nodes: usize, payers: f64) -> Graph {
-        Graph { nodes: (0..nodes).map(|_| Node::default()).collect(), payers }
-    }
-
-    fn devote(&mut self, node: usize, payers: f64) {
-        if let Some(node) = self.nodes.get_mut(node) {
-            node.devoted += payers;
-        }
-    }
-
-    fn join(&mut self, a: usize, b: usize, payers: f64) {
-        for (a, b) in [(a, b), (b, a)] {
-            if let Some(node) = self.nodes.get_mut(a).filter(|_| a != b) {
-                *node.edges.entry(b).or_default() += payers;
-            }
-        }
-    }
-
-    /// The graph whose nodes are the clusters, under the number of one of their nodes.
-    fn coarse(&self, homes: &[usize]) -> Graph {
-        let mut coarse = Graph::empty(self.nodes.len(), self.payers);
-        let home = |node: usize| homes.get(node).copied().unwrap_or(node);
-        for (a, node) in self.nodes.iter().enumerate() {
-            coarse.devote(home(a), node.devoted);
-            node.edges.range(a + 1..).for_each(|(&b, &weight)| coarse.join(home(a), home(b), weight));
-        }
-        coarse
-    }
-
-    /// Moves every node to the cluster with most weight above what chance gives, until none moves. The cluster of each, under
-    /// the number of one of its nodes.
-    fn settle(&self) -> Vec<usize> {
-        let mut homes: Vec<usize> = (0..self.nodes.len()).collect();
-        let mut devoted: Vec<f64> = self.nodes.iter().map(|node| node.devoted).collect();
-        for _ in 0..ROUNDS_MAX {
-            let mut moved = false;
-            for (number, node) in self.nodes.iter().enumerate() {
-                let Some(&now) = homes.get(number) else { continue };
-                let to = self.weights(node, &homes);
-                let gain = |cluster: usize| {
-                    let within = devoted.get(cluster).copied().unwrap_or_default();
-                    let others = if cluster == now { within - node.devoted } else { within };
-                    to.get(&cluster).copied().unwrap_or_default() - LIFT * self.chance(node.devoted, others)
-                };
-                let best = to.keys().map(|&cluster| (gain(cluster), cluster));
-                // Of equals the smallest number, and never away for nothing.
-                let best = best.max_by(|a, b| a.0.total_cmp(&b.0).then(b.1.cmp(&a.1)));
-                let Some((_, best)) = best.filter(|&(gained, _)| gained > gain(now) + 1e-9) else { continue };
-                for (cluster, change) in [(now, -node.devoted), (best, node.devoted)] {
-                    if let Some(sum) = devoted.get_mut(cluster) {
-                        *sum += change;
-                    }
-                }
-                if let Some(home) = homes.get_mut(number) {
-                    *home = best;
-                }
-                moved = true;
-            }
-            if !moved {
-                break;
-            }
-        }
-        homes
-    }
-
-    /// A node's weights by cluster; its own is always among them.
-    fn weights(&self, node: &Node, homes: &[usize]) -> BTreeMap<usize, f64> {
-        let mut to: BTreeMap<usize, f64> = BTreeMap::new();
-        for (&other, &weight) in &node.edges {
-            *to.entry(homes.get(other).copied().unwrap_or(other)).or_default() += weight;
-        }
-        to
-    }
-
-    /// How many payers of a node are devoted to others by chance.
-    fn chance(&self, devoted: f64, others: f64) -> f64 {
-        if self.payers > 0.0 { devoted * others / self.payers } else { 0.0 }
-    }
 }
 
 /// The clusters without the nodes that are sent by too many payers who send no other of the cluster.
@@ -328,8 +211,6 @@ const USE_TIMES: u32 = 2;
 const COMPARED_MAX: usize = 512;
 /// Senders of a family whose use is read, at most.
 const MEMBERS_READ_MAX: usize = 64;
-/// Rounds of moving, at most; a handful settle most graphs.
-const ROUNDS_MAX: usize = 32;
 /// Accounts read each time, at most about.
 const ACCOUNTS_READ_MAX: usize = 1 << 16;
 

@@ -10,6 +10,7 @@ pub mod account;
 pub mod calibrate;
 mod campaign;
 mod comeback;
+mod community;
 pub mod conduct;
 mod cover;
 pub mod decision;

@@ -39,7 +39,7 @@ const fn hostile(name: &'static str, shows: &'static str) -> World {
 
 impl World {
     /// Every world, honest ones first.
-    pub const ALL: [World; 34] = [
+    pub const ALL: [World; 35] = [
         honest("phrase", "300 strangers put one phrase that many know into some of their single requests"),
         honest("tutorial", "150 small programs after one tutorial send single requests as they come"),
         honest("plugin", "80 sites with one plugin that their hosts' clocks start"),
@@ -74,6 +74,7 @@ impl World {
         hostile("own", "120 accounts with one template, each with infrastructure of its own and aged"),
         hostile("nine-in-ten", "120 accounts, nine in ten of whose requests are unrelated"),
         hostile("prompts", "120 accounts on shared infrastructure harvest what people write"),
+        hostile("many", "eleven of these campaigns at once, beside all of the honest habits"),
     ];
 
     /// The world of this name.
@@ -108,7 +109,7 @@ impl World {
             "turnover" => &[(Role::Turnover, 80)],
             "shared-list" => &[(Role::SharedList, 40)],
             "review-bot" => &[(Role::ReviewBot, 72)],
-            "everybody" => &[
+            "everybody" | "many" => &[
                 (Role::Phrase, 150),
                 (Role::Tutorial, 75),
                 (Role::Plugin, 40),
@@ -131,81 +132,102 @@ impl World {
             "plugin" | "workflow" => scenario.days = 4.0,
             "turnover" | "course" | "homework" => scenario.days = 3.0,
             "alike" => (scenario.alike, scenario.honest) = (true, 1_500),
+            "many" => (scenario.days, scenario.honest) = (4.0, 2_000),
             "preamble-all" => scenario.preamble = Preamble { words: 300, ..Preamble::default() },
             "preamble-half" => scenario.preamble = Preamble { words: 40, share: 0.5, products: 1 },
             "preamble-products" => scenario.preamble = Preamble { words: 200, share: 1.0, products: 5 },
             "markup" => scenario.markup = true,
             _ => {}
         }
-        if self.kind == WorldKind::Hostile {
-            scenario.campaigns = vec![self.campaign()];
-        }
+        scenario.campaigns = match (self.name, self.kind) {
+            (_, WorldKind::Honest) => Vec::new(),
+            ("many", _) => {
+                (1..).zip(MANY).map(|(number, of)| Campaign { operator: number, ..campaign(of, of) }).collect()
+            }
+            _ => vec![campaign("c1", self.name)],
+        };
         scenario
     }
+}
 
-    fn campaign(&self) -> Campaign {
-        let base = Campaign { accounts: 120, requests: 30.0, ..Campaign::named("c1") };
-        let own = Campaign { sharing: 0.0, stack: Stack::Varied, ..base.clone() };
-        let people = Campaign { schedule: Schedule::People, accounts: 100, days: 1.2, start_day: 0.5, ..own.clone() };
-        match self.name {
-            "relay" => Campaign {
-                harvest: Harvest::Relay,
-                schedule: Schedule::Users { people: 400 },
-                balance: Balance::Lognormal(1.0),
-                accounts: 60,
-                requests: 40.0,
-                start_day: 0.3,
-                days: 1.6,
-                ..base
-            },
-            "agents" => Campaign {
-                harvest: Harvest::ToolUse,
-                schedule: Schedule::Runs { calls: 8 },
-                balance: Balance::Poisson,
-                wordings: 40,
-                worded_by: WordedBy::Account,
-                variation: 0.3,
-                accounts: 80,
-                requests: 40.0,
-                ..base
-            },
-            "paraphrases" => Campaign {
-                harvest: Harvest::Paraphrases,
-                balance: Balance::Uniform,
-                accounts: 1_500,
-                requests: 4.0,
-                sharing: 0.2,
-                start_day: 0.3,
-                days: 1.5,
-                ..base
-            },
-            "direct-german" => {
-                Campaign { harvest: Harvest::Instructions, language: Language::German, sharing: 0.3, ..base }
-            }
-            "probing" => Campaign {
-                harvest: Harvest::Techniques,
-                wordings: 40,
-                probing: 0.25,
-                accounts: 100,
-                requests: 40.0,
-                ..base
-            },
-            "exits" => Campaign { harvest: Harvest::HumanPrompts, exits: 50, accounts: 80, requests: 12.0, ..base },
-            "base64" => Campaign { encoding: Encoding::Base64, accounts: 80, requests: 20.0, ..base },
-            "twice" => Campaign { copies: 2, accounts: 80, requests: 20.0, sharing: 0.0, ..base },
-            "people-shared" => Campaign { sharing: 1.0, ..people },
-            "people-own" => Campaign { sign_up: SignUp::Organic, ..people },
-            "own" => Campaign {
-                sign_up: SignUp::Batch { aged_days: 150.0, spread_hours: 24.0 * 120.0 },
-                bans: Bans { share: 0.0, when: BanTime::Spread, replaced_minutes: 0.0 },
-                ..own
-            },
-            "nine-in-ten" => Campaign { cover: 0.9, requests: 12.0, ..base },
-            "prompts" => Campaign { harvest: Harvest::HumanPrompts, sharing: 0.8, balance: Balance::Uniform, ..base },
-            _ => base,
+/// The campaign of a hostile world.
+fn campaign(name: &str, world: &str) -> Campaign {
+    let base = Campaign { accounts: 120, requests: 30.0, ..Campaign::named(name) };
+    let own = Campaign { sharing: 0.0, stack: Stack::Varied, ..base.clone() };
+    let people = Campaign { schedule: Schedule::People, accounts: 100, days: 1.2, start_day: 0.5, ..own.clone() };
+    match world {
+        "relay" => Campaign {
+            harvest: Harvest::Relay,
+            schedule: Schedule::Users { people: 400 },
+            balance: Balance::Lognormal(1.0),
+            accounts: 60,
+            requests: 40.0,
+            start_day: 0.3,
+            days: 1.6,
+            ..base
+        },
+        "agents" => Campaign {
+            harvest: Harvest::ToolUse,
+            schedule: Schedule::Runs { calls: 8 },
+            balance: Balance::Poisson,
+            wordings: 40,
+            worded_by: WordedBy::Account,
+            variation: 0.3,
+            accounts: 80,
+            requests: 40.0,
+            ..base
+        },
+        "paraphrases" => Campaign {
+            harvest: Harvest::Paraphrases,
+            balance: Balance::Uniform,
+            accounts: 1_500,
+            requests: 4.0,
+            sharing: 0.2,
+            start_day: 0.3,
+            days: 1.5,
+            ..base
+        },
+        "direct-german" => {
+            Campaign { harvest: Harvest::Instructions, language: Language::German, sharing: 0.3, ..base }
         }
+        "probing" => Campaign {
+            harvest: Harvest::Techniques,
+            wordings: 40,
+            probing: 0.25,
+            accounts: 100,
+            requests: 40.0,
+            ..base
+        },
+        "exits" => Campaign { harvest: Harvest::HumanPrompts, exits: 50, accounts: 80, requests: 12.0, ..base },
+        "base64" => Campaign { encoding: Encoding::Base64, accounts: 80, requests: 20.0, ..base },
+        "twice" => Campaign { copies: 2, accounts: 80, requests: 20.0, sharing: 0.0, ..base },
+        "people-shared" => Campaign { sharing: 1.0, ..people },
+        "people-own" => Campaign { sign_up: SignUp::Organic, ..people },
+        "own" => Campaign {
+            sign_up: SignUp::Batch { aged_days: 150.0, spread_hours: 24.0 * 120.0 },
+            bans: Bans { share: 0.0, when: BanTime::Spread, replaced_minutes: 0.0 },
+            ..own
+        },
+        "nine-in-ten" => Campaign { cover: 0.9, requests: 12.0, ..base },
+        "prompts" => Campaign { harvest: Harvest::HumanPrompts, sharing: 0.8, balance: Balance::Uniform, ..base },
+        _ => base,
     }
 }
+
+/// Those that come together in one world.
+const MANY: [&str; 11] = [
+    "template",
+    "own",
+    "relay",
+    "agents",
+    "direct-german",
+    "probing",
+    "exits",
+    "base64",
+    "nine-in-ten",
+    "prompts",
+    "people-shared",
+];
 
 #[cfg(test)]
 mod tests {
