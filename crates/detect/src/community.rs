@@ -137,8 +137,6 @@ const ROUNDS_MAX: usize = 32;
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-
     #[test]
     fn what_the_same_payers_hold_is_one_community_and_what_chance_joins_is_none() {
         // Two pools of three cards and two domains each, which one payer joins.

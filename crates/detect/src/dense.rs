@@ -38,12 +38,39 @@ pub fn groups(accounts: &Accounts, values: &Values) -> Vec<Vec<AccountNo>> {
             let mut members: Vec<AccountNo> =
                 payers.iter().filter_map(|&payer| graph.members.get(payer)).flatten().copied().collect();
             members.sort_unstable();
-            members
+            without_neighbours(members, accounts, values)
         })
+        .filter(|members| members.len() >= PAYERS_MIN)
         .collect();
     groups.sort_by(|a, b| b.len().cmp(&a.len()).then_with(|| a.cmp(b)));
     groups.truncate(GROUPS_MAX);
     groups
+}
+
+/// The group without those whose shared values mostly others hold: customers of the carrier or of the mail service that part of a pool
+/// uses too.
+fn without_neighbours(mut members: Vec<AccountNo>, accounts: &Accounts, values: &Values) -> Vec<AccountNo> {
+    loop {
+        let mut inside: HashMap<Value, u64, BuildHasherDefault<Xxh3Default>> = HashMap::default();
+        for account in members.iter().filter_map(|&number| accounts.get(number)) {
+            for value in KINDS.into_iter().flat_map(|kind| account.values(kind)) {
+                *inside.entry(value).or_default() += 1;
+            }
+        }
+        // The share of the others who hold it that are of the group.
+        let theirs = |value: Value| {
+            let inside = inside.get(&value).copied().unwrap_or(0).saturating_sub(1);
+            inside as f64 / values.holders(value).saturating_sub(1).max(inside).max(1) as f64
+        };
+        let most = |account: &Account, kind: Kind| account.values(kind).map(theirs).fold(0.0, f64::max);
+        let belongs =
+            |account: &Account| KINDS.into_iter().map(|kind| 1.0 - most(account, kind)).product::<f64>() <= 0.5;
+        let before = members.len();
+        members.retain(|&number| accounts.get(number).is_some_and(belongs));
+        if members.len() == before {
+            return members;
+        }
+    }
 }
 
 /// Payers, rare values and who holds what.
@@ -299,6 +326,20 @@ mod tests {
         held.extend(pool(60, 9, 7));
         let (accounts, values) = world(&held);
         assert_eq!(groups(&accounts, &values), [(2000..2060).collect::<Vec<_>>()]);
+    }
+
+    #[test]
+    fn customers_of_what_a_pool_uses_too_are_not_of_it() {
+        let mut held = strangers(2000);
+        held.extend(pool(40, 5, 4));
+        // Some of it use a service that others use as well, and three of those use both.
+        held.extend((0..6).map(|i| ("resold".to_owned(), format!("domain{}.example", i % 4))));
+        held.extend((0..6).map(|i| (format!("card{}", i % 5), "letters.example".to_owned())));
+        held.extend((0..50).map(|i| ("resold".to_owned(), format!("firm{i}.example"))));
+        held.extend((0..50).map(|i| (format!("mine{i}"), "letters.example".to_owned())));
+        held.extend((0..3).map(|_| ("resold".to_owned(), "letters.example".to_owned())));
+        let (accounts, values) = world(&held);
+        assert_eq!(groups(&accounts, &values), [(2000..2052).collect::<Vec<_>>()]);
     }
 
     #[test]

@@ -29,10 +29,28 @@ pub fn mean(lns: &[f64]) -> f64 {
 pub fn more_often(hits: u64, trials: u64, p0: f64) -> f64 {
     let misses = trials.saturating_sub(hits) as f64;
     let ratios: [f64; RATES] = std::array::from_fn(|step| {
-        let rate = p0.powf(1.0 - (step + 1) as f64 / RATES as f64).min(RATE_MAX.max(p0));
+        let rate = rate(step, p0);
         hits as f64 * (rate / p0).ln() + misses * ((-rate).ln_1p() - (-p0).ln_1p())
     });
     mean(&ratios)
+}
+
+/// The same among those who are known to have hit at least once, of whom the others have for that reason alone: each likelihood is given a
+/// hit.
+#[must_use]
+pub fn more_often_given_one(hits: u64, trials: u64, p0: f64) -> f64 {
+    let any = |rate: f64| (-libm::expm1(trials as f64 * (-rate).ln_1p())).max(f64::MIN_POSITIVE).ln();
+    let misses = trials.saturating_sub(hits) as f64;
+    let ratios: [f64; RATES] = std::array::from_fn(|step| {
+        let rate = rate(step, p0);
+        hits as f64 * (rate / p0).ln() + misses * ((-rate).ln_1p() - (-p0).ln_1p()) + any(p0) - any(rate)
+    });
+    mean(&ratios)
+}
+
+/// The rates of the mixture.
+fn rate(step: usize, p0: f64) -> f64 {
+    p0.powf(1.0 - (step + 1) as f64 / RATES as f64).min(RATE_MAX.max(p0))
 }
 
 /// The e-value that a group's statistic gives beside those of groups that are known to be honest: the statistic by the mean of
@@ -134,6 +152,15 @@ mod tests {
         };
         assert!((mean_at(0.2) - 1.0).abs() < 1e-9, "{}", mean_at(0.2));
         assert!(mean_at(0.1) < 1.0 && mean_at(0.01) < 1.0);
+    }
+
+    #[test]
+    fn one_hit_is_none_among_those_who_have_one() {
+        for (trials, p0) in [(2, 0.01), (7, 0.01), (28, 0.01), (7, 0.1)] {
+            assert!(more_often_given_one(1, trials, p0) < 0.2, "1 of {trials} at {p0}");
+        }
+        assert!(more_often_given_one(1, 7, 0.01) < more_often(1, 7, 0.01) - 1.5);
+        assert!(more_often_given_one(7, 7, 0.01) > 20.0);
     }
 
     #[test]

@@ -8,7 +8,7 @@
 //! a campaign's threshold.
 
 use crate::account::{Account, Stride};
-use crate::evalue::{ebh, log10, more_often};
+use crate::evalue::{ebh, log10, more_often, more_often_given_one};
 use crate::family::Family;
 use crate::finding::{Evidence, SignalFamily};
 use crate::number::{counted, either, many};
@@ -16,7 +16,31 @@ use crate::number::{counted, either, many};
 /// The probability that an account takes part in a family on purpose: the posterior from [`PRIOR_ODDS`].
 #[must_use]
 pub fn probability(hits: u32, exchanges: u32, p0: f64) -> f64 {
-    let odds = PRIOR_ODDS * more_often(hits.into(), exchanges.into(), p0).exp();
+    posterior(PRIOR_ODDS, more_often(hits.into(), exchanges.into(), p0))
+}
+
+/// The odds, before seeing how often one account sends it, that an account which touched the family means to: those that explain best
+/// how often all of them send it, given the evidence of each (ln). A few strangers who once used a phrase and many who live by it are
+/// another matter than the other way round.
+#[must_use]
+pub fn prior_odds(lns: &[f64]) -> f64 {
+    let mut odds = PRIOR_ODDS;
+    for _ in 0..ROUNDS {
+        // As if one account with these odds had been seen besides.
+        let known = lns.iter().map(|&ln| posterior(odds, ln)).sum::<f64>() + share(PRIOR_ODDS);
+        let all = lns.len() as f64 + 1.0;
+        odds = (known / (all - known).max(f64::MIN_POSITIVE)).clamp(1.0 / ODDS_MAX, ODDS_MAX);
+    }
+    odds
+}
+
+/// The probability that an account takes part on purpose, given its evidence (ln) and what is believed beforehand.
+#[must_use]
+pub fn posterior(prior_odds: f64, ln: f64) -> f64 {
+    share(prior_odds * ln.exp())
+}
+
+fn share(odds: f64) -> f64 {
     if odds.is_infinite() { 1.0 } else { odds / (1.0 + odds) }
 }
 
@@ -24,6 +48,13 @@ pub fn probability(hits: u32, exchanges: u32, p0: f64) -> f64 {
 #[must_use]
 pub fn evidence(account: &Account, stride: &Stride, p0: f64) -> f64 {
     more_often(stride.exchanges.into(), account.exchanges.into(), p0)
+}
+
+/// ln of how much likelier an account's requests are of one that takes part on purpose than of one that does not: with p0 as it was seen,
+/// without the widening that an error level needs, and given that it sent one, as everybody did who is looked at.
+#[must_use]
+pub fn likelihood(account: &Account, stride: &Stride, p0: f64) -> f64 {
+    more_often_given_one(stride.exchanges.into(), account.exchanges.into(), p0 / CLUSTERING)
 }
 
 /// ln of the same on what came after τ alone: what the guarantee of membership is about.
@@ -83,6 +114,10 @@ fn percent(share: f64) -> String {
 
 /// Odds, before seeing its traffic, that an account that touched a family means to.
 const PRIOR_ODDS: f64 = 0.2;
+/// The odds are never taken to be more extreme.
+const ODDS_MAX: f64 = 20.0;
+/// Rounds in which they settle.
+const ROUNDS: usize = 8;
 /// An account is devoted to a family when at least one in this many of its exchanges is in it.
 pub const DEVOTED_ONE_IN: u32 = 20;
 /// Widening of p0 for accounts that act alike.
