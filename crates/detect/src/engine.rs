@@ -235,7 +235,9 @@ impl Engine {
         if let Some(family) = self.accounts.get(number).and_then(|account| account.pool) {
             scratch.hits.push(Hits { family, core: 0, frozen: 0 });
         }
-        self.hit_intents(signals, &mut scratch.hits);
+        if !scratch.hits.iter().take(by_text).any(|hits| hits.core as usize * TEMPLATED >= signals.prints.len()) {
+            self.hit_intents(signals, &mut scratch.hits);
+        }
         let item = self.item(signals, &scratch);
         for &hits in &scratch.hits {
             self.count(hits, signals, number, payer, item, echo);
@@ -306,7 +308,8 @@ impl Engine {
         }
     }
 
-    /// Adds the families of what the exchange is after, new where nobody asked for it before.
+    /// Adds the families of what an exchange without a template is after, new where nobody asked for it before: who sends a template is in
+    /// a group by that.
     fn hit_intents(&mut self, signals: &Signals, hits: &mut Vec<Hits>) {
         for capability in signals.intents.iter().filter(|capability| WATCHED.contains(capability)) {
             let known = self.by_intent.get(capability.index()).copied().flatten();
@@ -701,7 +704,7 @@ impl Engine {
         own.sort_unstable();
         let apart = self.contenders.iter().filter(|(_, accounts)| !group::overlap(accounts, &own));
         let contending: Vec<f64> = apart.map(|&(log10_e, _)| log10_e).collect();
-        let log10_threshold = evalue::ebh_threshold(self.hypotheses, &contending, self.config.alpha);
+        let log10_threshold = evalue::ebh_threshold(self.hypotheses.max(TESTED_MIN), &contending, self.config.alpha);
         let likeness = &hypothesis.likeness;
         let overlap = evidence::work_queue::Overlap::of(&hypothesis.items, group.payers.len()).unwrap_or_default();
         let circumstances = decision::Circumstances {
@@ -905,6 +908,10 @@ const WATCHED: [Capability; 5] = [
     Capability::TraceCleaning,
     Capability::Concealment,
 ];
+/// An exchange that shows a shared text in one of so many of its fingerprints is after what that text is after.
+const TEMPLATED: usize = 3;
+/// As if so many groups had been tested at least: among few groups there is little to compare with, and more is asked.
+const TESTED_MIN: u64 = 20;
 /// Payers devoted to a family before it is worth a hypothesis.
 const PAYERS_MIN: usize = 6;
 /// Stands where membership is not decided by how often somebody sends a text.

@@ -276,18 +276,37 @@ fn hours<'a>(accounts: impl Iterator<Item = &'a Days>, all: &Days) -> Option<Est
     weighed_mean(pieces.map(|(sum, pairs)| (sum / pairs - between, (pairs / 2.0).min(PAIRS_MAX))).collect())
 }
 
-/// The mean of pieces by weight, which is how many pairs each rests on. Its error is the scatter between them, and at least that
-/// of as many pairs that have nothing in common; few pieces show their scatter badly.
-fn weighed_mean(pieces: Vec<(f64, f64)>) -> Option<Estimate> {
+/// The mean of pieces by weight, which is how many pairs each rests on, few accounts never more than some of all. Those beyond the outer tenths
+/// count as these do, so that some strangers in a group do not speak for it. The error is the scatter between pieces, and at
+/// least that of as many pairs that have nothing in common; few pieces show their scatter badly.
+fn weighed_mean(mut pieces: Vec<(f64, f64)>) -> Option<Estimate> {
+    let count = pieces.len();
+    let mut weights: Vec<f64> = pieces.iter().map(|(_, weight)| *weight).collect();
+    weights.sort_by(f64::total_cmp);
+    let usual = weights.get(count / 2).copied().unwrap_or(0.0);
+    pieces.iter_mut().for_each(|(_, weight)| *weight = weight.min(usual * USUAL_TIMES));
     let weight: f64 = pieces.iter().map(|(_, weight)| weight).sum();
-    if pieces.len() < ACCOUNTS_MIN || weight <= 0.0 {
+    if count < ACCOUNTS_MIN || weight <= 0.0 {
         return None;
     }
+    pieces.sort_by(|a, b| a.0.total_cmp(&b.0));
+    let (low, high) = (quantile(&pieces, weight * OUTER)?, quantile(&pieces, weight * (1.0 - OUTER))?);
+    pieces.iter_mut().for_each(|(piece, _)| *piece = piece.clamp(low, high));
     let value = pieces.iter().map(|(piece, weight)| piece * weight).sum::<f64>() / weight;
     let scatter: f64 = pieces.iter().map(|(piece, weight)| (weight * (piece - value)).powi(2)).sum();
-    let few = pieces.len() as f64 / (pieces.len() as f64 - 2.0);
+    let few = count as f64 / (count as f64 - 2.0) / (1.0 - 2.0 * OUTER);
     let error = (scatter.sqrt() * few / weight).hypot(PAIR_NOISE / weight.sqrt());
-    Some(Estimate { value, error, accounts: pieces.len() })
+    Some(Estimate { value, error, accounts: count })
+}
+
+/// The piece up to which so much weight lies; pieces in order.
+fn quantile(pieces: &[(f64, f64)], weight: f64) -> Option<f64> {
+    let mut below = 0.0;
+    let reached = |&&(_, own): &&(f64, f64)| {
+        below += own;
+        below >= weight
+    };
+    pieces.iter().find(reached).or(pieces.last()).map(|&(piece, _)| piece)
 }
 
 /// Places of the words' vectors.
@@ -300,8 +319,12 @@ const CONCENTRATED: f64 = 0.87;
 const HARMONICS: usize = 4;
 /// Requests that are only counted.
 const WARM_UP: u32 = 12;
-/// Pairs of one account that weigh, at most.
+/// Pairs of one account that weigh, at most,
 const PAIRS_MAX: f64 = 45.0;
+/// and how many times as many as the median account's.
+const USUAL_TIMES: f64 = 4.0;
+/// The share of the weight on either side that counts as what lies next to it.
+const OUTER: f64 = 0.1;
 /// How far the product of two unrelated requests scatters: one over the root of [`WORDS`].
 const PAIR_NOISE: f64 = 0.09;
 /// Fewer accounts with pairs say nothing.
