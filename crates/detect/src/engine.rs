@@ -707,10 +707,11 @@ impl Engine {
         let log10_threshold = evalue::ebh_threshold(self.hypotheses.max(TESTED_MIN), &contending, self.config.alpha);
         let likeness = &hypothesis.likeness;
         let overlap = evidence::work_queue::Overlap::of(&hypothesis.items, group.payers.len()).unwrap_or_default();
+        // Whatever is that short comes at one time of the day and of the hour.
+        let too_short = evidence::sessions::too_short(&scene);
         let circumstances = decision::Circumstances {
-            // Whatever is that short comes at one time of the day.
-            concentrated: likeness.concentrated() && !evidence::sessions::too_short(&scene),
-            clocks: likeness.clocks(),
+            concentrated: likeness.concentrated() && !too_short,
+            clocks: if too_short { 0.0 } else { likeness.clocks() },
             sittings: evidence::sessions::measure(&scene).map_or(0.0, evidence::sessions::sittings),
             common: overlap.common,
             once: overlap.once,
