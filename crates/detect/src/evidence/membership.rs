@@ -29,7 +29,7 @@ pub fn prior_odds(lns: &[f64]) -> f64 {
         // As if one account with these odds had been seen besides.
         let known = lns.iter().map(|&ln| posterior(odds, ln)).sum::<f64>() + share(PRIOR_ODDS);
         let all = lns.len() as f64 + 1.0;
-        odds = (known / (all - known).max(f64::MIN_POSITIVE)).clamp(1.0 / ODDS_MAX, ODDS_MAX);
+        odds = (known / (all - known).max(f64::MIN_POSITIVE)).clamp(ODDS.0, ODDS.1);
     }
     odds
 }
@@ -114,8 +114,8 @@ fn percent(share: f64) -> String {
 
 /// Odds, before seeing its traffic, that an account that touched a family means to.
 const PRIOR_ODDS: f64 = 0.2;
-/// The odds are never taken to be more extreme.
-const ODDS_MAX: f64 = 20.0;
+/// The odds lie between these: nobody is more likely in than not without evidence of his own.
+const ODDS: (f64, f64) = (0.05, 0.8);
 /// Rounds in which they settle.
 const ROUNDS: usize = 8;
 /// An account is devoted to a family when at least one in this many of its exchanges is in it.
@@ -150,5 +150,15 @@ mod tests {
         ] {
             assert_eq!(probability_of(hits, exchanges, p0) >= 0.5, member, "{hits} of {exchanges} at {p0}");
         }
+    }
+
+    #[test]
+    fn the_odds_follow_what_all_send_and_name_nobody_without_evidence_of_his_own() {
+        let devoted = prior_odds(&[6.0; 40]);
+        let strangers = prior_odds(&[[6.0; 4].as_slice(), &[-1.5; 60]].concat());
+        assert!((devoted - ODDS.1).abs() < 1e-12 && strangers < PRIOR_ODDS, "{devoted} {strangers}");
+        assert!(posterior(devoted, 0.0) < 0.5 && posterior(devoted, 1.0) > 0.6);
+        assert!(prior_odds(&[-9.0; 400]) >= ODDS.0);
+        assert!((prior_odds(&[]) - PRIOR_ODDS).abs() < 1e-9);
     }
 }
