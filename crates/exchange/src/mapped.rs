@@ -670,8 +670,10 @@ fn principal(arn: Cow<'_, str>) -> (Cow<'_, str>, Option<Cow<'_, str>>) {
         return (arn, None);
     }
     match arn.rsplit_once('/') {
+        // Names stand without the blanks around them, as any other text of a record does.
         Some((role, session)) if role.contains('/') => {
-            (Cow::Owned(role.to_owned()), Some(Cow::Owned(session.to_owned())))
+            let session = Some(session.trim()).filter(|session| !session.is_empty());
+            (Cow::Owned(role.trim().to_owned()), session.map(|session| Cow::Owned(session.to_owned())))
         }
         _ => (arn, None),
     }
@@ -695,5 +697,22 @@ fn merged(told: Usage, reported: Usage, apart: bool) -> Usage {
         output_tokens: told.output_tokens.or(reported.output_tokens),
         reasoning_tokens: told.reasoning_tokens.or(reported.reasoning_tokens),
         cached_tokens: told.cached_tokens.or(reported.cached_tokens),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_session_of_a_role_stands_without_blanks() {
+        let of = |arn: &'static str| {
+            let (caller, session) = principal(Cow::Borrowed(arn));
+            (caller.into_owned(), session.map(Cow::into_owned))
+        };
+        let role = "arn:aws:sts::1:assumed-role/Reader";
+        assert_eq!(of("arn:aws:sts::1:assumed-role/Reader/\u{b}job-7 "), (role.into(), Some("job-7".into())));
+        assert_eq!(of("arn:aws:sts::1:assumed-role/Reader / "), (role.into(), None));
+        assert_eq!(of("arn:aws:iam::1:user/ann"), ("arn:aws:iam::1:user/ann".into(), None));
     }
 }
