@@ -1,8 +1,8 @@
 //! Calibration: what a number measured of a group is worth as evidence, by the deployment's own groups.
 //!
 //! The unit is the group: every sign is one number a group, measured by the same code for the tested group and for those it is
-//! compared to, which are all other groups that share no more than a quarter of their accounts with it; none is left out for
-//! what it shows. Evidence is the ratio of two predictive densities of that number: of a group that one dispatcher feeds, and
+//! compared to, which are all other groups that share no more than a quarter of their accounts with it. None is left out for
+//! what it shows in the sign that is weighed; by the signs of other causes campaigns weigh less ([`Credence`]). Evidence is the ratio of two predictive densities of that number: of a group that one dispatcher feeds, and
 //! of an honest one. The honest density is in part that of the groups themselves, smoothed, and in part a Student law around their
 //! median with their median deviation, which a quarter of campaigns among them moves little; where there are few, constants
 //! stand in. Both are widened by the number's own error. Certainty does not grow with the number of accounts beyond that: no
@@ -75,6 +75,12 @@ pub struct Law {
 }
 
 impl Law {
+    /// A number beyond what a dispatcher shows, as that.
+    fn bounded(&self, measured: Estimate) -> Estimate {
+        let bound = if self.one_sided { self.dispatched.0 } else { f64::NEG_INFINITY };
+        Estimate { value: measured.value.max(bound), ..measured }
+    }
+
     /// A number and its error on the scale on which it is compared.
     #[must_use]
     pub fn scaled(&self, raw: Estimate) -> Estimate {
@@ -222,7 +228,7 @@ impl Others<'_> {
         let other = |&(unit, weight): &(&Unit, f64)| {
             let weight = weight * unit.honest.of(sign.family());
             let smoothed = if unit.vouched { 0.0 } else { weight };
-            Some(Other { measured: sign.of(&unit.measures)?, weight, smoothed })
+            Some(Other { measured: sign.law().bounded(sign.of(&unit.measures)?), weight, smoothed })
         };
         let others: Vec<Other> = self.units.iter().filter_map(other).collect();
         Weight { ln_e: ratio(sign.law(), measured, &others), groups: others.len() }
@@ -328,13 +334,8 @@ struct Other {
 /// ln of the ratio of densities at `measured`.
 fn ratio(law: &Law, measured: Estimate, others: &[Other]) -> f64 {
     let (centre, deviation) = law.dispatched;
-    let at = |measured: Estimate| match law.one_sided {
-        true => Estimate { value: measured.value.max(centre), ..measured },
-        false => measured,
-    };
-    let others: Vec<Other> = others.iter().map(|other| Other { measured: at(other.measured), ..*other }).collect();
-    let measured = at(measured);
-    let honest = honest(law, measured, &others);
+    let measured = law.bounded(measured);
+    let honest = honest(law, measured, others);
     let dispatched = normal(measured.value - centre, deviation.hypot(measured.error));
     let alternative = (1.0 - law.imitated) * dispatched + law.imitated * honest;
     // An honest group may be as a dispatched one is, however many were none.

@@ -1,4 +1,4 @@
-//! Communities: nodes that the same payers hold, of two nodes more than chance gives.
+//! Communities: nodes that the same payers hold more often than chance gives.
 //!
 //! Nodes are what payers hold or send (values of infrastructure, families), and two are joined by the payers who hold both. Clusters maximise
 //! modularity with a resolution that says how much more (Blondel et al., "Fast unfolding of communities in large networks", 2008).
@@ -6,8 +6,8 @@
 
 use std::collections::BTreeMap;
 
-/// The cluster of each of `nodes`, under the number of one of its nodes, given which nodes each payer holds, of `payers` in all. Nodes of one cluster are
-/// held together more than `lift` times as often as by chance.
+/// The cluster of each of `nodes`, under the number of one of its nodes, given which nodes each payer holds, of `payers` in all.
+/// Nodes of one cluster are held together more than `lift` times as often as by chance.
 #[must_use]
 pub(crate) fn homes(nodes: usize, held: &[Vec<usize>], payers: usize, lift: f64) -> Vec<usize> {
     let graph = Graph::of(nodes, held, payers, lift);
@@ -37,7 +37,7 @@ struct Node {
     /// Who holds this node and another.
     edges: BTreeMap<usize, f64>,
     /// Who holds this node.
-    devoted: f64,
+    holders: f64,
 }
 
 impl Graph {
@@ -45,7 +45,7 @@ impl Graph {
         let mut graph = Graph::empty(nodes, payers as f64, lift);
         for nodes in held {
             for (i, &a) in nodes.iter().enumerate() {
-                graph.devote(a, 1.0);
+                graph.hold(a, 1.0);
                 nodes.iter().skip(i + 1).for_each(|&b| graph.join(a, b, 1.0));
             }
         }
@@ -56,9 +56,9 @@ impl Graph {
         Graph { nodes: (0..nodes).map(|_| Node::default()).collect(), payers, lift }
     }
 
-    fn devote(&mut self, node: usize, payers: f64) {
+    fn hold(&mut self, node: usize, payers: f64) {
         if let Some(node) = self.nodes.get_mut(node) {
-            node.devoted += payers;
+            node.holders += payers;
         }
     }
 
@@ -75,7 +75,7 @@ impl Graph {
         let mut coarse = Graph::empty(self.nodes.len(), self.payers, self.lift);
         let home = |node: usize| homes.get(node).copied().unwrap_or(node);
         for (a, node) in self.nodes.iter().enumerate() {
-            coarse.devote(home(a), node.devoted);
+            coarse.hold(home(a), node.holders);
             node.edges.range(a + 1..).for_each(|(&b, &weight)| coarse.join(home(a), home(b), weight));
         }
         coarse
@@ -85,23 +85,23 @@ impl Graph {
     /// the number of one of its nodes.
     fn settle(&self) -> Vec<usize> {
         let mut homes: Vec<usize> = (0..self.nodes.len()).collect();
-        let mut devoted: Vec<f64> = self.nodes.iter().map(|node| node.devoted).collect();
+        let mut holders: Vec<f64> = self.nodes.iter().map(|node| node.holders).collect();
         for _ in 0..ROUNDS_MAX {
             let mut moved = false;
             for (number, node) in self.nodes.iter().enumerate() {
                 let Some(&now) = homes.get(number) else { continue };
                 let to = self.weights(node, &homes);
                 let gain = |cluster: usize| {
-                    let within = devoted.get(cluster).copied().unwrap_or_default();
-                    let others = if cluster == now { within - node.devoted } else { within };
-                    to.get(&cluster).copied().unwrap_or_default() - self.lift * self.chance(node.devoted, others)
+                    let within = holders.get(cluster).copied().unwrap_or_default();
+                    let others = if cluster == now { within - node.holders } else { within };
+                    to.get(&cluster).copied().unwrap_or_default() - self.lift * self.chance(node.holders, others)
                 };
                 let best = to.keys().map(|&cluster| (gain(cluster), cluster));
                 // Of equals the smallest number, and never away for nothing.
                 let best = best.max_by(|a, b| a.0.total_cmp(&b.0).then(b.1.cmp(&a.1)));
                 let Some((_, best)) = best.filter(|&(gained, _)| gained > gain(now) + 1e-9) else { continue };
-                for (cluster, change) in [(now, -node.devoted), (best, node.devoted)] {
-                    if let Some(sum) = devoted.get_mut(cluster) {
+                for (cluster, change) in [(now, -node.holders), (best, node.holders)] {
+                    if let Some(sum) = holders.get_mut(cluster) {
                         *sum += change;
                     }
                 }
@@ -126,9 +126,9 @@ impl Graph {
         to
     }
 
-    /// How many payers of a node are devoted to others by chance.
-    fn chance(&self, devoted: f64, others: f64) -> f64 {
-        if self.payers > 0.0 { devoted * others / self.payers } else { 0.0 }
+    /// How many holders of a node hold others by chance.
+    fn chance(&self, holders: f64, others: f64) -> f64 {
+        if self.payers > 0.0 { holders * others / self.payers } else { 0.0 }
     }
 }
 

@@ -175,7 +175,7 @@ pub(crate) fn vetted(engine: &Engine) -> Vec<Vetted> {
     }
     let mut groups: Vec<Vetted> = Vec::new();
     for (number, families) in families {
-        let largest = families.iter().max_by_key(|(_, family)| size(family)).map(|&(number, _)| number);
+        let largest = families.iter().max_by_key(|(_, family)| names(family)).map(|&(number, _)| number);
         let of: Vec<&Family> = families.iter().map(|&(_, family)| family).collect();
         let told = engine.labels.get(number).and_then(|label| cleared(engine, label, &of));
         let Some((largest, cleared)) = largest.zip(told) else { continue };
@@ -188,8 +188,8 @@ pub(crate) fn vetted(engine: &Engine) -> Vec<Vetted> {
     groups
 }
 
-/// A text says more to a person than that accounts ask for the same.
-fn size(family: &Family) -> (bool, u32) {
+/// What names a group best: a text says more to a person than that accounts ask for the same.
+fn names(family: &Family) -> (bool, u32) {
     (family.discovery == Discovery::Family, family.exchanges)
 }
 
@@ -197,7 +197,7 @@ fn cleared(engine: &Engine, label: &Label, families: &[&Family]) -> Option<Clear
     let members: BTreeSet<AccountNo> = families.iter().flat_map(|family| family.members.iter().copied()).collect();
     let members = members.into_iter().filter_map(|number| engine.accounts.get(number));
     let members: Vec<&Account> = members.filter(|account| label.identity.has(account)).collect();
-    let largest = families.iter().max_by_key(|family| size(family)).filter(|_| label.vouches())?;
+    let largest = families.iter().max_by_key(|family| names(family)).filter(|_| label.vouches())?;
     (!members.is_empty()).then(|| Cleared {
         id: String::new(),
         accounts: members.len() as u64,

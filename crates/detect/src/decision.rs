@@ -209,16 +209,18 @@ mod tests {
     use super::*;
     use SignalFamily::{Content, Evenness, Hours, Infrastructure, Intent, Rhythm, SignUp, WorkQueue};
 
+    fn evidence(pieces: &[(SignalFamily, f64)]) -> Vec<Evidence> {
+        let piece =
+            |&(family, log10_e)| Evidence { family, log10_e, counts: true, text: String::new(), observations: 1 };
+        pieces.iter().map(piece).collect()
+    }
+
     fn decided(pieces: &[(SignalFamily, f64)], concentrated: bool, payers: usize) -> Decision {
         decided_at(pieces, Circumstances { concentrated, ..Circumstances::default() }, payers)
     }
 
     fn decided_at(pieces: &[(SignalFamily, f64)], circumstances: Circumstances, payers: usize) -> Decision {
-        let evidence: Vec<Evidence> = pieces
-            .iter()
-            .map(|&(family, log10_e)| Evidence { family, log10_e, counts: true, text: String::new(), observations: 1 })
-            .collect();
-        decide(&evidence, circumstances, (payers, EXCHANGES_MIN), Bar::at(0.05, 4.0))
+        decide(&evidence(pieces), circumstances, (payers, EXCHANGES_MIN), Bar::at(0.05, 4.0))
     }
 
     #[test]
@@ -292,11 +294,7 @@ mod tests {
 
     #[test]
     fn a_cause_is_left_out_with_all_of_its_signs() {
-        let pieces = [(Evenness, 1.0), (Rhythm, 2.0), (Hours, 3.0), (Content, 0.5)];
-        let evidence: Vec<Evidence> = pieces
-            .iter()
-            .map(|&(family, log10_e)| Evidence { family, log10_e, counts: true, text: String::new(), observations: 1 })
-            .collect();
+        let evidence = evidence(&[(Evenness, 1.0), (Rhythm, 2.0), (Hours, 3.0), (Content, 0.5)]);
         assert!((total_without(&evidence, Hours) - 1.5).abs() < 1e-9);
         assert!((total_without(&evidence, Rhythm) - 1.5).abs() < 1e-9);
         assert!((total_without(&evidence, SignUp) - total(&evidence, &[])).abs() < 1e-9);
@@ -304,11 +302,7 @@ mod tests {
 
     #[test]
     fn each_honest_explanation_must_be_as_unlikely_as_the_level_says() {
-        let pieces = [(Evenness, 3.0), (Content, 1.5)];
-        let evidence: Vec<Evidence> = pieces
-            .iter()
-            .map(|&(family, log10_e)| Evidence { family, log10_e, counts: true, text: String::new(), observations: 1 })
-            .collect();
+        let evidence = evidence(&[(Evenness, 3.0), (Content, 1.5)]);
         let of = |alpha, threshold| {
             let decision = decide(&evidence, Circumstances::default(), (50, EXCHANGES_MIN), Bar::at(alpha, threshold));
             (decision.contends, decision.cleared.is_none())

@@ -18,7 +18,7 @@ use xxhash_rust::xxh3::Xxh3Default;
 
 use crate::account::{Account, AccountNo, Accounts};
 use crate::community;
-use crate::limits::GROUPS_MAX;
+use crate::limits::{GROUPS_MAX, HELD_MAX};
 use crate::value::{Kind, Value, Values};
 
 /// Groups of accounts densely joined by rare values, largest first, at most [`GROUPS_MAX`].
@@ -50,7 +50,7 @@ pub fn groups(accounts: &Accounts, values: &Values) -> Vec<Vec<AccountNo>> {
 /// The group without those whose shared values mostly others hold: customers of the carrier or of the mail service that part of a pool
 /// uses too.
 fn without_neighbours(mut members: Vec<AccountNo>, accounts: &Accounts, values: &Values) -> Vec<AccountNo> {
-    loop {
+    for _ in 0..ROUNDS_MAX {
         let mut inside: HashMap<Value, u64, BuildHasherDefault<Xxh3Default>> = HashMap::default();
         for account in members.iter().filter_map(|&number| accounts.get(number)) {
             for value in KINDS.into_iter().flat_map(|kind| account.values(kind)) {
@@ -68,9 +68,15 @@ fn without_neighbours(mut members: Vec<AccountNo>, accounts: &Accounts, values: 
         let before = members.len();
         members.retain(|&number| accounts.get(number).is_some_and(belongs));
         if members.len() == before {
-            return members;
+            break;
         }
     }
+    members
+}
+
+/// At most [`HELD_MAX`] of them, evenly.
+fn sample(held: &[usize]) -> Vec<usize> {
+    held.iter().copied().step_by(held.len().div_ceil(HELD_MAX).max(1)).collect()
 }
 
 /// Payers, rare values and who holds what.
@@ -215,7 +221,10 @@ impl Graph {
                 held.push(node);
             }
         }
-        held.iter_mut().for_each(|held| held.sort_unstable());
+        for held in &mut held {
+            held.sort_unstable();
+            *held = sample(held);
+        }
         let homes = community::homes(values.len(), &held, self.all, 1.0);
         // A payer is in the community that it holds most values of.
         let home_of = |payer: usize| {
@@ -287,6 +296,8 @@ const HOLDERS_MIN: [usize; 5] = [3, 4, 6, 9, 13];
 const POPULATION_ONE_IN: usize = 3;
 /// Fewer payers are no group.
 const PAYERS_MIN: usize = 6;
+/// Rounds in which neighbours of a group leave it; a handful are enough.
+const ROUNDS_MAX: usize = 32;
 
 #[cfg(test)]
 mod tests {
@@ -326,6 +337,24 @@ mod tests {
         held.extend(pool(60, 9, 7));
         let (accounts, values) = world(&held);
         assert_eq!(groups(&accounts, &values), [(2000..2060).collect::<Vec<_>>()]);
+    }
+
+    #[test]
+    fn a_payer_is_placed_by_up_to_so_many_values() {
+        for (given, kept) in [(HELD_MAX, HELD_MAX), (HELD_MAX + 1, HELD_MAX / 2 + 1)] {
+            assert_eq!(sample(&(0..given).collect::<Vec<_>>()).len(), kept);
+        }
+        assert!(sample(&[]).is_empty());
+    }
+
+    #[test]
+    fn a_card_of_many_is_no_popular_one_and_what_stands_for_none_is() {
+        for (holders, found) in [(150, true), (300, false)] {
+            let mut held = strangers(2000);
+            held.extend((0..holders).map(|i| ("one card".to_owned(), format!("domain{}.example", i / 30))));
+            let (accounts, values) = world(&held);
+            assert_eq!(groups(&accounts, &values).len(), usize::from(found), "{holders}");
+        }
     }
 
     #[test]

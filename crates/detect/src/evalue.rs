@@ -27,30 +27,24 @@ pub fn mean(lns: &[f64]) -> f64 {
 /// probability up to `p0` is, since each rate lies above it; fewer hits than `p0` expects are evidence of nothing.
 #[must_use]
 pub fn more_often(hits: u64, trials: u64, p0: f64) -> f64 {
-    let misses = trials.saturating_sub(hits) as f64;
-    let ratios: [f64; RATES] = std::array::from_fn(|step| {
-        let rate = rate(step, p0);
-        hits as f64 * (rate / p0).ln() + misses * ((-rate).ln_1p() - (-p0).ln_1p())
-    });
-    mean(&ratios)
+    mixture(hits, trials, p0, |_| 0.0)
 }
 
-/// The same among those who are known to have hit at least once, of whom the others have for that reason alone: each likelihood is given a
-/// hit.
+/// The same among those who are looked at for having hit at least once: both likelihoods are conditional on that.
 #[must_use]
 pub fn more_often_given_one(hits: u64, trials: u64, p0: f64) -> f64 {
     let any = |rate: f64| (-libm::expm1(trials as f64 * (-rate).ln_1p())).max(f64::MIN_POSITIVE).ln();
-    let misses = trials.saturating_sub(hits) as f64;
-    let ratios: [f64; RATES] = std::array::from_fn(|step| {
-        let rate = rate(step, p0);
-        hits as f64 * (rate / p0).ln() + misses * ((-rate).ln_1p() - (-p0).ln_1p()) + any(p0) - any(rate)
-    });
-    mean(&ratios)
+    mixture(hits, trials, p0, |rate| any(p0) - any(rate))
 }
 
-/// The rates of the mixture.
-fn rate(step: usize, p0: f64) -> f64 {
-    p0.powf(1.0 - (step + 1) as f64 / RATES as f64).min(RATE_MAX.max(p0))
+/// The mean over the rates of the likelihood ratio, each times `e` to what `given` says of it.
+fn mixture(hits: u64, trials: u64, p0: f64, given: impl Fn(f64) -> f64) -> f64 {
+    let misses = trials.saturating_sub(hits) as f64;
+    let ratios: [f64; RATES] = std::array::from_fn(|step| {
+        let rate = p0.powf(1.0 - (step + 1) as f64 / RATES as f64).min(RATE_MAX.max(p0));
+        hits as f64 * (rate / p0).ln() + misses * ((-rate).ln_1p() - (-p0).ln_1p()) + given(rate)
+    });
+    mean(&ratios)
 }
 
 /// The e-value that a group's statistic gives beside those of groups that are known to be honest: the statistic by the mean of

@@ -389,6 +389,24 @@ mod tests {
     }
 
     #[test]
+    fn some_strangers_do_not_speak_for_a_group() {
+        let mut likeness = Likeness::default();
+        let mut ask = |account: u64, subject: u64, i: u64| {
+            let text = format!("{TEMPLATE}: {}", words(subject, i));
+            likeness.count(account as AccountNo, &signals(i as i64 * 997, &text));
+        };
+        for i in 0..160_u64 {
+            ask(i % 40, (i.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 40) % 12, i);
+        }
+        // Three send twenty times as much, each on a subject of its own.
+        for i in 160..400 {
+            ask(40 + i % 3, 20 + i % 3, i);
+        }
+        let words = likeness.words().unwrap();
+        assert!(words.value < 0.06, "{words:?}");
+    }
+
+    #[test]
     fn people_keep_their_hours_and_a_dispatcher_has_none() {
         let of = |second_of_day: fn(i64, i64) -> i64| {
             let mut likeness = Likeness::default();

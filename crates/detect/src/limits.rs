@@ -39,5 +39,7 @@ pub const KIN_MAX: usize = 256;
 pub const OUTPUTS_MAX: usize = 1 << 20;
 /// Groups that are explained in a finding although not reported.
 pub const CLEARED_MAX: usize = 50;
+/// Values of infrastructure by which a payer is put into a community; an even sample stands for more.
+pub const HELD_MAX: usize = 64;
 /// Campaigns counted among those that are reported, for the threshold of what else is.
 pub const CONTENDERS_MAX: usize = 256;
