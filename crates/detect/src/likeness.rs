@@ -395,15 +395,16 @@ mod tests {
             let text = format!("{TEMPLATE}: {}", words(subject, i));
             likeness.count(account as AccountNo, &signals(i as i64 * 997, &text));
         };
-        for i in 0..160_u64 {
-            ask(i % 40, (i.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 40) % 12, i);
+        for i in 0..480_u64 {
+            ask(i % 120, (i.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 40) % 12, i);
         }
-        // Three send twenty times as much, each on a subject of its own.
-        for i in 160..400 {
-            ask(40 + i % 3, 20 + i % 3, i);
+        // Three send sixteen times as much, each on one subject.
+        for i in 480..672 {
+            ask(120 + i % 3, 20 + i % 3, i);
         }
         let words = likeness.words().unwrap();
-        assert!(words.value < 0.06, "{words:?}");
+        // Without the bound on what one account weighs, or on how far a piece counts, both are larger.
+        assert!(words.value < 0.006 && words.error < 0.008, "{words:?}");
     }
 
     #[test]
