@@ -219,18 +219,51 @@ fn join<'e>(engine: &Engine, mut draft: Vec<Draft<'e>>) -> Bundle<'e> {
     Bundle { families: draft.into_iter().map(|(tested, _)| tested).collect(), members }
 }
 
-/// Which of the families leads: of those by text the one that tells most, since who sends a text is known better than who
-/// shares a card with whom.
+/// Which of the families leads: of those by text one that tells nearly as much as any, since who sends a text is known better than who
+/// shares a card with whom; and of these the one that fills most of its senders' requests. A phrase that the template has in common
+/// with others' prompts tells as much of the campaign's accounts as the template does, and of strangers besides.
 fn lead(engine: &Engine, draft: &[Draft<'_>]) -> usize {
+    let tells = draft.iter().map(|(tested, members)| Tells {
+        discovery: tested.family.discovery,
+        telling: telling(engine, *tested),
+        filled: filled(engine, members),
+    });
+    leading(&tells.collect::<Vec<_>>())
+}
+
+/// What a family tells of its senders.
+#[derive(Clone, Copy)]
+struct Tells {
+    discovery: Discovery,
+    telling: f64,
+    filled: f64,
+}
+
+fn leading(families: &[Tells]) -> usize {
     let best = |discovery: Discovery| {
-        let of = draft.iter().enumerate().filter(|(_, (tested, _))| tested.family.discovery == discovery);
-        let telling = of.map(|(at, (tested, _))| (telling(engine, *tested), at));
-        telling.max_by(|a, b| a.0.total_cmp(&b.0).then(b.1.cmp(&a.1))).map(|(_, at)| at)
+        let of = (0..).zip(families).filter(|(_, tells)| tells.discovery == discovery);
+        let most = of.clone().map(|(_, tells)| tells.telling).fold(0.0, f64::max);
+        let near = of.filter(|(_, tells)| tells.telling * LEAD_TELLS >= most);
+        let best = near.max_by(|(i, a), (j, b)| {
+            a.filled.total_cmp(&b.filled).then(a.telling.total_cmp(&b.telling)).then(j.cmp(i))
+        });
+        best.map(|(at, _)| at)
     };
     [Discovery::Kin, Discovery::Family, Discovery::Intent, Discovery::Infrastructure]
         .into_iter()
         .find_map(best)
         .unwrap_or(0)
+}
+
+/// The mean share of their requests that a family's sure members send to it, in hundredths.
+fn filled(engine: &Engine, members: &BTreeMap<AccountNo, Part>) -> f64 {
+    let sure = members.iter().filter(|(_, part)| part.probability >= 0.5);
+    let shares = sure.filter_map(|(&number, part)| {
+        let account = engine.accounts.get(number)?;
+        Some(part.exchanges as f64 / f64::from(account.exchanges.max(1)))
+    });
+    let (sum, count) = shares.fold((0.0, 0.0), |(sum, count), share| (sum + share, count + 1.0));
+    (100.0 * sum / f64::max(count, 1.0)).round()
 }
 
 /// How much a family tells about who belongs together: the evidence for all its members, in ln.
@@ -780,9 +813,29 @@ const WAVES_MARKED_MAX: usize = 4;
 const CERTAIN: f64 = 0.99;
 /// Accounts are listed from this probability.
 const SHOWN_FROM: f64 = 0.2;
+/// A family that tells this many times less than another of the same campaign does not lead it.
+const LEAD_TELLS: f64 = 2.0;
 /// Families of a campaign that an account must send to be in without sending the leading one, at least.
 const FURTHER_FAMILIES_MIN: usize = 2;
 /// Values held by at most this many accounts are rare.
 const RARE_HOLDERS_MAX: u64 = 50;
 /// Rare values in common that link two campaigns.
 const LINKS_MIN: usize = 3;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_phrase_that_strangers_use_too_does_not_lead() {
+        let tells = |discovery, telling, filled| Tells { discovery, telling, filled };
+        let phrase = tells(Discovery::Family, 900.0, 48.0);
+        let template = tells(Discovery::Family, 700.0, 97.0);
+        assert_eq!(leading(&[phrase, template]), 1);
+        assert_eq!(leading(&[phrase, tells(Discovery::Family, 449.0, 99.0)]), 0, "it tells of half of them only");
+        assert_eq!(leading(&[phrase, tells(Discovery::Family, 450.0, 99.0)]), 1);
+        assert_eq!(leading(&[template, tells(Discovery::Kin, 1.0, 1.0)]), 1, "all of their texts together");
+        assert_eq!(leading(&[tells(Discovery::Infrastructure, 900.0, 100.0), template]), 1);
+        assert_eq!(leading(&[template, template]), 0);
+    }
+}

@@ -227,7 +227,7 @@ impl Engine {
         if !scratch.hot.is_empty() {
             self.grow(&mut scratch, signals.time);
         }
-        scratch.hits.retain(|hits| self.family(hits.family).is_some_and(|family| hits.core >= family.needed()));
+        self.leave_misses(&mut scratch.hits);
         scratch.hits.sort_by_key(|hits| (std::cmp::Reverse(hits.core), hits.family));
         scratch.hits.truncate(MATCHES_MAX);
         let by_text = scratch.hits.len();
@@ -271,6 +271,19 @@ impl Engine {
         }
     }
 
+    /// Leaves out families of which the exchange has too little. What many such exchanges have in common becomes a family of its own.
+    fn leave_misses(&mut self, hits: &mut Vec<Hits>) {
+        hits.retain(|hits| {
+            let Some(family) = self.families.get_mut(hits.family as usize) else { return false };
+            let matches = hits.core >= family.needed();
+            if !matches && family.miss() {
+                let wider = family.wider();
+                self.split_off(hits.family, &wider);
+            }
+            matches
+        });
+    }
+
     /// Takes shingles out of a family whose common text most of its exchanges have without them: a template below a system prompt that
     /// everybody sends, where both became shared at once. Those that one exchange has go together.
     fn release(&mut self, scratch: &mut Scratch) {
@@ -283,9 +296,9 @@ impl Engine {
             let narrow: Vec<u64> =
                 own.filter(|(owner, key)| family.is_narrow(owner.place, *key)).map(|&(_, key)| key).collect();
             if narrow.len() >= RELEASED_MIN {
-                family.forget(&narrow);
                 // What was frozen was another text.
                 family.hypothesis = None;
+                family.forget(&narrow);
                 scratch.owned.retain(|(owner, key)| owner.family != number || !narrow.contains(key));
                 scratch.hot.extend(narrow);
             }
@@ -410,21 +423,25 @@ impl Engine {
         family.exhibit(xxh3_64(signals.exchange.as_bytes()), exhibit, number);
         let covered =
             self.accounts.get(number).is_some_and(|account| self.labels.cover(&family.labels, account, signals.time));
-        let matches = family.hypothesis.as_ref().is_some_and(|hypothesis| hits.frozen >= hypothesis.needed) && !covered;
+        let matches = family.hypothesis.as_ref().is_some_and(|hypothesis| hits.frozen >= hypothesis.needed);
         let followed = |family: u32| self.families.get(family as usize).is_some_and(|f| f.hypothesis.is_some());
         let Some(account) = self.accounts.get_mut(number) else { return };
         let (before, total, vetted) = (account.before, account.exchanges, account.vetted);
         let (Some(stride), new) = account.stride_mut(hits.family, signals.time, followed) else { return };
         let begins = self.first.is_none_or(|first| signals.time.seconds_since(first) <= SESSION_SECONDS as f64);
         let session = begins || new || signals.time.seconds_since(stride.last) > SESSION_SECONDS as f64;
-        stride.count(signals.time, before, hits.core, matches);
+        stride.count(signals.time, before, hits.core, matches && !covered);
         stride.spend(signals);
         stride.covered = covered;
         let Some(family) = self.families.get_mut(hits.family as usize) else { return };
         if new && family.members.last() != Some(&number) {
             family.members.push(number);
         }
-        let Some(hypothesis) = family.hypothesis.as_deref_mut().filter(|_| matches && !vetted) else { return };
+        let Some(hypothesis) = family.hypothesis.as_deref_mut().filter(|_| matches) else { return };
+        hypothesis.matched = hypothesis.matched.saturating_add(1);
+        if vetted || covered {
+            return;
+        }
         if stride.entered {
             hypothesis.count(payer, item, signals, echo);
             if session {
@@ -595,8 +612,9 @@ impl Engine {
         family.members.sort_unstable();
         family.members.dedup();
         let outgrown = family.hypothesis.as_ref().is_some_and(|hypothesis| {
+            let grown = family.core_len() * 10 > usize::from(hypothesis.core) * 13 + 20;
             hypothesis.detected_at.is_none()
-                && family.core_len() * 10 > usize::from(hypothesis.core) * 13 + 20
+                && (grown || hypothesis.is_left_behind(family.exchanges))
                 && family.exchanges >= hypothesis.exchanges_before * REFREEZE_GROWTH
         });
         if family.hypothesis.is_none() || outgrown {
@@ -634,11 +652,7 @@ impl Engine {
             .iter()
             .filter_map(|&account| self.accounts.get(account))
             .filter(|account| !account.vetted)
-            .filter(|account| {
-                account
-                    .stride(number)
-                    .is_some_and(|s| !s.covered && s.exchanges * membership::DEVOTED_ONE_IN >= account.exchanges)
-            })
+            .filter(|account| account.stride(number).is_some_and(|s| !s.covered && membership::is_devoted(account, s)))
             .map(|account| account.payer)
             .collect();
         payers.sort_unstable();

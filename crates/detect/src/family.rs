@@ -40,6 +40,8 @@ pub struct Family {
     free: Vec<u16>,
     /// Whether nearly all exchanges have a text in common.
     broad: bool,
+    /// Exchanges that have some of its core and too little of it to match.
+    missed: u32,
     /// The first of them.
     pub first: Time,
     /// The last of them.
@@ -104,6 +106,7 @@ impl Family {
             meaning: Box::default(),
             free: Vec::new(),
             broad: false,
+            missed: 0,
             first: time,
             last: time,
             members: Vec::new(),
@@ -150,6 +153,13 @@ impl Family {
         let found = self.keys.get_mut(place as usize).filter(|known| known.key == key)?;
         found.hits = found.hits.saturating_add(1);
         Some(self.is_core(place))
+    }
+
+    /// Notes that an exchange has too little of its core to match. Whether it is time to see what such exchanges have in common: a text
+    /// that came up within a longer one.
+    pub fn miss(&mut self) -> bool {
+        self.missed = self.missed.saturating_add(1);
+        self.missed.is_multiple_of(WIDER_HITS_MIN)
     }
 
     /// Whether `key` is core at `place`.
@@ -210,15 +220,17 @@ impl Family {
         }
     }
 
-    /// Shingles that occur far more often than the family matches: they belong to something wider.
+    /// Shingles that occur far more often than the family matches: they belong to something wider. None of a campaign that was found.
     #[must_use]
     pub fn wider(&self) -> Vec<Key> {
-        let kept = usize::from(self.hypothesis.as_ref().map_or(0, |hypothesis| hypothesis.skeleton));
+        if self.hypothesis.as_ref().is_some_and(|hypothesis| hypothesis.detected_at.is_some()) {
+            return Vec::new();
+        }
         let wider = |key: &&Key| {
             let chances = self.exchanges.saturating_sub(key.since);
             chances >= CORE_TRIAL && key.hits >= WIDER_HITS_MIN && key.hits / WIDER_TIMES >= chances
         };
-        self.keys.iter().skip(kept).filter(wider).copied().collect()
+        self.keys.iter().filter(wider).copied().collect()
     }
 
     /// Whether there is a text that nearly all of its exchanges have, as of the last look.
@@ -236,12 +248,15 @@ impl Family {
         })
     }
 
-    /// Takes shingles out of the skeleton; their places can be used again.
+    /// Takes shingles out of the skeleton; their places can be used again, but for those that were frozen.
     pub fn forget(&mut self, keys: &[u64]) {
+        let kept = self.hypothesis.as_ref().map_or(0, |hypothesis| hypothesis.skeleton);
         for (place, key) in (0_u16..).zip(&mut self.keys) {
             if keys.contains(&key.key) && !self.free.contains(&place) {
                 *key = Key { key: 0, hits: 0, since: 0 };
-                self.free.push(place);
+                if place >= kept {
+                    self.free.push(place);
+                }
             }
         }
     }

@@ -19,6 +19,9 @@ pub struct Group {
     pub accounts: Vec<AccountNo>,
     /// Payers, in the order of their first exchange.
     pub payers: Vec<Payer>,
+    /// Accounts that send a good part of their requests to the family and are not counted as members: too few requests yet, or vouched
+    /// for. They are no unrelated customers to compare the group with.
+    pub near: Vec<AccountNo>,
 }
 
 /// One payer of a group.
@@ -134,7 +137,14 @@ impl Group {
         }
         let mut payers: Vec<Payer> = payers.into_values().collect();
         payers.sort_by_key(|payer| (payer.first, payer.exchanges));
-        Group { accounts: members, payers }
+        let known: BTreeSet<AccountNo> = members.iter().copied().collect();
+        let devoted = |account: &AccountNo| {
+            let account = accounts.get(*account)?;
+            Some(membership::is_devoted(account, account.stride(number)?))
+        };
+        let near = family.members.iter().copied();
+        let near = near.filter(|account| !known.contains(account) && devoted(account) == Some(true)).collect();
+        Group { accounts: members, payers, near }
     }
 
     /// The same group without some of its accounts. Payers go with their accounts.

@@ -33,6 +33,8 @@ pub struct Hypothesis {
     pub p0: f64,
     /// The family's exchanges at τ.
     pub exchanges_before: u32,
+    /// Exchanges since that have what was frozen, of whomever.
+    pub matched: u32,
     /// Accounts that entered the group.
     pub entered: u32,
     /// What an even share of the exchanges since τ comes to, for an account that was in from the beginning.
@@ -88,6 +90,7 @@ impl Hypothesis {
             needed: family.needed(),
             p0,
             exchanges_before: family.exchanges,
+            matched: 0,
             entered: 0,
             exposure: 0.0,
             exchanges: 0,
@@ -106,6 +109,12 @@ impl Hypothesis {
     #[must_use]
     pub fn is_reported(&self) -> bool {
         self.assessment.as_ref().is_some_and(|assessment| assessment.cleared.is_none())
+    }
+
+    /// Whether most of what the family of now `exchanges` took in since lacks what was frozen: another text has taken it over.
+    #[must_use]
+    pub fn is_left_behind(&self, exchanges: u32) -> bool {
+        u64::from(self.matched) * 2 < u64::from(exchanges.saturating_sub(self.exchanges_before))
     }
 
     /// Forgets what was counted of everybody together, and what came of it. τ stays, and what is counted by account.
@@ -193,6 +202,16 @@ const PAYER_WORDS: usize = PAYER_BITS / 64;
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_text_that_most_of_its_family_lacks_is_left_behind() {
+        let mut family = Family::new(Time::from_seconds(0));
+        family.exchanges = 40;
+        let frozen = Hypothesis::freeze(family.last, &family, 0.01);
+        let hypothesis = Hypothesis { matched: 50, ..frozen };
+        assert!(!hypothesis.is_left_behind(140), "half have it");
+        assert!(hypothesis.is_left_behind(141));
+    }
 
     #[test]
     fn items_count_payers_and_not_requests() {

@@ -16,7 +16,7 @@ use xxhash_rust::xxh3::Xxh3Default;
 use crate::account::Accounts;
 use crate::community;
 use crate::direction::{self, Direction};
-use crate::evidence::membership::DEVOTED_ONE_IN;
+use crate::evidence::membership;
 use crate::family::Family;
 use crate::finding::Discovery;
 use crate::hypothesis::Assessment;
@@ -145,7 +145,7 @@ fn sent(families: &[Family], accounts: &Accounts) -> (Vec<u32>, Vec<Vec<usize>>)
         if !payers.insert(account.payer) {
             continue;
         }
-        let devoted = account.strides.iter().filter(|s| s.exchanges * DEVOTED_ONE_IN >= account.exchanges);
+        let devoted = account.strides.iter().filter(|stride| membership::is_devoted(account, stride));
         let mut sent: Vec<u32> = devoted.filter_map(|stride| tested(stride.family)).collect();
         sent.sort_unstable();
         let mut node = |family: u32| {

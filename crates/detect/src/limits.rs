@@ -11,7 +11,7 @@ pub const FAMILIES_MAX: usize = 1 << 17;
 /// Fingerprints in one skeleton. Later ones are not added.
 pub const SKELETON_MAX: usize = 512;
 /// Families remembered per account. A new one replaces the one the account used least, of those that are not tested.
-pub const STRIDES_MAX: usize = 8;
+pub const STRIDES_MAX: usize = 32;
 /// Families that one exchange may count for; those it shares most with are taken.
 pub const MATCHES_MAX: usize = 4;
 /// Exhibits kept per family.

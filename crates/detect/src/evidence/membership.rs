@@ -57,6 +57,12 @@ pub fn likelihood(account: &Account, stride: &Stride, p0: f64) -> f64 {
     more_often_given_one(stride.exchanges.into(), account.exchanges.into(), p0 / CLUSTERING)
 }
 
+/// Whether an account sends a good part of its requests to a family.
+#[must_use]
+pub fn is_devoted(account: &Account, stride: &Stride) -> bool {
+    u64::from(stride.exchanges) * DEVOTED_ONE_IN >= account.exchanges.into()
+}
+
 /// ln of the same on what came after τ alone: what the guarantee of membership is about.
 #[must_use]
 pub fn since_frozen(account: &Account, stride: &Stride, p0: f64) -> f64 {
@@ -119,7 +125,7 @@ const ODDS: (f64, f64) = (0.05, 0.8);
 /// Rounds in which they settle.
 const ROUNDS: usize = 8;
 /// An account is devoted to a family when at least one in this many of its exchanges is in it.
-pub const DEVOTED_ONE_IN: u32 = 20;
+const DEVOTED_ONE_IN: u64 = 20;
 /// Widening of p0 for accounts that act alike.
 const CLUSTERING: f64 = 3.0;
 /// Larger e-values (log10) mean nothing more to anybody.

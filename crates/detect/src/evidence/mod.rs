@@ -106,7 +106,7 @@ pub fn measure(scene: &Scene<'_>) -> Measures {
         items: work_queue::measure(&hypothesis.items, payers),
         content: interchange::content(&hypothesis.likeness),
         hours: interchange::hours(&hypothesis.likeness),
-        bursts: sign_up::bursts(&one_a_payer, scene.sign_ups),
+        bursts: sign_up::bursts(&one_a_payer, &sign_up::near(scene), scene.sign_ups),
         age: sign_up::age(&one_a_payer),
         payment: shared(Kind::Payment),
         email_domain: shared(Kind::EmailDomain),

@@ -52,9 +52,10 @@ impl SignUps {
 #[must_use]
 pub fn weigh(scene: &Scene<'_>) -> Option<Evidence> {
     let members: Vec<&Account> = scene.group.iter(scene.accounts).collect();
+    let one_a_payer = scene.group.one_a_payer(scene.accounts);
     let measured = [
-        (Sign::Bursts, bursts(&members, scene.sign_ups)),
-        (Sign::Age, age(&members)),
+        (Sign::Bursts, bursts(&one_a_payer, &near(scene), scene.sign_ups)),
+        (Sign::Age, age(&one_a_payer)),
         (Sign::Shared(Kind::Program), infrastructure::measure(&members, Kind::Program, scene.values)),
     ];
     let pieces: Vec<_> =
@@ -79,21 +80,31 @@ pub fn weigh(scene: &Scene<'_>) -> Option<Evidence> {
     Some(evidence(SignalFamily::SignUp, ln_e, created.len() as u64, format!("{text} {basis}")))
 }
 
-/// How little the members signed up in bursts: minus ln of how many more signed up near each other than is explained, at the
-/// scale where that is most.
+/// Accounts beside a group that are no unrelated customers.
 #[must_use]
-pub fn bursts(members: &[&Account], all: &SignUps) -> Option<Estimate> {
+pub fn near<'a>(scene: &Scene<'a>) -> Vec<&'a Account> {
+    scene.group.near.iter().filter_map(|&number| scene.accounts.get(number)).collect()
+}
+
+/// How little the members signed up in bursts: minus ln of how many more signed up near each other than is explained by `all` others but
+/// those `near` the group, at the scale where that is most.
+#[must_use]
+pub fn bursts(members: &[&Account], near: &[&Account], all: &SignUps) -> Option<Estimate> {
     let created = sorted(members);
     if created.len() < MEMBERS_MIN {
         return None;
     }
     let count = created.len() as f64;
+    let beside = sorted(near);
     let excess = |&seconds: &i64| {
         let (mut near, mut explained) = (0.0, 0.0);
         for &time in &created {
             let (own_near, own_far) = (own(&created, time, seconds), own(&created, time, seconds * LONGER));
             near += own_near;
-            let others = |seconds, own: f64| (all.around(time, seconds) - own - 1.0).max(0.0);
+            let others = |seconds, own: f64| {
+                let beside = within(&beside, time, seconds) as f64;
+                (all.around(time, seconds) - beside - own - 1.0).max(0.0)
+            };
             let (far, near) = (others(seconds * LONGER, own_far), others(seconds, own_near));
             explained += own_far * (near + FEW) / (far + FEW * LONGER as f64);
         }
@@ -189,6 +200,12 @@ mod tests {
 
     /// Minus the bursts and the age of the first `members` of accounts that signed up at `created` and came `age` later.
     fn of(members: usize, created: impl Iterator<Item = i64>, age_seconds: i64) -> (f64, f64) {
+        let (accounts, _) = population(created, age_seconds);
+        let group: Vec<&Account> = accounts.iter().take(members).collect();
+        (-bursts(&group, &[], &SignUps::of(&accounts)).unwrap().value, age(&group).unwrap().value)
+    }
+
+    fn population(created: impl Iterator<Item = i64>, age_seconds: i64) -> (Accounts, crate::value::Values) {
         let (mut accounts, mut values) = (Accounts::default(), crate::value::Values::default());
         for (i, seconds) in created.enumerate() {
             let id = format!("a{i}");
@@ -198,8 +215,7 @@ mod tests {
             let fact = AccountFact { created: Some(Time::from_seconds(seconds)), ..fact(&id) };
             accounts.learn(&fact, &mut values);
         }
-        let group: Vec<&Account> = accounts.iter().take(members).collect();
-        (-bursts(&group, &SignUps::of(&accounts)).unwrap().value, age(&group).unwrap().value)
+        (accounts, values)
     }
 
     fn spread(count: i64, days: i64) -> impl Iterator<Item = i64> {
@@ -220,6 +236,16 @@ mod tests {
         let launch = |count: i64| (0..count).map(|i| 100 * DAY + i * 7919 % 20_000);
         let (day, _) = of(60, launch(60).chain(launch(900)).chain(spread(600, 400)), 0);
         assert!(day < 0.8, "{day}");
+    }
+
+    #[test]
+    fn who_is_near_the_group_does_not_excuse_it() {
+        let created = (0..660).map(|i| 200 * DAY + i % 60 * 300).chain(spread(600, 400));
+        let (accounts, _) = population(created, 0);
+        let group: Vec<&Account> = accounts.iter().take(60).collect();
+        let near: Vec<&Account> = accounts.iter().skip(60).take(600).collect();
+        let burst = |near: &[&Account]| -bursts(&group, near, &SignUps::of(&accounts)).unwrap().value;
+        assert!(burst(&near) > 2.0 && burst(&[]) < 1.0, "{} {}", burst(&near), burst(&[]));
     }
 
     #[test]

@@ -92,6 +92,37 @@ fn a_text_before_every_request_hides_nobody() {
 }
 
 #[test]
+fn a_campaign_that_takes_over_a_text_of_others_is_tested_on_its_own() {
+    let mut world = World::of_people(300);
+    let phrase = "keep each step short and close with the bare result of the exercise.";
+    // A few people send a longer text with the phrase in it, before the campaign begins.
+    for i in 0..48 {
+        let text = format!("{} {phrase}", world::words(9_000_000, 40));
+        world.ask(&format!("person{}", i % 12 + 20), DAY / 4 + i * 600, &text);
+    }
+    campaign(&mut world, 40, |_| phrase.into());
+    let findings = world.hunt();
+    assert_eq!(members(&findings), [40]);
+    assert!(findings.campaigns.iter().flat_map(|c| &c.accounts).all(|account| account.account.starts_with("camp")));
+}
+
+#[test]
+fn a_phrase_that_others_use_too_does_not_say_who_is_in() {
+    let mut world = World::of_people(300);
+    let phrase = "close with the bare result of the exercise and nothing else at all";
+    for person in 0..100 {
+        for i in 0..3 {
+            let at = DAY + (person * 7919 + i * 50_000) % (3 * DAY);
+            world.ask(&format!("person{person}"), at, &format!("{} {phrase}", world::words(person * 77 + i * 9, 12)));
+        }
+    }
+    campaign(&mut world, 40, |i| format!("{TEMPLATE} {} {phrase}", world::item(i + 5000)));
+    let findings = world.hunt();
+    assert_eq!(members(&findings), [40]);
+    assert!(findings.campaigns.iter().flat_map(|c| &c.accounts).all(|account| account.account.starts_with("camp")));
+}
+
+#[test]
 fn many_wordings_of_one_template_are_one_campaign() {
     let wordings = [
         "Lay out every deduction in order and close with the bare result of the exercise.",
