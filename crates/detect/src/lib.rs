@@ -1,45 +1,24 @@
 //! The streaming detection engine: families, hypotheses, tests, campaigns.
 //!
 //! Promises the same findings for the same records in the same order, in bounded state ([`limits`]). Refuses to read a
-//! clock, to do IO, to ban on a score: it writes facts. An exchange goes through [`Engine::observe`]: its shared shingles
-//! make and find families ([`family`]); a family that enough payers are devoted to becomes a [`hypothesis`], frozen at τ;
-//! later records are weighed as [`evidence`] against the other groups of this deployment ([`calibrate`]); [`decision`] says
-//! what must come together; and [`Engine::finish`] writes the [`Findings`].
+//! clock, to do IO, to ban on a score: it writes facts. Arrows point downward only: what is remembered ([`state`]) knows of nothing
+//! else; [`group`] says who belongs to a family of texts; [`propose`] makes and grows families and begins trials of them, frozen at τ;
+//! [`signs`] measure and weigh what came later against the other groups of this deployment; [`judge`] says what must come together;
+//! [`report`] writes the findings; and [`Engine`] runs them all, one exchange after another.
 
-pub mod account;
-pub mod calibrate;
-mod campaign;
-mod comeback;
-mod community;
-pub mod conduct;
-mod cover;
-pub mod decision;
-pub mod dense;
-pub mod depth;
-pub mod direction;
 pub mod engine;
 pub mod evalue;
-pub mod evidence;
-pub mod family;
-pub mod finding;
 pub mod group;
-pub mod hypothesis;
-pub mod kin;
-pub mod label;
-pub mod likeness;
+pub mod judge;
+pub mod labels;
 pub mod limits;
-pub mod number;
-pub mod output;
-mod portrait;
-pub mod shingle;
-mod skeleton;
-mod spend;
-pub mod timeline;
-pub mod told;
-pub mod trace;
-pub mod value;
+pub mod propose;
+pub mod report;
+pub mod signs;
+pub mod state;
 
-pub use engine::{Config, Engine};
-pub use finding::Findings;
-pub use label::Labels;
-pub use trace::{Recount, Trace};
+pub use engine::Engine;
+pub use findings::Findings;
+pub use judge::Config;
+pub use labels::{Label, Labels};
+pub use report::{Recount, Trace};

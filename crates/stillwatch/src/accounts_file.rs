@@ -6,7 +6,7 @@
 
 use std::io::{self, Write};
 
-use detect::finding::Findings;
+use findings::Findings;
 
 /// Writes the accounts of every campaign.
 ///

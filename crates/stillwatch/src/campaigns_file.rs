@@ -5,9 +5,9 @@
 
 use std::io::{self, Write};
 
-use detect::finding::{Campaign, Capability, Findings, Judgement, SignalFamily};
-use detect::label::Identity;
 use exchange::Time;
+use findings::Identity;
+use findings::{Campaign, Capability, Findings, Judgement, SignalFamily};
 use serde::Serialize;
 
 /// Writes every campaign, surest first.

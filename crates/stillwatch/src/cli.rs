@@ -4,8 +4,8 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
-use detect::label::Verdict;
 use exchange::{Format, Time};
+use findings::Verdict;
 
 /// Finds illicit distillation of AI models in the logs of their APIs.
 #[derive(Debug, Parser)]

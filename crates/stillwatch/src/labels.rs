@@ -10,8 +10,9 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::path::Path;
 
-use detect::label::{Identity, Label, Verdict};
+use detect::Label;
 use exchange::Time;
+use findings::{Identity, Verdict};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};

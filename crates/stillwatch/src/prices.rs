@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
-use detect::finding::Campaign;
+use findings::Campaign;
 use policy::limits::PRICES_BYTES_MAX;
 pub(crate) use policy::price::Prices;
 

@@ -8,7 +8,7 @@ mod plot;
 
 use askama::Template;
 use detect::Findings;
-use detect::finding::{Campaign, Cleared, Evidence, Member, ModelTokens, Segment, SignalFamily, TimeBin};
+use findings::{Campaign, Cleared, Evidence, Member, ModelTokens, Segment, SignalFamily, TimeBin};
 
 use crate::prices::Prices;
 use crate::words::{
@@ -362,7 +362,7 @@ impl Distribution {
         name: &str,
         title: &'static str,
         note: &'static str,
-        bins: &[detect::finding::ShareBin],
+        bins: &[findings::ShareBin],
     ) -> Option<Distribution> {
         let plot = Shares::draw(&format!("{anchor}-{name}"), title, bins)?;
         Some(Distribution { title, note, plot })
@@ -381,7 +381,7 @@ struct Sharing {
 }
 
 impl Sharing {
-    fn new(sharing: &detect::finding::TokenSharing) -> Sharing {
+    fn new(sharing: &findings::TokenSharing) -> Sharing {
         let inside = sharing.largest as f64 / sharing.known.max(1) as f64;
         let verdict = if sharing.distinct == sharing.known {
             "nothing shared"
@@ -429,7 +429,7 @@ struct Said {
 }
 
 impl Sample {
-    fn new(sample: &detect::finding::Sample, skeleton: &[Segment]) -> Sample {
+    fn new(sample: &findings::Sample, skeleton: &[Segment]) -> Sample {
         Sample {
             exchange: identifier(&sample.exchange),
             account: identifier(&sample.account),
@@ -791,7 +791,7 @@ mod tests {
     #[test]
     fn models_without_a_name_are_counted() {
         let mut findings = fixtures::three_campaigns();
-        let rest = detect::finding::ModelTokens { others: 7, ..fixtures::model("", 0.1, 5, 6) };
+        let rest = findings::ModelTokens { others: 7, ..fixtures::model("", 0.1, 5, 6) };
         findings.campaigns[0].models.push(rest);
         let page = html(&findings, &run()).unwrap();
         assert!(page.contains("7 further models, and requests that name none"));

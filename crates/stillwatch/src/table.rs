@@ -8,8 +8,8 @@
 use anstyle::{AnsiColor, Style};
 use comfy_table::{Cell, CellAlignment, ColumnConstraint, ContentArrangement, Row, Table, Width, presets::NOTHING};
 use console::measure_text_width;
-use detect::finding::{Campaign, Cleared, Findings, Member};
-use detect::value::Kind;
+use detect::state::value::Kind;
+use findings::{Campaign, Cleared, Findings, Member};
 
 use crate::prices::Prices;
 use crate::words::{
@@ -421,7 +421,7 @@ pub(crate) mod fixtures;
 mod tests {
     use super::*;
     use crate::words::is_format;
-    use detect::finding::Capability;
+    use findings::Capability;
 
     /// Columns that a terminal needs for a line of letters, CJK and combining characters as the fixtures have them.
     fn columns(line: &str) -> usize {

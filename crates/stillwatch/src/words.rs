@@ -5,11 +5,11 @@
 
 use std::collections::BTreeSet;
 
-use detect::finding::{Campaign, Capability, Findings, Judgement, Member, ModelTokens};
-use detect::label::Verdict;
-pub(crate) use detect::number::{counted, either, grouped, one_or_many, percent};
-use detect::value::Kind;
+use detect::state::value::Kind;
 use exchange::Time;
+use findings::Verdict;
+pub(crate) use findings::number::{counted, either, grouped, one_or_many, percent};
+use findings::{Campaign, Capability, Findings, Judgement, Member, ModelTokens};
 
 use crate::prices::{self, Prices};
 

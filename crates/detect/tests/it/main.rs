@@ -4,8 +4,8 @@ mod golden;
 mod world;
 
 use detect::Findings;
-use detect::finding::Discovery;
 use detect::limits::CLEARED_MAX;
+use findings::Discovery;
 
 use world::{DAY, HOUR, World};
 
@@ -36,7 +36,7 @@ fn any(i: u64) -> u64 {
 }
 
 fn members(findings: &Findings) -> Vec<usize> {
-    let sure = |campaign: &detect::finding::Campaign| campaign.accounts.iter().filter(|a| a.probability >= 0.5).count();
+    let sure = |campaign: &findings::Campaign| campaign.accounts.iter().filter(|a| a.probability >= 0.5).count();
     findings.campaigns.iter().map(sure).collect()
 }
 

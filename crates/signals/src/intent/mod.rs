@@ -10,10 +10,10 @@ mod compose;
 mod lexicon;
 
 use exchange::{Exchange, Role};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// What a campaign takes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Capability {
     /// The model's hidden or step-by-step reasoning.

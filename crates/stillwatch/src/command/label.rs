@@ -6,9 +6,10 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
+use detect::Label;
 use detect::Labels;
-use detect::label::{Identity, Label, Verdict};
 use exchange::Time;
+use findings::{Identity, Verdict};
 use serde::Serialize;
 use serde_json::{Map, Value};
 

@@ -4,8 +4,8 @@
 //! Colours come from the page, so that a picture is readable in light, in dark and in print.
 
 use askama::Template;
-use detect::finding::{Mark, ShareBin, TimeBin};
 use exchange::Time;
+use findings::{Mark, ShareBin, TimeBin};
 
 use crate::words::{counted, grouped, minute, printable};
 

@@ -1,0 +1,170 @@
+//! Membership: does an account send this family more often than accounts do by chance?
+//!
+//! Null: given the past, each of the account's requests falls into the family with probability at most p0. The mixture of
+//! Bernoulli likelihood ratios over rates above p0 is an e-process, so by Ville's inequality it ever exceeds 1/α with
+//! probability at most α, whenever one stops, and without independence or stationarity (Ville 1939; Ramdas et al.,
+//! "Game-theoretic statistics and safe anytime-valid inference", 2023).
+//! What it cannot say: whether the family is an honest shared tool. It names *who*, not *why*, so it never counts towards
+//! a campaign's threshold.
+
+use crate::evalue::{ebh, log10, more_often, more_often_given_one};
+use crate::state::account::{Account, Stride};
+use crate::state::cluster::Family;
+use findings::number::{counted, either, many};
+use findings::{Evidence, SignalFamily};
+
+/// The probability that an account takes part in a family on purpose: the posterior from [`PRIOR_ODDS`].
+#[must_use]
+pub fn probability(hits: u32, exchanges: u32, p0: f64) -> f64 {
+    posterior(PRIOR_ODDS, more_often(hits.into(), exchanges.into(), p0))
+}
+
+/// The odds, before seeing how often one account sends it, that an account which touched the family means to: those that explain best
+/// how often all of them send it, given the evidence of each (ln). A few strangers who once used a phrase and many who live by it are
+/// another matter than the other way round.
+#[must_use]
+pub fn prior_odds(lns: &[f64]) -> f64 {
+    let mut odds = PRIOR_ODDS;
+    for _ in 0..ROUNDS {
+        // As if one account with these odds had been seen besides.
+        let known = lns.iter().map(|&ln| posterior(odds, ln)).sum::<f64>() + share(PRIOR_ODDS);
+        let all = lns.len() as f64 + 1.0;
+        odds = (known / (all - known).max(f64::MIN_POSITIVE)).clamp(ODDS.0, ODDS.1);
+    }
+    odds
+}
+
+/// The probability that an account takes part on purpose, given its evidence (ln) and what is believed beforehand.
+#[must_use]
+pub fn posterior(prior_odds: f64, ln: f64) -> f64 {
+    share(prior_odds * ln.exp())
+}
+
+fn share(odds: f64) -> f64 {
+    if odds.is_infinite() { 1.0 } else { odds / (1.0 + odds) }
+}
+
+/// ln of the e-value that an account takes part in a family on purpose.
+#[must_use]
+pub fn evidence(account: &Account, stride: &Stride, p0: f64) -> f64 {
+    more_often(stride.exchanges.into(), account.exchanges.into(), p0)
+}
+
+/// ln of how much likelier an account's requests are of one that takes part on purpose than of one that does not: with p0 as it was seen,
+/// without the widening that an error level needs, and given that it sent one, as everybody did who is looked at.
+#[must_use]
+pub fn likelihood(account: &Account, stride: &Stride, p0: f64) -> f64 {
+    more_often_given_one(stride.exchanges.into(), account.exchanges.into(), p0 / CLUSTERING)
+}
+
+/// Whether an account sends a good part of its requests to a family.
+#[must_use]
+pub fn is_devoted(account: &Account, stride: &Stride) -> bool {
+    u64::from(stride.exchanges) * DEVOTED_ONE_IN >= account.exchanges.into()
+}
+
+/// ln of the same on what came after τ alone: what the guarantee of membership is about.
+#[must_use]
+pub fn since_frozen(account: &Account, stride: &Stride, p0: f64) -> f64 {
+    more_often(stride.after.into(), account.exchanges.saturating_sub(stride.base).into(), p0)
+}
+
+/// The upper bound p0 on how often an account outside the group sends the family, fixed at τ: how often anybody who had not sent it
+/// before sent it next, over everybody who sent anything, those who send the family included, so that nobody is left out for
+/// what is tested. `first` accounts sent it a first time, in `requests` of all accounts up to then; widened since accounts cluster.
+#[must_use]
+pub fn chance(first: u64, requests: u64) -> f64 {
+    (CLUSTERING * (first as f64 + 3.0) / (requests as f64 + 3.0)).clamp(CHANCE_MIN, CHANCE_MAX)
+}
+
+/// The evidence that a person reads: how many of `everybody` send the template, or one of so many, that unrelated accounts do not.
+#[must_use]
+pub fn describe<'a>(
+    strides: impl Iterator<Item = (&'a Account, &'a Stride)>,
+    everybody: usize,
+    family: &Family,
+    templates: usize,
+    p0: f64,
+    alpha: f64,
+) -> Evidence {
+    let lns: Vec<f64> = strides.map(|(account, stride)| since_frozen(account, stride, p0)).collect();
+    let ln_e: f64 = lns.iter().map(|ln| ln.max(0.0)).sum();
+    let enough = ebh(&lns, everybody, alpha);
+    let sure = lns.iter().filter(|&&ln| enough.is_some_and(|enough| ln >= enough)).count();
+    let what = match family.asks {
+        Some(capability) => format!("requests for {}", capability.name()),
+        None if templates > 1 => format!("one of these {} templates", many(templates)),
+        None => "this template".into(),
+    };
+    let text = format!(
+        "{} {} {what} far more often than chance explains: at most {} of everybody else's requests are such (tested for {} \
+         by e-BH at {}). This says who belongs together, not why, and does not count towards the threshold.",
+        counted(sure as u64, "account"),
+        either(sure as u64, "sends", "send"),
+        percent(p0),
+        counted(everybody.max(lns.len()) as u64, "account"),
+        percent(alpha)
+    );
+    Evidence {
+        family: SignalFamily::Template,
+        log10_e: log10(ln_e).min(SHOWN_MAX),
+        counts: false,
+        text,
+        observations: u64::from(family.exchanges),
+    }
+}
+
+fn percent(share: f64) -> String {
+    if share >= 0.01 { format!("{:.1} %", share * 100.0) } else { format!("{:.3} %", share * 100.0) }
+}
+
+/// Odds, before seeing its traffic, that an account that touched a family means to.
+const PRIOR_ODDS: f64 = 0.2;
+/// The odds lie between these: nobody is more likely in than not without evidence of his own.
+const ODDS: (f64, f64) = (0.05, 0.8);
+/// Rounds in which they settle.
+const ROUNDS: usize = 8;
+/// An account is devoted to a family when at least one in this many of its exchanges is in it.
+const DEVOTED_ONE_IN: u64 = 20;
+/// Widening of p0 for accounts that act alike.
+const CLUSTERING: f64 = 3.0;
+/// Larger e-values (log10) mean nothing more to anybody.
+const SHOWN_MAX: f64 = 300.0;
+const CHANCE_MIN: f64 = 1e-3;
+const CHANCE_MAX: f64 = 0.2;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn probability_of(hits: u32, exchanges: u32, p0: f64) -> f64 {
+        probability(hits, exchanges, p0)
+    }
+
+    #[test]
+    fn rare_templates_make_members_quickly_and_common_phrases_do_not() {
+        for (hits, exchanges, p0, member) in [
+            (1, 1, 1e-3, true),
+            (4, 4, 1e-3, true),
+            (3, 30, 1e-3, true),
+            (1, 30, 1e-3, false),
+            (1, 1, 0.1, false),
+            (2, 20, 0.1, false),
+            (20, 20, 0.1, true),
+            (1, 100, 0.2, false),
+            (0, 10_000, 1e-3, false),
+        ] {
+            assert_eq!(probability_of(hits, exchanges, p0) >= 0.5, member, "{hits} of {exchanges} at {p0}");
+        }
+    }
+
+    #[test]
+    fn the_odds_follow_what_all_send_and_name_nobody_without_evidence_of_his_own() {
+        let devoted = prior_odds(&[6.0; 40]);
+        let strangers = prior_odds(&[[6.0; 4].as_slice(), &[-1.5; 60]].concat());
+        assert!((devoted - ODDS.1).abs() < 1e-12 && strangers < PRIOR_ODDS, "{devoted} {strangers}");
+        assert!(posterior(devoted, 0.0) < 0.5 && posterior(devoted, 1.0) > 0.6);
+        assert!(prior_odds(&[-9.0; 400]) >= ODDS.0);
+        assert!((prior_odds(&[]) - PRIOR_ODDS).abs() < 1e-9);
+    }
+}

@@ -1,0 +1,258 @@
+//! What the evidence comes to: every trial is weighed against the others, and against every honest explanation.
+
+pub mod decision;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use findings::{Discovery, Evidence};
+use signals::Capability;
+
+use crate::evalue;
+use crate::group::{self, Group};
+use crate::labels::Labels;
+use crate::signs::calibrate::{Calibration, Credence, Others, Unit};
+use crate::signs::scene::Scene;
+use crate::signs::{self, intent, sessions, work_queue};
+use crate::state::State;
+use crate::state::account::{Account, AccountNo};
+use crate::state::cluster::{Family, LabelNo};
+use crate::state::sign_ups::SignUps;
+use crate::state::trial::Hypothesis;
+
+/// How sure a finding must be.
+#[derive(Clone, Copy, Debug)]
+pub struct Config {
+    /// The level at which the false discovery rate is held, under the nulls of the evidence, and how likely each honest explanation may
+    /// be beside a campaign.
+    pub alpha: f64,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Config { alpha: 0.05 }
+    }
+}
+
+/// Who weighs, with what was measured of all groups and what came of each at its last look.
+#[derive(Default)]
+pub struct Judge {
+    /// How sure a finding must be.
+    pub config: Config,
+    /// What people said of earlier findings.
+    pub labels: Labels,
+    /// Trials that were ever tested.
+    pub tested: u64,
+    /// What was measured of the groups that others are compared with.
+    pub calibration: Calibration,
+    sign_ups: SignUps,
+    /// Accounts that ask for a capability in a good part of their requests, of those that are followed.
+    asking: [Option<u64>; Capability::ALL.len()],
+    /// The groups that had all that is asked of a campaign but maybe evidence enough for how many are tested, when groups were last
+    /// measured: of several that share accounts the strongest. Each with its evidence (log10) and accounts.
+    contenders: Vec<(f64, Vec<AccountNo>)>,
+    /// What came of each family's trial at its last look.
+    assessments: BTreeMap<u32, (u64, Assessment)>,
+}
+
+/// What the evidence came to.
+#[derive(Clone, Debug)]
+pub struct Assessment {
+    /// By family of signals.
+    pub evidence: Vec<Evidence>,
+    /// What counts towards the threshold.
+    pub log10_e: f64,
+    /// The threshold.
+    pub log10_threshold: f64,
+    /// The honest explanation that comes nearest, and by how much it loses (log10).
+    pub rival: (&'static str, f64),
+    /// Whether all that is asked of it beside the threshold is there.
+    pub contends: bool,
+    /// Why it is not reported, when it is not.
+    pub cleared: Option<String>,
+    /// Members by payer.
+    pub payers: u64,
+}
+
+impl Judge {
+    /// With what is asked of a finding and what people said of earlier ones.
+    #[must_use]
+    pub fn new(config: Config, labels: Labels) -> Judge {
+        Judge { config, labels, ..Judge::default() }
+    }
+
+    /// Weighs the evidence since τ.
+    pub fn assess(&mut self, state: &mut State, number: u32) {
+        let Some(mut assessment) = self.assessment(state, number, &BTreeSet::new()) else { return };
+        let Some(hypothesis) = state.family(number).and_then(|family| family.hypothesis.as_deref()) else { return };
+        let (numbered, enough) = (hypothesis.number, hypothesis.exchanges >= decision::EXCHANGES_MIN);
+        let tested = numbered == 0 && enough && assessment.payers >= decision::PAYERS_MIN as u64;
+        if tested {
+            // Tested from now on, at a level of its own.
+            self.tested += 1;
+            let Some(again) = self.assessment(state, number, &BTreeSet::new()) else { return };
+            assessment = again;
+        }
+        let Some(family) = state.families.get_mut(number as usize) else { return };
+        let now = family.last;
+        let Some(hypothesis) = family.hypothesis.as_deref_mut() else { return };
+        if tested {
+            hypothesis.number = self.tested;
+        }
+        if assessment.cleared.is_none() && hypothesis.detected_at.is_none() {
+            hypothesis.detected_at = Some(now);
+        }
+        hypothesis.weighed = Some(assessment.log10_e);
+        self.assessments.insert(number, (hypothesis.id, assessment));
+    }
+
+    /// What came of a family's trial at its last look.
+    #[must_use]
+    pub fn last(&self, number: u32, hypothesis: &Hypothesis) -> Option<&Assessment> {
+        self.assessments.get(&number).filter(|(trial, _)| *trial == hypothesis.id).map(|(_, assessment)| assessment)
+    }
+
+    /// The evidence since τ for those in the group who are not among `others`.
+    #[must_use]
+    pub fn assessment(&self, state: &State, number: u32, others: &BTreeSet<AccountNo>) -> Option<Assessment> {
+        let family = state.family(number)?;
+        let hypothesis = family.hypothesis.as_deref()?;
+        let group = Group::of(number, family, &state.accounts, hypothesis.p0).without(others, &state.accounts);
+        let others = self.calibration.apart_from(number, &group.accounts);
+        let scene = self.scene(state, (number, family), hypothesis, &group, &others);
+        let evidence = signs::weigh(&scene);
+        let mut own = group.accounts.clone();
+        own.sort_unstable();
+        let apart = self.contenders.iter().filter(|(_, accounts)| !group::overlap(accounts, &own));
+        let contending: Vec<f64> = apart.map(|&(log10_e, _)| log10_e).collect();
+        let log10_threshold = evalue::ebh_threshold(self.tested.max(TESTED_MIN), &contending, self.config.alpha);
+        let likeness = &hypothesis.likeness;
+        let overlap = work_queue::Overlap::of(&hypothesis.items, group.payers.len()).unwrap_or_default();
+        // Whatever is that short comes at one time of the day and of the hour.
+        let too_short = sessions::too_short(&scene);
+        let circumstances = decision::Circumstances {
+            concentrated: likeness.concentrated() && !too_short,
+            clocks: if too_short { 0.0 } else { likeness.clocks() },
+            sittings: sessions::measure(&scene).map_or(0.0, sessions::sittings),
+            common: overlap.common,
+            once: overlap.once,
+        };
+        let seen = (group.payers.len(), hypothesis.exchanges);
+        let bar = decision::Bar::at(self.config.alpha, log10_threshold);
+        let decision = decision::decide(&evidence, circumstances, seen, bar);
+        Some(Assessment {
+            evidence,
+            log10_e: decision.log10_e,
+            log10_threshold,
+            rival: decision.rival,
+            contends: decision.contends,
+            cleared: decision.cleared,
+            payers: group.payers.len() as u64,
+        })
+    }
+
+    /// Families that the evidence at their last look is enough for.
+    #[must_use]
+    pub fn reported(&self, state: &State) -> Vec<u32> {
+        let reported = |(number, family): (u32, &Family)| {
+            let assessment = self.last(number, family.hypothesis.as_deref()?)?;
+            assessment.cleared.is_none().then_some(number)
+        };
+        (0..).zip(&state.families).filter_map(reported).collect()
+    }
+
+    /// What is measured of a group; none where too few payers take part, or any of a campaign that a person confirmed.
+    #[must_use]
+    pub fn measured(&self, state: &State, number: u32) -> Option<Unit> {
+        let family = state.family(number).filter(|family| family.merged_into.is_none())?;
+        let hypothesis = family.hypothesis.as_deref()?;
+        let group = Group::of(number, family, &state.accounts, hypothesis.p0);
+        let confirmed = group.iter(&state.accounts).any(|account| self.labels.confirmed(account));
+        if group.payers.len() < COMPARED_PAYERS_MIN || confirmed {
+            return None;
+        }
+        // What is measured of a group does not depend on others.
+        let others = Others::default();
+        let measures = signs::measure(&self.scene(state, (number, family), hypothesis, &group, &others));
+        let mut accounts = group.accounts;
+        accounts.sort_unstable();
+        let honest = match self.last(number, hypothesis) {
+            Some(assessment) => Credence::by(|sign| decision::total_without(&assessment.evidence, sign)),
+            None => Credence::default(),
+        };
+        Some(Unit { number: Some(number), vouched: false, honest, accounts, measures })
+    }
+
+    /// Measures the groups that others are compared to: what people vouched for, and the latest of this log, since habits change.
+    pub fn calibrate(&mut self, state: &State) {
+        self.sign_ups = SignUps::of(&state.accounts);
+        self.asking = state.by_intent.map(|number| asking(state, number?));
+        // A family is not compared with what was measured of itself when somebody vouched for it.
+        let family =
+            |label: &LabelNo| state.known.iter().find(|(_, about)| about.contains(label)).map(|(&family, _)| family);
+        let vouched = self.labels.habits().iter();
+        let vouched = vouched.map(|(label, measures)| Unit {
+            number: family(label),
+            vouched: true,
+            honest: Credence::default(),
+            accounts: Vec::new(),
+            measures: *measures,
+        });
+        let numbers = 0..state.families.len() as u32;
+        let by_text = |number: &u32| state.family(*number).is_some_and(|family| family.discovery == Discovery::Family);
+        let measured = numbers.rev().filter(by_text).filter_map(|number| self.measured(state, number));
+        self.calibration = Calibration::new(vouched.chain(measured));
+        self.contenders = self.contend(state);
+    }
+
+    /// Those of [`Self::contenders`] as of now. One campaign makes many groups, which are one discovery.
+    fn contend(&self, state: &State) -> Vec<(f64, Vec<AccountNo>)> {
+        let contender = |(number, family): (u32, &Family)| {
+            let hypothesis = family.hypothesis.as_deref().filter(|_| family.merged_into.is_none())?;
+            let assessment = self.last(number, hypothesis).filter(|assessment| assessment.contends)?;
+            let mut accounts = Group::of(number, family, &state.accounts, hypothesis.p0).accounts;
+            accounts.sort_unstable();
+            Some((assessment.log10_e, accounts))
+        };
+        group::distinct((0..).zip(&state.families).filter_map(contender).collect())
+    }
+
+    fn scene<'a>(
+        &'a self,
+        state: &'a State,
+        (number, family): (u32, &'a Family),
+        hypothesis: &'a Hypothesis,
+        group: &'a Group,
+        others: &'a Others<'a>,
+    ) -> Scene<'a> {
+        Scene {
+            group,
+            number,
+            family,
+            hypothesis,
+            accounts: &state.accounts,
+            values: &state.values,
+            sign_ups: &self.sign_ups,
+            others,
+            asking: &self.asking,
+            intents: &state.intents,
+            timeline: &state.timeline,
+            conduct: &state.conduct,
+            exchanges: state.exchanges,
+            seconds: state.first.zip(state.last).map_or(0.0, |(first, last)| last.seconds_since(first)),
+        }
+    }
+}
+
+/// How many accounts send a good part of their requests to a family.
+fn asking(state: &State, number: u32) -> Option<u64> {
+    let members = state.family(number)?.members.iter().filter_map(|&account| state.accounts.get(account));
+    let after = |account: &&Account| {
+        account.stride(number).is_some_and(|stride| intent::is_after(stride.exchanges, account.exchanges))
+    };
+    Some(members.filter(after).count() as u64)
+}
+
+/// As if so many groups had been tested at least: among few groups there is little to compare with, and more is asked.
+const TESTED_MIN: u64 = 20;
+/// Fewer payers make no group to compare with.
+const COMPARED_PAYERS_MIN: usize = 8;

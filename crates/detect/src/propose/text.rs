@@ -1,0 +1,347 @@
+//! Proposals by text: which clusters an exchange matches, and how they come to be, grow, part and merge.
+
+use exchange::Time;
+use signals::{Capability, Signals};
+
+use crate::limits::{FAMILIES_MAX, MATCHES_MAX};
+use crate::state::State;
+use crate::state::account::AccountNo;
+use crate::state::cluster::{Family, Key};
+use crate::state::shingle::{Owner, Touched};
+
+/// Buffers kept between exchanges.
+#[derive(Default)]
+pub struct Scratch {
+    hot: Vec<u64>,
+    owned: Vec<(Owner, u64)>,
+    hits: Vec<Hits>,
+}
+
+/// How much of a family's skeleton an exchange has.
+#[derive(Clone, Copy)]
+pub struct Hits {
+    /// The family.
+    pub family: u32,
+    /// Shingles of its core,
+    pub core: u32,
+    /// and of what was frozen.
+    pub frozen: u32,
+}
+
+/// The families that an exchange matches.
+pub struct Matches {
+    /// Each, those by text first.
+    pub hits: Vec<Hits>,
+    /// How many are by text.
+    by_text: usize,
+    /// The work item: what the exchange says beyond their cores.
+    pub item: u64,
+}
+
+impl Matches {
+    /// Those by text.
+    #[must_use]
+    pub fn by_text(&self) -> &[Hits] {
+        self.hits.get(..self.by_text).unwrap_or_default()
+    }
+}
+
+impl State {
+    /// Finds the families of one exchange and lets them grow.
+    pub fn matches(&mut self, signals: &Signals, number: AccountNo, scratch: &mut Scratch) -> Option<Matches> {
+        let payer = self.accounts.get(number)?.payer;
+        scratch.clear();
+        let stamp = self.exchanges as u32;
+        for print in &signals.prints {
+            match self.shingles.touch(print.key, payer.0, stamp) {
+                Touched::Hot => scratch.hot.push(print.key),
+                Touched::Owned(owner) => scratch.owned.push((owner, print.key)),
+                Touched::Cold | Touched::Skipped => {}
+            }
+        }
+        self.count_hits(scratch);
+        self.release(scratch);
+        if !scratch.hot.is_empty() {
+            self.grow(scratch, signals.time);
+        }
+        self.leave_misses(&mut scratch.hits);
+        scratch.hits.sort_by_key(|hits| (std::cmp::Reverse(hits.core), hits.family));
+        scratch.hits.truncate(MATCHES_MAX);
+        let by_text = scratch.hits.len();
+        self.hit_kin(&mut scratch.hits);
+        if let Some(family) = self.accounts.get(number).and_then(|account| account.pool) {
+            scratch.hits.push(Hits { family, core: 0, frozen: 0 });
+        }
+        if !scratch.hits.iter().take(by_text).any(|hits| hits.core as usize * TEMPLATED >= signals.prints.len()) {
+            self.hit_intents(signals, &mut scratch.hits);
+        }
+        let item = self.item(signals, scratch);
+        Some(Matches { hits: scratch.hits.clone(), by_text, item })
+    }
+
+    /// Sums, by family, how many core shingles of its skeleton the exchange has.
+    fn count_hits(&mut self, scratch: &mut Scratch) {
+        for &(owner, key) in &scratch.owned {
+            let Some(family) = self.families.get_mut(owner.family as usize) else { continue };
+            if family.hit(owner.place, key) != Some(true) {
+                continue;
+            }
+            let frozen = family.hypothesis.as_ref().is_some_and(|hypothesis| owner.place < hypothesis.skeleton);
+            let at = scratch.hits.iter().position(|hits| hits.family == owner.family);
+            match at.and_then(|at| scratch.hits.get_mut(at)) {
+                Some(hits) => {
+                    hits.core += 1;
+                    hits.frozen += u32::from(frozen);
+                }
+                None => scratch.hits.push(Hits { family: owner.family, core: 1, frozen: frozen.into() }),
+            }
+        }
+    }
+
+    /// Leaves out families of which the exchange has too little. What many such exchanges have in common becomes a family of its own.
+    fn leave_misses(&mut self, hits: &mut Vec<Hits>) {
+        hits.retain(|hits| {
+            let Some(family) = self.families.get_mut(hits.family as usize) else { return false };
+            let matches = hits.core >= family.needed();
+            if !matches && family.miss() {
+                let wider = family.wider();
+                self.split_off(hits.family, &wider);
+            }
+            matches
+        });
+    }
+
+    /// Takes shingles out of a family whose common text most of its exchanges have without them: a template below a system prompt that
+    /// everybody sends, where both became shared at once. Those that one exchange has go together.
+    fn release(&mut self, scratch: &mut Scratch) {
+        for at in 0..scratch.hits.len() {
+            let Some(&Hits { family: number, .. }) = scratch.hits.get(at) else { continue };
+            let detected = |family: &Family| family.hypothesis.as_ref().is_some_and(|h| h.detected_at.is_some());
+            let splits = |family: &&mut Family| family.is_broad() && !detected(family);
+            let Some(family) = self.families.get_mut(number as usize).filter(splits) else { continue };
+            let own = scratch.owned.iter().filter(|(owner, _)| owner.family == number);
+            let narrow: Vec<u64> =
+                own.filter(|(owner, key)| family.is_narrow(owner.place, *key)).map(|&(_, key)| key).collect();
+            if narrow.len() >= RELEASED_MIN {
+                // What was frozen was another text.
+                family.hypothesis = None;
+                family.forget(&narrow);
+                scratch.owned.retain(|(owner, key)| owner.family != number || !narrow.contains(key));
+                scratch.hot.extend(narrow);
+            }
+        }
+    }
+
+    /// Adds the groups of kin that the families hit are in. An exchange has as much of such a group as it has of the family,
+    /// compared to what is usual there.
+    fn hit_kin(&self, hits: &mut Vec<Hits>) {
+        for at in 0..hits.len() {
+            let Some(&Hits { family, core, .. }) = hits.get(at) else { continue };
+            let Some((family, kin)) = self.family(family).and_then(|family| Some((family, family.kin?))) else {
+                continue;
+            };
+            if hits.iter().all(|hits| hits.family != kin) {
+                let usual = family.core_hits as f64 / f64::from(family.exchanges.max(1));
+                let core = (f64::from(core) / usual.max(1.0) * USUAL_DEPTH).clamp(1.0, USUAL_DEPTH * USUAL_DEPTH);
+                hits.push(Hits { family: kin, core: core as u32, frozen: 0 });
+            }
+        }
+    }
+
+    /// Adds the families of what an exchange without a template is after, new where nobody asked for it before: who sends a template is in
+    /// a group by that.
+    fn hit_intents(&mut self, signals: &Signals, hits: &mut Vec<Hits>) {
+        for capability in signals.intents.iter().filter(|capability| WATCHED.contains(capability)) {
+            let known = self.by_intent.get(capability.index()).copied().flatten();
+            let family = match known {
+                Some(family) => family,
+                None if self.families.len() >= FAMILIES_MAX => continue,
+                None => {
+                    self.families.push(Family::after(capability, signals.time));
+                    (self.families.len() - 1) as u32
+                }
+            };
+            if let Some(place) = self.by_intent.get_mut(capability.index()) {
+                *place = Some(family);
+            }
+            hits.push(Hits { family, core: 0, frozen: 0 });
+        }
+    }
+
+    /// Gives newly shared shingles to the family that the exchange shows most of, or to a new one. What becomes shared only
+    /// now is no part of a text that many exchanges had without it: what stands below a system prompt that everybody sends is a
+    /// text of its own.
+    fn grow(&mut self, scratch: &mut Scratch, time: Time) {
+        let joins = |hits: &&Hits| {
+            self.family(hits.family).is_some_and(|family| {
+                family.exchanges <= GROWS_FOR
+                    && hits.core as usize * JOIN_TIMES >= scratch.hot.len()
+                    && (hits.core >= JOIN_HITS || hits.core >= family.needed())
+            })
+        };
+        let joined =
+            scratch.hits.iter().filter(joins).max_by_key(|hits| (hits.core, std::cmp::Reverse(hits.family))).copied();
+        let number = match joined {
+            Some(best) => best.family,
+            None if self.families.len() < FAMILIES_MAX => {
+                self.families.push(Family::new(time));
+                let family = (self.families.len() - 1) as u32;
+                scratch.hits.push(Hits { family, core: 0, frozen: 0 });
+                family
+            }
+            None => {
+                self.families_refused += 1;
+                return;
+            }
+        };
+        let Some(family) = self.families.get_mut(number as usize) else { return };
+        let mut added = 0;
+        for &key in &scratch.hot {
+            if let Some(place) = family.add(key) {
+                self.shingles.give(key, Owner { family: number, place });
+                added += 1;
+            }
+        }
+        if let Some(hits) = scratch.hits.iter_mut().find(|hits| hits.family == number) {
+            hits.core += added;
+        }
+    }
+
+    /// The work item: what of the exchange is in the skeleton of no family that it matches.
+    fn item(&self, signals: &Signals, scratch: &Scratch) -> u64 {
+        if scratch.hits.is_empty() {
+            return 0;
+        }
+        let in_skeleton = |(owner, key): &&(Owner, u64)| {
+            scratch.hits.iter().any(|hits| hits.family == owner.family)
+                && self.family(owner.family).is_some_and(|family| family.has_core(owner.place, *key))
+        };
+        let mut skeleton: Vec<u64> = scratch.owned.iter().filter(in_skeleton).map(|&(_, key)| key).collect();
+        skeleton.sort_unstable();
+        let varying = signals.prints.iter().filter(|print| skeleton.binary_search(&print.key).is_err());
+        let mut varying: Vec<u32> = varying.map(|print| print.exact).collect();
+        varying.sort_unstable();
+        varying.dedup();
+        // The smallest few hashes stand for all of what varies: equal items agree, and so, mostly, do near-equal ones, but
+        // not those that merely share a part.
+        varying
+            .iter()
+            .take(ITEM_PRINTS)
+            .fold(0, |item, &print| (item ^ u64::from(print)).wrapping_mul(ITEM_SPREAD).rotate_left(29))
+    }
+
+    /// Gives shingles that are far commoner than the family's matches a family of their own: a phrase that first came up
+    /// inside a longer shared text.
+    pub fn split_off(&mut self, number: u32, wider: &[Key]) {
+        let Some(family) = self.families.get_mut(number as usize).filter(|_| !wider.is_empty()) else { return };
+        let mut split = Family::new(family.last);
+        family.forget(&wider.iter().map(|key| key.key).collect::<Vec<_>>());
+        if self.families.len() >= FAMILIES_MAX {
+            self.families_refused += 1;
+            return;
+        }
+        let family = self.families.len() as u32;
+        for key in wider {
+            if let Some(place) = split.add(key.key) {
+                self.shingles.give(key.key, Owner { family, place });
+            }
+        }
+        self.families.push(split);
+    }
+
+    /// Merges families that keep matching the same exchanges: wordings of one template.
+    pub fn merge_what_goes_together(&mut self, hits: &[Hits]) {
+        for (i, a) in hits.iter().enumerate() {
+            for b in hits.iter().skip(i + 1) {
+                let pair = (a.family.min(b.family), a.family.max(b.family));
+                if self.together.len() >= PAIRS_MAX && !self.together.contains_key(&pair) {
+                    continue;
+                }
+                let count = self.together.entry(pair).or_default();
+                *count += 1;
+                if *count >= MERGE_LOOK && count.is_multiple_of(MERGE_LOOK) {
+                    let count = *count;
+                    self.merge(pair, count);
+                }
+            }
+        }
+    }
+
+    fn merge(&mut self, (a, b): (u32, u32), together: u32) {
+        let exchanges = |family: u32| self.families.get(family as usize).map_or(0, |family| family.exchanges);
+        let (fewer, more) = (exchanges(a).min(exchanges(b)), exchanges(a).max(exchanges(b)));
+        if together * 2 < fewer || together * 2 < more {
+            return;
+        }
+        let (into, from) = if exchanges(a) >= exchanges(b) { (a, b) } else { (b, a) };
+        let Some(source) = self.families.get_mut(from as usize) else { return };
+        if source.merged_into.is_some() || source.hypothesis.as_ref().is_some_and(|h| h.detected_at.is_some()) {
+            return;
+        }
+        source.merged_into = Some(into);
+        source.hypothesis = None;
+        let (keys, members) = (std::mem::take(&mut source.keys), std::mem::take(&mut source.members));
+        let Some(target) = self.families.get_mut(into as usize) else { return };
+        for key in keys {
+            let Some(place) = target.add(key.key) else { break };
+            self.shingles.give(key.key, Owner { family: into, place });
+        }
+        for number in members {
+            let Some(account) = self.accounts.get_mut(number) else { continue };
+            let Some(at) = account.strides.iter().position(|stride| stride.family == from) else { continue };
+            let moved = account.strides.swap_remove(at);
+            let (stride, new) = account.stride_mut(into, moved.first, |_| true);
+            if let Some(stride) = stride {
+                // Most of its exchanges were counted for both.
+                stride.exchanges = stride.exchanges.max(moved.exchanges);
+                stride.began = stride.began.min(moved.began);
+                stride.input_tokens = stride.input_tokens.max(moved.input_tokens);
+                stride.output_tokens = stride.output_tokens.max(moved.output_tokens);
+                stride.core_hits = stride.core_hits.saturating_add(moved.core_hits);
+                stride.first = stride.first.min(moved.first);
+                stride.last = stride.last.max(moved.last);
+            }
+            if new {
+                target.members.push(number);
+            }
+        }
+    }
+}
+
+impl Scratch {
+    fn clear(&mut self) {
+        self.hot.clear();
+        self.owned.clear();
+        self.hits.clear();
+    }
+}
+
+/// What a provider would not hand out in bulk and hardly anybody asks for: worth a group of its own. Code, translations and tools
+/// are what everybody asks for.
+const WATCHED: [Capability; 5] = [
+    Capability::ReasoningTrace,
+    Capability::Grading,
+    Capability::DataGeneration,
+    Capability::TraceCleaning,
+    Capability::Concealment,
+];
+/// An exchange that shows a shared text in one of so many of its fingerprints is after what that text is after.
+const TEMPLATED: usize = 3;
+/// Exchanges of a family during which what becomes shared belongs to it.
+const GROWS_FOR: u32 = 60;
+/// Fewer shingles that most exchanges of a family lack are no text of their own.
+const RELEASED_MIN: usize = 6;
+/// Shingles shared with a family that make newly shared ones belong to it, even where they do not make a match.
+const JOIN_HITS: u32 = 2;
+/// Newly shared shingles more than this many times as many are a text of their own, which shares a phrase with the family.
+const JOIN_TIMES: usize = 3;
+/// How much of its family an exchange that has as much as usual has, for a group of kin.
+const USUAL_DEPTH: f64 = 16.0;
+/// Fingerprints that stand for a work item.
+const ITEM_PRINTS: usize = 6;
+/// An odd constant with well spread bits.
+const ITEM_SPREAD: u64 = 0x9E37_79B9_7F4A_7C15;
+/// Pairs of families whose common matches are counted.
+const PAIRS_MAX: usize = 1 << 18;
+/// Common matches between looks at whether to merge.
+const MERGE_LOOK: u32 = 12;

@@ -1,0 +1,843 @@
+//! From tested families to findings: families of the same accounts become one campaign, campaigns of the same operator are
+//! linked, and everything a person needs to judge them is written down.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use exchange::Time;
+use signals::{Capability, sketch};
+
+use crate::group;
+use crate::group::closures::{self, Span, Wave};
+use crate::group::membership;
+use crate::judge::Assessment;
+use crate::limits::{ACCOUNTS_MAX, CLEARED_MAX, FAMILIES_MAX};
+use crate::report::portrait::{self, Sitter};
+use crate::report::spend;
+use crate::report::template;
+use crate::report::trace::{Template, Trace, Traced};
+use crate::report::view::View;
+use crate::report::vouched;
+use crate::signs::{infrastructure, intent};
+use crate::state::account::{Account, AccountNo};
+use crate::state::cluster::Family;
+use crate::state::timeline::Timeline;
+use crate::state::trial::Hypothesis;
+use crate::state::value::{Kind, Value};
+use findings::number::{counted, either, many};
+use findings::{
+    Campaign, Cleared, Discovery, Evidence, Findings, Guarantee, Mark, Member, Population, Sample, SignalFamily,
+};
+
+/// All findings of a finished run, and with what to find their exchanges again.
+pub(crate) fn findings(view: View<'_>) -> (Findings, Trace) {
+    let bundles = bundles(view);
+    let mut campaigns: Vec<Campaign> = bundles.iter().map(|bundle| campaign(view, bundle)).collect();
+    name_operators(view, &bundles, &mut campaigns);
+    let (told, wordings) = cleared(view, &bundles);
+    for (campaign, wordings) in campaigns.iter_mut().zip(wordings) {
+        campaign.further_wordings = wordings;
+    }
+    let mut ordered: Vec<(Campaign, &Bundle<'_>)> = campaigns.into_iter().zip(&bundles).collect();
+    ordered.sort_by(|(a, _), (b, _)| b.log10_e.total_cmp(&a.log10_e).then(a.detected_at.cmp(&b.detected_at)));
+    let mut trace = Trace::default();
+    for (i, (campaign, bundle)) in ordered.iter_mut().enumerate() {
+        campaign.id = format!("cmp_{}", i + 1);
+        let sure = campaign.accounts.iter().filter(|member| member.probability >= 0.5);
+        let traced = Traced { campaign: campaign.id.clone(), templates: templates(view, bundle) };
+        trace.add(traced, sure.map(|member| member.account.as_str()));
+    }
+    let findings = Findings {
+        cleared: told,
+        campaigns: ordered.into_iter().map(|(campaign, _)| campaign).collect(),
+        population: population(view),
+        blind_spots: blind_spots(view),
+        guarantee: guarantee(view),
+        limits_reached: limits_reached(view),
+    };
+    (findings, trace)
+}
+
+/// The templates of a campaign.
+fn templates(view: View<'_>, bundle: &Bundle<'_>) -> Vec<Template> {
+    let families = bundle.families.iter().flat_map(|tested| view.state.texts(tested.number));
+    families
+        .map(|(_, family)| Template { core: family.core().collect(), needed: family.needed() })
+        .filter(|template| !template.core.is_empty())
+        .collect()
+}
+
+/// Families reported for the same accounts.
+struct Bundle<'e> {
+    /// The family with the strongest evidence first.
+    families: Vec<Tested<'e>>,
+    members: BTreeMap<AccountNo, Part>,
+}
+
+/// A family with its hypothesis and what came of it.
+#[derive(Clone, Copy)]
+struct Tested<'e> {
+    number: u32,
+    family: &'e Family,
+    hypothesis: &'e Hypothesis,
+    assessment: &'e Assessment,
+}
+
+/// How an account takes part.
+#[derive(Clone, Copy)]
+struct Part {
+    probability: f64,
+    exchanges: u64,
+    input_tokens: u64,
+    output_tokens: u64,
+    first: Time,
+    last: Time,
+}
+
+impl Part {
+    /// Tokens of requests and answers, where any were recorded.
+    fn tokens(&self) -> Option<(u64, u64)> {
+        (self.input_tokens > 0 || self.output_tokens > 0).then_some((self.input_tokens, self.output_tokens))
+    }
+}
+
+fn tested(view: View<'_>) -> impl Iterator<Item = Tested<'_>> {
+    view.state.families.iter().enumerate().filter_map(|(number, family)| {
+        let hypothesis = family.hypothesis.as_deref()?;
+        let assessment = view.judge.last(number as u32, hypothesis)?;
+        Some(Tested { number: number as u32, family, hypothesis, assessment })
+    })
+}
+
+/// A family with its members.
+type Draft<'e> = (Tested<'e>, BTreeMap<AccountNo, Part>);
+
+/// Puts reported families together whose members are mostly the same, and leaves out what stronger ones explain.
+fn bundles(view: View<'_>) -> Vec<Bundle<'_>> {
+    let mut reported: Vec<Tested<'_>> = tested(view)
+        .filter(|tested| tested.hypothesis.detected_at.is_some() && tested.assessment.cleared.is_none())
+        .collect();
+    reported.sort_by(|a, b| b.assessment.log10_e.total_cmp(&a.assessment.log10_e).then(a.number.cmp(&b.number)));
+    let of = |discovery: Discovery| reported.iter().copied().filter(move |tested| tested.family.discovery == discovery);
+    let mut drafts: Vec<Vec<Draft<'_>>> = Vec::new();
+    for tested in of(Discovery::Family) {
+        let members = parts(view, tested);
+        // One that overlaps with several shows that they are one.
+        let (home, others): (Vec<_>, Vec<_>) = drafts.into_iter().partition(|draft| overlaps(draft, &members));
+        let mut home: Vec<Draft<'_>> = home.into_iter().flatten().collect();
+        home.push((tested, members));
+        drafts = others;
+        drafts.push(home);
+    }
+    // Where no family says who sends the kin, since each is one wording of many, all of them say it together.
+    for tested in of(Discovery::Kin) {
+        let members = parts(view, tested);
+        let enough = sure(&members).len() * LEADS.0;
+        let (mut home, others): (Vec<_>, Vec<_>) = drafts.into_iter().partition(|draft| overlaps(draft, &members));
+        let leads = |draft: &Vec<Draft<'_>>| {
+            draft.get(lead(view, draft)).is_some_and(|(_, members)| sure(members).len() * LEADS.1 >= enough)
+        };
+        if !home.iter().any(leads) {
+            let families = home.drain(..).flatten();
+            home = vec![std::iter::once((tested, members)).chain(families).collect()];
+        }
+        drafts = home.into_iter().chain(others).collect();
+    }
+    // One operator's pool may send several templates: a pool goes with one that most of it sends, and joins none. Who is after the
+    // same may be of several campaigns, likewise.
+    for tested in of(Discovery::Intent).chain(of(Discovery::Infrastructure)) {
+        let members = parts(view, tested);
+        let most = sure(&members).len();
+        match drafts.iter_mut().find(|draft| in_common(draft, &members).any(|(common, _)| common * 2 > most)) {
+            Some(draft) => draft.push((tested, members)),
+            None => drafts.push(vec![(tested, members)]),
+        }
+    }
+    let mut bundles: Vec<Bundle<'_>> = drafts.into_iter().map(|draft| join(view, draft)).collect();
+    let telling = |bundle: &Bundle<'_>| bundle.families.first().map_or(0.0, |tested| telling(view, *tested));
+    // Who sends a text is known better than who shares a card with whom.
+    let by_text = |bundle: &Bundle<'_>| bundle.families.first().is_some_and(|tested| is_by_text(tested.family));
+    bundles.sort_by(|a, b| by_text(b).cmp(&by_text(a)).then(telling(b).total_cmp(&telling(a))));
+    // What is left of a phrase without the campaign that uses it must speak for itself.
+    let mut explained: BTreeSet<AccountNo> = BTreeSet::new();
+    bundles.retain(|bundle| {
+        let left =
+            bundle.families.first().and_then(|tested| view.judge.assessment(view.state, tested.number, &explained));
+        let stands = left.is_some_and(|assessment| assessment.cleared.is_none());
+        if stands {
+            explained.extend(sure(&bundle.members));
+        }
+        stands
+    });
+    bundles
+}
+
+fn overlaps(draft: &[Draft<'_>], members: &BTreeMap<AccountNo, Part>) -> bool {
+    in_common(draft, members).any(|(common, smaller)| common * 2 > smaller)
+}
+
+/// How many members each family of a draft has in common with `members`, and the smaller of the two numbers.
+fn in_common<'d>(
+    draft: &'d [Draft<'_>],
+    members: &BTreeMap<AccountNo, Part>,
+) -> impl Iterator<Item = (usize, usize)> + use<'d> {
+    let mine = sure(members);
+    draft.iter().map(move |(_, members)| {
+        let theirs = sure(members);
+        (mine.intersection(&theirs).count(), mine.len().min(theirs.len()))
+    })
+}
+
+/// Joins families into one bundle. Who sends the leading one is in; who does not must send about as many of the others as
+/// those in it do, since a phrase that also occurs in a template is sent by strangers.
+fn join<'e>(view: View<'_>, mut draft: Vec<Draft<'e>>) -> Bundle<'e> {
+    // All of them are reported; the one leads that tells most about who sends it: many send it, strangers hardly.
+    let lead = lead(view, &draft);
+    draft.swap(0, lead);
+    let mut shown: BTreeMap<AccountNo, usize> = BTreeMap::new();
+    for number in draft.iter().flat_map(|(_, members)| sure(members)) {
+        *shown.entry(number).or_default() += 1;
+    }
+    let lead = draft.first().map_or_else(BTreeSet::new, |(_, members)| sure(members));
+    let mut usual: Vec<usize> = lead.iter().filter_map(|number| shown.get(number).copied()).collect();
+    usual.sort_unstable();
+    let usual = usual.get(usual.len() / 2).copied().unwrap_or(1);
+    let needed = usual.div_ceil(2).max(FURTHER_FAMILIES_MIN);
+    let mut members: BTreeMap<AccountNo, Part> = BTreeMap::new();
+    for (at, (_, parts)) in draft.iter().enumerate() {
+        for (&number, &part) in parts {
+            if at > 0 && !lead.contains(&number) && shown.get(&number).is_none_or(|&shown| shown < needed) {
+                continue;
+            }
+            let known = members.entry(number).or_insert(part);
+            known.probability = known.probability.max(part.probability);
+            if part.exchanges > known.exchanges {
+                // Tokens go with the exchanges they were counted with.
+                (known.input_tokens, known.output_tokens) = (part.input_tokens, part.output_tokens);
+                known.exchanges = part.exchanges;
+            }
+            known.first = known.first.min(part.first);
+            known.last = known.last.max(part.last);
+        }
+    }
+    Bundle { families: draft.into_iter().map(|(tested, _)| tested).collect(), members }
+}
+
+/// Which of the families leads: of those by text one that tells nearly as much as any, since who sends a text is known better than who
+/// shares a card with whom; and of these the one that fills most of its senders' requests. A phrase that the template has in common
+/// with others' prompts tells as much of the campaign's accounts as the template does, and of strangers besides.
+fn lead(view: View<'_>, draft: &[Draft<'_>]) -> usize {
+    let tells = draft.iter().map(|(tested, members)| Tells {
+        discovery: tested.family.discovery,
+        telling: telling(view, *tested),
+        filled: filled(view, members),
+    });
+    leading(&tells.collect::<Vec<_>>())
+}
+
+/// What a family tells of its senders.
+#[derive(Clone, Copy)]
+struct Tells {
+    discovery: Discovery,
+    telling: f64,
+    filled: f64,
+}
+
+fn leading(families: &[Tells]) -> usize {
+    let best = |discovery: Discovery| {
+        let of = (0..).zip(families).filter(|(_, tells)| tells.discovery == discovery);
+        let most = of.clone().map(|(_, tells)| tells.telling).fold(0.0, f64::max);
+        let near = of.filter(|(_, tells)| tells.telling * LEAD_TELLS >= most);
+        let best = near.max_by(|(i, a), (j, b)| {
+            a.filled.total_cmp(&b.filled).then(a.telling.total_cmp(&b.telling)).then(j.cmp(i))
+        });
+        best.map(|(at, _)| at)
+    };
+    [Discovery::Kin, Discovery::Family, Discovery::Intent, Discovery::Infrastructure]
+        .into_iter()
+        .find_map(best)
+        .unwrap_or(0)
+}
+
+/// The mean share of their requests that a family's sure members send to it, in hundredths.
+fn filled(view: View<'_>, members: &BTreeMap<AccountNo, Part>) -> f64 {
+    let sure = members.iter().filter(|(_, part)| part.probability >= 0.5);
+    let shares = sure.filter_map(|(&number, part)| {
+        let account = view.state.accounts.get(number)?;
+        Some(part.exchanges as f64 / f64::from(account.exchanges.max(1)))
+    });
+    let (sum, count) = shares.fold((0.0, 0.0), |(sum, count), share| (sum + share, count + 1.0));
+    (100.0 * sum / f64::max(count, 1.0)).round()
+}
+
+/// How much a family tells about who belongs together: the evidence for all its members, in ln.
+fn telling(view: View<'_>, tested: Tested<'_>) -> f64 {
+    let p0 = tested.hypothesis.p0;
+    let members = group::members(tested.number, tested.family, &view.state.accounts, p0);
+    members.iter().map(|member| membership::evidence(member.account, member.stride, p0).max(0.0)).sum()
+}
+
+fn is_by_text(family: &Family) -> bool {
+    matches!(family.discovery, Discovery::Family | Discovery::Kin)
+}
+
+/// Those more likely in than not.
+fn sure(members: &BTreeMap<AccountNo, Part>) -> BTreeSet<AccountNo> {
+    members.iter().filter(|(_, part)| part.probability >= 0.5).map(|(&number, _)| number).collect()
+}
+
+fn parts(view: View<'_>, tested: Tested<'_>) -> BTreeMap<AccountNo, Part> {
+    let p0 = tested.hypothesis.p0;
+    let members = group::members(tested.number, tested.family, &view.state.accounts, p0).into_iter();
+    let shown = members.filter(|member| member.probability >= SHOWN_FROM);
+    let part = |member: group::Member<'_>| Part {
+        probability: member.probability,
+        exchanges: member.stride.exchanges.into(),
+        input_tokens: member.stride.input_tokens.into(),
+        output_tokens: member.stride.output_tokens.into(),
+        first: member.stride.first,
+        last: member.stride.last,
+    };
+    shown.map(|member| (member.number, part(member))).collect()
+}
+
+fn campaign(view: View<'_>, bundle: &Bundle<'_>) -> Campaign {
+    let mut members: Vec<(AccountNo, &Account, Part)> = bundle
+        .members
+        .iter()
+        .filter_map(|(&number, &part)| Some((number, view.state.accounts.get(number)?, part)))
+        .collect();
+    members.sort_by(|a, b| b.2.probability.total_cmp(&a.2.probability).then_with(|| a.1.id.cmp(&b.1.id)));
+    let sure: Vec<&(AccountNo, &Account, Part)> =
+        members.iter().filter(|(_, _, part)| part.probability >= 0.5).collect();
+    let (first, last) = span(&sure);
+    // A bundle is never empty; its first family has the strongest evidence, its earliest detection is the campaign's.
+    let strongest = bundle.families.first();
+    let hypotheses = bundle.families.iter().map(|tested| tested.hypothesis);
+    let (detected_at, frozen_at) =
+        hypotheses.filter_map(|h| Some((h.detected_at?, h.frozen_at))).min().unwrap_or_default();
+    let mut evidence = strongest.map_or_else(Vec::new, |tested| evidence(view, *tested));
+    evidence.sort_by(|a, b| b.log10_e.total_cmp(&a.log10_e).then(a.family.cmp(&b.family)));
+    let sitters: Vec<Sitter<'_>> = sure
+        .iter()
+        .map(|(number, account, part)| Sitter { number: *number, account, exchanges: part.exchanges })
+        .collect();
+    let accounts: Vec<&Account> = sure.iter().map(|(_, account, _)| *account).collect();
+    let families: Vec<(u32, &Family)> = bundle.families.iter().map(|tested| (tested.number, tested.family)).collect();
+    let identity = vouched::identity(view, &families, &accounts);
+    let timelines: Vec<&Timeline> = strongest.iter().map(|tested| &tested.family.timeline).collect();
+    let samples = samples(view, bundle);
+    let spans: Vec<Span> =
+        sure.iter().map(|(_, account, part)| Span { first: part.first, closed: account.closed }).collect();
+    let waves = strongest.map_or_else(Vec::new, |tested| closures::waves(&spans, &tested.family.timeline));
+    let by_text = strongest.is_some_and(|tested| is_by_text(tested.family));
+    let texts: Vec<&str> = samples.iter().map(|sample| sample.text.as_str()).collect();
+    let total =
+        |tokens: fn(&Part) -> u64| sure.iter().fold(0_u64, |sum, (_, _, part)| sum.saturating_add(tokens(part)));
+    let (input_tokens, output_tokens) = (total(|part| part.input_tokens), total(|part| part.output_tokens));
+    let conduct = strongest.map(|tested| &tested.family.conduct);
+    Campaign {
+        id: String::new(),
+        operator: String::new(),
+        lineage: waves.iter().map(Wave::text).collect(),
+        discovery: strongest.map_or(Discovery::Family, |tested| tested.family.discovery),
+        frozen_at,
+        detected_at,
+        first_seen: first,
+        last_seen: last,
+        exchanges: sure.iter().map(|(_, _, part)| part.exchanges).sum(),
+        input_tokens,
+        output_tokens,
+        tokens_known: conduct.map_or(0.0, |sent| f64::from(sent.metered) / f64::from(sent.exchanges.max(1))),
+        models: conduct
+            .map_or_else(Vec::new, |sent| spend::by_model(sent, &view.state.values, input_tokens, output_tokens)),
+        further_wordings: 0,
+        accounts: members
+            .iter()
+            .map(|(_, account, part)| Member {
+                account: account.id.to_string(),
+                probability: part.probability,
+                exchanges: part.exchanges,
+                exchanges_total: account.exchanges.into(),
+                first_seen: part.first,
+                last_seen: part.last,
+                input_tokens: part.tokens().map(|(input, _)| input),
+                output_tokens: part.tokens().map(|(_, output)| output),
+            })
+            .collect(),
+        capabilities: strongest.map_or_else(Vec::new, |tested| capabilities(tested.hypothesis)),
+        evidence,
+        log10_e: strongest.map_or(0.0, |tested| tested.assessment.log10_e),
+        log10_threshold: strongest.map_or(0.0, |tested| tested.assessment.log10_threshold),
+        skeleton: if by_text { template::draw(&texts) } else { Vec::new() },
+        portrait: portrait::draw(view, &sitters, &timelines, marks(frozen_at, detected_at, &waves)),
+        not_observed: not_observed(&sitters),
+        alternatives: strongest
+            .map_or_else(Vec::new, |tested| alternatives(tested.assessment, view.judge.config.alpha)),
+        samples,
+        judgements: vouched::judgements(view, bundle.families.iter().map(|tested| tested.family), &identity, &accounts),
+        identity,
+    }
+}
+
+/// The first and the last exchange of members that are as good as certain: one stranger who once used a phrase of the template would
+/// move them. Where there are none, of all.
+fn span(sure: &[&(AccountNo, &Account, Part)]) -> (Time, Time) {
+    let of = |from: f64| {
+        let parts = || sure.iter().map(|(_, _, part)| part).filter(move |part| part.probability >= from);
+        Some((parts().map(|part| part.first).min()?, parts().map(|part| part.last).max()?))
+    };
+    of(CERTAIN).or_else(|| of(0.0)).unwrap_or_default()
+}
+
+fn evidence(view: View<'_>, tested: Tested<'_>) -> Vec<Evidence> {
+    if tested.family.discovery == Discovery::Infrastructure {
+        let members: Vec<&Account> =
+            tested.family.members.iter().filter_map(|&number| view.state.accounts.get(number)).collect();
+        let found_by = infrastructure::found_by(&members, &view.state.values);
+        return found_by.into_iter().chain(tested.assessment.evidence.iter().cloned()).collect();
+    }
+    let strides = tested.family.members.iter().filter_map(|&number| {
+        let account = view.state.accounts.get(number)?;
+        Some((account, account.stride(tested.number)?))
+    });
+    let templates = view.state.families.iter().filter(|family| family.kin == Some(tested.number)).count();
+    let everybody = view.state.accounts.iter().filter(|account| account.exchanges > 0).count();
+    let template = membership::describe(
+        strides,
+        everybody,
+        tested.family,
+        templates,
+        tested.hypothesis.p0,
+        view.judge.config.alpha,
+    );
+    std::iter::once(template).chain(tested.assessment.evidence.iter().cloned()).collect()
+}
+
+fn capabilities(hypothesis: &Hypothesis) -> Vec<Capability> {
+    let mut taken: Vec<Capability> = intent::taken(&hypothesis.intents, hypothesis.exchanges)
+        .into_iter()
+        .map(|(capability, _)| capability)
+        .collect();
+    if hypothesis.echoes * 2 >= hypothesis.exchanges.max(1) && !taken.contains(&Capability::TraceCleaning) {
+        taken.push(Capability::TraceCleaning);
+    }
+    if taken.is_empty() {
+        taken.push(Capability::General);
+    }
+    taken
+}
+
+fn samples(view: View<'_>, bundle: &Bundle<'_>) -> Vec<Sample> {
+    let exhibits = bundle.families.first().map_or([].as_slice(), |tested| &tested.family.samples);
+    let sure = |number: &AccountNo| bundle.members.get(number).is_some_and(|part| part.probability >= 0.5);
+    exhibits
+        .iter()
+        .filter(|exhibit| sure(&exhibit.account) && !exhibit.excerpt.is_empty())
+        .filter_map(|exhibit| {
+            Some(Sample {
+                exchange: exhibit.exchange.to_string(),
+                account: view.state.accounts.get(exhibit.account)?.id.to_string(),
+                time: exhibit.time,
+                text: exhibit.excerpt.to_string(),
+                answer: exhibit.answer.to_string(),
+            })
+        })
+        .collect()
+}
+
+fn marks(frozen_at: Time, detected_at: Time, waves: &[Wave]) -> Vec<Mark> {
+    let mut marks = vec![
+        Mark { time: frozen_at, label: "hypothesis frozen (τ)".into() },
+        Mark { time: detected_at, label: "detected".into() },
+    ];
+    for wave in waves.iter().take(WAVES_MARKED_MAX) {
+        let label = if wave.came_back() { "closed, others took over" } else { "closed" };
+        marks.push(Mark { time: wave.time, label: format!("{} {label}", counted(wave.closed as u64, "account")) });
+    }
+    marks.sort_by_key(|mark| mark.time);
+    marks
+}
+
+fn not_observed(sitters: &[Sitter<'_>]) -> Vec<String> {
+    let mut missing = Vec::new();
+    let without = |kind: Kind| sitters.iter().filter(|sitter| !sitter.account.holds(kind).known()).count();
+    for kind in [Kind::Payment, Kind::EmailDomain, Kind::Block, Kind::Software] {
+        match without(kind) {
+            0 => {}
+            n if n == sitters.len() => missing.push(format!("No {} is known for any account.", kind.name())),
+            n => missing.push(format!(
+                "The {} of {} of {} is not known.",
+                kind.name(),
+                many(n),
+                counted(sitters.len() as u64, "account")
+            )),
+        }
+    }
+    match sitters.iter().filter(|sitter| sitter.account.created.is_none()).count() {
+        0 => {}
+        n => missing.push(format!(
+            "The sign-up time of {} of {} is not known.",
+            many(n),
+            counted(sitters.len() as u64, "account")
+        )),
+    }
+    missing.push(
+        "What happens to the answers outside this log: whether a model was trained on them cannot be seen here.".into(),
+    );
+    missing
+}
+
+/// The honest explanations that fit groups like this, and what speaks against each.
+fn alternatives(assessment: &Assessment, alpha: f64) -> Vec<String> {
+    let of = |family: SignalFamily| assessment.evidence.iter().find(|e| e.family == family);
+    let mut tried = Vec::new();
+    if let Some(evidence) = of(SignalFamily::WorkQueue) {
+        tried.push(format!("A class, a benchmark or a load test: {}", evidence.text));
+    }
+    if let Some(evidence) = of(SignalFamily::Evenness) {
+        tried.push(format!("A popular tool or prompt that many customers use: {}", evidence.text));
+    }
+    let (rival, left) = assessment.rival;
+    tried.push(format!(
+        "The honest explanation that comes nearest is {rival}: when it has had what it explains, 10^{left:.1} is left against it \
+         (10^{:.1} is needed).",
+        crate::judge::decision::Bar::at(alpha, assessment.log10_threshold).rival
+    ));
+    if of(SignalFamily::SignUp).is_none() && of(SignalFamily::Infrastructure).is_none() {
+        tried.push(
+            "A tool on a timer, with items of its own for each customer, would look much the same: sign-up and infrastructure, \
+             which would tell, are not known. Look there before you act."
+                .into(),
+        );
+    }
+    tried.push(format!(
+        "One product or company would be one payer: accounts of one verified organisation count once, and {} {} part.",
+        counted(assessment.payers, "payer"),
+        either(assessment.payers, "takes", "take")
+    ));
+    tried
+}
+
+/// Links campaigns that share rare values or skeletons: one operator.
+fn name_operators(view: View<'_>, bundles: &[Bundle<'_>], campaigns: &mut [Campaign]) {
+    let traits: Vec<BTreeMap<Value, u64>> = bundles.iter().map(|bundle| rare_values(view, bundle)).collect();
+    let mut order: Vec<usize> = (0..bundles.len()).collect();
+    order.sort_by_key(|&i| campaigns.get(i).map(|campaign| campaign.first_seen));
+    let mut operators: Vec<Vec<usize>> = Vec::new();
+    for i in order {
+        let links = |j: usize| traits.get(i).zip(traits.get(j)).map_or(0, |(a, b)| shared(view, a, b));
+        let known = operators.iter().enumerate().flat_map(|(number, known)| known.iter().map(move |&j| (number, j)));
+        let linked = known
+            .map(|(number, j)| (links(j), number, j))
+            .filter(|&(links, ..)| links >= LINKS_MIN)
+            .max_by_key(|&(links, number, j)| (links, std::cmp::Reverse((number, j))));
+        let number = linked.map_or(operators.len(), |(_, number, _)| number);
+        let before = linked.and_then(|(links, _, j)| Some((links, campaigns.get(j)?.last_seen)));
+        if let Some(campaign) = campaigns.get_mut(i) {
+            campaign.operator = format!("op_{}", number + 1);
+            if let Some((links, last_seen)) = before {
+                let gap = campaign.first_seen.seconds_since(last_seen) / 3600.0;
+                let when = if gap > 0.0 {
+                    format!("{gap:.1} hours after the earlier one ended")
+                } else {
+                    "alongside the earlier one".into()
+                };
+                campaign.lineage.push(format!(
+                    "Shares {} rare payment instruments, mail domains or address blocks, which hardly anybody else has, \
+                     with an earlier campaign of the same operator; began {when}.",
+                    many(links)
+                ));
+            }
+        }
+        match operators.get_mut(number) {
+            Some(known) => known.push(i),
+            None => operators.push(vec![i]),
+        }
+    }
+}
+
+/// A family that at least three in four send of those who send its kin says who is in.
+const LEADS: (usize, usize) = (3, 4);
+
+/// Values that the bundle's members hold and few others do.
+fn rare_values(view: View<'_>, bundle: &Bundle<'_>) -> BTreeMap<Value, u64> {
+    let mut counts: BTreeMap<Value, u64> = BTreeMap::new();
+    let sure = bundle.members.iter().filter(|(_, part)| part.probability >= 0.5);
+    for account in sure.filter_map(|(&number, _)| view.state.accounts.get(number)) {
+        for kind in [Kind::Payment, Kind::EmailDomain, Kind::Block] {
+            let value = account.holds(kind);
+            if value.known() && view.state.values.holders(value) <= RARE_HOLDERS_MAX {
+                *counts.entry(value).or_default() += 1;
+            }
+        }
+    }
+    counts
+}
+
+/// Of who holds a value at least this share must be in the two campaigns, or it is a public mail service or the like.
+const THEIRS: (u64, u64) = (4, 5);
+
+/// How many values two campaigns share that are nearly theirs alone.
+fn shared(view: View<'_>, a: &BTreeMap<Value, u64>, b: &BTreeMap<Value, u64>) -> usize {
+    let theirs = a.iter().filter_map(|(value, mine)| Some((*value, mine + b.get(value)?)));
+    theirs.filter(|&(value, holders)| holders * THEIRS.1 >= view.state.values.holders(value) * THEIRS.0).count()
+}
+
+/// Groups that act together and were not reported, strongest first, with the reason; and for each bundle how many groups are
+/// further wordings of it, which nobody may take for groups that were spared.
+fn cleared(view: View<'_>, bundles: &[Bundle<'_>]) -> (Vec<Cleared>, Vec<u64>) {
+    let homes: Vec<Home<'_>> = bundles.iter().map(|bundle| Home::of(view, bundle)).collect();
+    let mut wordings = vec![0_u64; bundles.len()];
+    let mut groups: Vec<(Tested<'_>, &str)> =
+        tested(view).filter_map(|tested| Some((tested, tested.assessment.cleared.as_deref()?))).collect();
+    // Of a group that people vouch for, only who is not covered is told here.
+    groups.retain(|(tested, _)| tested.family.labels.is_empty() || tested.assessment.payers > 0);
+    groups.retain(|(tested, _)| {
+        let home = home_of(&homes, tested.family);
+        home.and_then(|home| wordings.get_mut(home)).map(|wordings| *wordings += 1).is_none()
+    });
+    groups.sort_by(|a, b| b.0.family.exchanges.cmp(&a.0.family.exchanges).then(a.0.number.cmp(&b.0.number)));
+    let mut vetted = vouched::vetted(view);
+    // Who takes part in a vetted group without being vouched for is told with it: the same template listed again would look
+    // like a group of its own.
+    let mut told: BTreeSet<usize> = BTreeSet::new();
+    groups.retain(|(tested, reason)| {
+        let Some(at) = vetted.iter().position(|group| group.has(tested.family)) else { return true };
+        if let Some(group) = vetted.get_mut(at).filter(|_| told.insert(at)) {
+            let payers = tested.assessment.payers;
+            let take = either(payers, "takes", "take");
+            let others = format!(". {} {take} part without that, and: {reason}", counted(payers, "payer"));
+            group.cleared.reason.push_str(&others);
+        }
+        false
+    });
+    groups.truncate(CLEARED_MAX);
+    let groups = groups.into_iter().map(|(tested, reason)| {
+        let part = sure(&parts(view, tested));
+        let members: Vec<&Account> = part.iter().filter_map(|&number| view.state.accounts.get(number)).collect();
+        let identity = vouched::identity(view, &[(tested.number, tested.family)], &members);
+        let covered = |number: &&AccountNo| {
+            view.state
+                .accounts
+                .get(**number)
+                .and_then(|account| account.stride(tested.number))
+                .is_some_and(|s| s.covered)
+        };
+        Cleared {
+            id: String::new(),
+            accounts: (tested.family.members.len() - tested.family.members.iter().filter(covered).count()) as u64,
+            exchanges: tested.family.exchanges.into(),
+            label: template::name(tested.family),
+            log10_e: tested.assessment.log10_e,
+            evidence: tested.assessment.evidence.clone(),
+            reason: reason.to_owned(),
+            judgements: vouched::judgements(view, std::iter::once(tested.family), &identity, &members),
+            identity,
+        }
+    });
+    let mut cleared: Vec<Cleared> = vetted.into_iter().map(|group| group.cleared).chain(groups).collect();
+    for (i, group) in cleared.iter_mut().enumerate() {
+        group.id = format!("grp_{}", i + 1);
+    }
+    (cleared, wordings)
+}
+
+/// By what a group is known to be a wording of a campaign.
+struct Home<'b> {
+    members: &'b BTreeMap<AccountNo, Part>,
+    /// The groups of kin that are reported in it.
+    kin: BTreeSet<u32>,
+    /// What its samples have in common.
+    template: BTreeSet<u64>,
+}
+
+impl<'b> Home<'b> {
+    fn of(view: View<'_>, bundle: &'b Bundle<'_>) -> Home<'b> {
+        let families = bundle.families.iter();
+        Home {
+            members: &bundle.members,
+            kin: families
+                .clone()
+                .filter(|tested| tested.family.discovery == Discovery::Kin)
+                .map(|t| t.number)
+                .collect(),
+            template: families
+                .flat_map(|tested| view.state.texts(tested.number))
+                .flat_map(|(_, family)| common_prints(family))
+                .collect(),
+        }
+    }
+
+    /// How many of a group's accounts are of the campaign.
+    fn inside(&self, family: &Family) -> usize {
+        family.members.iter().filter(|number| self.members.contains_key(number)).count()
+    }
+}
+
+/// The campaign that a group is a wording of: at least half of its accounts are of campaigns, or half of its template is that of
+/// one. What a person said of a group by itself keeps it apart, unless its accounts are these.
+fn home_of(homes: &[Home<'_>], family: &Family) -> Option<usize> {
+    let anywhere = family.members.iter().filter(|number| homes.iter().any(|home| home.members.contains_key(number)));
+    let inside = anywhere.count();
+    if inside > 0 && inside * 2 >= family.members.len() {
+        return (0..homes.len())
+            .max_by_key(|&at| (homes.get(at).map_or(0, |home| home.inside(family)), std::cmp::Reverse(at)));
+    }
+    if let Some(home) = homes.iter().position(|home| family.kin.is_some_and(|kin| home.kin.contains(&kin))) {
+        return Some(home);
+    }
+    let template = if family.labels.is_empty() { common_prints(family) } else { BTreeSet::new() };
+    let same = |home: &Home<'_>| template.iter().filter(|print| home.template.contains(print)).count();
+    homes.iter().position(|home| !template.is_empty() && same(home) * 2 >= template.len())
+}
+
+/// Fingerprints that at least half of a family's samples have, of those that have several: its template as the samples show it.
+fn common_prints(family: &Family) -> BTreeSet<u64> {
+    let mut seen: BTreeMap<u64, usize> = BTreeMap::new();
+    for sample in &family.samples {
+        let mut prints = Vec::new();
+        sketch::winnow(&sample.excerpt, &mut prints);
+        let keys: BTreeSet<u64> = prints.into_iter().map(|print| print.key).collect();
+        keys.into_iter().for_each(|key| *seen.entry(key).or_default() += 1);
+    }
+    let enough = family.samples.len().div_ceil(2).max(2);
+    seen.into_iter().filter(|&(_, count)| count >= enough).map(|(key, _)| key).collect()
+}
+
+fn population(view: View<'_>) -> Population {
+    let seen = || view.state.accounts.iter().filter(|account| account.exchanges > 0);
+    let payers: BTreeSet<signals::Hash> = seen().map(|account| account.payer).collect();
+    Population {
+        exchanges: view.state.exchanges,
+        accounts: seen().count() as u64,
+        payers: payers.len() as u64,
+        families: view
+            .state
+            .families
+            .iter()
+            .filter(|family| family.merged_into.is_none() && family.discovery == Discovery::Family)
+            .count() as u64,
+        first_seen: view.state.first,
+        last_seen: view.state.last,
+        late: 0,
+    }
+}
+
+fn blind_spots(view: View<'_>) -> Vec<String> {
+    let seen = view.state.accounts.iter().filter(|account| account.exchanges > 0).count() as u64;
+    let mut spots = Vec::new();
+    if view.state.exchanges > 0 && view.state.textless * 10 > view.state.exchanges * 9 {
+        spots.push("Hardly any record has a prompt; campaigns that share a template could not be seen.".into());
+    }
+    if view.state.sealed * 2 > view.state.exchanges {
+        spots.push("Records hold fingerprints instead of texts; neither a template nor samples can be shown.".into());
+    }
+    let largest =
+        view.state.families.iter().filter(|family| family.discovery == Discovery::Family).map(|f| f.exchanges).max();
+    if let Some(largest) = largest.map(u64::from).filter(|&largest| largest * 10 > view.state.exchanges * 9) {
+        spots.push(format!(
+            "One text that accounts share is in {largest} of {} exchanges, so nearly everybody is in one group and no group \
+             can be told from the rest by what it sends; leave such a text (a system prompt of your own?) out of the log.",
+            view.state.exchanges
+        ));
+    }
+    let missing = |kind: Kind| seen.saturating_sub(view.state.values.known(kind));
+    for kind in [Kind::Payment, Kind::EmailDomain, Kind::Block, Kind::Software, Kind::Params] {
+        if missing(kind) * 10 > seen * 9 {
+            let be = if kind == Kind::Params { "are" } else { "is" };
+            spots.push(format!("The {} {be} hardly ever in the records; sharing could not be seen.", kind.name()));
+        }
+    }
+    if view.state.accounts.iter().filter(|account| account.exchanges > 0 && account.created.is_some()).count() as u64
+        * 10
+        < seen
+    {
+        spots.push(
+            "Sign-up times are hardly ever known (no accounts file?); accounts created together could not be seen."
+                .into(),
+        );
+    }
+    spots
+}
+
+fn guarantee(view: View<'_>) -> Guarantee {
+    let alpha = view.judge.config.alpha;
+    Guarantee {
+        alpha,
+        hypotheses: view.judge.tested,
+        text: if view.state.exchanges == 0 {
+            String::new()
+        } else {
+            let were = either(view.judge.tested, "was", "were");
+            format!(
+                "{} {were} tested on what members sent later, at thresholds (e-BH) meant for at most {} % of false findings. \
+                 That is calibrated on {} of this log and not guaranteed: it holds as far as an honest group is no likelier to \
+                 look like a campaign than these. Who sends a template is measured; why is not: a ban needs a person or an \
+                 explicit policy.",
+                counted(view.judge.tested, "group"),
+                alpha * 100.0,
+                counted(view.judge.calibration.groups() as u64, "group")
+            )
+        },
+    }
+}
+
+fn limits_reached(view: View<'_>) -> Vec<String> {
+    let mut limits = Vec::new();
+    if view.state.accounts.refused > 0 {
+        limits.push(format!(
+            "{} of accounts beyond the first {} {} counted and not tested.",
+            counted(view.state.accounts.refused, "record"),
+            many(ACCOUNTS_MAX),
+            either(view.state.accounts.refused, "was", "were")
+        ));
+    }
+    if view.state.accounts.forgotten() > 0 {
+        limits.push(format!(
+            "What the accounts file says of {} was forgotten before they asked anything.",
+            counted(view.state.accounts.forgotten(), "account")
+        ));
+    }
+    if view.state.families_refused > 0 {
+        limits.push(format!(
+            "{} beyond the first {} {} not followed.",
+            counted(view.state.families_refused, "shared text"),
+            many(FAMILIES_MAX),
+            either(view.state.families_refused, "was", "were")
+        ));
+    }
+    limits
+}
+
+/// Waves of closures marked in a picture.
+const WAVES_MARKED_MAX: usize = 4;
+/// Members from this probability on tell when a campaign began and ended.
+const CERTAIN: f64 = 0.99;
+/// Accounts are listed from this probability.
+const SHOWN_FROM: f64 = 0.2;
+/// A family that tells this many times less than another of the same campaign does not lead it.
+const LEAD_TELLS: f64 = 2.0;
+/// Families of a campaign that an account must send to be in without sending the leading one, at least.
+const FURTHER_FAMILIES_MIN: usize = 2;
+/// Values held by at most this many accounts are rare.
+const RARE_HOLDERS_MAX: u64 = 50;
+/// Rare values in common that link two campaigns.
+const LINKS_MIN: usize = 3;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_phrase_that_strangers_use_too_does_not_lead() {
+        let tells = |discovery, telling, filled| Tells { discovery, telling, filled };
+        let phrase = tells(Discovery::Family, 900.0, 48.0);
+        let template = tells(Discovery::Family, 700.0, 97.0);
+        assert_eq!(leading(&[phrase, template]), 1);
+        assert_eq!(leading(&[phrase, tells(Discovery::Family, 449.0, 99.0)]), 0, "it tells of half of them only");
+        assert_eq!(leading(&[phrase, tells(Discovery::Family, 450.0, 99.0)]), 1);
+        assert_eq!(leading(&[template, tells(Discovery::Kin, 1.0, 1.0)]), 1, "all of their texts together");
+        assert_eq!(leading(&[tells(Discovery::Infrastructure, 900.0, 100.0), template]), 1);
+        assert_eq!(leading(&[template, template]), 0);
+    }
+}

@@ -1,0 +1,22 @@
+//! From trials to findings: families of the same accounts become one campaign, and all that a person needs is written down.
+
+mod campaign;
+mod portrait;
+mod spend;
+mod template;
+mod trace;
+mod view;
+mod vouched;
+
+use findings::Findings;
+
+use crate::judge::Judge;
+use crate::state::State;
+pub use trace::{Recount, Trace};
+use view::View;
+
+/// All findings of what is remembered, as the last looks left it, and with what to find their exchanges again.
+#[must_use]
+pub fn findings(state: &State, judge: &Judge) -> (Findings, Trace) {
+    campaign::findings(View { state, judge })
+}

@@ -1,0 +1,144 @@
+//! How labels are told: what people said of a group, and groups that they vouch for.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use signals::Hash;
+
+use crate::labels::Label;
+use crate::report::template;
+use crate::report::view::View;
+use crate::state::account::{Account, AccountNo};
+use crate::state::cluster::{Family, LabelNo};
+use findings::{Cleared, Discovery, Identity, Judgement, Prints, Verdict};
+
+/// What people said of a group, and which of its accounts nobody had looked at then.
+pub(crate) fn judgements<'e>(
+    view: View<'_>,
+    families: impl Iterator<Item = &'e Family>,
+    identity: &Identity,
+    members: &[&Account],
+) -> Vec<Judgement> {
+    let mut labels = view.judge.labels.same(identity);
+    let vouches = |label: &LabelNo| view.judge.labels.get(*label).is_some_and(Label::vouches);
+    // Who came to a vetted family shows it, be it a piece; a campaign is known by half of its template only.
+    labels.extend(families.flat_map(|family| &family.labels).copied().filter(vouches));
+    let labels = labels.into_iter().filter_map(|number| view.judge.labels.get(number));
+    labels.map(|label| judgement(label, members)).collect()
+}
+
+fn judgement(label: &Label, members: &[&Account]) -> Judgement {
+    let new = members.iter().filter(|account| !label.identity.has(&account.id, account.payer.0));
+    Judgement {
+        label: label.id.clone(),
+        verdict: label.verdict,
+        by: label.by.clone(),
+        time: label.time,
+        reason: label.reason.clone(),
+        until: label.until,
+        new_accounts: new.map(|account| account.id.to_string()).collect(),
+    }
+}
+
+/// By what a group is known again: the cores of its families, who is in it, and what it says of honest traffic.
+pub(crate) fn identity(view: View<'_>, families: &[(u32, &Family)], members: &[&Account]) -> Identity {
+    let mut texts: Vec<(u32, &Family)> = families.iter().flat_map(|&(number, _)| view.state.texts(number)).collect();
+    texts.sort_by_key(|&(number, _)| number);
+    texts.dedup_by_key(|&mut (number, _)| number);
+    let paid_for = members.iter().filter(|account| account.payer != Hash::of(&account.id));
+    let habits = texts.first().and_then(|&(number, _)| Some(view.judge.measured(view.state, number)?.measures));
+    Identity {
+        infrastructure: families.iter().any(|(_, family)| family.discovery == Discovery::Infrastructure)
+            || families.first().is_some_and(|(_, family)| family.discovery == Discovery::Intent),
+        template: Prints(texts.iter().flat_map(|(_, family)| family.core()).collect()),
+        accounts: members.iter().map(|account| account.id.to_string()).collect(),
+        payers: Prints(paid_for.map(|account| account.payer.0).collect()),
+        habits,
+    }
+}
+
+/// A group that people vouch for.
+pub(crate) struct Vetted {
+    /// How it is told.
+    pub(crate) cleared: Cleared,
+    /// The labels about it.
+    labels: BTreeSet<LabelNo>,
+    /// Its largest family, by which several labels are known to be about one group.
+    largest: u32,
+}
+
+impl Vetted {
+    /// Whether a family is of this group, as others of the same template and those who joined it are.
+    pub(crate) fn has(&self, family: &Family) -> bool {
+        family.labels.iter().any(|label| self.labels.contains(label))
+    }
+
+    /// Takes in what another label says of the same group.
+    fn join(&mut self, other: Vetted) {
+        let accounts = &mut self.cleared.identity.accounts;
+        accounts.extend(other.cleared.identity.accounts);
+        self.cleared.accounts = accounts.len() as u64;
+        self.cleared.reason = format!("{}; {}", self.cleared.reason, other.cleared.reason);
+        self.cleared.judgements.extend(other.cleared.judgements);
+        self.labels.extend(other.labels);
+    }
+}
+
+/// Groups that people vouch for and that were seen, in the order of the labels, each once.
+pub(crate) fn vetted(view: View<'_>) -> Vec<Vetted> {
+    let mut families: BTreeMap<LabelNo, Vec<(u32, &Family)>> = BTreeMap::new();
+    for (&number, about) in &view.state.known {
+        let Some(family) = view.state.families.get(number as usize) else { continue };
+        for &label in about.iter().filter(|label| family.labels.contains(label)) {
+            families.entry(label).or_default().push((number, family));
+        }
+    }
+    let mut groups: Vec<Vetted> = Vec::new();
+    for (number, families) in families {
+        let largest = families.iter().max_by_key(|(_, family)| names(family)).map(|&(number, _)| number);
+        let of: Vec<&Family> = families.iter().map(|&(_, family)| family).collect();
+        let told = view.judge.labels.get(number).and_then(|label| cleared(view, label, &of));
+        let Some((largest, cleared)) = largest.zip(told) else { continue };
+        let group = Vetted { cleared, labels: BTreeSet::from([number]), largest };
+        match groups.iter_mut().find(|known| known.largest == largest) {
+            Some(known) => known.join(group),
+            None => groups.push(group),
+        }
+    }
+    groups
+}
+
+/// What names a group best: a text says more to a person than that accounts ask for the same.
+fn names(family: &Family) -> (bool, u32) {
+    (family.discovery == Discovery::Family, family.exchanges)
+}
+
+fn cleared(view: View<'_>, label: &Label, families: &[&Family]) -> Option<Cleared> {
+    let members: BTreeSet<AccountNo> = families.iter().flat_map(|family| family.members.iter().copied()).collect();
+    let members = members.into_iter().filter_map(|number| view.state.accounts.get(number));
+    let members: Vec<&Account> = members.filter(|account| label.identity.has(&account.id, account.payer.0)).collect();
+    let largest = families.iter().max_by_key(|family| names(family)).filter(|_| label.vouches())?;
+    (!members.is_empty()).then(|| Cleared {
+        id: String::new(),
+        accounts: members.len() as u64,
+        exchanges: largest.exchanges.into(),
+        label: template::name(largest),
+        log10_e: 0.0,
+        evidence: Vec::new(),
+        reason: reason(label),
+        // Whoever is looked at again is who was seen now; what it says of honest traffic stays as it was.
+        identity: Identity {
+            accounts: members.iter().map(|account| account.id.to_string()).collect(),
+            ..label.identity.clone()
+        },
+        judgements: vec![judgement(label, &members)],
+    })
+}
+
+fn reason(label: &Label) -> String {
+    let what = if label.verdict == Verdict::Research { "approved as research" } else { "vetted as honest" };
+    let until = label.until.map(|until| format!(", until {until}")).unwrap_or_default();
+    format!(
+        "{what} by {} on {}{until} ({}): {}. Only accounts that were looked at are covered; others are tested",
+        label.by, label.time, label.id, label.reason
+    )
+}

@@ -1,0 +1,152 @@
+//! Intent: is what the group asks for worth harvesting, and rare among what others ask?
+//!
+//! Null: the group is like one of the deployment's other groups, of which a share asks for a capability; templates ask for grades, data
+//! and code far more often than requests without one do. Where there are few groups, the share of all other accounts that ask for
+//! it in a good part of their requests stands in, as [`PRIOR_GROUPS`] groups. Alternative: it is drawn
+//! like the campaigns that providers have published. The e-value is the sum over the capabilities that a good part of the
+//! group's requests shows of [`PUBLISHED`] share / that share, times how often a wording is recognised; its mean under the null is at
+//! most one. The group counts once, however many requests it sends, so this can say little, and does.
+//! Fails when hints are wrong for a language or a wording, and says nothing when most of the traffic asks the same.
+
+use signals::{Capability, Intents};
+
+use crate::signs::scene::{Scene, evidence};
+use crate::state::trial::Hypothesis;
+use findings::number::percent;
+use findings::{Evidence, SignalFamily};
+
+/// Weighs what is asked for.
+#[must_use]
+pub fn weigh(scene: &Scene<'_>) -> Option<Evidence> {
+    let total = scene.hypothesis.exchanges;
+    if total < EXCHANGES_MIN {
+        return None;
+    }
+    let taken = taken(&scene.hypothesis.intents, total);
+    let mut ratio = 0.0;
+    let mut words = Vec::new();
+    for &(capability, share) in &taken {
+        let elsewhere = among_groups(scene, capability);
+        ratio += RECOGNISED * published(capability) / elsewhere.max(SHARE_MIN);
+        words.push(format!(
+            "{} ({} of them, {} of everybody else's, and a good part of {} of the other groups)",
+            capability.name(),
+            percent(share),
+            percent(self::elsewhere(scene, capability)),
+            percent(elsewhere)
+        ));
+    }
+    // Nothing that is known is asked for, or it is asked for in words that are not.
+    let general = published(Capability::General) + (1.0 - RECOGNISED) * (1.0 - published(Capability::General));
+    let text = match words.as_slice() {
+        [] => "Few requests ask for anything that is known to be collected as training data.".to_owned(),
+        words => format!("A good part of the requests asks for what models are trained on: {}.", words.join(", ")),
+    };
+    let ln_e = if taken.is_empty() { general.ln() } else { ratio.ln() };
+    Some(evidence(SignalFamily::Intent, ln_e, u64::from(total), text))
+}
+
+/// The share of other groups that ask for `capability`.
+fn among_groups(scene: &Scene<'_>, capability: Capability) -> f64 {
+    let (asking, groups) = scene.others.asking(capability);
+    let prior = among_accounts(scene, capability).unwrap_or_else(|| elsewhere(scene, capability));
+    (asking + PRIOR_GROUPS * prior) / (groups + PRIOR_GROUPS)
+}
+
+/// The share of other accounts that ask for `capability` in a good part of their requests; none where that is not followed.
+fn among_accounts(scene: &Scene<'_>, capability: Capability) -> Option<f64> {
+    let asking = scene.asking.get(capability.index()).copied().flatten()?;
+    let own = scene.group.accounts.len() as f64;
+    let others = (scene.accounts.iter().len() as f64 - own).max(0.0);
+    Some(((asking as f64 - own).max(0.0) + 1.0) / (others + 1.0))
+}
+
+/// Whether an account that sent `exchanges` of `all` after something is after it.
+#[must_use]
+pub fn is_after(exchanges: u32, all: u32) -> bool {
+    f64::from(exchanges) >= GOOD_PART * f64::from(all)
+}
+
+/// What a good part of the requests of a group is after; none where too little was seen.
+#[must_use]
+pub fn asks(hypothesis: &Hypothesis) -> Option<Intents> {
+    let taken = || taken(&hypothesis.intents, hypothesis.exchanges);
+    (hypothesis.exchanges >= EXCHANGES_MIN).then(|| taken().into_iter().map(|(capability, _)| capability).collect())
+}
+
+/// The share of everybody else's exchanges that show `capability`.
+fn elsewhere(scene: &Scene<'_>, capability: Capability) -> f64 {
+    let all = scene.intents.get(capability.index()).copied().unwrap_or(0);
+    let own = scene.hypothesis.intents.get(capability.index()).map_or(0, |&count| u64::from(count));
+    // What the group sent before τ was not counted by capability: it is taken to be like what it sent since.
+    let tested = f64::from(scene.hypothesis.exchanges.max(1));
+    let own_all = f64::from(scene.family.exchanges);
+    let own = own as f64 / tested * own_all;
+    ((all as f64 - own).max(0.0) + 1.0) / ((scene.exchanges as f64 - own_all).max(0.0) + 1.0)
+}
+
+/// The capabilities that a good part of the requests shows, strongest first.
+#[must_use]
+pub fn taken(intents: &[u32; Capability::ALL.len()], total: u32) -> Vec<(Capability, f64)> {
+    let share = |capability: Capability| {
+        intents.get(capability.index()).map_or(0.0, |&count| f64::from(count) / f64::from(total.max(1)))
+    };
+    let mut taken: Vec<(Capability, f64)> = Capability::ALL
+        .into_iter()
+        .map(|capability| (capability, share(capability)))
+        .filter(|&(_, share)| share >= GOOD_PART)
+        .collect();
+    taken.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
+    taken
+}
+
+/// Shares of capabilities among published campaigns (provider incident reports of 2026), rounded; they sum to one. That of concealment
+/// is assumed, and taken from reasoning: no report tells how often it was.
+const PUBLISHED: [(Capability, f64); 10] = [
+    (Capability::ReasoningTrace, 0.25),
+    (Capability::Grading, 0.15),
+    (Capability::DataGeneration, 0.15),
+    (Capability::ToolUse, 0.1),
+    (Capability::Coding, 0.1),
+    (Capability::Logits, 0.05),
+    (Capability::TraceCleaning, 0.05),
+    (Capability::Translation, 0.05),
+    (Capability::Concealment, 0.05),
+    (Capability::General, 0.05),
+];
+
+fn published(capability: Capability) -> f64 {
+    PUBLISHED.iter().find(|&&(c, _)| c == capability).map_or(0.0, |&(_, share)| share)
+}
+
+/// The share of campaigns whose wording is recognised. Assumed, between two measurements: 0.26 to 0.40 of wordings that avoid the usual
+/// words (`crates/signals/tests/intents`), nearly all prompts of five of eight published campaigns.
+const RECOGNISED: f64 = 0.5;
+/// What everybody asks for weighs as so many groups.
+const PRIOR_GROUPS: f64 = 10.0;
+/// So large a share of the requests is what the group is after: a template is recognised in part of its wordings only.
+const GOOD_PART: f64 = 0.3;
+/// Fewer exchanges give no evidence.
+const EXCHANGES_MIN: u32 = 12;
+/// A capability's share elsewhere is never taken to be smaller than this.
+const SHARE_MIN: f64 = 0.01;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn published_shares_sum_to_one() {
+        assert!((PUBLISHED.iter().map(|&(_, share)| share).sum::<f64>() - 1.0).abs() < 1e-12);
+        assert!(Capability::ALL.iter().all(|&c| published(c) > 0.0));
+    }
+
+    #[test]
+    fn what_a_good_part_of_the_requests_shows_is_taken() {
+        let mut intents = [0; Capability::ALL.len()];
+        intents[Capability::Coding.index()] = 90;
+        intents[Capability::Grading.index()] = 29;
+        assert_eq!(taken(&intents, 100), [(Capability::Coding, 0.9)]);
+        assert_eq!(taken(&[0; 10], 0), []);
+    }
+}

@@ -1,0 +1,118 @@
+//! What the provider said of accounts that have asked nothing yet.
+//!
+//! An accounts file names everybody who ever signed up. Only who asks something takes a place among the accounts, so that a
+//! long file does not crowd out the accounts of its end, which are the newest. Bounded by [`TOLD_MAX`] accounts; beyond it the
+//! facts that were told first are forgotten, and counted.
+
+use std::collections::{HashMap, VecDeque};
+use std::hash::BuildHasherDefault;
+
+use exchange::{AccountFact, Assurance, Time};
+use signals::Hash;
+use xxhash_rust::xxh3::Xxh3Default;
+
+use crate::limits::TOLD_MAX;
+use crate::state::value::Kind;
+
+/// What was said of one account; later facts replace earlier ones field by field.
+#[derive(Debug, Default)]
+pub struct Told {
+    /// When it signed up.
+    pub created: Option<Time>,
+    /// When it was closed.
+    pub closed: Option<Time>,
+    /// How well it is known.
+    pub assurance: Option<Assurance>,
+    /// The organisation it belongs to.
+    pub org: Option<Hash>,
+    texts: [Option<Box<str>>; Told::KINDS.len()],
+}
+
+impl Told {
+    const KINDS: [Kind; 4] = [Kind::Payment, Kind::EmailDomain, Kind::Program, Kind::Plan];
+
+    /// What one fact says.
+    pub fn of(fact: &AccountFact<'_>) -> Told {
+        let mut told = Told::default();
+        told.learn(fact);
+        told
+    }
+
+    /// The values it holds.
+    pub fn values(&self) -> impl Iterator<Item = (Kind, &str)> {
+        Told::KINDS.into_iter().zip(&self.texts).filter_map(|(kind, text)| Some((kind, text.as_deref()?)))
+    }
+
+    fn learn(&mut self, fact: &AccountFact<'_>) {
+        self.created = fact.created.or(self.created);
+        self.closed = fact.closed.or(self.closed);
+        self.assurance = fact.assurance.or(self.assurance);
+        self.org = fact.org.as_ref().map(|org| Hash::of(org.as_str())).or(self.org);
+        let said = [&fact.payment, &fact.email_domain, &fact.program, &fact.plan];
+        for (have, said) in self.texts.iter_mut().zip(said) {
+            if let Some(text) = said.as_deref().filter(|text| !text.is_empty()) {
+                *have = Some(text.into());
+            }
+        }
+    }
+}
+
+/// The accounts that have asked nothing yet, by the hash of their id.
+pub struct Waiting {
+    limit: usize,
+    told: HashMap<u64, Told, BuildHasherDefault<Xxh3Default>>,
+    /// Oldest first; those that were taken out since are still here.
+    order: VecDeque<u64>,
+    /// Accounts whose facts were forgotten.
+    pub forgotten: u64,
+}
+
+impl Default for Waiting {
+    fn default() -> Self {
+        Waiting { limit: TOLD_MAX, told: HashMap::default(), order: VecDeque::new(), forgotten: 0 }
+    }
+}
+
+impl Waiting {
+    /// Remembers a fact.
+    pub fn learn(&mut self, account: u64, fact: &AccountFact<'_>) {
+        if let Some(told) = self.told.get_mut(&account) {
+            return told.learn(fact);
+        }
+        self.told.insert(account, Told::of(fact));
+        self.order.push_back(account);
+        while self.told.len() > self.limit {
+            let Some(oldest) = self.order.pop_front() else { return };
+            self.forgotten += u64::from(self.told.remove(&oldest).is_some());
+        }
+    }
+
+    /// What was said of an account, which asks now.
+    pub fn take(&mut self, account: u64) -> Option<Told> {
+        self.told.remove(&account)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fact(account: &str) -> AccountFact<'_> {
+        let text = format!(r#"{{"time":1,"account":"{account}","payment":"p"}}"#);
+        let leaked: &'static str = Box::leak(text.into_boxed_str());
+        exchange::read_account(leaked.as_bytes(), &mut exchange::Notes::default()).unwrap()
+    }
+
+    #[test]
+    fn the_oldest_are_forgotten_beyond_the_limit() {
+        let mut waiting = Waiting { limit: 2, ..Waiting::default() };
+        for (number, account) in ["a", "b"].into_iter().enumerate() {
+            waiting.learn(number as u64, &fact(account));
+        }
+        assert_eq!(waiting.forgotten, 0);
+        waiting.learn(2, &fact("c"));
+        assert_eq!(waiting.forgotten, 1);
+        assert!(waiting.take(0).is_none() && waiting.take(1).is_some() && waiting.take(2).is_some());
+        assert_eq!(Waiting::default().limit, TOLD_MAX);
+    }
+}

@@ -1,0 +1,447 @@
+//! Likeness: are the accounts of a group interchangeable?
+//!
+//! Strangers who share a tool bring their own subjects and hours; accounts that one dispatcher feeds are samples of one
+//! stream, and between them there is no more difference than chance gives. The statistic is a U-statistic: how much more
+//! alike two requests of the same account are than two requests of different accounts of the group, in the words that vary
+//! (weighed by how rare they are in the group) and in the hour of the day. Only the first request of each
+//! session counts, so that conversations do not pass for likeness, and hours are compared between different days only.
+//!
+//! Every account keeps a sum of unit vectors: the mean product over all pairs follows from sums and squared norms. O(1) an
+//! exchange, bounded by [`LIKENESS_ACCOUNTS_MAX`] accounts a group.
+
+use std::collections::BTreeMap;
+
+use exchange::Time;
+use findings::Estimate;
+use signals::Signals;
+
+use crate::limits::LIKENESS_ACCOUNTS_MAX;
+use crate::state::account::AccountNo;
+
+/// What is kept of a group.
+#[derive(Debug, Default)]
+pub struct Likeness {
+    accounts: BTreeMap<AccountNo, Own>,
+    /// In how many requests each word was, by its hash.
+    frequency: Vec<u32>,
+    requests: u32,
+    /// The hours of all of them.
+    hours: Days,
+}
+
+/// What is kept of an account: the sums of its requests' vectors.
+#[derive(Debug)]
+struct Own {
+    words: Sum<WORDS>,
+    hours: Days,
+    minutes: Sum<MINUTES>,
+}
+
+/// A sum of vectors, with the sum of their squared norms.
+#[derive(Clone, Debug)]
+struct Sum<const N: usize> {
+    total: [f32; N],
+    squares: f64,
+    count: u32,
+}
+
+/// Hours of the day as vectors, summed, with what pairs of one day come to.
+#[derive(Clone, Debug, Default)]
+struct Days {
+    total: [f64; HARMONICS],
+    count: f64,
+    /// Of the days that are over: sums of squared norms and of squared counts.
+    squares: f64,
+    counts: f64,
+    day: i64,
+    today: [f64; HARMONICS],
+    today_count: f64,
+}
+
+impl Likeness {
+    /// Counts a request that begins a session of its account.
+    pub fn count(&mut self, account: AccountNo, signals: &Signals) {
+        if self.frequency.is_empty() {
+            self.frequency = vec![0; FREQUENCIES];
+        }
+        self.requests = self.requests.saturating_add(1);
+        for &word in &signals.words {
+            if let Some(count) = self.frequency.get_mut(word as usize % FREQUENCIES) {
+                *count = count.saturating_add(1);
+            }
+        }
+        // How rare a word is in the group has to be known before it is weighed.
+        if self.requests <= WARM_UP {
+            return;
+        }
+        if !self.accounts.contains_key(&account) && self.accounts.len() >= LIKENESS_ACCOUNTS_MAX {
+            return;
+        }
+        let words = self.weighed(signals);
+        let own = self.accounts.entry(account).or_insert_with(Own::new);
+        own.words.add(&words);
+        own.hours.add(signals.time);
+        own.minutes.add(&minutes(signals.time));
+        self.hours.add(signals.time);
+    }
+
+    /// The words of a request as a unit vector: each at a place and with a sign of its own, rare ones more.
+    fn weighed(&self, signals: &Signals) -> [f32; WORDS] {
+        let mut vector = [0.0_f32; WORDS];
+        for &word in &signals.words {
+            let seen = self.frequency.get(word as usize % FREQUENCIES).copied().unwrap_or(0);
+            let weight = (f64::from(self.requests + 1) / f64::from(seen.max(1))).ln() as f32;
+            let sign = if word >> 31 == 0 { 1.0 } else { -1.0 };
+            if let Some(place) = vector.get_mut((word >> 16) as usize % WORDS) {
+                *place += sign * weight;
+            }
+        }
+        let norm = vector.iter().map(|x| x * x).sum::<f32>().sqrt();
+        if norm > 0.0 { vector.map(|x| x / norm) } else { vector }
+    }
+
+    /// How much more alike an account's own requests are in words than those of different accounts.
+    #[must_use]
+    pub fn words(&self) -> Option<Estimate> {
+        excess(self.accounts.values().map(|own| &own.words))
+    }
+
+    /// How much likelier (log10) it is that the accounts keep clocks, as cron jobs do, than that they keep none: the requests of each
+    /// come at the same minutes of the hour. 0 where too little was seen.
+    #[must_use]
+    pub fn clocks(&self) -> f64 {
+        let Some(minutes) = repeated(self.accounts.values().map(|own| &own.minutes)) else { return 0.0 };
+        let error = minutes.error.max(MINUTES_ERROR_MIN);
+        let dealt = error.hypot(DEALT_DEVIATION);
+        let up_to = |x: f64| 0.5 * libm::erfc((x - minutes.value) / (error * std::f64::consts::SQRT_2));
+        // Kept strictly or within some twenty minutes.
+        let kept = (up_to(KEPT) - up_to(1.0)) / (1.0 - KEPT);
+        let z = minutes.value.max(0.0) / dealt;
+        let none = libm::exp(-0.5 * z * z) / (dealt * std::f64::consts::TAU.sqrt());
+        let (clocks, dispatched) = (
+            (1.0 - SPREAD_CLOCKS) * kept + SPREAD_CLOCKS * none,
+            DEALT_BY_CLOCK * kept + (1.0 - DEALT_BY_CLOCK) * none,
+        );
+        if dispatched > 0.0 { libm::log10(clocks / dispatched) } else { 0.0 }
+    }
+
+    /// Whether most requests come in one part of the day: the length of the mean direction of their hours is at least
+    /// [`CONCENTRATED`].
+    #[must_use]
+    pub fn concentrated(&self) -> bool {
+        let [x, y, ..] = self.hours.total;
+        self.hours.count > 0.0 && x.hypot(y) / (self.hours.count * 0.5_f64.sqrt()) >= CONCENTRATED
+    }
+
+    /// The same in the hour of the day, between requests of different days.
+    #[must_use]
+    pub fn hours(&self) -> Option<Estimate> {
+        hours(self.accounts.values().map(|own| &own.hours), &self.hours)
+    }
+}
+
+impl Own {
+    fn new() -> Own {
+        Own { words: Sum::default(), hours: Days::default(), minutes: Sum::default() }
+    }
+}
+
+impl<const N: usize> Default for Sum<N> {
+    fn default() -> Self {
+        Sum { total: [0.0; N], squares: 0.0, count: 0 }
+    }
+}
+
+impl<const N: usize> Sum<N> {
+    fn add(&mut self, vector: &[f32; N]) {
+        self.squares += f64::from(vector.iter().map(|x| x * x).sum::<f32>());
+        self.total.iter_mut().zip(vector).for_each(|(sum, x)| *sum += x);
+        self.count += 1;
+    }
+
+    fn dot(&self, other: &[f64; N]) -> f64 {
+        self.total.iter().zip(other).map(|(&a, &b)| f64::from(a) * b).sum()
+    }
+
+    fn norm(&self) -> f64 {
+        self.total.iter().map(|&x| f64::from(x) * f64::from(x)).sum()
+    }
+}
+
+/// The excess likeness within accounts: of each account with two requests or more the mean product of its own pairs less
+/// that of pairs with others, weighed by how many pairs it has, few accounts never more than their share.
+fn excess<'a, const N: usize>(accounts: impl Iterator<Item = &'a Sum<N>> + Clone) -> Option<Estimate> {
+    let mut total = [0.0_f64; N];
+    let mut count = 0.0;
+    for own in accounts.clone() {
+        total.iter_mut().zip(&own.total).for_each(|(sum, &x)| *sum += f64::from(x));
+        count += f64::from(own.count);
+    }
+    let pieces = accounts.filter(|own| own.count >= 2 && count > f64::from(own.count)).map(|own| {
+        let n = f64::from(own.count);
+        let (norm, dot) = (own.norm(), own.dot(&total));
+        let within = (norm - own.squares) / (n * (n - 1.0));
+        let between = (dot - norm) / (n * (count - n));
+        (within - between, (n * (n - 1.0) / 2.0).min(PAIRS_MAX))
+    });
+    weighed_mean(pieces.collect())
+}
+
+/// The mean product of an account's own pairs, weighed as in [`excess`].
+fn repeated<'a, const N: usize>(accounts: impl Iterator<Item = &'a Sum<N>>) -> Option<Estimate> {
+    let pieces = accounts.filter(|own| own.count >= 2).map(|own| {
+        let pairs = f64::from(own.count) * (f64::from(own.count) - 1.0);
+        ((own.norm() - own.squares) / pairs, (pairs / 2.0).min(PAIRS_MAX))
+    });
+    weighed_mean(pieces.collect())
+}
+
+impl Days {
+    fn add(&mut self, time: Time) {
+        let seconds = time.seconds();
+        let day = seconds.div_euclid(DAY);
+        if day != self.day {
+            self.close();
+            self.day = day;
+        }
+        let angle = seconds.rem_euclid(DAY) as f64 / DAY as f64 * std::f64::consts::TAU;
+        let vector = [libm::cos(angle), libm::sin(angle), libm::cos(2.0 * angle), libm::sin(2.0 * angle)]
+            .map(|x| x * 0.5_f64.sqrt());
+        self.today.iter_mut().zip(vector).for_each(|(sum, x)| *sum += x);
+        self.today_count += 1.0;
+        self.total.iter_mut().zip(vector).for_each(|(sum, x)| *sum += x);
+        self.count += 1.0;
+    }
+
+    fn close(&mut self) {
+        self.squares += self.today.iter().map(|x| x * x).sum::<f64>();
+        self.counts += self.today_count * self.today_count;
+        self.today = [0.0; HARMONICS];
+        self.today_count = 0.0;
+    }
+
+    /// The sum of products over ordered pairs of different days, and how many such pairs there are.
+    fn apart(&self) -> (f64, f64) {
+        let mut copy = self.clone();
+        copy.close();
+        (norm(&copy.total) - copy.squares, copy.count * copy.count - copy.counts)
+    }
+}
+
+/// The minute of the hour as a unit vector, by harmonics of an hour, half of one and a quarter.
+fn minutes(time: Time) -> [f32; MINUTES] {
+    let angle = time.seconds().rem_euclid(HOUR) as f64 / HOUR as f64 * std::f64::consts::TAU;
+    let of = |times: f64| [libm::cos(times * angle), libm::sin(times * angle)];
+    let ([a, b], [c, d], [e, f]) = (of(1.0), of(2.0), of(4.0));
+    [a, b, c, d, e, f].map(|x| (x / 3.0_f64.sqrt()) as f32)
+}
+
+fn norm(vector: &[f64]) -> f64 {
+    vector.iter().map(|x| x * x).sum()
+}
+
+/// Excess likeness of hours, over pairs of different days: those of one account less those of different ones.
+fn hours<'a>(accounts: impl Iterator<Item = &'a Days>, all: &Days) -> Option<Estimate> {
+    let own: Vec<(f64, f64)> = accounts.map(Days::apart).collect();
+    let (sum, pairs) = all.apart();
+    let between = sum - own.iter().map(|(sum, _)| sum).sum::<f64>();
+    let others = pairs - own.iter().map(|(_, pairs)| pairs).sum::<f64>();
+    if others < 1.0 {
+        return None;
+    }
+    let between = between / others;
+    let pieces = own.into_iter().filter(|(_, pairs)| *pairs >= 1.0);
+    weighed_mean(pieces.map(|(sum, pairs)| (sum / pairs - between, (pairs / 2.0).min(PAIRS_MAX))).collect())
+}
+
+/// The mean of pieces by weight, which is how many pairs each rests on, few accounts never more than some of all. Those beyond the outer tenths
+/// count as these do, so that some strangers in a group do not speak for it. The error is the scatter between pieces, and at
+/// least that of as many pairs that have nothing in common; few pieces show their scatter badly.
+fn weighed_mean(mut pieces: Vec<(f64, f64)>) -> Option<Estimate> {
+    let count = pieces.len();
+    let mut weights: Vec<f64> = pieces.iter().map(|(_, weight)| *weight).collect();
+    weights.sort_by(f64::total_cmp);
+    let usual = weights.get(count / 2).copied().unwrap_or(0.0);
+    pieces.iter_mut().for_each(|(_, weight)| *weight = weight.min(usual * USUAL_TIMES));
+    let weight: f64 = pieces.iter().map(|(_, weight)| weight).sum();
+    if count < ACCOUNTS_MIN || weight <= 0.0 {
+        return None;
+    }
+    pieces.sort_by(|a, b| a.0.total_cmp(&b.0));
+    let (low, high) = (quantile(&pieces, weight * OUTER)?, quantile(&pieces, weight * (1.0 - OUTER))?);
+    pieces.iter_mut().for_each(|(piece, _)| *piece = piece.clamp(low, high));
+    let value = pieces.iter().map(|(piece, weight)| piece * weight).sum::<f64>() / weight;
+    let scatter: f64 = pieces.iter().map(|(piece, weight)| (weight * (piece - value)).powi(2)).sum();
+    let few = count as f64 / (count as f64 - 2.0) / (1.0 - 2.0 * OUTER);
+    let error = (scatter.sqrt() * few / weight).hypot(PAIR_NOISE / weight.sqrt());
+    Some(Estimate { value, error, accounts: count })
+}
+
+/// The piece up to which so much weight lies; pieces in order.
+fn quantile(pieces: &[(f64, f64)], weight: f64) -> Option<f64> {
+    let mut below = 0.0;
+    let reached = |&&(_, own): &&(f64, f64)| {
+        below += own;
+        below >= weight
+    };
+    pieces.iter().find(reached).or(pieces.last()).map(|&(piece, _)| piece)
+}
+
+/// Places of the words' vectors.
+const WORDS: usize = 128;
+/// Counters of how frequent words are.
+const FREQUENCIES: usize = 4096;
+/// Requests spread evenly over six hours come to 0.9, over eight to 0.83; people of one time zone to about 0.4.
+const CONCENTRATED: f64 = 0.87;
+/// The first and the second harmonic of the day.
+const HARMONICS: usize = 4;
+/// Requests that are only counted.
+const WARM_UP: u32 = 12;
+/// Pairs of one account that weigh, at most,
+const PAIRS_MAX: f64 = 45.0;
+/// and how many times as many as the median account's.
+const USUAL_TIMES: f64 = 4.0;
+/// The share of the weight on either side that counts as what lies next to it.
+const OUTER: f64 = 0.1;
+/// How far the product of two unrelated requests scatters: one over the root of [`WORDS`].
+const PAIR_NOISE: f64 = 0.09;
+/// Fewer accounts with pairs say nothing.
+const ACCOUNTS_MIN: usize = 5;
+const DAY: i64 = 86_400;
+const HOUR: i64 = 3_600;
+/// Three harmonics of the hour.
+const MINUTES: usize = 6;
+/// A clock that is kept within twenty minutes comes to more; kept strictly it comes to 1.
+const KEPT: f64 = 0.25;
+/// How far groups without a clock lie from 0: turns at a constant rate come at the same minutes for a while.
+const DEALT_DEVIATION: f64 = 0.07;
+/// Scheduled tools that spread their work over the hour all the same: one in ten.
+const SPREAD_CLOCKS: f64 = 0.1;
+/// Dispatchers that start each account's requests by a clock: hardly one in twenty.
+const DEALT_BY_CLOCK: f64 = 0.05;
+/// A mean over pairs of minutes is never taken to be more exact.
+const MINUTES_ERROR_MIN: f64 = 0.02;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use exchange::Notes;
+
+    fn signals(seconds: i64, text: &str) -> Signals {
+        let record = format!(
+            r#"{{"time":"{}","account":"a","request":{{"messages":[{{"role":"user","content":"{text}"}}]}}}}"#,
+            Time::from_seconds(seconds)
+        );
+        let mut seen = None;
+        exchange::read_exchanges(&record, &mut Notes::default(), &mut |exchange| seen = Some(Signals::of(&exchange)))
+            .unwrap();
+        seen.unwrap()
+    }
+
+    /// Words of a subject, by the number of a request: fifty words a subject, of which each request has eight.
+    fn words(subject: u64, request: u64) -> String {
+        let word = |i: u64| (request * 7919 + i * 104_729) % 50 + subject * 50;
+        (0..8).map(|i| format!("w{}x", letters(word(i)))).collect::<Vec<_>>().join(" ")
+    }
+
+    fn letters(number: u64) -> String {
+        number.to_string().bytes().map(|digit| char::from(digit - b'0' + b'a')).collect()
+    }
+
+    const TEMPLATE: &str = "Say what you make of these words and of how they belong together";
+
+    #[test]
+    fn accounts_of_one_stream_are_interchangeable_and_people_are_not() {
+        let of = |subject: fn(u64, u64) -> u64| {
+            let mut likeness = Likeness::default();
+            for i in 0..600_u64 {
+                let text = format!("{TEMPLATE}: {}", words(subject(i % 30, i), i));
+                likeness.count((i % 30) as AccountNo, &signals(i as i64 * 997, &text));
+            }
+            likeness.words().unwrap()
+        };
+        let dealt = of(|_, request| (request.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 40) % 12);
+        let people = of(|account, _| account % 12);
+        assert!(dealt.value.abs() < 0.02, "{dealt:?}");
+        assert!(people.value > 0.1 && people.value > 10.0 * people.error, "{people:?}");
+    }
+
+    #[test]
+    fn some_strangers_do_not_speak_for_a_group() {
+        let mut likeness = Likeness::default();
+        let mut ask = |account: u64, subject: u64, i: u64| {
+            let text = format!("{TEMPLATE}: {}", words(subject, i));
+            likeness.count(account as AccountNo, &signals(i as i64 * 997, &text));
+        };
+        for i in 0..480_u64 {
+            ask(i % 120, (i.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 40) % 12, i);
+        }
+        // Three send sixteen times as much, each on one subject.
+        for i in 480..672 {
+            ask(120 + i % 3, 20 + i % 3, i);
+        }
+        let words = likeness.words().unwrap();
+        // Without the bound on what one account weighs, or on how far a piece counts, both are larger.
+        assert!(words.value < 0.006 && words.error < 0.008, "{words:?}");
+    }
+
+    #[test]
+    fn people_keep_their_hours_and_a_dispatcher_has_none() {
+        let of = |second_of_day: fn(i64, i64) -> i64| {
+            let mut likeness = Likeness::default();
+            for day in 0..6 {
+                for account in 0..24 {
+                    let seconds = day * DAY + second_of_day(account, day);
+                    likeness.count(account as AccountNo, &signals(seconds, "anything at all"));
+                }
+            }
+            likeness.hours().unwrap()
+        };
+        let people = of(|account, day| account * 3600 + day * 300);
+        let dealt = of(|account, day| (account * 7 + day * 11) % 24 * 3600);
+        assert!(people.value > 0.5, "{people:?}");
+        assert!(dealt.value.abs() < 0.15, "{dealt:?}");
+        // A group that works on one afternoon and the night after shows nothing by that.
+        let event = of(|account, day| if day == 0 { 64_800 + account * 600 } else { account * 600 });
+        assert!(event.value.abs() < 0.15, "{event:?}");
+    }
+
+    #[test]
+    fn a_cron_job_is_a_strict_clock_and_a_dispatcher_is_none() {
+        let of = |second: fn(i64, i64) -> i64| {
+            let mut likeness = Likeness::default();
+            for beat in 0..12 {
+                for account in 0..24 {
+                    let seconds = beat * 4 * HOUR + second(account, beat);
+                    likeness.count(account as AccountNo, &signals(seconds, "anything at all"));
+                }
+            }
+            likeness.clocks()
+        };
+        assert!(of(|account, beat| account * 149 + beat % 3) > 1.2);
+        assert!(of(|account, beat| (account * 7919 + beat * 104_729) % HOUR) < -0.9);
+        assert!(of(|_, beat| 60 + beat % 3) > 1.2, "everybody's at the full hour");
+        assert_eq!(Likeness::default().clocks(), 0.0);
+    }
+
+    #[test]
+    fn only_days_apart_have_hours_to_compare() {
+        let mut likeness = Likeness::default();
+        for i in 0..200 {
+            likeness.count(i % 20, &signals(i64::from(i) * 100, "anything at all"));
+        }
+        assert_eq!(likeness.hours(), None);
+        assert!(likeness.concentrated());
+    }
+
+    #[test]
+    fn accounts_are_followed_up_to_the_limit() {
+        let mut likeness = Likeness::default();
+        for i in 0..(LIKENESS_ACCOUNTS_MAX as u32 + WARM_UP + 1) {
+            likeness.count(i, &signals(0, "anything at all"));
+        }
+        assert_eq!(likeness.accounts.len(), LIKENESS_ACCOUNTS_MAX);
+        likeness.count(WARM_UP, &signals(0, "anything at all"));
+        assert_eq!(likeness.accounts.get(&WARM_UP).map(|own| own.words.count), Some(2), "those within are counted on");
+    }
+}

@@ -1,0 +1,173 @@
+//! What is remembered of the traffic: plain data, bounded by [`crate::limits`], that knows of no sign and no verdict.
+
+pub mod account;
+pub mod cluster;
+pub mod conduct;
+pub mod direction;
+pub mod facts;
+pub mod likeness;
+pub mod output;
+pub mod shingle;
+pub mod sign_ups;
+pub mod timeline;
+pub mod trial;
+pub mod value;
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::hash::BuildHasherDefault;
+
+use exchange::{AccountFact, Time};
+use findings::Discovery;
+use signals::{Capability, Signals};
+use xxhash_rust::xxh3::Xxh3Default;
+
+use crate::limits::SHINGLES_MAX;
+use account::{AccountNo, Accounts};
+use cluster::{Family, LabelNo};
+use conduct::Conduct;
+use direction::Direction;
+use output::Outputs;
+use shingle::Shingles;
+use timeline::Timeline;
+use value::{Kind, Values};
+
+/// Everything that is remembered.
+pub struct State {
+    /// Who asks,
+    pub accounts: Accounts,
+    /// and what they hold.
+    pub values: Values,
+    /// Texts that several payers share, and groups found in other ways.
+    pub families: Vec<Family>,
+    /// The families by their fingerprints.
+    pub shingles: Shingles,
+    /// Shared texts that found no place.
+    pub families_refused: u64,
+    /// Families by infrastructure.
+    pub pools: usize,
+    /// The families of exchanges that are after a capability.
+    pub by_intent: [Option<u32>; Capability::ALL.len()],
+    /// How often two families matched the same exchange.
+    pub together: HashMap<(u32, u32), u32, BuildHasherDefault<Xxh3Default>>,
+    /// Trials begun.
+    pub trials: u64,
+    /// All exchanges.
+    pub exchanges: u64,
+    /// The first of them.
+    pub first: Option<Time>,
+    /// The last of them.
+    pub last: Option<Time>,
+    /// When they came.
+    pub timeline: Timeline,
+    /// What they mean.
+    pub meaning: Direction,
+    /// How they are sent.
+    pub conduct: Conduct,
+    /// How many are after each capability.
+    pub intents: [u64; Capability::ALL.len()],
+    /// Those without any text to compare.
+    pub textless: u64,
+    /// Those whose text is not to be had, only fingerprints of it.
+    pub sealed: u64,
+    /// What was answered.
+    pub outputs: Outputs,
+    /// Families that a label is about, with the labels.
+    pub known: BTreeMap<u32, BTreeSet<LabelNo>>,
+    /// What was seen so far of the template of each label.
+    pub shown: BTreeMap<LabelNo, BTreeSet<u64>>,
+}
+
+impl Default for State {
+    fn default() -> State {
+        State {
+            accounts: Accounts::default(),
+            values: Values::default(),
+            families: Vec::new(),
+            shingles: Shingles::new(SHINGLES_MAX),
+            families_refused: 0,
+            pools: 0,
+            by_intent: [None; Capability::ALL.len()],
+            together: HashMap::default(),
+            trials: 0,
+            exchanges: 0,
+            first: None,
+            last: None,
+            timeline: Timeline::default(),
+            meaning: Direction::default(),
+            conduct: Conduct::default(),
+            intents: [0; Capability::ALL.len()],
+            textless: 0,
+            sealed: 0,
+            outputs: Outputs::default(),
+            known: BTreeMap::new(),
+            shown: BTreeMap::new(),
+        }
+    }
+}
+
+/// What the whole of the traffic knows of one exchange.
+#[derive(Clone, Copy, Debug)]
+pub struct Seen {
+    /// Its account.
+    pub account: AccountNo,
+    /// Whether an answer came back in it.
+    pub echo: bool,
+}
+
+impl State {
+    /// Takes in what the provider says of an account.
+    pub fn learn(&mut self, fact: &AccountFact<'_>) {
+        self.accounts.learn(fact, &mut self.values);
+    }
+
+    /// Counts one exchange for the whole of the traffic; none of an account beyond the limit.
+    pub fn count(&mut self, signals: &Signals) -> Option<Seen> {
+        self.exchanges += 1;
+        self.first = Some(self.first.map_or(signals.time, |first| first.min(signals.time)));
+        self.last = Some(self.last.map_or(signals.time, |last| last.max(signals.time)));
+        self.timeline.count(signals.time);
+        self.textless += u64::from(signals.prints.is_empty());
+        self.sealed += u64::from(signals.excerpt.is_empty() && !signals.prints.is_empty());
+        let account = self.accounts.observe(signals, &mut self.values)?;
+        if let Some(model) = signals.model {
+            self.values.intern_named(Kind::Model, model.0, &signals.model_name);
+        }
+        for capability in signals.intents.iter() {
+            if let Some(count) = self.intents.get_mut(capability.index()) {
+                *count += 1;
+            }
+        }
+        self.meaning.add(&signals.meaning);
+        self.conduct.count(signals);
+        let echo = self.outputs.echo(&signals.prints);
+        self.outputs.remember(&signals.output);
+        Some(Seen { account, echo })
+    }
+
+    /// The family with this number.
+    #[must_use]
+    pub fn family(&self, number: u32) -> Option<&Family> {
+        self.families.get(number as usize)
+    }
+
+    /// The upper bound on how often an account outside the group sends the family, as it was fixed at τ.
+    #[must_use]
+    pub fn chance(&self, number: u32) -> f64 {
+        self.family(number).and_then(|family| family.hypothesis.as_ref()).map_or(1.0, |hypothesis| hypothesis.p0)
+    }
+
+    /// The families by text behind a family: itself, or those that are kin.
+    #[must_use]
+    pub fn texts(&self, number: u32) -> Vec<(u32, &Family)> {
+        let own = |family: &(u32, &Family)| family.0 == number || family.1.kin == Some(number);
+        let by_text =
+            |family: &(u32, &Family)| family.1.discovery == Discovery::Family && family.1.merged_into.is_none();
+        match self.family(number) {
+            Some(family) if family.discovery == Discovery::Kin => {
+                (0..).zip(&self.families).filter(own).filter(by_text).collect()
+            }
+            Some(family) => vec![(number, family)].into_iter().filter(by_text).collect(),
+            None => Vec::new(),
+        }
+    }
+}
