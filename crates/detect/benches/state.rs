@@ -1,5 +1,5 @@
 //! How much memory the engine's state takes: a million accounts, described by their provider, and tens of thousands of
-//! families of texts that several of them share. Prints the peak of the process; `cargo bench -p detect`.
+//! clusters of texts that several of them share. Prints the peak of the process; `cargo bench -p detect`.
 
 #![expect(clippy::expect_used, reason = "a benchmark that cannot run should say so and stop")]
 
@@ -30,10 +30,10 @@ fn main() {
     let findings = engine.finish();
     let after = peak_kilobytes();
     println!(
-        "{} accounts, {} exchanges, {} families: peak {} MB, of which {} MB before the first record",
+        "{} accounts, {} exchanges, {} clusters: peak {} MB, of which {} MB before the first record",
         findings.population.accounts,
         findings.population.exchanges,
-        findings.population.families,
+        findings.population.clusters,
         after / 1024,
         before / 1024
     );

@@ -1,7 +1,7 @@
 //! The engine: takes in signals in the order of time, and knows at any time which groups act together.
 //!
 //! Deterministic: the same signals in the same order give the same findings, byte for byte. O(fingerprints) an exchange;
-//! what is heavier happens when a family has grown by a twelfth or the traffic by a quarter, so its cost an exchange
+//! what is heavier happens when a cluster has grown by a twelfth or the traffic by a quarter, so its cost an exchange
 //! stays bounded too. No clock, no randomness, no IO.
 
 use exchange::AccountFact;
@@ -51,13 +51,13 @@ impl Engine {
         let Some(seen) = self.state.count(signals) else { return };
         if let Some(matches) = self.state.matches(signals, seen.account, &mut self.scratch) {
             for &hits in &matches.hits {
-                let covered = labels::covers(&self.state, &self.judge.labels, hits.family, seen.account, signals.time);
-                self.state.count_for(hits, signals, seen, matches.item, covered);
+                let vouched = labels::covers(&self.state, &self.judge.labels, hits.cluster, seen.account, signals.time);
+                self.state.count_for(hits, signals, seen, matches.item, vouched);
             }
             self.state.merge_what_goes_together(matches.by_text());
             for hits in &matches.hits {
-                if self.state.family(hits.family).is_some_and(|family| family.is_due()) {
-                    self.look(hits.family);
+                if self.state.cluster(hits.cluster).is_some_and(|cluster| cluster.is_due()) {
+                    self.look(hits.cluster);
                 }
             }
         }
@@ -65,7 +65,7 @@ impl Engine {
             self.next_calibration = self.state.exchanges + self.state.exchanges / 4;
             self.judge.calibrate(&self.state);
             self.state.follow_pools(signals.time);
-            self.state.follow_kin(signals.time);
+            self.state.follow_variants(signals.time);
         }
     }
 
@@ -82,8 +82,8 @@ impl Engine {
         for _ in 0..LAST_LOOKS_MAX {
             let before = self.judge.reported(&self.state);
             self.judge.calibrate(&self.state);
-            for family in 0..self.state.families.len() as u32 {
-                self.look(family);
+            for cluster in 0..self.state.clusters.len() as u32 {
+                self.look(cluster);
             }
             if self.judge.reported(&self.state) == before {
                 break;
@@ -92,21 +92,21 @@ impl Engine {
         report::findings(&self.state, &self.judge)
     }
 
-    /// Looks at a family: makes a hypothesis, makes it anew, or weighs the evidence for it.
+    /// Looks at a cluster: makes a trial, makes it anew, or weighs the evidence for it.
     fn look(&mut self, number: u32) {
-        if self.state.family(number).is_none_or(|family| family.merged_into.is_some()) {
+        if self.state.cluster(number).is_none_or(|cluster| cluster.merged_into.is_some()) {
             return;
         }
         labels::heed(&mut self.state, &self.judge.labels, number);
-        let Some(family) = self.state.families.get_mut(number as usize) else { return };
-        if matches!(family.discovery, Discovery::Infrastructure | Discovery::Kin) {
-            family.tidy(0);
+        let Some(cluster) = self.state.clusters.get_mut(number as usize) else { return };
+        if matches!(cluster.discovery, Discovery::Infrastructure | Discovery::Variants) {
+            cluster.tidy(0);
             self.judge.assess(&mut self.state, number);
             return;
         }
-        let wider = family.wider();
-        family.tidy(family.hypothesis.as_ref().map_or(0, |hypothesis| hypothesis.skeleton));
-        if family.is_to_be_frozen() {
+        let wider = cluster.wider();
+        cluster.tidy(cluster.trial.as_ref().map_or(0, |trial| trial.skeleton));
+        if cluster.is_to_be_frozen() {
             self.state.freeze(number);
         } else {
             self.judge.assess(&mut self.state, number);

@@ -2,8 +2,8 @@
 //!
 //! Promises that a verdict speaks for those who were looked at when it was given and for nobody who came later, and that what
 //! calibration takes from it was frozen then: what is sent afterwards moves neither. Refuses to know a group again by less
-//! than half of its template, or by less than half of what it sends now. Those whom a label covers are not tested, in the families it
-//! is about and nowhere else, and everybody else in these is tested on his own records only. A label once known to be about a family
+//! than half of its template, or by less than half of what it sends now. Those whom a label covers are not tested, in the clusters it
+//! is about and nowhere else, and everybody else in these is tested on his own records only. A label once known to be about a cluster
 //! stays so until it ends: nobody can start a test over by wavering. Labels are an input like records: nothing here reads a file or a
 //! clock.
 
@@ -14,7 +14,7 @@ use findings::{Discovery, Identity, Measures, Verdict};
 
 use crate::state::State;
 use crate::state::account::{Account, AccountNo, Accounts};
-use crate::state::cluster::{Family, LabelNo};
+use crate::state::cluster::{Cluster, LabelNo};
 
 /// One verdict.
 #[derive(Clone, Debug, PartialEq)]
@@ -97,8 +97,8 @@ impl Labels {
         labels
     }
 
-    /// What is learnt. Of labels about one family the first counts: who came to it later does not move it. Nothing is learnt from
-    /// a family that turned out to have accounts of a campaign in it.
+    /// What is learnt. Of labels about one cluster the first counts: who came to it later does not move it. Nothing is learnt from
+    /// a cluster that turned out to have accounts of a campaign in it.
     fn learnt(&self) -> Vec<(LabelNo, Measures)> {
         let mut heard: Vec<(LabelNo, &Identity, Measures)> = Vec::new();
         for (number, label) in self.list.iter().enumerate().filter(|(_, label)| label.verdict == Verdict::Benign) {
@@ -130,7 +130,7 @@ impl Labels {
         self.list.iter()
     }
 
-    /// What was measured of honest families that people vetted, when each was first labelled, by label.
+    /// What was measured of honest clusters that people vetted, when each was first labelled, by label.
     #[must_use]
     pub fn habits(&self) -> &[(LabelNo, Measures)] {
         &self.habits
@@ -142,11 +142,11 @@ impl Labels {
         self.confirmed.contains(&*account.id)
     }
 
-    /// The labels whose template at least half of a family's core is in, with what it shows of them.
+    /// The labels whose template at least half of a cluster's core is in, with what it shows of them.
     #[must_use]
-    pub(crate) fn pieces(&self, family: &Family) -> BTreeMap<LabelNo, BTreeSet<u64>> {
+    pub(crate) fn pieces(&self, cluster: &Cluster) -> BTreeMap<LabelNo, BTreeSet<u64>> {
         let (mut core, mut shown) = (0, BTreeMap::<LabelNo, BTreeSet<u64>>::new());
-        for print in family.core() {
+        for print in cluster.core() {
             core += 1;
             for &label in self.by_print.get(&print).into_iter().flatten() {
                 shown.entry(label).or_default().insert(print);
@@ -174,12 +174,12 @@ impl Labels {
 
     /// The labels about a group by infrastructure: at least half of its members were looked at.
     #[must_use]
-    pub(crate) fn pools(&self, family: &Family, accounts: &Accounts) -> BTreeSet<LabelNo> {
+    pub(crate) fn pools(&self, cluster: &Cluster, accounts: &Accounts) -> BTreeSet<LabelNo> {
         let labels = (0..).zip(&self.list).filter(|(_, label)| label.identity.infrastructure);
-        let members = || family.members.iter().filter_map(|&number| accounts.get(number));
+        let members = || cluster.members.iter().filter_map(|&number| accounts.get(number));
         let known = labels.filter(|(_, label)| {
             let seen = members().filter(|account| label.identity.has(&account.id, account.payer.0)).count();
-            seen > 0 && seen * 2 >= family.members.len()
+            seen > 0 && seen * 2 >= cluster.members.len()
         });
         known.map(|(number, _)| number).collect()
     }
@@ -210,20 +210,20 @@ impl Label {
     }
 }
 
-/// Finds the labels about a family, and takes those they cover out of what is tested.
+/// Finds the labels about a cluster, and takes those they cover out of what is tested.
 pub fn heed(state: &mut State, labels: &Labels, number: u32) {
     if labels.is_empty() {
         return;
     }
-    let Some(family) = state.families.get(number as usize) else { return };
-    let now = family.last;
-    let known = match family.discovery {
-        Discovery::Infrastructure | Discovery::Intent => labels.pools(family, &state.accounts),
-        // It has the labels of the families that are kin, below.
-        Discovery::Kin => BTreeSet::new(),
-        Discovery::Family => {
-            let mut pieces = labels.pieces(family);
-            // A template may be one family in one log and several in the next.
+    let Some(cluster) = state.clusters.get(number as usize) else { return };
+    let now = cluster.last;
+    let known = match cluster.discovery {
+        Discovery::Infrastructure | Discovery::Intent => labels.pools(cluster, &state.accounts),
+        // It has the labels of the clusters that are its variants, below.
+        Discovery::Variants => BTreeSet::new(),
+        Discovery::Text => {
+            let mut pieces = labels.pieces(cluster);
+            // A template may be one cluster in one log and several in the next.
             pieces.retain(|&label, piece| {
                 let shown = state.shown.entry(label).or_default();
                 shown.append(piece);
@@ -232,49 +232,49 @@ pub fn heed(state: &mut State, labels: &Labels, number: u32) {
             pieces.into_keys().collect()
         }
     };
-    let mut about: BTreeSet<LabelNo> = family.labels.iter().copied().collect();
+    let mut about: BTreeSet<LabelNo> = cluster.labels.iter().copied().collect();
     about.extend(&known);
-    about.extend(alongside(state, labels, number, family));
-    about.extend(state.texts(number).iter().flat_map(|(_, family)| &family.labels).copied());
+    about.extend(alongside(state, labels, number, cluster));
+    about.extend(state.texts(number).iter().flat_map(|(_, cluster)| &cluster.labels).copied());
     about.retain(|&label| labels.in_force(label, now));
     if !known.is_empty() {
         state.known.entry(number).or_default().extend(known);
     }
-    let Some(family) = state.families.get_mut(number as usize) else { return };
+    let Some(cluster) = state.clusters.get_mut(number as usize) else { return };
     let about: Vec<LabelNo> = about.into_iter().collect();
     let vouches = |label: &&LabelNo| labels.get(**label).is_some_and(Label::vouches);
-    let changed = !about.iter().filter(vouches).eq(family.labels.iter().filter(vouches));
-    family.labels = about;
-    if changed && let Some(hypothesis) = family.hypothesis.as_deref_mut() {
+    let changed = !about.iter().filter(vouches).eq(cluster.labels.iter().filter(vouches));
+    cluster.labels = about;
+    if changed && let Some(trial) = cluster.trial.as_deref_mut() {
         state.trials += 1;
-        hypothesis.forget(state.trials);
+        trial.forget(state.trials);
     }
-    for &member in family.members.iter().filter(|_| changed || !family.labels.is_empty()) {
+    for &member in cluster.members.iter().filter(|_| changed || !cluster.labels.is_empty()) {
         let Some(account) = state.accounts.get_mut(member) else { continue };
-        let covered = labels.cover(&family.labels, account, now);
-        if let Some(stride) = account.strides.iter_mut().find(|stride| stride.family == number) {
-            if covered {
-                stride.leave();
+        let vouched = labels.cover(&cluster.labels, account, now);
+        if let Some(tally) = account.tallies.iter_mut().find(|tally| tally.cluster == number) {
+            if vouched {
+                tally.leave();
             }
-            stride.covered = covered;
+            tally.vouched = vouched;
         }
     }
 }
 
-/// Whether a label vouches, at a time, for what an account sends to a family.
+/// Whether a label vouches, at a time, for what an account sends to a cluster.
 #[must_use]
-pub fn covers(state: &State, labels: &Labels, family: u32, account: AccountNo, time: Time) -> bool {
-    let (family, account) = (state.family(family), state.accounts.get(account));
-    family.zip(account).is_some_and(|(family, account)| labels.cover(&family.labels, account, time))
+pub fn covers(state: &State, labels: &Labels, cluster: u32, account: AccountNo, time: Time) -> bool {
+    let (cluster, account) = (state.cluster(cluster), state.accounts.get(account));
+    cluster.zip(account).is_some_and(|(cluster, account)| labels.cover(&cluster.labels, account, time))
 }
 
-/// The labels that vouch for a family which this one goes along with: a template often makes several families, and one
+/// The labels that vouch for a cluster which this one goes along with: a template often makes several clusters, and one
 /// of which at least half of the exchanges show a known template is a piece of it.
-fn alongside(state: &State, labels: &Labels, number: u32, family: &Family) -> BTreeSet<LabelNo> {
+fn alongside(state: &State, labels: &Labels, number: u32, cluster: &Cluster) -> BTreeSet<LabelNo> {
     let along = state.known.iter().filter(|&(&known, _)| {
         let pair = (known.min(number), known.max(number));
         let together = state.together.get(&pair).copied().unwrap_or(0);
-        known != number && together > 0 && u64::from(together) * 2 >= u64::from(family.exchanges)
+        known != number && together > 0 && u64::from(together) * 2 >= u64::from(cluster.exchanges)
     });
     let about = along.flat_map(|(_, about)| about).copied();
     about.filter(|&label| labels.get(label).is_some_and(Label::vouches)).collect()
@@ -319,9 +319,9 @@ mod tests {
     fn a_family_is_a_piece_when_half_of_it_is_in_the_template() {
         let labels = Labels::new(vec![label("lbl_1", Verdict::Benign, identity(0..10, &["a"]))]);
         for (core, piece) in [(8..12, true), (7..12, true), (9..12, false), (0..3, true), (10..13, false)] {
-            let mut family = Family::new(Time::from_seconds(0));
-            assert!(core.clone().all(|key| family.add(key).is_some()));
-            assert_eq!(labels.pieces(&family).contains_key(&0), piece, "{core:?}");
+            let mut cluster = Cluster::new(Time::from_seconds(0));
+            assert!(core.clone().all(|key| cluster.add(key).is_some()));
+            assert_eq!(labels.pieces(&cluster).contains_key(&0), piece, "{core:?}");
         }
         assert!(labels.half_shown(0, 5) && !labels.half_shown(0, 4));
     }

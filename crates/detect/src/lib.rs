@@ -1,8 +1,8 @@
-//! The streaming detection engine: families, hypotheses, tests, campaigns.
+//! The streaming detection engine: clusters of text, trials, evidence, campaigns.
 //!
 //! Promises the same findings for the same records in the same order, in bounded state ([`limits`]). Refuses to read a
 //! clock, to do IO, to ban on a score: it writes facts. Arrows point downward only: what is remembered ([`state`]) knows of nothing
-//! else; [`group`] says who belongs to a family of texts; [`propose`] makes and grows families and begins trials of them, frozen at τ;
+//! else; [`group`] says who belongs to a cluster of texts; [`propose`] makes and grows clusters and begins trials of them, frozen at τ;
 //! [`signs`] measure and weigh what came later against the other groups of this deployment; [`judge`] says what must come together;
 //! [`report`] writes the findings; and [`Engine`] runs them all, one exchange after another.
 

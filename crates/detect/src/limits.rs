@@ -5,22 +5,22 @@ pub const SHINGLES_MAX: usize = 1 << 22;
 /// Accounts kept. Records of further accounts are counted and not tested.
 pub const ACCOUNTS_MAX: usize = 2_000_000;
 /// Accounts whose facts wait for their first exchange. Of further ones the facts that were told first are forgotten.
-pub const TOLD_MAX: usize = 4_000_000;
-/// Families kept. Further shared texts found no new family.
-pub const FAMILIES_MAX: usize = 1 << 17;
+pub const FACTS_MAX: usize = 4_000_000;
+/// Clusters kept. Further shared texts found no new cluster.
+pub const CLUSTERS_MAX: usize = 1 << 17;
 /// Fingerprints in one skeleton. Later ones are not added.
 pub const SKELETON_MAX: usize = 512;
-/// Families remembered per account. A new one replaces the one the account used least, of those that are not tested.
-pub const STRIDES_MAX: usize = 32;
-/// Families that one exchange may count for; those it shares most with are taken.
+/// Clusters remembered per account. A new one replaces the one the account used least, of those that are not tested.
+pub const TALLIES_MAX: usize = 32;
+/// Clusters that one exchange may count for; those it shares most with are taken.
 pub const MATCHES_MAX: usize = 4;
-/// Exhibits kept per family.
+/// Exhibits kept per cluster.
 pub const SAMPLES_MAX: usize = 12;
 /// Accounts of a group whose likeness is followed: the first to come. Later ones say nothing about it.
 pub const LIKENESS_ACCOUNTS_MAX: usize = 1024;
 /// Groups that a group is compared with: the latest.
 pub const COMPARED_MAX: usize = 512;
-/// Work items followed per hypothesis: those with the smallest hashes, so that shards agree on which.
+/// Work items followed per trial: those with the smallest hashes, so that shards agree on which.
 pub const ITEMS_MAX: usize = 512;
 /// Address blocks and network operators that an account used beside its first: the latest. Earlier ones are forgotten.
 pub const ADDRESSES_MAX: usize = 16;
@@ -33,8 +33,8 @@ pub const VALUES_MAX: usize = 8_000_000;
 pub const NAMES_MAX: usize = 1 << 17;
 /// Groups found by shared infrastructure that are followed at once.
 pub const GROUPS_MAX: usize = 256;
-/// Groups of families that the same accounts send, that are followed at once.
-pub const KIN_MAX: usize = 256;
+/// Groups of clusters that the same accounts send, that are followed at once.
+pub const VARIANTS_MAX: usize = 256;
 /// Served outputs remembered, to know them again as input. The oldest are forgotten.
 pub const OUTPUTS_MAX: usize = 1 << 20;
 /// Groups that are explained in a finding although not reported.

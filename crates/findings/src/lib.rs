@@ -42,7 +42,7 @@ pub struct Campaign {
     pub lineage: Vec<String>,
     /// How it was discovered.
     pub discovery: Discovery,
-    /// When the hypothesis was frozen (τ); only later records were tested.
+    /// When the trial began (τ); only later records were tested.
     pub frozen_at: Time,
     /// The time of the exchange that made it cross its threshold.
     pub detected_at: Time,
@@ -108,16 +108,16 @@ pub struct Judgement {
     pub new_accounts: Vec<String>,
 }
 
-/// How a hypothesis came up.
+/// How a trial came up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Discovery {
     /// Several payers send the same template or phrase.
-    Family,
+    Text,
     /// Several accounts are densely joined by rare shared infrastructure.
     Infrastructure,
-    /// The same accounts send several templates.
-    Kin,
+    /// The same accounts send several templates, or wordings of one.
+    Variants,
     /// A good part of what each account asks is after the same rare capability, in whatever words.
     Intent,
 }
@@ -336,8 +336,8 @@ pub struct Population {
     pub accounts: u64,
     /// Payers, after accounts were collapsed to organisations.
     pub payers: u64,
-    /// Families of texts that several payers share.
-    pub families: u64,
+    /// Clusters of texts that several payers share.
+    pub clusters: u64,
     /// The first exchange.
     pub first_seen: Option<Time>,
     /// The last exchange.

@@ -180,7 +180,7 @@ pub(crate) enum LabelCommand {
 pub(crate) struct AddLabel {
     /// The finding: a campaign such as cmp_1, or a cleared group such as grp_1
     pub(crate) finding: String,
-    /// benign (an honest family), research (approved), or campaign (confirmed)
+    /// benign (an honest group), research (approved), or campaign (confirmed)
     #[arg(long, value_parser = verdict)]
     pub(crate) verdict: Verdict,
     /// What `hunt --campaigns-out` or `hunt --json` wrote; cleared groups are in the latter only

@@ -529,7 +529,7 @@ fn tiles(findings: &Findings) -> Vec<Tile> {
         Tile { value: grouped(population.exchanges), label: "exchanges read" },
         Tile { value: grouped(population.accounts), label: "accounts" },
         Tile { value: grouped(population.payers), label: "payers behind them" },
-        Tile { value: grouped(population.families), label: "shared texts followed" },
+        Tile { value: grouped(population.clusters), label: "shared texts followed" },
         Tile { value: grouped(findings.guarantee.hypotheses), label: "groups tested" },
     ]
 }

@@ -79,8 +79,8 @@ fn looked_at(findings: &Findings) -> Vec<String> {
         format!("{} of {}", counted(population.exchanges, "exchange"), counted(population.accounts, "account")),
         format!("{} that may be behind them, each with one account or several", counted(population.payers, "payer")),
         format!(
-            "{} of texts that several payers share, {} tested",
-            one_or_many(population.families, "family", "families"),
+            "{} that several payers send, {} tested",
+            one_or_many(population.clusters, "shared text", "shared texts"),
             one_or_many(findings.guarantee.hypotheses, "hypothesis", "hypotheses")
         ),
     ];

@@ -1,25 +1,25 @@
-//! Membership: does an account send this family more often than accounts do by chance?
+//! Membership: does an account send this cluster more often than accounts do by chance?
 //!
-//! Null: given the past, each of the account's requests falls into the family with probability at most p0. The mixture of
+//! Null: given the past, each of the account's requests falls into the cluster with probability at most p0. The mixture of
 //! Bernoulli likelihood ratios over rates above p0 is an e-process, so by Ville's inequality it ever exceeds 1/α with
 //! probability at most α, whenever one stops, and without independence or stationarity (Ville 1939; Ramdas et al.,
 //! "Game-theoretic statistics and safe anytime-valid inference", 2023).
-//! What it cannot say: whether the family is an honest shared tool. It names *who*, not *why*, so it never counts towards
+//! What it cannot say: whether the cluster is an honest shared tool. It names *who*, not *why*, so it never counts towards
 //! a campaign's threshold.
 
 use crate::evalue::{ebh, log10, more_often, more_often_given_one};
-use crate::state::account::{Account, Stride};
-use crate::state::cluster::Family;
+use crate::state::account::{Account, Tally};
+use crate::state::cluster::Cluster;
 use findings::number::{counted, either, many};
 use findings::{Evidence, SignalFamily};
 
-/// The probability that an account takes part in a family on purpose: the posterior from [`PRIOR_ODDS`].
+/// The probability that an account takes part in a cluster on purpose: the posterior from [`PRIOR_ODDS`].
 #[must_use]
 pub fn probability(hits: u32, exchanges: u32, p0: f64) -> f64 {
     posterior(PRIOR_ODDS, more_often(hits.into(), exchanges.into(), p0))
 }
 
-/// The odds, before seeing how often one account sends it, that an account which touched the family means to: those that explain best
+/// The odds, before seeing how often one account sends it, that an account which touched the cluster means to: those that explain best
 /// how often all of them send it, given the evidence of each (ln). A few strangers who once used a phrase and many who live by it are
 /// another matter than the other way round.
 #[must_use]
@@ -44,33 +44,33 @@ fn share(odds: f64) -> f64 {
     if odds.is_infinite() { 1.0 } else { odds / (1.0 + odds) }
 }
 
-/// ln of the e-value that an account takes part in a family on purpose.
+/// ln of the e-value that an account takes part in a cluster on purpose.
 #[must_use]
-pub fn evidence(account: &Account, stride: &Stride, p0: f64) -> f64 {
-    more_often(stride.exchanges.into(), account.exchanges.into(), p0)
+pub fn evidence(account: &Account, tally: &Tally, p0: f64) -> f64 {
+    more_often(tally.exchanges.into(), account.exchanges.into(), p0)
 }
 
 /// ln of how much likelier an account's requests are of one that takes part on purpose than of one that does not: with p0 as it was seen,
 /// without the widening that an error level needs, and given that it sent one, as everybody did who is looked at.
 #[must_use]
-pub fn likelihood(account: &Account, stride: &Stride, p0: f64) -> f64 {
-    more_often_given_one(stride.exchanges.into(), account.exchanges.into(), p0 / CLUSTERING)
+pub fn likelihood(account: &Account, tally: &Tally, p0: f64) -> f64 {
+    more_often_given_one(tally.exchanges.into(), account.exchanges.into(), p0 / CLUSTERING)
 }
 
-/// Whether an account sends a good part of its requests to a family.
+/// Whether an account sends a good part of its requests to a cluster.
 #[must_use]
-pub fn is_devoted(account: &Account, stride: &Stride) -> bool {
-    u64::from(stride.exchanges) * DEVOTED_ONE_IN >= account.exchanges.into()
+pub fn is_devoted(account: &Account, tally: &Tally) -> bool {
+    u64::from(tally.exchanges) * DEVOTED_ONE_IN >= account.exchanges.into()
 }
 
 /// ln of the same on what came after τ alone: what the guarantee of membership is about.
 #[must_use]
-pub fn since_frozen(account: &Account, stride: &Stride, p0: f64) -> f64 {
-    more_often(stride.after.into(), account.exchanges.saturating_sub(stride.base).into(), p0)
+pub fn since_frozen(account: &Account, tally: &Tally, p0: f64) -> f64 {
+    more_often(tally.after.into(), account.exchanges.saturating_sub(tally.base).into(), p0)
 }
 
-/// The upper bound p0 on how often an account outside the group sends the family, fixed at τ: how often anybody who had not sent it
-/// before sent it next, over everybody who sent anything, those who send the family included, so that nobody is left out for
+/// The upper bound p0 on how often an account outside the group sends the cluster, fixed at τ: how often anybody who had not sent it
+/// before sent it next, over everybody who sent anything, those who send the cluster included, so that nobody is left out for
 /// what is tested. `first` accounts sent it a first time, in `requests` of all accounts up to then; widened since accounts cluster.
 #[must_use]
 pub fn chance(first: u64, requests: u64) -> f64 {
@@ -80,18 +80,18 @@ pub fn chance(first: u64, requests: u64) -> f64 {
 /// The evidence that a person reads: how many of `everybody` send the template, or one of so many, that unrelated accounts do not.
 #[must_use]
 pub fn describe<'a>(
-    strides: impl Iterator<Item = (&'a Account, &'a Stride)>,
+    tallies: impl Iterator<Item = (&'a Account, &'a Tally)>,
     everybody: usize,
-    family: &Family,
+    cluster: &Cluster,
     templates: usize,
     p0: f64,
     alpha: f64,
 ) -> Evidence {
-    let lns: Vec<f64> = strides.map(|(account, stride)| since_frozen(account, stride, p0)).collect();
+    let lns: Vec<f64> = tallies.map(|(account, tally)| since_frozen(account, tally, p0)).collect();
     let ln_e: f64 = lns.iter().map(|ln| ln.max(0.0)).sum();
     let enough = ebh(&lns, everybody, alpha);
     let sure = lns.iter().filter(|&&ln| enough.is_some_and(|enough| ln >= enough)).count();
-    let what = match family.asks {
+    let what = match cluster.asks {
         Some(capability) => format!("requests for {}", capability.name()),
         None if templates > 1 => format!("one of these {} templates", many(templates)),
         None => "this template".into(),
@@ -110,7 +110,7 @@ pub fn describe<'a>(
         log10_e: log10(ln_e).min(SHOWN_MAX),
         counts: false,
         text,
-        observations: u64::from(family.exchanges),
+        observations: u64::from(cluster.exchanges),
     }
 }
 
@@ -118,13 +118,13 @@ fn percent(share: f64) -> String {
     if share >= 0.01 { format!("{:.1} %", share * 100.0) } else { format!("{:.3} %", share * 100.0) }
 }
 
-/// Odds, before seeing its traffic, that an account that touched a family means to.
+/// Odds, before seeing its traffic, that an account that touched a cluster means to.
 const PRIOR_ODDS: f64 = 0.2;
 /// The odds lie between these: nobody is more likely in than not without evidence of his own.
 const ODDS: (f64, f64) = (0.05, 0.8);
 /// Rounds in which they settle.
 const ROUNDS: usize = 8;
-/// An account is devoted to a family when at least one in this many of its exchanges is in it.
+/// An account is devoted to a cluster when at least one in this many of its exchanges is in it.
 const DEVOTED_ONE_IN: u64 = 20;
 /// Widening of p0 for accounts that act alike.
 const CLUSTERING: f64 = 3.0;

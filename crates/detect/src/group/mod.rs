@@ -1,4 +1,4 @@
-//! A group under test: the accounts that take part in a family, by payer, with what they did since τ.
+//! A group under test: the accounts that take part in a cluster, by payer, with what they did since τ.
 
 pub mod closures;
 pub mod depth;
@@ -10,19 +10,19 @@ use exchange::Time;
 use signals::Hash;
 
 use crate::limits::CONTENDERS_MAX;
-use crate::state::account::{Account, AccountNo, Accounts, Stride};
-use crate::state::cluster::Family;
+use crate::state::account::{Account, AccountNo, Accounts, Tally};
+use crate::state::cluster::Cluster;
 use depth::Depth;
 use findings::Discovery;
 
 /// A group.
 #[derive(Debug)]
 pub struct Group {
-    /// Accounts, in the order in which they joined the family.
+    /// Accounts, in the order in which they joined the cluster.
     pub accounts: Vec<AccountNo>,
     /// Payers, in the order of their first exchange.
     pub payers: Vec<Payer>,
-    /// Accounts that send a good part of their requests to the family and are not counted as members: too few requests yet, or vouched
+    /// Accounts that send a good part of their requests to the cluster and are not counted as members: too few requests yet, or vouched
     /// for. They are no unrelated customers to compare the group with.
     pub near: Vec<AccountNo>,
 }
@@ -32,7 +32,7 @@ pub struct Group {
 pub struct Payer {
     /// Who it is.
     pub payer: Hash,
-    /// Its exchanges in the family.
+    /// Its exchanges in the cluster.
     pub exchanges: u64,
     /// What an even share of the group's exchanges since it entered would be; 0 where nobody entered.
     pub share: f64,
@@ -40,7 +40,7 @@ pub struct Payer {
     pub first: Time,
 }
 
-/// An account that may belong to a family's group.
+/// An account that may belong to a cluster's group.
 #[derive(Clone, Copy, Debug)]
 pub struct Member<'a> {
     /// Its number.
@@ -48,48 +48,48 @@ pub struct Member<'a> {
     /// The account.
     pub account: &'a Account,
     /// How it takes part.
-    pub stride: &'a Stride,
+    pub tally: &'a Tally,
     /// How likely it takes part on purpose.
     pub probability: f64,
 }
 
-/// The accounts that touched a family, neither a contract nor a person vouches for and whose requests show as much of it as is usual among
+/// The accounts that touched a cluster, neither a contract nor a person vouches for and whose requests show as much of it as is usual among
 /// those more likely in it than not.
 #[must_use]
-pub fn members<'a>(number: u32, family: &Family, accounts: &'a Accounts, p0: f64) -> Vec<Member<'a>> {
-    let mut members: Vec<Member<'a>> = family
+pub fn members<'a>(number: u32, cluster: &Cluster, accounts: &'a Accounts, p0: f64) -> Vec<Member<'a>> {
+    let mut members: Vec<Member<'a>> = cluster
         .members
         .iter()
         .filter_map(|&account_no| {
             let account = accounts.get(account_no).filter(|account| !account.vetted)?;
-            let stride = account.stride(number).filter(|stride| !stride.covered)?;
-            Some(Member { number: account_no, account, stride, probability: IN_POOL })
+            let tally = account.tally(number).filter(|tally| !tally.vouched)?;
+            Some(Member { number: account_no, account, tally, probability: IN_POOL })
         })
         .collect();
-    if family.discovery != Discovery::Infrastructure {
-        let evidence = |member: &Member<'_>| membership::likelihood(member.account, member.stride, p0);
+    if cluster.discovery != Discovery::Infrastructure {
+        let evidence = |member: &Member<'_>| membership::likelihood(member.account, member.tally, p0);
         let lns: Vec<f64> = members.iter().map(evidence).collect();
         let odds = membership::prior_odds(&lns);
         members.iter_mut().zip(lns).for_each(|(member, ln)| member.probability = membership::posterior(odds, ln));
     }
-    let sure = members.iter().filter(|member| member.probability >= 0.5).map(|member| member.stride);
+    let sure = members.iter().filter(|member| member.probability >= 0.5).map(|member| member.tally);
     if let Some(depth) = Depth::usual(sure) {
-        members.retain(|member| depth.fits(member.stride));
+        members.retain(|member| depth.fits(member.tally));
     }
-    if family.discovery == Discovery::Kin {
-        leave_out_dabblers(&mut members);
+    if cluster.discovery == Discovery::Variants {
+        leave_out_occasional(&mut members);
     }
     members
 }
 
 /// Leaves out who sends much less of it than half of the members do: of many templates a stranger uses one phrase or another
 /// now and then.
-fn leave_out_dabblers(members: &mut Vec<Member<'_>>) {
-    let share = |member: &Member<'_>| f64::from(member.stride.exchanges) / f64::from(member.account.exchanges.max(1));
+fn leave_out_occasional(members: &mut Vec<Member<'_>>) {
+    let share = |member: &Member<'_>| f64::from(member.tally.exchanges) / f64::from(member.account.exchanges.max(1));
     let mut shares: Vec<f64> = members.iter().filter(|member| member.probability >= 0.5).map(share).collect();
     shares.sort_by(f64::total_cmp);
     let Some(&usual) = shares.get(shares.len() / 2) else { return };
-    members.retain(|member| share(member) * DABBLER_TIMES >= usual);
+    members.retain(|member| share(member) * OCCASIONAL_TIMES >= usual);
 }
 
 /// Of groups that share accounts the one with most evidence, strongest first, at most [`CONTENDERS_MAX`]. Each has its evidence and
@@ -119,22 +119,22 @@ pub fn overlap(a: &[AccountNo], b: &[AccountNo]) -> bool {
 }
 
 impl Group {
-    /// The members of a family that are more likely in it on purpose than by chance and for whom no contract vouches.
+    /// The members of a cluster that are more likely in it on purpose than by chance and for whom no contract vouches.
     #[must_use]
-    pub fn of(number: u32, family: &Family, accounts: &Accounts, p0: f64) -> Group {
-        let exposure = family.hypothesis.as_ref().map_or(0.0, |hypothesis| hypothesis.exposure);
+    pub fn of(number: u32, cluster: &Cluster, accounts: &Accounts, p0: f64) -> Group {
+        let exposure = cluster.trial.as_ref().map_or(0.0, |trial| trial.exposure);
         let mut payers: BTreeMap<Hash, Payer> = BTreeMap::new();
         let mut members = Vec::new();
-        for member in self::members(number, family, accounts, p0) {
-            let (account, stride) = (member.account, member.stride);
-            if !stride.entered {
+        for member in self::members(number, cluster, accounts, p0) {
+            let (account, tally) = (member.account, member.tally);
+            if !tally.entered {
                 continue;
             }
-            let (exchanges, first) = (stride.after, stride.first_after);
+            let (exchanges, first) = (tally.after, tally.first_after);
             members.push(member.number);
             let new = Payer { payer: account.payer, exchanges: 0, share: 0.0, first };
             let payer = payers.entry(account.payer).or_insert(new);
-            payer.share += (exposure - f64::from(stride.exposure)).max(0.0);
+            payer.share += (exposure - f64::from(tally.exposure)).max(0.0);
             payer.exchanges += u64::from(exchanges);
             payer.first = payer.first.min(first);
         }
@@ -143,9 +143,9 @@ impl Group {
         let known: BTreeSet<AccountNo> = members.iter().copied().collect();
         let devoted = |account: &AccountNo| {
             let account = accounts.get(*account)?;
-            Some(membership::is_devoted(account, account.stride(number)?))
+            Some(membership::is_devoted(account, account.tally(number)?))
         };
-        let near = family.members.iter().copied();
+        let near = cluster.members.iter().copied();
         let near = near.filter(|account| !known.contains(account) && devoted(account) == Some(true)).collect();
         Group { accounts: members, payers, near }
     }
@@ -183,7 +183,7 @@ impl Group {
 /// Groups that share more than one account in this many are not apart.
 const OVERLAP_ONE_IN: usize = 4;
 /// Who sends this many times less of a group's templates than usual is no member.
-const DABBLER_TIMES: f64 = 4.0;
+const OCCASIONAL_TIMES: f64 = 4.0;
 /// The probability that an account takes part that shares two rare values with others of the pool: of 1,109 in simulated campaigns 987 in a
 /// thousand did; a value can be shared by chance.
 const IN_POOL: f64 = 0.98;

@@ -41,7 +41,7 @@ pub struct Circumstances {
     /// How much likelier (log10) it is that those of each account come by a clock than that they do not.
     pub clocks: f64,
     /// How much likelier (log10) it is that its people sit down to it than that it is dealt out, at most 0.
-    pub sittings: f64,
+    pub in_sessions: f64,
     /// The share of payers who ask for what one of them asks for,
     pub common: f64,
     /// and how much likelier (log10) it is that everybody goes through one list once than that each request is drawn from it.
@@ -78,7 +78,7 @@ const RIVALS: &[Rival] = &[
             SignalFamily::Hours,
         ],
         fits: |seen| seen.concentrated,
-        predicts: |seen| seen.sittings,
+        predicts: |seen| seen.in_sessions,
     },
     Rival {
         name: "one occasion that lasts for days, such as a course or a cohort of trainees",

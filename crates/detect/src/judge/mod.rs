@@ -15,9 +15,9 @@ use crate::signs::scene::Scene;
 use crate::signs::{self, intent, sessions, work_queue};
 use crate::state::State;
 use crate::state::account::{Account, AccountNo};
-use crate::state::cluster::{Family, LabelNo};
+use crate::state::cluster::{Cluster, LabelNo};
 use crate::state::sign_ups::SignUps;
-use crate::state::trial::Hypothesis;
+use crate::state::trial::Trial;
 
 /// How sure a finding must be.
 #[derive(Clone, Copy, Debug)]
@@ -50,7 +50,7 @@ pub struct Judge {
     /// The groups that had all that is asked of a campaign but maybe evidence enough for how many are tested, when groups were last
     /// measured: of several that share accounts the strongest. Each with its evidence (log10) and accounts.
     contenders: Vec<(f64, Vec<AccountNo>)>,
-    /// What came of each family's trial at its last look.
+    /// What came of each cluster's trial at its last look.
     assessments: BTreeMap<u32, (u64, Assessment)>,
 }
 
@@ -83,8 +83,8 @@ impl Judge {
     /// Weighs the evidence since τ.
     pub fn assess(&mut self, state: &mut State, number: u32) {
         let Some(mut assessment) = self.assessment(state, number, &BTreeSet::new()) else { return };
-        let Some(hypothesis) = state.family(number).and_then(|family| family.hypothesis.as_deref()) else { return };
-        let (numbered, enough) = (hypothesis.number, hypothesis.exchanges >= decision::EXCHANGES_MIN);
+        let Some(trial) = state.cluster(number).and_then(|cluster| cluster.trial.as_deref()) else { return };
+        let (numbered, enough) = (trial.number, trial.exchanges >= decision::EXCHANGES_MIN);
         let tested = numbered == 0 && enough && assessment.payers >= decision::PAYERS_MIN as u64;
         if tested {
             // Tested from now on, at a level of its own.
@@ -92,51 +92,51 @@ impl Judge {
             let Some(again) = self.assessment(state, number, &BTreeSet::new()) else { return };
             assessment = again;
         }
-        let Some(family) = state.families.get_mut(number as usize) else { return };
-        let now = family.last;
-        let Some(hypothesis) = family.hypothesis.as_deref_mut() else { return };
+        let Some(cluster) = state.clusters.get_mut(number as usize) else { return };
+        let now = cluster.last;
+        let Some(trial) = cluster.trial.as_deref_mut() else { return };
         if tested {
-            hypothesis.number = self.tested;
+            trial.number = self.tested;
         }
-        if assessment.cleared.is_none() && hypothesis.detected_at.is_none() {
-            hypothesis.detected_at = Some(now);
+        if assessment.cleared.is_none() && trial.detected_at.is_none() {
+            trial.detected_at = Some(now);
         }
-        hypothesis.weighed = Some(assessment.log10_e);
-        self.assessments.insert(number, (hypothesis.id, assessment));
+        trial.weighed = Some(assessment.log10_e);
+        self.assessments.insert(number, (trial.id, assessment));
     }
 
-    /// What came of a family's trial at its last look.
+    /// What came of a cluster's trial at its last look.
     #[must_use]
-    pub fn last(&self, number: u32, hypothesis: &Hypothesis) -> Option<&Assessment> {
-        self.assessments.get(&number).filter(|(trial, _)| *trial == hypothesis.id).map(|(_, assessment)| assessment)
+    pub fn last(&self, number: u32, trial: &Trial) -> Option<&Assessment> {
+        self.assessments.get(&number).filter(|(id, _)| *id == trial.id).map(|(_, assessment)| assessment)
     }
 
     /// The evidence since τ for those in the group who are not among `others`.
     #[must_use]
     pub fn assessment(&self, state: &State, number: u32, others: &BTreeSet<AccountNo>) -> Option<Assessment> {
-        let family = state.family(number)?;
-        let hypothesis = family.hypothesis.as_deref()?;
-        let group = Group::of(number, family, &state.accounts, hypothesis.p0).without(others, &state.accounts);
+        let cluster = state.cluster(number)?;
+        let trial = cluster.trial.as_deref()?;
+        let group = Group::of(number, cluster, &state.accounts, trial.p0).without(others, &state.accounts);
         let others = self.calibration.apart_from(number, &group.accounts);
-        let scene = self.scene(state, (number, family), hypothesis, &group, &others);
+        let scene = self.scene(state, (number, cluster), trial, &group, &others);
         let evidence = signs::weigh(&scene);
         let mut own = group.accounts.clone();
         own.sort_unstable();
         let apart = self.contenders.iter().filter(|(_, accounts)| !group::overlap(accounts, &own));
         let contending: Vec<f64> = apart.map(|&(log10_e, _)| log10_e).collect();
         let log10_threshold = evalue::ebh_threshold(self.tested.max(TESTED_MIN), &contending, self.config.alpha);
-        let likeness = &hypothesis.likeness;
-        let overlap = work_queue::Overlap::of(&hypothesis.items, group.payers.len()).unwrap_or_default();
+        let likeness = &trial.likeness;
+        let overlap = work_queue::Overlap::of(&trial.items, group.payers.len()).unwrap_or_default();
         // Whatever is that short comes at one time of the day and of the hour.
         let too_short = sessions::too_short(&scene);
         let circumstances = decision::Circumstances {
             concentrated: likeness.concentrated() && !too_short,
             clocks: if too_short { 0.0 } else { likeness.clocks() },
-            sittings: sessions::measure(&scene).map_or(0.0, sessions::sittings),
+            in_sessions: sessions::measure(&scene).map_or(0.0, sessions::in_sessions),
             common: overlap.common,
             once: overlap.once,
         };
-        let seen = (group.payers.len(), hypothesis.exchanges);
+        let seen = (group.payers.len(), trial.exchanges);
         let bar = decision::Bar::at(self.config.alpha, log10_threshold);
         let decision = decision::decide(&evidence, circumstances, seen, bar);
         Some(Assessment {
@@ -150,32 +150,32 @@ impl Judge {
         })
     }
 
-    /// Families that the evidence at their last look is enough for.
+    /// Clusters that the evidence at their last look is enough for.
     #[must_use]
     pub fn reported(&self, state: &State) -> Vec<u32> {
-        let reported = |(number, family): (u32, &Family)| {
-            let assessment = self.last(number, family.hypothesis.as_deref()?)?;
+        let reported = |(number, cluster): (u32, &Cluster)| {
+            let assessment = self.last(number, cluster.trial.as_deref()?)?;
             assessment.cleared.is_none().then_some(number)
         };
-        (0..).zip(&state.families).filter_map(reported).collect()
+        (0..).zip(&state.clusters).filter_map(reported).collect()
     }
 
     /// What is measured of a group; none where too few payers take part, or any of a campaign that a person confirmed.
     #[must_use]
     pub fn measured(&self, state: &State, number: u32) -> Option<Unit> {
-        let family = state.family(number).filter(|family| family.merged_into.is_none())?;
-        let hypothesis = family.hypothesis.as_deref()?;
-        let group = Group::of(number, family, &state.accounts, hypothesis.p0);
+        let cluster = state.cluster(number).filter(|cluster| cluster.merged_into.is_none())?;
+        let trial = cluster.trial.as_deref()?;
+        let group = Group::of(number, cluster, &state.accounts, trial.p0);
         let confirmed = group.iter(&state.accounts).any(|account| self.labels.confirmed(account));
         if group.payers.len() < COMPARED_PAYERS_MIN || confirmed {
             return None;
         }
         // What is measured of a group does not depend on others.
         let others = Others::default();
-        let measures = signs::measure(&self.scene(state, (number, family), hypothesis, &group, &others));
+        let measures = signs::measure(&self.scene(state, (number, cluster), trial, &group, &others));
         let mut accounts = group.accounts;
         accounts.sort_unstable();
-        let honest = match self.last(number, hypothesis) {
+        let honest = match self.last(number, trial) {
             Some(assessment) => Credence::by(|sign| decision::total_without(&assessment.evidence, sign)),
             None => Credence::default(),
         };
@@ -186,19 +186,19 @@ impl Judge {
     pub fn calibrate(&mut self, state: &State) {
         self.sign_ups = SignUps::of(&state.accounts);
         self.asking = state.by_intent.map(|number| asking(state, number?));
-        // A family is not compared with what was measured of itself when somebody vouched for it.
-        let family =
-            |label: &LabelNo| state.known.iter().find(|(_, about)| about.contains(label)).map(|(&family, _)| family);
+        // A cluster is not compared with what was measured of itself when somebody vouched for it.
+        let cluster =
+            |label: &LabelNo| state.known.iter().find(|(_, about)| about.contains(label)).map(|(&cluster, _)| cluster);
         let vouched = self.labels.habits().iter();
         let vouched = vouched.map(|(label, measures)| Unit {
-            number: family(label),
+            number: cluster(label),
             vouched: true,
             honest: Credence::default(),
             accounts: Vec::new(),
             measures: *measures,
         });
-        let numbers = 0..state.families.len() as u32;
-        let by_text = |number: &u32| state.family(*number).is_some_and(|family| family.discovery == Discovery::Family);
+        let numbers = 0..state.clusters.len() as u32;
+        let by_text = |number: &u32| state.cluster(*number).is_some_and(|cluster| cluster.discovery == Discovery::Text);
         let measured = numbers.rev().filter(by_text).filter_map(|number| self.measured(state, number));
         self.calibration = Calibration::new(vouched.chain(measured));
         self.contenders = self.contend(state);
@@ -206,29 +206,29 @@ impl Judge {
 
     /// Those of [`Self::contenders`] as of now. One campaign makes many groups, which are one discovery.
     fn contend(&self, state: &State) -> Vec<(f64, Vec<AccountNo>)> {
-        let contender = |(number, family): (u32, &Family)| {
-            let hypothesis = family.hypothesis.as_deref().filter(|_| family.merged_into.is_none())?;
-            let assessment = self.last(number, hypothesis).filter(|assessment| assessment.contends)?;
-            let mut accounts = Group::of(number, family, &state.accounts, hypothesis.p0).accounts;
+        let contender = |(number, cluster): (u32, &Cluster)| {
+            let trial = cluster.trial.as_deref().filter(|_| cluster.merged_into.is_none())?;
+            let assessment = self.last(number, trial).filter(|assessment| assessment.contends)?;
+            let mut accounts = Group::of(number, cluster, &state.accounts, trial.p0).accounts;
             accounts.sort_unstable();
             Some((assessment.log10_e, accounts))
         };
-        group::distinct((0..).zip(&state.families).filter_map(contender).collect())
+        group::distinct((0..).zip(&state.clusters).filter_map(contender).collect())
     }
 
     fn scene<'a>(
         &'a self,
         state: &'a State,
-        (number, family): (u32, &'a Family),
-        hypothesis: &'a Hypothesis,
+        (number, cluster): (u32, &'a Cluster),
+        trial: &'a Trial,
         group: &'a Group,
         others: &'a Others<'a>,
     ) -> Scene<'a> {
         Scene {
             group,
             number,
-            family,
-            hypothesis,
+            cluster,
+            trial,
             accounts: &state.accounts,
             values: &state.values,
             sign_ups: &self.sign_ups,
@@ -243,11 +243,11 @@ impl Judge {
     }
 }
 
-/// How many accounts send a good part of their requests to a family.
+/// How many accounts send a good part of their requests to a cluster.
 fn asking(state: &State, number: u32) -> Option<u64> {
-    let members = state.family(number)?.members.iter().filter_map(|&account| state.accounts.get(account));
+    let members = state.cluster(number)?.members.iter().filter_map(|&account| state.accounts.get(account));
     let after = |account: &&Account| {
-        account.stride(number).is_some_and(|stride| intent::is_after(stride.exchanges, account.exchanges))
+        account.tally(number).is_some_and(|tally| intent::is_after(tally.exchanges, account.exchanges))
     };
     Some(members.filter(after).count() as u64)
 }

@@ -1,6 +1,6 @@
 //! Communities: nodes that the same payers hold more often than chance gives.
 //!
-//! Nodes are what payers hold or send (values of infrastructure, families), and two are joined by the payers who hold both. Clusters maximise
+//! Nodes are what payers hold or send (values of infrastructure, clusters), and two are joined by the payers who hold both. Clusters maximise
 //! modularity with a resolution that says how much more (Blondel et al., "Fast unfolding of communities in large networks", 2008).
 //! Deterministic; O(payers × nodes of each squared) to build, and then a few rounds over the edges.
 

@@ -4,7 +4,7 @@
 //! nodes. Popular values are left out, since everybody shares those. What remains is peeled to its core: payers with values
 //! of at least two kinds that each some other payers of the core hold too; addresses alone join the customers of one carrier. A household or a chance meeting falls off; a pool
 //! that buys cards, domains and proxies in bulk stays, and so do a class and an office, which is why a group found here is
-//! a hypothesis only and its infrastructure counts nothing in the test. Where chance joins much of the population, more
+//! a trial only and its infrastructure counts nothing in the test. Where chance joins much of the population, more
 //! holders are asked for until it does not.
 //! A null that deals the values out anew under the same degrees was tried and does not help: a pool that is most of those
 //! who share anything looks the same after dealing. What parts it from others is that it shares at all.
@@ -374,7 +374,7 @@ mod tests {
     #[test]
     fn households_and_popular_values_make_no_group() {
         let mut held = strangers(2000);
-        held.extend((0..200).map(|i| (format!("family{}", i / 2), format!("family{}.example", i / 2))));
+        held.extend((0..200).map(|i| (format!("cluster{}", i / 2), format!("cluster{}.example", i / 2))));
         let (accounts, values) = world(&held);
         assert!(groups(&accounts, &values).is_empty());
     }

@@ -3,10 +3,10 @@
 use exchange::Time;
 use signals::{Capability, Signals};
 
-use crate::limits::{FAMILIES_MAX, MATCHES_MAX};
+use crate::limits::{CLUSTERS_MAX, MATCHES_MAX};
 use crate::state::State;
 use crate::state::account::AccountNo;
-use crate::state::cluster::{Family, Key};
+use crate::state::cluster::{Cluster, Key};
 use crate::state::shingle::{Owner, Touched};
 
 /// Buffers kept between exchanges.
@@ -17,18 +17,18 @@ pub struct Scratch {
     hits: Vec<Hits>,
 }
 
-/// How much of a family's skeleton an exchange has.
+/// How much of a cluster's skeleton an exchange has.
 #[derive(Clone, Copy)]
 pub struct Hits {
-    /// The family.
-    pub family: u32,
+    /// The cluster.
+    pub cluster: u32,
     /// Shingles of its core,
     pub core: u32,
     /// and of what was frozen.
     pub frozen: u32,
 }
 
-/// The families that an exchange matches.
+/// The clusters that an exchange matches.
 pub struct Matches {
     /// Each, those by text first.
     pub hits: Vec<Hits>,
@@ -47,7 +47,7 @@ impl Matches {
 }
 
 impl State {
-    /// Finds the families of one exchange and lets them grow.
+    /// Finds the clusters of one exchange and lets them grow.
     pub fn matches(&mut self, signals: &Signals, number: AccountNo, scratch: &mut Scratch) -> Option<Matches> {
         let payer = self.accounts.get(number)?.payer;
         scratch.clear();
@@ -65,12 +65,12 @@ impl State {
             self.grow(scratch, signals.time);
         }
         self.leave_misses(&mut scratch.hits);
-        scratch.hits.sort_by_key(|hits| (std::cmp::Reverse(hits.core), hits.family));
+        scratch.hits.sort_by_key(|hits| (std::cmp::Reverse(hits.core), hits.cluster));
         scratch.hits.truncate(MATCHES_MAX);
         let by_text = scratch.hits.len();
-        self.hit_kin(&mut scratch.hits);
-        if let Some(family) = self.accounts.get(number).and_then(|account| account.pool) {
-            scratch.hits.push(Hits { family, core: 0, frozen: 0 });
+        self.hit_variants(&mut scratch.hits);
+        if let Some(cluster) = self.accounts.get(number).and_then(|account| account.pool) {
+            scratch.hits.push(Hits { cluster, core: 0, frozen: 0 });
         }
         if !scratch.hits.iter().take(by_text).any(|hits| hits.core as usize * TEMPLATED >= signals.prints.len()) {
             self.hit_intents(signals, &mut scratch.hits);
@@ -79,142 +79,143 @@ impl State {
         Some(Matches { hits: scratch.hits.clone(), by_text, item })
     }
 
-    /// Sums, by family, how many core shingles of its skeleton the exchange has.
+    /// Sums, by cluster, how many core shingles of its skeleton the exchange has.
     fn count_hits(&mut self, scratch: &mut Scratch) {
         for &(owner, key) in &scratch.owned {
-            let Some(family) = self.families.get_mut(owner.family as usize) else { continue };
-            if family.hit(owner.place, key) != Some(true) {
+            let Some(cluster) = self.clusters.get_mut(owner.cluster as usize) else { continue };
+            if cluster.hit(owner.place, key) != Some(true) {
                 continue;
             }
-            let frozen = family.hypothesis.as_ref().is_some_and(|hypothesis| owner.place < hypothesis.skeleton);
-            let at = scratch.hits.iter().position(|hits| hits.family == owner.family);
+            let frozen = cluster.trial.as_ref().is_some_and(|trial| owner.place < trial.skeleton);
+            let at = scratch.hits.iter().position(|hits| hits.cluster == owner.cluster);
             match at.and_then(|at| scratch.hits.get_mut(at)) {
                 Some(hits) => {
                     hits.core += 1;
                     hits.frozen += u32::from(frozen);
                 }
-                None => scratch.hits.push(Hits { family: owner.family, core: 1, frozen: frozen.into() }),
+                None => scratch.hits.push(Hits { cluster: owner.cluster, core: 1, frozen: frozen.into() }),
             }
         }
     }
 
-    /// Leaves out families of which the exchange has too little. What many such exchanges have in common becomes a family of its own.
+    /// Leaves out clusters of which the exchange has too little. What many such exchanges have in common becomes a cluster of its own.
     fn leave_misses(&mut self, hits: &mut Vec<Hits>) {
         hits.retain(|hits| {
-            let Some(family) = self.families.get_mut(hits.family as usize) else { return false };
-            let matches = hits.core >= family.needed();
-            if !matches && family.miss() {
-                let wider = family.wider();
-                self.split_off(hits.family, &wider);
+            let Some(cluster) = self.clusters.get_mut(hits.cluster as usize) else { return false };
+            let matches = hits.core >= cluster.needed();
+            if !matches && cluster.miss() {
+                let wider = cluster.wider();
+                self.split_off(hits.cluster, &wider);
             }
             matches
         });
     }
 
-    /// Takes shingles out of a family whose common text most of its exchanges have without them: a template below a system prompt that
+    /// Takes shingles out of a cluster whose common text most of its exchanges have without them: a template below a system prompt that
     /// everybody sends, where both became shared at once. Those that one exchange has go together.
     fn release(&mut self, scratch: &mut Scratch) {
         for at in 0..scratch.hits.len() {
-            let Some(&Hits { family: number, .. }) = scratch.hits.get(at) else { continue };
-            let detected = |family: &Family| family.hypothesis.as_ref().is_some_and(|h| h.detected_at.is_some());
-            let splits = |family: &&mut Family| family.is_broad() && !detected(family);
-            let Some(family) = self.families.get_mut(number as usize).filter(splits) else { continue };
-            let own = scratch.owned.iter().filter(|(owner, _)| owner.family == number);
+            let Some(&Hits { cluster: number, .. }) = scratch.hits.get(at) else { continue };
+            let detected = |cluster: &Cluster| cluster.trial.as_ref().is_some_and(|h| h.detected_at.is_some());
+            let splits = |cluster: &&mut Cluster| cluster.is_broad() && !detected(cluster);
+            let Some(cluster) = self.clusters.get_mut(number as usize).filter(splits) else { continue };
+            let own = scratch.owned.iter().filter(|(owner, _)| owner.cluster == number);
             let narrow: Vec<u64> =
-                own.filter(|(owner, key)| family.is_narrow(owner.place, *key)).map(|&(_, key)| key).collect();
+                own.filter(|(owner, key)| cluster.is_narrow(owner.place, *key)).map(|&(_, key)| key).collect();
             if narrow.len() >= RELEASED_MIN {
                 // What was frozen was another text.
-                family.hypothesis = None;
-                family.forget(&narrow);
-                scratch.owned.retain(|(owner, key)| owner.family != number || !narrow.contains(key));
+                cluster.trial = None;
+                cluster.forget(&narrow);
+                scratch.owned.retain(|(owner, key)| owner.cluster != number || !narrow.contains(key));
                 scratch.hot.extend(narrow);
             }
         }
     }
 
-    /// Adds the groups of kin that the families hit are in. An exchange has as much of such a group as it has of the family,
+    /// Adds the groups of variants that the clusters hit are in. An exchange has as much of such a group as it has of the cluster,
     /// compared to what is usual there.
-    fn hit_kin(&self, hits: &mut Vec<Hits>) {
+    fn hit_variants(&self, hits: &mut Vec<Hits>) {
         for at in 0..hits.len() {
-            let Some(&Hits { family, core, .. }) = hits.get(at) else { continue };
-            let Some((family, kin)) = self.family(family).and_then(|family| Some((family, family.kin?))) else {
+            let Some(&Hits { cluster, core, .. }) = hits.get(at) else { continue };
+            let Some((cluster, group)) = self.cluster(cluster).and_then(|cluster| Some((cluster, cluster.variant_of?)))
+            else {
                 continue;
             };
-            if hits.iter().all(|hits| hits.family != kin) {
-                let usual = family.core_hits as f64 / f64::from(family.exchanges.max(1));
+            if hits.iter().all(|hits| hits.cluster != group) {
+                let usual = cluster.core_hits as f64 / f64::from(cluster.exchanges.max(1));
                 let core = (f64::from(core) / usual.max(1.0) * USUAL_DEPTH).clamp(1.0, USUAL_DEPTH * USUAL_DEPTH);
-                hits.push(Hits { family: kin, core: core as u32, frozen: 0 });
+                hits.push(Hits { cluster: group, core: core as u32, frozen: 0 });
             }
         }
     }
 
-    /// Adds the families of what an exchange without a template is after, new where nobody asked for it before: who sends a template is in
+    /// Adds the clusters of what an exchange without a template is after, new where nobody asked for it before: who sends a template is in
     /// a group by that.
     fn hit_intents(&mut self, signals: &Signals, hits: &mut Vec<Hits>) {
         for capability in signals.intents.iter().filter(|capability| WATCHED.contains(capability)) {
             let known = self.by_intent.get(capability.index()).copied().flatten();
-            let family = match known {
-                Some(family) => family,
-                None if self.families.len() >= FAMILIES_MAX => continue,
+            let cluster = match known {
+                Some(cluster) => cluster,
+                None if self.clusters.len() >= CLUSTERS_MAX => continue,
                 None => {
-                    self.families.push(Family::after(capability, signals.time));
-                    (self.families.len() - 1) as u32
+                    self.clusters.push(Cluster::after(capability, signals.time));
+                    (self.clusters.len() - 1) as u32
                 }
             };
             if let Some(place) = self.by_intent.get_mut(capability.index()) {
-                *place = Some(family);
+                *place = Some(cluster);
             }
-            hits.push(Hits { family, core: 0, frozen: 0 });
+            hits.push(Hits { cluster, core: 0, frozen: 0 });
         }
     }
 
-    /// Gives newly shared shingles to the family that the exchange shows most of, or to a new one. What becomes shared only
+    /// Gives newly shared shingles to the cluster that the exchange shows most of, or to a new one. What becomes shared only
     /// now is no part of a text that many exchanges had without it: what stands below a system prompt that everybody sends is a
     /// text of its own.
     fn grow(&mut self, scratch: &mut Scratch, time: Time) {
         let joins = |hits: &&Hits| {
-            self.family(hits.family).is_some_and(|family| {
-                family.exchanges <= GROWS_FOR
+            self.cluster(hits.cluster).is_some_and(|cluster| {
+                cluster.exchanges <= GROWS_FOR
                     && hits.core as usize * JOIN_TIMES >= scratch.hot.len()
-                    && (hits.core >= JOIN_HITS || hits.core >= family.needed())
+                    && (hits.core >= JOIN_HITS || hits.core >= cluster.needed())
             })
         };
         let joined =
-            scratch.hits.iter().filter(joins).max_by_key(|hits| (hits.core, std::cmp::Reverse(hits.family))).copied();
+            scratch.hits.iter().filter(joins).max_by_key(|hits| (hits.core, std::cmp::Reverse(hits.cluster))).copied();
         let number = match joined {
-            Some(best) => best.family,
-            None if self.families.len() < FAMILIES_MAX => {
-                self.families.push(Family::new(time));
-                let family = (self.families.len() - 1) as u32;
-                scratch.hits.push(Hits { family, core: 0, frozen: 0 });
-                family
+            Some(best) => best.cluster,
+            None if self.clusters.len() < CLUSTERS_MAX => {
+                self.clusters.push(Cluster::new(time));
+                let cluster = (self.clusters.len() - 1) as u32;
+                scratch.hits.push(Hits { cluster, core: 0, frozen: 0 });
+                cluster
             }
             None => {
-                self.families_refused += 1;
+                self.clusters_refused += 1;
                 return;
             }
         };
-        let Some(family) = self.families.get_mut(number as usize) else { return };
+        let Some(cluster) = self.clusters.get_mut(number as usize) else { return };
         let mut added = 0;
         for &key in &scratch.hot {
-            if let Some(place) = family.add(key) {
-                self.shingles.give(key, Owner { family: number, place });
+            if let Some(place) = cluster.add(key) {
+                self.shingles.give(key, Owner { cluster: number, place });
                 added += 1;
             }
         }
-        if let Some(hits) = scratch.hits.iter_mut().find(|hits| hits.family == number) {
+        if let Some(hits) = scratch.hits.iter_mut().find(|hits| hits.cluster == number) {
             hits.core += added;
         }
     }
 
-    /// The work item: what of the exchange is in the skeleton of no family that it matches.
+    /// The work item: what of the exchange is in the skeleton of no cluster that it matches.
     fn item(&self, signals: &Signals, scratch: &Scratch) -> u64 {
         if scratch.hits.is_empty() {
             return 0;
         }
         let in_skeleton = |(owner, key): &&(Owner, u64)| {
-            scratch.hits.iter().any(|hits| hits.family == owner.family)
-                && self.family(owner.family).is_some_and(|family| family.has_core(owner.place, *key))
+            scratch.hits.iter().any(|hits| hits.cluster == owner.cluster)
+                && self.cluster(owner.cluster).is_some_and(|cluster| cluster.has_core(owner.place, *key))
         };
         let mut skeleton: Vec<u64> = scratch.owned.iter().filter(in_skeleton).map(|&(_, key)| key).collect();
         skeleton.sort_unstable();
@@ -230,30 +231,30 @@ impl State {
             .fold(0, |item, &print| (item ^ u64::from(print)).wrapping_mul(ITEM_SPREAD).rotate_left(29))
     }
 
-    /// Gives shingles that are far commoner than the family's matches a family of their own: a phrase that first came up
+    /// Gives shingles that are far commoner than the cluster's matches a cluster of their own: a phrase that first came up
     /// inside a longer shared text.
     pub fn split_off(&mut self, number: u32, wider: &[Key]) {
-        let Some(family) = self.families.get_mut(number as usize).filter(|_| !wider.is_empty()) else { return };
-        let mut split = Family::new(family.last);
-        family.forget(&wider.iter().map(|key| key.key).collect::<Vec<_>>());
-        if self.families.len() >= FAMILIES_MAX {
-            self.families_refused += 1;
+        let Some(cluster) = self.clusters.get_mut(number as usize).filter(|_| !wider.is_empty()) else { return };
+        let mut split = Cluster::new(cluster.last);
+        cluster.forget(&wider.iter().map(|key| key.key).collect::<Vec<_>>());
+        if self.clusters.len() >= CLUSTERS_MAX {
+            self.clusters_refused += 1;
             return;
         }
-        let family = self.families.len() as u32;
+        let cluster = self.clusters.len() as u32;
         for key in wider {
             if let Some(place) = split.add(key.key) {
-                self.shingles.give(key.key, Owner { family, place });
+                self.shingles.give(key.key, Owner { cluster, place });
             }
         }
-        self.families.push(split);
+        self.clusters.push(split);
     }
 
-    /// Merges families that keep matching the same exchanges: wordings of one template.
+    /// Merges clusters that keep matching the same exchanges: wordings of one template.
     pub fn merge_what_goes_together(&mut self, hits: &[Hits]) {
         for (i, a) in hits.iter().enumerate() {
             for b in hits.iter().skip(i + 1) {
-                let pair = (a.family.min(b.family), a.family.max(b.family));
+                let pair = (a.cluster.min(b.cluster), a.cluster.max(b.cluster));
                 if self.together.len() >= PAIRS_MAX && !self.together.contains_key(&pair) {
                     continue;
                 }
@@ -268,38 +269,38 @@ impl State {
     }
 
     fn merge(&mut self, (a, b): (u32, u32), together: u32) {
-        let exchanges = |family: u32| self.families.get(family as usize).map_or(0, |family| family.exchanges);
+        let exchanges = |cluster: u32| self.clusters.get(cluster as usize).map_or(0, |cluster| cluster.exchanges);
         let (fewer, more) = (exchanges(a).min(exchanges(b)), exchanges(a).max(exchanges(b)));
         if together * 2 < fewer || together * 2 < more {
             return;
         }
         let (into, from) = if exchanges(a) >= exchanges(b) { (a, b) } else { (b, a) };
-        let Some(source) = self.families.get_mut(from as usize) else { return };
-        if source.merged_into.is_some() || source.hypothesis.as_ref().is_some_and(|h| h.detected_at.is_some()) {
+        let Some(source) = self.clusters.get_mut(from as usize) else { return };
+        if source.merged_into.is_some() || source.trial.as_ref().is_some_and(|h| h.detected_at.is_some()) {
             return;
         }
         source.merged_into = Some(into);
-        source.hypothesis = None;
+        source.trial = None;
         let (keys, members) = (std::mem::take(&mut source.keys), std::mem::take(&mut source.members));
-        let Some(target) = self.families.get_mut(into as usize) else { return };
+        let Some(target) = self.clusters.get_mut(into as usize) else { return };
         for key in keys {
             let Some(place) = target.add(key.key) else { break };
-            self.shingles.give(key.key, Owner { family: into, place });
+            self.shingles.give(key.key, Owner { cluster: into, place });
         }
         for number in members {
             let Some(account) = self.accounts.get_mut(number) else { continue };
-            let Some(at) = account.strides.iter().position(|stride| stride.family == from) else { continue };
-            let moved = account.strides.swap_remove(at);
-            let (stride, new) = account.stride_mut(into, moved.first, |_| true);
-            if let Some(stride) = stride {
+            let Some(at) = account.tallies.iter().position(|tally| tally.cluster == from) else { continue };
+            let moved = account.tallies.swap_remove(at);
+            let (tally, new) = account.tally_mut(into, moved.first, |_| true);
+            if let Some(tally) = tally {
                 // Most of its exchanges were counted for both.
-                stride.exchanges = stride.exchanges.max(moved.exchanges);
-                stride.began = stride.began.min(moved.began);
-                stride.input_tokens = stride.input_tokens.max(moved.input_tokens);
-                stride.output_tokens = stride.output_tokens.max(moved.output_tokens);
-                stride.core_hits = stride.core_hits.saturating_add(moved.core_hits);
-                stride.first = stride.first.min(moved.first);
-                stride.last = stride.last.max(moved.last);
+                tally.exchanges = tally.exchanges.max(moved.exchanges);
+                tally.began = tally.began.min(moved.began);
+                tally.input_tokens = tally.input_tokens.max(moved.input_tokens);
+                tally.output_tokens = tally.output_tokens.max(moved.output_tokens);
+                tally.core_hits = tally.core_hits.saturating_add(moved.core_hits);
+                tally.first = tally.first.min(moved.first);
+                tally.last = tally.last.max(moved.last);
             }
             if new {
                 target.members.push(number);
@@ -327,21 +328,21 @@ const WATCHED: [Capability; 5] = [
 ];
 /// An exchange that shows a shared text in one of so many of its fingerprints is after what that text is after.
 const TEMPLATED: usize = 3;
-/// Exchanges of a family during which what becomes shared belongs to it.
+/// Exchanges of a cluster during which what becomes shared belongs to it.
 const GROWS_FOR: u32 = 60;
-/// Fewer shingles that most exchanges of a family lack are no text of their own.
+/// Fewer shingles that most exchanges of a cluster lack are no text of their own.
 const RELEASED_MIN: usize = 6;
-/// Shingles shared with a family that make newly shared ones belong to it, even where they do not make a match.
+/// Shingles shared with a cluster that make newly shared ones belong to it, even where they do not make a match.
 const JOIN_HITS: u32 = 2;
-/// Newly shared shingles more than this many times as many are a text of their own, which shares a phrase with the family.
+/// Newly shared shingles more than this many times as many are a text of their own, which shares a phrase with the cluster.
 const JOIN_TIMES: usize = 3;
-/// How much of its family an exchange that has as much as usual has, for a group of kin.
+/// How much of its cluster an exchange that has as much as usual has, for a group of variants.
 const USUAL_DEPTH: f64 = 16.0;
 /// Fingerprints that stand for a work item.
 const ITEM_PRINTS: usize = 6;
 /// An odd constant with well spread bits.
 const ITEM_SPREAD: u64 = 0x9E37_79B9_7F4A_7C15;
-/// Pairs of families whose common matches are counted.
+/// Pairs of clusters whose common matches are counted.
 const PAIRS_MAX: usize = 1 << 18;
 /// Common matches between looks at whether to merge.
 const MERGE_LOOK: u32 = 12;

@@ -7,52 +7,52 @@ use findings::Discovery;
 use signals::{Hash, Signals};
 
 use crate::group::membership;
-use crate::limits::{FAMILIES_MAX, GROUPS_MAX};
+use crate::limits::{CLUSTERS_MAX, GROUPS_MAX};
 use crate::propose::text::Hits;
 use crate::propose::{pools, variants};
 use crate::state::account::{AccountNo, SESSION_SECONDS};
-use crate::state::cluster::Family;
-use crate::state::trial::Hypothesis;
+use crate::state::cluster::Cluster;
+use crate::state::trial::Trial;
 use crate::state::{Seen, State};
 
 impl State {
-    /// Counts an exchange for a family it matches.
-    pub fn count_for(&mut self, hits: Hits, signals: &Signals, seen: Seen, item: u64, covered: bool) {
+    /// Counts an exchange for a cluster it matches.
+    pub fn count_for(&mut self, hits: Hits, signals: &Signals, seen: Seen, item: u64, vouched: bool) {
         let number = seen.account;
-        let Some(family) = self.families.get_mut(hits.family as usize) else { return };
-        family.count(signals, hits.core, number);
-        let matches = family.hypothesis.as_ref().is_some_and(|hypothesis| hits.frozen >= hypothesis.needed);
-        let followed = |family: u32| self.families.get(family as usize).is_some_and(|f| f.hypothesis.is_some());
+        let Some(cluster) = self.clusters.get_mut(hits.cluster as usize) else { return };
+        cluster.count(signals, hits.core, number);
+        let matches = cluster.trial.as_ref().is_some_and(|trial| hits.frozen >= trial.needed);
+        let followed = |cluster: u32| self.clusters.get(cluster as usize).is_some_and(|f| f.trial.is_some());
         let Some(account) = self.accounts.get_mut(number) else { return };
         let (payer, before, total, vetted) = (account.payer, account.before, account.exchanges, account.vetted);
-        let (Some(stride), new) = account.stride_mut(hits.family, signals.time, followed) else { return };
+        let (Some(tally), new) = account.tally_mut(hits.cluster, signals.time, followed) else { return };
         let begins = self.first.is_none_or(|first| signals.time.seconds_since(first) <= SESSION_SECONDS as f64);
-        let session = begins || new || signals.time.seconds_since(stride.last) > SESSION_SECONDS as f64;
-        stride.count(signals.time, before, hits.core, matches && !covered);
-        stride.spend(signals);
-        stride.covered = covered;
-        let Some(family) = self.families.get_mut(hits.family as usize) else { return };
-        if new && family.members.last() != Some(&number) {
-            family.members.push(number);
+        let session = begins || new || signals.time.seconds_since(tally.last) > SESSION_SECONDS as f64;
+        tally.count(signals.time, before, hits.core, matches && !vouched);
+        tally.spend(signals);
+        tally.vouched = vouched;
+        let Some(cluster) = self.clusters.get_mut(hits.cluster as usize) else { return };
+        if new && cluster.members.last() != Some(&number) {
+            cluster.members.push(number);
         }
-        let Some(hypothesis) = family.hypothesis.as_deref_mut().filter(|_| matches) else { return };
-        hypothesis.matched = hypothesis.matched.saturating_add(1);
-        if vetted || covered {
+        let Some(trial) = cluster.trial.as_deref_mut().filter(|_| matches) else { return };
+        trial.matched = trial.matched.saturating_add(1);
+        if vetted || vouched {
             return;
         }
-        if stride.entered {
-            hypothesis.count(payer, item, signals, seen.echo);
+        if tally.entered {
+            trial.count(payer, item, signals, seen.echo);
             if session {
-                hypothesis.likeness.count(number, signals);
+                trial.likeness.count(number, signals);
             }
-        } else if membership::probability(stride.exchanges, total, hypothesis.p0) >= 0.5 {
+        } else if membership::probability(tally.exchanges, total, trial.p0) >= 0.5 {
             // What made it a member does not count.
-            stride.enter(total, hypothesis.exposure);
-            hypothesis.entered = hypothesis.entered.saturating_add(1);
+            tally.enter(total, trial.exposure);
+            trial.entered = trial.entered.saturating_add(1);
         }
     }
 
-    /// Follows groups that are densely joined by rare infrastructure: a new one is a hypothesis from now on, one that is
+    /// Follows groups that are densely joined by rare infrastructure: a new one is a trial from now on, one that is
     /// followed already takes in those who joined.
     pub fn follow_pools(&mut self, now: Time) {
         for accounts in pools::groups(&self.accounts, &self.values) {
@@ -63,7 +63,7 @@ impl State {
             let known = known.into_iter().max_by_key(|&(pool, members)| (members, std::cmp::Reverse(pool)));
             let pool = match known {
                 Some((pool, members)) if members * 2 > accounts.len() || members * 2 > self.pool_len(pool) => pool,
-                _ if self.pools >= GROUPS_MAX || self.families.len() >= FAMILIES_MAX => continue,
+                _ if self.pools >= GROUPS_MAX || self.clusters.len() >= CLUSTERS_MAX => continue,
                 _ => {
                     self.pools += 1;
                     self.suppose(Discovery::Infrastructure, now)
@@ -75,94 +75,100 @@ impl State {
         }
     }
 
-    /// A hypothesis about a group that has no skeleton.
+    /// A trial about a group that has no skeleton.
     fn suppose(&mut self, discovery: Discovery, now: Time) -> u32 {
-        let mut family = Family::without_skeleton(discovery, now);
+        let mut cluster = Cluster::without_skeleton(discovery, now);
         // Who is in such a group is decided by other things than by what they send.
         self.trials += 1;
-        let hypothesis = Hypothesis::freeze(self.trials, now, family.frozen(), CHANCE_OF_A_GROUP);
-        family.hypothesis = Some(Box::new(hypothesis));
-        self.families.push(family);
-        (self.families.len() - 1) as u32
+        let trial = Trial::freeze(self.trials, now, cluster.frozen(), CHANCE_OF_A_GROUP);
+        cluster.trial = Some(Box::new(trial));
+        self.clusters.push(cluster);
+        (self.clusters.len() - 1) as u32
     }
 
-    /// Follows groups of families that the same accounts send. One that has mostly the same families as before takes in those
-    /// that are new; one that is made up anew is a new hypothesis in place of the old.
-    pub fn follow_kin(&mut self, now: Time) {
+    /// Follows groups of clusters that the same accounts send. One that has mostly the same clusters as before takes in those
+    /// that are new; one that is made up anew is a new trial in place of the old.
+    pub fn follow_variants(&mut self, now: Time) {
         let mut before: BTreeMap<u32, usize> = BTreeMap::new();
-        for kin in self.families.iter().filter_map(|family| family.kin) {
-            *before.entry(kin).or_default() += 1;
+        for group in self.clusters.iter().filter_map(|cluster| cluster.variant_of) {
+            *before.entry(group).or_default() += 1;
         }
-        for families in variants::groups(&self.families, &self.accounts, &self.meaning) {
+        for clusters in variants::groups(&self.clusters, &self.accounts, &self.meaning) {
             let mut known: BTreeMap<u32, usize> = BTreeMap::new();
-            for kin in families.iter().filter_map(|&number| self.family(number)?.kin) {
-                *known.entry(kin).or_default() += 1;
+            for group in clusters.iter().filter_map(|&number| self.cluster(number)?.variant_of) {
+                *known.entry(group).or_default() += 1;
             }
-            let known = known.into_iter().max_by_key(|&(kin, families)| (families, std::cmp::Reverse(kin)));
-            let same = known.filter(|&(kin, common)| {
-                let detected = self.family(kin).and_then(|kin| kin.hypothesis.as_ref()?.detected_at).is_some();
-                detected || common * 3 >= before.get(&kin).copied().unwrap_or(0) * 2 && common * 2 >= families.len()
+            let known = known.into_iter().max_by_key(|&(group, clusters)| (clusters, std::cmp::Reverse(group)));
+            let same = known.filter(|&(group, common)| {
+                let detected = self.cluster(group).and_then(|group| group.trial.as_ref()?.detected_at).is_some();
+                detected || common * 3 >= before.get(&group).copied().unwrap_or(0) * 2 && common * 2 >= clusters.len()
             });
-            let kin = match same {
-                Some((kin, _)) => kin,
-                None if self.families.len() >= FAMILIES_MAX => continue,
+            let group = match same {
+                Some((group, _)) => group,
+                None if self.clusters.len() >= CLUSTERS_MAX => continue,
                 None => {
-                    self.dissolve(&families);
-                    self.suppose(Discovery::Kin, now)
+                    self.dissolve(&clusters);
+                    self.suppose(Discovery::Variants, now)
                 }
             };
-            for number in families {
-                self.join_kin(number, kin, now);
+            for number in clusters {
+                self.join_variants(number, group, now);
             }
         }
     }
 
-    /// Gives up the groups of kin that any of `families` is in, but for those that were detected.
-    fn dissolve(&mut self, families: &[u32]) {
-        let of: BTreeSet<u32> = families.iter().filter_map(|&number| self.family(number)?.kin).collect();
-        for kin in of {
-            let Some(group) = self.families.get_mut(kin as usize) else { continue };
-            if group.hypothesis.as_ref().is_some_and(|hypothesis| hypothesis.detected_at.is_some()) {
+    /// Gives up the groups of variants that any of `clusters` is in, but for those that were detected.
+    fn dissolve(&mut self, clusters: &[u32]) {
+        let of: BTreeSet<u32> = clusters.iter().filter_map(|&number| self.cluster(number)?.variant_of).collect();
+        for number in of {
+            let Some(group) = self.clusters.get_mut(number as usize) else { continue };
+            if group.trial.as_ref().is_some_and(|trial| trial.detected_at.is_some()) {
                 continue;
             }
-            group.hypothesis = None;
-            self.families.iter_mut().filter(|family| family.kin == Some(kin)).for_each(|family| family.kin = None);
+            group.trial = None;
+            self.clusters
+                .iter_mut()
+                .filter(|cluster| cluster.variant_of == Some(number))
+                .for_each(|cluster| cluster.variant_of = None);
         }
     }
 
-    /// Puts a family into a group of kin, with what its accounts sent of it so far.
-    fn join_kin(&mut self, number: u32, kin: u32, now: Time) {
-        let Some(family) = self.families.get_mut(number as usize).filter(|family| family.kin.is_none()) else { return };
-        family.kin = Some(kin);
-        let members = std::mem::take(&mut family.members);
-        let exposure = self.exposure(kin);
-        let followed = |family: u32| self.families.get(family as usize).is_some_and(|f| f.hypothesis.is_some());
+    /// Puts a cluster into a group of variants, with what its accounts sent of it so far.
+    fn join_variants(&mut self, number: u32, group: u32, now: Time) {
+        let Some(cluster) = self.clusters.get_mut(number as usize).filter(|cluster| cluster.variant_of.is_none())
+        else {
+            return;
+        };
+        cluster.variant_of = Some(group);
+        let members = std::mem::take(&mut cluster.members);
+        let exposure = self.exposure(group);
+        let followed = |cluster: u32| self.clusters.get(cluster as usize).is_some_and(|f| f.trial.is_some());
         let mut joined = Vec::new();
         for &member in &members {
             let Some(account) = self.accounts.get_mut(member) else { continue };
-            let Some(sent) = account.stride(number).copied() else { continue };
+            let Some(sent) = account.tally(number).copied() else { continue };
             let total = account.exchanges;
-            let (Some(stride), new) = account.stride_mut(kin, now, followed) else { continue };
+            let (Some(tally), new) = account.tally_mut(group, now, followed) else { continue };
             if new {
-                stride.enter(total, exposure);
+                tally.enter(total, exposure);
                 joined.push(member);
             }
-            // Some exchanges are in several of the families, so this is a bound.
-            stride.exchanges = (stride.exchanges + sent.exchanges).min(total);
-            stride.input_tokens = stride.input_tokens.saturating_add(sent.input_tokens);
-            stride.output_tokens = stride.output_tokens.saturating_add(sent.output_tokens);
-            // A stride begins and ends with exchanges, and not when the account was taken into the group.
-            stride.first = stride.first.min(sent.first);
-            stride.last = if new { sent.last } else { stride.last.max(sent.last) };
+            // Some exchanges are in several of the clusters, so this is a bound.
+            tally.exchanges = (tally.exchanges + sent.exchanges).min(total);
+            tally.input_tokens = tally.input_tokens.saturating_add(sent.input_tokens);
+            tally.output_tokens = tally.output_tokens.saturating_add(sent.output_tokens);
+            // A tally begins and ends with exchanges, and not when the account was taken into the group.
+            tally.first = tally.first.min(sent.first);
+            tally.last = if new { sent.last } else { tally.last.max(sent.last) };
         }
-        if let Some(family) = self.families.get_mut(number as usize) {
-            family.members = members;
+        if let Some(cluster) = self.clusters.get_mut(number as usize) {
+            cluster.members = members;
         }
-        if let Some(kin) = self.families.get_mut(kin as usize) {
-            if let Some(hypothesis) = kin.hypothesis.as_deref_mut() {
-                hypothesis.entered = hypothesis.entered.saturating_add(joined.len() as u32);
+        if let Some(variants) = self.clusters.get_mut(group as usize) {
+            if let Some(trial) = variants.trial.as_deref_mut() {
+                trial.entered = trial.entered.saturating_add(joined.len() as u32);
             }
-            kin.members.append(&mut joined);
+            variants.members.append(&mut joined);
         }
     }
 
@@ -171,26 +177,26 @@ impl State {
         let Some(account) = self.accounts.get_mut(number).filter(|account| account.pool.is_none()) else { return };
         account.pool = Some(pool);
         let total = account.exchanges;
-        if let (Some(stride), true) = account.stride_mut(pool, now, |_| false) {
-            stride.enter(total, exposure);
+        if let (Some(tally), true) = account.tally_mut(pool, now, |_| false) {
+            tally.enter(total, exposure);
         }
-        if let Some(family) = self.families.get_mut(pool as usize) {
-            family.members.push(number);
-            if let Some(hypothesis) = family.hypothesis.as_deref_mut() {
-                hypothesis.entered = hypothesis.entered.saturating_add(1);
+        if let Some(cluster) = self.clusters.get_mut(pool as usize) {
+            cluster.members.push(number);
+            if let Some(trial) = cluster.trial.as_deref_mut() {
+                trial.entered = trial.entered.saturating_add(1);
             }
         }
     }
 
-    /// Makes a hypothesis of a family that enough payers are devoted to.
+    /// Makes a trial of a cluster that enough payers are devoted to.
     pub fn freeze(&mut self, number: u32) {
-        let Some(family) = self.families.get_mut(number as usize) else { return };
-        let mut payers: Vec<Hash> = family
+        let Some(cluster) = self.clusters.get_mut(number as usize) else { return };
+        let mut payers: Vec<Hash> = cluster
             .members
             .iter()
             .filter_map(|&account| self.accounts.get(account))
             .filter(|account| !account.vetted)
-            .filter(|account| account.stride(number).is_some_and(|s| !s.covered && membership::is_devoted(account, s)))
+            .filter(|account| account.tally(number).is_some_and(|s| !s.vouched && membership::is_devoted(account, s)))
             .map(|account| account.payer)
             .collect();
         payers.sort_unstable();
@@ -199,37 +205,37 @@ impl State {
             return;
         }
         let accounts = &self.accounts;
-        let since_first = family.members.iter().filter_map(|&account| {
+        let since_first = cluster.members.iter().filter_map(|&account| {
             let account = accounts.get(account)?;
-            Some(u64::from(account.exchanges.saturating_sub(account.stride(number)?.began)))
+            Some(u64::from(account.exchanges.saturating_sub(account.tally(number)?.began)))
         });
-        let p0 = membership::chance(family.members.len() as u64, self.exchanges.saturating_sub(since_first.sum()));
+        let p0 = membership::chance(cluster.members.len() as u64, self.exchanges.saturating_sub(since_first.sum()));
         self.trials += 1;
-        let mut hypothesis = Hypothesis::freeze(self.trials, family.last, family.frozen(), p0);
-        for &account in &family.members {
+        let mut trial = Trial::freeze(self.trials, cluster.last, cluster.frozen(), p0);
+        for &account in &cluster.members {
             let Some(account) = self.accounts.get_mut(account) else { continue };
             let (total, vetted) = (account.exchanges, account.vetted);
-            let Some(stride) = account.strides.iter_mut().find(|stride| stride.family == number) else { continue };
-            stride.leave();
-            if !vetted && !stride.covered && membership::probability(stride.exchanges, total, p0) >= 0.5 {
-                stride.enter(total, 0.0);
-                hypothesis.entered = hypothesis.entered.saturating_add(1);
+            let Some(tally) = account.tallies.iter_mut().find(|tally| tally.cluster == number) else { continue };
+            tally.leave();
+            if !vetted && !tally.vouched && membership::probability(tally.exchanges, total, p0) >= 0.5 {
+                tally.enter(total, 0.0);
+                trial.entered = trial.entered.saturating_add(1);
             }
         }
-        family.hypothesis = Some(Box::new(hypothesis));
+        cluster.trial = Some(Box::new(trial));
     }
 
     /// What an even share of a group's exchanges since τ has come to.
     fn exposure(&self, number: u32) -> f64 {
-        self.family(number).and_then(|family| family.hypothesis.as_ref()).map_or(0.0, |hypothesis| hypothesis.exposure)
+        self.cluster(number).and_then(|cluster| cluster.trial.as_ref()).map_or(0.0, |trial| trial.exposure)
     }
 
     fn pool_len(&self, pool: u32) -> usize {
-        self.family(pool).map_or(0, |family| family.members.len())
+        self.cluster(pool).map_or(0, |cluster| cluster.members.len())
     }
 }
 
-/// Payers devoted to a family before it is worth a hypothesis.
+/// Payers devoted to a cluster before it is worth a trial.
 const PAYERS_MIN: usize = 6;
 /// Stands where membership is not decided by how often somebody sends a text.
 const CHANCE_OF_A_GROUP: f64 = 0.05;

@@ -1,11 +1,11 @@
-//! The third way to discover a group: families that the same accounts send.
+//! The third way to discover a group: clusters that the same accounts send.
 //!
-//! A template in many wordings, in several languages or cut into parts makes many families, each of which few accounts
+//! A template in many wordings, in several languages or cut into parts makes many clusters, each of which few accounts
 //! send and none of which tells enough. But the accounts that send one send others of them too, and strangers do not.
-//! Families and the payers devoted to them make a graph; families are *kin* when more payers are devoted to both than
-//! chance explains, given how many are devoted to each. They are clustered by modularity ([`community`]); then the families that many send who send
-//! no other of the cluster are left out: a phrase that strangers use too. What comes out is a hypothesis: a company's own prompts are kin as well.
-//! Deterministic; O(accounts + pairs of families) each time, over at most [`ACCOUNTS_READ_MAX`] accounts.
+//! Clusters and the payers devoted to them make a graph; clusters are *variants* when more payers are devoted to both than
+//! chance explains, given how many are devoted to each. They are clustered by modularity ([`community`]); then the clusters that many send who send
+//! no other of the cluster are left out: a phrase that strangers use too. What comes out is a trial: a company's own prompts are variants as well.
+//! Deterministic; O(accounts + pairs of clusters) each time, over at most [`ACCOUNTS_READ_MAX`] accounts.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::hash::BuildHasherDefault;
@@ -14,56 +14,56 @@ use signals::Hash;
 use xxhash_rust::xxh3::Xxh3Default;
 
 use crate::group::membership;
-use crate::limits::KIN_MAX;
+use crate::limits::VARIANTS_MAX;
 use crate::propose::community;
 use crate::state::account::Accounts;
-use crate::state::cluster::Family;
+use crate::state::cluster::Cluster;
 use crate::state::direction::{self, Direction};
 use findings::Discovery;
 
-/// Groups of families that the same payers send, by number, those with most families first, at most [`KIN_MAX`].
+/// Groups of clusters that the same payers send, by number, those with most clusters first, at most [`VARIANTS_MAX`].
 #[must_use]
-pub fn groups(families: &[Family], accounts: &Accounts, all: &Direction) -> Vec<Vec<u32>> {
-    let (numbers, sent) = sent(families, accounts);
-    let family = |node: usize| numbers.get(node).copied();
+pub fn groups(clusters: &[Cluster], accounts: &Accounts, all: &Direction) -> Vec<Vec<u32>> {
+    let (numbers, sent) = sent(clusters, accounts);
+    let cluster = |node: usize| numbers.get(node).copied();
     let by_senders =
-        clusters(numbers.len(), &sent).into_iter().map(|nodes| nodes.into_iter().filter_map(family).collect());
-    let mut groups = alike(by_senders.collect(), families, accounts, all);
-    groups.retain(|group| group.len() >= FAMILIES_MIN);
+        joined(numbers.len(), &sent).into_iter().map(|nodes| nodes.into_iter().filter_map(cluster).collect());
+    let mut groups = alike(by_senders.collect(), clusters, accounts, all);
+    groups.retain(|group| group.len() >= CLUSTERS_MIN);
     groups.sort_by(|a, b| b.len().cmp(&a.len()).then_with(|| a.cmp(b)));
-    groups.truncate(KIN_MAX);
+    groups.truncate(VARIANTS_MAX);
     groups
 }
 
-/// What is compared by meaning: a family, or families that are kin already.
-struct Kin {
-    families: Vec<u32>,
+/// What is compared by meaning: a cluster, or clusters that are variants already.
+struct Candidate {
+    clusters: Vec<u32>,
     meaning: Direction,
     /// Exchanges of any kind that a sender has, the median.
     typical_use: u32,
 }
 
-/// Puts families and groups of them together that mean the same and whose senders use the model equally much. Few senders of
-/// few requests each have no families in common yet; but a benchmark run that asks the same has senders of another kind.
-fn alike(groups: Vec<Vec<u32>>, families: &[Family], accounts: &Accounts, all: &Direction) -> Vec<Vec<u32>> {
+/// Puts clusters and groups of them together that mean the same and whose senders use the model equally much. Few senders of
+/// few requests each have no clusters in common yet; but a benchmark run that asks the same has senders of another kind.
+fn alike(groups: Vec<Vec<u32>>, clusters: &[Cluster], accounts: &Accounts, all: &Direction) -> Vec<Vec<u32>> {
     let grouped: HashSet<u32> = groups.iter().flatten().copied().collect();
     // A phrase in texts of other matter means what those texts mean.
-    let much_of_it = |family: &Family| family.core_hits * MUCH_ONE_IN >= family.prints;
-    let single = families.iter().zip(0_u32..).filter(|&(family, number)| {
-        is_tested(family) && is_known(family) && much_of_it(family) && !grouped.contains(&number)
+    let much_of_it = |cluster: &Cluster| cluster.core_hits * MUCH_ONE_IN >= cluster.prints;
+    let single = clusters.iter().zip(0_u32..).filter(|&(cluster, number)| {
+        is_tested(cluster) && is_known(cluster) && much_of_it(cluster) && !grouped.contains(&number)
     });
-    let mut single: Vec<(u32, u32)> = single.map(|(family, number)| (family.exchanges, number)).collect();
+    let mut single: Vec<(u32, u32)> = single.map(|(cluster, number)| (cluster.exchanges, number)).collect();
     single.sort_unstable_by(|a, b| b.cmp(a));
     single.truncate(COMPARED_MAX);
-    let mut kin: Vec<Kin> = groups
+    let mut candidates: Vec<Candidate> = groups
         .into_iter()
         .chain(single.into_iter().map(|(_, number)| vec![number]))
-        .map(|numbers| Kin::of(numbers, families, accounts))
+        .map(|numbers| Candidate::of(numbers, clusters, accounts))
         .collect();
-    let seen: Vec<_> = kin.iter().map(|kin| kin.meaning.seen_from(all)).collect();
+    let seen: Vec<_> = candidates.iter().map(|candidate| candidate.meaning.seen_from(all)).collect();
     let mut pairs: Vec<(f64, usize, usize)> = Vec::new();
-    for (a, (one, seen_one)) in kin.iter().zip(&seen).enumerate() {
-        for (b, (other, seen_other)) in kin.iter().zip(&seen).enumerate().skip(a + 1) {
+    for (a, (one, seen_one)) in candidates.iter().zip(&seen).enumerate() {
+        for (b, (other, seen_other)) in candidates.iter().zip(&seen).enumerate().skip(a + 1) {
             let (Some(seen_one), Some(seen_other)) = (seen_one, seen_other) else { continue };
             let cosine = direction::cosine(seen_one, seen_other);
             if cosine >= ALIKE && one.uses_like(other) {
@@ -72,71 +72,75 @@ fn alike(groups: Vec<Vec<u32>>, families: &[Family], accounts: &Accounts, all: &
         }
     }
     pairs.sort_by(|a, b| b.0.total_cmp(&a.0).then((a.1, a.2).cmp(&(b.1, b.2))));
-    let mut home: Vec<usize> = (0..kin.len()).collect();
+    let mut home: Vec<usize> = (0..candidates.len()).collect();
     for (_, a, b) in pairs {
         let (Some(&a), Some(&b)) = (home.get(a), home.get(b)) else { continue };
         // Not a chain of neighbours: the groups as they are by now must be alike.
-        let still = kin.get(a).zip(kin.get(b)).is_some_and(|(a, b)| {
+        let still = candidates.get(a).zip(candidates.get(b)).is_some_and(|(a, b)| {
             let seen = a.meaning.seen_from(all).zip(b.meaning.seen_from(all));
             seen.is_some_and(|(a, b)| direction::cosine(&a, &b) >= ALIKE)
         });
         if a == b || !still {
             continue;
         }
-        let Some(taken) = kin.get_mut(b).map(|kin| std::mem::take(&mut kin.families)) else { continue };
-        let meaning = kin.get(b).map(|kin| kin.meaning.clone()).unwrap_or_default();
-        if let Some(kin) = kin.get_mut(a) {
-            kin.families.extend(taken);
-            kin.meaning.merge(&meaning);
+        let Some(taken) = candidates.get_mut(b).map(|candidate| std::mem::take(&mut candidate.clusters)) else {
+            continue;
+        };
+        let meaning = candidates.get(b).map(|candidate| candidate.meaning.clone()).unwrap_or_default();
+        if let Some(candidate) = candidates.get_mut(a) {
+            candidate.clusters.extend(taken);
+            candidate.meaning.merge(&meaning);
         }
         home.iter_mut().filter(|home| **home == b).for_each(|home| *home = a);
     }
-    kin.into_iter().map(|kin| kin.families).collect()
+    candidates.into_iter().map(|candidate| candidate.clusters).collect()
 }
 
-impl Kin {
-    fn of(numbers: Vec<u32>, families: &[Family], accounts: &Accounts) -> Kin {
+impl Candidate {
+    fn of(numbers: Vec<u32>, clusters: &[Cluster], accounts: &Accounts) -> Candidate {
         let (mut meaning, mut uses) = (Direction::default(), Vec::new());
-        for family in numbers.iter().filter_map(|&number| families.get(number as usize)) {
-            meaning.merge(&family.meaning);
-            uses.extend(family.members.iter().take(MEMBERS_READ_MAX).filter_map(|&n| Some(accounts.get(n)?.exchanges)));
+        for cluster in numbers.iter().filter_map(|&number| clusters.get(number as usize)) {
+            meaning.merge(&cluster.meaning);
+            uses.extend(
+                cluster.members.iter().take(MEMBERS_READ_MAX).filter_map(|&n| Some(accounts.get(n)?.exchanges)),
+            );
         }
         uses.sort_unstable();
-        Kin { families: numbers, meaning, typical_use: uses.get(uses.len() / 2).copied().unwrap_or(0) }
+        Candidate { clusters: numbers, meaning, typical_use: uses.get(uses.len() / 2).copied().unwrap_or(0) }
     }
 
-    fn uses_like(&self, other: &Kin) -> bool {
+    fn uses_like(&self, other: &Candidate) -> bool {
         self.typical_use.max(other.typical_use) <= self.typical_use.min(other.typical_use).saturating_mul(USE_TIMES)
     }
 }
 
-/// Whether there is a hypothesis about a family by text, which what it did since does not speak against: what people use as they
+/// Whether there is a trial about a cluster by text, which what it did since does not speak against: what people use as they
 /// like stays apart from a campaign, whatever it says and whoever sends it too.
-fn is_tested(family: &Family) -> bool {
+fn is_tested(cluster: &Cluster) -> bool {
     let against = |weighed: f64| weighed <= AGAINST;
-    family.discovery == Discovery::Family
-        && family.hypothesis.as_ref().is_some_and(|hypothesis| !hypothesis.weighed.is_some_and(against))
+    cluster.discovery == Discovery::Text
+        && cluster.trial.as_ref().is_some_and(|trial| !trial.weighed.is_some_and(against))
 }
 
 /// Whether enough was seen of it to know that.
-fn is_known(family: &Family) -> bool {
-    family.hypothesis.as_ref().is_some_and(|hypothesis| hypothesis.exchanges >= KNOWN_EXCHANGES)
+fn is_known(cluster: &Cluster) -> bool {
+    cluster.trial.as_ref().is_some_and(|trial| trial.exchanges >= KNOWN_EXCHANGES)
 }
 
 /// Clusters of nodes, given which nodes each payer is devoted to.
-fn clusters(nodes: usize, sent: &[Vec<usize>]) -> Vec<Vec<usize>> {
+fn joined(nodes: usize, sent: &[Vec<usize>]) -> Vec<Vec<usize>> {
     let homes = community::homes(nodes, sent, sent.len(), LIFT);
     let mut clusters = close(&homes, sent);
-    clusters.retain(|cluster| cluster.len() >= FAMILIES_MIN);
+    clusters.retain(|cluster| cluster.len() >= CLUSTERS_MIN);
     clusters.sort_by(|a, b| b.len().cmp(&a.len()).then_with(|| a.cmp(b)));
-    clusters.truncate(KIN_MAX);
+    clusters.truncate(VARIANTS_MAX);
     clusters
 }
 
-/// The tested families, by node, and for each payer the nodes it is devoted to.
-fn sent(families: &[Family], accounts: &Accounts) -> (Vec<u32>, Vec<Vec<usize>>) {
+/// The tested clusters, by node, and for each payer the nodes it is devoted to.
+fn sent(clusters: &[Cluster], accounts: &Accounts) -> (Vec<u32>, Vec<Vec<usize>>) {
     let every = (accounts.iter().len() / ACCOUNTS_READ_MAX).max(1);
-    let tested = |number: u32| families.get(number as usize).filter(|family| is_tested(family)).map(|_| number);
+    let tested = |number: u32| clusters.get(number as usize).filter(|cluster| is_tested(cluster)).map(|_| number);
     let (mut numbers, mut all) = (Vec::new(), Vec::new());
     let mut nodes: HashMap<u32, usize, BuildHasherDefault<Xxh3Default>> = HashMap::default();
     let mut payers: HashSet<Hash, BuildHasherDefault<Xxh3Default>> = HashSet::default();
@@ -144,12 +148,12 @@ fn sent(families: &[Family], accounts: &Accounts) -> (Vec<u32>, Vec<Vec<usize>>)
         if !payers.insert(account.payer) {
             continue;
         }
-        let devoted = account.strides.iter().filter(|stride| membership::is_devoted(account, stride));
-        let mut sent: Vec<u32> = devoted.filter_map(|stride| tested(stride.family)).collect();
+        let devoted = account.tallies.iter().filter(|tally| membership::is_devoted(account, tally));
+        let mut sent: Vec<u32> = devoted.filter_map(|tally| tested(tally.cluster)).collect();
         sent.sort_unstable();
-        let mut node = |family: u32| {
-            *nodes.entry(family).or_insert_with(|| {
-                numbers.push(family);
+        let mut node = |cluster: u32| {
+            *nodes.entry(cluster).or_insert_with(|| {
+                numbers.push(cluster);
                 numbers.len() - 1
             })
         };
@@ -190,25 +194,25 @@ fn close(homes: &[usize], sent: &[Vec<usize>]) -> Vec<Vec<usize>> {
     clusters.into_values().collect()
 }
 
-/// Fewer families are no kin.
-const FAMILIES_MIN: usize = 2;
-/// How many times as often as by chance payers are devoted to both of two families that are kin.
+/// Fewer clusters are no variants.
+const CLUSTERS_MIN: usize = 2;
+/// How many times as often as by chance payers are devoted to both of two clusters that are variants.
 const LIFT: f64 = 3.0;
-/// For each payer who sends a family alone at least this many send others of its kin too.
+/// For each payer who sends a cluster alone at least this many send others of its variants too.
 const WITH_OTHERS: usize = 8;
-/// Families, or groups of kin, whose directions as seen from the middle of all traffic have this cosine mean the same.
+/// Clusters, or groups of them, whose directions as seen from the middle of all traffic have this cosine mean the same.
 const ALIKE: f64 = 0.78;
 /// A template is at least one in this many of the fingerprints of its exchanges, to be compared by meaning.
 const MUCH_ONE_IN: u64 = 5;
-/// Evidence (log10) from here down speaks against a family.
+/// Evidence (log10) from here down speaks against a cluster.
 const AGAINST: f64 = -1.5;
-/// Exchanges since τ before a family is compared by meaning.
+/// Exchanges since τ before a cluster is compared by meaning.
 const KNOWN_EXCHANGES: u32 = 12;
 /// Senders use the model equally much when the median of one group is at most this many times that of the other.
 const USE_TIMES: u32 = 2;
-/// Families compared by meaning, at most; the largest.
+/// Clusters compared by meaning, at most; the largest.
 const COMPARED_MAX: usize = 512;
-/// Senders of a family whose use is read, at most.
+/// Senders of a cluster whose use is read, at most.
 const MEMBERS_READ_MAX: usize = 64;
 /// Accounts read each time, at most about.
 const ACCOUNTS_READ_MAX: usize = 1 << 16;
@@ -235,7 +239,7 @@ mod tests {
         let mut sent = senders(&[0, 2, 4, 6, 8, 10, 12, 14, 16, 18], 60);
         // Strangers send one of the others each, and nothing with it.
         sent.extend((0..400).map(|i| vec![1 + 2 * (i % 10)]));
-        assert_eq!(clusters(20, &sent), [vec![0, 2, 4, 6, 8, 10, 12, 14, 16, 18]]);
+        assert_eq!(joined(20, &sent), [vec![0, 2, 4, 6, 8, 10, 12, 14, 16, 18]]);
     }
 
     #[test]
@@ -244,23 +248,23 @@ mod tests {
         let strangers = |count: usize| (0..count).map(|_| vec![4]).chain((0..300).map(|_| Vec::new()));
         let few: Vec<Vec<usize>> = campaign.clone().chain(strangers(7)).collect();
         let many: Vec<Vec<usize>> = campaign.chain(strangers(8)).collect();
-        assert_eq!(clusters(5, &few), [vec![0, 1, 2, 3, 4]]);
-        assert_eq!(clusters(5, &many), [vec![0, 1, 2, 3]]);
+        assert_eq!(joined(5, &few), [vec![0, 1, 2, 3, 4]]);
+        assert_eq!(joined(5, &many), [vec![0, 1, 2, 3]]);
     }
 
     #[test]
     fn popular_prompts_are_not_kin_of_each_other() {
         // Every payer tries two of six prompts, whichever.
         let sent: Vec<Vec<usize>> = (0..300).map(|i| sorted(vec![i % 6, (i / 6 + i * 5) % 6])).collect();
-        assert!(clusters(6, &sent).is_empty());
+        assert!(joined(6, &sent).is_empty());
     }
 
     #[test]
     fn the_number_of_groups_stays_within_its_limit() {
         for extra in [0, 1] {
-            let groups = KIN_MAX + extra;
+            let groups = VARIANTS_MAX + extra;
             let sent: Vec<Vec<usize>> = (0..groups * 8).map(|i| vec![i / 8 * 2, i / 8 * 2 + 1]).collect();
-            assert_eq!(clusters(groups * 2, &sent).len(), KIN_MAX);
+            assert_eq!(joined(groups * 2, &sent).len(), VARIANTS_MAX);
         }
     }
 
@@ -268,7 +272,7 @@ mod tests {
         #[test]
         fn every_family_is_in_one_group_at_most(sent in prop::collection::vec(prop::collection::vec(0_usize..24, 0..6), 0..120)) {
             let sent: Vec<Vec<usize>> = sent.into_iter().map(sorted).collect();
-            let found = clusters(24, &sent);
+            let found = joined(24, &sent);
             let mut all: Vec<usize> = found.concat();
             all.sort_unstable();
             let count = all.len();

@@ -1,4 +1,4 @@
-//! From tested families to findings: families of the same accounts become one campaign, campaigns of the same operator are
+//! From tested clusters to findings: clusters of the same accounts become one campaign, campaigns of the same operator are
 //! linked, and everything a person needs to judge them is written down.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -10,8 +10,8 @@ use crate::group;
 use crate::group::closures::{self, Span, Wave};
 use crate::group::membership;
 use crate::judge::Assessment;
-use crate::limits::{ACCOUNTS_MAX, CLEARED_MAX, FAMILIES_MAX};
-use crate::report::portrait::{self, Sitter};
+use crate::limits::{ACCOUNTS_MAX, CLEARED_MAX, CLUSTERS_MAX};
+use crate::report::portrait::{self, Subject};
 use crate::report::spend;
 use crate::report::template;
 use crate::report::trace::{Template, Trace, Traced};
@@ -19,9 +19,9 @@ use crate::report::view::View;
 use crate::report::vouched;
 use crate::signs::{infrastructure, intent};
 use crate::state::account::{Account, AccountNo};
-use crate::state::cluster::Family;
+use crate::state::cluster::Cluster;
 use crate::state::timeline::Timeline;
-use crate::state::trial::Hypothesis;
+use crate::state::trial::Trial;
 use crate::state::value::{Kind, Value};
 use findings::number::{counted, either, many};
 use findings::{
@@ -59,26 +59,26 @@ pub(crate) fn findings(view: View<'_>) -> (Findings, Trace) {
 
 /// The templates of a campaign.
 fn templates(view: View<'_>, bundle: &Bundle<'_>) -> Vec<Template> {
-    let families = bundle.families.iter().flat_map(|tested| view.state.texts(tested.number));
-    families
-        .map(|(_, family)| Template { core: family.core().collect(), needed: family.needed() })
+    let clusters = bundle.clusters.iter().flat_map(|tested| view.state.texts(tested.number));
+    clusters
+        .map(|(_, cluster)| Template { core: cluster.core().collect(), needed: cluster.needed() })
         .filter(|template| !template.core.is_empty())
         .collect()
 }
 
-/// Families reported for the same accounts.
+/// Clusters reported for the same accounts.
 struct Bundle<'e> {
-    /// The family with the strongest evidence first.
-    families: Vec<Tested<'e>>,
+    /// The cluster with the strongest evidence first.
+    clusters: Vec<Tested<'e>>,
     members: BTreeMap<AccountNo, Part>,
 }
 
-/// A family with its hypothesis and what came of it.
+/// A cluster with its trial and what came of it.
 #[derive(Clone, Copy)]
 struct Tested<'e> {
     number: u32,
-    family: &'e Family,
-    hypothesis: &'e Hypothesis,
+    cluster: &'e Cluster,
+    trial: &'e Trial,
     assessment: &'e Assessment,
 }
 
@@ -101,25 +101,26 @@ impl Part {
 }
 
 fn tested(view: View<'_>) -> impl Iterator<Item = Tested<'_>> {
-    view.state.families.iter().enumerate().filter_map(|(number, family)| {
-        let hypothesis = family.hypothesis.as_deref()?;
-        let assessment = view.judge.last(number as u32, hypothesis)?;
-        Some(Tested { number: number as u32, family, hypothesis, assessment })
+    view.state.clusters.iter().enumerate().filter_map(|(number, cluster)| {
+        let trial = cluster.trial.as_deref()?;
+        let assessment = view.judge.last(number as u32, trial)?;
+        Some(Tested { number: number as u32, cluster, trial, assessment })
     })
 }
 
-/// A family with its members.
+/// A cluster with its members.
 type Draft<'e> = (Tested<'e>, BTreeMap<AccountNo, Part>);
 
-/// Puts reported families together whose members are mostly the same, and leaves out what stronger ones explain.
+/// Puts reported clusters together whose members are mostly the same, and leaves out what stronger ones explain.
 fn bundles(view: View<'_>) -> Vec<Bundle<'_>> {
     let mut reported: Vec<Tested<'_>> = tested(view)
-        .filter(|tested| tested.hypothesis.detected_at.is_some() && tested.assessment.cleared.is_none())
+        .filter(|tested| tested.trial.detected_at.is_some() && tested.assessment.cleared.is_none())
         .collect();
     reported.sort_by(|a, b| b.assessment.log10_e.total_cmp(&a.assessment.log10_e).then(a.number.cmp(&b.number)));
-    let of = |discovery: Discovery| reported.iter().copied().filter(move |tested| tested.family.discovery == discovery);
+    let of =
+        |discovery: Discovery| reported.iter().copied().filter(move |tested| tested.cluster.discovery == discovery);
     let mut drafts: Vec<Vec<Draft<'_>>> = Vec::new();
-    for tested in of(Discovery::Family) {
+    for tested in of(Discovery::Text) {
         let members = parts(view, tested);
         // One that overlaps with several shows that they are one.
         let (home, others): (Vec<_>, Vec<_>) = drafts.into_iter().partition(|draft| overlaps(draft, &members));
@@ -128,17 +129,21 @@ fn bundles(view: View<'_>) -> Vec<Bundle<'_>> {
         drafts = others;
         drafts.push(home);
     }
-    // Where no family says who sends the kin, since each is one wording of many, all of them say it together.
-    for tested in of(Discovery::Kin) {
+    // Where no cluster says who sends the variants, since each is one wording of many, all of them say it together.
+    for tested in of(Discovery::Variants) {
         let members = parts(view, tested);
         let enough = sure(&members).len() * LEADS.0;
         let (mut home, others): (Vec<_>, Vec<_>) = drafts.into_iter().partition(|draft| overlaps(draft, &members));
+        // One of many wordings fills a part of what its senders ask, and one template that strangers' phrases were put together with most of it.
+        let filled_by_all = filled(view, &members);
         let leads = |draft: &Vec<Draft<'_>>| {
-            draft.get(lead(view, draft)).is_some_and(|(_, members)| sure(members).len() * LEADS.1 >= enough)
+            draft.get(lead(view, draft)).is_some_and(|(_, members)| {
+                sure(members).len() * LEADS.1 >= enough || filled(view, members) > filled_by_all
+            })
         };
         if !home.iter().any(leads) {
-            let families = home.drain(..).flatten();
-            home = vec![std::iter::once((tested, members)).chain(families).collect()];
+            let clusters = home.drain(..).flatten();
+            home = vec![std::iter::once((tested, members)).chain(clusters).collect()];
         }
         drafts = home.into_iter().chain(others).collect();
     }
@@ -153,15 +158,15 @@ fn bundles(view: View<'_>) -> Vec<Bundle<'_>> {
         }
     }
     let mut bundles: Vec<Bundle<'_>> = drafts.into_iter().map(|draft| join(view, draft)).collect();
-    let telling = |bundle: &Bundle<'_>| bundle.families.first().map_or(0.0, |tested| telling(view, *tested));
+    let telling = |bundle: &Bundle<'_>| bundle.clusters.first().map_or(0.0, |tested| telling(view, *tested));
     // Who sends a text is known better than who shares a card with whom.
-    let by_text = |bundle: &Bundle<'_>| bundle.families.first().is_some_and(|tested| is_by_text(tested.family));
+    let by_text = |bundle: &Bundle<'_>| bundle.clusters.first().is_some_and(|tested| is_by_text(tested.cluster));
     bundles.sort_by(|a, b| by_text(b).cmp(&by_text(a)).then(telling(b).total_cmp(&telling(a))));
     // What is left of a phrase without the campaign that uses it must speak for itself.
     let mut explained: BTreeSet<AccountNo> = BTreeSet::new();
     bundles.retain(|bundle| {
         let left =
-            bundle.families.first().and_then(|tested| view.judge.assessment(view.state, tested.number, &explained));
+            bundle.clusters.first().and_then(|tested| view.judge.assessment(view.state, tested.number, &explained));
         let stands = left.is_some_and(|assessment| assessment.cleared.is_none());
         if stands {
             explained.extend(sure(&bundle.members));
@@ -175,7 +180,7 @@ fn overlaps(draft: &[Draft<'_>], members: &BTreeMap<AccountNo, Part>) -> bool {
     in_common(draft, members).any(|(common, smaller)| common * 2 > smaller)
 }
 
-/// How many members each family of a draft has in common with `members`, and the smaller of the two numbers.
+/// How many members each cluster of a draft has in common with `members`, and the smaller of the two numbers.
 fn in_common<'d>(
     draft: &'d [Draft<'_>],
     members: &BTreeMap<AccountNo, Part>,
@@ -187,7 +192,7 @@ fn in_common<'d>(
     })
 }
 
-/// Joins families into one bundle. Who sends the leading one is in; who does not must send about as many of the others as
+/// Joins clusters into one bundle. Who sends the leading one is in; who does not must send about as many of the others as
 /// those in it do, since a phrase that also occurs in a template is sent by strangers.
 fn join<'e>(view: View<'_>, mut draft: Vec<Draft<'e>>) -> Bundle<'e> {
     // All of them are reported; the one leads that tells most about who sends it: many send it, strangers hardly.
@@ -201,7 +206,7 @@ fn join<'e>(view: View<'_>, mut draft: Vec<Draft<'e>>) -> Bundle<'e> {
     let mut usual: Vec<usize> = lead.iter().filter_map(|number| shown.get(number).copied()).collect();
     usual.sort_unstable();
     let usual = usual.get(usual.len() / 2).copied().unwrap_or(1);
-    let needed = usual.div_ceil(2).max(FURTHER_FAMILIES_MIN);
+    let needed = usual.div_ceil(2).max(FURTHER_CLUSTERS_MIN);
     let mut members: BTreeMap<AccountNo, Part> = BTreeMap::new();
     for (at, (_, parts)) in draft.iter().enumerate() {
         for (&number, &part) in parts {
@@ -219,22 +224,22 @@ fn join<'e>(view: View<'_>, mut draft: Vec<Draft<'e>>) -> Bundle<'e> {
             known.last = known.last.max(part.last);
         }
     }
-    Bundle { families: draft.into_iter().map(|(tested, _)| tested).collect(), members }
+    Bundle { clusters: draft.into_iter().map(|(tested, _)| tested).collect(), members }
 }
 
-/// Which of the families leads: of those by text one that tells nearly as much as any, since who sends a text is known better than who
+/// Which of the clusters leads: of those by text one that tells nearly as much as any, since who sends a text is known better than who
 /// shares a card with whom; and of these the one that fills most of its senders' requests. A phrase that the template has in common
 /// with others' prompts tells as much of the campaign's accounts as the template does, and of strangers besides.
 fn lead(view: View<'_>, draft: &[Draft<'_>]) -> usize {
     let tells = draft.iter().map(|(tested, members)| Tells {
-        discovery: tested.family.discovery,
+        discovery: tested.cluster.discovery,
         telling: telling(view, *tested),
         filled: filled(view, members),
     });
     leading(&tells.collect::<Vec<_>>())
 }
 
-/// What a family tells of its senders.
+/// What a cluster tells of its senders.
 #[derive(Clone, Copy)]
 struct Tells {
     discovery: Discovery,
@@ -242,9 +247,9 @@ struct Tells {
     filled: f64,
 }
 
-fn leading(families: &[Tells]) -> usize {
+fn leading(clusters: &[Tells]) -> usize {
     let best = |discovery: Discovery| {
-        let of = (0..).zip(families).filter(|(_, tells)| tells.discovery == discovery);
+        let of = (0..).zip(clusters).filter(|(_, tells)| tells.discovery == discovery);
         let most = of.clone().map(|(_, tells)| tells.telling).fold(0.0, f64::max);
         let near = of.filter(|(_, tells)| tells.telling * LEAD_TELLS >= most);
         let best = near.max_by(|(i, a), (j, b)| {
@@ -252,13 +257,13 @@ fn leading(families: &[Tells]) -> usize {
         });
         best.map(|(at, _)| at)
     };
-    [Discovery::Kin, Discovery::Family, Discovery::Intent, Discovery::Infrastructure]
+    [Discovery::Variants, Discovery::Text, Discovery::Intent, Discovery::Infrastructure]
         .into_iter()
         .find_map(best)
         .unwrap_or(0)
 }
 
-/// The mean share of their requests that a family's sure members send to it, in hundredths.
+/// The mean share of their requests that a cluster's sure members send to it, in hundredths.
 fn filled(view: View<'_>, members: &BTreeMap<AccountNo, Part>) -> f64 {
     let sure = members.iter().filter(|(_, part)| part.probability >= 0.5);
     let shares = sure.filter_map(|(&number, part)| {
@@ -269,15 +274,15 @@ fn filled(view: View<'_>, members: &BTreeMap<AccountNo, Part>) -> f64 {
     (100.0 * sum / f64::max(count, 1.0)).round()
 }
 
-/// How much a family tells about who belongs together: the evidence for all its members, in ln.
+/// How much a cluster tells about who belongs together: the evidence for all its members, in ln.
 fn telling(view: View<'_>, tested: Tested<'_>) -> f64 {
-    let p0 = tested.hypothesis.p0;
-    let members = group::members(tested.number, tested.family, &view.state.accounts, p0);
-    members.iter().map(|member| membership::evidence(member.account, member.stride, p0).max(0.0)).sum()
+    let p0 = tested.trial.p0;
+    let members = group::members(tested.number, tested.cluster, &view.state.accounts, p0);
+    members.iter().map(|member| membership::evidence(member.account, member.tally, p0).max(0.0)).sum()
 }
 
-fn is_by_text(family: &Family) -> bool {
-    matches!(family.discovery, Discovery::Family | Discovery::Kin)
+fn is_by_text(cluster: &Cluster) -> bool {
+    matches!(cluster.discovery, Discovery::Text | Discovery::Variants)
 }
 
 /// Those more likely in than not.
@@ -286,16 +291,16 @@ fn sure(members: &BTreeMap<AccountNo, Part>) -> BTreeSet<AccountNo> {
 }
 
 fn parts(view: View<'_>, tested: Tested<'_>) -> BTreeMap<AccountNo, Part> {
-    let p0 = tested.hypothesis.p0;
-    let members = group::members(tested.number, tested.family, &view.state.accounts, p0).into_iter();
+    let p0 = tested.trial.p0;
+    let members = group::members(tested.number, tested.cluster, &view.state.accounts, p0).into_iter();
     let shown = members.filter(|member| member.probability >= SHOWN_FROM);
     let part = |member: group::Member<'_>| Part {
         probability: member.probability,
-        exchanges: member.stride.exchanges.into(),
-        input_tokens: member.stride.input_tokens.into(),
-        output_tokens: member.stride.output_tokens.into(),
-        first: member.stride.first,
-        last: member.stride.last,
+        exchanges: member.tally.exchanges.into(),
+        input_tokens: member.tally.input_tokens.into(),
+        output_tokens: member.tally.output_tokens.into(),
+        first: member.tally.first,
+        last: member.tally.last,
     };
     shown.map(|member| (member.number, part(member))).collect()
 }
@@ -310,36 +315,36 @@ fn campaign(view: View<'_>, bundle: &Bundle<'_>) -> Campaign {
     let sure: Vec<&(AccountNo, &Account, Part)> =
         members.iter().filter(|(_, _, part)| part.probability >= 0.5).collect();
     let (first, last) = span(&sure);
-    // A bundle is never empty; its first family has the strongest evidence, its earliest detection is the campaign's.
-    let strongest = bundle.families.first();
-    let hypotheses = bundle.families.iter().map(|tested| tested.hypothesis);
+    // A bundle is never empty; its first cluster has the strongest evidence, its earliest detection is the campaign's.
+    let strongest = bundle.clusters.first();
+    let hypotheses = bundle.clusters.iter().map(|tested| tested.trial);
     let (detected_at, frozen_at) =
         hypotheses.filter_map(|h| Some((h.detected_at?, h.frozen_at))).min().unwrap_or_default();
     let mut evidence = strongest.map_or_else(Vec::new, |tested| evidence(view, *tested));
     evidence.sort_by(|a, b| b.log10_e.total_cmp(&a.log10_e).then(a.family.cmp(&b.family)));
-    let sitters: Vec<Sitter<'_>> = sure
+    let subjects: Vec<Subject<'_>> = sure
         .iter()
-        .map(|(number, account, part)| Sitter { number: *number, account, exchanges: part.exchanges })
+        .map(|(number, account, part)| Subject { number: *number, account, exchanges: part.exchanges })
         .collect();
     let accounts: Vec<&Account> = sure.iter().map(|(_, account, _)| *account).collect();
-    let families: Vec<(u32, &Family)> = bundle.families.iter().map(|tested| (tested.number, tested.family)).collect();
-    let identity = vouched::identity(view, &families, &accounts);
-    let timelines: Vec<&Timeline> = strongest.iter().map(|tested| &tested.family.timeline).collect();
+    let clusters: Vec<(u32, &Cluster)> = bundle.clusters.iter().map(|tested| (tested.number, tested.cluster)).collect();
+    let identity = vouched::identity(view, &clusters, &accounts);
+    let timelines: Vec<&Timeline> = strongest.iter().map(|tested| &tested.cluster.timeline).collect();
     let samples = samples(view, bundle);
     let spans: Vec<Span> =
         sure.iter().map(|(_, account, part)| Span { first: part.first, closed: account.closed }).collect();
-    let waves = strongest.map_or_else(Vec::new, |tested| closures::waves(&spans, &tested.family.timeline));
-    let by_text = strongest.is_some_and(|tested| is_by_text(tested.family));
+    let waves = strongest.map_or_else(Vec::new, |tested| closures::waves(&spans, &tested.cluster.timeline));
+    let by_text = strongest.is_some_and(|tested| is_by_text(tested.cluster));
     let texts: Vec<&str> = samples.iter().map(|sample| sample.text.as_str()).collect();
     let total =
         |tokens: fn(&Part) -> u64| sure.iter().fold(0_u64, |sum, (_, _, part)| sum.saturating_add(tokens(part)));
     let (input_tokens, output_tokens) = (total(|part| part.input_tokens), total(|part| part.output_tokens));
-    let conduct = strongest.map(|tested| &tested.family.conduct);
+    let conduct = strongest.map(|tested| &tested.cluster.conduct);
     Campaign {
         id: String::new(),
         operator: String::new(),
         lineage: waves.iter().map(Wave::text).collect(),
-        discovery: strongest.map_or(Discovery::Family, |tested| tested.family.discovery),
+        discovery: strongest.map_or(Discovery::Text, |tested| tested.cluster.discovery),
         frozen_at,
         detected_at,
         first_seen: first,
@@ -364,17 +369,22 @@ fn campaign(view: View<'_>, bundle: &Bundle<'_>) -> Campaign {
                 output_tokens: part.tokens().map(|(_, output)| output),
             })
             .collect(),
-        capabilities: strongest.map_or_else(Vec::new, |tested| capabilities(tested.hypothesis)),
+        capabilities: strongest.map_or_else(Vec::new, |tested| capabilities(tested.trial)),
         evidence,
         log10_e: strongest.map_or(0.0, |tested| tested.assessment.log10_e),
         log10_threshold: strongest.map_or(0.0, |tested| tested.assessment.log10_threshold),
         skeleton: if by_text { template::draw(&texts) } else { Vec::new() },
-        portrait: portrait::draw(view, &sitters, &timelines, marks(frozen_at, detected_at, &waves)),
-        not_observed: not_observed(&sitters),
+        portrait: portrait::draw(view, &subjects, &timelines, marks(frozen_at, detected_at, &waves)),
+        not_observed: not_observed(&subjects),
         alternatives: strongest
             .map_or_else(Vec::new, |tested| alternatives(tested.assessment, view.judge.config.alpha)),
         samples,
-        judgements: vouched::judgements(view, bundle.families.iter().map(|tested| tested.family), &identity, &accounts),
+        judgements: vouched::judgements(
+            view,
+            bundle.clusters.iter().map(|tested| tested.cluster),
+            &identity,
+            &accounts,
+        ),
         identity,
     }
 }
@@ -390,35 +400,27 @@ fn span(sure: &[&(AccountNo, &Account, Part)]) -> (Time, Time) {
 }
 
 fn evidence(view: View<'_>, tested: Tested<'_>) -> Vec<Evidence> {
-    if tested.family.discovery == Discovery::Infrastructure {
+    if tested.cluster.discovery == Discovery::Infrastructure {
         let members: Vec<&Account> =
-            tested.family.members.iter().filter_map(|&number| view.state.accounts.get(number)).collect();
+            tested.cluster.members.iter().filter_map(|&number| view.state.accounts.get(number)).collect();
         let found_by = infrastructure::found_by(&members, &view.state.values);
         return found_by.into_iter().chain(tested.assessment.evidence.iter().cloned()).collect();
     }
-    let strides = tested.family.members.iter().filter_map(|&number| {
+    let tallies = tested.cluster.members.iter().filter_map(|&number| {
         let account = view.state.accounts.get(number)?;
-        Some((account, account.stride(tested.number)?))
+        Some((account, account.tally(tested.number)?))
     });
-    let templates = view.state.families.iter().filter(|family| family.kin == Some(tested.number)).count();
+    let templates = view.state.clusters.iter().filter(|cluster| cluster.variant_of == Some(tested.number)).count();
     let everybody = view.state.accounts.iter().filter(|account| account.exchanges > 0).count();
-    let template = membership::describe(
-        strides,
-        everybody,
-        tested.family,
-        templates,
-        tested.hypothesis.p0,
-        view.judge.config.alpha,
-    );
+    let template =
+        membership::describe(tallies, everybody, tested.cluster, templates, tested.trial.p0, view.judge.config.alpha);
     std::iter::once(template).chain(tested.assessment.evidence.iter().cloned()).collect()
 }
 
-fn capabilities(hypothesis: &Hypothesis) -> Vec<Capability> {
-    let mut taken: Vec<Capability> = intent::taken(&hypothesis.intents, hypothesis.exchanges)
-        .into_iter()
-        .map(|(capability, _)| capability)
-        .collect();
-    if hypothesis.echoes * 2 >= hypothesis.exchanges.max(1) && !taken.contains(&Capability::TraceCleaning) {
+fn capabilities(trial: &Trial) -> Vec<Capability> {
+    let mut taken: Vec<Capability> =
+        intent::taken(&trial.intents, trial.exchanges).into_iter().map(|(capability, _)| capability).collect();
+    if trial.echoes * 2 >= trial.exchanges.max(1) && !taken.contains(&Capability::TraceCleaning) {
         taken.push(Capability::TraceCleaning);
     }
     if taken.is_empty() {
@@ -428,7 +430,7 @@ fn capabilities(hypothesis: &Hypothesis) -> Vec<Capability> {
 }
 
 fn samples(view: View<'_>, bundle: &Bundle<'_>) -> Vec<Sample> {
-    let exhibits = bundle.families.first().map_or([].as_slice(), |tested| &tested.family.samples);
+    let exhibits = bundle.clusters.first().map_or([].as_slice(), |tested| &tested.cluster.samples);
     let sure = |number: &AccountNo| bundle.members.get(number).is_some_and(|part| part.probability >= 0.5);
     exhibits
         .iter()
@@ -447,7 +449,7 @@ fn samples(view: View<'_>, bundle: &Bundle<'_>) -> Vec<Sample> {
 
 fn marks(frozen_at: Time, detected_at: Time, waves: &[Wave]) -> Vec<Mark> {
     let mut marks = vec![
-        Mark { time: frozen_at, label: "hypothesis frozen (τ)".into() },
+        Mark { time: frozen_at, label: "trial frozen (τ)".into() },
         Mark { time: detected_at, label: "detected".into() },
     ];
     for wave in waves.iter().take(WAVES_MARKED_MAX) {
@@ -458,27 +460,27 @@ fn marks(frozen_at: Time, detected_at: Time, waves: &[Wave]) -> Vec<Mark> {
     marks
 }
 
-fn not_observed(sitters: &[Sitter<'_>]) -> Vec<String> {
+fn not_observed(subjects: &[Subject<'_>]) -> Vec<String> {
     let mut missing = Vec::new();
-    let without = |kind: Kind| sitters.iter().filter(|sitter| !sitter.account.holds(kind).known()).count();
+    let without = |kind: Kind| subjects.iter().filter(|subject| !subject.account.holds(kind).known()).count();
     for kind in [Kind::Payment, Kind::EmailDomain, Kind::Block, Kind::Software] {
         match without(kind) {
             0 => {}
-            n if n == sitters.len() => missing.push(format!("No {} is known for any account.", kind.name())),
+            n if n == subjects.len() => missing.push(format!("No {} is known for any account.", kind.name())),
             n => missing.push(format!(
                 "The {} of {} of {} is not known.",
                 kind.name(),
                 many(n),
-                counted(sitters.len() as u64, "account")
+                counted(subjects.len() as u64, "account")
             )),
         }
     }
-    match sitters.iter().filter(|sitter| sitter.account.created.is_none()).count() {
+    match subjects.iter().filter(|subject| subject.account.created.is_none()).count() {
         0 => {}
         n => missing.push(format!(
             "The sign-up time of {} of {} is not known.",
             many(n),
-            counted(sitters.len() as u64, "account")
+            counted(subjects.len() as u64, "account")
         )),
     }
     missing.push(
@@ -556,7 +558,7 @@ fn name_operators(view: View<'_>, bundles: &[Bundle<'_>], campaigns: &mut [Campa
     }
 }
 
-/// A family that at least three in four send of those who send its kin says who is in.
+/// A cluster that at least three in four send of those who send its variants says who is in.
 const LEADS: (usize, usize) = (3, 4);
 
 /// Values that the bundle's members hold and few others do.
@@ -591,18 +593,18 @@ fn cleared(view: View<'_>, bundles: &[Bundle<'_>]) -> (Vec<Cleared>, Vec<u64>) {
     let mut groups: Vec<(Tested<'_>, &str)> =
         tested(view).filter_map(|tested| Some((tested, tested.assessment.cleared.as_deref()?))).collect();
     // Of a group that people vouch for, only who is not covered is told here.
-    groups.retain(|(tested, _)| tested.family.labels.is_empty() || tested.assessment.payers > 0);
+    groups.retain(|(tested, _)| tested.cluster.labels.is_empty() || tested.assessment.payers > 0);
     groups.retain(|(tested, _)| {
-        let home = home_of(&homes, tested.family);
+        let home = home_of(&homes, tested.cluster);
         home.and_then(|home| wordings.get_mut(home)).map(|wordings| *wordings += 1).is_none()
     });
-    groups.sort_by(|a, b| b.0.family.exchanges.cmp(&a.0.family.exchanges).then(a.0.number.cmp(&b.0.number)));
+    groups.sort_by(|a, b| b.0.cluster.exchanges.cmp(&a.0.cluster.exchanges).then(a.0.number.cmp(&b.0.number)));
     let mut vetted = vouched::vetted(view);
     // Who takes part in a vetted group without being vouched for is told with it: the same template listed again would look
     // like a group of its own.
     let mut told: BTreeSet<usize> = BTreeSet::new();
     groups.retain(|(tested, reason)| {
-        let Some(at) = vetted.iter().position(|group| group.has(tested.family)) else { return true };
+        let Some(at) = vetted.iter().position(|group| group.has(tested.cluster)) else { return true };
         if let Some(group) = vetted.get_mut(at).filter(|_| told.insert(at)) {
             let payers = tested.assessment.payers;
             let take = either(payers, "takes", "take");
@@ -615,23 +617,23 @@ fn cleared(view: View<'_>, bundles: &[Bundle<'_>]) -> (Vec<Cleared>, Vec<u64>) {
     let groups = groups.into_iter().map(|(tested, reason)| {
         let part = sure(&parts(view, tested));
         let members: Vec<&Account> = part.iter().filter_map(|&number| view.state.accounts.get(number)).collect();
-        let identity = vouched::identity(view, &[(tested.number, tested.family)], &members);
-        let covered = |number: &&AccountNo| {
+        let identity = vouched::identity(view, &[(tested.number, tested.cluster)], &members);
+        let vouched = |number: &&AccountNo| {
             view.state
                 .accounts
                 .get(**number)
-                .and_then(|account| account.stride(tested.number))
-                .is_some_and(|s| s.covered)
+                .and_then(|account| account.tally(tested.number))
+                .is_some_and(|s| s.vouched)
         };
         Cleared {
             id: String::new(),
-            accounts: (tested.family.members.len() - tested.family.members.iter().filter(covered).count()) as u64,
-            exchanges: tested.family.exchanges.into(),
-            label: template::name(tested.family),
+            accounts: (tested.cluster.members.len() - tested.cluster.members.iter().filter(vouched).count()) as u64,
+            exchanges: tested.cluster.exchanges.into(),
+            label: template::name(tested.cluster),
             log10_e: tested.assessment.log10_e,
             evidence: tested.assessment.evidence.clone(),
             reason: reason.to_owned(),
-            judgements: vouched::judgements(view, std::iter::once(tested.family), &identity, &members),
+            judgements: vouched::judgements(view, std::iter::once(tested.cluster), &identity, &members),
             identity,
         }
     });
@@ -645,62 +647,64 @@ fn cleared(view: View<'_>, bundles: &[Bundle<'_>]) -> (Vec<Cleared>, Vec<u64>) {
 /// By what a group is known to be a wording of a campaign.
 struct Home<'b> {
     members: &'b BTreeMap<AccountNo, Part>,
-    /// The groups of kin that are reported in it.
-    kin: BTreeSet<u32>,
+    /// The groups of variants that are reported in it.
+    variants: BTreeSet<u32>,
     /// What its samples have in common.
     template: BTreeSet<u64>,
 }
 
 impl<'b> Home<'b> {
     fn of(view: View<'_>, bundle: &'b Bundle<'_>) -> Home<'b> {
-        let families = bundle.families.iter();
+        let clusters = bundle.clusters.iter();
         Home {
             members: &bundle.members,
-            kin: families
+            variants: clusters
                 .clone()
-                .filter(|tested| tested.family.discovery == Discovery::Kin)
+                .filter(|tested| tested.cluster.discovery == Discovery::Variants)
                 .map(|t| t.number)
                 .collect(),
-            template: families
+            template: clusters
                 .flat_map(|tested| view.state.texts(tested.number))
-                .flat_map(|(_, family)| common_prints(family))
+                .flat_map(|(_, cluster)| common_prints(cluster))
                 .collect(),
         }
     }
 
     /// How many of a group's accounts are of the campaign.
-    fn inside(&self, family: &Family) -> usize {
-        family.members.iter().filter(|number| self.members.contains_key(number)).count()
+    fn inside(&self, cluster: &Cluster) -> usize {
+        cluster.members.iter().filter(|number| self.members.contains_key(number)).count()
     }
 }
 
 /// The campaign that a group is a wording of: at least half of its accounts are of campaigns, or half of its template is that of
 /// one. What a person said of a group by itself keeps it apart, unless its accounts are these.
-fn home_of(homes: &[Home<'_>], family: &Family) -> Option<usize> {
-    let anywhere = family.members.iter().filter(|number| homes.iter().any(|home| home.members.contains_key(number)));
+fn home_of(homes: &[Home<'_>], cluster: &Cluster) -> Option<usize> {
+    let anywhere = cluster.members.iter().filter(|number| homes.iter().any(|home| home.members.contains_key(number)));
     let inside = anywhere.count();
-    if inside > 0 && inside * 2 >= family.members.len() {
+    if inside > 0 && inside * 2 >= cluster.members.len() {
         return (0..homes.len())
-            .max_by_key(|&at| (homes.get(at).map_or(0, |home| home.inside(family)), std::cmp::Reverse(at)));
+            .max_by_key(|&at| (homes.get(at).map_or(0, |home| home.inside(cluster)), std::cmp::Reverse(at)));
     }
-    if let Some(home) = homes.iter().position(|home| family.kin.is_some_and(|kin| home.kin.contains(&kin))) {
+    if let Some(home) =
+        homes.iter().position(|home| cluster.variant_of.is_some_and(|group| home.variants.contains(&group)))
+    {
         return Some(home);
     }
-    let template = if family.labels.is_empty() { common_prints(family) } else { BTreeSet::new() };
+    let template = if cluster.labels.is_empty() { common_prints(cluster) } else { BTreeSet::new() };
     let same = |home: &Home<'_>| template.iter().filter(|print| home.template.contains(print)).count();
     homes.iter().position(|home| !template.is_empty() && same(home) * 2 >= template.len())
 }
 
-/// Fingerprints that at least half of a family's samples have, of those that have several: its template as the samples show it.
-fn common_prints(family: &Family) -> BTreeSet<u64> {
+/// Fingerprints that at least half of a cluster's samples have, of those that have several: its template as the samples show it.
+fn common_prints(cluster: &Cluster) -> BTreeSet<u64> {
     let mut seen: BTreeMap<u64, usize> = BTreeMap::new();
-    for sample in &family.samples {
+    for sample in &cluster.samples {
         let mut prints = Vec::new();
         sketch::winnow(&sample.excerpt, &mut prints);
         let keys: BTreeSet<u64> = prints.into_iter().map(|print| print.key).collect();
         keys.into_iter().for_each(|key| *seen.entry(key).or_default() += 1);
     }
-    let enough = family.samples.len().div_ceil(2).max(2);
+    let enough = cluster.samples.len().div_ceil(2).max(2);
     seen.into_iter().filter(|&(_, count)| count >= enough).map(|(key, _)| key).collect()
 }
 
@@ -711,11 +715,11 @@ fn population(view: View<'_>) -> Population {
         exchanges: view.state.exchanges,
         accounts: seen().count() as u64,
         payers: payers.len() as u64,
-        families: view
+        clusters: view
             .state
-            .families
+            .clusters
             .iter()
-            .filter(|family| family.merged_into.is_none() && family.discovery == Discovery::Family)
+            .filter(|cluster| cluster.merged_into.is_none() && cluster.discovery == Discovery::Text)
             .count() as u64,
         first_seen: view.state.first,
         last_seen: view.state.last,
@@ -733,7 +737,7 @@ fn blind_spots(view: View<'_>) -> Vec<String> {
         spots.push("Records hold fingerprints instead of texts; neither a template nor samples can be shown.".into());
     }
     let largest =
-        view.state.families.iter().filter(|family| family.discovery == Discovery::Family).map(|f| f.exchanges).max();
+        view.state.clusters.iter().filter(|cluster| cluster.discovery == Discovery::Text).map(|f| f.exchanges).max();
     if let Some(largest) = largest.map(u64::from).filter(|&largest| largest * 10 > view.state.exchanges * 9) {
         spots.push(format!(
             "One text that accounts share is in {largest} of {} exchanges, so nearly everybody is in one group and no group \
@@ -798,12 +802,12 @@ fn limits_reached(view: View<'_>) -> Vec<String> {
             counted(view.state.accounts.forgotten(), "account")
         ));
     }
-    if view.state.families_refused > 0 {
+    if view.state.clusters_refused > 0 {
         limits.push(format!(
             "{} beyond the first {} {} not followed.",
-            counted(view.state.families_refused, "shared text"),
-            many(FAMILIES_MAX),
-            either(view.state.families_refused, "was", "were")
+            counted(view.state.clusters_refused, "shared text"),
+            many(CLUSTERS_MAX),
+            either(view.state.clusters_refused, "was", "were")
         ));
     }
     limits
@@ -815,10 +819,10 @@ const WAVES_MARKED_MAX: usize = 4;
 const CERTAIN: f64 = 0.99;
 /// Accounts are listed from this probability.
 const SHOWN_FROM: f64 = 0.2;
-/// A family that tells this many times less than another of the same campaign does not lead it.
+/// A cluster that tells this many times less than another of the same campaign does not lead it.
 const LEAD_TELLS: f64 = 2.0;
-/// Families of a campaign that an account must send to be in without sending the leading one, at least.
-const FURTHER_FAMILIES_MIN: usize = 2;
+/// Clusters of a campaign that an account must send to be in without sending the leading one, at least.
+const FURTHER_CLUSTERS_MIN: usize = 2;
 /// Values held by at most this many accounts are rare.
 const RARE_HOLDERS_MAX: u64 = 50;
 /// Rare values in common that link two campaigns.
@@ -831,12 +835,12 @@ mod tests {
     #[test]
     fn a_phrase_that_strangers_use_too_does_not_lead() {
         let tells = |discovery, telling, filled| Tells { discovery, telling, filled };
-        let phrase = tells(Discovery::Family, 900.0, 48.0);
-        let template = tells(Discovery::Family, 700.0, 97.0);
+        let phrase = tells(Discovery::Text, 900.0, 48.0);
+        let template = tells(Discovery::Text, 700.0, 97.0);
         assert_eq!(leading(&[phrase, template]), 1);
-        assert_eq!(leading(&[phrase, tells(Discovery::Family, 449.0, 99.0)]), 0, "it tells of half of them only");
-        assert_eq!(leading(&[phrase, tells(Discovery::Family, 450.0, 99.0)]), 1);
-        assert_eq!(leading(&[template, tells(Discovery::Kin, 1.0, 1.0)]), 1, "all of their texts together");
+        assert_eq!(leading(&[phrase, tells(Discovery::Text, 449.0, 99.0)]), 0, "it tells of half of them only");
+        assert_eq!(leading(&[phrase, tells(Discovery::Text, 450.0, 99.0)]), 1);
+        assert_eq!(leading(&[template, tells(Discovery::Variants, 1.0, 1.0)]), 1, "all of their texts together");
         assert_eq!(leading(&[tells(Discovery::Infrastructure, 900.0, 100.0), template]), 1);
         assert_eq!(leading(&[template, template]), 0);
     }

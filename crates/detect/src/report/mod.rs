@@ -1,4 +1,4 @@
-//! From trials to findings: families of the same accounts become one campaign, and all that a person needs is written down.
+//! From trials to findings: clusters of the same accounts become one campaign, and all that a person needs is written down.
 
 mod campaign;
 mod portrait;

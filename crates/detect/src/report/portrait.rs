@@ -10,7 +10,7 @@ use crate::state::value::{Kind, Value};
 use findings::{Mark, Portrait, ShareBin, TimeBin, TokenSharing};
 
 /// A member with its exchanges in the campaign.
-pub(crate) struct Sitter<'a> {
+pub(crate) struct Subject<'a> {
     /// Its number.
     pub number: AccountNo,
     /// The account.
@@ -20,8 +20,8 @@ pub(crate) struct Sitter<'a> {
 }
 
 /// Draws a group.
-pub(crate) fn draw(view: View<'_>, group: &[Sitter<'_>], timelines: &[&Timeline], marks: Vec<Mark>) -> Portrait {
-    let inside: std::collections::BTreeSet<AccountNo> = group.iter().map(|sitter| sitter.number).collect();
+pub(crate) fn draw(view: View<'_>, group: &[Subject<'_>], timelines: &[&Timeline], marks: Vec<Mark>) -> Portrait {
+    let inside: std::collections::BTreeSet<AccountNo> = group.iter().map(|subject| subject.number).collect();
     let outside = || {
         let accounts = view.state.accounts.iter().enumerate();
         accounts
@@ -32,13 +32,13 @@ pub(crate) fn draw(view: View<'_>, group: &[Sitter<'_>], timelines: &[&Timeline]
         timeline: timeline(view, timelines),
         rates: shares(
             &RATES.map(|(label, _)| label),
-            group.iter().map(|sitter| bin(&RATES, sitter.exchanges as i64)),
+            group.iter().map(|subject| bin(&RATES, subject.exchanges as i64)),
             outside().map(|account| bin(&RATES, account.exchanges.into())),
         ),
-        hours: shares(&HOURS, group.iter().flat_map(|sitter| awake(sitter.account)), outside().flat_map(awake)),
+        hours: shares(&HOURS, group.iter().flat_map(|subject| awake(subject.account)), outside().flat_map(awake)),
         ages: shares(
             &AGES.map(|(label, _)| label),
-            group.iter().filter_map(|sitter| age_bin(sitter.account)),
+            group.iter().filter_map(|subject| age_bin(subject.account)),
             outside().filter_map(age_bin),
         ),
         infrastructure: Kind::ALL.into_iter().filter_map(|kind| sharing(view, group, kind)).collect(),
@@ -94,10 +94,10 @@ fn age_bin(account: &Account) -> Option<usize> {
     Some(bin(&AGES, (account.first.seconds() - account.created?.seconds()).max(0)))
 }
 
-fn sharing(view: View<'_>, group: &[Sitter<'_>], kind: Kind) -> Option<TokenSharing> {
+fn sharing(view: View<'_>, group: &[Subject<'_>], kind: Kind) -> Option<TokenSharing> {
     let mut counts: BTreeMap<Value, u64> = BTreeMap::new();
-    for sitter in group {
-        let value = sitter.account.holds(kind);
+    for subject in group {
+        let value = subject.account.holds(kind);
         if value.known() {
             *counts.entry(value).or_default() += 1;
         }

@@ -1,13 +1,13 @@
 //! What a campaign took, in tokens, by the model it was taken from.
 //!
-//! Tokens are counted by account in each family and by model in each family, not by both at once. What the members took is
-//! divided over the models as the family's exchanges divide; with one model, which most campaigns have, that is exact.
+//! Tokens are counted by account in each cluster and by model in each cluster, not by both at once. What the members took is
+//! divided over the models as the cluster's exchanges divide; with one model, which most campaigns have, that is exact.
 
 use crate::state::conduct::Conduct;
 use crate::state::value::{Kind, Values};
 use findings::ModelTokens;
 
-/// The tokens `input` and `output` of a family's members, by model, the most used first. What was asked of further models, or
+/// The tokens `input` and `output` of a cluster's members, by model, the most used first. What was asked of further models, or
 /// of none that is named, stands last, without a name, with the number of these models.
 pub(crate) fn by_model(conduct: &Conduct, values: &Values, input: u64, output: u64) -> Vec<ModelTokens> {
     let models = conduct.models();

@@ -12,7 +12,7 @@ use xxhash_rust::xxh3::Xxh3Default;
 
 use findings::{Discovery, Segment};
 
-use crate::state::cluster::Family;
+use crate::state::cluster::Cluster;
 
 /// The template behind `texts`, drawn along the one that shows most of it.
 #[must_use]
@@ -51,15 +51,15 @@ pub(crate) fn draw(texts: &[&str]) -> Vec<Segment> {
         .collect()
 }
 
-/// The beginning of a family's template, or what joined it.
-pub(crate) fn name(family: &Family) -> String {
-    match family.discovery {
+/// The beginning of a cluster's template, or what joined it.
+pub(crate) fn name(cluster: &Cluster) -> String {
+    match cluster.discovery {
         Discovery::Infrastructure => "(accounts that share infrastructure)".to_owned(),
         Discovery::Intent => {
-            format!("(accounts that ask for {})", family.asks.map_or("the same", Capability::name))
+            format!("(accounts that ask for {})", cluster.asks.map_or("the same", Capability::name))
         }
-        Discovery::Family | Discovery::Kin => {
-            let sample = family.samples.first();
+        Discovery::Text | Discovery::Variants => {
+            let sample = cluster.samples.first();
             sample.map_or_else(String::new, |sample| sample.excerpt.chars().take(100).collect())
         }
     }

@@ -8,20 +8,20 @@ use crate::labels::Label;
 use crate::report::template;
 use crate::report::view::View;
 use crate::state::account::{Account, AccountNo};
-use crate::state::cluster::{Family, LabelNo};
+use crate::state::cluster::{Cluster, LabelNo};
 use findings::{Cleared, Discovery, Identity, Judgement, Prints, Verdict};
 
 /// What people said of a group, and which of its accounts nobody had looked at then.
 pub(crate) fn judgements<'e>(
     view: View<'_>,
-    families: impl Iterator<Item = &'e Family>,
+    clusters: impl Iterator<Item = &'e Cluster>,
     identity: &Identity,
     members: &[&Account],
 ) -> Vec<Judgement> {
     let mut labels = view.judge.labels.same(identity);
     let vouches = |label: &LabelNo| view.judge.labels.get(*label).is_some_and(Label::vouches);
-    // Who came to a vetted family shows it, be it a piece; a campaign is known by half of its template only.
-    labels.extend(families.flat_map(|family| &family.labels).copied().filter(vouches));
+    // Who came to a vetted cluster shows it, be it a piece; a campaign is known by half of its template only.
+    labels.extend(clusters.flat_map(|cluster| &cluster.labels).copied().filter(vouches));
     let labels = labels.into_iter().filter_map(|number| view.judge.labels.get(number));
     labels.map(|label| judgement(label, members)).collect()
 }
@@ -39,17 +39,17 @@ fn judgement(label: &Label, members: &[&Account]) -> Judgement {
     }
 }
 
-/// By what a group is known again: the cores of its families, who is in it, and what it says of honest traffic.
-pub(crate) fn identity(view: View<'_>, families: &[(u32, &Family)], members: &[&Account]) -> Identity {
-    let mut texts: Vec<(u32, &Family)> = families.iter().flat_map(|&(number, _)| view.state.texts(number)).collect();
+/// By what a group is known again: the cores of its clusters, who is in it, and what it says of honest traffic.
+pub(crate) fn identity(view: View<'_>, clusters: &[(u32, &Cluster)], members: &[&Account]) -> Identity {
+    let mut texts: Vec<(u32, &Cluster)> = clusters.iter().flat_map(|&(number, _)| view.state.texts(number)).collect();
     texts.sort_by_key(|&(number, _)| number);
     texts.dedup_by_key(|&mut (number, _)| number);
     let paid_for = members.iter().filter(|account| account.payer != Hash::of(&account.id));
     let habits = texts.first().and_then(|&(number, _)| Some(view.judge.measured(view.state, number)?.measures));
     Identity {
-        infrastructure: families.iter().any(|(_, family)| family.discovery == Discovery::Infrastructure)
-            || families.first().is_some_and(|(_, family)| family.discovery == Discovery::Intent),
-        template: Prints(texts.iter().flat_map(|(_, family)| family.core()).collect()),
+        infrastructure: clusters.iter().any(|(_, cluster)| cluster.discovery == Discovery::Infrastructure)
+            || clusters.first().is_some_and(|(_, cluster)| cluster.discovery == Discovery::Intent),
+        template: Prints(texts.iter().flat_map(|(_, cluster)| cluster.core()).collect()),
         accounts: members.iter().map(|account| account.id.to_string()).collect(),
         payers: Prints(paid_for.map(|account| account.payer.0).collect()),
         habits,
@@ -62,14 +62,14 @@ pub(crate) struct Vetted {
     pub(crate) cleared: Cleared,
     /// The labels about it.
     labels: BTreeSet<LabelNo>,
-    /// Its largest family, by which several labels are known to be about one group.
+    /// Its largest cluster, by which several labels are known to be about one group.
     largest: u32,
 }
 
 impl Vetted {
-    /// Whether a family is of this group, as others of the same template and those who joined it are.
-    pub(crate) fn has(&self, family: &Family) -> bool {
-        family.labels.iter().any(|label| self.labels.contains(label))
+    /// Whether a cluster is of this group, as others of the same template and those who joined it are.
+    pub(crate) fn has(&self, cluster: &Cluster) -> bool {
+        cluster.labels.iter().any(|label| self.labels.contains(label))
     }
 
     /// Takes in what another label says of the same group.
@@ -85,17 +85,17 @@ impl Vetted {
 
 /// Groups that people vouch for and that were seen, in the order of the labels, each once.
 pub(crate) fn vetted(view: View<'_>) -> Vec<Vetted> {
-    let mut families: BTreeMap<LabelNo, Vec<(u32, &Family)>> = BTreeMap::new();
+    let mut clusters: BTreeMap<LabelNo, Vec<(u32, &Cluster)>> = BTreeMap::new();
     for (&number, about) in &view.state.known {
-        let Some(family) = view.state.families.get(number as usize) else { continue };
-        for &label in about.iter().filter(|label| family.labels.contains(label)) {
-            families.entry(label).or_default().push((number, family));
+        let Some(cluster) = view.state.clusters.get(number as usize) else { continue };
+        for &label in about.iter().filter(|label| cluster.labels.contains(label)) {
+            clusters.entry(label).or_default().push((number, cluster));
         }
     }
     let mut groups: Vec<Vetted> = Vec::new();
-    for (number, families) in families {
-        let largest = families.iter().max_by_key(|(_, family)| names(family)).map(|&(number, _)| number);
-        let of: Vec<&Family> = families.iter().map(|&(_, family)| family).collect();
+    for (number, clusters) in clusters {
+        let largest = clusters.iter().max_by_key(|(_, cluster)| names(cluster)).map(|&(number, _)| number);
+        let of: Vec<&Cluster> = clusters.iter().map(|&(_, cluster)| cluster).collect();
         let told = view.judge.labels.get(number).and_then(|label| cleared(view, label, &of));
         let Some((largest, cleared)) = largest.zip(told) else { continue };
         let group = Vetted { cleared, labels: BTreeSet::from([number]), largest };
@@ -108,15 +108,15 @@ pub(crate) fn vetted(view: View<'_>) -> Vec<Vetted> {
 }
 
 /// What names a group best: a text says more to a person than that accounts ask for the same.
-fn names(family: &Family) -> (bool, u32) {
-    (family.discovery == Discovery::Family, family.exchanges)
+fn names(cluster: &Cluster) -> (bool, u32) {
+    (cluster.discovery == Discovery::Text, cluster.exchanges)
 }
 
-fn cleared(view: View<'_>, label: &Label, families: &[&Family]) -> Option<Cleared> {
-    let members: BTreeSet<AccountNo> = families.iter().flat_map(|family| family.members.iter().copied()).collect();
+fn cleared(view: View<'_>, label: &Label, clusters: &[&Cluster]) -> Option<Cleared> {
+    let members: BTreeSet<AccountNo> = clusters.iter().flat_map(|cluster| cluster.members.iter().copied()).collect();
     let members = members.into_iter().filter_map(|number| view.state.accounts.get(number));
     let members: Vec<&Account> = members.filter(|account| label.identity.has(&account.id, account.payer.0)).collect();
-    let largest = families.iter().max_by_key(|family| names(family)).filter(|_| label.vouches())?;
+    let largest = clusters.iter().max_by_key(|cluster| names(cluster)).filter(|_| label.vouches())?;
     (!members.is_empty()).then(|| Cleared {
         id: String::new(),
         accounts: members.len() as u64,

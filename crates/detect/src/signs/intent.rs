@@ -11,18 +11,18 @@
 use signals::{Capability, Intents};
 
 use crate::signs::scene::{Scene, evidence};
-use crate::state::trial::Hypothesis;
+use crate::state::trial::Trial;
 use findings::number::percent;
 use findings::{Evidence, SignalFamily};
 
 /// Weighs what is asked for.
 #[must_use]
 pub fn weigh(scene: &Scene<'_>) -> Option<Evidence> {
-    let total = scene.hypothesis.exchanges;
+    let total = scene.trial.exchanges;
     if total < EXCHANGES_MIN {
         return None;
     }
-    let taken = taken(&scene.hypothesis.intents, total);
+    let taken = taken(&scene.trial.intents, total);
     let mut ratio = 0.0;
     let mut words = Vec::new();
     for &(capability, share) in &taken {
@@ -69,18 +69,18 @@ pub fn is_after(exchanges: u32, all: u32) -> bool {
 
 /// What a good part of the requests of a group is after; none where too little was seen.
 #[must_use]
-pub fn asks(hypothesis: &Hypothesis) -> Option<Intents> {
-    let taken = || taken(&hypothesis.intents, hypothesis.exchanges);
-    (hypothesis.exchanges >= EXCHANGES_MIN).then(|| taken().into_iter().map(|(capability, _)| capability).collect())
+pub fn asks(trial: &Trial) -> Option<Intents> {
+    let taken = || taken(&trial.intents, trial.exchanges);
+    (trial.exchanges >= EXCHANGES_MIN).then(|| taken().into_iter().map(|(capability, _)| capability).collect())
 }
 
 /// The share of everybody else's exchanges that show `capability`.
 fn elsewhere(scene: &Scene<'_>, capability: Capability) -> f64 {
     let all = scene.intents.get(capability.index()).copied().unwrap_or(0);
-    let own = scene.hypothesis.intents.get(capability.index()).map_or(0, |&count| u64::from(count));
+    let own = scene.trial.intents.get(capability.index()).map_or(0, |&count| u64::from(count));
     // What the group sent before τ was not counted by capability: it is taken to be like what it sent since.
-    let tested = f64::from(scene.hypothesis.exchanges.max(1));
-    let own_all = f64::from(scene.family.exchanges);
+    let tested = f64::from(scene.trial.exchanges.max(1));
+    let own_all = f64::from(scene.cluster.exchanges);
     let own = own as f64 / tested * own_all;
     ((all as f64 - own).max(0.0) + 1.0) / ((scene.exchanges as f64 - own_all).max(0.0) + 1.0)
 }

@@ -26,7 +26,7 @@ pub fn hours(likeness: &Likeness) -> Option<Estimate> {
 /// Weighs how alike accounts are in content.
 #[must_use]
 pub fn weigh_content(scene: &Scene<'_>) -> Option<Evidence> {
-    let raw = scene.hypothesis.likeness.words()?;
+    let raw = scene.trial.likeness.words()?;
     let (ln_e, basis) = weigh(scene, &CONTENT, CONTENT.law.scaled(raw));
     let text = format!(
         "Two requests of one account are {} alike in what varies than two of different accounts (by {}). Strangers who share a tool \
@@ -40,7 +40,7 @@ pub fn weigh_content(scene: &Scene<'_>) -> Option<Evidence> {
 /// Weighs how alike accounts are in their hours.
 #[must_use]
 pub fn weigh_hours(scene: &Scene<'_>) -> Option<Evidence> {
-    let raw = scene.hypothesis.likeness.hours()?;
+    let raw = scene.trial.likeness.hours()?;
     let (ln_e, basis) = weigh(scene, &HOURS, HOURS.law.scaled(raw));
     let text = format!(
         "From one day to another the hours of one account are {} alike than those of different accounts (by {}). People keep their \

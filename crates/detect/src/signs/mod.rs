@@ -35,8 +35,8 @@ pub fn weigh(scene: &Scene<'_>) -> Vec<Evidence> {
         work_queue::weigh(scene),
         sign_up::weigh(scene),
         // What a group was found by cannot count for it as well.
-        (scene.family.discovery != Discovery::Infrastructure).then(|| infrastructure::weigh(scene)).flatten(),
-        (scene.family.discovery != Discovery::Intent).then(|| intent::weigh(scene)).flatten(),
+        (scene.cluster.discovery != Discovery::Infrastructure).then(|| infrastructure::weigh(scene)).flatten(),
+        (scene.cluster.discovery != Discovery::Intent).then(|| intent::weigh(scene)).flatten(),
         silence::weigh(scene),
         takeover::weigh(scene),
         pivot::weigh(scene),
@@ -48,16 +48,16 @@ pub fn weigh(scene: &Scene<'_>) -> Vec<Evidence> {
 /// Measures a group by every sign that is compared with other groups.
 #[must_use]
 pub fn measure(scene: &Scene<'_>) -> Measures {
-    let Scene { group, hypothesis, .. } = scene;
+    let Scene { group, trial, .. } = scene;
     let (payers, members) = (group.payers.len(), group.iter(scene.accounts).collect::<Vec<_>>());
     let one_a_payer = group.one_a_payer(scene.accounts);
     let shared = |kind: Kind| infrastructure::measure(&members, kind, scene.values);
     Measures {
         dispersion: dispersion::measure(&group.payers),
         sessions: sessions::measure(scene),
-        items: work_queue::measure(&hypothesis.items, payers),
-        content: interchange::content(&hypothesis.likeness),
-        hours: interchange::hours(&hypothesis.likeness),
+        items: work_queue::measure(&trial.items, payers),
+        content: interchange::content(&trial.likeness),
+        hours: interchange::hours(&trial.likeness),
         bursts: sign_up::bursts(&one_a_payer, &sign_up::near(scene), scene.sign_ups),
         age: sign_up::age(&one_a_payer),
         payment: shared(Kind::Payment),
@@ -65,10 +65,10 @@ pub fn measure(scene: &Scene<'_>) -> Measures {
         block: shared(Kind::Block),
         asn: shared(Kind::Asn),
         program: shared(Kind::Program),
-        silence: silence::silent(&hypothesis.timeline, scene.timeline),
+        silence: silence::silent(&trial.timeline, scene.timeline),
         takeover: takeover::taken_over(scene),
-        pivot: pivot::apart(&hypothesis.conduct, scene.conduct),
-        reply: reply::taken_once(&hypothesis.conduct),
-        asks: intent::asks(hypothesis),
+        pivot: pivot::apart(&trial.conduct, scene.conduct),
+        reply: reply::taken_once(&trial.conduct),
+        asks: intent::asks(trial),
     }
 }

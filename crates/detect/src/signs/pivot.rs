@@ -18,8 +18,8 @@ use findings::{Evidence, SignalFamily};
 /// Weighs how the group changed models.
 #[must_use]
 pub fn weigh(scene: &Scene<'_>) -> Option<Evidence> {
-    let apart = apart(&scene.hypothesis.conduct, scene.conduct)?;
-    let (a, b) = scene.hypothesis.conduct.two_models()?;
+    let apart = apart(&scene.trial.conduct, scene.conduct)?;
+    let (a, b) = scene.trial.conduct.two_models()?;
     let (from, to) = if a.middle() <= b.middle() { (a, b) } else { (b, a) };
     let name = |model: ModelUse| match scene.values.name(scene.values.find_hash(Kind::Model, model.model.0)) {
         "" => "a model without a name",

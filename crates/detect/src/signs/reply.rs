@@ -14,7 +14,7 @@ use findings::{Evidence, SignalFamily};
 /// Weighs how answers are asked for and what follows them.
 #[must_use]
 pub fn weigh(scene: &Scene<'_>) -> Option<Evidence> {
-    let conduct = &scene.hypothesis.conduct;
+    let conduct = &scene.trial.conduct;
     let taken = taken_once(conduct)?;
     let followed = f64::from(conduct.follow_ups) / f64::from(conduct.exchanges.max(1));
     let same =

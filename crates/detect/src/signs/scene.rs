@@ -8,11 +8,11 @@ use crate::evalue;
 use crate::group::Group;
 use crate::signs::calibrate::Others;
 use crate::state::account::Accounts;
-use crate::state::cluster::Family;
+use crate::state::cluster::Cluster;
 use crate::state::conduct::Conduct;
 use crate::state::sign_ups::SignUps;
 use crate::state::timeline::Timeline;
-use crate::state::trial::Hypothesis;
+use crate::state::trial::Trial;
 use crate::state::value::Values;
 
 /// What a piece of evidence may look at.
@@ -20,12 +20,12 @@ use crate::state::value::Values;
 pub struct Scene<'a> {
     /// The group under test.
     pub group: &'a Group,
-    /// The number of its family.
+    /// The number of its cluster.
     pub number: u32,
-    /// Its family.
-    pub family: &'a Family,
-    /// The hypothesis, with what was counted since τ.
-    pub hypothesis: &'a Hypothesis,
+    /// Its cluster.
+    pub cluster: &'a Cluster,
+    /// The trial, with what was counted since τ.
+    pub trial: &'a Trial,
     /// All accounts.
     pub accounts: &'a Accounts,
     /// All values.

@@ -17,9 +17,9 @@ use findings::{Evidence, SignalFamily};
 
 /// How often the first requests of a group's accounts follow soon: how many count, and how many do.
 fn trials(group: &Group, number: u32, accounts: &Accounts) -> (u64, u64) {
-    let strides = group.iter(accounts).filter_map(|account| account.stride(number));
-    strides.fold((0, 0), |(trials, follow_ons), stride| {
-        (trials + u64::from(stride.trials), follow_ons + u64::from(stride.follow_ons))
+    let tallies = group.iter(accounts).filter_map(|account| account.tally(number));
+    tallies.fold((0, 0), |(trials, follow_ons), tally| {
+        (trials + u64::from(tally.trials), follow_ons + u64::from(tally.follow_ons))
     })
 }
 
@@ -41,7 +41,7 @@ pub fn measure(scene: &Scene<'_>) -> Option<Estimate> {
 /// How much likelier (log10) such a number is of people at one occasion than of a dispatcher; at most 0, since what speaks for
 /// sessions is weighed by [`weigh`].
 #[must_use]
-pub fn sittings(measured: Estimate) -> f64 {
+pub fn in_sessions(measured: Estimate) -> f64 {
     let density = |(centre, deviation): (f64, f64)| {
         let deviation = measured.error.hypot(deviation);
         let z = (measured.value - centre) / deviation;
@@ -108,7 +108,7 @@ mod tests {
 
     #[test]
     fn people_at_one_occasion_work_in_sessions() {
-        let of = |value, error| sittings(Estimate { value, error, accounts: 60 });
+        let of = |value, error| in_sessions(Estimate { value, error, accounts: 60 });
         assert_eq!(of(1.0, 0.5), 0.0, "sessions are no evidence for an occasion by themselves");
         assert!((-1.0..-0.9).contains(&of(-4.5, 0.5)), "{}", of(-4.5, 0.5));
         assert!(of(-4.5, 3.0) > -0.8, "a rough number says less: {}", of(-4.5, 3.0));

@@ -16,7 +16,7 @@ use findings::{Evidence, SignalFamily};
 /// Weighs when the group is silent.
 #[must_use]
 pub fn weigh(scene: &Scene<'_>) -> Option<Evidence> {
-    let silent = silent(&scene.hypothesis.timeline, scene.timeline)?;
+    let silent = silent(&scene.trial.timeline, scene.timeline)?;
     let text = if silent > 0.0 {
         format!(
             "All accounts of the group paused at the same times: {} of all requests of other customers came while none of \

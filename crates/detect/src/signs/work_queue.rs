@@ -67,7 +67,7 @@ fn log_odds(overlap: Overlap, asked: f64, payers: usize) -> Estimate {
 /// Weighs the overlap of items.
 #[must_use]
 pub fn weigh(scene: &Scene<'_>) -> Option<Evidence> {
-    let (items, payers) = (&scene.hypothesis.items, scene.group.payers.len());
+    let (items, payers) = (&scene.trial.items, scene.group.payers.len());
     let overlap = Overlap::of(items, payers)?;
     let (different, asked) = totals(items);
     let weight = scene.others.weigh(&SIGN, log_odds(overlap, asked, payers));

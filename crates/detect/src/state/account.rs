@@ -1,6 +1,6 @@
-//! What is remembered of an account: who pays, what it holds, and how it strides through the families.
+//! What is remembered of an account: who pays, what it holds, and how it tallies through the clusters.
 //!
-//! About 250 bytes an account, bounded by [`ACCOUNTS_MAX`] accounts of [`STRIDES_MAX`] strides. Accounts collapse to the
+//! About 250 bytes an account, bounded by [`ACCOUNTS_MAX`] accounts of [`TALLIES_MAX`] tallies. Accounts collapse to the
 //! paying entity before anything is counted: a verified organisation is one payer however many accounts and keys it has,
 //! and so are checked businesses that share a payment instrument. Accounts without either stand for themselves, since a
 //! shared card among unchecked accounts is what a campaign looks like.
@@ -12,8 +12,8 @@ use exchange::{AccountFact, Assurance, Network, Time};
 use signals::{Hash, Signals};
 use xxhash_rust::xxh3::{Xxh3Default, xxh3_64};
 
-use crate::limits::{ACCOUNTS_MAX, ADDRESSES_MAX, STRIDES_MAX};
-use crate::state::facts::{Told, Waiting};
+use crate::limits::{ACCOUNTS_MAX, ADDRESSES_MAX, TALLIES_MAX};
+use crate::state::facts::{Facts, Waiting};
 use crate::state::value::{Held, Kind, Value, Values};
 
 /// Requests of one account at most this far apart belong to one session.
@@ -51,31 +51,31 @@ pub struct Account {
     pub further: Vec<(Kind, Value)>,
     /// The hours of the day (UTC) at which it was seen, one bit each.
     pub hours: u32,
-    /// The family of accounts it shares infrastructure with.
+    /// The cluster of accounts it shares infrastructure with.
     pub pool: Option<u32>,
-    /// The families it takes part in.
-    pub strides: Vec<Stride>,
+    /// The clusters it takes part in.
+    pub tallies: Vec<Tally>,
 }
 
-/// How an account takes part in a family.
+/// How an account takes part in a cluster.
 #[derive(Clone, Copy, Debug)]
-pub struct Stride {
-    /// The family.
-    pub family: u32,
-    /// Its exchanges in the family.
+pub struct Tally {
+    /// The cluster.
+    pub cluster: u32,
+    /// Its exchanges in the cluster.
     pub exchanges: u32,
     /// The account's exchanges, of any kind, up to the first of them.
     pub began: u32,
     /// Whether the account belongs to the group that is tested: by what it sent before τ, or since then by the rule that was
     /// fixed at τ. What made it a member never counts.
     pub entered: bool,
-    /// Its exchanges in the family since it entered.
+    /// Its exchanges in the cluster since it entered.
     pub after: u32,
     /// The account's exchanges, of any kind, when it entered.
     pub base: u32,
     /// What an even share of the group's exchanges had come to when it entered.
     pub exposure: f32,
-    /// Core shingles of the family that they had, in total.
+    /// Core shingles of the cluster that they had, in total.
     pub core_hits: u32,
     /// The first of them.
     pub first: Time,
@@ -92,16 +92,16 @@ pub struct Stride {
     /// and those of them that followed another of the account, of whatever kind, within a session
     /// ([`SESSION_SECONDS`]).
     pub follow_ons: u8,
-    /// Whether a person vouches for the account's part in the family, which is then not tested.
-    pub covered: bool,
+    /// Whether a person vouches for the account's part in the cluster, which is then not tested.
+    pub vouched: bool,
 }
 
-impl Stride {
-    /// A stride that begins at `time`.
+impl Tally {
+    /// A tally that begins at `time`.
     #[must_use]
-    pub fn new(family: u32, time: Time, began: u32) -> Stride {
-        Stride {
-            family,
+    pub fn new(cluster: u32, time: Time, began: u32) -> Tally {
+        Tally {
+            cluster,
             exchanges: 0,
             began,
             entered: false,
@@ -116,11 +116,11 @@ impl Stride {
             first_after: time,
             trials: 0,
             follow_ons: 0,
-            covered: false,
+            vouched: false,
         }
     }
 
-    /// Counts one exchange with `core_hits` core shingles, which the frozen hypothesis may match too. `before` is when the
+    /// Counts one exchange with `core_hits` core shingles, which the frozen trial may match too. `before` is when the
     /// account sent anything before.
     pub fn count(&mut self, time: Time, before: Time, core_hits: u32, matches_frozen: bool) {
         self.exchanges = self.exchanges.saturating_add(1);
@@ -146,9 +146,9 @@ impl Stride {
         self.output_tokens = add(self.output_tokens, signals.output_tokens);
     }
 
-    /// Forgets what was counted for the last hypothesis.
+    /// Forgets what was counted for the last trial.
     pub fn leave(&mut self) {
-        *self = Stride { entered: false, after: 0, base: 0, exposure: 0.0, trials: 0, follow_ons: 0, ..*self };
+        *self = Tally { entered: false, after: 0, base: 0, exposure: 0.0, trials: 0, follow_ons: 0, ..*self };
     }
 
     /// Enters the group when the account has sent `exchanges` and an even share has come to `exposure`.
@@ -161,10 +161,10 @@ impl Stride {
 }
 
 impl Account {
-    /// The account's stride in `family`.
+    /// The account's tally in `cluster`.
     #[must_use]
-    pub fn stride(&self, family: u32) -> Option<&Stride> {
-        self.strides.iter().find(|stride| stride.family == family)
+    pub fn tally(&self, cluster: u32) -> Option<&Tally> {
+        self.tallies.iter().find(|tally| tally.cluster == cluster)
     }
 
     /// Every value of `kind` that it holds or used lately.
@@ -197,30 +197,29 @@ impl Account {
         self.held.get(kind as usize).copied().unwrap_or_default()
     }
 
-    /// The stride in `family`, new when there was none; the flag tells. Once there are [`STRIDES_MAX`], a new stride
-    /// replaces the least used one of the families that are not `followed`, or else of all: what people share by chance
+    /// The tally in `cluster`, new when there was none; the flag tells. Once there are [`TALLIES_MAX`], a new tally
+    /// replaces the least used one of the clusters that are not `followed`, or else of all: what people share by chance
     /// must not push out what is being tested.
-    pub fn stride_mut(
+    pub fn tally_mut(
         &mut self,
-        family: u32,
+        cluster: u32,
         time: Time,
         followed: impl Fn(u32) -> bool,
-    ) -> (Option<&mut Stride>, bool) {
-        if let Some(at) = self.strides.iter().position(|stride| stride.family == family) {
-            return (self.strides.get_mut(at), false);
+    ) -> (Option<&mut Tally>, bool) {
+        if let Some(at) = self.tallies.iter().position(|tally| tally.cluster == cluster) {
+            return (self.tallies.get_mut(at), false);
         }
-        let stride = Stride::new(family, time, self.exchanges);
-        if self.strides.len() < STRIDES_MAX {
-            // Most accounts take part in one family or two: room for more would be most of the memory.
-            self.strides.reserve_exact(1);
-            self.strides.push(stride);
-            return (self.strides.last_mut(), true);
+        let tally = Tally::new(cluster, time, self.exchanges);
+        if self.tallies.len() < TALLIES_MAX {
+            // Most accounts take part in one cluster or two: room for more would be most of the memory.
+            self.tallies.reserve_exact(1);
+            self.tallies.push(tally);
+            return (self.tallies.last_mut(), true);
         }
-        let least =
-            self.strides.iter_mut().min_by_key(|stride| (followed(stride.family), stride.exchanges, stride.last));
+        let least = self.tallies.iter_mut().min_by_key(|tally| (followed(tally.cluster), tally.exchanges, tally.last));
         match least {
             Some(least) => {
-                *least = stride;
+                *least = tally;
                 (Some(least), true)
             }
             None => (None, false),
@@ -228,21 +227,21 @@ impl Account {
     }
 
     /// Takes in what the provider says.
-    fn learn(&mut self, told: &Told, values: &mut Values) {
-        self.created = told.created.or(self.created);
-        self.closed = told.closed.or(self.closed);
-        for (kind, text) in told.values() {
+    fn learn(&mut self, facts: &Facts, values: &mut Values) {
+        self.created = facts.created.or(self.created);
+        self.closed = facts.closed.or(self.closed);
+        for (kind, text) in facts.values() {
             let value = values.intern(kind, text);
             hold(&mut self.held, kind, value, self.exchanges > 0, values);
         }
-        if let Some(assurance) = told.assurance {
+        if let Some(assurance) = facts.assurance {
             self.vetted = assurance == Assurance::Contract;
             let payment = self.holds(Kind::Payment);
             if assurance >= Assurance::Business && payment.known() {
                 self.payer = Hash::of(values.name(payment));
             }
         }
-        if let Some(org) = told.org {
+        if let Some(org) = facts.org {
             self.payer = org;
         }
     }
@@ -262,7 +261,7 @@ impl Account {
             further: Vec::new(),
             hours: 0,
             pool: None,
-            strides: Vec::new(),
+            tallies: Vec::new(),
         }
     }
 }
@@ -346,7 +345,7 @@ impl Accounts {
     pub fn learn(&mut self, fact: &AccountFact<'_>, values: &mut Values) {
         let id = fact.account.as_str();
         match self.known(id).and_then(|number| self.get_mut(number)) {
-            Some(account) => account.learn(&Told::of(fact), values),
+            Some(account) => account.learn(&Facts::of(fact), values),
             None => self.waiting.learn(xxh3_64(id.as_bytes()), fact),
         }
     }
@@ -361,10 +360,11 @@ impl Accounts {
     pub fn observe(&mut self, signals: &Signals, values: &mut Values) -> Option<AccountNo> {
         let before = self.list.len();
         let number = self.number(&signals.account)?;
-        let told = if self.list.len() > before { self.waiting.take(xxh3_64(signals.account.as_bytes())) } else { None };
+        let facts =
+            if self.list.len() > before { self.waiting.take(xxh3_64(signals.account.as_bytes())) } else { None };
         let account = self.get_mut(number)?;
-        if let Some(told) = told {
-            account.learn(&told, values);
+        if let Some(facts) = facts {
+            account.learn(&facts, values);
         }
         if account.exchanges == 0 {
             account.first = signals.time;
@@ -550,18 +550,18 @@ pub(crate) mod tests {
     #[test]
     fn strides_stay_within_their_limit_and_the_least_used_goes() {
         let mut account = Account::new("a");
-        for family in 0..STRIDES_MAX as u32 {
-            let (stride, new) = account.stride_mut(family, Time::from_seconds(i64::from(family)), |_| false);
-            stride.unwrap().exchanges = 10 - family.min(9);
+        for cluster in 0..TALLIES_MAX as u32 {
+            let (tally, new) = account.tally_mut(cluster, Time::from_seconds(i64::from(cluster)), |_| false);
+            tally.unwrap().exchanges = 10 - cluster.min(9);
             assert!(new);
         }
-        assert_eq!(account.strides.len(), STRIDES_MAX);
-        let (_, new) = account.stride_mut(99, Time::from_seconds(100), |family| family > 2 && family < 99);
+        assert_eq!(account.tallies.len(), TALLIES_MAX);
+        let (_, new) = account.tally_mut(99, Time::from_seconds(100), |cluster| cluster > 2 && cluster < 99);
         assert!(new);
-        assert_eq!(account.strides.len(), STRIDES_MAX);
-        assert!(account.stride(2).is_none(), "the least used of those that are not followed went");
-        assert!(account.stride(0).is_some() && account.stride(STRIDES_MAX as u32 - 1).is_some());
-        let (_, new) = account.stride_mut(100, Time::from_seconds(100), |_| true);
-        assert!(new && account.strides.len() == STRIDES_MAX && account.stride(99).is_none(), "or else of all");
+        assert_eq!(account.tallies.len(), TALLIES_MAX);
+        assert!(account.tally(2).is_none(), "the least used of those that are not followed went");
+        assert!(account.tally(0).is_some() && account.tally(TALLIES_MAX as u32 - 1).is_some());
+        let (_, new) = account.tally_mut(100, Time::from_seconds(100), |_| true);
+        assert!(new && account.tallies.len() == TALLIES_MAX && account.tally(99).is_none(), "or else of all");
     }
 }

@@ -1,10 +1,10 @@
-//! Families: exchanges that share a skeleton of fingerprints, and the rules by which skeletons grow and match.
+//! Clusters: exchanges that share a skeleton of fingerprints, and the rules by which skeletons grow and match.
 //!
-//! A family begins when shingles become shared by several payers in one exchange, and grows by the shingles that become
+//! A cluster begins when shingles become shared by several payers in one exchange, and grows by the shingles that become
 //! shared in its exchanges. Those that a fair share of its exchanges have are its *core*; popular slot values are not, and
-//! give their places up. An exchange *matches* when it has a fair part of the core that exchanges of the family have on
+//! give their places up. An exchange *matches* when it has a fair part of the core that exchanges of the cluster have on
 //! average, so that a template whose wording varies matches by the little that stays, and a long fixed one only as a whole.
-//! Wordings may scatter over several families first; those that keep matching the same exchanges are merged.
+//! Wordings may scatter over several clusters first; those that keep matching the same exchanges are merged.
 
 use exchange::Time;
 use findings::Discovery;
@@ -16,16 +16,16 @@ use crate::state::account::AccountNo;
 use crate::state::conduct::Conduct;
 use crate::state::direction::Direction;
 use crate::state::timeline::Timeline;
-use crate::state::trial::{Frozen, Hypothesis};
+use crate::state::trial::{Frozen, Trial};
 
 /// The number of what a person said.
 pub type LabelNo = u32;
 
-/// One family.
+/// One cluster.
 #[derive(Debug)]
-pub struct Family {
-    /// How it was discovered. A family by infrastructure has no skeleton: every exchange of its members is in it. Nor has
-    /// one of kin: every exchange of the families that are its kin is in it; nor one by intent.
+pub struct Cluster {
+    /// How it was discovered. A cluster by infrastructure has no skeleton: every exchange of its members is in it. Nor has
+    /// one of variants: every exchange of the clusters that are its variants is in it; nor one by intent.
     pub discovery: Discovery,
     /// Its skeleton, in the order in which the shingles became shared.
     pub keys: Vec<Key>,
@@ -58,13 +58,13 @@ pub struct Family {
     /// The number of exchanges at which it is looked at next.
     pub next_look: u32,
     /// What is being tested about it.
-    pub hypothesis: Option<Box<Hypothesis>>,
+    pub trial: Option<Box<Trial>>,
     /// What people said of it.
     pub labels: Vec<LabelNo>,
-    /// The family it was merged into.
+    /// The cluster it was merged into.
     pub merged_into: Option<u32>,
-    /// The group of kin that it is in.
-    pub kin: Option<u32>,
+    /// The group of variants that it is in.
+    pub variant_of: Option<u32>,
     /// What its exchanges are after, where that is what makes them its own.
     pub asks: Option<Capability>,
 }
@@ -74,9 +74,9 @@ pub struct Family {
 pub struct Key {
     /// The shingle.
     pub key: u64,
-    /// The family's exchanges that had it.
+    /// The cluster's exchanges that had it.
     pub hits: u32,
-    /// The family's exchanges when it was added.
+    /// The cluster's exchanges when it was added.
     pub since: u32,
 }
 
@@ -95,12 +95,12 @@ pub struct Exhibit {
     pub answer: Box<str>,
 }
 
-impl Family {
-    /// A family that begins at `time`.
+impl Cluster {
+    /// A cluster that begins at `time`.
     #[must_use]
-    pub fn new(time: Time) -> Family {
-        Family {
-            discovery: Discovery::Family,
+    pub fn new(time: Time) -> Cluster {
+        Cluster {
+            discovery: Discovery::Text,
             keys: Vec::new(),
             exchanges: 0,
             core_hits: 0,
@@ -116,24 +116,24 @@ impl Family {
             samples: Vec::new(),
             timeline: Timeline::default(),
             next_look: FIRST_LOOK,
-            hypothesis: None,
+            trial: None,
             labels: Vec::new(),
             merged_into: None,
-            kin: None,
+            variant_of: None,
             asks: None,
         }
     }
 
-    /// A family that is not known by a skeleton of its own.
+    /// A cluster that is not known by a skeleton of its own.
     #[must_use]
-    pub fn without_skeleton(discovery: Discovery, time: Time) -> Family {
-        Family { discovery, ..Family::new(time) }
+    pub fn without_skeleton(discovery: Discovery, time: Time) -> Cluster {
+        Cluster { discovery, ..Cluster::new(time) }
     }
 
-    /// The family of all exchanges that are after `capability`, in whatever words.
+    /// The cluster of all exchanges that are after `capability`, in whatever words.
     #[must_use]
-    pub fn after(capability: Capability, time: Time) -> Family {
-        Family { asks: Some(capability), ..Family::without_skeleton(Discovery::Intent, time) }
+    pub fn after(capability: Capability, time: Time) -> Cluster {
+        Cluster { asks: Some(capability), ..Cluster::without_skeleton(Discovery::Intent, time) }
     }
 
     /// What of it is frozen for a trial that begins now.
@@ -151,11 +151,11 @@ impl Family {
     /// detected goes on.
     #[must_use]
     pub fn is_to_be_frozen(&self) -> bool {
-        self.hypothesis.as_ref().is_none_or(|hypothesis| {
-            let grown = self.core_len() * 10 > usize::from(hypothesis.core) * 13 + 20;
-            hypothesis.detected_at.is_none()
-                && (grown || hypothesis.is_left_behind(self.exchanges))
-                && self.exchanges >= hypothesis.exchanges_before * REFREEZE_GROWTH
+        self.trial.as_ref().is_none_or(|trial| {
+            let grown = self.core_len() * 10 > usize::from(trial.core) * 13 + 20;
+            trial.detected_at.is_none()
+                && (grown || trial.is_left_behind(self.exchanges))
+                && self.exchanges >= trial.exchanges_before * REFREEZE_GROWTH
         })
     }
 
@@ -240,11 +240,11 @@ impl Family {
         places.map(|(key, _)| key.key)
     }
 
-    /// How many core shingles an exchange needs to match: a quarter of what exchanges of the family have on average, and
+    /// How many core shingles an exchange needs to match: a quarter of what exchanges of the cluster have on average, and
     /// [`NEEDED_MIN`] unless most have fewer; none where there is no skeleton.
     #[must_use]
     pub fn needed(&self) -> u32 {
-        if self.discovery != Discovery::Family {
+        if self.discovery != Discovery::Text {
             return 0;
         }
         // Not of the skeleton's length: one exchange with a long text of its own that others copied would ask of all others what
@@ -271,10 +271,10 @@ impl Family {
         }
     }
 
-    /// Shingles that occur far more often than the family matches: they belong to something wider. None of a campaign that was found.
+    /// Shingles that occur far more often than the cluster matches: they belong to something wider. None of a campaign that was found.
     #[must_use]
     pub fn wider(&self) -> Vec<Key> {
-        if self.hypothesis.as_ref().is_some_and(|hypothesis| hypothesis.detected_at.is_some()) {
+        if self.trial.as_ref().is_some_and(|trial| trial.detected_at.is_some()) {
             return Vec::new();
         }
         let wider = |key: &&Key| {
@@ -301,7 +301,7 @@ impl Family {
 
     /// Takes shingles out of the skeleton; their places can be used again, but for those that were frozen.
     pub fn forget(&mut self, keys: &[u64]) {
-        let kept = self.hypothesis.as_ref().map_or(0, |hypothesis| hypothesis.skeleton);
+        let kept = self.trial.as_ref().map_or(0, |trial| trial.skeleton);
         for (place, key) in (0_u16..).zip(&mut self.keys) {
             if keys.contains(&key.key) && !self.free.contains(&place) {
                 *key = Key { key: 0, hits: 0, since: 0 };
@@ -313,9 +313,9 @@ impl Family {
     }
 
     /// Gives up places that are not core, except those below `kept`, puts its members in order, and sets when to look next: often at
-    /// first, then whenever the family has grown by a twelfth.
+    /// first, then whenever the cluster has grown by a twelfth.
     pub fn tidy(&mut self, kept: u16) {
-        // A member whose stride was replaced and taken up again is listed twice.
+        // A member whose tally was replaced and taken up again is listed twice.
         self.members.sort_unstable();
         self.members.dedup();
         self.free = (kept..self.keys.len() as u16).filter(|&place| !self.is_core(place)).collect();
@@ -328,23 +328,23 @@ impl Family {
     }
 }
 
-/// A trial begins anew only when its family has grown by this factor since.
+/// A trial begins anew only when its cluster has grown by this factor since.
 const REFREEZE_GROWTH: u32 = 3;
 /// Exchanges since a shingle was added before it is known to be in few or in nearly all.
 const NARROW_TRIAL: u32 = 60;
 /// Fewer shingles that four exchanges of five have are no text in common.
 const BROAD_MIN: usize = 6;
-/// Exchanges before a family is looked at.
+/// Exchanges before a cluster is looked at.
 const FIRST_LOOK: u32 = 12;
 /// Exchanges during which a new shingle counts as core.
 const CORE_TRIAL: u32 = 20;
-/// Core shingles needed for a match where exchanges of the family have at least twice as many.
+/// Core shingles needed for a match where exchanges of the cluster have at least twice as many.
 const NEEDED_MIN: u32 = 3;
 /// A core shingle is in at least one exchange in this many.
 const CORE_ONE_IN: u32 = 10;
 /// A shingle with this many hits,
 const WIDER_HITS_MIN: u32 = 24;
-/// and this many times as many as the family has exchanges, belongs to something wider.
+/// and this many times as many as the cluster has exchanges, belongs to something wider.
 const WIDER_TIMES: u32 = 3;
 
 #[cfg(test)]
@@ -353,89 +353,89 @@ mod tests {
 
     #[test]
     fn skeletons_stop_at_their_limit() {
-        let mut family = Family::new(Time::from_seconds(0));
+        let mut cluster = Cluster::new(Time::from_seconds(0));
         for key in 0..SKELETON_MAX as u64 {
-            assert!(family.add(key).is_some());
+            assert!(cluster.add(key).is_some());
         }
-        assert_eq!(family.add(1 << 40), None);
-        assert_eq!(family.keys.len(), SKELETON_MAX);
+        assert_eq!(cluster.add(1 << 40), None);
+        assert_eq!(cluster.keys.len(), SKELETON_MAX);
     }
 
     #[test]
     fn one_long_exchange_does_not_ask_of_all_others_what_only_it_has() {
-        let mut family = Family::new(Time::from_seconds(0));
+        let mut cluster = Cluster::new(Time::from_seconds(0));
         (0..400).for_each(|key| {
-            family.add(key);
+            cluster.add(key);
         });
-        (family.exchanges, family.core_hits) = (10, 400 + 9 * 40);
-        assert_eq!(family.needed(), 19, "a quarter of what they have on average");
+        (cluster.exchanges, cluster.core_hits) = (10, 400 + 9 * 40);
+        assert_eq!(cluster.needed(), 19, "a quarter of what they have on average");
     }
 
     #[test]
     fn a_text_in_few_exchanges_of_a_family_with_one_in_all_is_narrow() {
-        let mut family = Family::new(Time::from_seconds(0));
-        let common: Vec<u16> = (0..BROAD_MIN as u64).map(|key| family.add(key).unwrap()).collect();
-        let few = family.add(99).unwrap();
+        let mut cluster = Cluster::new(Time::from_seconds(0));
+        let common: Vec<u16> = (0..BROAD_MIN as u64).map(|key| cluster.add(key).unwrap()).collect();
+        let few = cluster.add(99).unwrap();
         let mut after = |exchanges: u32, hits: u32| {
-            family.exchanges = exchanges;
-            common.iter().for_each(|&place| family.keys[place as usize].hits = exchanges * 4 / 5);
-            family.keys[few as usize].hits = hits;
-            family.tidy(0);
-            (family.is_broad(), family.is_narrow(few, 99))
+            cluster.exchanges = exchanges;
+            common.iter().for_each(|&place| cluster.keys[place as usize].hits = exchanges * 4 / 5);
+            cluster.keys[few as usize].hits = hits;
+            cluster.tidy(0);
+            (cluster.is_broad(), cluster.is_narrow(few, 99))
         };
         assert_eq!(after(NARROW_TRIAL, NARROW_TRIAL / 2 - 1), (true, true));
         assert_eq!(after(NARROW_TRIAL, NARROW_TRIAL / 2), (true, false), "half have it");
         assert_eq!(after(NARROW_TRIAL - 1, 1), (false, false), "too early to tell");
-        family.forget(&[0]);
-        family.tidy(0);
-        assert!(!family.is_broad(), "{BROAD_MIN} shingles make a common text");
+        cluster.forget(&[0]);
+        cluster.tidy(0);
+        assert!(!cluster.is_broad(), "{BROAD_MIN} shingles make a common text");
     }
 
     #[test]
     fn rare_shingles_leave_the_core() {
-        let mut family = Family::new(Time::from_seconds(0));
-        let place = family.add(1).unwrap();
-        family.exchanges = CORE_TRIAL - 1;
-        assert!(family.is_core(place));
-        family.exchanges = 11;
-        family.keys[0].hits = 1;
-        family.exchanges = CORE_TRIAL;
-        assert!(!family.is_core(place));
-        family.keys[0].hits = CORE_TRIAL / CORE_ONE_IN;
-        assert!(family.is_core(place));
+        let mut cluster = Cluster::new(Time::from_seconds(0));
+        let place = cluster.add(1).unwrap();
+        cluster.exchanges = CORE_TRIAL - 1;
+        assert!(cluster.is_core(place));
+        cluster.exchanges = 11;
+        cluster.keys[0].hits = 1;
+        cluster.exchanges = CORE_TRIAL;
+        assert!(!cluster.is_core(place));
+        cluster.keys[0].hits = CORE_TRIAL / CORE_ONE_IN;
+        assert!(cluster.is_core(place));
     }
 
     #[test]
     fn what_a_match_needs_follows_what_exchanges_have() {
         for (average, needed) in [(1, 1), (2, 1), (3, 2), (4, 2), (5, 3), (8, 3), (16, 4), (200, 50)] {
-            let mut family = Family::new(Time::from_seconds(0));
-            family.exchanges = CORE_TRIAL;
-            family.core_hits = average * u64::from(CORE_TRIAL);
-            assert_eq!(family.needed(), needed, "{average}");
+            let mut cluster = Cluster::new(Time::from_seconds(0));
+            cluster.exchanges = CORE_TRIAL;
+            cluster.core_hits = average * u64::from(CORE_TRIAL);
+            assert_eq!(cluster.needed(), needed, "{average}");
         }
     }
 
     #[test]
     fn places_of_rare_shingles_are_used_again_and_no_longer_answer_to_them() {
-        let mut family = Family::new(Time::from_seconds(0));
-        family.add(1);
-        let place = family.add(2).unwrap();
-        family.exchanges = 100;
-        family.keys[0].hits = 100;
-        family.tidy(0);
-        assert_eq!(family.add(3), Some(place));
-        assert_eq!(family.hit(place, 2), None);
-        assert_eq!(family.hit(place, 3), Some(true));
-        family.exchanges = 300;
-        family.tidy(2);
-        assert_eq!(family.add(4), Some(2), "places below the kept ones stay");
+        let mut cluster = Cluster::new(Time::from_seconds(0));
+        cluster.add(1);
+        let place = cluster.add(2).unwrap();
+        cluster.exchanges = 100;
+        cluster.keys[0].hits = 100;
+        cluster.tidy(0);
+        assert_eq!(cluster.add(3), Some(place));
+        assert_eq!(cluster.hit(place, 2), None);
+        assert_eq!(cluster.hit(place, 3), Some(true));
+        cluster.exchanges = 300;
+        cluster.tidy(2);
+        assert_eq!(cluster.add(4), Some(2), "places below the kept ones stay");
     }
 
     #[test]
     fn exhibits_stay_within_their_limit() {
-        let mut family = Family::new(Time::from_seconds(0));
+        let mut cluster = Cluster::new(Time::from_seconds(0));
         for i in 0..=SAMPLES_MAX as u32 {
-            family.exchanges += 1;
+            cluster.exchanges += 1;
             let exhibit = || Exhibit {
                 exchange: "e".into(),
                 account: i,
@@ -443,8 +443,8 @@ mod tests {
                 excerpt: "".into(),
                 answer: "".into(),
             };
-            family.exhibit(u64::from(i), exhibit, i);
+            cluster.exhibit(u64::from(i), exhibit, i);
         }
-        assert_eq!(family.samples.len(), SAMPLES_MAX);
+        assert_eq!(cluster.samples.len(), SAMPLES_MAX);
     }
 }

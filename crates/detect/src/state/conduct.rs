@@ -1,6 +1,6 @@
-//! Conduct: how a family's exchanges are sent, apart from what they say.
+//! Conduct: how a cluster's exchanges are sent, apart from what they say.
 //!
-//! Counted for every family and anew for every hypothesis, so that a group under test can be compared with the
+//! Counted for every cluster and anew for every trial, so that a group under test can be compared with the
 //! deployment's own. Fixed size.
 
 use exchange::Time;

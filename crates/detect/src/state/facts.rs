@@ -1,7 +1,7 @@
 //! What the provider said of accounts that have asked nothing yet.
 //!
 //! An accounts file names everybody who ever signed up. Only who asks something takes a place among the accounts, so that a
-//! long file does not crowd out the accounts of its end, which are the newest. Bounded by [`TOLD_MAX`] accounts; beyond it the
+//! long file does not crowd out the accounts of its end, which are the newest. Bounded by [`FACTS_MAX`] accounts; beyond it the
 //! facts that were told first are forgotten, and counted.
 
 use std::collections::{HashMap, VecDeque};
@@ -11,12 +11,12 @@ use exchange::{AccountFact, Assurance, Time};
 use signals::Hash;
 use xxhash_rust::xxh3::Xxh3Default;
 
-use crate::limits::TOLD_MAX;
+use crate::limits::FACTS_MAX;
 use crate::state::value::Kind;
 
 /// What was said of one account; later facts replace earlier ones field by field.
 #[derive(Debug, Default)]
-pub struct Told {
+pub struct Facts {
     /// When it signed up.
     pub created: Option<Time>,
     /// When it was closed.
@@ -25,22 +25,22 @@ pub struct Told {
     pub assurance: Option<Assurance>,
     /// The organisation it belongs to.
     pub org: Option<Hash>,
-    texts: [Option<Box<str>>; Told::KINDS.len()],
+    texts: [Option<Box<str>>; Facts::KINDS.len()],
 }
 
-impl Told {
+impl Facts {
     const KINDS: [Kind; 4] = [Kind::Payment, Kind::EmailDomain, Kind::Program, Kind::Plan];
 
     /// What one fact says.
-    pub fn of(fact: &AccountFact<'_>) -> Told {
-        let mut told = Told::default();
-        told.learn(fact);
-        told
+    pub fn of(fact: &AccountFact<'_>) -> Facts {
+        let mut facts = Facts::default();
+        facts.learn(fact);
+        facts
     }
 
     /// The values it holds.
     pub fn values(&self) -> impl Iterator<Item = (Kind, &str)> {
-        Told::KINDS.into_iter().zip(&self.texts).filter_map(|(kind, text)| Some((kind, text.as_deref()?)))
+        Facts::KINDS.into_iter().zip(&self.texts).filter_map(|(kind, text)| Some((kind, text.as_deref()?)))
     }
 
     fn learn(&mut self, fact: &AccountFact<'_>) {
@@ -60,7 +60,7 @@ impl Told {
 /// The accounts that have asked nothing yet, by the hash of their id.
 pub struct Waiting {
     limit: usize,
-    told: HashMap<u64, Told, BuildHasherDefault<Xxh3Default>>,
+    facts: HashMap<u64, Facts, BuildHasherDefault<Xxh3Default>>,
     /// Oldest first; those that were taken out since are still here.
     order: VecDeque<u64>,
     /// Accounts whose facts were forgotten.
@@ -69,27 +69,27 @@ pub struct Waiting {
 
 impl Default for Waiting {
     fn default() -> Self {
-        Waiting { limit: TOLD_MAX, told: HashMap::default(), order: VecDeque::new(), forgotten: 0 }
+        Waiting { limit: FACTS_MAX, facts: HashMap::default(), order: VecDeque::new(), forgotten: 0 }
     }
 }
 
 impl Waiting {
     /// Remembers a fact.
     pub fn learn(&mut self, account: u64, fact: &AccountFact<'_>) {
-        if let Some(told) = self.told.get_mut(&account) {
-            return told.learn(fact);
+        if let Some(facts) = self.facts.get_mut(&account) {
+            return facts.learn(fact);
         }
-        self.told.insert(account, Told::of(fact));
+        self.facts.insert(account, Facts::of(fact));
         self.order.push_back(account);
-        while self.told.len() > self.limit {
+        while self.facts.len() > self.limit {
             let Some(oldest) = self.order.pop_front() else { return };
-            self.forgotten += u64::from(self.told.remove(&oldest).is_some());
+            self.forgotten += u64::from(self.facts.remove(&oldest).is_some());
         }
     }
 
     /// What was said of an account, which asks now.
-    pub fn take(&mut self, account: u64) -> Option<Told> {
-        self.told.remove(&account)
+    pub fn take(&mut self, account: u64) -> Option<Facts> {
+        self.facts.remove(&account)
     }
 }
 
@@ -113,6 +113,6 @@ mod tests {
         waiting.learn(2, &fact("c"));
         assert_eq!(waiting.forgotten, 1);
         assert!(waiting.take(0).is_none() && waiting.take(1).is_some() && waiting.take(2).is_some());
-        assert_eq!(Waiting::default().limit, TOLD_MAX);
+        assert_eq!(Waiting::default().limit, FACTS_MAX);
     }
 }

@@ -23,7 +23,7 @@ use xxhash_rust::xxh3::Xxh3Default;
 
 use crate::limits::SHINGLES_MAX;
 use account::{AccountNo, Accounts};
-use cluster::{Family, LabelNo};
+use cluster::{Cluster, LabelNo};
 use conduct::Conduct;
 use direction::Direction;
 use output::Outputs;
@@ -38,16 +38,16 @@ pub struct State {
     /// and what they hold.
     pub values: Values,
     /// Texts that several payers share, and groups found in other ways.
-    pub families: Vec<Family>,
-    /// The families by their fingerprints.
+    pub clusters: Vec<Cluster>,
+    /// The clusters by their fingerprints.
     pub shingles: Shingles,
     /// Shared texts that found no place.
-    pub families_refused: u64,
-    /// Families by infrastructure.
+    pub clusters_refused: u64,
+    /// Clusters by infrastructure.
     pub pools: usize,
-    /// The families of exchanges that are after a capability.
+    /// The clusters of exchanges that are after a capability.
     pub by_intent: [Option<u32>; Capability::ALL.len()],
-    /// How often two families matched the same exchange.
+    /// How often two clusters matched the same exchange.
     pub together: HashMap<(u32, u32), u32, BuildHasherDefault<Xxh3Default>>,
     /// Trials begun.
     pub trials: u64,
@@ -71,7 +71,7 @@ pub struct State {
     pub sealed: u64,
     /// What was answered.
     pub outputs: Outputs,
-    /// Families that a label is about, with the labels.
+    /// Clusters that a label is about, with the labels.
     pub known: BTreeMap<u32, BTreeSet<LabelNo>>,
     /// What was seen so far of the template of each label.
     pub shown: BTreeMap<LabelNo, BTreeSet<u64>>,
@@ -82,9 +82,9 @@ impl Default for State {
         State {
             accounts: Accounts::default(),
             values: Values::default(),
-            families: Vec::new(),
+            clusters: Vec::new(),
             shingles: Shingles::new(SHINGLES_MAX),
-            families_refused: 0,
+            clusters_refused: 0,
             pools: 0,
             by_intent: [None; Capability::ALL.len()],
             together: HashMap::default(),
@@ -144,29 +144,29 @@ impl State {
         Some(Seen { account, echo })
     }
 
-    /// The family with this number.
+    /// The cluster with this number.
     #[must_use]
-    pub fn family(&self, number: u32) -> Option<&Family> {
-        self.families.get(number as usize)
+    pub fn cluster(&self, number: u32) -> Option<&Cluster> {
+        self.clusters.get(number as usize)
     }
 
-    /// The upper bound on how often an account outside the group sends the family, as it was fixed at τ.
+    /// The upper bound on how often an account outside the group sends the cluster, as it was fixed at τ.
     #[must_use]
     pub fn chance(&self, number: u32) -> f64 {
-        self.family(number).and_then(|family| family.hypothesis.as_ref()).map_or(1.0, |hypothesis| hypothesis.p0)
+        self.cluster(number).and_then(|cluster| cluster.trial.as_ref()).map_or(1.0, |trial| trial.p0)
     }
 
-    /// The families by text behind a family: itself, or those that are kin.
+    /// The clusters by text behind a cluster: itself, or those that are its variants.
     #[must_use]
-    pub fn texts(&self, number: u32) -> Vec<(u32, &Family)> {
-        let own = |family: &(u32, &Family)| family.0 == number || family.1.kin == Some(number);
+    pub fn texts(&self, number: u32) -> Vec<(u32, &Cluster)> {
+        let own = |cluster: &(u32, &Cluster)| cluster.0 == number || cluster.1.variant_of == Some(number);
         let by_text =
-            |family: &(u32, &Family)| family.1.discovery == Discovery::Family && family.1.merged_into.is_none();
-        match self.family(number) {
-            Some(family) if family.discovery == Discovery::Kin => {
-                (0..).zip(&self.families).filter(own).filter(by_text).collect()
+            |cluster: &(u32, &Cluster)| cluster.1.discovery == Discovery::Text && cluster.1.merged_into.is_none();
+        match self.cluster(number) {
+            Some(cluster) if cluster.discovery == Discovery::Variants => {
+                (0..).zip(&self.clusters).filter(own).filter(by_text).collect()
             }
-            Some(family) => vec![(number, family)].into_iter().filter(by_text).collect(),
+            Some(cluster) => vec![(number, cluster)].into_iter().filter(by_text).collect(),
             None => Vec::new(),
         }
     }

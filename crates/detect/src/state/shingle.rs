@@ -1,15 +1,15 @@
-//! The shingle table: for each recent shingle, how many different payers sent it, and the family it belongs to.
+//! The shingle table: for each recent shingle, how many different payers sent it, and the cluster it belongs to.
 //!
 //! Set-associative and of fixed size: a lookup touches one bucket of [`WAYS`] entries. A full bucket forgets the entry that
-//! fewest payers sent, oldest first, and never one that a family owns while another can go; so one-off texts, which are
+//! fewest payers sent, oldest first, and never one that a cluster owns while another can go; so one-off texts, which are
 //! nearly all of the traffic, push each other out and shared ones stay. Distinct payers are counted by a 32-bit linear
 //! counter, which can only undercount.
 
-/// A shingle's owner: a family and the place in its skeleton.
+/// A shingle's owner: a cluster and the place in its skeleton.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Owner {
-    /// The family.
-    pub family: u32,
+    /// The cluster.
+    pub cluster: u32,
     /// The place in its skeleton.
     pub place: u16,
 }
@@ -19,9 +19,9 @@ pub struct Owner {
 pub enum Touched {
     /// Few payers sent it so far.
     Cold,
-    /// Enough payers sent it, and no family owns it yet.
+    /// Enough payers sent it, and no cluster owns it yet.
     Hot,
-    /// A family owns it.
+    /// A cluster owns it.
     Owned(Owner),
     /// It already occurred in this exchange, or cannot be kept.
     Skipped,
@@ -37,7 +37,7 @@ pub struct Shingles {
 struct Entry {
     tag: u32,
     payers: u32,
-    /// Family number plus one in the high 20 bits, place in the skeleton in the low 12; zero for none.
+    /// Cluster number plus one in the high 20 bits, place in the skeleton in the low 12; zero for none.
     owner: u32,
     stamp: u32,
 }
@@ -82,7 +82,7 @@ impl Shingles {
         }
     }
 
-    /// Gives `key` to a family.
+    /// Gives `key` to a cluster.
     pub fn give(&mut self, key: u64, owner: Owner) {
         let (tag, bucket) = (tag(key), self.bucket(key));
         let entries = self.entries.get_mut(bucket).unwrap_or_default();
@@ -109,11 +109,11 @@ fn tag(key: u64) -> u32 {
 }
 
 fn pack(owner: Owner) -> u32 {
-    (owner.family + 1) << 12 | u32::from(owner.place & 0xFFF)
+    (owner.cluster + 1) << 12 | u32::from(owner.place & 0xFFF)
 }
 
 fn unpack(owner: u32) -> Option<Owner> {
-    Some(Owner { family: (owner >> 12).checked_sub(1)?, place: (owner & 0xFFF) as u16 })
+    Some(Owner { cluster: (owner >> 12).checked_sub(1)?, place: (owner & 0xFFF) as u16 })
 }
 
 #[cfg(test)]
@@ -139,10 +139,10 @@ mod tests {
         let mut table = Shingles::new(WAYS);
         for key in 0..WAYS as u64 {
             table.touch(key << 32, payer(1), 1 + key as u32);
-            table.give(key << 32, Owner { family: 41, place: 4095 });
+            table.give(key << 32, Owner { cluster: 41, place: 4095 });
         }
         assert_eq!(table.touch(99 << 32, payer(1), 100), Touched::Skipped);
-        assert_eq!(table.touch(3 << 32, payer(1), 101), Touched::Owned(Owner { family: 41, place: 4095 }));
+        assert_eq!(table.touch(3 << 32, payer(1), 101), Touched::Owned(Owner { cluster: 41, place: 4095 }));
     }
 
     #[test]

@@ -1,6 +1,6 @@
-//! A hypothesis: "this skeleton is a campaign's", frozen at a time τ and tested on later records only.
+//! A trial: "this skeleton is a campaign's", frozen at a time τ and tested on later records only.
 //!
-//! What is counted here was all seen after τ. When a skeleton keeps growing the hypothesis is dropped and made anew with a
+//! What is counted here was all seen after τ. When a skeleton keeps growing the trial is dropped and made anew with a
 //! later τ and a number of its own, so that nothing is ever tested on the records it was made from. O(1) an exchange;
 //! at most [`ITEMS_MAX`] work items are followed.
 
@@ -14,12 +14,12 @@ use crate::state::conduct::Conduct;
 use crate::state::likeness::Likeness;
 use crate::state::timeline::Timeline;
 
-/// A frozen hypothesis and what was seen since.
+/// A frozen trial and what was seen since.
 #[derive(Debug)]
-pub struct Hypothesis {
+pub struct Trial {
     /// Which trial it is, from 1 in the order in which they began.
     pub id: u64,
-    /// Which hypothesis of the run it is, from 1 in the order in which they were first tested; 0 while too few take part.
+    /// Which trial of the run it is, from 1 in the order in which they were first tested; 0 while too few take part.
     pub number: u64,
     /// τ.
     pub frozen_at: Time,
@@ -29,9 +29,9 @@ pub struct Hypothesis {
     pub core: u16,
     /// How many of its shingles an exchange needs to match.
     pub needed: u32,
-    /// The bound on how often an account outside the group sends the family, from everybody's exchanges before τ.
+    /// The bound on how often an account outside the group sends the cluster, from everybody's exchanges before τ.
     pub p0: f64,
-    /// The family's exchanges at τ.
+    /// The cluster's exchanges at τ.
     pub exchanges_before: u32,
     /// Exchanges since that have what was frozen, of whomever.
     pub matched: u32,
@@ -59,7 +59,7 @@ pub struct Hypothesis {
     pub weighed: Option<f64>,
 }
 
-/// What is frozen of a family: so much of its skeleton, and what an exchange needs of it.
+/// What is frozen of a cluster: so much of its skeleton, and what an exchange needs of it.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Frozen {
     /// The skeleton's length; only so much of it matches.
@@ -68,15 +68,15 @@ pub struct Frozen {
     pub core: u16,
     /// How many of its shingles an exchange needs to match.
     pub needed: u32,
-    /// The family's exchanges so far.
+    /// The cluster's exchanges so far.
     pub exchanges: u32,
 }
 
-impl Hypothesis {
+impl Trial {
     /// The trial with this number, frozen now.
     #[must_use]
-    pub fn freeze(id: u64, time: Time, frozen: Frozen, p0: f64) -> Hypothesis {
-        Hypothesis {
+    pub fn freeze(id: u64, time: Time, frozen: Frozen, p0: f64) -> Trial {
+        Trial {
             id,
             number: 0,
             frozen_at: time,
@@ -100,7 +100,7 @@ impl Hypothesis {
         }
     }
 
-    /// Whether most of what the family of now `exchanges` took in since lacks what was frozen: another text has taken it over.
+    /// Whether most of what the cluster of now `exchanges` took in since lacks what was frozen: another text has taken it over.
     #[must_use]
     pub fn is_left_behind(&self, exchanges: u32) -> bool {
         u64::from(self.matched) * 2 < u64::from(exchanges.saturating_sub(self.exchanges_before))
@@ -197,9 +197,9 @@ mod tests {
     #[test]
     fn a_text_that_most_of_its_family_lacks_is_left_behind() {
         let frozen = Frozen { exchanges: 40, ..Frozen::default() };
-        let hypothesis = Hypothesis { matched: 50, ..Hypothesis::freeze(1, Time::from_seconds(0), frozen, 0.01) };
-        assert!(!hypothesis.is_left_behind(140), "half have it");
-        assert!(hypothesis.is_left_behind(141));
+        let trial = Trial { matched: 50, ..Trial::freeze(1, Time::from_seconds(0), frozen, 0.01) };
+        assert!(!trial.is_left_behind(140), "half have it");
+        assert!(trial.is_left_behind(141));
     }
 
     #[test]

@@ -46,7 +46,7 @@ fn a_campaign_is_found_among_people() {
     campaign(&mut world, 40, |_| TEMPLATE.into());
     let findings = world.hunt();
     assert_eq!(members(&findings), [40]);
-    assert_eq!(findings.campaigns.first().unwrap().discovery, Discovery::Family);
+    assert_eq!(findings.campaigns.first().unwrap().discovery, Discovery::Text);
 }
 
 #[test]
@@ -75,7 +75,7 @@ fn what_came_before_the_hypothesis_does_not_count() {
     stopped.silence("camp", frozen_at);
     let findings = stopped.hunt();
     assert!(findings.campaigns.is_empty());
-    assert!(findings.population.families > 0);
+    assert!(findings.population.clusters > 0);
 }
 
 #[test]
@@ -138,7 +138,7 @@ fn many_wordings_of_one_template_are_one_campaign() {
     campaign(&mut world, 120, |i| wordings[((i + i / 120 * 3) % 8) as usize].into());
     let findings = world.hunt();
     let [campaign] = findings.campaigns.as_slice() else { panic!("{:?}", members(&findings)) };
-    assert_eq!(campaign.discovery, Discovery::Kin);
+    assert_eq!(campaign.discovery, Discovery::Variants);
     assert!(members(&findings)[0] >= 110, "{:?}", members(&findings));
     assert!(campaign.accounts.iter().all(|account| account.account.starts_with("camp")));
 }
@@ -147,7 +147,7 @@ fn many_wordings_of_one_template_are_one_campaign() {
 fn cleared_groups_are_told_up_to_their_limit() {
     for (groups, told) in [(3, 3), (CLEARED_MAX, CLEARED_MAX), (CLEARED_MAX + 1, CLEARED_MAX)] {
         let mut world = World::default();
-        // Each group shares a text that its nine senders use in one sitting.
+        // Each group shares a text that its nine senders use in one session.
         for group in 0..groups as u64 {
             for i in 0..42 {
                 let sender = i % 9;

@@ -18,7 +18,7 @@ pub(crate) struct World {
 }
 
 impl World {
-    /// People with questions of their own, in sittings of a few, over four days.
+    /// People with questions of their own, in sessions of a few, over four days.
     pub(crate) fn of_people(people: u64) -> World {
         let mut world = World::default();
         for person in 0..people {
@@ -26,8 +26,8 @@ impl World {
             world.sign_up(&account, person * 31 % 1000 * 60, "email");
             // A few ask much more than others.
             for i in 0..1 + 40 / (1 + person % 37) {
-                let sitting = DAY / 2 + (person * 7919 + i / 4 * 86_413) % (3 * DAY);
-                world.ask(&account, sitting + i % 4 * 90, &words(person * 1_000_000 + i * 100, 25));
+                let session = DAY / 2 + (person * 7919 + i / 4 * 86_413) % (3 * DAY);
+                world.ask(&account, session + i % 4 * 90, &words(person * 1_000_000 + i * 100, 25));
             }
         }
         world

@@ -66,6 +66,84 @@ fn the_core_uses_nothing_that_does_io() {
     }
 }
 
+/// Crates without a circle among their modules.
+const WITHOUT_CIRCLES: [&str; 4] = ["findings", "signals", "detect", "policy"];
+
+#[test]
+fn no_two_modules_use_each_other() {
+    for name in WITHOUT_CIRCLES {
+        let uses = modules(name);
+        let circles: Vec<_> = uses.keys().filter(|module| reached(&uses, module).contains(module.as_str())).collect();
+        assert!(uses.len() >= 3 && circles.is_empty(), "modules of `{name}` in a circle: {circles:?}");
+    }
+}
+
+/// The modules of a crate but its root, each with those that its code outside tests names.
+fn modules(name: &str) -> BTreeMap<String, BTreeSet<String>> {
+    let source = super::frame::root().join("crates").join(name).join("src");
+    let mut code: BTreeMap<String, String> = BTreeMap::new();
+    for file in super::frame::sources(&source) {
+        let path = file.strip_prefix(&source).expect("a file of the crate").with_extension("");
+        let module = path.to_str().expect("names are UTF-8").replace(std::path::MAIN_SEPARATOR, "::");
+        let text = super::frame::read(&file);
+        let text = text.split("#[cfg(test)]").next().unwrap_or_default();
+        let lines = text.lines().filter(|line| !line.trim_start().starts_with("//"));
+        code.insert(module.trim_end_matches("::mod").to_owned(), lines.collect::<Vec<_>>().join("\n"));
+    }
+    code.remove("lib");
+    let known: BTreeSet<String> = code.keys().cloned().collect();
+    let named = |module: &String, code: &String| {
+        let parent = module.rsplit_once("::").map_or("", |(parent, _)| parent);
+        let beside = |name: &str| if parent.is_empty() { name.to_owned() } else { format!("{parent}::{name}") };
+        let mut named: BTreeSet<String> = paths(code, "crate::").into_iter().collect();
+        named.extend(paths(code, "super::").iter().map(|path| beside(path)));
+        // A module names those below it without more.
+        let below = |other: &&String| {
+            let name = other.strip_prefix(&format!("{module}::")).filter(|name| !name.contains("::"));
+            name.is_some_and(|name| code.contains(&format!("{name}::")))
+        };
+        let mut modules: BTreeSet<String> = named.iter().filter_map(|path| longest(path, &known)).collect();
+        modules.extend(known.iter().filter(below).cloned());
+        modules.remove(module);
+        modules
+    };
+    code.iter().map(|(module, code)| (module.clone(), named(module, code))).collect()
+}
+
+/// The paths that follow `root` in the code, those in braces one by one.
+fn paths(code: &str, root: &str) -> Vec<String> {
+    let mut paths = Vec::new();
+    for rest in code.split(root).skip(1) {
+        let end = rest.find(|c: char| !c.is_alphanumeric() && c != '_' && c != ':').unwrap_or(rest.len());
+        let (path, after) = rest.split_at(end);
+        match after.strip_prefix('{').and_then(|inside| inside.split_once('}')) {
+            Some((inside, _)) => paths.extend(inside.split(',').map(|name| format!("{path}{}", name.trim()))),
+            None => paths.push(path.to_owned()),
+        }
+    }
+    paths
+}
+
+/// The longest beginning of a path that is a module.
+fn longest(path: &str, known: &BTreeSet<String>) -> Option<String> {
+    let mut path = path.trim_end_matches(':');
+    loop {
+        if known.contains(path) {
+            return Some(path.to_owned());
+        }
+        path = path.rsplit_once("::")?.0;
+    }
+}
+
+/// All modules that a module uses, by way of others too.
+fn reached<'m>(uses: &'m BTreeMap<String, BTreeSet<String>>, from: &'m str) -> BTreeSet<&'m str> {
+    let (mut seen, mut next) = (BTreeSet::new(), vec![from]);
+    while let Some(module) = next.pop() {
+        next.extend(uses.get(module).into_iter().flatten().map(String::as_str).filter(|used| seen.insert(*used)));
+    }
+    seen
+}
+
 /// The crates of the workspace with what each depends on, in one of the ways of `kinds`.
 fn dependencies(kinds: &[DependencyKind]) -> BTreeMap<String, BTreeSet<String>> {
     let manifest = super::frame::root().join("Cargo.toml");
