@@ -4,7 +4,7 @@
 //! what is heavier happens when a cluster has grown by a twelfth or the traffic by a quarter, so its cost an exchange
 //! stays bounded too. No clock, no randomness, no IO.
 
-use exchange::AccountFact;
+use exchange::{AccountFact, Time};
 use findings::{Discovery, Findings};
 use signals::Signals;
 
@@ -12,6 +12,7 @@ use crate::judge::{Config, Judge};
 use crate::labels::{self, Labels};
 use crate::propose::text::Scratch;
 use crate::report::{self, Trace};
+use crate::snapshot::{self, Unrestored};
 use crate::state::State;
 
 /// The engine.
@@ -39,6 +40,33 @@ impl Engine {
             next_calibration: FIRST_CALIBRATION,
             scratch: Scratch::default(),
         }
+    }
+
+    /// What it remembers, to go on from another time with [`Engine::restore`].
+    #[must_use]
+    pub fn snapshot(&self) -> Vec<u8> {
+        snapshot::write(&self.state, &self.judge, self.next_calibration)
+    }
+
+    /// The engine that a snapshot was taken of. What was labelled since is heeded from the next look on.
+    ///
+    /// # Errors
+    ///
+    /// What is no snapshot of this version, or a damaged one.
+    pub fn restore(config: Config, labels: Labels, snapshot: &[u8]) -> Result<Engine, Unrestored> {
+        let remembered = snapshot::read(snapshot, config, labels)?;
+        Ok(Engine {
+            state: remembered.state,
+            judge: remembered.judge,
+            next_calibration: remembered.next_calibration,
+            scratch: Scratch::default(),
+        })
+    }
+
+    /// When the latest exchange that it has seen was sent.
+    #[must_use]
+    pub fn last_seen(&self) -> Option<Time> {
+        self.state.last
     }
 
     /// Takes in what the provider says of an account.

@@ -4,7 +4,7 @@
 //! clock, to do IO, to ban on a score: it writes facts. Arrows point downward only: what is remembered ([`state`]) knows of nothing
 //! else; [`group`] says who belongs to a cluster of texts; [`propose`] makes and grows clusters and begins trials of them, frozen at τ;
 //! [`signs`] measure and weigh what came later against the other groups of this deployment; [`judge`] says what must come together;
-//! [`report`] writes the findings; and [`Engine`] runs them all, one exchange after another.
+//! [`report`] writes the findings; [`Engine`] runs them all, one exchange after another; and [`snapshot`] writes down what it remembers.
 
 pub mod engine;
 pub mod evalue;
@@ -15,6 +15,7 @@ pub mod limits;
 pub mod propose;
 pub mod report;
 pub mod signs;
+pub mod snapshot;
 pub mod state;
 
 pub use engine::Engine;
@@ -22,3 +23,4 @@ pub use findings::Findings;
 pub use judge::Config;
 pub use labels::{Label, Labels};
 pub use report::{Recount, Trace};
+pub use snapshot::Unrestored;

@@ -1,7 +1,6 @@
 //! What is measured of a group: one number for each sign.
 
 use serde::{Deserialize, Serialize};
-use signals::Intents;
 
 /// A number with its standard error.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -59,9 +58,6 @@ pub struct Measures {
     pub takeover: Option<f64>,
     /// how far apart it uses its models
     pub pivot: Option<f64>,
-    /// and how much it takes its answers once and in one way;
+    /// and how much it takes its answers once and in one way.
     pub reply: Option<f64>,
-    /// what a good part of its requests is after. Not written down: what a word is recognised by changes.
-    #[serde(skip)]
-    pub asks: Option<Intents>,
 }

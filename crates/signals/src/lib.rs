@@ -15,6 +15,7 @@ pub mod token;
 use std::borrow::Cow;
 
 use exchange::{Content, Exchange, Message, Role, Time};
+use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_64;
 
 pub use client::ClientProfile;
@@ -68,7 +69,7 @@ pub struct Signals {
 }
 
 /// A hash that stands for an opaque value: equal values have equal hashes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Hash(pub u64);
 
 impl Hash {

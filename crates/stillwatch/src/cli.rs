@@ -78,6 +78,10 @@ pub(crate) struct Hunt {
     /// What people said of earlier findings, as `stillwatch label` writes it
     #[arg(long, value_name = "FILE")]
     pub(crate) labels: Option<PathBuf>,
+    /// Go on from what an earlier hunt with this file remembered, if it is there, and write down what is remembered now: logs that come
+    /// day by day, each given once, are hunted as one (it quotes prompts)
+    #[arg(long, value_name = "FILE")]
+    pub(crate) state: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) records: Records,
     /// Write one line of JSON per campaign

@@ -8,7 +8,7 @@ use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::path::Path;
 
-use detect::{Engine, Findings, Labels, Trace};
+use detect::{Engine, Findings, Trace};
 use exchange::{
     AccountFact, Call, Exchange, KnownAccount, KnownAccounts, Named, OrgsNamed, ReadOptions, ReadReport, Time,
     parse_accounts, parse_chunk,
@@ -25,8 +25,8 @@ pub(crate) struct Settings {
     pub read: ReadOptions,
     /// Threads that parse.
     pub threads: usize,
-    /// How sure a finding must be.
-    pub engine: detect::Config,
+    /// Whether what is remembered at the end is kept for another hunt.
+    pub remember: bool,
 }
 
 /// What a run came to.
@@ -42,9 +42,11 @@ pub(crate) struct Outcome {
     pub accounts: ReadReport,
     /// How they were read.
     pub read: ReadOptions,
+    /// What is remembered, where that was asked for.
+    pub remembered: Option<Vec<u8>>,
 }
 
-/// Runs a hunt over `inputs` that heeds `labels`, telling `watch` how far it is.
+/// Runs a hunt over `inputs` with an engine that may have seen others before, telling `watch` how far it is.
 ///
 /// # Errors
 ///
@@ -52,10 +54,9 @@ pub(crate) struct Outcome {
 pub(crate) fn run(
     inputs: &Inputs,
     settings: &Settings,
-    labels: Labels,
+    mut engine: Engine,
     watch: &mut dyn FnMut(Step),
 ) -> Result<Outcome, InputError> {
-    let mut engine = Engine::with_labels(settings.engine, labels);
     let mut accounts = ReadReport::default();
     let mut known: Vec<KnownAccount> = Vec::new();
     for path in &inputs.accounts {
@@ -67,13 +68,15 @@ pub(crate) fn run(
     }
     let mut settings = settings.clone();
     know(inputs, &mut settings.read, known);
-    let mut reorder = Reorder::default();
+    let mut reorder = Reorder { latest: engine.last_seen(), ..Reorder::default() };
     let mut sink = |signals, earliest| reorder.push(signals, earliest, &mut engine);
     let exchanges = calls::each(inputs, &settings.read, settings.threads, &|| boxed, watch, &mut sink)?.report;
     reorder.drain(&mut engine);
+    // Before the last looks, which a hunt that goes on has later.
+    let remembered = settings.remember.then(|| engine.snapshot());
     let (mut findings, trace) = engine.finish_traced();
     findings.population.late = reorder.late;
-    Ok(Outcome { findings, trace, exchanges, accounts, read: settings.read })
+    Ok(Outcome { findings, trace, exchanges, accounts, read: settings.read, remembered })
 }
 
 /// Lets `options` know the accounts of the accounts file, and by a look at the beginning of each file, which identity of the

@@ -2,9 +2,11 @@
 
 pub mod decision;
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use findings::{Discovery, Evidence};
+use serde::{Deserialize, Serialize};
 use signals::Capability;
 
 use crate::evalue;
@@ -34,11 +36,13 @@ impl Default for Config {
 }
 
 /// Who weighs, with what was measured of all groups and what came of each at its last look.
-#[derive(Default)]
+#[derive(Default, Serialize, Deserialize)]
 pub struct Judge {
     /// How sure a finding must be.
+    #[serde(skip)]
     pub config: Config,
     /// What people said of earlier findings.
+    #[serde(skip)]
     pub labels: Labels,
     /// Trials that were ever tested.
     pub tested: u64,
@@ -55,7 +59,7 @@ pub struct Judge {
 }
 
 /// What the evidence came to.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Assessment {
     /// By family of signals.
     pub evidence: Vec<Evidence>,
@@ -64,7 +68,7 @@ pub struct Assessment {
     /// The threshold.
     pub log10_threshold: f64,
     /// The honest explanation that comes nearest, and by how much it loses (log10).
-    pub rival: (&'static str, f64),
+    pub rival: (Cow<'static, str>, f64),
     /// Whether all that is asked of it beside the threshold is there.
     pub contends: bool,
     /// Why it is not reported, when it is not.
@@ -143,7 +147,7 @@ impl Judge {
             evidence,
             log10_e: decision.log10_e,
             log10_threshold,
-            rival: decision.rival,
+            rival: (decision.rival.0.into(), decision.rival.1),
             contends: decision.contends,
             cleared: decision.cleared,
             payers: group.payers.len() as u64,
@@ -179,7 +183,7 @@ impl Judge {
             Some(assessment) => Credence::by(|sign| decision::total_without(&assessment.evidence, sign)),
             None => Credence::default(),
         };
-        Some(Unit { number: Some(number), vouched: false, honest, accounts, measures })
+        Some(Unit { number: Some(number), vouched: false, honest, accounts, measures, asks: intent::asks(trial) })
     }
 
     /// Measures the groups that others are compared to: what people vouched for, and the latest of this log, since habits change.
@@ -196,6 +200,7 @@ impl Judge {
             honest: Credence::default(),
             accounts: Vec::new(),
             measures: *measures,
+            asks: None,
         });
         let numbers = 0..state.clusters.len() as u32;
         let by_text = |number: &u32| state.cluster(*number).is_some_and(|cluster| cluster.discovery == Discovery::Text);

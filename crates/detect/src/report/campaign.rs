@@ -499,7 +499,7 @@ fn alternatives(assessment: &Assessment, alpha: f64) -> Vec<String> {
     if let Some(evidence) = of(SignalFamily::Evenness) {
         tried.push(format!("A popular tool or prompt that many customers use: {}", evidence.text));
     }
-    let (rival, left) = assessment.rival;
+    let (rival, left) = &assessment.rival;
     tried.push(format!(
         "The honest explanation that comes nearest is {rival}: when it has had what it explains, 10^{left:.1} is left against it \
          (10^{:.1} is needed).",

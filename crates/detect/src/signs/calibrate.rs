@@ -8,7 +8,8 @@
 //! stand in. Both are widened by the number's own error. Certainty does not grow with the number of accounts beyond that: no
 //! sign counts for more than [`E_MAX`].
 
-use signals::Capability;
+use serde::{Deserialize, Serialize};
+use signals::{Capability, Intents};
 
 use crate::evalue;
 use crate::group::overlap;
@@ -67,7 +68,7 @@ impl Law {
 }
 
 /// A group that others are compared to.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Unit {
     /// Its number; none where it is known from a label alone.
     pub number: Option<u32>,
@@ -80,15 +81,17 @@ pub struct Unit {
     pub accounts: Vec<AccountNo>,
     /// What was measured.
     pub measures: Measures,
+    /// What a good part of its requests is after; not known of a group that is known from a label.
+    pub asks: Option<Intents>,
 }
 
 /// How likely a group is honest, for each sign by the signs of all other causes: so campaigns do not excuse each other, and no group is left
 /// out for what it shows in the sign that is weighed.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub struct Credence([f64; CALIBRATED.len()]);
 
 /// The deployment's own groups.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Calibration {
     /// Groups, each with its weight: those that share accounts weigh as one.
     units: Vec<(Unit, f64)>,
@@ -177,7 +180,7 @@ impl Others<'_> {
     /// How many ask for `capability` in a good part of their requests, of how many that are known to ask for anything.
     #[must_use]
     pub fn asking(&self, capability: Capability) -> (f64, f64) {
-        let known = self.units.iter().filter_map(|(unit, weight)| Some((unit.measures.asks?, weight)));
+        let known = self.units.iter().filter_map(|(unit, weight)| Some((unit.asks?, weight)));
         known.fold((0.0, 0.0), |(asking, all), (asks, weight)| {
             (asking + if asks.has(capability) { *weight } else { 0.0 }, all + weight)
         })
@@ -351,6 +354,7 @@ mod tests {
             honest,
             accounts: vec![number],
             measures: Measures { dispersion: Some(at(dispersion, 0.1)), ..Measures::default() },
+            asks: None,
         };
         let with = |honest: Credence| {
             let people = (0..30).map(|i| unit(i, 2.2 + f64::from(i % 10) * 0.2, Credence::default()));
@@ -384,6 +388,7 @@ mod tests {
             honest: Credence::default(),
             accounts: accounts.to_vec(),
             measures: Measures::default(),
+            asks: None,
         };
         let calibration = Calibration::new([unit(1, &[1, 2, 3]), unit(2, &[2, 3, 4]), unit(3, &[7, 8])].into_iter());
         let weights: Vec<f64> = calibration.units.iter().map(|(_, weight)| *weight).collect();
@@ -398,6 +403,7 @@ mod tests {
             honest: Credence::default(),
             accounts: vec![number],
             measures: Measures::default(),
+            asks: None,
         };
         for (given, kept) in [(COMPARED_MAX, COMPARED_MAX), (COMPARED_MAX + 1, COMPARED_MAX)] {
             assert_eq!(Calibration::new((0..given as u32).map(unit)).groups(), kept);

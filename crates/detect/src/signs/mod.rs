@@ -69,6 +69,5 @@ pub fn measure(scene: &Scene<'_>) -> Measures {
         takeover: takeover::taken_over(scene),
         pivot: pivot::apart(&trial.conduct, scene.conduct),
         reply: reply::taken_once(&trial.conduct),
-        asks: intent::asks(trial),
     }
 }

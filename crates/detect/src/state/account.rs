@@ -9,12 +9,14 @@ use std::collections::HashMap;
 use std::hash::BuildHasherDefault;
 
 use exchange::{AccountFact, Assurance, Network, Time};
+use serde::{Deserialize, Serialize};
 use signals::{Hash, Signals};
 use xxhash_rust::xxh3::{Xxh3Default, xxh3_64};
 
 use crate::limits::{ACCOUNTS_MAX, ADDRESSES_MAX, TALLIES_MAX};
 use crate::state::facts::{Facts, Waiting};
 use crate::state::value::{Held, Kind, Value, Values};
+use crate::state::written;
 
 /// Requests of one account at most this far apart belong to one session.
 pub const SESSION_SECONDS: i64 = 600;
@@ -25,7 +27,7 @@ pub const TRIALS_MAX: u8 = 3;
 pub type AccountNo = u32;
 
 /// One account.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub struct Account {
     /// Its id.
     pub id: Box<str>,
@@ -58,7 +60,7 @@ pub struct Account {
 }
 
 /// How an account takes part in a cluster.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub struct Tally {
     /// The cluster.
     pub cluster: u32,
@@ -267,16 +269,23 @@ impl Account {
 }
 
 /// All accounts.
+#[derive(Serialize, Deserialize)]
 pub struct Accounts {
     /// How many are kept.
+    #[serde(skip, default = "accounts_max")]
     limit: usize,
     /// By the hash of the id, or of the next free one where ids collide.
+    #[serde(with = "written::sorted")]
     numbers: HashMap<u64, AccountNo, BuildHasherDefault<Xxh3Default>>,
     list: Vec<Account>,
     /// What was said of accounts that have asked nothing yet.
     waiting: Waiting,
     /// Records of accounts beyond the limit.
     pub refused: u64,
+}
+
+fn accounts_max() -> usize {
+    ACCOUNTS_MAX
 }
 
 impl Default for Accounts {
@@ -334,6 +343,11 @@ impl Accounts {
         self.list.push(Account::new(id));
         self.numbers.insert(key, number);
         Some(number)
+    }
+
+    /// Every account, to change.
+    pub fn iter_mut(&mut self) -> impl Iterator<Item = &mut Account> {
+        self.list.iter_mut()
     }
 
     /// Every account, in the order of first mention.

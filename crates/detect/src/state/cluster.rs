@@ -8,6 +8,7 @@
 
 use exchange::Time;
 use findings::Discovery;
+use serde::{Deserialize, Serialize};
 use signals::{Capability, Signals};
 use xxhash_rust::xxh3::xxh3_64;
 
@@ -22,7 +23,7 @@ use crate::state::trial::{Frozen, Trial};
 pub type LabelNo = u32;
 
 /// One cluster.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub struct Cluster {
     /// How it was discovered. A cluster by infrastructure has no skeleton: every exchange of its members is in it. Nor has
     /// one of variants: every exchange of the clusters that are its variants is in it; nor one by intent.
@@ -70,7 +71,7 @@ pub struct Cluster {
 }
 
 /// A shingle of a skeleton.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub struct Key {
     /// The shingle.
     pub key: u64,
@@ -81,7 +82,7 @@ pub struct Key {
 }
 
 /// An exchange kept as an example.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Exhibit {
     /// The exchange's id.
     pub exchange: Box<str>,

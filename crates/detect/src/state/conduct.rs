@@ -4,10 +4,11 @@
 //! deployment's own. Fixed size.
 
 use exchange::Time;
+use serde::{Deserialize, Serialize};
 use signals::{Hash, Signals};
 
 /// How exchanges were sent.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Conduct {
     /// How many.
     pub exchanges: u32,
@@ -94,7 +95,7 @@ impl Conduct {
 }
 
 /// When a model was asked for.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub struct ModelUse {
     /// The model.
     pub model: Hash,
@@ -134,7 +135,7 @@ impl ModelUse {
 }
 
 /// The commonest of many values, by the counters of Misra and Gries: what more than one in [`COUNTERS`] has is among them.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Common {
     counters: [(u64, u32); COUNTERS],
     total: u32,

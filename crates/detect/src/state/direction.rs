@@ -3,12 +3,14 @@
 //! All texts have much in common, and any two averages point nearly the same way. What counts is where they lie as seen from
 //! the middle of all traffic.
 
+use serde::{Deserialize, Serialize};
 use signals::Meaning;
 use signals::meaning::{DIMENSIONS, LENGTH};
 
 /// The sum of meanings.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Direction {
+    #[serde(with = "crate::state::written::array")]
     sum: [i64; DIMENSIONS],
     count: u64,
 }

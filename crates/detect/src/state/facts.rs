@@ -8,14 +8,16 @@ use std::collections::{HashMap, VecDeque};
 use std::hash::BuildHasherDefault;
 
 use exchange::{AccountFact, Assurance, Time};
+use serde::{Deserialize, Serialize};
 use signals::Hash;
 use xxhash_rust::xxh3::Xxh3Default;
 
 use crate::limits::FACTS_MAX;
 use crate::state::value::Kind;
+use crate::state::written;
 
 /// What was said of one account; later facts replace earlier ones field by field.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub struct Facts {
     /// When it signed up.
     pub created: Option<Time>,
@@ -58,13 +60,20 @@ impl Facts {
 }
 
 /// The accounts that have asked nothing yet, by the hash of their id.
+#[derive(Serialize, Deserialize)]
 pub struct Waiting {
+    #[serde(skip, default = "facts_max")]
     limit: usize,
+    #[serde(with = "written::sorted")]
     facts: HashMap<u64, Facts, BuildHasherDefault<Xxh3Default>>,
     /// Oldest first; those that were taken out since are still here.
     order: VecDeque<u64>,
     /// Accounts whose facts were forgotten.
     pub forgotten: u64,
+}
+
+fn facts_max() -> usize {
+    FACTS_MAX
 }
 
 impl Default for Waiting {

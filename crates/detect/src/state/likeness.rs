@@ -13,13 +13,14 @@ use std::collections::BTreeMap;
 
 use exchange::Time;
 use findings::Estimate;
+use serde::{Deserialize, Serialize};
 use signals::Signals;
 
 use crate::limits::LIKENESS_ACCOUNTS_MAX;
 use crate::state::account::AccountNo;
 
 /// What is kept of a group.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub struct Likeness {
     accounts: BTreeMap<AccountNo, Own>,
     /// In how many requests each word was, by its hash.
@@ -30,7 +31,7 @@ pub struct Likeness {
 }
 
 /// What is kept of an account: the sums of its requests' vectors.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 struct Own {
     words: Sum<WORDS>,
     hours: Days,
@@ -38,15 +39,16 @@ struct Own {
 }
 
 /// A sum of vectors, with the sum of their squared norms.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 struct Sum<const N: usize> {
+    #[serde(with = "crate::state::written::array")]
     total: [f32; N],
     squares: f64,
     count: u32,
 }
 
 /// Hours of the day as vectors, summed, with what pairs of one day come to.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 struct Days {
     total: [f64; HARMONICS],
     count: f64,

@@ -12,12 +12,14 @@ pub mod sign_ups;
 pub mod timeline;
 pub mod trial;
 pub mod value;
+pub mod written;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::hash::BuildHasherDefault;
 
 use exchange::{AccountFact, Time};
 use findings::Discovery;
+use serde::{Deserialize, Serialize};
 use signals::{Capability, Signals};
 use xxhash_rust::xxh3::Xxh3Default;
 
@@ -32,6 +34,7 @@ use timeline::Timeline;
 use value::{Kind, Values};
 
 /// Everything that is remembered.
+#[derive(Serialize, Deserialize)]
 pub struct State {
     /// Who asks,
     pub accounts: Accounts,
@@ -48,6 +51,7 @@ pub struct State {
     /// The clusters of exchanges that are after a capability.
     pub by_intent: [Option<u32>; Capability::ALL.len()],
     /// How often two clusters matched the same exchange.
+    #[serde(with = "written::sorted")]
     pub together: HashMap<(u32, u32), u32, BuildHasherDefault<Xxh3Default>>,
     /// Trials begun.
     pub trials: u64,
@@ -142,6 +146,14 @@ impl State {
         let echo = self.outputs.echo(&signals.prints);
         self.outputs.remember(&signals.output);
         Some(Seen { account, echo })
+    }
+
+    /// Forgets what is known of labels, since they are others now.
+    pub fn forget_labels(&mut self) {
+        self.known.clear();
+        self.shown.clear();
+        self.clusters.iter_mut().for_each(|cluster| cluster.labels.clear());
+        self.accounts.iter_mut().flat_map(|account| &mut account.tallies).for_each(|tally| tally.vouched = false);
     }
 
     /// The cluster with this number.

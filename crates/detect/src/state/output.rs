@@ -3,13 +3,14 @@
 use std::collections::{HashSet, VecDeque};
 use std::hash::BuildHasherDefault;
 
+use serde::{Deserialize, Serialize};
 use signals::Print;
 use xxhash_rust::xxh3::Xxh3Default;
 
 use crate::limits::OUTPUTS_MAX;
 
 /// Fingerprints of recent outputs; the oldest are forgotten beyond [`OUTPUTS_MAX`].
-#[derive(Default)]
+#[derive(Default, Serialize, Deserialize)]
 pub struct Outputs {
     known: HashSet<u64, BuildHasherDefault<Xxh3Default>>,
     order: VecDeque<u64>,

@@ -5,6 +5,10 @@
 //! nearly all of the traffic, push each other out and shared ones stay. Distinct payers are counted by a 32-bit linear
 //! counter, which can only undercount.
 
+use serde::de::Error;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use crate::limits::SHINGLES_MAX;
 /// A shingle's owner: a cluster and the place in its skeleton.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Owner {
@@ -33,7 +37,7 @@ pub struct Shingles {
     buckets: usize,
 }
 
-#[derive(Clone, Copy, Default)]
+#[derive(Clone, Copy, Default, Serialize, Deserialize)]
 struct Entry {
     tag: u32,
     payers: u32,
@@ -94,6 +98,29 @@ impl Shingles {
     fn bucket(&self, key: u64) -> std::ops::Range<usize> {
         let bucket = key as usize & (self.buckets - 1);
         bucket * WAYS..(bucket + 1) * WAYS
+    }
+}
+
+/// The entries in use, each with its place, after the number of buckets.
+impl Serialize for Shingles {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let used = (0_u32..).zip(&self.entries).filter(|(_, entry)| entry.stamp != 0);
+        (self.buckets as u64, used.collect::<Vec<_>>()).serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for Shingles {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Shingles, D::Error> {
+        let (buckets, used) = <(u64, Vec<(u32, Entry)>)>::deserialize(deserializer)?;
+        if !buckets.is_power_of_two() || buckets > (SHINGLES_MAX / WAYS).next_power_of_two() as u64 {
+            return Err(D::Error::custom(format_args!("a table of {buckets} buckets")));
+        }
+        let mut shingles = Shingles::new(buckets as usize * WAYS);
+        for (place, entry) in used {
+            let slot = shingles.entries.get_mut(place as usize);
+            *slot.ok_or_else(|| D::Error::custom(format_args!("a shingle at place {place}")))? = entry;
+        }
+        Ok(shingles)
     }
 }
 

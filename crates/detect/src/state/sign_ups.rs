@@ -2,9 +2,10 @@
 
 use crate::limits::SIGN_UPS_MAX;
 use crate::state::account::Accounts;
+use serde::{Deserialize, Serialize};
 
 /// When the accounts of the deployment signed up: an even sample of at most [`SIGN_UPS_MAX`], in order.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct SignUps {
     times: Vec<i64>,
     /// Accounts that each time stands for.

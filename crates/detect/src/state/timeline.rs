@@ -1,9 +1,10 @@
 //! Counts over time in at most [`BINS_MAX`] bins, which widen by doubling as time goes on.
 
 use exchange::Time;
+use serde::{Deserialize, Serialize};
 
 /// Counts over time.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Timeline {
     bins: Vec<u32>,
     /// Number of the first bin since the epoch, in units of `seconds`.

@@ -7,6 +7,7 @@
 use std::collections::BTreeMap;
 
 use exchange::Time;
+use serde::{Deserialize, Serialize};
 use signals::{Capability, Hash, Signals};
 
 use crate::limits::ITEMS_MAX;
@@ -15,7 +16,7 @@ use crate::state::likeness::Likeness;
 use crate::state::timeline::Timeline;
 
 /// A frozen trial and what was seen since.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub struct Trial {
     /// Which trial it is, from 1 in the order in which they began.
     pub id: u64,
@@ -136,12 +137,12 @@ impl Trial {
 }
 
 /// Work items: a sample by smallest hash, each with the requests for it and the payers that asked.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub struct Items {
     sample: BTreeMap<u64, Item>,
 }
 
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
 struct Item {
     requests: u32,
     /// A linear counter of payers (Whang and others, 1990): a bit for each hash of one.

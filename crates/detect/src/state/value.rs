@@ -6,12 +6,14 @@
 use std::collections::HashMap;
 use std::hash::BuildHasherDefault;
 
+use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::{Xxh3Default, xxh3_64_with_seed};
 
 use crate::limits::{NAMES_MAX, VALUES_MAX};
+use crate::state::written;
 
 /// A kind of value.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Kind {
     /// Payment instrument.
     Payment,
@@ -73,7 +75,7 @@ impl Kind {
 }
 
 /// A value, interned. Zero stands for "not known".
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Value(u32);
 
 impl Value {
@@ -88,21 +90,29 @@ impl Value {
 pub type Held = [Value; Kind::ALL.len()];
 
 /// All values seen.
+#[derive(Serialize, Deserialize)]
 pub struct Values {
     /// How many are kept.
+    #[serde(skip, default = "values_max")]
     limit: usize,
     /// How many names of hashed values may still be kept.
     names_left: usize,
+    #[serde(with = "written::sorted")]
     ids: HashMap<u64, Value, BuildHasherDefault<Xxh3Default>>,
     facts: Vec<Fact>,
     /// Accounts for which a value of the kind is known.
     known: [u64; Kind::ALL.len()],
 }
 
+#[derive(Serialize, Deserialize)]
 struct Fact {
     kind: Kind,
     holders: u32,
     name: Box<str>,
+}
+
+fn values_max() -> usize {
+    VALUES_MAX
 }
 
 impl Default for Values {

@@ -23,12 +23,18 @@ fn worlds_give_the_findings_they_gave_before() {
 }
 
 fn hunted(world: World) -> String {
+    let (exchanges, accounts, labels) = simulated(world);
+    let truth = truth(&labels);
+    told(&findings(&exchanges, &accounts), &truth)
+}
+
+/// The exchanges, accounts and labels of a world.
+pub(crate) fn simulated(world: World) -> (Vec<u8>, Vec<u8>, Vec<u8>) {
     let scenario = world.scenario().with_seed(7).scaled(SCALE);
     let (mut exchanges, mut accounts, mut labels) = (Vec::new(), Vec::new(), Vec::new());
     let mut output = Output { exchanges: &mut exchanges, accounts: &mut accounts, labels: &mut labels };
     simulate(&scenario, None, &mut output).expect("a world that can be simulated");
-    let truth = truth(&labels);
-    told(&findings(&exchanges, &accounts), &truth)
+    (exchanges, accounts, labels)
 }
 
 fn findings(exchanges: &[u8], accounts: &[u8]) -> Findings {

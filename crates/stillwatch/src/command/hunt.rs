@@ -4,7 +4,7 @@ use std::io::{self, IsTerminal};
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
-use detect::{Findings, Labels, Recount, Trace};
+use detect::{Config, Engine, Findings, Labels, Recount, Trace};
 use exchange::{BadLine, BadRecord, ReadOptions, ReadReport};
 use serde::Serialize;
 use signals::Signals;
@@ -29,11 +29,13 @@ pub(crate) fn run(args: &Hunt) -> Result<Exit, Failure> {
     }
     let prices = args.prices.as_deref().map(prices::read).transpose().map_err(Failure::unreadable)?;
     let labels = args.labels.as_deref().map_or_else(|| Ok(Labels::default()), label::in_force)?;
+    let engine = engine(args, labels)?;
+    let goes_on = engine.last_seen().is_some();
     // A place that cannot be written is told before the work is done.
     let create = |path: &Option<PathBuf>| path.as_deref().map(OutputFile::create).transpose();
     let (campaigns, exchanges) = (create(&args.campaigns_out)?, create(&args.exchanges_out)?);
-    let (accounts, page) = (create(&args.accounts_out)?, create(&args.report)?);
-    let mut outcome = hunt_with(&inputs, args.run, &args.records, labels)?;
+    let (accounts, page, state) = (create(&args.accounts_out)?, create(&args.report)?, create(&args.state)?);
+    let mut outcome = hunt_with(&inputs, args.run, &args.records, engine, state.is_some())?;
     tell_what_was_read(&outcome);
     if args.json {
         // The table says it itself.
@@ -42,10 +44,13 @@ pub(crate) fn run(args: &Hunt) -> Result<Exit, Failure> {
         }
     }
     readable(&outcome, args)?;
-    // The file of exchanges and all that is told of them have the same numbers: those of the second pass. What was found is shown
-    // whatever becomes of the files.
-    let counted_again = exchanges.is_some();
-    let written = exchanges.map_or(Ok(()), |file| write_exchanges(file, &inputs, &mut outcome, args));
+    if let Some((file, remembered)) = state.zip(outcome.remembered.take()) {
+        file.write_whole(&remembered)?;
+    }
+    // The file of exchanges and all that is told of them have the same numbers: those of the second pass, unless earlier logs are gone.
+    // What was found is shown whatever becomes of the files.
+    let counted_again = exchanges.is_some() && !goes_on;
+    let written = exchanges.map_or(Ok(()), |file| write_exchanges(file, &inputs, &mut outcome, args, counted_again));
     let printed = print(&if args.json { json(&outcome, prices.as_ref())? } else { shown(&outcome, prices.as_ref()) });
     if let Some(file) = campaigns {
         let mut bytes = Vec::new();
@@ -67,8 +72,25 @@ pub(crate) fn run(args: &Hunt) -> Result<Exit, Failure> {
     Ok(if outcome.findings.campaigns.is_empty() { Exit::Nothing } else { Exit::Found })
 }
 
-/// Writes the exchanges of every campaign, as JSON lines, as they are met, and counts the campaigns anew by them.
-fn write_exchanges(mut file: OutputFile, inputs: &Inputs, outcome: &mut Outcome, args: &Hunt) -> Result<(), Failure> {
+/// The engine that goes on from what an earlier hunt remembered, or one that has seen nothing.
+fn engine(args: &Hunt, labels: Labels) -> Result<Engine, Failure> {
+    let config = Config { alpha: args.run.alpha };
+    let Some(path) = args.state.as_deref().filter(|path| path.exists()) else {
+        return Ok(Engine::with_labels(config, labels));
+    };
+    let snapshot = std::fs::read(path).map_err(|error| Failure::bad_input(format!("`{}`: {error}", path.display())))?;
+    Engine::restore(config, labels, &snapshot)
+        .map_err(|error| Failure::bad_input(format!("`{}`: {error}", path.display())))
+}
+
+/// Writes the exchanges of every campaign, as JSON lines, as they are met, and counts the campaigns anew by them if asked to.
+fn write_exchanges(
+    mut file: OutputFile,
+    inputs: &Inputs,
+    outcome: &mut Outcome,
+    args: &Hunt,
+    count_again: bool,
+) -> Result<(), Failure> {
     #[derive(Serialize)]
     struct Line<'a> {
         campaign: &'a str,
@@ -89,7 +111,9 @@ fn write_exchanges(mut file: OutputFile, inputs: &Inputs, outcome: &mut Outcome,
     };
     again(inputs, args.run, &outcome.read, &mut sink)?;
     written.map_err(|error| file.failure(&error))?;
-    recount.put_into(&mut outcome.findings);
+    if count_again {
+        recount.put_into(&mut outcome.findings);
+    }
     file.finish()
 }
 
@@ -112,13 +136,13 @@ pub(crate) fn trace(
 fn again(inputs: &Inputs, run: Run, read: &ReadOptions, sink: &mut dyn FnMut(&Signals)) -> Result<(), Failure> {
     let bar = progress::reading(inputs.bytes);
     let mut watch = |step: calls::Step| bar.set_position(step.bytes);
-    let went = pipeline::again(inputs, &settings(run, read.clone()), &mut watch, sink);
+    let went = pipeline::again(inputs, &settings(run, read.clone(), false), &mut watch, sink);
     bar.finish_and_clear();
     went.map_err(Failure::unreadable)
 }
 
-fn settings(run: Run, read: ReadOptions) -> Settings {
-    Settings { read, threads: threads(run.threads), engine: detect::Config { alpha: run.alpha } }
+fn settings(run: Run, read: ReadOptions, remember: bool) -> Settings {
+    Settings { read, threads: threads(run.threads), remember }
 }
 
 /// As many threads as were asked for, or as there are processors.
@@ -139,14 +163,14 @@ pub(crate) fn read_options(records: &Records) -> ReadOptions {
 
 /// Runs the pipeline with a progress bar.
 pub(crate) fn hunt(inputs: &Inputs, run: Run) -> Result<Outcome, Failure> {
-    hunt_with(inputs, run, &Records::default(), Labels::default())
+    hunt_with(inputs, run, &Records::default(), Engine::new(Config { alpha: run.alpha }), false)
 }
 
-/// The same, heeding labels.
-fn hunt_with(inputs: &Inputs, run: Run, records: &Records, labels: Labels) -> Result<Outcome, Failure> {
+/// The same with an engine that may have seen more.
+fn hunt_with(inputs: &Inputs, run: Run, records: &Records, engine: Engine, remember: bool) -> Result<Outcome, Failure> {
     let bar = progress::reading(inputs.bytes);
-    let settings = settings(run, read_options(records));
-    let outcome = pipeline::run(inputs, &settings, labels, &mut |step| {
+    let settings = settings(run, read_options(records), remember);
+    let outcome = pipeline::run(inputs, &settings, engine, &mut |step| {
         bar.set_position(step.bytes);
         bar.set_message(format!("{} exchanges", step.exchanges));
     });

@@ -840,6 +840,33 @@ fn the_exchanges_of_a_campaign_are_told_from_cover() {
 }
 
 #[test]
+fn a_log_that_comes_in_parts_is_hunted_as_one() {
+    let folder = Folder::new("state");
+    let lines: Vec<&str> = hydra().exchanges.lines().collect();
+    let (accounts, state) = (folder.file("accounts.jsonl", &hydra().accounts), folder.path("state"));
+    let mut last = Value::Null;
+    for (number, part) in lines.chunks(lines.len().div_ceil(3)).enumerate() {
+        let part = folder.file(&format!("part{number}.jsonl"), part.join("\n"));
+        let ran = run(&["hunt", &part, "--accounts", &accounts, "--state", &state, "--json"]);
+        assert!(ran.code == 0 || ran.code == 10, "{}", ran.stderr);
+        last = ran.json();
+    }
+    let whole = parsed(hydra().findings());
+    for what in ["campaigns", "cleared", "population", "guarantee"] {
+        assert!(last[what] == whole[what], "`{what}` of the parts and of the whole differ");
+    }
+    let log = folder.file("again.jsonl", lines[lines.len() - 50..].join("\n"));
+    let again = run(&["hunt", &log, "--state", &state, "--json"]).json();
+    assert_eq!(again["population"]["late"], 49, "all but the last of them are older than what was seen");
+    let (odd, before) = (folder.file("odd", "{}"), std::fs::read(&state).expect("a state"));
+    let refused = run(&["hunt", &log, "--state", &odd]);
+    assert!(refused.code == 65 && refused.stderr.contains("odd`: this is no snapshot of Stillwatch"), "{refused:?}");
+    let unread = folder.file("unread.jsonl", "{}");
+    assert_eq!(run(&["hunt", &unread, "--state", &state]).code, 65);
+    assert!(std::fs::read(&state).expect("a state") == before, "what cannot be read changes no state");
+}
+
+#[test]
 fn without_texts_the_same_accounts_are_found() {
     let folder = Folder::new("sealed");
     let log = hydra().write_to(&folder);
@@ -944,7 +971,7 @@ impl Traffic {
     }
 
     pub(crate) fn seeded(scenario: &str, seed: &str, knobs: &[&str]) -> Traffic {
-        let folder = Folder::new(&format!("simulated-{scenario}"));
+        let folder = Folder::new(&format!("simulated-{scenario}-{seed}-{}", knobs.join("-")));
         let out = folder.path("");
         let mut args = vec!["simulate", scenario, "--seed", seed, "--out", &out];
         knobs.iter().for_each(|knob| args.extend(["--set", knob]));

@@ -1,0 +1,76 @@
+//! What is remembered, written down and read back.
+
+#![expect(clippy::expect_used, reason = "everything read here was written here")]
+
+use detect::{Config, Engine, Labels, Unrestored};
+use exchange::Notes;
+use signals::Signals;
+use simulator::World;
+
+use crate::golden::simulated;
+
+/// Feeds an engine records.
+fn feed(engine: &mut Engine, records: &[&str]) {
+    for record in records {
+        exchange::read_exchanges(record, &mut Notes::default(), &mut |exchange| {
+            engine.observe(&Signals::of(&exchange));
+        })
+        .expect("a record as the simulator writes it");
+    }
+}
+
+fn restored(engine: &Engine) -> Engine {
+    Engine::restore(Config::default(), Labels::default(), &engine.snapshot()).expect("a snapshot as it was written")
+}
+
+#[test]
+fn restored_and_fed_the_rest_finds_what_the_whole_finds() {
+    for (world, cuts) in [("template", [0, 1, 700, 2500]), ("nine-in-ten", [40, 1001, 3000, 5000])] {
+        let (exchanges, accounts, _) = simulated(World::by_name(world).expect("a world"));
+        let exchanges = std::str::from_utf8(&exchanges).expect("UTF-8");
+        let records: Vec<&str> = exchanges.lines().collect();
+        let told = || {
+            let mut engine = Engine::new(Config::default());
+            for line in accounts.split(|&byte| byte == b'\n').filter(|line| !line.is_empty()) {
+                engine.learn(&exchange::read_account(line, &mut Notes::default()).expect("a fact as written"));
+            }
+            engine
+        };
+        let mut whole = told();
+        feed(&mut whole, &records);
+        let remembered = whole.snapshot();
+        let findings = serde_json::to_string(&whole.finish()).expect("JSON");
+        let mut parts = told();
+        let mut done = 0;
+        for cut in cuts {
+            feed(&mut parts, &records[done..cut]);
+            parts = restored(&parts);
+            done = cut;
+        }
+        feed(&mut parts, &records[done..]);
+        assert!(parts.snapshot() == remembered, "{world}: the same is remembered");
+        assert!(restored(&parts).snapshot() == remembered, "{world}: written again");
+        assert_eq!(serde_json::to_string(&parts.finish()).expect("JSON"), findings, "{world}");
+    }
+}
+
+#[test]
+fn what_is_no_snapshot_of_this_version_is_refused() {
+    let snapshot = Engine::new(Config::default()).snapshot();
+    let read = |bytes: &[u8]| Engine::restore(Config::default(), Labels::default(), bytes).err();
+    assert_eq!(read(&snapshot), None);
+    assert_eq!(read(b"{}"), Some(Unrestored::NoSnapshot));
+    let magic = b"stillwatch state\n".len();
+    for length in 0..snapshot.len() {
+        let expected = if length < magic { Unrestored::NoSnapshot } else { Unrestored::Damaged };
+        assert_eq!(read(&snapshot[..length]), Some(expected), "cut off after {length} bytes");
+    }
+    let mut other = snapshot.clone();
+    other[magic] += 1;
+    assert_eq!(read(&other), Some(Unrestored::Version { found: detect::snapshot::VERSION + 1 }));
+    for at in [magic + 2, magic + 12, snapshot.len() - 1] {
+        let mut damaged = snapshot.clone();
+        damaged[at] ^= 1;
+        assert_eq!(read(&damaged), Some(Unrestored::Damaged), "byte {at}");
+    }
+}
