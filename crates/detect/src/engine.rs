@@ -13,7 +13,9 @@ use crate::labels::{self, Labels};
 use crate::propose::text::Scratch;
 use crate::report::{self, Trace};
 use crate::snapshot::{self, Unrestored};
+use crate::standings::{Change, Standing, Standings};
 use crate::state::State;
+use crate::state::account::AccountNo;
 
 /// The engine.
 pub struct Engine {
@@ -21,6 +23,8 @@ pub struct Engine {
     judge: Judge,
     /// All groups are measured anew when so many exchanges have come.
     next_calibration: u64,
+    /// How everybody stood when that was last asked for.
+    standings: Standings,
     scratch: Scratch,
 }
 
@@ -38,6 +42,7 @@ impl Engine {
             state: State::default(),
             judge: Judge::new(config, labels),
             next_calibration: FIRST_CALIBRATION,
+            standings: Standings::default(),
             scratch: Scratch::default(),
         }
     }
@@ -45,7 +50,7 @@ impl Engine {
     /// What it remembers, to go on from another time with [`Engine::restore`].
     #[must_use]
     pub fn snapshot(&self) -> Vec<u8> {
-        snapshot::write(&self.state, &self.judge, self.next_calibration)
+        snapshot::begin(&self.state, &self.judge, self.next_calibration).end(&self.standings)
     }
 
     /// The engine that a snapshot was taken of. What was labelled since is heeded from the next look on.
@@ -59,6 +64,7 @@ impl Engine {
             state: remembered.state,
             judge: remembered.judge,
             next_calibration: remembered.next_calibration,
+            standings: remembered.standings,
             scratch: Scratch::default(),
         })
     }
@@ -97,6 +103,29 @@ impl Engine {
         }
     }
 
+    /// Brings up to date how everybody stands, as the last looks left it, and tells what changed since this was last asked for.
+    pub fn update(&mut self) -> Vec<Change> {
+        self.standings.update(&report::reported(&self.state, &self.judge)).1
+    }
+
+    /// How an account stood when the engine was last brought up to date; none that belongs to no campaign.
+    #[must_use]
+    pub fn standing(&self, account: &str) -> Option<Standing> {
+        self.standings.of(self.state.accounts.known(account)?)
+    }
+
+    /// The id of an account that a change is about.
+    #[must_use]
+    pub fn account(&self, number: AccountNo) -> Option<&str> {
+        self.state.accounts.get(number).map(|account| &*account.id)
+    }
+
+    /// What is found so far, as the last looks left it. A campaign has the number that it has whenever one asks.
+    #[must_use]
+    pub fn findings(&self) -> Findings {
+        report::findings(&self.state, &self.judge, &mut self.standings.clone()).0
+    }
+
     /// Ends the run: looks at everything once more and tells what was found.
     #[must_use]
     pub fn finish(self) -> Findings {
@@ -106,7 +135,22 @@ impl Engine {
     /// Ends the run like [`Engine::finish`], and tells with what a second pass finds the exchanges of each campaign.
     #[must_use]
     pub fn finish_traced(mut self) -> (Findings, Trace) {
-        // What is reported sets the threshold of what else is.
+        self.look_once_more();
+        report::findings(&self.state, &self.judge, &mut self.standings)
+    }
+
+    /// Ends the run like [`Engine::finish_traced`], with a snapshot from which another goes on as if this one had not ended, but for the
+    /// numbers that campaigns have.
+    #[must_use]
+    pub fn finish_remembered(mut self) -> (Findings, Trace, Vec<u8>) {
+        let begun = snapshot::begin(&self.state, &self.judge, self.next_calibration);
+        self.look_once_more();
+        let (findings, trace) = report::findings(&self.state, &self.judge, &mut self.standings);
+        (findings, trace, begun.end(&self.standings))
+    }
+
+    /// Looks at everything: what is reported sets the threshold of what else is.
+    fn look_once_more(&mut self) {
         for _ in 0..LAST_LOOKS_MAX {
             let before = self.judge.reported(&self.state);
             self.judge.calibrate(&self.state);
@@ -117,7 +161,6 @@ impl Engine {
                 break;
             }
         }
-        report::findings(&self.state, &self.judge)
     }
 
     /// Looks at a cluster: makes a trial, makes it anew, or weighs the evidence for it.

@@ -16,6 +16,7 @@ pub mod propose;
 pub mod report;
 pub mod signs;
 pub mod snapshot;
+pub mod standings;
 pub mod state;
 
 pub use engine::Engine;
@@ -24,3 +25,4 @@ pub use judge::Config;
 pub use labels::{Label, Labels};
 pub use report::{Recount, Trace};
 pub use snapshot::Unrestored;
+pub use standings::{Change, Standing};

@@ -41,5 +41,7 @@ pub const OUTPUTS_MAX: usize = 1 << 20;
 pub const CLEARED_MAX: usize = 50;
 /// Values of infrastructure by which a payer is put into a community; an even sample stands for more.
 pub const HELD_MAX: usize = 64;
+/// Campaigns that keep their numbers. Of further ones those that were withdrawn longest ago are new when they come back.
+pub const CAMPAIGNS_MAX: usize = 1024;
 /// Campaigns counted among those that are reported, for the threshold of what else is.
 pub const CONTENDERS_MAX: usize = 256;

@@ -8,6 +8,7 @@ use xxhash_rust::xxh3::xxh3_64;
 
 use crate::judge::{Config, Judge};
 use crate::labels::Labels;
+use crate::standings::Standings;
 use crate::state::State;
 
 /// Everything of an engine but what it is told anew: how sure a finding must be, and what people said.
@@ -18,6 +19,7 @@ pub(crate) struct Remembered {
     pub(crate) next_calibration: u64,
     /// The labels that were in force, by name.
     labels: Vec<String>,
+    pub(crate) standings: Standings,
 }
 
 /// Why a snapshot was not restored.
@@ -39,20 +41,31 @@ pub enum Unrestored {
     Damaged,
 }
 
-/// A snapshot of what is remembered.
-pub(crate) fn write(state: &State, judge: &Judge, next_calibration: u64) -> Vec<u8> {
+/// A snapshot that lacks how everybody stands.
+pub(crate) struct Begun(Vec<u8>);
+
+/// Begins a snapshot of what is remembered.
+pub(crate) fn begin(state: &State, judge: &Judge, next_calibration: u64) -> Begun {
     #[derive(Serialize)]
     struct Written<'a>(&'a State, &'a Judge, u64, Vec<&'a str>);
 
     let labels = judge.labels.iter().map(|label| label.id.as_str()).collect();
     // Nothing in there has a length that is not known, which is all that this could fail for.
-    let body = postcard::to_allocvec(&Written(state, judge, next_calibration, labels)).unwrap_or_default();
-    let mut bytes = Vec::with_capacity(HEAD + body.len());
-    bytes.extend_from_slice(MAGIC);
-    bytes.extend_from_slice(&VERSION.to_le_bytes());
-    bytes.extend_from_slice(&xxh3_64(&body).to_le_bytes());
-    bytes.extend_from_slice(&body);
-    bytes
+    Begun(postcard::to_allocvec(&Written(state, judge, next_calibration, labels)).unwrap_or_default())
+}
+
+impl Begun {
+    /// The whole snapshot.
+    pub(crate) fn end(self, standings: &Standings) -> Vec<u8> {
+        let mut body = self.0;
+        body.extend(postcard::to_allocvec(standings).unwrap_or_default());
+        let mut bytes = Vec::with_capacity(HEAD + body.len());
+        bytes.extend_from_slice(MAGIC);
+        bytes.extend_from_slice(&VERSION.to_le_bytes());
+        bytes.extend_from_slice(&xxh3_64(&body).to_le_bytes());
+        bytes.extend_from_slice(&body);
+        bytes
+    }
 }
 
 /// What a snapshot remembers, for a judge who asks as much as `config` says and has heard of `labels`.

@@ -72,9 +72,13 @@ pub(crate) fn run(
     let mut sink = |signals, earliest| reorder.push(signals, earliest, &mut engine);
     let exchanges = calls::each(inputs, &settings.read, settings.threads, &|| boxed, watch, &mut sink)?.report;
     reorder.drain(&mut engine);
-    // Before the last looks, which a hunt that goes on has later.
-    let remembered = settings.remember.then(|| engine.snapshot());
-    let (mut findings, trace) = engine.finish_traced();
+    let (mut findings, trace, remembered) = if settings.remember {
+        let (findings, trace, remembered) = engine.finish_remembered();
+        (findings, trace, Some(remembered))
+    } else {
+        let (findings, trace) = engine.finish_traced();
+        (findings, trace, None)
+    };
     findings.population.late = reorder.late;
     Ok(Outcome { findings, trace, exchanges, accounts, read: settings.read, remembered })
 }

@@ -57,10 +57,13 @@ pub struct Member<'a> {
 /// those more likely in it than not.
 #[must_use]
 pub fn members<'a>(number: u32, cluster: &Cluster, accounts: &'a Accounts, p0: f64) -> Vec<Member<'a>> {
-    let mut members: Vec<Member<'a>> = cluster
-        .members
-        .iter()
-        .filter_map(|&account_no| {
+    // A member whose tally was replaced and taken up again is listed twice until the next look.
+    let mut numbers = cluster.members.clone();
+    numbers.sort_unstable();
+    numbers.dedup();
+    let mut members: Vec<Member<'a>> = numbers
+        .into_iter()
+        .filter_map(|account_no| {
             let account = accounts.get(account_no).filter(|account| !account.vetted)?;
             let tally = account.tally(number).filter(|tally| !tally.vouched)?;
             Some(Member { number: account_no, account, tally, probability: IN_POOL })

@@ -18,6 +18,7 @@ use crate::report::trace::{Template, Trace, Traced};
 use crate::report::view::View;
 use crate::report::vouched;
 use crate::signs::{infrastructure, intent};
+use crate::standings::{Reported, Standings};
 use crate::state::account::{Account, AccountNo};
 use crate::state::cluster::Cluster;
 use crate::state::timeline::Timeline;
@@ -28,10 +29,19 @@ use findings::{
     Campaign, Cleared, Discovery, Evidence, Findings, Guarantee, Mark, Member, Population, Sample, SignalFamily,
 };
 
-/// All findings of a finished run, and with what to find their exchanges again.
-pub(crate) fn findings(view: View<'_>) -> (Findings, Trace) {
+/// The campaigns that are reported, strongest first.
+pub(crate) fn reported(view: View<'_>) -> Vec<Reported> {
+    bundles(view).iter().map(|bundle| bundle.reported()).collect()
+}
+
+/// All findings as the last looks left them, and with what to find their exchanges again. Campaigns are named as they stand.
+pub(crate) fn findings(view: View<'_>, standings: &mut Standings) -> (Findings, Trace) {
     let bundles = bundles(view);
+    let (numbers, _) = standings.update(&bundles.iter().map(Bundle::reported).collect::<Vec<_>>());
     let mut campaigns: Vec<Campaign> = bundles.iter().map(|bundle| campaign(view, bundle)).collect();
+    for (campaign, number) in campaigns.iter_mut().zip(numbers) {
+        campaign.id = format!("cmp_{number}");
+    }
     name_operators(view, &bundles, &mut campaigns);
     let (told, wordings) = cleared(view, &bundles);
     for (campaign, wordings) in campaigns.iter_mut().zip(wordings) {
@@ -40,17 +50,17 @@ pub(crate) fn findings(view: View<'_>) -> (Findings, Trace) {
     let mut ordered: Vec<(Campaign, &Bundle<'_>)> = campaigns.into_iter().zip(&bundles).collect();
     ordered.sort_by(|(a, _), (b, _)| b.log10_e.total_cmp(&a.log10_e).then(a.detected_at.cmp(&b.detected_at)));
     let mut trace = Trace::default();
-    for (i, (campaign, bundle)) in ordered.iter_mut().enumerate() {
-        campaign.id = format!("cmp_{}", i + 1);
+    for (campaign, bundle) in &ordered {
         let sure = campaign.accounts.iter().filter(|member| member.probability >= 0.5);
         let traced = Traced { campaign: campaign.id.clone(), templates: templates(view, bundle) };
         trace.add(traced, sure.map(|member| member.account.as_str()));
     }
+    let by_text = ordered.iter().any(|(campaign, _)| campaign.discovery == Discovery::Text);
     let findings = Findings {
         cleared: told,
         campaigns: ordered.into_iter().map(|(campaign, _)| campaign).collect(),
         population: population(view),
-        blind_spots: blind_spots(view),
+        blind_spots: blind_spots(view, by_text),
         guarantee: guarantee(view),
         limits_reached: limits_reached(view),
     };
@@ -173,7 +183,27 @@ fn bundles(view: View<'_>) -> Vec<Bundle<'_>> {
         }
         stands
     });
+    let strength = |bundle: &Bundle<'_>| bundle.clusters.first().map_or(0.0, |tested| tested.assessment.log10_e);
+    bundles.sort_by(|a, b| strength(b).total_cmp(&strength(a)).then(a.since().cmp(&b.since())));
     bundles
+}
+
+impl Bundle<'_> {
+    /// When it was detected, and when what detected it was frozen.
+    fn since(&self) -> (Time, Time) {
+        let trials = self.clusters.iter().map(|tested| tested.trial);
+        trials.filter_map(|trial| Some((trial.detected_at?, trial.frozen_at))).min().unwrap_or_default()
+    }
+
+    fn reported(&self) -> Reported {
+        let sure = self.members.iter().filter(|(_, part)| part.probability >= 0.5);
+        Reported {
+            trials: self.clusters.iter().map(|tested| tested.trial.id).collect(),
+            members: sure.map(|(&number, part)| (number, part.probability)).collect(),
+            since: self.since().0,
+            log10_e: self.clusters.first().map_or(0.0, |tested| tested.assessment.log10_e),
+        }
+    }
 }
 
 fn overlaps(draft: &[Draft<'_>], members: &BTreeMap<AccountNo, Part>) -> bool {
@@ -317,9 +347,7 @@ fn campaign(view: View<'_>, bundle: &Bundle<'_>) -> Campaign {
     let (first, last) = span(&sure);
     // A bundle is never empty; its first cluster has the strongest evidence, its earliest detection is the campaign's.
     let strongest = bundle.clusters.first();
-    let hypotheses = bundle.clusters.iter().map(|tested| tested.trial);
-    let (detected_at, frozen_at) =
-        hypotheses.filter_map(|h| Some((h.detected_at?, h.frozen_at))).min().unwrap_or_default();
+    let (detected_at, frozen_at) = bundle.since();
     let mut evidence = strongest.map_or_else(Vec::new, |tested| evidence(view, *tested));
     evidence.sort_by(|a, b| b.log10_e.total_cmp(&a.log10_e).then(a.family.cmp(&b.family)));
     let subjects: Vec<Subject<'_>> = sure
@@ -727,7 +755,7 @@ fn population(view: View<'_>) -> Population {
     }
 }
 
-fn blind_spots(view: View<'_>) -> Vec<String> {
+fn blind_spots(view: View<'_>, by_text: bool) -> Vec<String> {
     let seen = view.state.accounts.iter().filter(|account| account.exchanges > 0).count() as u64;
     let mut spots = Vec::new();
     if view.state.exchanges > 0 && view.state.textless * 10 > view.state.exchanges * 9 {
@@ -738,7 +766,8 @@ fn blind_spots(view: View<'_>) -> Vec<String> {
     }
     let largest =
         view.state.clusters.iter().filter(|cluster| cluster.discovery == Discovery::Text).map(|f| f.exchanges).max();
-    if let Some(largest) = largest.map(u64::from).filter(|&largest| largest * 10 > view.state.exchanges * 9) {
+    if let Some(largest) = largest.map(u64::from).filter(|&largest| largest * 10 > view.state.exchanges * 9 && !by_text)
+    {
         spots.push(format!(
             "One text that accounts share is in {largest} of {} exchanges, so nearly everybody is in one group and no group \
              can be told from the rest by what it sends; leave such a text (a system prompt of your own?) out of the log.",

@@ -313,7 +313,8 @@ impl Accounts {
     }
 
     /// The number of the account with this id, if it has one.
-    fn known(&self, id: &str) -> Option<AccountNo> {
+    #[must_use]
+    pub fn known(&self, id: &str) -> Option<AccountNo> {
         self.place(id).ok()
     }
 

@@ -38,11 +38,7 @@ pub(crate) fn simulated(world: World) -> (Vec<u8>, Vec<u8>, Vec<u8>) {
 }
 
 fn findings(exchanges: &[u8], accounts: &[u8]) -> Findings {
-    let mut engine = Engine::new(Config::default());
-    for line in accounts.split(|&byte| byte == b'\n').filter(|line| !line.is_empty()) {
-        let fact: AccountFact<'_> = exchange::read_account(line, &mut Notes::default()).expect("a fact as written");
-        engine.learn(&fact);
-    }
+    let mut engine = learnt(Engine::new(Config::default()), accounts);
     for line in std::str::from_utf8(exchanges).expect("text").lines() {
         exchange::read_exchanges(line, &mut Notes::default(), &mut |exchange| engine.observe(&Signals::of(&exchange)))
             .expect("a record as written");
@@ -50,8 +46,17 @@ fn findings(exchanges: &[u8], accounts: &[u8]) -> Findings {
     engine.finish()
 }
 
+/// The engine with what is known of accounts.
+pub(crate) fn learnt(mut engine: Engine, accounts: &[u8]) -> Engine {
+    for line in accounts.split(|&byte| byte == b'\n').filter(|line| !line.is_empty()) {
+        let fact: AccountFact<'_> = exchange::read_account(line, &mut Notes::default()).expect("a fact as written");
+        engine.learn(&fact);
+    }
+    engine
+}
+
 /// Who is what, by account.
-fn truth(labels: &[u8]) -> BTreeMap<String, String> {
+pub(crate) fn truth(labels: &[u8]) -> BTreeMap<String, String> {
     let mut truth = BTreeMap::new();
     for line in std::str::from_utf8(labels).expect("text").lines() {
         let label: serde_json::Value = serde_json::from_str(line).expect("a label");

@@ -1,6 +1,7 @@
 //! The engine as a whole, on small worlds made of records.
 
 mod golden;
+mod live;
 mod snapshot;
 mod world;
 

@@ -7,10 +7,10 @@ use exchange::Notes;
 use signals::Signals;
 use simulator::World;
 
-use crate::golden::simulated;
+use crate::golden::{learnt, simulated};
 
 /// Feeds an engine records.
-fn feed(engine: &mut Engine, records: &[&str]) {
+pub(crate) fn feed(engine: &mut Engine, records: &[&str]) {
     for record in records {
         exchange::read_exchanges(record, &mut Notes::default(), &mut |exchange| {
             engine.observe(&Signals::of(&exchange));
@@ -19,7 +19,7 @@ fn feed(engine: &mut Engine, records: &[&str]) {
     }
 }
 
-fn restored(engine: &Engine) -> Engine {
+pub(crate) fn restored(engine: &Engine) -> Engine {
     Engine::restore(Config::default(), Labels::default(), &engine.snapshot()).expect("a snapshot as it was written")
 }
 
@@ -29,18 +29,11 @@ fn restored_and_fed_the_rest_finds_what_the_whole_finds() {
         let (exchanges, accounts, _) = simulated(World::by_name(world).expect("a world"));
         let exchanges = std::str::from_utf8(&exchanges).expect("UTF-8");
         let records: Vec<&str> = exchanges.lines().collect();
-        let told = || {
-            let mut engine = Engine::new(Config::default());
-            for line in accounts.split(|&byte| byte == b'\n').filter(|line| !line.is_empty()) {
-                engine.learn(&exchange::read_account(line, &mut Notes::default()).expect("a fact as written"));
-            }
-            engine
-        };
-        let mut whole = told();
+        let mut whole = learnt(Engine::new(Config::default()), &accounts);
         feed(&mut whole, &records);
         let remembered = whole.snapshot();
         let findings = serde_json::to_string(&whole.finish()).expect("JSON");
-        let mut parts = told();
+        let mut parts = learnt(Engine::new(Config::default()), &accounts);
         let mut done = 0;
         for cut in cuts {
             feed(&mut parts, &records[done..cut]);

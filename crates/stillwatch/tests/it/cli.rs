@@ -857,6 +857,7 @@ fn a_log_that_comes_in_parts_is_hunted_as_one() {
     }
     let log = folder.file("again.jsonl", lines[lines.len() - 50..].join("\n"));
     let again = run(&["hunt", &log, "--state", &state, "--json"]).json();
+    assert_eq!(again["campaigns"][0]["id"], whole["campaigns"][0]["id"]);
     assert_eq!(again["population"]["late"], 49, "all but the last of them are older than what was seen");
     let (odd, before) = (folder.file("odd", "{}"), std::fs::read(&state).expect("a state"));
     let refused = run(&["hunt", &log, "--state", &odd]);

@@ -1,0 +1,61 @@
+//! What is told while records come.
+
+use std::collections::BTreeSet;
+
+use detect::{Change, Config, Engine, Findings};
+use simulator::World;
+
+use crate::golden::{learnt, simulated, truth};
+use crate::snapshot::{feed, restored};
+
+fn named(findings: &Findings) -> BTreeSet<String> {
+    let members = findings.campaigns.iter().flat_map(|campaign| &campaign.accounts);
+    members.filter(|member| member.probability >= 0.5).map(|member| member.account.clone()).collect()
+}
+
+#[test]
+fn campaigns_are_told_as_they_are_detected_and_keep_their_numbers() {
+    let (exchanges, accounts, labels) = simulated(World::by_name("template").expect("a world"));
+    let truth = truth(&labels);
+    let records: Vec<&str> = std::str::from_utf8(&exchanges).expect("UTF-8").lines().collect();
+    let mut engine = learnt(Engine::new(Config::default()), &accounts);
+    let (mut detected, mut standing, mut first) = (Vec::new(), BTreeSet::new(), None);
+    for (at, part) in records.chunks(250).enumerate() {
+        feed(&mut engine, part);
+        for change in engine.update() {
+            match change {
+                Change::Detected { campaign } => detected.push((campaign, at)),
+                Change::Joined { account, .. } => {
+                    assert!(standing.insert(account), "told twice");
+                }
+                Change::Left { account, .. } => {
+                    standing.remove(&account);
+                }
+                Change::Withdrawn { .. } => panic!("withdrawn after {at} parts"),
+            }
+        }
+        if at % 7 == 3 {
+            engine = restored(&engine);
+            assert_eq!(engine.update(), [], "nothing changes by being restored");
+        }
+        first = first.or_else(|| engine.findings().campaigns.first().map(|campaign| campaign.id.clone()));
+    }
+    let [(number, at)] = detected.as_slice() else { panic!("{detected:?}") };
+    assert!(at * 250 < records.len() / 2, "detected after {at} parts");
+    let now = engine.findings();
+    assert_eq!(first, Some(format!("cmp_{number}")));
+    assert_eq!(now.campaigns.first().map(|campaign| campaign.id.clone()), first);
+    let told: BTreeSet<String> =
+        standing.iter().filter_map(|&account| engine.account(account)).map(str::to_owned).collect();
+    assert_eq!(told, named(&now), "whom the changes name and whom the findings name");
+    for account in &told {
+        assert_eq!(engine.standing(account).map(|standing| standing.campaign), Some(*number));
+    }
+    let strangers = told.iter().filter(|account| truth.get(*account).is_none_or(|kind| kind != "c1")).count();
+    assert!(told.len() > 60 && strangers <= 1, "{} accounts, {strangers} of them strangers", told.len());
+    assert_eq!(engine.standing("nobody"), None);
+    let before = engine.snapshot();
+    let _ = engine.findings();
+    assert!(engine.snapshot() == before, "to ask for findings changes nothing");
+    assert_eq!(engine.finish().campaigns.first().map(|campaign| campaign.id.clone()), first);
+}
