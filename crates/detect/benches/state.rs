@@ -22,7 +22,7 @@ fn main() {
         let lines: String = (batch * BATCH..(batch + 1) * BATCH).map(exchange).collect();
         for chunk in Source::new("exchanges", lines.as_bytes()) {
             let chunk = chunk.expect("lines");
-            let mut sink = |call: Call<'_>, _| engine.observe(&Signals::of(&call.exchange));
+            let mut sink = |call: Call<'_>, _| engine.hunt(&Signals::of(&call.exchange));
             parse_chunk(&chunk, &ReadOptions::default(), &mut sink, &mut report);
         }
     }

@@ -1,8 +1,10 @@
 //! The engine: takes in signals in the order of time, and knows at any time which groups act together.
 //!
-//! Deterministic: the same signals in the same order give the same findings, byte for byte. O(fingerprints) an exchange;
-//! what is heavier happens when a cluster has grown by a twelfth or the traffic by a quarter, so its cost an exchange
+//! Deterministic: the same calls in the same order give the same findings, byte for byte. O(fingerprints) an exchange; what is heavier
+//! waits for [`Engine::tick`], and comes when a cluster has grown by a twelfth or the traffic by a quarter, so its cost an exchange
 //! stays bounded too. No clock, no randomness, no IO.
+
+use std::collections::VecDeque;
 
 use exchange::{AccountFact, Time};
 use findings::{Discovery, Findings};
@@ -23,6 +25,8 @@ pub struct Engine {
     judge: Judge,
     /// All groups are measured anew when so many exchanges have come.
     next_calibration: u64,
+    /// Clusters that have grown and wait for a look, each once; so at most all that there are.
+    due: VecDeque<u32>,
     /// How everybody stood when that was last asked for.
     standings: Standings,
     scratch: Scratch,
@@ -42,6 +46,7 @@ impl Engine {
             state: State::default(),
             judge: Judge::new(config, labels),
             next_calibration: FIRST_CALIBRATION,
+            due: VecDeque::new(),
             standings: Standings::default(),
             scratch: Scratch::default(),
         }
@@ -50,7 +55,7 @@ impl Engine {
     /// What it remembers, to go on from another time with [`Engine::restore`].
     #[must_use]
     pub fn snapshot(&self) -> Vec<u8> {
-        snapshot::begin(&self.state, &self.judge, self.next_calibration).end(&self.standings)
+        self.begin_snapshot().end(&self.standings)
     }
 
     /// The engine that a snapshot was taken of. What was labelled since is heeded from the next look on.
@@ -64,6 +69,7 @@ impl Engine {
             state: remembered.state,
             judge: remembered.judge,
             next_calibration: remembered.next_calibration,
+            due: remembered.due,
             standings: remembered.standings,
             scratch: Scratch::default(),
         })
@@ -80,7 +86,7 @@ impl Engine {
         self.state.learn(fact);
     }
 
-    /// Takes in one exchange.
+    /// Takes in one exchange. What is heavier is left to [`Engine::tick`].
     pub fn observe(&mut self, signals: &Signals) {
         let Some(seen) = self.state.count(signals) else { return };
         if let Some(matches) = self.state.matches(signals, seen.account, &mut self.scratch) {
@@ -89,18 +95,41 @@ impl Engine {
                 self.state.count_for(hits, signals, seen, matches.item, vouched);
             }
             self.state.merge_what_goes_together(matches.by_text());
-            for hits in &matches.hits {
-                if self.state.cluster(hits.cluster).is_some_and(|cluster| cluster.is_due()) {
-                    self.look(hits.cluster);
+            for number in matches.hits.iter().map(|hits| hits.cluster) {
+                let cluster = self.state.clusters.get_mut(number as usize);
+                if let Some(cluster) = cluster.filter(|cluster| cluster.is_due() && !cluster.waits) {
+                    cluster.waits = true;
+                    self.due.push_back(number);
                 }
             }
         }
-        if self.state.exchanges >= self.next_calibration {
-            self.next_calibration = self.state.exchanges + self.state.exchanges / 4;
-            self.judge.calibrate(&self.state);
-            self.state.follow_pools(signals.time);
-            self.state.follow_variants(signals.time);
+    }
+
+    /// Takes in one exchange and does all the work that it makes due, as a hunt over a log does.
+    pub fn hunt(&mut self, signals: &Signals) {
+        self.observe(signals);
+        while self.tick() {}
+    }
+
+    /// Does some of the work that waits: looks at a cluster that has grown, or measures all groups anew once the traffic has grown by a
+    /// quarter. Whether there was any. Called until there is none after every exchange, as a hunt does, it leaves nothing undone; called
+    /// less often, it delays detection and nothing else.
+    pub fn tick(&mut self) -> bool {
+        if let Some(number) = self.due.pop_front() {
+            if let Some(cluster) = self.state.clusters.get_mut(number as usize) {
+                cluster.waits = false;
+                if cluster.is_due() {
+                    self.look(number);
+                }
+            }
+            return true;
         }
+        let Some(now) = self.state.last.filter(|_| self.state.exchanges >= self.next_calibration) else { return false };
+        self.next_calibration = self.state.exchanges + self.state.exchanges / 4;
+        self.judge.calibrate(&self.state);
+        self.state.follow_pools(now);
+        self.state.follow_variants(now);
+        true
     }
 
     /// Brings up to date how everybody stands, as the last looks left it, and tells what changed since this was last asked for.
@@ -143,10 +172,14 @@ impl Engine {
     /// numbers that campaigns have.
     #[must_use]
     pub fn finish_remembered(mut self) -> (Findings, Trace, Vec<u8>) {
-        let begun = snapshot::begin(&self.state, &self.judge, self.next_calibration);
+        let begun = self.begin_snapshot();
         self.look_once_more();
         let (findings, trace) = report::findings(&self.state, &self.judge, &mut self.standings);
         (findings, trace, begun.end(&self.standings))
+    }
+
+    fn begin_snapshot(&self) -> snapshot::Begun {
+        snapshot::begin(&self.state, &self.judge, self.next_calibration, &self.due)
     }
 
     /// Looks at everything: what is reported sets the threshold of what else is.

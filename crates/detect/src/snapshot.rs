@@ -3,6 +3,8 @@
 //! The bytes are the same for the same records. They hold excerpts of requests and names of accounts, as records do, and belong
 //! where records are kept. Another version of the format is refused and not guessed at.
 
+use std::collections::VecDeque;
+
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_64;
 
@@ -19,6 +21,7 @@ pub(crate) struct Remembered {
     pub(crate) next_calibration: u64,
     /// The labels that were in force, by name.
     labels: Vec<String>,
+    pub(crate) due: VecDeque<u32>,
     pub(crate) standings: Standings,
 }
 
@@ -45,13 +48,13 @@ pub enum Unrestored {
 pub(crate) struct Begun(Vec<u8>);
 
 /// Begins a snapshot of what is remembered.
-pub(crate) fn begin(state: &State, judge: &Judge, next_calibration: u64) -> Begun {
+pub(crate) fn begin(state: &State, judge: &Judge, next_calibration: u64, due: &VecDeque<u32>) -> Begun {
     #[derive(Serialize)]
-    struct Written<'a>(&'a State, &'a Judge, u64, Vec<&'a str>);
+    struct Written<'a>(&'a State, &'a Judge, u64, Vec<&'a str>, &'a VecDeque<u32>);
 
     let labels = judge.labels.iter().map(|label| label.id.as_str()).collect();
     // Nothing in there has a length that is not known, which is all that this could fail for.
-    Begun(postcard::to_allocvec(&Written(state, judge, next_calibration, labels)).unwrap_or_default())
+    Begun(postcard::to_allocvec(&Written(state, judge, next_calibration, labels, due)).unwrap_or_default())
 }
 
 impl Begun {

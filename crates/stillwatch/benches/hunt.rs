@@ -58,7 +58,7 @@ fn once(stage: Stage, bytes: &[u8]) -> u64 {
             Stage::Read => {}
             Stage::Parse => sum = sum.wrapping_add(exchange.time.seconds() as u64),
             Stage::Signals => sum = sum.wrapping_add(Signals::of(&exchange).prints.len() as u64),
-            Stage::Detect => engine.observe(&Signals::of(&exchange)),
+            Stage::Detect => engine.hunt(&Signals::of(&exchange)),
         };
         if stage != Stage::Read {
             parse_chunk(&chunk, &ReadOptions::default(), &mut sink, &mut report);

@@ -175,7 +175,7 @@ impl Reorder {
         let Some(Reverse(Waiting { time, signals, .. })) = self.heap.pop() else { return };
         self.late += u64::from(self.latest.is_some_and(|latest| time < latest));
         self.latest = self.latest.max(Some(time));
-        engine.observe(&signals);
+        engine.hunt(&signals);
     }
 
     fn drain(&mut self, engine: &mut Engine) {

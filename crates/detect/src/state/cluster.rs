@@ -58,6 +58,8 @@ pub struct Cluster {
     pub timeline: Timeline,
     /// The number of exchanges at which it is looked at next.
     pub next_look: u32,
+    /// Whether that is due and waits to be done.
+    pub waits: bool,
     /// What is being tested about it.
     pub trial: Option<Box<Trial>>,
     /// What people said of it.
@@ -117,6 +119,7 @@ impl Cluster {
             samples: Vec::new(),
             timeline: Timeline::default(),
             next_look: FIRST_LOOK,
+            waits: false,
             trial: None,
             labels: Vec::new(),
             merged_into: None,

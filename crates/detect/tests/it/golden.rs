@@ -40,7 +40,7 @@ pub(crate) fn simulated(world: World) -> (Vec<u8>, Vec<u8>, Vec<u8>) {
 fn findings(exchanges: &[u8], accounts: &[u8]) -> Findings {
     let mut engine = learnt(Engine::new(Config::default()), accounts);
     for line in std::str::from_utf8(exchanges).expect("text").lines() {
-        exchange::read_exchanges(line, &mut Notes::default(), &mut |exchange| engine.observe(&Signals::of(&exchange)))
+        exchange::read_exchanges(line, &mut Notes::default(), &mut |exchange| engine.hunt(&Signals::of(&exchange)))
             .expect("a record as written");
     }
     engine.finish()

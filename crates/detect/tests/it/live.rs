@@ -1,8 +1,12 @@
 //! What is told while records come.
 
+#![expect(clippy::expect_used, reason = "everything read here was written here")]
+
 use std::collections::BTreeSet;
 
 use detect::{Change, Config, Engine, Findings};
+use exchange::Notes;
+use signals::Signals;
 use simulator::World;
 
 use crate::golden::{learnt, simulated, truth};
@@ -58,4 +62,37 @@ fn campaigns_are_told_as_they_are_detected_and_keep_their_numbers() {
     let _ = engine.findings();
     assert!(engine.snapshot() == before, "to ask for findings changes nothing");
     assert_eq!(engine.finish().campaigns.first().map(|campaign| campaign.id.clone()), first);
+}
+
+#[test]
+fn work_that_is_put_off_delays_detection_and_nothing_else() {
+    let (exchanges, accounts, _) = simulated(World::by_name("template").expect("a world"));
+    let records: Vec<&str> = std::str::from_utf8(&exchanges).expect("UTF-8").lines().collect();
+    let mut engine = learnt(Engine::new(Config::default()), &accounts);
+    for (at, part) in records.chunks(100).enumerate() {
+        observe(&mut engine, part);
+        if at == 5 {
+            // Work that waits is remembered.
+            let (mut whole, mut again) = (restored(&engine), restored(&engine));
+            let ticks = |engine: &mut Engine| std::iter::from_fn(|| engine.tick().then_some(())).count();
+            let (first, second) = (ticks(&mut whole), ticks(&mut again));
+            assert!(first > 0 && first == second, "{first} {second}");
+            assert!(whole.snapshot() == again.snapshot());
+        }
+        while engine.tick() {}
+        assert!(!engine.tick(), "nothing is left");
+    }
+    let campaigns = engine.finish().campaigns;
+    assert_eq!(campaigns.len(), 1);
+    assert!(campaigns.iter().all(|campaign| campaign.accounts.len() > 60));
+}
+
+/// Feeds an engine records without the work that they make due.
+fn observe(engine: &mut Engine, records: &[&str]) {
+    for record in records {
+        exchange::read_exchanges(record, &mut Notes::default(), &mut |exchange| {
+            engine.observe(&Signals::of(&exchange));
+        })
+        .expect("a record as the simulator writes it");
+    }
 }

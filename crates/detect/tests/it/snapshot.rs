@@ -13,7 +13,7 @@ use crate::golden::{learnt, simulated};
 pub(crate) fn feed(engine: &mut Engine, records: &[&str]) {
     for record in records {
         exchange::read_exchanges(record, &mut Notes::default(), &mut |exchange| {
-            engine.observe(&Signals::of(&exchange));
+            engine.hunt(&Signals::of(&exchange));
         })
         .expect("a record as the simulator writes it");
     }

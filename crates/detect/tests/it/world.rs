@@ -73,7 +73,7 @@ impl World {
                 r#"{{"time":"{time}","account":"{account}","request":{{"messages":[{{"role":"user","content":"{text}"}}]}}}}"#
             );
             exchange::read_exchanges(&record, &mut Notes::default(), &mut |exchange| {
-                engine.observe(&Signals::of(&exchange));
+                engine.hunt(&Signals::of(&exchange));
             })
             .expect("a record as written here");
         }
