@@ -284,6 +284,8 @@ fn alongside(state: &State, labels: &Labels, number: u32, cluster: &Cluster) -> 
 mod tests {
     use findings::Prints;
 
+    use crate::state::trial::Trial;
+
     use super::*;
 
     fn identity(template: std::ops::Range<u64>, accounts: &[&str]) -> Identity {
@@ -377,5 +379,29 @@ mod tests {
             with("lbl_2", Verdict::Campaign, 80..90, "a", 2.0),
         ]);
         assert!(tainted.habits().is_empty(), "one of its accounts is a campaign's");
+    }
+
+    #[test]
+    fn a_trial_is_forgotten_once_when_somebody_vouches_and_once_when_that_ends() {
+        let mut state = State::default();
+        let start = Time::from_seconds(0);
+        let mut cluster = Cluster::new(start);
+        (0..10).for_each(|key| {
+            cluster.add(key);
+        });
+        cluster.trial = Some(Box::new(Trial::freeze(1, start, cluster.frozen(), 0.1)));
+        state.clusters.push(cluster);
+        state.trials = 1;
+        let mut research = label("lbl_1", Verdict::Research, identity(0..10, &["a"]));
+        research.until = Some(Time::from_seconds(100));
+        let labels = Labels::new(vec![research]);
+        let trial = |state: &State| state.cluster(0).and_then(|cluster| Some(cluster.trial.as_ref()?.id));
+        for (seconds, id) in [(10, 2), (20, 2), (99, 2), (100, 3), (110, 3)] {
+            state.clusters.iter_mut().for_each(|cluster| cluster.last = Time::from_seconds(seconds));
+            heed(&mut state, &labels, 0);
+            assert_eq!(trial(&state), Some(id), "at {seconds}");
+        }
+        heed(&mut state, &Labels::default(), 0);
+        assert_eq!(trial(&state), Some(3), "nobody says anything");
     }
 }

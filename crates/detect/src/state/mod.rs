@@ -183,3 +183,25 @@ impl State {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_texts_behind_a_cluster_are_itself_or_its_variants() {
+        let start = Time::from_seconds(0);
+        let mut state = State::default();
+        state.clusters = vec![Cluster::new(start), Cluster::new(start), Cluster::new(start), Cluster::new(start)];
+        state.clusters.push(Cluster::without_skeleton(Discovery::Variants, start));
+        state.clusters.push(Cluster::without_skeleton(Discovery::Infrastructure, start));
+        for (number, merged) in [(0_usize, None), (2, None), (3, Some(0))] {
+            let cluster = state.clusters.get_mut(number).unwrap();
+            (cluster.variant_of, cluster.merged_into) = (Some(4), merged);
+        }
+        let texts = |number| state.texts(number).into_iter().map(|(number, _)| number).collect::<Vec<_>>();
+        assert_eq!(texts(4), [0, 2], "not the one that was merged, nor one that is no variant");
+        assert_eq!(texts(1), [1]);
+        assert_eq!((texts(3), texts(5), texts(9)), (vec![], vec![], vec![]));
+    }
+}

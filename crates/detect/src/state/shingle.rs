@@ -152,6 +152,18 @@ mod tests {
     }
 
     #[test]
+    fn a_written_table_that_is_larger_than_any_or_has_no_place_for_a_shingle_is_refused() {
+        let largest = (SHINGLES_MAX / WAYS).next_power_of_two() as u64;
+        let read = |buckets: u64, place: u32| {
+            let written = (buckets, vec![(place, Entry { tag: 1, payers: 1, owner: 0, stamp: 1 })]);
+            postcard::from_bytes::<Shingles>(&postcard::to_allocvec(&written).unwrap()).is_ok()
+        };
+        assert!(read(largest, 7) && !read(largest * 2, 7));
+        assert!(read(2, 2 * WAYS as u32 - 1) && !read(2, 2 * WAYS as u32));
+        assert!(!read(3, 7) && !read(0, 7));
+    }
+
+    #[test]
     fn shingles_of_three_payers_are_hot_and_of_one_payer_never() {
         let mut table = Shingles::new(64);
         let touched: Vec<Touched> = (1..=6).map(|stamp| table.touch(7, payer(1), stamp)).collect();
