@@ -192,7 +192,7 @@ mod tests {
     fn the_texts_behind_a_cluster_are_itself_or_its_variants() {
         let start = Time::from_seconds(0);
         let mut state = State::default();
-        state.clusters = vec![Cluster::new(start), Cluster::new(start), Cluster::new(start), Cluster::new(start)];
+        (0..4).for_each(|_| state.clusters.push(Cluster::new(start)));
         state.clusters.push(Cluster::without_skeleton(Discovery::Variants, start));
         state.clusters.push(Cluster::without_skeleton(Discovery::Infrastructure, start));
         for (number, merged) in [(0_usize, None), (2, None), (3, Some(0))] {
