@@ -1,8 +1,8 @@
 //! The engine: takes in signals in the order of time, and knows at any time which groups act together.
 //!
-//! Deterministic: the same calls in the same order give the same findings, byte for byte. O(fingerprints) an exchange; what is heavier
-//! waits for [`Engine::tick`], and comes when a cluster has grown by a twelfth or the traffic by a quarter, so its cost an exchange
-//! stays bounded too. No clock, no randomness, no IO.
+//! Deterministic: the same calls in the same order give the same findings, byte for byte. O(fingerprints) an exchange, but for the one by
+//! which two clusters become one, which moves their members. What is heavier waits for [`Engine::tick`], and comes when a cluster has grown by
+//! a twelfth or the traffic by a quarter, so its cost an exchange stays bounded too. No clock, no randomness, no IO.
 
 use std::collections::VecDeque;
 

@@ -318,7 +318,7 @@ mod tests {
     }
 
     #[test]
-    fn a_family_is_a_piece_when_half_of_it_is_in_the_template() {
+    fn a_cluster_is_a_piece_when_half_of_it_is_in_the_template() {
         let labels = Labels::new(vec![label("lbl_1", Verdict::Benign, identity(0..10, &["a"]))]);
         for (core, piece) in [(8..12, true), (7..12, true), (9..12, false), (0..3, true), (10..13, false)] {
             let mut cluster = Cluster::new(Time::from_seconds(0));
@@ -360,7 +360,7 @@ mod tests {
     }
 
     #[test]
-    fn of_labels_about_one_family_the_first_is_learnt_from() {
+    fn of_labels_about_one_cluster_the_first_is_learnt_from() {
         let with = |id: &str, verdict, template, account: &str, shape| {
             let habits = Some(Measures { reply: Some(shape), ..Measures::default() });
             label(id, verdict, Identity { habits, ..identity(template, &[account]) })

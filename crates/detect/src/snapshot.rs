@@ -49,6 +49,7 @@ pub(crate) struct Begun(Vec<u8>);
 
 /// Begins a snapshot of what is remembered.
 pub(crate) fn begin(state: &State, judge: &Judge, next_calibration: u64, due: &VecDeque<u32>) -> Begun {
+    // The fields of [`Remembered`] in its order, borrowed.
     #[derive(Serialize)]
     struct Written<'a>(&'a State, &'a Judge, u64, Vec<&'a str>, &'a VecDeque<u32>);
 

@@ -57,16 +57,16 @@ pub fn likelihood(account: &Account, tally: &Tally, p0: f64) -> f64 {
     more_often_given_one(tally.exchanges.into(), account.exchanges.into(), p0 / CLUSTERING)
 }
 
+/// ln of the e-value that an account takes part on purpose, on what came after τ alone: what the guarantee of membership is about.
+#[must_use]
+pub fn since_frozen(account: &Account, tally: &Tally, p0: f64) -> f64 {
+    more_often(tally.after.into(), account.exchanges.saturating_sub(tally.base).into(), p0)
+}
+
 /// Whether an account sends a good part of its requests to a cluster.
 #[must_use]
 pub fn is_devoted(account: &Account, tally: &Tally) -> bool {
     u64::from(tally.exchanges) * DEVOTED_ONE_IN >= account.exchanges.into()
-}
-
-/// ln of the same on what came after τ alone: what the guarantee of membership is about.
-#[must_use]
-pub fn since_frozen(account: &Account, tally: &Tally, p0: f64) -> f64 {
-    more_often(tally.after.into(), account.exchanges.saturating_sub(tally.base).into(), p0)
 }
 
 /// The upper bound p0 on how often an account outside the group sends the cluster, fixed at τ: how often anybody who had not sent it

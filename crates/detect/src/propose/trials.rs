@@ -22,7 +22,8 @@ impl State {
         let Some(cluster) = self.clusters.get_mut(hits.cluster as usize) else { return };
         cluster.count(signals, hits.core, number);
         let matches = cluster.trial.as_ref().is_some_and(|trial| hits.frozen >= trial.needed);
-        let followed = |cluster: u32| self.clusters.get(cluster as usize).is_some_and(|f| f.trial.is_some());
+        let followed =
+            |cluster: u32| self.clusters.get(cluster as usize).is_some_and(|cluster| cluster.trial.is_some());
         let Some(account) = self.accounts.get_mut(number) else { return };
         let (payer, before, total, vetted) = (account.payer, account.before, account.exchanges, account.vetted);
         let (Some(tally), new) = account.tally_mut(hits.cluster, signals.time, followed) else { return };
@@ -142,7 +143,8 @@ impl State {
         cluster.variant_of = Some(group);
         let members = std::mem::take(&mut cluster.members);
         let exposure = self.exposure(group);
-        let followed = |cluster: u32| self.clusters.get(cluster as usize).is_some_and(|f| f.trial.is_some());
+        let followed =
+            |cluster: u32| self.clusters.get(cluster as usize).is_some_and(|cluster| cluster.trial.is_some());
         let mut joined = Vec::new();
         for &member in &members {
             let Some(account) = self.accounts.get_mut(member) else { continue };

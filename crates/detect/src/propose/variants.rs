@@ -270,7 +270,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn every_family_is_in_one_group_at_most(sent in prop::collection::vec(prop::collection::vec(0_usize..24, 0..6), 0..120)) {
+        fn every_cluster_is_in_one_group_at_most(sent in prop::collection::vec(prop::collection::vec(0_usize..24, 0..6), 0..120)) {
             let sent: Vec<Vec<usize>> = sent.into_iter().map(sorted).collect();
             let found = joined(24, &sent);
             let mut all: Vec<usize> = found.concat();

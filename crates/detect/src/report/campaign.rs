@@ -31,7 +31,7 @@ use findings::{
 
 /// The campaigns that are reported, strongest first.
 pub(crate) fn reported(view: View<'_>) -> Vec<Reported> {
-    bundles(view).iter().map(|bundle| bundle.reported()).collect()
+    bundles(view).iter().map(Bundle::reported).collect()
 }
 
 /// All findings as the last looks left them, and with what to find their exchanges again. Campaigns are named as they stand.
@@ -47,18 +47,16 @@ pub(crate) fn findings(view: View<'_>, standings: &mut Standings) -> (Findings, 
     for (campaign, wordings) in campaigns.iter_mut().zip(wordings) {
         campaign.further_wordings = wordings;
     }
-    let mut ordered: Vec<(Campaign, &Bundle<'_>)> = campaigns.into_iter().zip(&bundles).collect();
-    ordered.sort_by(|(a, _), (b, _)| b.log10_e.total_cmp(&a.log10_e).then(a.detected_at.cmp(&b.detected_at)));
     let mut trace = Trace::default();
-    for (campaign, bundle) in &ordered {
+    for (campaign, bundle) in campaigns.iter().zip(&bundles) {
         let sure = campaign.accounts.iter().filter(|member| member.probability >= 0.5);
         let traced = Traced { campaign: campaign.id.clone(), templates: templates(view, bundle) };
         trace.add(traced, sure.map(|member| member.account.as_str()));
     }
-    let by_text = ordered.iter().any(|(campaign, _)| campaign.discovery == Discovery::Text);
+    let by_text = campaigns.iter().any(|campaign| campaign.discovery == Discovery::Text);
     let findings = Findings {
         cleared: told,
-        campaigns: ordered.into_iter().map(|(campaign, _)| campaign).collect(),
+        campaigns,
         population: population(view),
         blind_spots: blind_spots(view, by_text),
         guarantee: guarantee(view),
@@ -121,7 +119,7 @@ fn tested(view: View<'_>) -> impl Iterator<Item = Tested<'_>> {
 /// A cluster with its members.
 type Draft<'e> = (Tested<'e>, BTreeMap<AccountNo, Part>);
 
-/// Puts reported clusters together whose members are mostly the same, and leaves out what stronger ones explain.
+/// Puts reported clusters together whose members are mostly the same, and leaves out what stronger ones explain; the strongest first.
 fn bundles(view: View<'_>) -> Vec<Bundle<'_>> {
     let mut reported: Vec<Tested<'_>> = tested(view)
         .filter(|tested| tested.trial.detected_at.is_some() && tested.assessment.cleared.is_none())

@@ -10,9 +10,8 @@
 use crate::group::Payer;
 use crate::signs::calibrate::{Law, Sign};
 use crate::signs::scene::{Scene, evidence};
-use findings::Estimate;
 use findings::number::{counted, grouped};
-use findings::{Evidence, SignalFamily};
+use findings::{Estimate, Evidence, SignalFamily};
 
 /// The squared coefficient of variation of the payers' rates beyond chance, on the scale of [`SIGN`].
 #[must_use]

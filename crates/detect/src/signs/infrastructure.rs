@@ -18,8 +18,7 @@ use crate::signs::scene::{Scene, evidence};
 use crate::state::account::Account;
 use crate::state::value::{Kind, Value, Values};
 use findings::number::{counted, either, grouped, one_or_many};
-use findings::{Estimate, Measures};
-use findings::{Evidence, SignalFamily};
+use findings::{Estimate, Evidence, Measures, SignalFamily};
 
 /// Weighs what is shared.
 #[must_use]

@@ -11,9 +11,8 @@ use crate::signs::calibrate::{Law, Sign};
 use crate::signs::scene::{Scene, evidence};
 use crate::state::account::{Accounts, SESSION_SECONDS};
 use crate::state::timeline::span;
-use findings::Estimate;
 use findings::number::percent;
-use findings::{Evidence, SignalFamily};
+use findings::{Estimate, Evidence, SignalFamily};
 
 /// How often the first requests of a group's accounts follow soon: how many count, and how many do.
 fn trials(group: &Group, number: u32, accounts: &Accounts) -> (u64, u64) {

@@ -15,9 +15,8 @@ use crate::state::account::Account;
 use crate::state::sign_ups::{SignUps, shortest_half, within};
 use crate::state::timeline::span;
 use crate::state::value::Kind;
-use findings::Estimate;
 use findings::number::{counted, grouped};
-use findings::{Evidence, SignalFamily};
+use findings::{Estimate, Evidence, SignalFamily};
 
 /// Weighs sign-up times, ages and programmes.
 #[must_use]

@@ -12,9 +12,8 @@
 use crate::signs::calibrate::{Law, Sign};
 use crate::signs::scene::{Scene, evidence};
 use crate::state::trial::Items;
-use findings::Estimate;
 use findings::number::{counted, percent};
-use findings::{Evidence, SignalFamily};
+use findings::{Estimate, Evidence, SignalFamily};
 
 /// How the items of a group overlap.
 #[derive(Clone, Copy, Debug, Default)]

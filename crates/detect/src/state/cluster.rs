@@ -376,7 +376,7 @@ mod tests {
     }
 
     #[test]
-    fn a_text_in_few_exchanges_of_a_family_with_one_in_all_is_narrow() {
+    fn a_text_in_few_exchanges_of_a_cluster_with_one_in_all_is_narrow() {
         let mut cluster = Cluster::new(Time::from_seconds(0));
         let common: Vec<u16> = (0..BROAD_MIN as u64).map(|key| cluster.add(key).unwrap()).collect();
         let few = cluster.add(99).unwrap();

@@ -196,7 +196,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_text_that_most_of_its_family_lacks_is_left_behind() {
+    fn a_text_that_most_of_its_cluster_lacks_is_left_behind() {
         let frozen = Frozen { exchanges: 40, ..Frozen::default() };
         let trial = Trial { matched: 50, ..Trial::freeze(1, Time::from_seconds(0), frozen, 0.01) };
         assert!(!trial.is_left_behind(140), "half have it");

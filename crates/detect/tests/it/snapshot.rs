@@ -2,8 +2,9 @@
 
 #![expect(clippy::expect_used, reason = "everything read here was written here")]
 
-use detect::{Config, Engine, Labels, Unrestored};
+use detect::{Config, Engine, Label, Labels, Unrestored};
 use exchange::Notes;
+use findings::Verdict;
 use signals::Signals;
 use simulator::World;
 
@@ -66,4 +67,35 @@ fn what_is_no_snapshot_of_this_version_is_refused() {
         damaged[at] ^= 1;
         assert_eq!(read(&damaged), Some(Unrestored::Damaged), "byte {at}");
     }
+}
+
+#[test]
+fn labels_that_changed_since_are_heeded_and_those_that_are_gone_forgotten() {
+    let (exchanges, accounts, _) = simulated(World::by_name("template").expect("a world"));
+    let records: Vec<&str> = std::str::from_utf8(&exchanges).expect("UTF-8").lines().collect();
+    let mut whole = learnt(Engine::new(Config::default()), &accounts);
+    feed(&mut whole, &records);
+    let remembered = whole.snapshot();
+    let campaigns = whole.finish().campaigns;
+    let [campaign] = campaigns.as_slice() else { panic!("{} campaigns", campaigns.len()) };
+    let vetted = || {
+        Labels::new(vec![Label {
+            id: "lbl_1".into(),
+            verdict: Verdict::Benign,
+            by: "ann".into(),
+            time: campaign.last_seen,
+            reason: "a course".into(),
+            until: None,
+            identity: campaign.identity.clone(),
+        }])
+    };
+    let heeded = Engine::restore(Config::default(), vetted(), &remembered).expect("a snapshot");
+    assert_eq!(heeded.finish().campaigns.len(), 0, "somebody vouches for all of them now");
+    let mut part = learnt(Engine::with_labels(Config::default(), vetted()), &accounts);
+    feed(&mut part, &records[..records.len() / 3]);
+    let mut gone = restored(&part);
+    feed(&mut gone, &records[records.len() / 3..]);
+    assert_eq!(gone.finish().campaigns.len(), 1, "nobody vouches for them any more");
+    feed(&mut part, &records[records.len() / 3..]);
+    assert_eq!(part.finish().campaigns.len(), 0);
 }
