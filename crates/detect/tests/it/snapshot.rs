@@ -4,7 +4,7 @@
 
 use detect::{Config, Engine, Label, Labels, Unrestored};
 use exchange::Notes;
-use findings::Verdict;
+use findings::{Identity, Prints, Verdict};
 use signals::Signals;
 use simulator::World;
 
@@ -78,7 +78,7 @@ fn labels_that_changed_since_are_heeded_and_those_that_are_gone_forgotten() {
     let remembered = whole.snapshot();
     let campaigns = whole.finish().campaigns;
     let [campaign] = campaigns.as_slice() else { panic!("{} campaigns", campaigns.len()) };
-    let vetted = || {
+    let vouched = |identity: Identity| {
         Labels::new(vec![Label {
             id: "lbl_1".into(),
             verdict: Verdict::Benign,
@@ -86,16 +86,22 @@ fn labels_that_changed_since_are_heeded_and_those_that_are_gone_forgotten() {
             time: campaign.last_seen,
             reason: "a course".into(),
             until: None,
-            identity: campaign.identity.clone(),
+            identity,
         }])
     };
+    let vetted = || vouched(campaign.identity.clone());
     let heeded = Engine::restore(Config::default(), vetted(), &remembered).expect("a snapshot");
     assert_eq!(heeded.finish().campaigns.len(), 0, "somebody vouches for all of them now");
     let mut part = learnt(Engine::with_labels(Config::default(), vetted()), &accounts);
     feed(&mut part, &records[..records.len() / 3]);
-    let mut gone = restored(&part);
-    feed(&mut gone, &records[records.len() / 3..]);
-    assert_eq!(gone.finish().campaigns.len(), 1, "nobody vouches for them any more");
+    // The first of these labels is about another text of the same accounts.
+    let elsewhere = vouched(Identity { template: Prints((1..99).collect()), ..campaign.identity.clone() });
+    for (what, labels) in [("nobody vouches for them", Labels::default()), ("for another text of theirs", elsewhere)] {
+        let renamed = Labels::new(labels.iter().cloned().map(|label| Label { id: "lbl_2".into(), ..label }).collect());
+        let mut gone = Engine::restore(Config::default(), renamed, &part.snapshot()).expect("a snapshot");
+        feed(&mut gone, &records[records.len() / 3..]);
+        assert_eq!(gone.finish().campaigns.len(), 1, "{what}");
+    }
     feed(&mut part, &records[records.len() / 3..]);
     assert_eq!(part.finish().campaigns.len(), 0);
 }
