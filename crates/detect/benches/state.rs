@@ -1,5 +1,5 @@
 //! How much memory the engine's state takes: a million accounts, described by their provider, and tens of thousands of
-//! clusters of texts that several of them share. Prints the peak of the process; `cargo bench -p detect`.
+//! clusters of texts that several of them share. Prints the peak of the process; `cargo bench -p detect -- TEXTS`, for so many texts.
 
 #![expect(clippy::expect_used, reason = "a benchmark that cannot run should say so and stop")]
 
@@ -8,6 +8,7 @@ use exchange::{Call, ReadOptions, ReadReport, Source, parse_accounts, parse_chun
 use signals::Signals;
 
 fn main() {
+    let texts = std::env::args().find_map(|argument| argument.parse().ok()).unwrap_or(TEXTS);
     let mut engine = Engine::new(Config::default());
     let before = peak_kilobytes();
     let mut report = ReadReport::default();
@@ -19,7 +20,7 @@ fn main() {
         }
     }
     for batch in 0..ACCOUNTS * EXCHANGES_EACH / BATCH {
-        let lines: String = (batch * BATCH..(batch + 1) * BATCH).map(exchange).collect();
+        let lines: String = (batch * BATCH..(batch + 1) * BATCH).map(|number| exchange(number, texts)).collect();
         for chunk in Source::new("exchanges", lines.as_bytes()) {
             let chunk = chunk.expect("lines");
             let mut sink = |call: Call<'_>, _| engine.hunt(&Signals::of(&call.exchange));
@@ -56,9 +57,9 @@ fn fact(account: u64) -> String {
 }
 
 /// Every other exchange has a text that tens of accounts share; the others are of the account's own.
-fn exchange(number: u64) -> String {
+fn exchange(number: u64, texts: u64) -> String {
     let account = number % ACCOUNTS;
-    let shared = account % FAMILIES;
+    let shared = account % texts;
     let text = if number.is_multiple_of(2) == (number / ACCOUNTS).is_multiple_of(2) {
         let [a, b, c] = [7, 11, 13].map(|factor| shared * factor);
         format!(
@@ -113,5 +114,5 @@ fn peak_kilobytes() -> u64 {
 
 const ACCOUNTS: u64 = 1_000_000;
 const EXCHANGES_EACH: u64 = 4;
-const FAMILIES: u64 = 25_000;
+const TEXTS: u64 = 25_000;
 const BATCH: u64 = 10_000;

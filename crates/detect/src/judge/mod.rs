@@ -61,8 +61,10 @@ pub struct Judge {
 /// What the evidence came to.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Assessment {
-    /// By family of signals.
+    /// By family of signals; not kept of a last look where the group is not reported.
     pub evidence: Vec<Evidence>,
+    /// How likely it leaves the group honest, when others are compared with it.
+    pub honest: Credence,
     /// What counts towards the threshold.
     pub log10_e: f64,
     /// The threshold.
@@ -106,6 +108,10 @@ impl Judge {
             trial.detected_at = Some(now);
         }
         trial.weighed = Some(assessment.log10_e);
+        if assessment.cleared.is_some() {
+            // Of the few that are told it is found anew when they are told.
+            assessment.evidence = Vec::new();
+        }
         self.assessments.insert(number, (trial.id, assessment));
     }
 
@@ -144,6 +150,7 @@ impl Judge {
         let bar = decision::Bar::at(self.config.alpha, log10_threshold);
         let decision = decision::decide(&evidence, circumstances, seen, bar);
         Some(Assessment {
+            honest: Credence::by(|sign| decision::total_without(&evidence, sign)),
             evidence,
             log10_e: decision.log10_e,
             log10_threshold,
@@ -179,15 +186,15 @@ impl Judge {
         let measures = signs::measure(&self.scene(state, (number, cluster), trial, &group, &others));
         let mut accounts = group.accounts;
         accounts.sort_unstable();
-        let honest = match self.last(number, trial) {
-            Some(assessment) => Credence::by(|sign| decision::total_without(&assessment.evidence, sign)),
-            None => Credence::default(),
-        };
+        let honest = self.last(number, trial).map_or_else(Credence::default, |assessment| assessment.honest);
         Some(Unit { number: Some(number), vouched: false, honest, accounts, measures, asks: intent::asks(trial) })
     }
 
     /// Measures the groups that others are compared to: what people vouched for, and the latest of this log, since habits change.
     pub fn calibrate(&mut self, state: &State) {
+        self.assessments.retain(|&number, (id, _)| {
+            state.cluster(number).and_then(|cluster| cluster.trial.as_ref()).is_some_and(|trial| trial.id == *id)
+        });
         self.sign_ups = SignUps::of(&state.accounts);
         self.asking = state.by_intent.map(|number| asking(state, number?));
         // A cluster is not compared with what was measured of itself when somebody vouched for it.

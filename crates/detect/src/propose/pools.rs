@@ -36,7 +36,7 @@ pub fn groups(accounts: &Accounts, values: &Values) -> Vec<Vec<AccountNo>> {
         .filter(|payers| payers.len() >= PAYERS_MIN)
         .map(|payers| {
             let mut members: Vec<AccountNo> =
-                payers.iter().filter_map(|&payer| graph.members.get(payer)).flatten().copied().collect();
+                payers.iter().flat_map(|&payer| of(&graph.members, payer)).map(|&(_, number)| number).collect();
             members.sort_unstable();
             without_neighbours(members, accounts, values)
         })
@@ -83,8 +83,10 @@ fn sample(held: &[usize]) -> Vec<usize> {
 struct Graph {
     /// How many payers there are, with rare values or without.
     all: usize,
-    /// Each payer's accounts; payers without rare values are left out.
-    members: Vec<Vec<AccountNo>>,
+    /// Those with rare values.
+    payers: usize,
+    /// Each payer's accounts, in order.
+    members: Vec<(usize, AccountNo)>,
     /// Payer and value, by kind, in a fixed order.
     edges: Vec<(Kind, usize, Value)>,
 }
@@ -115,7 +117,7 @@ impl Left {
 impl Graph {
     fn of(accounts: &Accounts, values: &Values) -> Graph {
         let mut numbers: HashMap<Hash, usize, BuildHasherDefault<Xxh3Default>> = HashMap::default();
-        let mut graph = Graph { all: 0, members: Vec::new(), edges: Vec::new() };
+        let mut graph = Graph { all: 0, payers: 0, members: Vec::new(), edges: Vec::new() };
         let mut all: HashSet<Hash, BuildHasherDefault<Xxh3Default>> = HashSet::default();
         let popular = |kind: Kind| match kind {
             // Nobody has a stranger's card, but a word that stands for none.
@@ -136,15 +138,14 @@ impl Graph {
                 continue;
             }
             let payer = *numbers.entry(account.payer).or_insert_with(|| {
-                graph.members.push(Vec::new());
-                graph.members.len() - 1
+                graph.payers += 1;
+                graph.payers - 1
             });
-            if let Some(members) = graph.members.get_mut(payer) {
-                members.push(number as AccountNo);
-            }
+            graph.members.push((payer, number as AccountNo));
             graph.edges.extend(held.into_iter().map(|(kind, value)| (kind, payer, value)));
         }
         graph.all = all.len();
+        graph.members.sort_unstable();
         graph.edges.sort_unstable();
         graph.edges.dedup();
         graph
@@ -152,12 +153,12 @@ impl Graph {
 
     /// Peels off, until nothing more comes off, payers with values of fewer than two kinds and values with too few holders.
     fn core(&self, holders_min: usize) -> Core {
-        let mut of_payer: Vec<Vec<Value>> = vec![Vec::new(); self.members.len()];
-        let mut left: Vec<Left> = vec![Left::default(); self.members.len()];
+        let mut of_payer: Vec<(usize, Value)> = self.edges.iter().map(|&(_, payer, value)| (payer, value)).collect();
+        of_payer.sort_unstable();
+        let mut left: Vec<Left> = vec![Left::default(); self.payers];
         let mut of_value: HashMap<Value, (Kind, Vec<usize>), BuildHasherDefault<Xxh3Default>> = HashMap::default();
         for &(kind, payer, value) in &self.edges {
-            if let (Some(values), Some(left)) = (of_payer.get_mut(payer), left.get_mut(payer)) {
-                values.push(value);
+            if let Some(left) = left.get_mut(payer) {
                 left.change(kind, 1);
             }
             of_value.entry(value).or_insert_with(|| (kind, Vec::new())).1.push(payer);
@@ -165,7 +166,7 @@ impl Graph {
         let mut holders: HashMap<Value, usize, BuildHasherDefault<Xxh3Default>> =
             of_value.iter().map(|(&value, (_, payers))| (value, payers.len())).collect();
         let mut gone: VecDeque<usize> = VecDeque::new();
-        let mut payers: Vec<bool> = vec![true; self.members.len()];
+        let mut payers: Vec<bool> = vec![true; self.payers];
         let mut lone: VecDeque<Value> =
             holders.iter().filter(|&(_, &count)| count < holders_min).map(|(&value, _)| value).collect();
         let mut off = |payer: usize, left: &[Left], gone: &mut VecDeque<usize>| {
@@ -188,10 +189,10 @@ impl Graph {
                     off(payer, &left, &mut gone);
                 }
             } else if let Some(payer) = gone.pop_front() {
-                for &value in of_payer.get(payer).into_iter().flatten() {
-                    if let Some(count) = holders.get_mut(&value) {
+                for (_, value) in of(&of_payer, payer) {
+                    if let Some(count) = holders.get_mut(value) {
                         if *count == holders_min {
-                            lone.push_back(value);
+                            lone.push_back(*value);
                         }
                         *count = count.saturating_sub(1);
                     }
@@ -213,7 +214,7 @@ impl Graph {
         let mut values: Vec<Value> = core.values.keys().copied().collect();
         values.sort_unstable();
         let node = |value: Value| values.binary_search(&value).ok();
-        let mut held: Vec<Vec<usize>> = vec![Vec::new(); self.members.len()];
+        let mut held: Vec<Vec<usize>> = vec![Vec::new(); self.payers];
         for &(_, payer, value) in &self.edges {
             if core.payers.get(payer) == Some(&true)
                 && let (Some(held), Some(node)) = (held.get_mut(payer), node(value))
@@ -234,19 +235,19 @@ impl Graph {
             }
             count.into_iter().max_by_key(|&(home, count)| (count, std::cmp::Reverse(home))).map(|(home, _)| home)
         };
-        let payers: Vec<Option<usize>> = (0..self.members.len()).map(home_of).collect();
+        let payers: Vec<Option<usize>> = (0..self.payers).map(home_of).collect();
         let stays = |&&(_, payer, value): &&(Kind, usize, Value)| {
             let home = node(value).and_then(|node| homes.get(node));
             home.is_some() && payers.get(payer).and_then(Option::as_ref) == home
         };
         let edges = self.edges.iter().filter(stays).copied().collect();
-        let within = Graph { all: self.all, members: self.members.clone(), edges };
+        let within = Graph { all: self.all, payers: self.payers, members: Vec::new(), edges };
         within.components(&within.core(holders_min))
     }
 
     /// The parts of the core that no value joins to another.
     fn components(&self, core: &Core) -> Vec<Vec<usize>> {
-        let mut parent: Vec<usize> = (0..self.members.len()).collect();
+        let mut parent: Vec<usize> = (0..self.payers).collect();
         for holders in core.values.values() {
             for pair in holders.windows(2) {
                 if let [a, b] = *pair {
@@ -259,11 +260,18 @@ impl Graph {
             }
         }
         let mut components: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
-        for payer in (0..self.members.len()).filter(|&payer| core.payers.get(payer) == Some(&true)) {
+        for payer in (0..self.payers).filter(|&payer| core.payers.get(payer) == Some(&true)) {
             components.entry(root(&mut parent, payer)).or_default().push(payer);
         }
         components.into_values().collect()
     }
+}
+
+/// What belongs to `payer`, of pairs in order.
+fn of<T>(pairs: &[(usize, T)], payer: usize) -> &[(usize, T)] {
+    let from = pairs.partition_point(|(of, _)| *of < payer);
+    let rest = pairs.get(from..).unwrap_or_default();
+    rest.get(..rest.partition_point(|(of, _)| *of == payer)).unwrap_or_default()
 }
 
 fn root(parent: &mut [usize], mut node: usize) -> usize {

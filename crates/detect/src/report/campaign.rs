@@ -641,6 +641,8 @@ fn cleared(view: View<'_>, bundles: &[Bundle<'_>]) -> (Vec<Cleared>, Vec<u64>) {
     });
     groups.truncate(CLEARED_MAX);
     let groups = groups.into_iter().map(|(tested, reason)| {
+        let now = view.judge.assessment(view.state, tested.number, &BTreeSet::new());
+        let now = now.as_ref().unwrap_or(tested.assessment);
         let part = sure(&parts(view, tested));
         let members: Vec<&Account> = part.iter().filter_map(|&number| view.state.accounts.get(number)).collect();
         let identity = vouched::identity(view, &[(tested.number, tested.cluster)], &members);
@@ -656,9 +658,9 @@ fn cleared(view: View<'_>, bundles: &[Bundle<'_>]) -> (Vec<Cleared>, Vec<u64>) {
             accounts: (tested.cluster.members.len() - tested.cluster.members.iter().filter(vouched).count()) as u64,
             exchanges: tested.cluster.exchanges.into(),
             label: template::name(tested.cluster),
-            log10_e: tested.assessment.log10_e,
-            evidence: tested.assessment.evidence.clone(),
-            reason: reason.to_owned(),
+            log10_e: now.log10_e,
+            evidence: now.evidence.clone(),
+            reason: now.cleared.as_deref().unwrap_or(reason).to_owned(),
             judgements: vouched::judgements(view, std::iter::once(tested.cluster), &identity, &members),
             identity,
         }

@@ -65,7 +65,7 @@ pub struct Waiting {
     #[serde(skip, default = "facts_max")]
     limit: usize,
     #[serde(with = "written::sorted")]
-    facts: HashMap<u64, Facts, BuildHasherDefault<Xxh3Default>>,
+    facts: HashMap<u64, Box<Facts>, BuildHasherDefault<Xxh3Default>>,
     /// Oldest first; those that were taken out since are still here.
     order: VecDeque<u64>,
     /// Accounts whose facts were forgotten.
@@ -88,7 +88,7 @@ impl Waiting {
         if let Some(facts) = self.facts.get_mut(&account) {
             return facts.learn(fact);
         }
-        self.facts.insert(account, Facts::of(fact));
+        self.facts.insert(account, Facts::of(fact).into());
         self.order.push_back(account);
         while self.facts.len() > self.limit {
             let Some(oldest) = self.order.pop_front() else { return };
@@ -97,7 +97,7 @@ impl Waiting {
     }
 
     /// What was said of an account, which asks now.
-    pub fn take(&mut self, account: u64) -> Option<Facts> {
+    pub fn take(&mut self, account: u64) -> Option<Box<Facts>> {
         self.facts.remove(&account)
     }
 }

@@ -7,9 +7,11 @@
 //! session counts, so that conversations do not pass for likeness, and hours are compared between different days only.
 //!
 //! Every account keeps a sum of unit vectors: the mean product over all pairs follows from sums and squared norms. O(1) an
-//! exchange, bounded by [`LIKENESS_ACCOUNTS_MAX`] accounts a group.
+//! exchange, bounded by [`LIKENESS_ACCOUNTS_MAX`] accounts a group; some hundred bytes for an account with one request, up to
+//! 0.7 KB for one with many.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 
 use exchange::Time;
 use findings::Estimate;
@@ -18,13 +20,14 @@ use signals::Signals;
 
 use crate::limits::LIKENESS_ACCOUNTS_MAX;
 use crate::state::account::AccountNo;
+use crate::state::sparse::Sparse;
 
 /// What is kept of a group.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub struct Likeness {
     accounts: BTreeMap<AccountNo, Own>,
     /// In how many requests each word was, by its hash.
-    frequency: Vec<u32>,
+    frequency: Sparse<u32, { FREQUENCIES / 64 }>,
     requests: u32,
     /// The hours of all of them.
     hours: Days,
@@ -33,16 +36,36 @@ pub struct Likeness {
 /// What is kept of an account: the sums of its requests' vectors.
 #[derive(Debug, Serialize, Deserialize)]
 struct Own {
-    words: Sum<WORDS>,
-    hours: Days,
-    minutes: Sum<MINUTES>,
+    words: Words,
+    times: Times,
 }
 
-/// A sum of vectors, with the sum of their squared norms.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-struct Sum<const N: usize> {
-    #[serde(with = "crate::state::written::array")]
-    total: [f32; N],
+/// A sum of vectors of words, with the sum of their squared norms.
+#[derive(Debug, Default, Serialize, Deserialize)]
+struct Words {
+    total: Sparse<f32, { WORDS / 64 }>,
+    squares: f64,
+    count: u32,
+}
+
+/// When an account's requests came: most send one.
+#[derive(Debug, Serialize, Deserialize)]
+enum Times {
+    Once(Time),
+    Often(Box<Often>),
+}
+
+/// When several requests came.
+#[derive(Debug, Default, Serialize, Deserialize)]
+struct Often {
+    hours: Days,
+    minutes: Minutes,
+}
+
+/// A sum of vectors of minutes of the hour, with the sum of their squared norms.
+#[derive(Debug, Default, Serialize, Deserialize)]
+struct Minutes {
+    total: [f32; MINUTES],
     squares: f64,
     count: u32,
 }
@@ -63,9 +86,6 @@ struct Days {
 impl Likeness {
     /// Counts a request that begins a session of its account.
     pub fn count(&mut self, account: AccountNo, signals: &Signals) {
-        if self.frequency.is_empty() {
-            self.frequency = vec![0; FREQUENCIES];
-        }
         self.requests = self.requests.saturating_add(1);
         for &word in &signals.words {
             if let Some(count) = self.frequency.get_mut(word as usize % FREQUENCIES) {
@@ -80,10 +100,17 @@ impl Likeness {
             return;
         }
         let words = self.weighed(signals);
-        let own = self.accounts.entry(account).or_insert_with(Own::new);
-        own.words.add(&words);
-        own.hours.add(signals.time);
-        own.minutes.add(&minutes(signals.time));
+        match self.accounts.entry(account) {
+            Entry::Vacant(new) => {
+                let own = new.insert(Own { words: Words::default(), times: Times::Once(signals.time) });
+                own.words.add(&words);
+            }
+            Entry::Occupied(own) => {
+                let own = own.into_mut();
+                own.words.add(&words);
+                own.times.add(signals.time);
+            }
+        }
         self.hours.add(signals.time);
     }
 
@@ -91,7 +118,7 @@ impl Likeness {
     fn weighed(&self, signals: &Signals) -> [f32; WORDS] {
         let mut vector = [0.0_f32; WORDS];
         for &word in &signals.words {
-            let seen = self.frequency.get(word as usize % FREQUENCIES).copied().unwrap_or(0);
+            let seen = self.frequency.get(word as usize % FREQUENCIES);
             let weight = (f64::from(self.requests + 1) / f64::from(seen.max(1))).ln() as f32;
             let sign = if word >> 31 == 0 { 1.0 } else { -1.0 };
             if let Some(place) = vector.get_mut((word >> 16) as usize % WORDS) {
@@ -112,7 +139,7 @@ impl Likeness {
     /// come at the same minutes of the hour. 0 where too little was seen.
     #[must_use]
     pub fn clocks(&self) -> f64 {
-        let Some(minutes) = repeated(self.accounts.values().map(|own| &own.minutes)) else { return 0.0 };
+        let Some(minutes) = repeated(self.often().map(|often| &often.minutes)) else { return 0.0 };
         let error = minutes.error.max(MINUTES_ERROR_MIN);
         let dealt = error.hypot(DEALT_DEVIATION);
         let up_to = |x: f64| 0.5 * libm::erfc((x - minutes.value) / (error * std::f64::consts::SQRT_2));
@@ -138,31 +165,64 @@ impl Likeness {
     /// The same in the hour of the day, between requests of different days.
     #[must_use]
     pub fn hours(&self) -> Option<Estimate> {
-        hours(self.accounts.values().map(|own| &own.hours), &self.hours)
+        hours(self.often().map(|often| &often.hours), &self.hours)
+    }
+
+    /// When those came who asked several times; one request alone has no pair.
+    fn often(&self) -> impl Iterator<Item = &Often> {
+        self.accounts.values().filter_map(|own| match &own.times {
+            Times::Once(_) => None,
+            Times::Often(often) => Some(&**often),
+        })
     }
 }
 
-impl Own {
-    fn new() -> Own {
-        Own { words: Sum::default(), hours: Days::default(), minutes: Sum::default() }
+impl Times {
+    fn add(&mut self, time: Time) {
+        if let Times::Once(first) = *self {
+            let mut often = Box::<Often>::default();
+            often.add(first);
+            *self = Times::Often(often);
+        }
+        if let Times::Often(often) = self {
+            often.add(time);
+        }
     }
 }
 
-impl<const N: usize> Default for Sum<N> {
-    fn default() -> Self {
-        Sum { total: [0.0; N], squares: 0.0, count: 0 }
+impl Often {
+    fn add(&mut self, time: Time) {
+        self.hours.add(time);
+        self.minutes.add(&minutes(time));
     }
 }
 
-impl<const N: usize> Sum<N> {
-    fn add(&mut self, vector: &[f32; N]) {
+impl Words {
+    fn add(&mut self, vector: &[f32; WORDS]) {
         self.squares += f64::from(vector.iter().map(|x| x * x).sum::<f32>());
-        self.total.iter_mut().zip(vector).for_each(|(sum, x)| *sum += x);
+        for (place, &x) in vector.iter().enumerate().filter(|&(_, &x)| x != 0.0) {
+            if let Some(sum) = self.total.get_mut(place) {
+                *sum += x;
+            }
+        }
         self.count += 1;
     }
 
-    fn dot(&self, other: &[f64; N]) -> f64 {
-        self.total.iter().zip(other).map(|(&a, &b)| f64::from(a) * b).sum()
+    /// The product with a vector as long.
+    fn dot(&self, other: &[f64; WORDS]) -> f64 {
+        self.total.iter().map(|(place, a)| f64::from(a) * other.get(place).copied().unwrap_or(0.0)).sum()
+    }
+
+    fn norm(&self) -> f64 {
+        self.total.iter().map(|(_, x)| f64::from(x) * f64::from(x)).sum()
+    }
+}
+
+impl Minutes {
+    fn add(&mut self, vector: &[f32; MINUTES]) {
+        self.squares += f64::from(vector.iter().map(|x| x * x).sum::<f32>());
+        self.total.iter_mut().zip(vector).for_each(|(sum, x)| *sum += x);
+        self.count += 1;
     }
 
     fn norm(&self) -> f64 {
@@ -172,11 +232,15 @@ impl<const N: usize> Sum<N> {
 
 /// The excess likeness within accounts: of each account with two requests or more the mean product of its own pairs less
 /// that of pairs with others, weighed by how many pairs it has, few accounts never more than their share.
-fn excess<'a, const N: usize>(accounts: impl Iterator<Item = &'a Sum<N>> + Clone) -> Option<Estimate> {
-    let mut total = [0.0_f64; N];
+fn excess<'a>(accounts: impl Iterator<Item = &'a Words> + Clone) -> Option<Estimate> {
+    let mut total = [0.0_f64; WORDS];
     let mut count = 0.0;
     for own in accounts.clone() {
-        total.iter_mut().zip(&own.total).for_each(|(sum, &x)| *sum += f64::from(x));
+        for (place, x) in own.total.iter() {
+            if let Some(sum) = total.get_mut(place) {
+                *sum += f64::from(x);
+            }
+        }
         count += f64::from(own.count);
     }
     let pieces = accounts.filter(|own| own.count >= 2 && count > f64::from(own.count)).map(|own| {
@@ -190,8 +254,8 @@ fn excess<'a, const N: usize>(accounts: impl Iterator<Item = &'a Sum<N>> + Clone
 }
 
 /// The mean product of an account's own pairs, weighed as in [`excess`].
-fn repeated<'a, const N: usize>(accounts: impl Iterator<Item = &'a Sum<N>>) -> Option<Estimate> {
-    let pieces = accounts.filter(|own| own.count >= 2).map(|own| {
+fn repeated<'a>(accounts: impl Iterator<Item = &'a Minutes>) -> Option<Estimate> {
+    let pieces = accounts.map(|own| {
         let pairs = f64::from(own.count) * (f64::from(own.count) - 1.0);
         ((own.norm() - own.squares) / pairs, (pairs / 2.0).min(PAIRS_MAX))
     });

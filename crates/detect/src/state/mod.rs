@@ -9,6 +9,7 @@ pub mod likeness;
 pub mod output;
 pub mod shingle;
 pub mod sign_ups;
+pub mod sparse;
 pub mod timeline;
 pub mod trial;
 pub mod value;
