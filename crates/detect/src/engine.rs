@@ -2,7 +2,8 @@
 //!
 //! Deterministic: the same calls in the same order give the same findings, byte for byte. O(fingerprints) an exchange, but for the one by
 //! which two clusters become one, which moves their members. What is heavier waits for [`Engine::tick`], and comes when a cluster has grown by
-//! a twelfth or the traffic by a quarter, so its cost an exchange stays bounded too. No clock, no randomness, no IO.
+//! a twelfth, the traffic by a quarter or a week has passed, so its cost an exchange stays bounded too. What nobody used for long is
+//! forgotten in slices ([`crate::forget`]). No clock, no randomness, no IO.
 
 use std::collections::VecDeque;
 
@@ -10,6 +11,7 @@ use exchange::{AccountFact, Time};
 use findings::{Discovery, Findings};
 use signals::Signals;
 
+use crate::forget::Step;
 use crate::judge::{Config, Judge};
 use crate::labels::{self, Labels};
 use crate::propose::text::Scratch;
@@ -23,8 +25,6 @@ use crate::state::account::AccountNo;
 pub struct Engine {
     state: State,
     judge: Judge,
-    /// All groups are measured anew when so many exchanges have come.
-    next_calibration: u64,
     /// Clusters that have grown and wait for a look, each once; so at most all that there are.
     due: VecDeque<u32>,
     /// How everybody stood when that was last asked for.
@@ -45,7 +45,6 @@ impl Engine {
         Engine {
             state: State::default(),
             judge: Judge::new(config, labels),
-            next_calibration: FIRST_CALIBRATION,
             due: VecDeque::new(),
             standings: Standings::default(),
             scratch: Scratch::default(),
@@ -68,7 +67,6 @@ impl Engine {
         Ok(Engine {
             state: remembered.state,
             judge: remembered.judge,
-            next_calibration: remembered.next_calibration,
             due: remembered.due,
             standings: remembered.standings,
             scratch: Scratch::default(),
@@ -111,8 +109,8 @@ impl Engine {
         while self.tick() {}
     }
 
-    /// Does some of the work that waits: looks at a cluster that has grown, or measures all groups anew once the traffic has grown by a
-    /// quarter. Whether there was any. Called until there is none after every exchange, as a hunt does, it leaves nothing undone; called
+    /// Does some of the work that waits: looks at a cluster that has grown, measures all groups anew once the traffic has grown by a
+    /// quarter or a week has passed, or forgets some of what has not been seen for long. Whether there was any. Called until there is none after every exchange, as a hunt does, it leaves nothing undone; called
     /// less often, it delays detection and nothing else.
     pub fn tick(&mut self) -> bool {
         if let Some(number) = self.due.pop_front() {
@@ -124,12 +122,27 @@ impl Engine {
             }
             return true;
         }
-        let Some(now) = self.state.last.filter(|_| self.state.exchanges >= self.next_calibration) else { return false };
-        self.next_calibration = self.state.exchanges + self.state.exchanges / 4;
-        self.judge.calibrate(&self.state);
-        self.state.follow_pools(now);
-        self.state.follow_variants(now);
-        true
+        if let Some(now) = self.state.last.filter(|_| self.judge.is_to_calibrate(&self.state)) {
+            self.judge.calibrate(&self.state);
+            self.state.follow_pools(now);
+            self.state.follow_variants(now);
+            return true;
+        }
+        self.sweep()
+    }
+
+    /// Forgets some of what has not been seen for long. Whether there is more to do.
+    fn sweep(&mut self) -> bool {
+        match self.state.sweep() {
+            Step::Idle => false,
+            Step::More => true,
+            Step::Over(gone) => {
+                self.standings.forget(&gone.accounts);
+                self.judge.begin_epoch(&self.state);
+                self.judge.calibrate(&self.state);
+                true
+            }
+        }
     }
 
     /// Brings up to date how everybody stands, as the last looks left it, and tells what changed since this was last asked for.
@@ -179,7 +192,7 @@ impl Engine {
     }
 
     fn begin_snapshot(&self) -> snapshot::Begun {
-        snapshot::begin(&self.state, &self.judge, self.next_calibration, &self.due)
+        snapshot::begin(&self.state, &self.judge, &self.due)
     }
 
     /// Looks at everything: what is reported sets the threshold of what else is.
@@ -198,7 +211,7 @@ impl Engine {
 
     /// Looks at a cluster: makes a trial, makes it anew, or weighs the evidence for it.
     fn look(&mut self, number: u32) {
-        if self.state.cluster(number).is_none_or(|cluster| cluster.merged_into.is_some()) {
+        if self.state.cluster(number).is_none_or(|cluster| cluster.gone) {
             return;
         }
         labels::heed(&mut self.state, &self.judge.labels, number);
@@ -221,5 +234,3 @@ impl Engine {
 
 /// Times that everything is looked at once more at the end.
 const LAST_LOOKS_MAX: usize = 3;
-/// Exchanges after which groups are first measured to compare with.
-const FIRST_CALIBRATION: u64 = 1000;

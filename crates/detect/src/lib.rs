@@ -4,10 +4,12 @@
 //! clock, to do IO, to ban on a score: it writes facts. Arrows point downward only: what is remembered ([`state`]) knows of nothing
 //! else; [`group`] says who belongs to a cluster of texts; [`propose`] makes and grows clusters and begins trials of them, frozen at τ;
 //! [`signs`] measure and weigh what came later against the other groups of this deployment; [`judge`] says what must come together;
+//! [`forget`] forgets what is idle;
 //! [`report`] writes the findings; [`Engine`] runs them all, one exchange after another; and [`snapshot`] writes down what it remembers.
 
 pub mod engine;
 pub mod evalue;
+pub mod forget;
 pub mod group;
 pub mod judge;
 pub mod labels;

@@ -37,6 +37,11 @@ pub const GROUPS_MAX: usize = 256;
 pub const VARIANTS_MAX: usize = 256;
 /// Served outputs remembered, to know them again as input. The oldest are forgotten.
 pub const OUTPUTS_MAX: usize = 1 << 20;
+/// Days of one epoch: at its turn what is idle is forgotten and what is known of all traffic together fades by half.
+pub const EPOCH_DAYS: i64 = 30;
+/// Days after which an account or a cluster that nobody used is forgotten at the turn of an epoch, whatever was found of it; and a trial that
+/// detected nothing begins anew.
+pub const FORGOTTEN_DAYS: i64 = 90;
 /// Groups that are explained in a finding although not reported.
 pub const CLEARED_MAX: usize = 50;
 /// Values of infrastructure by which a payer is put into a community; an even sample stands for more.

@@ -18,7 +18,6 @@ use crate::state::State;
 pub(crate) struct Remembered {
     pub(crate) state: State,
     pub(crate) judge: Judge,
-    pub(crate) next_calibration: u64,
     /// The labels that were in force, by name.
     labels: Vec<String>,
     pub(crate) due: VecDeque<u32>,
@@ -48,14 +47,14 @@ pub enum Unrestored {
 pub(crate) struct Begun(Vec<u8>);
 
 /// Begins a snapshot of what is remembered.
-pub(crate) fn begin(state: &State, judge: &Judge, next_calibration: u64, due: &VecDeque<u32>) -> Begun {
+pub(crate) fn begin(state: &State, judge: &Judge, due: &VecDeque<u32>) -> Begun {
     // The fields of [`Remembered`] in its order, borrowed.
     #[derive(Serialize)]
-    struct Written<'a>(&'a State, &'a Judge, u64, Vec<&'a str>, &'a VecDeque<u32>);
+    struct Written<'a>(&'a State, &'a Judge, Vec<&'a str>, &'a VecDeque<u32>);
 
     let labels = judge.labels.iter().map(|label| label.id.as_str()).collect();
     // Nothing in there has a length that is not known, which is all that this could fail for.
-    Begun(postcard::to_allocvec(&Written(state, judge, next_calibration, labels, due)).unwrap_or_default())
+    Begun(postcard::to_allocvec(&Written(state, judge, labels, due)).unwrap_or_default())
 }
 
 impl Begun {
@@ -97,6 +96,6 @@ pub(crate) fn read(bytes: &[u8], config: Config, labels: Labels) -> Result<Remem
 /// What a snapshot begins with.
 const MAGIC: &[u8] = b"stillwatch state\n";
 /// The version of the format; another one whenever anything that is remembered changes.
-pub const VERSION: u16 = 2;
+pub const VERSION: u16 = 3;
 /// Bytes before what is remembered.
 const HEAD: usize = MAGIC.len() + 2 + 8;

@@ -137,6 +137,13 @@ impl Standings {
         (numbers, changes)
     }
 
+    /// Forgets accounts, and campaigns that are no longer reported and have none left.
+    pub fn forget(&mut self, accounts: &BTreeSet<AccountNo>) {
+        self.of.retain(|account, _| !accounts.contains(account));
+        self.known.values_mut().for_each(|known| known.members.retain(|member| !accounts.contains(member)));
+        self.known.retain(|_, known| known.stands || !known.members.is_empty());
+    }
+
     /// How an account stands; none that belongs to no campaign.
     #[must_use]
     pub fn of(&self, account: AccountNo) -> Option<Standing> {

@@ -5,6 +5,7 @@ pub mod decision;
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
+use exchange::Time;
 use findings::{Discovery, Evidence};
 use serde::{Deserialize, Serialize};
 use signals::Capability;
@@ -48,6 +49,7 @@ pub struct Judge {
     pub tested: u64,
     /// What was measured of the groups that others are compared with.
     pub calibration: Calibration,
+    schedule: Schedule,
     sign_ups: SignUps,
     /// Accounts that ask for a capability in a good part of their requests, of those that are followed.
     asking: [Option<u64>; Capability::ALL.len()],
@@ -121,6 +123,12 @@ impl Judge {
         self.assessments.get(&number).filter(|(id, _)| *id == trial.id).map(|(_, assessment)| assessment)
     }
 
+    /// Counts what is tested in the epoch that begins: the trials there are. Each epoch has the error level to itself.
+    pub fn begin_epoch(&mut self, state: &State) {
+        let trials = state.clusters.iter().filter_map(|cluster| cluster.trial.as_deref());
+        self.tested = trials.filter(|trial| trial.number > 0).count() as u64;
+    }
+
     /// The evidence since τ for those in the group who are not among `others`.
     #[must_use]
     pub fn assessment(&self, state: &State, number: u32, others: &BTreeSet<AccountNo>) -> Option<Assessment> {
@@ -174,7 +182,7 @@ impl Judge {
     /// What is measured of a group; none where too few payers take part, or any of a campaign that a person confirmed.
     #[must_use]
     pub fn measured(&self, state: &State, number: u32) -> Option<Unit> {
-        let cluster = state.cluster(number).filter(|cluster| cluster.merged_into.is_none())?;
+        let cluster = state.cluster(number).filter(|cluster| !cluster.gone)?;
         let trial = cluster.trial.as_deref()?;
         let group = Group::of(number, cluster, &state.accounts, trial.p0);
         let confirmed = group.iter(&state.accounts).any(|account| self.labels.confirmed(account));
@@ -188,6 +196,12 @@ impl Judge {
         accounts.sort_unstable();
         let honest = self.last(number, trial).map_or_else(Credence::default, |assessment| assessment.honest);
         Some(Unit { number: Some(number), vouched: false, honest, accounts, measures, asks: intent::asks(trial) })
+    }
+
+    /// Whether it is time to measure all groups anew.
+    #[must_use]
+    pub fn is_to_calibrate(&self, state: &State) -> bool {
+        state.last.is_some_and(|now| self.schedule.is_due(state.exchanges, now))
     }
 
     /// Measures the groups that others are compared to: what people vouched for, and the latest of this log, since habits change.
@@ -214,12 +228,15 @@ impl Judge {
         let measured = numbers.rev().filter(by_text).filter_map(|number| self.measured(state, number));
         self.calibration = Calibration::new(vouched.chain(measured));
         self.contenders = self.contend(state);
+        if let Some(now) = state.last {
+            self.schedule = Schedule::after(state.exchanges, now);
+        }
     }
 
     /// Those of [`Self::contenders`] as of now. One campaign makes many groups, which are one discovery.
     fn contend(&self, state: &State) -> Vec<(f64, Vec<AccountNo>)> {
         let contender = |(number, cluster): (u32, &Cluster)| {
-            let trial = cluster.trial.as_deref().filter(|_| cluster.merged_into.is_none())?;
+            let trial = cluster.trial.as_deref().filter(|_| !cluster.gone)?;
             let assessment = self.last(number, trial).filter(|assessment| assessment.contends)?;
             let mut accounts = Group::of(number, cluster, &state.accounts, trial.p0).accounts;
             accounts.sort_unstable();
@@ -255,6 +272,35 @@ impl Judge {
     }
 }
 
+/// When all groups are measured anew.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+struct Schedule {
+    /// When so many exchanges have come,
+    exchanges: u64,
+    /// or at this time.
+    time: Option<Time>,
+}
+
+impl Default for Schedule {
+    fn default() -> Self {
+        Schedule { exchanges: FIRST_CALIBRATION, time: None }
+    }
+}
+
+impl Schedule {
+    /// The next time after one at which there were so many exchanges: when the traffic has grown by a quarter, or a week later.
+    fn after(exchanges: u64, now: Time) -> Schedule {
+        Schedule {
+            exchanges: exchanges + exchanges / 4,
+            time: Some(Time::from_seconds(now.seconds().saturating_add(CALIBRATED_FOR))),
+        }
+    }
+
+    fn is_due(&self, exchanges: u64, now: Time) -> bool {
+        exchanges >= self.exchanges || self.time.is_some_and(|time| now >= time)
+    }
+}
+
 /// How many accounts send a good part of their requests to a cluster.
 fn asking(state: &State, number: u32) -> Option<u64> {
     let members = state.cluster(number)?.members.iter().filter_map(|&account| state.accounts.get(account));
@@ -268,3 +314,7 @@ fn asking(state: &State, number: u32) -> Option<u64> {
 const TESTED_MIN: u64 = 20;
 /// Fewer payers make no group to compare with.
 const COMPARED_PAYERS_MIN: usize = 8;
+/// Exchanges after which groups are first measured to compare with.
+const FIRST_CALIBRATION: u64 = 1000;
+/// Seconds after which all groups are measured anew at the latest.
+const CALIBRATED_FOR: i64 = 7 * 86_400;

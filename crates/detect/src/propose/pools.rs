@@ -122,7 +122,7 @@ impl Graph {
         let popular = |kind: Kind| match kind {
             // Nobody has a stranger's card, but a word that stands for none.
             Kind::Payment => (values.known(kind) / CARD_ONE_IN).max(POPULAR_MIN),
-            _ => (accounts.iter().len() as u64 / POPULAR_ONE_IN).max(POPULAR_MIN),
+            _ => (accounts.count() as u64 / POPULAR_ONE_IN).max(POPULAR_MIN),
         };
         let rare = |account: &Account| -> Vec<(Kind, Value)> {
             let held = KINDS.into_iter().flat_map(|kind| account.values(kind).map(move |value| (kind, value)));

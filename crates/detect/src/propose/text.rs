@@ -3,7 +3,7 @@
 use exchange::Time;
 use signals::{Capability, Signals};
 
-use crate::limits::{CLUSTERS_MAX, MATCHES_MAX};
+use crate::limits::MATCHES_MAX;
 use crate::state::State;
 use crate::state::account::AccountNo;
 use crate::state::cluster::{Cluster, Key};
@@ -51,7 +51,8 @@ impl State {
     pub fn matches(&mut self, signals: &Signals, number: AccountNo, scratch: &mut Scratch) -> Option<Matches> {
         let payer = self.accounts.get(number)?.payer;
         scratch.clear();
-        let stamp = self.exchanges as u32;
+        // 0 stands for an entry that is free.
+        let stamp = (self.exchanges as u32).max(1);
         for print in &signals.prints {
             match self.shingles.touch(print.key, payer.0, stamp) {
                 Touched::Hot => scratch.hot.push(print.key),
@@ -156,11 +157,10 @@ impl State {
             let known = self.by_intent.get(capability.index()).copied().flatten();
             let cluster = match known {
                 Some(cluster) => cluster,
-                None if self.clusters.len() >= CLUSTERS_MAX => continue,
-                None => {
-                    self.clusters.push(Cluster::after(capability, signals.time));
-                    (self.clusters.len() - 1) as u32
-                }
+                None => match self.begin_cluster(Cluster::after(capability, signals.time)) {
+                    Some(cluster) => cluster,
+                    None => continue,
+                },
             };
             if let Some(place) = self.by_intent.get_mut(capability.index()) {
                 *place = Some(cluster);
@@ -184,15 +184,13 @@ impl State {
             scratch.hits.iter().filter(joins).max_by_key(|hits| (hits.core, std::cmp::Reverse(hits.cluster))).copied();
         let number = match joined {
             Some(best) => best.cluster,
-            None if self.clusters.len() < CLUSTERS_MAX => {
-                self.clusters.push(Cluster::new(time));
-                let cluster = (self.clusters.len() - 1) as u32;
+            None => {
+                let Some(cluster) = self.begin_cluster(Cluster::new(time)) else {
+                    self.clusters_refused += 1;
+                    return;
+                };
                 scratch.hits.push(Hits { cluster, core: 0, frozen: 0 });
                 cluster
-            }
-            None => {
-                self.clusters_refused += 1;
-                return;
             }
         };
         let Some(cluster) = self.clusters.get_mut(number as usize) else { return };
@@ -237,17 +235,16 @@ impl State {
         let Some(cluster) = self.clusters.get_mut(number as usize).filter(|_| !wider.is_empty()) else { return };
         let mut split = Cluster::new(cluster.last);
         cluster.forget(&wider.iter().map(|key| key.key).collect::<Vec<_>>());
-        if self.clusters.len() >= CLUSTERS_MAX {
+        let places: Vec<Option<u16>> = wider.iter().map(|key| split.add(key.key)).collect();
+        let Some(cluster) = self.begin_cluster(split) else {
             self.clusters_refused += 1;
             return;
-        }
-        let cluster = self.clusters.len() as u32;
-        for key in wider {
-            if let Some(place) = split.add(key.key) {
+        };
+        for (key, place) in wider.iter().zip(places) {
+            if let Some(place) = place {
                 self.shingles.give(key.key, Owner { cluster, place });
             }
         }
-        self.clusters.push(split);
     }
 
     /// Merges clusters that keep matching the same exchanges: wordings of one template.
@@ -276,10 +273,10 @@ impl State {
         }
         let (into, from) = if exchanges(a) >= exchanges(b) { (a, b) } else { (b, a) };
         let Some(source) = self.clusters.get_mut(from as usize) else { return };
-        if source.merged_into.is_some() || source.trial.as_ref().is_some_and(|h| h.detected_at.is_some()) {
+        if source.gone || source.trial.as_ref().is_some_and(|h| h.detected_at.is_some()) {
             return;
         }
-        source.merged_into = Some(into);
+        source.gone = true;
         source.trial = None;
         let (keys, members) = (std::mem::take(&mut source.keys), std::mem::take(&mut source.members));
         let Some(target) = self.clusters.get_mut(into as usize) else { return };

@@ -7,7 +7,7 @@ use findings::Discovery;
 use signals::{Hash, Signals};
 
 use crate::group::membership;
-use crate::limits::{CLUSTERS_MAX, GROUPS_MAX};
+use crate::limits::GROUPS_MAX;
 use crate::propose::text::Hits;
 use crate::propose::{pools, variants};
 use crate::state::account::{AccountNo, SESSION_SECONDS};
@@ -19,7 +19,9 @@ impl State {
     /// Counts an exchange for a cluster it matches.
     pub fn count_for(&mut self, hits: Hits, signals: &Signals, seen: Seen, item: u64, vouched: bool) {
         let number = seen.account;
-        let Some(cluster) = self.clusters.get_mut(hits.cluster as usize) else { return };
+        let Some(cluster) = self.clusters.get_mut(hits.cluster as usize).filter(|cluster| !cluster.gone) else {
+            return;
+        };
         cluster.count(signals, hits.core, number);
         let matches = cluster.trial.as_ref().is_some_and(|trial| hits.frozen >= trial.needed);
         let followed =
@@ -64,10 +66,11 @@ impl State {
             let known = known.into_iter().max_by_key(|&(pool, members)| (members, std::cmp::Reverse(pool)));
             let pool = match known {
                 Some((pool, members)) if members * 2 > accounts.len() || members * 2 > self.pool_len(pool) => pool,
-                _ if self.pools >= GROUPS_MAX || self.clusters.len() >= CLUSTERS_MAX => continue,
+                _ if self.pools >= GROUPS_MAX => continue,
                 _ => {
+                    let Some(pool) = self.suppose(Discovery::Infrastructure, now) else { continue };
                     self.pools += 1;
-                    self.suppose(Discovery::Infrastructure, now)
+                    pool
                 }
             };
             for number in accounts {
@@ -77,14 +80,13 @@ impl State {
     }
 
     /// A trial about a group that has no skeleton.
-    fn suppose(&mut self, discovery: Discovery, now: Time) -> u32 {
+    fn suppose(&mut self, discovery: Discovery, now: Time) -> Option<u32> {
         let mut cluster = Cluster::without_skeleton(discovery, now);
         // Who is in such a group is decided by other things than by what they send.
         self.trials += 1;
         let trial = Trial::freeze(self.trials, now, cluster.frozen(), CHANCE_OF_A_GROUP);
         cluster.trial = Some(Box::new(trial));
-        self.clusters.push(cluster);
-        (self.clusters.len() - 1) as u32
+        self.begin_cluster(cluster)
     }
 
     /// Follows groups of clusters that the same accounts send. One that has mostly the same clusters as before takes in those
@@ -106,10 +108,12 @@ impl State {
             });
             let group = match same {
                 Some((group, _)) => group,
-                None if self.clusters.len() >= CLUSTERS_MAX => continue,
                 None => {
                     self.dissolve(&clusters);
-                    self.suppose(Discovery::Variants, now)
+                    match self.suppose(Discovery::Variants, now) {
+                        Some(group) => group,
+                        None => continue,
+                    }
                 }
             };
             for number in clusters {

@@ -139,7 +139,7 @@ fn joined(nodes: usize, sent: &[Vec<usize>]) -> Vec<Vec<usize>> {
 
 /// The tested clusters, by node, and for each payer the nodes it is devoted to.
 fn sent(clusters: &[Cluster], accounts: &Accounts) -> (Vec<u32>, Vec<Vec<usize>>) {
-    let every = (accounts.iter().len() / ACCOUNTS_READ_MAX).max(1);
+    let every = (accounts.count() / ACCOUNTS_READ_MAX).max(1);
     let tested = |number: u32| clusters.get(number as usize).filter(|cluster| is_tested(cluster)).map(|_| number);
     let (mut numbers, mut all) = (Vec::new(), Vec::new());
     let mut nodes: HashMap<u32, usize, BuildHasherDefault<Xxh3Default>> = HashMap::default();

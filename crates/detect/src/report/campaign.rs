@@ -10,7 +10,7 @@ use crate::group;
 use crate::group::closures::{self, Span, Wave};
 use crate::group::membership;
 use crate::judge::Assessment;
-use crate::limits::{ACCOUNTS_MAX, CLEARED_MAX, CLUSTERS_MAX};
+use crate::limits::{ACCOUNTS_MAX, CLEARED_MAX, CLUSTERS_MAX, FORGOTTEN_DAYS};
 use crate::report::portrait::{self, Subject};
 use crate::report::spend;
 use crate::report::template;
@@ -378,7 +378,7 @@ fn campaign(view: View<'_>, bundle: &Bundle<'_>) -> Campaign {
         exchanges: sure.iter().map(|(_, _, part)| part.exchanges).sum(),
         input_tokens,
         output_tokens,
-        tokens_known: conduct.map_or(0.0, |sent| f64::from(sent.metered) / f64::from(sent.exchanges.max(1))),
+        tokens_known: conduct.map_or(0.0, |sent| sent.metered as f64 / sent.exchanges.max(1) as f64),
         models: conduct
             .map_or_else(Vec::new, |sent| spend::by_model(sent, &view.state.values, input_tokens, output_tokens)),
         further_wordings: 0,
@@ -747,7 +747,7 @@ fn population(view: View<'_>) -> Population {
             .state
             .clusters
             .iter()
-            .filter(|cluster| cluster.merged_into.is_none() && cluster.discovery == Discovery::Text)
+            .filter(|cluster| !cluster.gone && cluster.discovery == Discovery::Text)
             .count() as u64,
         first_seen: view.state.first,
         last_seen: view.state.last,
@@ -823,6 +823,13 @@ fn limits_reached(view: View<'_>) -> Vec<String> {
             counted(view.state.accounts.refused, "record"),
             many(ACCOUNTS_MAX),
             either(view.state.accounts.refused, "was", "were")
+        ));
+    }
+    if view.state.forgotten_early > 0 {
+        limits.push(format!(
+            "{} not used for longest {} forgotten before {FORGOTTEN_DAYS} days had passed, to make room for new ones.",
+            counted(view.state.forgotten_early, "account"),
+            either(view.state.forgotten_early, "was", "were"),
         ));
     }
     if view.state.accounts.forgotten() > 0 {

@@ -11,7 +11,7 @@ use findings::ModelTokens;
 /// of none that is named, stands last, without a name, with the number of these models.
 pub(crate) fn by_model(conduct: &Conduct, values: &Values, input: u64, output: u64) -> Vec<ModelTokens> {
     let models = conduct.models();
-    let all = f64::from(conduct.exchanges.max(1));
+    let all = conduct.exchanges.max(1) as f64;
     let mut used: Vec<ModelTokens> = models
         .iter()
         .map(|model| ModelTokens {

@@ -57,7 +57,7 @@ fn among_groups(scene: &Scene<'_>, capability: Capability) -> f64 {
 fn among_accounts(scene: &Scene<'_>, capability: Capability) -> Option<f64> {
     let asking = scene.asking.get(capability.index()).copied().flatten()?;
     let own = scene.group.accounts.len() as f64;
-    let others = (scene.accounts.iter().len() as f64 - own).max(0.0);
+    let others = (scene.accounts.count() as f64 - own).max(0.0);
     Some(((asking as f64 - own).max(0.0) + 1.0) / (others + 1.0))
 }
 

@@ -16,7 +16,7 @@ use findings::{Evidence, SignalFamily};
 pub fn weigh(scene: &Scene<'_>) -> Option<Evidence> {
     let conduct = &scene.trial.conduct;
     let taken = taken_once(conduct)?;
-    let followed = f64::from(conduct.follow_ups) / f64::from(conduct.exchanges.max(1));
+    let followed = conduct.follow_ups as f64 / conduct.exchanges.max(1) as f64;
     let same =
         |share| format!(" Settings such as temperature and length of the answer are the same in {}.", percent(share));
     let settings = conduct.settings.share().map_or_else(String::new, same);
@@ -32,13 +32,13 @@ pub fn weigh(scene: &Scene<'_>) -> Option<Evidence> {
 #[must_use]
 pub fn taken_once(conduct: &Conduct) -> Option<f64> {
     (conduct.exchanges >= EXCHANGES_MIN).then(|| {
-        let followed = f64::from(conduct.follow_ups) / f64::from(conduct.exchanges);
+        let followed = conduct.follow_ups as f64 / conduct.exchanges as f64;
         let other = conduct.settings.share().map_or(1.0, |share| 1.0 - share);
         1.0 / ((followed + SHARE_MIN) * (other + SHARE_MIN))
     })
 }
 
 /// Fewer exchanges say nothing.
-const EXCHANGES_MIN: u32 = 24;
+const EXCHANGES_MIN: u64 = 24;
 /// Smaller shares are all alike.
 const SHARE_MIN: f64 = 0.05;

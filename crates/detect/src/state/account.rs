@@ -5,7 +5,7 @@
 //! and so are checked businesses that share a payment instrument. Accounts without either stand for themselves, since a
 //! shared card among unchecked accounts is what a campaign looks like.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::hash::BuildHasherDefault;
 
 use exchange::{AccountFact, Assurance, Network, Time};
@@ -248,6 +248,17 @@ impl Account {
         }
     }
 
+    /// What the provider said of it; none where it said nothing.
+    fn facts(&self, values: &Values) -> Option<Facts> {
+        let org = (self.payer != Hash::of(&self.id)).then_some(self.payer);
+        let assurance = self.vetted.then_some(Assurance::Contract);
+        let held =
+            |kind: Kind| Some(self.holds(kind)).filter(|value| value.known()).map(|value| values.name(value).into());
+        let facts = Facts::known((self.created, self.closed), (assurance, org), held);
+        let said = self.created.is_some() || self.closed.is_some() || self.vetted || org.is_some();
+        (said || facts.values().next().is_some()).then_some(facts)
+    }
+
     fn new(id: &str) -> Account {
         Account {
             id: id.into(),
@@ -278,6 +289,8 @@ pub struct Accounts {
     #[serde(with = "written::sorted")]
     numbers: HashMap<u64, AccountNo, BuildHasherDefault<Xxh3Default>>,
     list: Vec<Account>,
+    /// Numbers of accounts that are forgotten, to give out again.
+    free: BTreeSet<AccountNo>,
     /// What was said of accounts that have asked nothing yet.
     waiting: Waiting,
     /// Records of accounts beyond the limit.
@@ -294,6 +307,7 @@ impl Default for Accounts {
             limit: ACCOUNTS_MAX,
             numbers: HashMap::default(),
             list: Vec::new(),
+            free: BTreeSet::new(),
             waiting: Waiting::default(),
             refused: 0,
         }
@@ -336,14 +350,71 @@ impl Accounts {
             Ok(number) => return Some(number),
             Err(key) => key,
         };
-        if self.list.len() >= self.limit {
-            self.refused += 1;
-            return None;
-        }
-        let number = self.list.len() as AccountNo;
-        self.list.push(Account::new(id));
+        let number = match self.free.pop_first() {
+            Some(number) => {
+                *self.list.get_mut(number as usize)? = Account::new(id);
+                number
+            }
+            None if self.list.len() >= self.limit => {
+                self.refused += 1;
+                return None;
+            }
+            None => {
+                self.list.push(Account::new(id));
+                (self.list.len() - 1) as AccountNo
+            }
+        };
         self.numbers.insert(key, number);
         Some(number)
+    }
+
+    /// Forgets an account: its place stays empty until [`Self::give_out_again`], and what the provider said of it waits for it to come back.
+    pub fn forget(&mut self, number: AccountNo, values: &mut Values) {
+        let Some(place) = self.list.get_mut(number as usize) else { return };
+        let account = std::mem::replace(place, Account::new(""));
+        account.held.iter().for_each(|&value| values.release(value));
+        account.further.iter().for_each(|&(_, value)| values.release_too(value));
+        let key = xxh3_64(account.id.as_bytes());
+        let facts = account.facts(values);
+        // Ids whose hashes collide stand in a row, which has no gap.
+        let mut row = Vec::new();
+        let mut at = key;
+        while let Some(other) = self.numbers.remove(&at) {
+            row.extend((other != number).then_some(other));
+            at = at.wrapping_add(1);
+        }
+        for other in row {
+            let Some(id) = self.get(other).map(|account| account.id.clone()) else { continue };
+            if let Err(free) = self.place(&id) {
+                self.numbers.insert(free, other);
+            }
+        }
+        if let Some(facts) = facts {
+            self.waiting.wait(key, facts);
+        }
+    }
+
+    /// Gives out the numbers of forgotten accounts again, which nothing refers to any more.
+    pub fn give_out_again(&mut self, numbers: &BTreeSet<AccountNo>) {
+        self.free.extend(numbers);
+    }
+
+    /// How many there can be.
+    #[must_use]
+    pub fn limit(&self) -> usize {
+        self.limit
+    }
+
+    /// Keeps fewer, to try what happens at the limit.
+    #[cfg(test)]
+    pub(crate) fn limited(limit: usize) -> Accounts {
+        Accounts { limit, ..Accounts::default() }
+    }
+
+    /// How many there are.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        self.numbers.len()
     }
 
     /// Every account, to change.
@@ -373,10 +444,9 @@ impl Accounts {
 
     /// Takes in one exchange's account, client and settings; the account's number, none beyond the limit.
     pub fn observe(&mut self, signals: &Signals, values: &mut Values) -> Option<AccountNo> {
-        let before = self.list.len();
+        let before = self.count();
         let number = self.number(&signals.account)?;
-        let facts =
-            if self.list.len() > before { self.waiting.take(xxh3_64(signals.account.as_bytes())) } else { None };
+        let facts = if self.count() > before { self.waiting.take(xxh3_64(signals.account.as_bytes())) } else { None };
         let account = self.get_mut(number)?;
         if let Some(facts) = facts {
             account.learn(&facts, values);

@@ -64,8 +64,8 @@ pub struct Cluster {
     pub trial: Option<Box<Trial>>,
     /// What people said of it.
     pub labels: Vec<LabelNo>,
-    /// The cluster it was merged into.
-    pub merged_into: Option<u32>,
+    /// Whether it was merged into another or forgotten.
+    pub gone: bool,
     /// The group of variants that it is in.
     pub variant_of: Option<u32>,
     /// What its exchanges are after, where that is what makes them its own.
@@ -122,7 +122,7 @@ impl Cluster {
             waits: false,
             trial: None,
             labels: Vec::new(),
-            merged_into: None,
+            gone: false,
             variant_of: None,
             asks: None,
         }
@@ -166,12 +166,12 @@ impl Cluster {
     /// Whether it is time to look at it.
     #[must_use]
     pub fn is_due(&self) -> bool {
-        self.exchanges >= self.next_look && self.merged_into.is_none()
+        self.exchanges >= self.next_look && !self.gone
     }
 
     /// Counts an exchange of an account with so many shingles of its core.
     pub fn count(&mut self, signals: &Signals, core: u32, account: AccountNo) {
-        self.exchanges += 1;
+        self.exchanges = self.exchanges.saturating_add(1);
         self.core_hits += u64::from(core);
         self.conduct.count(signals);
         self.prints += signals.prints.len() as u64;

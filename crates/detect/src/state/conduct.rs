@@ -11,13 +11,13 @@ use signals::{Hash, Signals};
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Conduct {
     /// How many.
-    pub exchanges: u32,
+    pub exchanges: u64,
     /// Those that continue a conversation.
-    pub follow_ups: u32,
+    pub follow_ups: u64,
     /// Their decoding settings.
     pub settings: Common,
     /// Those of which tokens were recorded.
-    pub metered: u32,
+    pub metered: u64,
     /// Tokens of requests, as far as they were recorded.
     pub input_tokens: u64,
     /// Tokens of answers, likewise.
@@ -32,17 +32,28 @@ impl Conduct {
     /// Counts one exchange.
     pub fn count(&mut self, signals: &Signals) {
         self.exchanges += 1;
-        self.follow_ups += u32::from(signals.follow_up);
+        self.follow_ups += u64::from(signals.follow_up);
         if let Some(settings) = signals.params {
             self.settings.count(settings);
         }
-        self.metered += u32::from(signals.input_tokens.is_some() || signals.output_tokens.is_some());
+        self.metered += u64::from(signals.input_tokens.is_some() || signals.output_tokens.is_some());
         let (input, output) = (signals.input_tokens.unwrap_or(0), signals.output_tokens.unwrap_or(0));
         self.input_tokens = self.input_tokens.saturating_add(input);
         self.output_tokens = self.output_tokens.saturating_add(output);
         if let Some(model) = signals.model {
             self.count_model(model, signals.time, (input, output));
         }
+    }
+
+    /// Lets it weigh half of what it did. Models that were hardly used make room for others.
+    pub fn fade(&mut self) {
+        let counts = [&mut self.exchanges, &mut self.follow_ups, &mut self.metered];
+        counts.into_iter().for_each(|count| *count /= 2);
+        [&mut self.input_tokens, &mut self.output_tokens].into_iter().for_each(|tokens| *tokens /= 2);
+        self.settings.fade();
+        self.models.iter_mut().for_each(ModelUse::fade);
+        self.models.retain(|known| known.exchanges >= 1.0);
+        self.further.clear();
     }
 
     fn count_model(&mut self, model: Hash, time: Time, tokens: (u64, u64)) {
@@ -120,6 +131,12 @@ impl ModelUse {
         self.squares += days * days;
     }
 
+    fn fade(&mut self) {
+        self.input_tokens /= 2;
+        self.output_tokens /= 2;
+        [&mut self.exchanges, &mut self.sum, &mut self.squares].into_iter().for_each(|sum| *sum /= 2.0);
+    }
+
     /// The middle of its use in seconds.
     #[must_use]
     pub fn middle(&self) -> f64 {
@@ -137,11 +154,16 @@ impl ModelUse {
 /// The commonest of many values, by the counters of Misra and Gries: what more than one in [`COUNTERS`] has is among them.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Common {
-    counters: [(u64, u32); COUNTERS],
-    total: u32,
+    counters: [(u64, u64); COUNTERS],
+    total: u64,
 }
 
 impl Common {
+    fn fade(&mut self) {
+        self.counters.iter_mut().for_each(|counter| counter.1 /= 2);
+        self.total /= 2;
+    }
+
     fn count(&mut self, value: Hash) {
         self.total += 1;
         if let Some(counter) = self.counters.iter_mut().find(|counter| counter.1 > 0 && counter.0 == value.0) {
@@ -157,7 +179,7 @@ impl Common {
     #[must_use]
     pub fn share(&self) -> Option<f64> {
         let most = self.counters.iter().map(|counter| counter.1).max()?;
-        (self.total >= VALUES_MIN).then(|| f64::from(most) / f64::from(self.total))
+        (self.total >= VALUES_MIN).then(|| most as f64 / self.total as f64)
     }
 }
 
@@ -167,7 +189,7 @@ pub(crate) const MODELS_MAX: usize = 32;
 pub(crate) const FURTHER_MODELS_MAX: usize = 64;
 const COUNTERS: usize = 4;
 /// Fewer values say nothing about the commonest.
-const VALUES_MIN: u32 = 12;
+const VALUES_MIN: u64 = 12;
 
 #[cfg(test)]
 mod tests {

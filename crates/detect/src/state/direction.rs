@@ -38,6 +38,12 @@ impl Direction {
         self.count += other.count;
     }
 
+    /// Lets it weigh half of what it did.
+    pub fn fade(&mut self) {
+        self.sum.iter_mut().for_each(|sum| *sum /= 2);
+        self.count /= 2;
+    }
+
     /// How many meanings it has.
     #[must_use]
     pub fn count(&self) -> u64 {

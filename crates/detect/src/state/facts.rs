@@ -40,6 +40,15 @@ impl Facts {
         facts
     }
 
+    /// What is known of an account that holds these.
+    pub fn known(
+        (created, closed): (Option<Time>, Option<Time>),
+        (assurance, org): (Option<Assurance>, Option<Hash>),
+        held: impl Fn(Kind) -> Option<Box<str>>,
+    ) -> Facts {
+        Facts { created, closed, assurance, org, texts: Facts::KINDS.map(held) }
+    }
+
     /// The values it holds.
     pub fn values(&self) -> impl Iterator<Item = (Kind, &str)> {
         Facts::KINDS.into_iter().zip(&self.texts).filter_map(|(kind, text)| Some((kind, text.as_deref()?)))
@@ -85,10 +94,17 @@ impl Default for Waiting {
 impl Waiting {
     /// Remembers a fact.
     pub fn learn(&mut self, account: u64, fact: &AccountFact<'_>) {
-        if let Some(facts) = self.facts.get_mut(&account) {
-            return facts.learn(fact);
+        match self.facts.get_mut(&account) {
+            Some(facts) => facts.learn(fact),
+            None => self.wait(account, Facts::of(fact)),
         }
-        self.facts.insert(account, Facts::of(fact).into());
+    }
+
+    /// Remembers what is known of an account.
+    pub fn wait(&mut self, account: u64, facts: Facts) {
+        if self.facts.insert(account, facts.into()).is_some() {
+            return;
+        }
         self.order.push_back(account);
         while self.facts.len() > self.limit {
             let Some(oldest) = self.order.pop_front() else { return };
@@ -98,9 +114,20 @@ impl Waiting {
 
     /// What was said of an account, which asks now.
     pub fn take(&mut self, account: u64) -> Option<Box<Facts>> {
-        self.facts.remove(&account)
+        let facts = self.facts.remove(&account);
+        if self.facts.is_empty() {
+            // Nobody waits any more: neither does the room for a whole file of them.
+            self.facts.shrink_to_fit();
+            self.order = VecDeque::new();
+        } else if self.order.len() > 2 * self.facts.len() + ORDER_MIN {
+            self.order.retain(|account| self.facts.contains_key(account));
+        }
+        facts
     }
 }
+
+/// Places of those that were taken out are given up from here.
+const ORDER_MIN: usize = 1024;
 
 #[cfg(test)]
 mod tests {

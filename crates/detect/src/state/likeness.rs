@@ -10,8 +10,8 @@
 //! exchange, bounded by [`LIKENESS_ACCOUNTS_MAX`] accounts a group; some hundred bytes for an account with one request, up to
 //! 0.7 KB for one with many.
 
-use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, BTreeSet};
 
 use exchange::Time;
 use findings::Estimate;
@@ -112,6 +112,11 @@ impl Likeness {
             }
         }
         self.hours.add(signals.time);
+    }
+
+    /// Forgets accounts.
+    pub fn forget(&mut self, accounts: &BTreeSet<AccountNo>) {
+        self.accounts.retain(|account, _| !accounts.contains(account));
     }
 
     /// The words of a request as a unit vector: each at a place and with a sign of its own, rare ones more.

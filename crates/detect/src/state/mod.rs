@@ -4,6 +4,7 @@ pub mod account;
 pub mod cluster;
 pub mod conduct;
 pub mod direction;
+pub mod epochs;
 pub mod facts;
 pub mod likeness;
 pub mod output;
@@ -24,11 +25,12 @@ use serde::{Deserialize, Serialize};
 use signals::{Capability, Signals};
 use xxhash_rust::xxh3::Xxh3Default;
 
-use crate::limits::SHINGLES_MAX;
+use crate::limits::{CLUSTERS_MAX, SHINGLES_MAX};
 use account::{AccountNo, Accounts};
 use cluster::{Cluster, LabelNo};
 use conduct::Conduct;
 use direction::Direction;
+use epochs::{Epochs, Sweep};
 use output::Outputs;
 use shingle::Shingles;
 use timeline::Timeline;
@@ -43,6 +45,8 @@ pub struct State {
     pub values: Values,
     /// Texts that several payers share, and groups found in other ways.
     pub clusters: Vec<Cluster>,
+    /// Numbers of clusters that are forgotten, to give out again.
+    pub free_clusters: BTreeSet<u32>,
     /// The clusters by their fingerprints.
     pub shingles: Shingles,
     /// Shared texts that found no place.
@@ -80,6 +84,12 @@ pub struct State {
     pub known: BTreeMap<u32, BTreeSet<LabelNo>>,
     /// What was seen so far of the template of each label.
     pub shown: BTreeMap<LabelNo, BTreeSet<u64>>,
+    /// Accounts that were forgotten before their time, to make room.
+    pub forgotten_early: u64,
+    /// Which epoch it is.
+    pub epochs: Epochs,
+    /// What is being forgotten.
+    pub sweep: Option<Sweep>,
 }
 
 impl Default for State {
@@ -88,6 +98,7 @@ impl Default for State {
             accounts: Accounts::default(),
             values: Values::default(),
             clusters: Vec::new(),
+            free_clusters: BTreeSet::new(),
             shingles: Shingles::new(SHINGLES_MAX),
             clusters_refused: 0,
             pools: 0,
@@ -106,6 +117,9 @@ impl Default for State {
             outputs: Outputs::default(),
             known: BTreeMap::new(),
             shown: BTreeMap::new(),
+            forgotten_early: 0,
+            epochs: Epochs::default(),
+            sweep: None,
         }
     }
 }
@@ -131,6 +145,7 @@ impl State {
         self.first = Some(self.first.map_or(signals.time, |first| first.min(signals.time)));
         self.last = Some(self.last.map_or(signals.time, |last| last.max(signals.time)));
         self.timeline.count(signals.time);
+        self.epochs.count(signals.time);
         self.textless += u64::from(signals.prints.is_empty());
         self.sealed += u64::from(signals.excerpt.is_empty() && !signals.prints.is_empty());
         let account = self.accounts.observe(signals, &mut self.values)?;
@@ -147,6 +162,23 @@ impl State {
         let echo = self.outputs.echo(&signals.prints);
         self.outputs.remember(&signals.output);
         Some(Seen { account, echo })
+    }
+
+    /// Begins a cluster; its number, none where there are as many as can be.
+    pub fn begin_cluster(&mut self, cluster: Cluster) -> Option<u32> {
+        if let Some(number) = self.free_clusters.pop_first() {
+            *self.clusters.get_mut(number as usize)? = cluster;
+            return Some(number);
+        }
+        if self.clusters.len() >= CLUSTERS_MAX {
+            return None;
+        }
+        if self.clusters.len() == self.clusters.capacity() {
+            // Doubling would leave up to half of the room empty.
+            self.clusters.reserve_exact((self.clusters.len() / 4).max(64));
+        }
+        self.clusters.push(cluster);
+        Some((self.clusters.len() - 1) as u32)
     }
 
     /// Forgets what is known of labels, since they are others now.
@@ -173,8 +205,7 @@ impl State {
     #[must_use]
     pub fn texts(&self, number: u32) -> Vec<(u32, &Cluster)> {
         let own = |cluster: &(u32, &Cluster)| cluster.0 == number || cluster.1.variant_of == Some(number);
-        let by_text =
-            |cluster: &(u32, &Cluster)| cluster.1.discovery == Discovery::Text && cluster.1.merged_into.is_none();
+        let by_text = |cluster: &(u32, &Cluster)| cluster.1.discovery == Discovery::Text && !cluster.1.gone;
         match self.cluster(number) {
             Some(cluster) if cluster.discovery == Discovery::Variants => {
                 (0..).zip(&self.clusters).filter(own).filter(by_text).collect()
@@ -196,9 +227,9 @@ mod tests {
         (0..4).for_each(|_| state.clusters.push(Cluster::new(start)));
         state.clusters.push(Cluster::without_skeleton(Discovery::Variants, start));
         state.clusters.push(Cluster::without_skeleton(Discovery::Infrastructure, start));
-        for (number, merged) in [(0_usize, None), (2, None), (3, Some(0))] {
+        for (number, gone) in [(0_usize, false), (2, false), (3, true)] {
             let cluster = state.clusters.get_mut(number).unwrap();
-            (cluster.variant_of, cluster.merged_into) = (Some(4), merged);
+            (cluster.variant_of, cluster.gone) = (Some(4), gone);
         }
         let texts = |number| state.texts(number).into_iter().map(|(number, _)| number).collect::<Vec<_>>();
         assert_eq!(texts(4), [0, 2], "not the one that was merged, nor one that is no variant");

@@ -5,6 +5,8 @@
 //! nearly all of the traffic, push each other out and shared ones stay. Distinct payers are counted by a 32-bit linear
 //! counter, which can only undercount.
 
+use std::ops::Range;
+
 use serde::de::Error;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
@@ -95,7 +97,32 @@ impl Shingles {
         }
     }
 
-    fn bucket(&self, key: u64) -> std::ops::Range<usize> {
+    /// How many places it has.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Whether it has none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    /// Takes the shingles at these places back from owners that, by their tags, do not have them, and forgets those that nobody owns
+    /// and that were not seen for `idle` exchanges or more before the one numbered `stamp`.
+    pub fn sweep(&mut self, places: Range<usize>, owns: impl Fn(Owner, u32) -> bool, stamp: u32, idle: u32) {
+        for entry in self.entries.get_mut(places).unwrap_or_default() {
+            if unpack(entry.owner).is_some_and(|owner| !owns(owner, entry.tag)) {
+                entry.owner = 0;
+            }
+            if entry.owner == 0 && stamp.wrapping_sub(entry.stamp) >= idle {
+                *entry = Entry::default();
+            }
+        }
+    }
+
+    fn bucket(&self, key: u64) -> Range<usize> {
         let bucket = key as usize & (self.buckets - 1);
         bucket * WAYS..(bucket + 1) * WAYS
     }

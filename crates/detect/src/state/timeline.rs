@@ -31,6 +31,16 @@ impl Timeline {
         }
     }
 
+    /// Forgets what came before.
+    pub fn forget(&mut self, before: Time) {
+        if self.seconds == 0 {
+            return;
+        }
+        let bins = (before.seconds().div_euclid(self.seconds) - self.first).clamp(0, self.bins.len() as i64);
+        self.bins.drain(..bins as usize);
+        self.first += bins;
+    }
+
     /// Seconds per bin.
     #[must_use]
     pub fn seconds(&self) -> i64 {

@@ -20,7 +20,7 @@ use crate::state::timeline::Timeline;
 pub struct Trial {
     /// Which trial it is, from 1 in the order in which they began.
     pub id: u64,
-    /// Which trial of the run it is, from 1 in the order in which they were first tested; 0 while too few take part.
+    /// Which trial of its epoch it is, in the order in which they were first tested; 0 while too few take part.
     pub number: u64,
     /// τ.
     pub frozen_at: Time,

@@ -3,7 +3,7 @@
 //! Popularity is what makes a shared value mean something or nothing: half the population behind one carrier's network is
 //! no group, three accounts on one unheard-of card are. Bounded by [`VALUES_MAX`]; beyond it a value is as if unknown.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::hash::BuildHasherDefault;
 
 use serde::{Deserialize, Serialize};
@@ -100,6 +100,8 @@ pub struct Values {
     #[serde(with = "written::sorted")]
     ids: HashMap<u64, Value, BuildHasherDefault<Xxh3Default>>,
     facts: Vec<Fact>,
+    /// Those that nobody holds any more, to give out again.
+    free: BTreeSet<Value>,
     /// Accounts for which a value of the kind is known.
     known: [u64; Kind::ALL.len()],
 }
@@ -109,6 +111,8 @@ struct Fact {
     kind: Kind,
     holders: u32,
     name: Box<str>,
+    /// Whether its name counts among those of [`NAMES_MAX`].
+    counted: bool,
 }
 
 fn values_max() -> usize {
@@ -122,6 +126,7 @@ impl Default for Values {
             names_left: NAMES_MAX,
             ids: HashMap::default(),
             facts: Vec::new(),
+            free: BTreeSet::new(),
             known: [0; Kind::ALL.len()],
         }
     }
@@ -143,12 +148,13 @@ impl Values {
     /// and the hash is told instead.
     pub fn intern_named(&mut self, kind: Kind, hash: u64, name: &str) -> Value {
         let kept = self.names_left > 0 && !name.is_empty();
-        let before = self.facts.len();
+        let before = self.ids.len();
         let value = self.intern_hash(kind, hash, || {
             if kept { name.into() } else { format!("{:08x} (only its fingerprint is kept)", hash >> 32).into() }
         });
-        if kept && self.facts.len() > before {
+        if kept && self.ids.len() > before {
             self.names_left -= 1;
+            self.fact_mut(value).into_iter().for_each(|fact| fact.counted = true);
         }
         value
     }
@@ -163,13 +169,31 @@ impl Values {
         if let Some(&value) = self.ids.get(&key) {
             return value;
         }
-        if self.facts.len() >= self.limit {
+        if self.free.is_empty() && self.facts.len() >= self.limit {
             return Value::default();
         }
-        self.facts.push(Fact { kind, holders: 0, name: name() });
-        let value = Value(self.facts.len() as u32);
+        let fact = Fact { kind, holders: 0, name: name(), counted: false };
+        let value = self.free.pop_first().unwrap_or(Value(self.facts.len() as u32 + 1));
+        match self.fact_mut(value) {
+            Some(free) => *free = fact,
+            None => self.facts.push(fact),
+        }
         self.ids.insert(key, value);
         value
+    }
+
+    /// Forgets what nobody holds.
+    pub fn forget(&mut self) {
+        let facts = &mut self.facts;
+        let (free, names_left) = (&mut self.free, &mut self.names_left);
+        self.ids.retain(|_, value| {
+            let fact = value.0.checked_sub(1).and_then(|place| facts.get_mut(place as usize));
+            let Some(fact) = fact.filter(|fact| fact.holders == 0) else { return true };
+            *names_left += usize::from(fact.counted);
+            *fact = Fact { kind: fact.kind, holders: 0, name: "".into(), counted: false };
+            free.insert(*value);
+            false
+        });
     }
 
     /// One more account holds `value`.

@@ -9,7 +9,7 @@ use std::fmt::Write as _;
 use detect::{Config, Engine, Findings};
 use exchange::{AccountFact, Notes};
 use signals::Signals;
-use simulator::{Output, World, simulate};
+use simulator::{Output, Scenario, World, simulate};
 
 /// Half of each world: enough for groups to be tested, quick enough for every run of the tests.
 const SCALE: f64 = 0.5;
@@ -30,10 +30,14 @@ fn hunted(world: World) -> String {
 
 /// The exchanges, accounts and labels of a world.
 pub(crate) fn simulated(world: World) -> (Vec<u8>, Vec<u8>, Vec<u8>) {
-    let scenario = world.scenario().with_seed(7).scaled(SCALE);
+    written(&world.scenario().with_seed(7).scaled(SCALE))
+}
+
+/// The exchanges, accounts and labels of a scenario.
+pub(crate) fn written(scenario: &Scenario) -> (Vec<u8>, Vec<u8>, Vec<u8>) {
     let (mut exchanges, mut accounts, mut labels) = (Vec::new(), Vec::new(), Vec::new());
     let mut output = Output { exchanges: &mut exchanges, accounts: &mut accounts, labels: &mut labels };
-    simulate(&scenario, None, &mut output).expect("a world that can be simulated");
+    simulate(scenario, None, &mut output).expect("a world that can be simulated");
     (exchanges, accounts, labels)
 }
 

@@ -4,6 +4,7 @@ mod golden;
 mod live;
 mod snapshot;
 mod world;
+mod year;
 
 use detect::Findings;
 use detect::limits::CLEARED_MAX;
