@@ -2,6 +2,7 @@
 //!
 //! Each function is the body of the targets of its name. A broken promise is a panic, which the fuzzer reports.
 
+use event::file::{HEAD_BYTES, Head, Writer};
 use exchange::{
     AccountFact, Call, Exchange, Format, Joiner, Notes, ReadOptions, ReadReport, Source, parse_accounts, parse_chunk,
 };
@@ -179,3 +180,23 @@ fn survives(exchange: &Exchange<'_>) {
 }
 
 const UNPACKED_BYTES_MAX: usize = 1 << 20;
+
+/// What is read as a block of events is within the limits of one, and is written again as it was read.
+pub fn events(bytes: &[u8]) {
+    let framed = |bytes: &[u8]| {
+        let mut head = [0; HEAD_BYTES];
+        head[..4].copy_from_slice(&(bytes.len() as u32).to_le_bytes());
+        head[4..].copy_from_slice(&xxhash_rust::xxh3::xxh3_64(bytes).to_le_bytes());
+        Head::read(head).and_then(|head| head.events(bytes))
+    };
+    let Ok(read) = framed(bytes) else { return };
+    let mut writer = Writer::default();
+    let mut again = Vec::new();
+    for event in &read {
+        assert!(event.prints.len() <= event::file::PRINTS_MAX && event.words.len() <= event::WORDS_MAX);
+        again.extend(writer.push(event).into_iter().flat_map(|block| block[HEAD_BYTES..].to_vec()));
+    }
+    let last = writer.finish();
+    again.extend_from_slice(last.get(HEAD_BYTES..).unwrap_or_default());
+    assert_eq!(framed(&again).as_ref(), Ok(&read));
+}

@@ -5,7 +5,6 @@
 
 use detect::{Config, Engine};
 use exchange::{Call, ReadOptions, ReadReport, Source, parse_accounts, parse_chunk};
-use signals::Signals;
 
 fn main() {
     let texts = std::env::args().find_map(|argument| argument.parse().ok()).unwrap_or(TEXTS);
@@ -23,7 +22,7 @@ fn main() {
         let lines: String = (batch * BATCH..(batch + 1) * BATCH).map(|number| exchange(number, texts)).collect();
         for chunk in Source::new("exchanges", lines.as_bytes()) {
             let chunk = chunk.expect("lines");
-            let mut sink = |call: Call<'_>, _| engine.hunt(&Signals::of(&call.exchange));
+            let mut sink = |call: Call<'_>, _| engine.hunt(&signals::of(&call.exchange));
             parse_chunk(&chunk, &ReadOptions::default(), &mut sink, &mut report);
         }
     }

@@ -7,9 +7,10 @@
 
 use std::collections::VecDeque;
 
+use event::Signals;
+use event::file::Fingerprints;
 use exchange::{AccountFact, Time};
 use findings::{Discovery, Findings};
-use signals::Signals;
 
 use crate::forget::Step;
 use crate::judge::{Config, Judge};
@@ -77,6 +78,17 @@ impl Engine {
     #[must_use]
     pub fn last_seen(&self) -> Option<Time> {
         self.state.last
+    }
+
+    /// Says what the fingerprints are of what comes from now on; none where that is not known.
+    ///
+    /// # Errors
+    ///
+    /// When others were said before: what those fingerprints are. They cannot be compared with these.
+    pub fn accept(&mut self, fingerprints: Option<&Fingerprints>) -> Result<(), Fingerprints> {
+        let Some(fingerprints) = fingerprints else { return Ok(()) };
+        let known = self.state.fingerprints.get_or_insert_with(|| fingerprints.clone());
+        if known == fingerprints { Ok(()) } else { Err(known.clone()) }
     }
 
     /// Takes in what the provider says of an account.

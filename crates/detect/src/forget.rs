@@ -225,7 +225,6 @@ mod tests {
 
     use exchange::{Exchange, Notes};
     use proptest::prelude::*;
-    use signals::Signals;
 
     use super::*;
     use crate::limits::EPOCH_DAYS;
@@ -248,7 +247,7 @@ mod tests {
             r#"{{"time":"{time}","account":"{account}","client":{{"ip":"10.1.2.3"}},"request":{{"messages":[{{"role":"user","content":"{text}"}}]}}}}"#
         );
         let mut sink = |exchange: Exchange<'_>| {
-            let signals = Signals::of(&exchange);
+            let signals = signals::of(&exchange);
             let Some(seen) = state.count(&signals) else { return };
             let matches = state.matches(&signals, seen.account, &mut Scratch::default());
             for hits in matches.into_iter().flat_map(|matches| matches.hits) {

@@ -332,14 +332,14 @@ mod tests {
     fn who_was_looked_at_is_covered_until_it_ends_and_nobody_else() {
         let mut research = label("lbl_1", Verdict::Research, identity(0..10, &["a"]));
         research.until = Some(Time::from_seconds(10));
-        research.identity.payers.0.insert(signals::Hash::of("org").0);
+        research.identity.payers.0.insert(event::Hash::of("org").0);
         let campaign = label("lbl_2", Verdict::Campaign, identity(0..10, &["b"]));
         let labels = Labels::new(vec![research, campaign]);
         let mut accounts = Accounts::default();
         let mut covered = |id: &str, org: Option<&str>, seconds: i64| {
             let number = accounts.number(id).unwrap();
             let account = accounts.get_mut(number).unwrap();
-            account.payer = signals::Hash::of(org.unwrap_or(id));
+            account.payer = event::Hash::of(org.unwrap_or(id));
             labels.cover(&[0, 1], accounts.get(number).unwrap(), Time::from_seconds(seconds))
         };
         assert!(covered("a", None, 9) && !covered("a", None, 10));

@@ -29,7 +29,7 @@ pub const SIGN_UPS_MAX: usize = 1 << 16;
 /// Distinct values of infrastructure kept. Further values are as if unknown.
 pub const VALUES_MAX: usize = 8_000_000;
 /// Values of which the name is kept that stands behind a hash (models, client software, settings), of at most
-/// [`signals::NAME_BYTES_MAX`] bytes or so. Further ones are told by their hash.
+/// [`event::NAME_BYTES_MAX`] bytes or so. Further ones are told by their hash.
 pub const NAMES_MAX: usize = 1 << 17;
 /// Groups found by shared infrastructure that are followed at once.
 pub const GROUPS_MAX: usize = 256;

@@ -3,9 +3,9 @@
 //! Everything here is plain data that is written as it stands and read back the same. Facts (counts, times, texts) and inference (evidence,
 //! probability) are in separate fields, and every inference carries the sentence that a person reads.
 
+pub use event::Capability;
 use exchange::Time;
 use serde::{Deserialize, Serialize};
-pub use signals::Capability;
 
 mod identity;
 mod measures;

@@ -3,93 +3,45 @@
 //! Takes only what a trusted front wrote into the record; computes no network fingerprint of its own. Addresses are
 //! widened to the block that one customer usually holds (/24 for IPv4, /48 for IPv6).
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr};
 
-use exchange::{Client, Network};
+use event::client::{Block, ClientProfile};
+use event::{Hash, NAME_BYTES_MAX};
+use exchange::Client;
 
-use crate::{Hash, NAME_BYTES_MAX, head};
+use crate::head;
 
-/// The comparable part of a client.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct ClientProfile {
-    /// The address block.
-    pub block: Option<Block>,
-    /// The autonomous system.
-    pub asn: Option<u32>,
-    /// ISO 3166-1 alpha-2, upper case.
-    pub country: Option<[u8; 2]>,
-    /// The kind of network.
-    pub network: Option<Network>,
-    /// The software: TLS fingerprint and user agent together.
-    pub software: Option<Hash>,
-    /// The same as it was written, for a person; empty where there is none.
-    pub software_name: Box<str>,
-}
-
-/// A block of addresses.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Block {
-    /// The first three octets of an IPv4 address.
-    V4([u8; 3]),
-    /// The first 48 bits of an IPv6 address.
-    V6([u16; 3]),
-}
-
-impl ClientProfile {
-    /// The profile of one client.
-    #[must_use]
-    pub fn of(client: &Client<'_>) -> ClientProfile {
-        ClientProfile {
-            block: client.ip.as_deref().and_then(Block::of),
-            asn: client.asn,
-            country: client.country.as_deref().and_then(country),
-            network: client.network,
-            software: software(client),
-            software_name: software_name(client),
-        }
+/// The profile of one client.
+#[must_use]
+pub fn profile(client: &Client<'_>) -> ClientProfile {
+    ClientProfile {
+        block: client.ip.as_deref().and_then(block),
+        asn: client.asn,
+        country: client.country.as_deref().and_then(country),
+        network: client.network,
+        software: software(client),
+        software_name: software_name(client),
     }
 }
 
-impl Block {
-    /// The block of an address; none when the text is no address.
-    #[must_use]
-    pub fn of(ip: &str) -> Option<Block> {
-        match ip.parse().ok()? {
-            IpAddr::V4(v4) => Some(Block::v4(v4)),
-            IpAddr::V6(v6) => Some(match v6.to_ipv4_mapped() {
-                Some(v4) => Block::v4(v4),
-                None => {
-                    let [a, b, c, ..] = v6.segments();
-                    Block::V6([a, b, c])
-                }
-            }),
-        }
-    }
-
-    fn v4(address: std::net::Ipv4Addr) -> Block {
-        let [a, b, c, _] = address.octets();
-        Block::V4([a, b, c])
+/// The block of an address; none when the text is no address.
+#[must_use]
+pub fn block(ip: &str) -> Option<Block> {
+    match ip.parse().ok()? {
+        IpAddr::V4(v4) => Some(v4_block(v4)),
+        IpAddr::V6(v6) => Some(match v6.to_ipv4_mapped() {
+            Some(v4) => v4_block(v4),
+            None => {
+                let [a, b, c, ..] = v6.segments();
+                Block::V6([a, b, c])
+            }
+        }),
     }
 }
 
-impl Block {
-    /// The first address of the block.
-    #[must_use]
-    pub fn base(self) -> IpAddr {
-        match self {
-            Block::V4([a, b, c]) => Ipv4Addr::new(a, b, c, 0).into(),
-            Block::V6([a, b, c]) => Ipv6Addr::new(a, b, c, 0, 0, 0, 0, 0).into(),
-        }
-    }
-}
-
-impl std::fmt::Display for Block {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Block::V4([a, b, c]) => write!(f, "{a}.{b}.{c}.0/24"),
-            Block::V6([a, b, c]) => write!(f, "{a:x}:{b:x}:{c:x}::/48"),
-        }
-    }
+fn v4_block(address: Ipv4Addr) -> Block {
+    let [a, b, c, _] = address.octets();
+    Block::V4([a, b, c])
 }
 
 fn country(text: &str) -> Option<[u8; 2]> {
@@ -138,7 +90,7 @@ mod tests {
             ("203.0.113", None),
             ("", None),
         ] {
-            assert_eq!(Block::of(ip).map(|block| block.to_string()).as_deref(), expected, "{ip}");
+            assert_eq!(block(ip).map(|block| block.to_string()).as_deref(), expected, "{ip}");
         }
     }
 
@@ -153,7 +105,7 @@ mod tests {
     fn software_is_named_as_it_was_written() {
         let named = |agent: Option<&'static str>, ja4: Option<&'static str>| {
             let client = Client { user_agent: agent.map(Into::into), ja4: ja4.map(Into::into), ..Client::default() };
-            ClientProfile::of(&client).software_name
+            profile(&client).software_name
         };
         assert_eq!(&*named(Some("x/1"), None), "x/1");
         assert_eq!(&*named(Some("x/1"), Some("t13d")), "x/1 (TLS t13d)");
@@ -163,6 +115,6 @@ mod tests {
 
     #[test]
     fn nothing_known_is_no_profile() {
-        assert_eq!(ClientProfile::of(&Client::default()), ClientProfile::default());
+        assert_eq!(profile(&Client::default()), ClientProfile::default());
     }
 }

@@ -11,9 +11,10 @@ use exchange::{Exchange, Fingerprint};
 use siphasher::sip::SipHasher24;
 use zeroize::{Zeroize, ZeroizeOnDrop};
 
-use crate::intent::{Capability, Intents};
-use crate::sketch::{PRINTS_MAX, Print};
-use crate::{OUTPUT_PRINTS_MAX, Signals};
+use event::Print;
+use event::file::PRINTS_MAX;
+use event::{Capability, Intents};
+use event::{OUTPUT_PRINTS_MAX, Signals};
 
 /// The key of fingerprints. Not shown by `Debug`, and overwritten when it is no longer needed.
 #[derive(Zeroize, ZeroizeOnDrop)]
@@ -38,6 +39,18 @@ impl FingerprintKey {
         u128::from_str_radix(digits, 16).map(|key| FingerprintKey(key.to_be_bytes())).map_err(|_| BadKey)
     }
 
+    /// A number that tells this key from others and does not show it.
+    #[must_use]
+    pub fn id(&self) -> u64 {
+        let mut hasher = SipHasher24::new_with_key(&self.0);
+        hasher.write(b"id of a key");
+        hasher.finish()
+    }
+
+    fn print(&self, print: Print) -> Print {
+        Print { key: self.key(print.key), exact: self.exact(print.exact) }
+    }
+
     fn key(&self, key: u64) -> u64 {
         let mut hasher = SipHasher24::new_with_key(&self.0);
         hasher.write_u64(key);
@@ -57,15 +70,31 @@ impl std::fmt::Debug for FingerprintKey {
     }
 }
 
+/// Signals without texts, and with fingerprints under `key`. What they mean stays, coarsely; credentials, end users and sessions are in no signals.
+#[must_use]
+pub fn sealed(signals: Signals, key: &FingerprintKey) -> Signals {
+    let mut words: Box<[u32]> = signals.words.iter().map(|&word| key.exact(word)).collect();
+    words.sort_unstable();
+    Signals {
+        prints: signals.prints.iter().map(|&print| key.print(print)).collect(),
+        words,
+        output: signals.output.iter().map(|&print| key.key(print)).collect(),
+        excerpt: "".into(),
+        answer: "".into(),
+        ..signals
+    }
+}
+
 /// The exchange without its texts, and with fingerprints of them under `key`. Of the address its block stays; credentials,
 /// end users and sessions do not.
 #[must_use]
 pub fn seal<'a>(exchange: &Exchange<'a>, key: &FingerprintKey) -> Exchange<'a> {
-    let signals = Signals::of(exchange);
+    let signals = crate::of(exchange);
     let prints: String = signals
         .prints
         .iter()
-        .map(|print| format!("{:016x}{:08x}", key.key(print.key), key.exact(print.exact)))
+        .map(|&print| key.print(print))
+        .map(|Print { key, exact }| format!("{key:016x}{exact:08x}"))
         .collect();
     let output: String = signals.output.iter().map(|&print| format!("{:016x}", key.key(print))).collect();
     let mut client = exchange.client.clone();
@@ -145,12 +174,12 @@ mod tests {
 
     #[test]
     fn what_is_sealed_gives_the_same_signals_under_other_names() {
-        let (plain, read) = (with(RECORD, Signals::of), with(&sealed(&"0f".repeat(16)), Signals::of));
+        let (plain, read) = (with(RECORD, crate::of), with(&sealed(&"0f".repeat(16)), crate::of));
         assert_eq!(read.prints.len(), plain.prints.len());
         assert!(plain.prints.len() > 8 && plain.output.len() > 3);
         assert!(read.prints.iter().zip(&plain.prints).all(|(a, b)| a.key != b.key));
         assert_eq!(read.output.len(), plain.output.len());
-        let same = |signals: &Signals| {
+        let same = |signals: &event::Signals| {
             (
                 signals.time,
                 signals.account.clone(),
@@ -174,9 +203,9 @@ mod tests {
 
     #[test]
     fn keys_part_what_they_seal() {
-        let (one, two) = (with(&sealed(&"0f".repeat(16)), Signals::of), with(&sealed(&"1f".repeat(16)), Signals::of));
+        let (one, two) = (with(&sealed(&"0f".repeat(16)), crate::of), with(&sealed(&"1f".repeat(16)), crate::of));
         assert!(one.prints.iter().zip(&two.prints).all(|(a, b)| a.key != b.key));
-        assert_eq!(one.prints, with(&sealed(&"0f".repeat(16)), Signals::of).prints);
+        assert_eq!(one.prints, with(&sealed(&"0f".repeat(16)), crate::of).prints);
     }
 
     #[test]

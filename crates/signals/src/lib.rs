@@ -14,115 +14,51 @@ pub mod token;
 
 use std::borrow::Cow;
 
-use exchange::{Content, Exchange, Message, Role, Time};
-use serde::{Deserialize, Serialize};
-use xxhash_rust::xxh3::xxh3_64;
+use exchange::{Content, Exchange, Message, Role};
 
-pub use client::ClientProfile;
-pub use intent::{Capability, Intents};
-pub use meaning::Meaning;
-pub use sketch::Print;
+use event::{Hash, NAME_BYTES_MAX, OUTPUT_PRINTS_MAX, Signals, WORDS_MAX};
 
-/// What one exchange shows. Ids are hashes, apart from those a finding must name.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Signals {
-    /// When.
-    pub time: Time,
-    /// The exchange, for exhibits.
-    pub exchange: Box<str>,
-    /// Who pays.
-    pub account: Box<str>,
-    /// The verified organisation, when the record names one.
-    pub org: Option<Hash>,
-    /// The model asked for.
-    pub model: Option<Hash>,
-    /// Its name, cut at [`NAME_BYTES_MAX`]; empty where there is none.
-    pub model_name: Box<str>,
-    /// Fingerprints of what the caller wrote: system prompt, definitions of tools, first user turn and last.
-    pub prints: Vec<Print>,
-    /// A consistent sample of the words of the user's first turn and last, as hashes: of each text the smallest, so that texts which
-    /// share words share words of the sample. Sorted; at most [`WORDS_MAX`]. System prompts are left out: who runs many accounts can
-    /// give each its own.
-    pub words: Box<[u32]>,
-    /// What that means, coarsely.
-    pub meaning: Meaning,
-    /// A few fingerprints of what the model answered, to know it again when it comes back as input.
-    pub output: Vec<u64>,
-    /// What it is after.
-    pub intents: Intents,
-    /// Decoding settings as one value; absent when none were logged.
-    pub params: Option<Hash>,
-    /// The same in words, for a person; empty when none were logged.
-    pub params_text: Box<str>,
-    /// Where it came from.
-    pub client: ClientProfile,
-    /// Whether it continues a conversation.
-    pub follow_up: bool,
-    /// What was asked, or its beginning and end, for exhibits and for drawing the template.
-    pub excerpt: Box<str>,
-    /// The beginning of the answer, for exhibits.
-    pub answer: Box<str>,
-    /// Tokens of the request, where they were recorded.
-    pub input_tokens: Option<u64>,
-    /// Tokens of the answer, where they were recorded.
-    pub output_tokens: Option<u64>,
-}
-
-/// A hash that stands for an opaque value: equal values have equal hashes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub struct Hash(pub u64);
-
-impl Hash {
-    /// The hash of a text.
-    #[must_use]
-    pub fn of(text: &str) -> Hash {
-        Hash(xxh3_64(text.as_bytes()))
+/// The signals of one exchange.
+#[must_use]
+pub fn of(exchange: &Exchange<'_>) -> Signals {
+    let sealed = exchange.fingerprint.as_ref();
+    let mut prints = sealed.map(fingerprint::prints).unwrap_or_default();
+    let mut texts = Vec::new();
+    let mut meaning = meaning::Sum::default();
+    let mut words = Vec::new();
+    let read: Vec<(Cow<'_, str>, bool)> =
+        asked(exchange).map(|(text, turn)| (decode::decoded(head(text, ENCODED_BYTES_MAX)), turn)).collect();
+    for (text, turn) in &read {
+        let text = head(text, TEXT_BYTES_MAX);
+        sketch::winnow_with(text, &mut prints, |token| {
+            meaning.add(text, token);
+            if *turn {
+                words.push(word(token.masked));
+            }
+        });
+        texts.push(text);
     }
-}
-
-impl Signals {
-    /// The signals of one exchange.
-    #[must_use]
-    pub fn of(exchange: &Exchange<'_>) -> Signals {
-        let sealed = exchange.fingerprint.as_ref();
-        let mut prints = sealed.map(fingerprint::prints).unwrap_or_default();
-        let mut texts = Vec::new();
-        let mut meaning = meaning::Sum::default();
-        let mut words = Vec::new();
-        let read: Vec<(Cow<'_, str>, bool)> =
-            asked(exchange).map(|(text, turn)| (decode::decoded(head(text, ENCODED_BYTES_MAX)), turn)).collect();
-        for (text, turn) in &read {
-            let text = head(text, TEXT_BYTES_MAX);
-            sketch::winnow_with(text, &mut prints, |token| {
-                meaning.add(text, token);
-                if *turn {
-                    words.push(word(token.masked));
-                }
-            });
-            texts.push(text);
-        }
-        Signals {
-            time: exchange.time,
-            exchange: exchange.id.as_str().into(),
-            account: exchange.account.as_str().into(),
-            org: exchange.org.as_ref().map(|org| Hash::of(org.as_str())),
-            model: exchange.model.as_deref().map(Hash::of),
-            model_name: head(exchange.model.as_deref().unwrap_or_default(), NAME_BYTES_MAX).into(),
-            prints,
-            words: sample(words),
-            meaning: meaning.meaning(),
-            output: sealed.map_or_else(|| output_sketch(exchange), fingerprint::output),
-            intents: sealed.map_or_else(|| intent::intents(exchange), fingerprint::intents),
-            params: profile::params(&exchange.request.params),
-            params_text: profile::words(&exchange.request.params).into(),
-            client: ClientProfile::of(&exchange.client),
-            follow_up: sealed.is_some_and(|sealed| sealed.follow_up)
-                || exchange.request.messages.iter().any(|message| message.role == Role::Assistant),
-            excerpt: excerpt(&texts).into(),
-            answer: answer(exchange).into(),
-            input_tokens: exchange.usage.input_tokens,
-            output_tokens: exchange.usage.output_tokens,
-        }
+    Signals {
+        time: exchange.time,
+        exchange: exchange.id.as_str().into(),
+        account: exchange.account.as_str().into(),
+        org: exchange.org.as_ref().map(|org| Hash::of(org.as_str())),
+        model: exchange.model.as_deref().map(Hash::of),
+        model_name: head(exchange.model.as_deref().unwrap_or_default(), NAME_BYTES_MAX).into(),
+        prints,
+        words: sample(words),
+        meaning: meaning.meaning(),
+        output: sealed.map_or_else(|| output_sketch(exchange), fingerprint::output),
+        intents: sealed.map_or_else(|| intent::intents(exchange), fingerprint::intents),
+        params: profile::params(&exchange.request.params),
+        params_text: profile::words(&exchange.request.params).into(),
+        client: client::profile(&exchange.client),
+        follow_up: sealed.is_some_and(|sealed| sealed.follow_up)
+            || exchange.request.messages.iter().any(|message| message.role == Role::Assistant),
+        excerpt: excerpt(&texts).into(),
+        answer: answer(exchange).into(),
+        input_tokens: exchange.usage.input_tokens,
+        output_tokens: exchange.usage.output_tokens,
     }
 }
 
@@ -248,8 +184,6 @@ fn head(text: &str, bytes: usize) -> &str {
     text.get(..end).unwrap_or(text)
 }
 
-/// The most words kept of an exchange.
-pub const WORDS_MAX: usize = 96;
 /// An odd constant with well spread bits.
 const WORD_SPREAD: u64 = 0xD6E8_FEB8_6659_FD93;
 /// The most bytes of one text that are looked at for what is encoded in them.
@@ -262,10 +196,6 @@ pub const EXCERPT_BYTES_MAX: usize = 1536;
 pub const EXCERPT_GAP: &str = "\n[…]\n";
 /// The most bytes kept of the beginning of an answer.
 pub const ANSWER_BYTES_MAX: usize = 400;
-/// The most bytes of the name of a model or of client software.
-pub const NAME_BYTES_MAX: usize = 160;
-/// The most fingerprints kept of an answer.
-pub const OUTPUT_PRINTS_MAX: usize = 8;
 
 #[cfg(test)]
 mod tests {
@@ -276,7 +206,7 @@ mod tests {
         let record = format!(r#"{{"time":"2026-07-20T12:00:00Z","account":"a","request":{request}}}"#);
         let mut prints = Vec::new();
         let mut sink = |exchange: Exchange<'_>| {
-            prints.extend(Signals::of(&exchange).prints.into_iter().map(|print| print.key));
+            prints.extend(of(&exchange).prints.into_iter().map(|print| print.key));
         };
         exchange::read_exchanges(&record, &mut Notes::default(), &mut sink).unwrap();
         prints
@@ -284,7 +214,7 @@ mod tests {
 
     fn signals(record: &str) -> Signals {
         let mut seen = None;
-        let mut sink = |exchange: Exchange<'_>| seen = Some(Signals::of(&exchange));
+        let mut sink = |exchange: Exchange<'_>| seen = Some(of(&exchange));
         exchange::read_exchanges(record, &mut Notes::default(), &mut sink).unwrap();
         seen.unwrap()
     }

@@ -10,45 +10,17 @@
 
 use std::sync::LazyLock;
 
+use event::Meaning;
+use event::meaning::{DIMENSIONS, LENGTH};
+
 use crate::token::Token;
 
-/// Numbers in a vector.
-pub const DIMENSIONS: usize = 64;
-
-/// A direction: a vector whose length is about [`LENGTH`], or zero for a text without known words.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Meaning(pub [i8; DIMENSIONS]);
-
-/// The length of a [`Meaning`].
-pub const LENGTH: f64 = 127.0;
-
-impl Default for Meaning {
-    fn default() -> Meaning {
-        Meaning([0; DIMENSIONS])
-    }
-}
-
-impl Meaning {
-    /// Whether the text had known words.
-    #[must_use]
-    pub fn known(&self) -> bool {
-        self.0.iter().any(|&number| number != 0)
-    }
-
-    /// The meaning of a text.
-    #[must_use]
-    pub fn of(text: &str) -> Meaning {
-        let mut sum = Sum::default();
-        crate::token::tokens(text).for_each(|token| sum.add(text, &token));
-        sum.meaning()
-    }
-
-    /// The cosine of the angle to another; 0 where one is not known.
-    #[must_use]
-    pub fn cosine(&self, other: &Meaning) -> f64 {
-        let product: i32 = self.0.iter().zip(&other.0).map(|(&a, &b)| i32::from(a) * i32::from(b)).sum();
-        f64::from(product) / (LENGTH * LENGTH)
-    }
+/// The meaning of a text.
+#[must_use]
+pub fn of(text: &str) -> Meaning {
+    let mut sum = Sum::default();
+    crate::token::tokens(text).for_each(|token| sum.add(text, &token));
+    sum.meaning()
 }
 
 /// The sum of word vectors, while a text is read.
@@ -183,7 +155,7 @@ mod tests {
 
     #[test]
     fn the_same_in_another_wording_or_language_is_closer_than_something_else() {
-        let of = Meaning::of;
+        let of = super::of;
         let grade = of("Rate the answer, score its quality and accuracy.");
         let others = ["Cook the soup with vegetables.", "Translate the letter."];
         for same in [
@@ -202,14 +174,14 @@ mod tests {
 
     #[test]
     fn a_text_without_known_words_has_no_meaning() {
-        assert!(!Meaning::of("").known());
-        assert!(!Meaning::of("xqzv 12345 !!").known());
-        assert_eq!(Meaning::of("").cosine(&Meaning::of("answer")), 0.0);
+        assert!(!of("").known());
+        assert!(!of("xqzv 12345 !!").known());
+        assert_eq!(of("").cosine(&of("answer")), 0.0);
     }
 
     #[test]
     fn a_long_text_means_what_it_repeats() {
-        assert_eq!(Meaning::of(&"score the answer ".repeat(4000)), Meaning::of("score the answer"));
+        assert_eq!(of(&"score the answer ".repeat(4000)), of("score the answer"));
     }
 
     #[test]

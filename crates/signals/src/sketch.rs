@@ -5,6 +5,9 @@
 //! 2.5 tokens. The first and the last shingle of a text are always kept, since templates begin and end with fixed text.
 //! O(bytes); a text gives at most [`PRINTS_MAX`] fingerprints.
 
+use event::Print;
+use event::file::PRINTS_MAX;
+
 use crate::token::{Token, tokens};
 
 /// Tokens in a shingle.
@@ -13,17 +16,8 @@ pub const SHINGLE: usize = 5;
 pub const WINDOW: usize = 4;
 /// Any shared run of this many tokens shares a fingerprint.
 pub const GUARANTEE: usize = SHINGLE + WINDOW - 1;
-/// The most fingerprints kept of one exchange. Beyond it, later text adds none.
-pub const PRINTS_MAX: usize = 4096;
-
-/// One fingerprint.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Print {
-    /// Identifies the shingle, with digits made equal.
-    pub key: u64,
-    /// Tells shingles apart whose digits differ.
-    pub exact: u32,
-}
+/// How fingerprints are made, to tell them from those that are made in another way: another one whenever the same text gives others.
+pub const SCHEME: &str = "winnowed shingles 5/4, tokens 1";
 
 /// Adds the fingerprints of `text` to `prints`.
 pub fn winnow(text: &str, prints: &mut Vec<Print>) {

@@ -12,7 +12,6 @@ use std::time::Duration;
 
 use detect::{Config, Engine};
 use exchange::{Call, ReadOptions, ReadReport, Source, parse_chunk};
-use signals::Signals;
 use simulator::{Compression, Scenario};
 
 /// What is measured, each with all that comes before it.
@@ -57,8 +56,8 @@ fn once(stage: Stage, bytes: &[u8]) -> u64 {
         let mut sink = |Call { exchange, .. }: Call<'_>, _| match stage {
             Stage::Read => {}
             Stage::Parse => sum = sum.wrapping_add(exchange.time.seconds() as u64),
-            Stage::Signals => sum = sum.wrapping_add(Signals::of(&exchange).prints.len() as u64),
-            Stage::Detect => engine.hunt(&Signals::of(&exchange)),
+            Stage::Signals => sum = sum.wrapping_add(signals::of(&exchange).prints.len() as u64),
+            Stage::Detect => engine.hunt(&signals::of(&exchange)),
         };
         if stage != Stage::Read {
             parse_chunk(&chunk, &ReadOptions::default(), &mut sink, &mut report);

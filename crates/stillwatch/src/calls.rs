@@ -48,6 +48,9 @@ pub(crate) fn each<T: Send, M: FnMut(&Exchange<'_>) -> T>(
     watch: &mut dyn FnMut(Step),
     sink: &mut dyn FnMut(T, Option<Time>),
 ) -> Result<Read, InputError> {
+    if let Some(events) = inputs.events.first() {
+        return Err(InputError::EventsAmongRecords(events.display().to_string()));
+    }
     let sources: Vec<Source<'static>> =
         inputs.exchanges.iter().map(|path| inputs::source(path)).collect::<Result<_, _>>()?;
     let progress: Vec<Progress> = sources.iter().map(Source::progress).collect();

@@ -151,9 +151,13 @@ pub(crate) struct Fingerprint {
     /// File with the key: 32 hexadecimal digits
     #[arg(long, value_name = "FILE")]
     pub(crate) key_file: PathBuf,
-    /// File to write the records to
+    /// File to write to
     #[arg(long, value_name = "FILE")]
     pub(crate) out: PathBuf,
+    /// Write compact events, which only a hunt reads, instead of records: smaller, read sooner, and with what a record without
+    /// text cannot carry (which words vary, and coarsely what they mean)
+    #[arg(long)]
+    pub(crate) compact: bool,
     #[command(flatten)]
     pub(crate) records: Records,
 }

@@ -18,6 +18,8 @@ use crate::data_folder;
 pub(crate) struct Inputs {
     /// Files of exchanges, in the order of their names; `-` is standard input.
     pub exchanges: Vec<PathBuf>,
+    /// Files of compact events.
+    pub events: Vec<PathBuf>,
     /// Files of account facts.
     pub accounts: Vec<PathBuf>,
     /// Bytes in all files of exchanges; unknown when a pipe or standard input is among them.
@@ -40,6 +42,33 @@ pub(crate) enum InputError {
         /// Why.
         source: io::Error,
     },
+    /// A file of events cannot be read.
+    #[error("`{path}` cannot be read: {source}")]
+    Events {
+        /// The file.
+        path: String,
+        /// Why.
+        source: event::file::Unread,
+    },
+    /// Fingerprints of two kinds.
+    #[error(
+        "the fingerprints of `{path}` ({kind}) cannot be compared with those of {other} ({other_kind}): hunt them apart"
+    )]
+    Mismatch {
+        /// A file.
+        path: String,
+        /// What its fingerprints are.
+        kind: String,
+        /// What it was to be compared with.
+        other: String,
+        /// What the fingerprints of that are.
+        other_kind: String,
+    },
+    /// Events where records are needed, or among them.
+    #[error(
+        "`{0}` holds compact events, which a hunt reads, and reads apart from records; name the records only, or the events only"
+    )]
+    EventsAmongRecords(String),
     /// The folders hold no file of exchanges.
     #[error("no exchanges in {0}: expected files of JSON records or tables, plain or compressed by gzip or zstd")]
     Nothing(String),
@@ -66,7 +95,7 @@ impl Inputs {
             if metadata.is_dir() {
                 inputs.folder(path).map_err(unreadable)?;
             } else {
-                inputs.file(path, &metadata);
+                inputs.file(path, &metadata).map_err(unreadable)?;
                 inputs.beside(path);
             }
         }
@@ -77,7 +106,10 @@ impl Inputs {
         }
         inputs.accounts.sort();
         inputs.accounts.dedup();
-        if inputs.exchanges.is_empty() {
+        if let Some(events) = inputs.events.first().filter(|_| !inputs.exchanges.is_empty()) {
+            return Err(InputError::EventsAmongRecords(events.display().to_string()));
+        }
+        if inputs.exchanges.is_empty() && inputs.events.is_empty() {
             let names: Vec<String> = paths.iter().map(|path| format!("`{}`", path.display())).collect();
             let reasons = inputs.passed_over.iter().map(|reason| format!("; {reason}"));
             return Err(InputError::Nothing(names.join(", ") + &reasons.collect::<String>()));
@@ -124,11 +156,14 @@ impl Inputs {
         }
         let mut first = Vec::new();
         File::open(path)?.take(GLANCE_BYTES).read_to_end(&mut first)?;
+        if event::file::is_begun(&first) {
+            return self.file(path, &metadata);
+        }
         match Glance::at(&first) {
-            Glance::Records => self.file(path, &metadata),
+            Glance::Records => self.file(path, &metadata)?,
             Glance::Nothing => {}
             // The name says that it is one: what is wrong with it is told line by line.
-            Glance::Other if role == Role::Exchanges => self.file(path, &metadata),
+            Glance::Other if role == Role::Exchanges => self.file(path, &metadata)?,
             Glance::Other => self.passed_over.push(format!("`{}` does not look like a log", path.display())),
             Glance::Unsupported { what, advice } => {
                 self.passed_over.push(format!("`{}` is {what}, which is not read; {advice}", path.display()));
@@ -137,18 +172,24 @@ impl Inputs {
         Ok(())
     }
 
-    fn file(&mut self, path: &Path, metadata: &fs::Metadata) {
+    fn file(&mut self, path: &Path, metadata: &fs::Metadata) -> io::Result<()> {
         if role(path) == Role::Labels {
-            return;
+            return Ok(());
         }
         // A pipe behind `<(…)` has no real path.
         let real = path.canonicalize().unwrap_or_else(|_| path.to_owned());
         if !self.met.insert(real) {
-            return;
+            return Ok(());
         }
         let bytes = metadata.is_file().then_some(metadata.len());
         self.bytes = self.bytes.zip(bytes).map(|(sum, bytes)| sum + bytes);
-        self.exchanges.push(path.to_owned());
+        let mut first = Vec::new();
+        if metadata.is_file() {
+            File::open(path)?.take(event::file::MAGIC.len() as u64).read_to_end(&mut first)?;
+        }
+        let files = if event::file::is_begun(&first) { &mut self.events } else { &mut self.exchanges };
+        files.push(path.to_owned());
+        Ok(())
     }
 
     fn beside(&mut self, file: &Path) {

@@ -10,6 +10,7 @@ mod cli;
 mod command;
 mod configuration;
 mod data_folder;
+mod events;
 mod inputs;
 mod labels;
 mod listing;

@@ -9,13 +9,14 @@ use std::collections::BinaryHeap;
 use std::path::Path;
 
 use detect::{Engine, Findings, Trace};
+use event::Signals;
 use exchange::{
     AccountFact, Call, Exchange, KnownAccount, KnownAccounts, Named, OrgsNamed, ReadOptions, ReadReport, Time,
     parse_accounts, parse_chunk,
 };
-use signals::Signals;
 
 use crate::calls::{self, Step};
+use crate::events::Events;
 use crate::inputs::{self, InputError, Inputs};
 
 /// How to run.
@@ -68,9 +69,14 @@ pub(crate) fn run(
     }
     let mut settings = settings.clone();
     know(inputs, &mut settings.read, known);
+    let events = events(inputs)?;
+    if let Some(events) = &events {
+        let accepted = engine.accept(events.fingerprints());
+        accepted.map_err(|other| events.mismatch("what the file named by --state remembers", &other))?;
+    }
     let mut reorder = Reorder { latest: engine.last_seen(), ..Reorder::default() };
     let mut sink = |signals, earliest| reorder.push(signals, earliest, &mut engine);
-    let exchanges = calls::each(inputs, &settings.read, settings.threads, &|| boxed, watch, &mut sink)?.report;
+    let exchanges = each(events, inputs, &settings, watch, &mut sink)?;
     reorder.drain(&mut engine);
     let (mut findings, trace, remembered) = if settings.remember {
         let (findings, trace, remembered) = engine.finish_remembered();
@@ -116,14 +122,31 @@ pub(crate) fn again(
     watch: &mut dyn FnMut(Step),
     sink: &mut dyn FnMut(&Signals),
 ) -> Result<(), InputError> {
-    calls::each(inputs, &settings.read, settings.threads, &|| boxed, watch, &mut |signals, _| {
-        sink(&signals);
-    })?;
+    each(events(inputs)?, inputs, settings, watch, &mut |signals, _| sink(&signals))?;
     Ok(())
 }
 
+/// The files of events among the inputs; then there are no others.
+fn events(inputs: &Inputs) -> Result<Option<Events>, InputError> {
+    (!inputs.events.is_empty()).then(|| Events::open(&inputs.events)).transpose()
+}
+
+/// Hands on what events or records show, each with the earliest time that may still come.
+fn each(
+    events: Option<Events>,
+    inputs: &Inputs,
+    settings: &Settings,
+    watch: &mut dyn FnMut(Step),
+    sink: &mut dyn FnMut(Box<Signals>, Option<Time>),
+) -> Result<ReadReport, InputError> {
+    match events {
+        Some(events) => Ok(events.each(watch, &mut |signals| sink(signals, None))),
+        None => Ok(calls::each(inputs, &settings.read, settings.threads, &|| boxed, watch, sink)?.report),
+    }
+}
+
 fn boxed(exchange: &Exchange<'_>) -> Box<Signals> {
-    Box::new(Signals::of(exchange))
+    Box::new(signals::of(exchange))
 }
 
 fn learn_accounts(

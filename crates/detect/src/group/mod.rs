@@ -6,8 +6,8 @@ pub mod membership;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use event::Hash;
 use exchange::Time;
-use signals::Hash;
 
 use crate::limits::CONTENDERS_MAX;
 use crate::state::account::{Account, AccountNo, Accounts, Tally};

@@ -5,10 +5,10 @@ pub mod decision;
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
+use event::Capability;
 use exchange::Time;
 use findings::{Discovery, Evidence};
 use serde::{Deserialize, Serialize};
-use signals::Capability;
 
 use crate::evalue;
 use crate::group::{self, Group};

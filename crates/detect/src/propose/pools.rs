@@ -13,7 +13,7 @@
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::hash::BuildHasherDefault;
 
-use signals::Hash;
+use event::Hash;
 use xxhash_rust::xxh3::Xxh3Default;
 
 use crate::limits::{GROUPS_MAX, HELD_MAX};

@@ -1,7 +1,7 @@
 //! Proposals by text: which clusters an exchange matches, and how they come to be, grow, part and merge.
 
+use event::{Capability, Signals};
 use exchange::Time;
-use signals::{Capability, Signals};
 
 use crate::limits::MATCHES_MAX;
 use crate::state::State;

@@ -2,9 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use event::{Hash, Signals};
 use exchange::Time;
 use findings::Discovery;
-use signals::{Hash, Signals};
 
 use crate::group::membership;
 use crate::limits::GROUPS_MAX;

@@ -10,7 +10,7 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::hash::BuildHasherDefault;
 
-use signals::Hash;
+use event::Hash;
 use xxhash_rust::xxh3::Xxh3Default;
 
 use crate::group::membership;

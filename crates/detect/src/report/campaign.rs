@@ -3,8 +3,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use event::Capability;
 use exchange::Time;
-use signals::{Capability, sketch};
+use signals::sketch;
 
 use crate::group;
 use crate::group::closures::{self, Span, Wave};
@@ -738,7 +739,7 @@ fn common_prints(cluster: &Cluster) -> BTreeSet<u64> {
 
 fn population(view: View<'_>) -> Population {
     let seen = || view.state.accounts.iter().filter(|account| account.exchanges > 0);
-    let payers: BTreeSet<signals::Hash> = seen().map(|account| account.payer).collect();
+    let payers: BTreeSet<event::Hash> = seen().map(|account| account.payer).collect();
     Population {
         exchanges: view.state.exchanges,
         accounts: seen().count() as u64,

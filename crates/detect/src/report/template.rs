@@ -5,7 +5,7 @@
 use std::collections::HashMap;
 use std::hash::BuildHasherDefault;
 
-use signals::Capability;
+use event::Capability;
 use signals::sketch::{SHINGLE, shingle};
 use signals::token::{Token, tokens};
 use xxhash_rust::xxh3::Xxh3Default;

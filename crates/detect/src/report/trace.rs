@@ -7,8 +7,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use event::{Hash, Signals};
 use exchange::Time;
-use signals::{Hash, Signals};
 
 use crate::state::conduct::MODELS_MAX;
 use findings::{Campaign, Findings, ModelTokens};
@@ -233,7 +233,7 @@ mod tests {
             r#"{{"time":"2026-07-20T12:00:00Z","account":"{account}","request":{{"messages":[{{"role":"user","content":"{text}"}}]}}}}"#
         );
         let mut signals = None;
-        let mut sink = |exchange: Exchange<'_>| signals = Some(Signals::of(&exchange));
+        let mut sink = |exchange: Exchange<'_>| signals = Some(signals::of(&exchange));
         exchange::read_exchanges(&record, &mut Notes::default(), &mut sink).unwrap();
         signals.unwrap()
     }

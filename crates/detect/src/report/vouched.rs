@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use signals::Hash;
+use event::Hash;
 
 use crate::labels::Label;
 use crate::report::template;

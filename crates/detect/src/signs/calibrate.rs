@@ -8,8 +8,8 @@
 //! stand in. Both are widened by the number's own error. Certainty does not grow with the number of accounts beyond that: no
 //! sign counts for more than [`E_MAX`].
 
+use event::{Capability, Intents};
 use serde::{Deserialize, Serialize};
-use signals::{Capability, Intents};
 
 use crate::evalue;
 use crate::group::overlap;

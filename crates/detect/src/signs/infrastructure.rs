@@ -10,7 +10,7 @@
 
 use std::collections::BTreeMap;
 
-use signals::Hash;
+use event::Hash;
 
 use crate::evalue::mean;
 use crate::signs::calibrate::{Law, Sign};

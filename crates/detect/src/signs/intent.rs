@@ -8,7 +8,7 @@
 //! most one. The group counts once, however many requests it sends, so this can say little, and does.
 //! Fails when hints are wrong for a language or a wording, and says nothing when most of the traffic asks the same.
 
-use signals::{Capability, Intents};
+use event::{Capability, Intents};
 
 use crate::signs::scene::{Scene, evidence};
 use crate::state::trial::Trial;

@@ -7,8 +7,8 @@
 //! uses one model. Fails for one customer's product that is moved over in a release of its own; such a customer is one
 //! payer.
 
+use event::Hash;
 use exchange::Time;
-use signals::Hash;
 
 use crate::signs::scene::{Scene, conduct_evidence};
 use crate::state::conduct::{Conduct, ModelUse};

@@ -1,8 +1,8 @@
 //! What a sign may look at, and how it says what it found.
 
+use event::Capability;
 use findings::number::counted;
 use findings::{Evidence, Measures, SignalFamily};
-use signals::Capability;
 
 use crate::evalue;
 use crate::group::Group;

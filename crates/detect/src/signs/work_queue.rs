@@ -121,7 +121,7 @@ const NONE: f64 = 0.002;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use signals::Hash;
+    use event::Hash;
 
     /// `payers` ask `each` requests out of `list` items: the item of a payer's request by its number.
     fn of(payers: u64, each: u64, item: impl Fn(u64, u64) -> u64) -> (Overlap, Estimate) {

@@ -8,9 +8,9 @@
 use std::collections::{BTreeSet, HashMap};
 use std::hash::BuildHasherDefault;
 
+use event::{Hash, Signals};
 use exchange::{AccountFact, Assurance, Network, Time};
 use serde::{Deserialize, Serialize};
-use signals::{Hash, Signals};
 use xxhash_rust::xxh3::{Xxh3Default, xxh3_64};
 
 use crate::limits::{ACCOUNTS_MAX, ADDRESSES_MAX, TALLIES_MAX};
@@ -506,10 +506,10 @@ fn hold(held: &mut Held, kind: Kind, value: Value, seen: bool, values: &mut Valu
     *place = value;
 }
 
-fn block_hash(block: &signals::client::Block) -> u64 {
+fn block_hash(block: &event::client::Block) -> u64 {
     match *block {
-        signals::client::Block::V4([a, b, c]) => u64::from(u32::from_be_bytes([0, a, b, c])),
-        signals::client::Block::V6([a, b, c]) => 1 << 63 | u64::from(a) << 32 | u64::from(b) << 16 | u64::from(c),
+        event::client::Block::V4([a, b, c]) => u64::from(u32::from_be_bytes([0, a, b, c])),
+        event::client::Block::V6([a, b, c]) => 1 << 63 | u64::from(a) << 32 | u64::from(b) << 16 | u64::from(c),
     }
 }
 
@@ -571,7 +571,7 @@ pub(crate) mod tests {
         assert_eq!(accounts.iter().len(), 0);
         let text = r#"{"time":1,"account":"asks","request":{}}"#;
         let mut sink = |exchange: exchange::Exchange<'_>| {
-            accounts.observe(&Signals::of(&exchange), &mut values);
+            accounts.observe(&signals::of(&exchange), &mut values);
         };
         exchange::read_exchanges(text, &mut exchange::Notes::default(), &mut sink).unwrap();
         assert_eq!(accounts.iter().map(|account| account.payer).collect::<Vec<_>>(), [Hash::of("o")]);

@@ -6,10 +6,10 @@
 //! average, so that a template whose wording varies matches by the little that stays, and a long fixed one only as a whole.
 //! Wordings may scatter over several clusters first; those that keep matching the same exchanges are merged.
 
+use event::{Capability, Signals};
 use exchange::Time;
 use findings::Discovery;
 use serde::{Deserialize, Serialize};
-use signals::{Capability, Signals};
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::limits::{SAMPLES_MAX, SKELETON_MAX};

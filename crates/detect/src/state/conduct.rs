@@ -3,9 +3,9 @@
 //! Counted for every cluster and anew for every trial, so that a group under test can be compared with the
 //! deployment's own. Fixed size.
 
+use event::{Hash, Signals};
 use exchange::Time;
 use serde::{Deserialize, Serialize};
-use signals::{Hash, Signals};
 
 /// How exchanges were sent.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]

@@ -3,9 +3,9 @@
 //! All texts have much in common, and any two averages point nearly the same way. What counts is where they lie as seen from
 //! the middle of all traffic.
 
+use event::Meaning;
+use event::meaning::{DIMENSIONS, LENGTH};
 use serde::{Deserialize, Serialize};
-use signals::Meaning;
-use signals::meaning::{DIMENSIONS, LENGTH};
 
 /// The sum of meanings.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -80,7 +80,7 @@ mod tests {
 
     fn of(texts: &[&str]) -> Direction {
         let mut direction = Direction::default();
-        texts.iter().for_each(|text| direction.add(&Meaning::of(text)));
+        texts.iter().for_each(|text| direction.add(&signals::meaning::of(text)));
         direction
     }
 

@@ -7,9 +7,9 @@
 use std::collections::{HashMap, VecDeque};
 use std::hash::BuildHasherDefault;
 
+use event::Hash;
 use exchange::{AccountFact, Assurance, Time};
 use serde::{Deserialize, Serialize};
-use signals::Hash;
 use xxhash_rust::xxh3::Xxh3Default;
 
 use crate::limits::FACTS_MAX;

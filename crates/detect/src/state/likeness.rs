@@ -13,10 +13,10 @@
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 
+use event::Signals;
 use exchange::Time;
 use findings::Estimate;
 use serde::{Deserialize, Serialize};
-use signals::Signals;
 
 use crate::limits::LIKENESS_ACCOUNTS_MAX;
 use crate::state::account::AccountNo;
@@ -404,7 +404,7 @@ mod tests {
             Time::from_seconds(seconds)
         );
         let mut seen = None;
-        exchange::read_exchanges(&record, &mut Notes::default(), &mut |exchange| seen = Some(Signals::of(&exchange)))
+        exchange::read_exchanges(&record, &mut Notes::default(), &mut |exchange| seen = Some(signals::of(&exchange)))
             .unwrap();
         seen.unwrap()
     }

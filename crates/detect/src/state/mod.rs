@@ -19,10 +19,11 @@ pub mod written;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::hash::BuildHasherDefault;
 
+use event::file::Fingerprints;
+use event::{Capability, Signals};
 use exchange::{AccountFact, Time};
 use findings::Discovery;
 use serde::{Deserialize, Serialize};
-use signals::{Capability, Signals};
 use xxhash_rust::xxh3::Xxh3Default;
 
 use crate::limits::{CLUSTERS_MAX, SHINGLES_MAX};
@@ -86,6 +87,8 @@ pub struct State {
     pub shown: BTreeMap<LabelNo, BTreeSet<u64>>,
     /// Accounts that were forgotten before their time, to make room.
     pub forgotten_early: u64,
+    /// What the fingerprints of its exchanges are, where that was said.
+    pub fingerprints: Option<Fingerprints>,
     /// Which epoch it is.
     pub epochs: Epochs,
     /// What is being forgotten.
@@ -118,6 +121,7 @@ impl Default for State {
             known: BTreeMap::new(),
             shown: BTreeMap::new(),
             forgotten_early: 0,
+            fingerprints: None,
             epochs: Epochs::default(),
             sweep: None,
         }

@@ -3,8 +3,8 @@
 use std::collections::{HashSet, VecDeque};
 use std::hash::BuildHasherDefault;
 
+use event::Print;
 use serde::{Deserialize, Serialize};
-use signals::Print;
 use xxhash_rust::xxh3::Xxh3Default;
 
 use crate::limits::OUTPUTS_MAX;

@@ -6,9 +6,9 @@
 
 use std::collections::BTreeMap;
 
+use event::{Capability, Hash, Signals};
 use exchange::Time;
 use serde::{Deserialize, Serialize};
-use signals::{Capability, Hash, Signals};
 
 use crate::limits::ITEMS_MAX;
 use crate::state::conduct::Conduct;

@@ -8,7 +8,6 @@ use std::fmt::Write as _;
 
 use detect::{Config, Engine, Findings};
 use exchange::{AccountFact, Notes};
-use signals::Signals;
 use simulator::{Output, Scenario, World, simulate};
 
 /// Half of each world: enough for groups to be tested, quick enough for every run of the tests.
@@ -44,7 +43,7 @@ pub(crate) fn written(scenario: &Scenario) -> (Vec<u8>, Vec<u8>, Vec<u8>) {
 fn findings(exchanges: &[u8], accounts: &[u8]) -> Findings {
     let mut engine = learnt(Engine::new(Config::default()), accounts);
     for line in std::str::from_utf8(exchanges).expect("text").lines() {
-        exchange::read_exchanges(line, &mut Notes::default(), &mut |exchange| engine.hunt(&Signals::of(&exchange)))
+        exchange::read_exchanges(line, &mut Notes::default(), &mut |exchange| engine.hunt(&signals::of(&exchange)))
             .expect("a record as written");
     }
     engine.finish()

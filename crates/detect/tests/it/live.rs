@@ -6,7 +6,6 @@ use std::collections::BTreeSet;
 
 use detect::{Change, Config, Engine, Findings};
 use exchange::Notes;
-use signals::Signals;
 use simulator::World;
 
 use crate::golden::{learnt, simulated, truth};
@@ -91,7 +90,7 @@ fn work_that_is_put_off_delays_detection_and_nothing_else() {
 fn observe(engine: &mut Engine, records: &[&str]) {
     for record in records {
         exchange::read_exchanges(record, &mut Notes::default(), &mut |exchange| {
-            engine.observe(&Signals::of(&exchange));
+            engine.observe(&signals::of(&exchange));
         })
         .expect("a record as the simulator writes it");
     }

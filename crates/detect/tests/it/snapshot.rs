@@ -5,7 +5,6 @@
 use detect::{Config, Engine, Label, Labels, Unrestored};
 use exchange::Notes;
 use findings::{Identity, Prints, Verdict};
-use signals::Signals;
 use simulator::World;
 
 use crate::golden::{learnt, simulated};
@@ -14,7 +13,7 @@ use crate::golden::{learnt, simulated};
 pub(crate) fn feed(engine: &mut Engine, records: &[&str]) {
     for record in records {
         exchange::read_exchanges(record, &mut Notes::default(), &mut |exchange| {
-            engine.hunt(&Signals::of(&exchange));
+            engine.hunt(&signals::of(&exchange));
         })
         .expect("a record as the simulator writes it");
     }

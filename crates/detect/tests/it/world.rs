@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 
 use detect::{Config, Engine, Findings};
 use exchange::{Notes, Time};
-use signals::Signals;
 
 pub(crate) const HOUR: u64 = 3600;
 pub(crate) const DAY: u64 = 24 * HOUR;
@@ -73,7 +72,7 @@ impl World {
                 r#"{{"time":"{time}","account":"{account}","request":{{"messages":[{{"role":"user","content":"{text}"}}]}}}}"#
             );
             exchange::read_exchanges(&record, &mut Notes::default(), &mut |exchange| {
-                engine.hunt(&Signals::of(&exchange));
+                engine.hunt(&signals::of(&exchange));
             })
             .expect("a record as written here");
         }

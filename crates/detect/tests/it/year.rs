@@ -6,8 +6,8 @@ use std::collections::BTreeSet;
 
 use detect::limits::{EPOCH_DAYS, FORGOTTEN_DAYS};
 use detect::{Change, Config, Engine};
+use event::Signals;
 use exchange::{AccountFact, Notes, Time};
-use signals::Signals;
 use simulator::{Campaign, Scenario, World};
 
 use crate::golden::written;
@@ -28,7 +28,7 @@ impl Year {
         let mut exchanges = Vec::new();
         for line in text.lines() {
             exchange::read_exchanges(line, &mut Notes::default(), &mut |exchange| {
-                exchanges.push(Signals::of(&exchange));
+                exchanges.push(signals::of(&exchange));
             })
             .expect("a record as the simulator writes it");
         }

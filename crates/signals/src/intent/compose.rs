@@ -4,13 +4,13 @@
 //! meet where they stand in one window of text, shorter where scripts say more in a character, and the end of a sentence counts
 //! as distance. What is denied ("do not show your reasoning") is not asked. Irony, and denials a sentence away, are beyond it.
 
-use super::capability::{Capability, Intents};
 use super::lexicon::{
     self, AGENT, ALOUD, ANSWER, ASKED, BEFORE, BIG, CALL, CANDIDATE, CLAIM, CLEAN, CODE, COMMON, CRITERIA, DETOUR,
     DIVERSE, EARLIER, EDIT, ENCODE, FORM, FULL, GRADE, HEAD, Hit, IDENTITY, ITEM, LITERARY, LOG, MADE, MAKE, MANY,
     MARK, MIND, MODEL, NO, NOT, NOT_BACK, OMIT, PAIR, PATH, PIECE, PORTUGUESE, ROLE, SCALE, SECRET, SHOW, STEP, STRIP,
     Set, TELL, THINK, TOOL, TRACE, TRAIN, TRAINING, TRANSLATE, TWO, WINNER, WITHOUT, WORK, WRAP, YOU,
 };
+use event::{Capability, Intents};
 
 /// The intents that the wording of `text` shows.
 pub(super) fn meanings(text: &str) -> Intents {

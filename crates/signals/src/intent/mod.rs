@@ -6,13 +6,12 @@
 //! order ([`compose`]) and in ten languages ([`lexicon`]), so no single phrase decides. A wording whose words are in no class
 //! is missed, as is a language that the lexicon has not. Fields that are missing give no hint. O(bytes).
 
-mod capability;
 mod compose;
 mod lexicon;
 
 use exchange::{Exchange, Role};
 
-pub use capability::{Capability, Intents};
+use event::{Capability, Intents};
 
 /// The intents of one exchange.
 #[must_use]

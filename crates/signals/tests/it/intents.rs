@@ -3,8 +3,9 @@
 
 use std::collections::BTreeMap;
 
+use event::{Capability, Intents};
 use exchange::{Client, Content, Exchange, Message, Request, Response, Role, Time, Usage};
-use signals::intent::{Capability, Intents, intents};
+use signals::intent::intents;
 
 /// Intents as the files name them.
 const LABELS: [(&str, Capability); 6] = [

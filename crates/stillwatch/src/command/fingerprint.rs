@@ -5,8 +5,10 @@
 use std::fs;
 use std::io::Write as _;
 
+use event::file::{self, Fingerprints};
 use exchange::{Exchange, write_native};
-use signals::fingerprint::{FingerprintKey, seal};
+use signals::fingerprint::{self, FingerprintKey, seal};
+use signals::sketch::SCHEME;
 
 use super::{Exit, Failure, hunt, print};
 use crate::calls;
@@ -24,20 +26,31 @@ pub(crate) fn run(args: &Fingerprint) -> Result<Exit, Failure> {
     let mut output = OutputFile::create(&args.out)?;
     let options = hunt::read_options(&args.records);
     let bar = progress::reading(inputs.bytes);
-    let line = || {
-        |exchange: &Exchange<'_>| {
-            let mut line = Vec::new();
-            write_native(&seal(exchange, &key), &mut line).map(|()| line)
-        }
-    };
-    let mut written = Ok(());
-    let mut sink = |line: std::io::Result<Vec<u8>>, _| {
-        if written.is_ok() {
-            written = line.and_then(|line| output.write_all(&line));
-        }
-    };
+    let threads = hunt::threads(None);
     let mut watch = |step: calls::Step| bar.set_position(step.bytes);
-    let read = calls::each(&inputs, &options, hunt::threads(None), &line, &mut watch, &mut sink);
+    let mut written = Ok(());
+    let mut write = |bytes: std::io::Result<Vec<u8>>| {
+        if written.is_ok() {
+            written = bytes.and_then(|bytes| output.write_all(&bytes));
+        }
+    };
+    let read = if args.compact {
+        let mut blocks = file::Writer::default();
+        write(Ok(file::begin(&Fingerprints { scheme: SCHEME.to_owned(), key: Some(key.id()) })));
+        let event = || |exchange: &Exchange<'_>| fingerprint::sealed(signals::of(exchange), &key);
+        let mut sink = |event, _| blocks.push(&event).into_iter().for_each(|block| write(Ok(block)));
+        let read = calls::each(&inputs, &options, threads, &event, &mut watch, &mut sink);
+        write(Ok(blocks.finish()));
+        read
+    } else {
+        let line = || {
+            |exchange: &Exchange<'_>| {
+                let mut line = Vec::new();
+                write_native(&seal(exchange, &key), &mut line).map(|()| line)
+            }
+        };
+        calls::each(&inputs, &options, threads, &line, &mut watch, &mut |line, _| write(line))
+    };
     bar.finish_and_clear();
     let report = read.map_err(Failure::unreadable)?.report;
     written.map_err(unwritable)?;
@@ -49,8 +62,9 @@ pub(crate) fn run(args: &Fingerprint) -> Result<Exit, Failure> {
     }
     output.finish()?;
     print(&format!(
-        "Wrote {} records without text to {}.\nNext: stillwatch hunt {} --accounts FILE\n",
+        "Wrote {} {} without text to {}.\nNext: stillwatch hunt {} --accounts FILE\n",
         report.records,
+        if args.compact { "compact events" } else { "records" },
         args.out.display(),
         args.out.display()
     ))?;

@@ -5,9 +5,9 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use detect::{Config, Engine, Findings, Labels, Recount, Trace};
+use event::Signals;
 use exchange::{BadLine, BadRecord, ReadOptions, ReadReport};
 use serde::Serialize;
-use signals::Signals;
 
 use super::{Exit, Failure, label, print};
 use crate::cli::{Hunt, Records, Run};

@@ -894,6 +894,60 @@ fn without_texts_the_same_accounts_are_found() {
 }
 
 #[test]
+fn compact_events_are_hunted_like_the_records_that_they_are_of() {
+    let folder = Folder::new("compact");
+    let log = hydra().write_to(&folder);
+    let lines: Vec<&str> = hydra().exchanges.lines().collect();
+    // Every other record in a file of its own: files are merged by time.
+    let part = |name: &str, odd: usize| {
+        folder.file(name, lines.iter().skip(odd).step_by(2).fold(String::new(), |text, line| text + line + "\n"))
+    };
+    let (even, odd) = (part("even.jsonl", 0), part("odd.jsonl", 1));
+    let keys = [folder.file("key", "0123456789abcdef0123456789abcdef"), folder.file("other", "ff".repeat(16))];
+    let compact = |log: &str, key: &str, name: &str| {
+        let out = folder.path(name);
+        let ran = run(&["fingerprint", log, "--key-file", key, "--out", &out, "--compact"]);
+        assert_eq!(ran.code, 0, "{ran:?}");
+        out
+    };
+    let (a, b) = (compact(&even, &keys[0], "a.events"), compact(&odd, &keys[0], "b.events"));
+    let other = compact(&odd, &keys[1], "other.events");
+    let accounts = folder.path("log/accounts.jsonl");
+    let (state, sent) = (folder.path("state"), folder.path("sent.jsonl"));
+    let hunted = run(&["hunt", &a, &b, "--accounts", &accounts, "--json", "--state", &state, "--exchanges-out", &sent]);
+    assert_eq!(hunted.code, 10, "{}", hunted.stderr);
+    let (document, plain) = (hunted.json(), parsed(hydra().findings()));
+    assert_eq!(members(&document), members(&plain));
+    assert_eq!(document["population"], plain["population"], "none is lost, and none is late");
+    // Unlike records without text they say which words vary.
+    assert_eq!(families(&document), families(&plain));
+    assert!(read(&sent).lines().count() as u64 >= document["campaigns"][0]["exchanges"].as_u64().expect("a number"));
+    // What cannot be compared is refused.
+    let refused = |args: &[&str], code: i32, why: &str| {
+        let ran = run(args);
+        assert!(ran.code == code && ran.stderr.contains(why), "{ran:?}");
+    };
+    refused(&["hunt", &a, &other], 65, "cannot be compared");
+    refused(&["hunt", &other, "--state", &state], 65, "what the file named by --state remembers");
+    refused(&["hunt", &a, &log], 65, "holds compact events");
+    refused(&["inspect", &a], 65, "holds compact events");
+    let mut bytes = std::fs::read(&a).expect("events");
+    bytes.truncate(bytes.len() - 7);
+    let cut = folder.file("cut.events", &bytes);
+    let ran = run(&["hunt", &cut, "--accounts", &accounts, "--json"]);
+    assert!(ran.code == 10 && ran.stderr.contains("cut.events` was read up to its event"), "{}", ran.stderr);
+    bytes[18] = 9;
+    let newer = folder.file("newer.events", &bytes);
+    refused(&["hunt", &newer], 65, "version 9 of the form");
+}
+
+/// The signs of the first campaign.
+fn families(document: &Value) -> Vec<&str> {
+    let evidence = document.pointer("/campaigns/0/evidence").and_then(Value::as_array).expect("evidence");
+    evidence.iter().filter_map(|piece| piece.get("family")?.as_str()).collect()
+}
+
+#[test]
 fn the_report_says_who_since_when_and_why() {
     let folder = Folder::new("report");
     let log = hydra().write_to(&folder);

@@ -90,12 +90,13 @@ pub struct Intents(u16);
 
 impl Intents {
     /// Adds `capability` when `yes` holds.
-    pub(super) fn add(&mut self, capability: Capability, yes: bool) {
+    pub fn add(&mut self, capability: Capability, yes: bool) {
         self.0 |= u16::from(yes) << capability.index();
     }
 
     /// Both sets together.
-    pub(super) fn with(self, other: Intents) -> Intents {
+    #[must_use]
+    pub fn with(self, other: Intents) -> Intents {
         Intents(self.0 | other.0)
     }
 

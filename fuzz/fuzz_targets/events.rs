@@ -1,0 +1,5 @@
+//! Compact events.
+
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| fuzz::events(bytes));
