@@ -96,7 +96,34 @@ impl Engine {
         self.state.learn(fact);
     }
 
-    /// Takes in one exchange. What is heavier is left to [`Engine::tick`].
+    /// Exchanges that came a second time among the latest [`crate::limits::RECENT_MAX`], and were not counted again.
+    #[must_use]
+    pub fn duplicates(&self) -> u64 {
+        self.state.duplicates
+    }
+
+    /// Takes in what people say from now on of what was found.
+    pub fn heed(&mut self, labels: Labels) {
+        self.state.forget_labels();
+        self.judge.labels = labels;
+        // Whether a text is half of what a label is about shows once all pieces of it were seen.
+        for _ in 0..2 {
+            for number in 0..self.state.clusters.len() as u32 {
+                labels::heed(&mut self.state, &self.judge.labels, number);
+            }
+        }
+        // What somebody speaks for must not wait until it grows.
+        for (number, cluster) in (0..).zip(&mut self.state.clusters) {
+            if cluster.trial.is_some() {
+                cluster.next_look = 0;
+                if !std::mem::replace(&mut cluster.waits, true) {
+                    self.due.push_back(number);
+                }
+            }
+        }
+    }
+
+    /// Takes in one exchange, unless it came before. What is heavier is left to [`Engine::tick`].
     pub fn observe(&mut self, signals: &Signals) {
         let Some(seen) = self.state.count(signals) else { return };
         if let Some(matches) = self.state.matches(signals, seen.account, &mut self.scratch) {
@@ -159,7 +186,9 @@ impl Engine {
 
     /// Brings up to date how everybody stands, as the last looks left it, and tells what changed since this was last asked for.
     pub fn update(&mut self) -> Vec<Change> {
-        self.standings.update(&report::reported(&self.state, &self.judge)).1
+        let proposed = self.judge.take_proposed().into_iter().map(|trial| Change::Proposed { trial });
+        let changed = self.standings.update(&report::reported(&self.state, &self.judge)).1;
+        proposed.chain(changed).collect()
     }
 
     /// How an account stood when the engine was last brought up to date; none that belongs to no campaign.

@@ -243,8 +243,9 @@ mod tests {
     /// Has an account ask something on a day; days count from some day in 1997.
     fn ask(state: &mut State, account: &str, day: i64, text: &str) {
         let time = Time::from_seconds((10_000 + day) * 86_400);
+        let number = state.exchanges;
         let record = format!(
-            r#"{{"time":"{time}","account":"{account}","client":{{"ip":"10.1.2.3"}},"request":{{"messages":[{{"role":"user","content":"{text}"}}]}}}}"#
+            r#"{{"id":"e{number}","time":"{time}","account":"{account}","client":{{"ip":"10.1.2.3"}},"request":{{"messages":[{{"role":"user","content":"{text}"}}]}}}}"#
         );
         let mut sink = |exchange: Exchange<'_>| {
             let signals = signals::of(&exchange);

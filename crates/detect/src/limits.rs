@@ -42,6 +42,14 @@ pub const EPOCH_DAYS: i64 = 30;
 /// Days after which an account or a cluster that nobody used is forgotten at the turn of an epoch, whatever was found of it; and a trial that
 /// detected nothing begins anew.
 pub const FORGOTTEN_DAYS: i64 = 90;
+/// Events that may wait for earlier ones where no watermark says that none come.
+pub const WAITING_MAX: usize = 16_384;
+/// Events that may wait besides, behind one that is held back.
+pub const HELD_BACK_MAX: usize = 65_536;
+/// Exchanges that are known when they come again: the latest.
+pub const RECENT_MAX: usize = 1 << 16;
+/// Trials that are told as proposed when one next asks what changed: the latest.
+pub const PROPOSED_MAX: usize = 4096;
 /// Groups that are explained in a finding although not reported.
 pub const CLEARED_MAX: usize = 50;
 /// Values of infrastructure by which a payer is put into a community; an even sample stands for more.

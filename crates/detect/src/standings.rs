@@ -30,6 +30,11 @@ pub struct Reported {
 /// What changed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Change {
+    /// A group is tested from now on: a trial, which is no finding.
+    Proposed {
+        /// Its number, among those of a campaign that comes of it.
+        trial: u64,
+    },
     /// A campaign is reported that was not before.
     Detected {
         /// Its number.
@@ -133,7 +138,7 @@ impl Standings {
                 self.known.iter().min_by_key(|&(number, known)| (known.last, *number)).map(|(&number, _)| number);
             oldest.and_then(|number| self.known.remove(&number));
         }
-        changes.sort_by_key(Change::campaign);
+        changes.sort_by_key(|change: &Change| change.campaign());
         (numbers, changes)
     }
 
@@ -168,14 +173,15 @@ impl Standings {
 }
 
 impl Change {
-    /// The number of the campaign that it is about.
+    /// The number of the campaign that it is about; none of a trial.
     #[must_use]
-    pub fn campaign(&self) -> u32 {
+    pub fn campaign(&self) -> Option<u32> {
         match *self {
+            Change::Proposed { .. } => None,
             Change::Detected { campaign }
             | Change::Joined { campaign, .. }
             | Change::Left { campaign, .. }
-            | Change::Withdrawn { campaign } => campaign,
+            | Change::Withdrawn { campaign } => Some(campaign),
         }
     }
 }

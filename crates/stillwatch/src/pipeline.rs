@@ -1,14 +1,12 @@
 //! From exchanges to the engine: put in order of time, observe.
 //!
 //! Promises that the engine sees the same signals in the same order whatever the number of threads. What is out of order by
-//! less than [`REORDER_MAX`] exchanges is put right, and the rest is counted as late. While a call waits for another record,
-//! later ones wait behind it, up to [`HELD_BACK_MAX`].
+//! less than [`detect::limits::WAITING_MAX`] exchanges is put right, and the rest is counted as late. While a call waits for another record,
+//! later ones wait behind it.
 
-use std::cmp::Reverse;
-use std::collections::BinaryHeap;
 use std::path::Path;
 
-use detect::{Engine, Findings, Trace};
+use detect::{Engine, Findings, Order, Trace};
 use event::Signals;
 use exchange::{
     AccountFact, Call, Exchange, KnownAccount, KnownAccounts, Named, OrgsNamed, ReadOptions, ReadReport, Time,
@@ -74,10 +72,18 @@ pub(crate) fn run(
         let accepted = engine.accept(events.fingerprints());
         accepted.map_err(|other| events.mismatch("what the file named by --state remembers", &other))?;
     }
-    let mut reorder = Reorder { latest: engine.last_seen(), ..Reorder::default() };
-    let mut sink = |signals, earliest| reorder.push(signals, earliest, &mut engine);
+    let mut order = Order::new(engine.last_seen());
+    let mut sink = |signals: Box<Signals>, earliest| {
+        order.hold_back(earliest);
+        order.push(signals.time, signals);
+        while let Some(signals) = order.ready() {
+            engine.hunt(&signals);
+        }
+    };
     let exchanges = each(events, inputs, &settings, watch, &mut sink)?;
-    reorder.drain(&mut engine);
+    while let Some(signals) = order.next() {
+        engine.hunt(&signals);
+    }
     let (mut findings, trace, remembered) = if settings.remember {
         let (findings, trace, remembered) = engine.finish_remembered();
         (findings, trace, Some(remembered))
@@ -85,7 +91,7 @@ pub(crate) fn run(
         let (findings, trace) = engine.finish_traced();
         (findings, trace, None)
     };
-    findings.population.late = reorder.late;
+    findings.population.late = order.late();
     Ok(Outcome { findings, trace, exchanges, accounts, read: settings.read, remembered })
 }
 
@@ -164,73 +170,5 @@ fn learn_accounts(
     Ok(())
 }
 
-/// Exchanges waiting for earlier ones.
-#[derive(Default)]
-struct Reorder {
-    heap: BinaryHeap<Reverse<Waiting>>,
-    arrived: u64,
-    latest: Option<Time>,
-    late: u64,
-}
-
-struct Waiting {
-    time: Time,
-    arrival: u64,
-    signals: Box<Signals>,
-}
-
-impl Reorder {
-    /// Takes an exchange, none of which is later to come before `earliest`.
-    fn push(&mut self, signals: Box<Signals>, earliest: Option<Time>, engine: &mut Engine) {
-        self.arrived += 1;
-        self.heap.push(Reverse(Waiting { time: signals.time, arrival: self.arrived, signals }));
-        while self.heap.len() > REORDER_MAX {
-            let first = self.heap.peek().map(|Reverse(waiting)| waiting.time);
-            let is_held_back = earliest.is_some() && first >= earliest;
-            if is_held_back && self.heap.len() <= REORDER_MAX + HELD_BACK_MAX {
-                return;
-            }
-            self.pop(engine);
-        }
-    }
-
-    fn pop(&mut self, engine: &mut Engine) {
-        let Some(Reverse(Waiting { time, signals, .. })) = self.heap.pop() else { return };
-        self.late += u64::from(self.latest.is_some_and(|latest| time < latest));
-        self.latest = self.latest.max(Some(time));
-        engine.hunt(&signals);
-    }
-
-    fn drain(&mut self, engine: &mut Engine) {
-        while !self.heap.is_empty() {
-            self.pop(engine);
-        }
-    }
-}
-
-impl PartialEq for Waiting {
-    fn eq(&self, other: &Self) -> bool {
-        self.cmp(other).is_eq()
-    }
-}
-
-impl Eq for Waiting {}
-
-impl PartialOrd for Waiting {
-    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl Ord for Waiting {
-    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
-        (self.time, self.arrival).cmp(&(other.time, other.arrival))
-    }
-}
-
 /// Files whose beginning is looked at before a run.
 const FILES_LOOKED_AT_MAX: usize = 16;
-/// Exchanges that may wait for earlier ones.
-pub(crate) const REORDER_MAX: usize = 16_384;
-/// Exchanges that may wait besides, behind one that waits for another record.
-const HELD_BACK_MAX: usize = 65_536;

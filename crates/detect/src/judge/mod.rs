@@ -3,7 +3,7 @@
 pub mod decision;
 
 use std::borrow::Cow;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use event::Capability;
 use exchange::Time;
@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use crate::evalue;
 use crate::group::{self, Group};
 use crate::labels::Labels;
+use crate::limits::PROPOSED_MAX;
 use crate::signs::calibrate::{Calibration, Credence, Others, Unit};
 use crate::signs::scene::Scene;
 use crate::signs::{self, intent, sessions, work_queue};
@@ -56,6 +57,8 @@ pub struct Judge {
     /// The groups that had all that is asked of a campaign but maybe evidence enough for how many are tested, when groups were last
     /// measured: of several that share accounts the strongest. Each with its evidence (log10) and accounts.
     contenders: Vec<(f64, Vec<AccountNo>)>,
+    /// Trials that are tested since somebody last asked which.
+    proposed: VecDeque<u64>,
     /// What came of each cluster's trial at its last look.
     assessments: BTreeMap<u32, (u64, Assessment)>,
 }
@@ -105,6 +108,10 @@ impl Judge {
         let Some(trial) = cluster.trial.as_deref_mut() else { return };
         if tested {
             trial.number = self.tested;
+            self.proposed.push_back(trial.id);
+            if self.proposed.len() > PROPOSED_MAX {
+                self.proposed.pop_front();
+            }
         }
         if assessment.cleared.is_none() && trial.detected_at.is_none() {
             trial.detected_at = Some(now);
@@ -115,6 +122,11 @@ impl Judge {
             assessment.evidence = Vec::new();
         }
         self.assessments.insert(number, (trial.id, assessment));
+    }
+
+    /// The trials that are tested since this was last asked; of more than [`PROPOSED_MAX`] the latest.
+    pub fn take_proposed(&mut self) -> VecDeque<u64> {
+        std::mem::take(&mut self.proposed)
     }
 
     /// What came of a cluster's trial at its last look.

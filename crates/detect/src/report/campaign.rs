@@ -826,6 +826,13 @@ fn limits_reached(view: View<'_>) -> Vec<String> {
             either(view.state.accounts.refused, "was", "were")
         ));
     }
+    if view.state.duplicates > 0 {
+        limits.push(format!(
+            "{} came a second time and {} counted once.",
+            counted(view.state.duplicates, "exchange"),
+            either(view.state.duplicates, "was", "were"),
+        ));
+    }
     if view.state.forgotten_early > 0 {
         limits.push(format!(
             "{} not used for longest {} forgotten before {FORGOTTEN_DAYS} days had passed, to make room for new ones.",

@@ -8,6 +8,7 @@ pub mod epochs;
 pub mod facts;
 pub mod likeness;
 pub mod output;
+pub mod recent;
 pub mod shingle;
 pub mod sign_ups;
 pub mod sparse;
@@ -24,15 +25,16 @@ use event::{Capability, Signals};
 use exchange::{AccountFact, Time};
 use findings::Discovery;
 use serde::{Deserialize, Serialize};
-use xxhash_rust::xxh3::Xxh3Default;
+use xxhash_rust::xxh3::{Xxh3, Xxh3Default};
 
-use crate::limits::{CLUSTERS_MAX, SHINGLES_MAX};
+use crate::limits::{CLUSTERS_MAX, RECENT_MAX, SHINGLES_MAX};
 use account::{AccountNo, Accounts};
 use cluster::{Cluster, LabelNo};
 use conduct::Conduct;
 use direction::Direction;
 use epochs::{Epochs, Sweep};
 use output::Outputs;
+use recent::Recent;
 use shingle::Shingles;
 use timeline::Timeline;
 use value::{Kind, Values};
@@ -81,6 +83,10 @@ pub struct State {
     pub sealed: u64,
     /// What was answered.
     pub outputs: Outputs,
+    /// The latest exchanges, by what makes two records of one the same.
+    pub recent: Recent<RECENT_MAX>,
+    /// Exchanges that came again.
+    pub duplicates: u64,
     /// Clusters that a label is about, with the labels.
     pub known: BTreeMap<u32, BTreeSet<LabelNo>>,
     /// What was seen so far of the template of each label.
@@ -118,6 +124,8 @@ impl Default for State {
             textless: 0,
             sealed: 0,
             outputs: Outputs::default(),
+            recent: Recent::default(),
+            duplicates: 0,
             known: BTreeMap::new(),
             shown: BTreeMap::new(),
             forgotten_early: 0,
@@ -143,8 +151,12 @@ impl State {
         self.accounts.learn(fact, &mut self.values);
     }
 
-    /// Counts one exchange for the whole of the traffic; none of an account beyond the limit.
+    /// Counts one exchange for the whole of the traffic; none that came before, and none of an account beyond the limit.
     pub fn count(&mut self, signals: &Signals) -> Option<Seen> {
+        if !self.recent.insert(identity(signals)) {
+            self.duplicates += 1;
+            return None;
+        }
         self.exchanges += 1;
         self.first = Some(self.first.map_or(signals.time, |first| first.min(signals.time)));
         self.last = Some(self.last.map_or(signals.time, |last| last.max(signals.time)));
@@ -218,6 +230,22 @@ impl State {
             None => Vec::new(),
         }
     }
+}
+
+/// What two records of one exchange have in common: its id, its account, its time and what was asked. An id alone says little: a caller may
+/// choose it, and some logs give one to a whole conversation.
+fn identity(signals: &Signals) -> u64 {
+    let mut hash = Xxh3::new();
+    for text in [&signals.exchange, &signals.account] {
+        hash.update(&(text.len() as u64).to_le_bytes());
+        hash.update(text.as_bytes());
+    }
+    hash.update(&signals.time.seconds_since(Time::MIN).to_le_bytes());
+    for print in &signals.prints {
+        hash.update(&print.key.to_le_bytes());
+        hash.update(&print.exact.to_le_bytes());
+    }
+    hash.digest()
 }
 
 #[cfg(test)]

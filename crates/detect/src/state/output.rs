@@ -1,40 +1,27 @@
 //! Served outputs, remembered by a few fingerprints each, to know them again when they come back as input.
 
-use std::collections::{HashSet, VecDeque};
-use std::hash::BuildHasherDefault;
-
 use event::Print;
 use serde::{Deserialize, Serialize};
-use xxhash_rust::xxh3::Xxh3Default;
 
 use crate::limits::OUTPUTS_MAX;
+use crate::state::recent::Recent;
 
 /// Fingerprints of recent outputs; the oldest are forgotten beyond [`OUTPUTS_MAX`].
 #[derive(Default, Serialize, Deserialize)]
-pub struct Outputs {
-    known: HashSet<u64, BuildHasherDefault<Xxh3Default>>,
-    order: VecDeque<u64>,
-}
+pub struct Outputs(Recent<OUTPUTS_MAX>);
 
 impl Outputs {
     /// Remembers an output by its sketch.
     pub fn remember(&mut self, sketch: &[u64]) {
         for &key in sketch {
-            if self.known.insert(key) {
-                self.order.push_back(key);
-            }
-        }
-        while self.order.len() > OUTPUTS_MAX {
-            if let Some(oldest) = self.order.pop_front() {
-                self.known.remove(&oldest);
-            }
+            self.0.insert(key);
         }
     }
 
     /// Whether what was asked quotes a remembered output at length.
     #[must_use]
     pub fn echo(&self, asked: &[Print]) -> bool {
-        asked.iter().filter(|print| self.known.contains(&print.key)).take(ECHO_PRINTS).count() >= ECHO_PRINTS
+        asked.iter().filter(|print| self.0.has(print.key)).take(ECHO_PRINTS).count() >= ECHO_PRINTS
     }
 }
 

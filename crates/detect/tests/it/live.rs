@@ -4,8 +4,9 @@
 
 use std::collections::BTreeSet;
 
-use detect::{Change, Config, Engine, Findings};
+use detect::{Change, Config, Engine, Findings, Label, Labels};
 use exchange::Notes;
+use findings::Verdict;
 use simulator::World;
 
 use crate::golden::{learnt, simulated, truth};
@@ -23,10 +24,12 @@ fn campaigns_are_told_as_they_are_detected_and_keep_their_numbers() {
     let records: Vec<&str> = std::str::from_utf8(&exchanges).expect("UTF-8").lines().collect();
     let mut engine = learnt(Engine::new(Config::default()), &accounts);
     let (mut detected, mut standing, mut first) = (Vec::new(), BTreeSet::new(), None);
+    let mut proposed = BTreeSet::new();
     for (at, part) in records.chunks(250).enumerate() {
         feed(&mut engine, part);
         for change in engine.update() {
             match change {
+                Change::Proposed { trial } => assert!(proposed.insert(trial), "told twice"),
                 Change::Detected { campaign } => detected.push((campaign, at)),
                 Change::Joined { account, .. } => {
                     assert!(standing.insert(account), "told twice");
@@ -46,6 +49,7 @@ fn campaigns_are_told_as_they_are_detected_and_keep_their_numbers() {
     let [(number, at)] = detected.as_slice() else { panic!("{detected:?}") };
     assert!(at * 250 < records.len() / 2, "detected after {at} parts");
     let now = engine.findings();
+    assert_eq!(proposed.len() as u64, now.guarantee.hypotheses, "every group that is tested was told");
     assert_eq!(first, Some(format!("cmp_{number}")));
     assert_eq!(now.campaigns.first().map(|campaign| campaign.id.clone()), first);
     let told: BTreeSet<String> =
@@ -61,6 +65,77 @@ fn campaigns_are_told_as_they_are_detected_and_keep_their_numbers() {
     let _ = engine.findings();
     assert!(engine.snapshot() == before, "to ask for findings changes nothing");
     assert_eq!(engine.finish().campaigns.first().map(|campaign| campaign.id.clone()), first);
+}
+
+#[test]
+fn exchanges_that_come_twice_are_counted_once() {
+    let (exchanges, accounts, _) = simulated(World::by_name("template").expect("a world"));
+    let records: Vec<&str> = std::str::from_utf8(&exchanges).expect("UTF-8").lines().collect();
+    let hunted = |twice: bool| {
+        let mut engine = learnt(Engine::new(Config::default()), &accounts);
+        for part in records.chunks(40) {
+            feed(&mut engine, part);
+            if twice {
+                engine = restored(&engine);
+                feed(&mut engine, part);
+            }
+        }
+        assert_eq!(engine.duplicates(), if twice { records.len() as u64 } else { 0 });
+        engine.finish()
+    };
+    let (once, twice) = (hunted(false), hunted(true));
+    let told = |findings: &Findings| serde_json::to_string(&findings.campaigns).expect("JSON");
+    assert_eq!(told(&once), told(&twice));
+    assert!(twice.limits_reached.iter().any(|told| told.contains("came a second time and were counted once")));
+}
+
+#[test]
+fn what_people_say_while_it_runs_is_heeded() {
+    let (exchanges, accounts, _) = simulated(World::by_name("template").expect("a world"));
+    let records: Vec<&str> = std::str::from_utf8(&exchanges).expect("UTF-8").lines().collect();
+    let mut engine = learnt(Engine::new(Config::default()), &accounts);
+    feed(&mut engine, &records[..records.len() * 2 / 3]);
+    engine.update();
+    let found = engine.findings().campaigns;
+    let [campaign] = found.as_slice() else { panic!("{} campaigns", found.len()) };
+    let label = Label {
+        id: "lbl_1".into(),
+        verdict: Verdict::Benign,
+        by: "ann".into(),
+        time: campaign.last_seen,
+        reason: "a course".into(),
+        until: None,
+        identity: campaign.identity.clone(),
+    };
+    engine.heed(Labels::new(vec![label]));
+    while engine.tick() {}
+    assert!(engine.update().contains(&Change::Withdrawn { campaign: 1 }), "at once, and not with its next request");
+    assert_eq!(engine.findings().campaigns.len(), 0);
+    engine.heed(Labels::default());
+    feed(&mut engine, &records[records.len() * 2 / 3..]);
+    let again = engine.finish().campaigns;
+    assert_eq!(again.iter().map(|campaign| &*campaign.id).collect::<Vec<_>>(), ["cmp_1"], "taken back, it is the same");
+}
+
+#[test]
+fn accounts_may_change_who_pays() {
+    let (exchanges, accounts, labels) = simulated(World::by_name("template").expect("a world"));
+    let truth = truth(&labels);
+    let records: Vec<&str> = std::str::from_utf8(&exchanges).expect("UTF-8").lines().collect();
+    let hunted = |moved: bool| {
+        let mut engine = learnt(Engine::new(Config::default()), &accounts);
+        feed(&mut engine, &records[..records.len() / 2]);
+        for account in truth.iter().filter(|(_, kind)| moved && *kind == "c1").map(|(account, _)| account) {
+            let fact = format!(r#"{{"time":"2026-07-22T00:00:00Z","account":"{account}","org":"one"}}"#);
+            engine.learn(&exchange::read_account(fact.as_bytes(), &mut Notes::default()).expect("a fact"));
+        }
+        feed(&mut engine, &records[records.len() / 2..]);
+        engine.finish()
+    };
+    assert_eq!(hunted(false).campaigns.len(), 1);
+    let moved = hunted(true);
+    assert!(moved.population.payers < moved.population.accounts - 50);
+    assert_eq!(moved.campaigns.len(), 0, "an organisation is one payer, and no group");
 }
 
 #[test]

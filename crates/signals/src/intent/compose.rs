@@ -20,6 +20,10 @@ pub(super) fn meanings(text: &str) -> Intents {
     intents.add(Capability::Coding, anywhere.meets(CODE) || text.contains("```"));
     intents.add(Capability::Translation, anywhere.meets(TRANSLATE));
 
+    let rules = possible(&hits);
+    if rules.is_empty() {
+        return intents;
+    }
     let mut words = placed(&folded, &hits);
     let portuguese = words.iter().any(|word| word.classes.meets(PORTUGUESE));
     let noes = words.iter_mut().filter(|word| !portuguese && word.classes.meets(NO));
@@ -28,11 +32,21 @@ pub(super) fn meanings(text: &str) -> Intents {
     let mut seen = Seen::default();
     for word in &words {
         seen.note(word);
-        for rule in RULES.iter().filter(|rule| rule.any.meets(word.classes)) {
+        for rule in rules.iter().filter(|rule| rule.any.meets(word.classes)) {
             intents.add(rule.intent, !intents.has(rule.intent) && rule.holds(&seen, word.at));
         }
     }
     intents
+}
+
+/// The rules of which all classes come up somewhere: few in most texts.
+fn possible(hits: &[Hit]) -> Vec<&'static Rule> {
+    let mut classes = hits.iter().fold(Set::NONE, |all, hit| all.or(hit.classes));
+    // What becomes of words that deny, and of those that are denied.
+    for (word, becomes) in [(NO, NOT), (OMIT, FULL)] {
+        classes = if classes.meets(word) { classes.or(becomes) } else { classes };
+    }
+    RULES.iter().filter(|rule| rule.needs.iter().all(|need| need.meets(classes))).collect()
 }
 
 /// A combination of classes that shows an intent.

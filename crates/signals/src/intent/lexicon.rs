@@ -235,7 +235,16 @@ const ANYWHERE: Set = CODE.or(TRANSLATE);
 pub(super) fn folded(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut breaks = 0;
-    for c in text.chars() {
+    let mut rest = text;
+    loop {
+        // Most of most texts is words of small letters: taken as they are, a run at a time.
+        let run = rest.bytes().position(|byte| !byte.is_ascii_lowercase()).unwrap_or(rest.len());
+        let (plain, after) = rest.split_at(run);
+        out.push_str(plain);
+        breaks = if run > 0 { 0 } else { breaks };
+        let mut chars = after.chars();
+        let Some(c) = chars.next() else { break };
+        rest = chars.as_str();
         if c == '\n' {
             breaks += 1;
         }
