@@ -6,14 +6,14 @@
 
 /// log10 of a number given by its natural logarithm.
 #[must_use]
-pub fn log10(ln: f64) -> f64 {
+pub(crate) fn log10(ln: f64) -> f64 {
     ln / std::f64::consts::LN_10
 }
 
 /// ln of the mean of e-values given by their logarithms: an e-value again, whatever their dependence.
 /// With no values there is no evidence: ln 1 = 0.
 #[must_use]
-pub fn mean(lns: &[f64]) -> f64 {
+pub(crate) fn mean(lns: &[f64]) -> f64 {
     let largest = lns.iter().copied().fold(f64::NEG_INFINITY, f64::max);
     if !largest.is_finite() {
         return if lns.is_empty() { 0.0 } else { largest };
@@ -26,13 +26,13 @@ pub fn mean(lns: &[f64]) -> f64 {
 /// order: the mean over [`RATES`] rates spaced evenly between the logarithms of `p0` and one. An e-process whatever the true
 /// probability up to `p0` is, since each rate lies above it; fewer hits than `p0` expects are evidence of nothing.
 #[must_use]
-pub fn more_often(hits: u64, trials: u64, p0: f64) -> f64 {
+pub(crate) fn more_often(hits: u64, trials: u64, p0: f64) -> f64 {
     mixture(hits, trials, p0, |_| 0.0)
 }
 
 /// The same among those who are looked at for having hit at least once: both likelihoods are conditional on that.
 #[must_use]
-pub fn more_often_given_one(hits: u64, trials: u64, p0: f64) -> f64 {
+pub(crate) fn more_often_given_one(hits: u64, trials: u64, p0: f64) -> f64 {
     let any = |rate: f64| (-libm::expm1(trials as f64 * (-rate).ln_1p())).max(f64::MIN_POSITIVE).ln();
     mixture(hits, trials, p0, |rate| any(p0) - any(rate))
 }
@@ -52,19 +52,19 @@ fn mixture(hits: u64, trials: u64, p0: f64, given: impl Fn(f64) -> f64) -> f64 {
 /// e-prediction", 2024); it never exceeds their number and one. Statistics are not negative; none among fewer than
 /// [`CONFORMAL_MIN`].
 #[must_use]
-pub fn conformal(statistic: f64, honest: &[f64]) -> Option<f64> {
+pub(crate) fn conformal(statistic: f64, honest: &[f64]) -> Option<f64> {
     let sum = honest.iter().sum::<f64>() + statistic;
     (honest.len() >= CONFORMAL_MIN && sum > 0.0).then(|| statistic * (honest.len() + 1) as f64 / sum)
 }
 
 /// Fewer honest groups are not enough to compare with.
-pub const CONFORMAL_MIN: usize = 8;
+pub(crate) const CONFORMAL_MIN: usize = 8;
 
 /// The smallest e-value, in ln, among those that e-BH rejects at level `alpha`, of `hypotheses` in all, the others' being at most
 /// one: none when it rejects none. Holds the false discovery rate under any dependence, for e-values of one fixed time; running maxima are none (Wang and Ramdas, "False discovery rate
 /// control with e-values", 2022).
 #[must_use]
-pub fn ebh(lns: &[f64], hypotheses: usize, alpha: f64) -> Option<f64> {
+pub(crate) fn ebh(lns: &[f64], hypotheses: usize, alpha: f64) -> Option<f64> {
     let mut lns = lns.to_vec();
     lns.sort_by(|a, b| b.total_cmp(a));
     let all = lns.len().max(hypotheses) as f64;
@@ -75,7 +75,7 @@ pub fn ebh(lns: &[f64], hypotheses: usize, alpha: f64) -> Option<f64> {
 /// The e-value, as its log10, from which e-BH rejects one of `hypotheses` at level `alpha` beside `others` (log10): of the largest k
 /// such that k - 1 of these reach what k rejections ask of each.
 #[must_use]
-pub fn ebh_threshold(hypotheses: u64, others: &[f64], alpha: f64) -> f64 {
+pub(crate) fn ebh_threshold(hypotheses: u64, others: &[f64], alpha: f64) -> f64 {
     let mut others = others.to_vec();
     others.sort_by(|a, b| b.total_cmp(a));
     let asked = |k: usize| (hypotheses.max(1) as f64 / (alpha * k as f64)).log10();

@@ -18,7 +18,7 @@ use crate::state::trial::Trial;
 
 /// How a step of a sweep ended.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Step {
+pub(crate) enum Step {
     /// There is nothing to sweep.
     Idle,
     /// There is more to do.
@@ -29,7 +29,7 @@ pub enum Step {
 
 impl State {
     /// Does a slice of a sweep, and begins one at the turn of an epoch.
-    pub fn sweep(&mut self) -> Step {
+    pub(crate) fn sweep(&mut self) -> Step {
         let Some(mut sweep) = self.sweep.take() else {
             if let Some(now) = self.epochs.turn(self.exchanges) {
                 self.fade(now);

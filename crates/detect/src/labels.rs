@@ -211,7 +211,7 @@ impl Label {
 }
 
 /// Finds the labels about a cluster, and takes those they cover out of what is tested.
-pub fn heed(state: &mut State, labels: &Labels, number: u32) {
+pub(crate) fn heed(state: &mut State, labels: &Labels, number: u32) {
     if labels.is_empty() {
         return;
     }
@@ -263,7 +263,7 @@ pub fn heed(state: &mut State, labels: &Labels, number: u32) {
 
 /// Whether a label vouches, at a time, for what an account sends to a cluster.
 #[must_use]
-pub fn covers(state: &State, labels: &Labels, cluster: u32, account: AccountNo, time: Time) -> bool {
+pub(crate) fn covers(state: &State, labels: &Labels, cluster: u32, account: AccountNo, time: Time) -> bool {
     let (cluster, account) = (state.cluster(cluster), state.accounts.get(account));
     cluster.zip(account).is_some_and(|(cluster, account)| labels.cover(&cluster.labels, account, time))
 }

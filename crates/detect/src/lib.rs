@@ -7,20 +7,20 @@
 //! [`forget`] forgets what is idle;
 //! [`report`] writes the findings; [`Engine`] runs them all, one exchange after another; and [`snapshot`] writes down what it remembers.
 
-pub mod engine;
-pub mod evalue;
-pub mod forget;
-pub mod group;
-pub mod judge;
-pub mod labels;
+mod engine;
+mod evalue;
+mod forget;
+mod group;
+mod judge;
+mod labels;
 pub mod limits;
-pub mod order;
-pub mod propose;
-pub mod report;
-pub mod signs;
-pub mod snapshot;
-pub mod standings;
-pub mod state;
+mod order;
+mod propose;
+mod report;
+mod signs;
+mod snapshot;
+mod standings;
+mod state;
 
 pub use engine::Engine;
 pub use findings::Findings;
@@ -28,5 +28,6 @@ pub use judge::Config;
 pub use labels::{Label, Labels};
 pub use order::Order;
 pub use report::{Recount, Trace};
-pub use snapshot::Unrestored;
+pub use snapshot::{Unrestored, VERSION};
 pub use standings::{Change, Standing};
+pub use state::value::Kind;

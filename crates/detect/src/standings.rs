@@ -16,7 +16,7 @@ use crate::state::account::AccountNo;
 
 /// A campaign as it is reported now.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Reported {
+pub(crate) struct Reported {
     /// The numbers of its trials.
     pub trials: BTreeSet<u64>,
     /// Its members, those more likely in than not, each with how likely.
@@ -76,7 +76,7 @@ pub struct Standing {
 
 /// All campaigns that are known.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
-pub struct Standings {
+pub(crate) struct Standings {
     /// Campaigns that were ever numbered.
     numbered: u32,
     known: BTreeMap<u32, Known>,
@@ -98,7 +98,7 @@ struct Known {
 
 impl Standings {
     /// Takes in what is reported now, the strongest first. The number of each, and what changed, in the order of numbers.
-    pub fn update(&mut self, reported: &[Reported]) -> (Vec<u32>, Vec<Change>) {
+    pub(crate) fn update(&mut self, reported: &[Reported]) -> (Vec<u32>, Vec<Change>) {
         let now = 1 + self.known.values().map(|known| known.last).max().unwrap_or(0);
         let (mut numbers, mut changes) = (Vec::new(), Vec::new());
         self.of.clear();
@@ -143,7 +143,7 @@ impl Standings {
     }
 
     /// Forgets accounts, and campaigns that are no longer reported and have none left.
-    pub fn forget(&mut self, accounts: &BTreeSet<AccountNo>) {
+    pub(crate) fn forget(&mut self, accounts: &BTreeSet<AccountNo>) {
         self.of.retain(|account, _| !accounts.contains(account));
         self.known.values_mut().for_each(|known| known.members.retain(|member| !accounts.contains(member)));
         self.known.retain(|_, known| known.stands || !known.members.is_empty());
@@ -151,7 +151,7 @@ impl Standings {
 
     /// How an account stands; none that belongs to no campaign.
     #[must_use]
-    pub fn of(&self, account: AccountNo) -> Option<Standing> {
+    pub(crate) fn of(&self, account: AccountNo) -> Option<Standing> {
         self.of.get(&account).copied()
     }
 

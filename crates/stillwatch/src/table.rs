@@ -8,7 +8,7 @@
 use anstyle::{AnsiColor, Style};
 use comfy_table::{Cell, CellAlignment, ColumnConstraint, ContentArrangement, Row, Table, Width, presets::NOTHING};
 use console::measure_text_width;
-use detect::state::value::Kind;
+use detect::Kind;
 use findings::{Campaign, Cleared, Findings, Member};
 
 use crate::prices::Prices;

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeSet;
 
-use detect::state::value::Kind;
+use detect::Kind;
 use exchange::Time;
 use findings::Verdict;
 pub(crate) use findings::number::{counted, either, grouped, one_or_many, percent};

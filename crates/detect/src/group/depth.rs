@@ -8,7 +8,7 @@ use crate::state::account::Tally;
 
 /// The depth that is usual in a group.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Depth {
+pub(crate) struct Depth {
     /// ln of the mean core shingles an exchange has.
     usual: f64,
     /// How far from it many requests may be.
@@ -19,7 +19,7 @@ impl Depth {
     /// The depth around which half of the weight lies closest together, and how close; none without accounts. An account
     /// weighs as much as it has requests, up to [`WEIGHT_MAX`]: those who share a phrase by chance send it once or twice.
     #[must_use]
-    pub fn usual<'a>(tallies: impl Iterator<Item = &'a Tally>) -> Option<Depth> {
+    pub(crate) fn usual<'a>(tallies: impl Iterator<Item = &'a Tally>) -> Option<Depth> {
         let weigh = |tally: &'a Tally| Some((ln_depth(tally)?, f64::from(tally.exchanges.min(WEIGHT_MAX))));
         let mut depths: Vec<(f64, f64)> = tallies.filter_map(weigh).collect();
         depths.sort_by(|a, b| a.0.total_cmp(&b.0));
@@ -47,7 +47,7 @@ impl Depth {
 
     /// Whether an account's requests show about as much as usual.
     #[must_use]
-    pub fn fits(self, tally: &Tally) -> bool {
+    pub(crate) fn fits(self, tally: &Tally) -> bool {
         let leave = self.leave * (1.0 + LEAVE_FEW / f64::from(tally.exchanges.max(1)).sqrt());
         ln_depth(tally).is_none_or(|depth| (depth - self.usual).abs() <= leave)
     }

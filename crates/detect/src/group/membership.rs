@@ -15,7 +15,7 @@ use findings::{Evidence, SignalFamily};
 
 /// The probability that an account takes part in a cluster on purpose: the posterior from [`PRIOR_ODDS`].
 #[must_use]
-pub fn probability(hits: u32, exchanges: u32, p0: f64) -> f64 {
+pub(crate) fn probability(hits: u32, exchanges: u32, p0: f64) -> f64 {
     posterior(PRIOR_ODDS, more_often(hits.into(), exchanges.into(), p0))
 }
 
@@ -23,7 +23,7 @@ pub fn probability(hits: u32, exchanges: u32, p0: f64) -> f64 {
 /// how often all of them send it, given the evidence of each (ln). A few strangers who once used a phrase and many who live by it are
 /// another matter than the other way round.
 #[must_use]
-pub fn prior_odds(lns: &[f64]) -> f64 {
+pub(crate) fn prior_odds(lns: &[f64]) -> f64 {
     let mut odds = PRIOR_ODDS;
     for _ in 0..ROUNDS {
         // As if one account with these odds had been seen besides.
@@ -36,7 +36,7 @@ pub fn prior_odds(lns: &[f64]) -> f64 {
 
 /// The probability that an account takes part on purpose, given its evidence (ln) and what is believed beforehand.
 #[must_use]
-pub fn posterior(prior_odds: f64, ln: f64) -> f64 {
+pub(crate) fn posterior(prior_odds: f64, ln: f64) -> f64 {
     share(prior_odds * ln.exp())
 }
 
@@ -46,26 +46,26 @@ fn share(odds: f64) -> f64 {
 
 /// ln of the e-value that an account takes part in a cluster on purpose.
 #[must_use]
-pub fn evidence(account: &Account, tally: &Tally, p0: f64) -> f64 {
+pub(crate) fn evidence(account: &Account, tally: &Tally, p0: f64) -> f64 {
     more_often(tally.exchanges.into(), account.exchanges.into(), p0)
 }
 
 /// ln of how much likelier an account's requests are of one that takes part on purpose than of one that does not: with p0 as it was seen,
 /// without the widening that an error level needs, and given that it sent one, as everybody did who is looked at.
 #[must_use]
-pub fn likelihood(account: &Account, tally: &Tally, p0: f64) -> f64 {
+pub(crate) fn likelihood(account: &Account, tally: &Tally, p0: f64) -> f64 {
     more_often_given_one(tally.exchanges.into(), account.exchanges.into(), p0 / CLUSTERING)
 }
 
 /// ln of the e-value that an account takes part on purpose, on what came after τ alone: what the guarantee of membership is about.
 #[must_use]
-pub fn since_frozen(account: &Account, tally: &Tally, p0: f64) -> f64 {
+pub(crate) fn since_frozen(account: &Account, tally: &Tally, p0: f64) -> f64 {
     more_often(tally.after.into(), account.exchanges.saturating_sub(tally.base).into(), p0)
 }
 
 /// Whether an account sends a good part of its requests to a cluster.
 #[must_use]
-pub fn is_devoted(account: &Account, tally: &Tally) -> bool {
+pub(crate) fn is_devoted(account: &Account, tally: &Tally) -> bool {
     u64::from(tally.exchanges) * DEVOTED_ONE_IN >= account.exchanges.into()
 }
 
@@ -73,13 +73,13 @@ pub fn is_devoted(account: &Account, tally: &Tally) -> bool {
 /// before sent it next, over everybody who sent anything, those who send the cluster included, so that nobody is left out for
 /// what is tested. `first` accounts sent it a first time, in `requests` of all accounts up to then; widened since accounts cluster.
 #[must_use]
-pub fn chance(first: u64, requests: u64) -> f64 {
+pub(crate) fn chance(first: u64, requests: u64) -> f64 {
     (CLUSTERING * (first as f64 + 3.0) / (requests as f64 + 3.0)).clamp(CHANCE_MIN, CHANCE_MAX)
 }
 
 /// The evidence that a person reads: how many of `everybody` send the template, or one of so many, that unrelated accounts do not.
 #[must_use]
-pub fn describe<'a>(
+pub(crate) fn describe<'a>(
     tallies: impl Iterator<Item = (&'a Account, &'a Tally)>,
     everybody: usize,
     cluster: &Cluster,

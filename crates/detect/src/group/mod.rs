@@ -1,8 +1,8 @@
 //! A group under test: the accounts that take part in a cluster, by payer, with what they did since τ.
 
-pub mod closures;
-pub mod depth;
-pub mod membership;
+pub(crate) mod closures;
+pub(crate) mod depth;
+pub(crate) mod membership;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -17,7 +17,7 @@ use findings::Discovery;
 
 /// A group.
 #[derive(Debug)]
-pub struct Group {
+pub(crate) struct Group {
     /// Accounts, in the order in which they joined the cluster.
     pub accounts: Vec<AccountNo>,
     /// Payers, in the order of their first exchange.
@@ -29,7 +29,7 @@ pub struct Group {
 
 /// One payer of a group.
 #[derive(Clone, Copy, Debug)]
-pub struct Payer {
+pub(crate) struct Payer {
     /// Who it is.
     pub payer: Hash,
     /// Its exchanges in the cluster.
@@ -42,7 +42,7 @@ pub struct Payer {
 
 /// An account that may belong to a cluster's group.
 #[derive(Clone, Copy, Debug)]
-pub struct Member<'a> {
+pub(crate) struct Member<'a> {
     /// Its number.
     pub number: AccountNo,
     /// The account.
@@ -56,7 +56,7 @@ pub struct Member<'a> {
 /// The accounts that touched a cluster, neither a contract nor a person vouches for and whose requests show as much of it as is usual among
 /// those more likely in it than not.
 #[must_use]
-pub fn members<'a>(number: u32, cluster: &Cluster, accounts: &'a Accounts, p0: f64) -> Vec<Member<'a>> {
+pub(crate) fn members<'a>(number: u32, cluster: &Cluster, accounts: &'a Accounts, p0: f64) -> Vec<Member<'a>> {
     // A member whose tally was replaced and taken up again is listed twice until the next look.
     let mut numbers = cluster.members.clone();
     numbers.sort_unstable();
@@ -98,7 +98,7 @@ fn leave_out_occasional(members: &mut Vec<Member<'_>>) {
 /// Of groups that share accounts the one with most evidence, strongest first, at most [`CONTENDERS_MAX`]. Each has its evidence and
 /// its accounts in order.
 #[must_use]
-pub fn distinct(mut groups: Vec<(f64, Vec<AccountNo>)>) -> Vec<(f64, Vec<AccountNo>)> {
+pub(crate) fn distinct(mut groups: Vec<(f64, Vec<AccountNo>)>) -> Vec<(f64, Vec<AccountNo>)> {
     groups.sort_by(|a, b| b.0.total_cmp(&a.0));
     let mut distinct: Vec<(f64, Vec<AccountNo>)> = Vec::new();
     for (evidence, accounts) in groups {
@@ -111,7 +111,7 @@ pub fn distinct(mut groups: Vec<(f64, Vec<AccountNo>)>) -> Vec<(f64, Vec<Account
 
 /// Whether two groups share more than a quarter of the smaller one's accounts; both in order.
 #[must_use]
-pub fn overlap(a: &[AccountNo], b: &[AccountNo]) -> bool {
+pub(crate) fn overlap(a: &[AccountNo], b: &[AccountNo]) -> bool {
     let (mut i, mut j, mut both) = (0, 0, 0);
     while let (Some(x), Some(y)) = (a.get(i), b.get(j)) {
         both += usize::from(x == y);
@@ -124,7 +124,7 @@ pub fn overlap(a: &[AccountNo], b: &[AccountNo]) -> bool {
 impl Group {
     /// The members of a cluster that are more likely in it on purpose than by chance and for whom no contract vouches.
     #[must_use]
-    pub fn of(number: u32, cluster: &Cluster, accounts: &Accounts, p0: f64) -> Group {
+    pub(crate) fn of(number: u32, cluster: &Cluster, accounts: &Accounts, p0: f64) -> Group {
         let exposure = cluster.trial.as_ref().map_or(0.0, |trial| trial.exposure);
         let mut payers: BTreeMap<Hash, Payer> = BTreeMap::new();
         let mut members = Vec::new();
@@ -155,7 +155,7 @@ impl Group {
 
     /// The same group without some of its accounts. Payers go with their accounts.
     #[must_use]
-    pub fn without(mut self, others: &BTreeSet<AccountNo>, accounts: &Accounts) -> Group {
+    pub(crate) fn without(mut self, others: &BTreeSet<AccountNo>, accounts: &Accounts) -> Group {
         let payer = |number: &AccountNo| accounts.get(*number).map(|account| account.payer);
         let gone: BTreeSet<Hash> =
             self.accounts.iter().filter(|number| others.contains(number)).filter_map(payer).collect();
@@ -166,7 +166,7 @@ impl Group {
 
     /// Of each payer the account that came first.
     #[must_use]
-    pub fn one_a_payer<'a>(&self, accounts: &'a Accounts) -> Vec<&'a Account> {
+    pub(crate) fn one_a_payer<'a>(&self, accounts: &'a Accounts) -> Vec<&'a Account> {
         let mut first: BTreeMap<Hash, &Account> = BTreeMap::new();
         for account in self.accounts.iter().filter_map(|&number| accounts.get(number)) {
             let known = first.entry(account.payer).or_insert(account);
@@ -178,7 +178,7 @@ impl Group {
     }
 
     /// Its accounts.
-    pub fn iter<'a>(&'a self, accounts: &'a Accounts) -> impl Iterator<Item = &'a Account> {
+    pub(crate) fn iter<'a>(&'a self, accounts: &'a Accounts) -> impl Iterator<Item = &'a Account> {
         self.accounts.iter().filter_map(|&number| accounts.get(number))
     }
 }

@@ -11,7 +11,7 @@ use findings::{Evidence, SignalFamily};
 
 /// A verdict.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Decision {
+pub(crate) struct Decision {
     /// The evidence that counts.
     pub log10_e: f64,
     /// The honest explanation that comes nearest, and by how much it loses (log10).
@@ -35,7 +35,7 @@ struct Rival {
 
 /// What is seen of a group that fits one explanation or another.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Circumstances {
+pub(crate) struct Circumstances {
     /// Most of its requests come in one part of the day.
     pub concentrated: bool,
     /// How much likelier (log10) it is that those of each account come by a clock than that they do not.
@@ -114,7 +114,7 @@ const RIVALS: &[Rival] = &[
 
 /// What is asked of a group (log10).
 #[derive(Clone, Copy, Debug)]
-pub struct Bar {
+pub(crate) struct Bar {
     /// Of its evidence, by how many groups are tested and reported,
     pub threshold: f64,
     /// and of what is left of it against each honest explanation.
@@ -124,14 +124,14 @@ pub struct Bar {
 impl Bar {
     /// At level `alpha`: each honest explanation must be 1 / α times as unlikely.
     #[must_use]
-    pub fn at(alpha: f64, threshold: f64) -> Bar {
+    pub(crate) fn at(alpha: f64, threshold: f64) -> Bar {
         Bar { threshold, rival: -alpha.log10() }
     }
 }
 
 /// Decides on a group of `payers`, which sent `exchanges` since τ.
 #[must_use]
-pub fn decide(
+pub(crate) fn decide(
     evidence: &[Evidence],
     circumstances: Circumstances,
     (payers, exchanges): (usize, u32),
@@ -161,7 +161,7 @@ pub fn decide(
 
 /// What the evidence comes to (log10) without that of the signs that have a cause in common with `sign`.
 #[must_use]
-pub fn total_without(evidence: &[Evidence], sign: SignalFamily) -> f64 {
+pub(crate) fn total_without(evidence: &[Evidence], sign: SignalFamily) -> f64 {
     let causes = CAUSES.iter().filter(|signs| !signs.contains(&sign));
     causes.map(|signs| of_cause(evidence, signs, &[])).sum()
 }
@@ -196,9 +196,9 @@ const CAUSES: &[&[SignalFamily]] = &[
     &[SignalFamily::Silence, SignalFamily::Takeover, SignalFamily::Pivot, SignalFamily::Reply],
 ];
 /// Fewer payers are no group.
-pub const PAYERS_MIN: usize = 6;
+pub(crate) const PAYERS_MIN: usize = 6;
 /// Fewer exchanges since τ are not weighed: such a group is not tested yet, and does not count among those that are.
-pub const EXCHANGES_MIN: u32 = 24;
+pub(crate) const EXCHANGES_MIN: u32 = 24;
 /// No sign counts for more (log10): what a thousand honest groups would have to be seen for.
 const SIGN_MAX: f64 = 3.0;
 /// From this share of payers who ask for the same on, one list or few prompts may be behind it: one payer in fifty.

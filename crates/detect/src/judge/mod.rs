@@ -1,6 +1,6 @@
 //! What the evidence comes to: every trial is weighed against the others, and against every honest explanation.
 
-pub mod decision;
+pub(crate) mod decision;
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -39,7 +39,7 @@ impl Default for Config {
 
 /// Who weighs, with what was measured of all groups and what came of each at its last look.
 #[derive(Default, Serialize, Deserialize)]
-pub struct Judge {
+pub(crate) struct Judge {
     /// How sure a finding must be.
     #[serde(skip)]
     pub config: Config,
@@ -65,7 +65,7 @@ pub struct Judge {
 
 /// What the evidence came to.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Assessment {
+pub(crate) struct Assessment {
     /// By family of signals; not kept of a last look where the group is not reported.
     pub evidence: Vec<Evidence>,
     /// How likely it leaves the group honest, when others are compared with it.
@@ -87,12 +87,12 @@ pub struct Assessment {
 impl Judge {
     /// With what is asked of a finding and what people said of earlier ones.
     #[must_use]
-    pub fn new(config: Config, labels: Labels) -> Judge {
+    pub(crate) fn new(config: Config, labels: Labels) -> Judge {
         Judge { config, labels, ..Judge::default() }
     }
 
     /// Weighs the evidence since τ.
-    pub fn assess(&mut self, state: &mut State, number: u32) {
+    pub(crate) fn assess(&mut self, state: &mut State, number: u32) {
         let Some(mut assessment) = self.assessment(state, number, &BTreeSet::new()) else { return };
         let Some(trial) = state.cluster(number).and_then(|cluster| cluster.trial.as_deref()) else { return };
         let (numbered, enough) = (trial.number, trial.exchanges >= decision::EXCHANGES_MIN);
@@ -125,25 +125,25 @@ impl Judge {
     }
 
     /// The trials that are tested since this was last asked; of more than [`PROPOSED_MAX`] the latest.
-    pub fn take_proposed(&mut self) -> VecDeque<u64> {
+    pub(crate) fn take_proposed(&mut self) -> VecDeque<u64> {
         std::mem::take(&mut self.proposed)
     }
 
     /// What came of a cluster's trial at its last look.
     #[must_use]
-    pub fn last(&self, number: u32, trial: &Trial) -> Option<&Assessment> {
+    pub(crate) fn last(&self, number: u32, trial: &Trial) -> Option<&Assessment> {
         self.assessments.get(&number).filter(|(id, _)| *id == trial.id).map(|(_, assessment)| assessment)
     }
 
     /// Counts what is tested in the epoch that begins: the trials there are. Each epoch has the error level to itself.
-    pub fn begin_epoch(&mut self, state: &State) {
+    pub(crate) fn begin_epoch(&mut self, state: &State) {
         let trials = state.clusters.iter().filter_map(|cluster| cluster.trial.as_deref());
         self.tested = trials.filter(|trial| trial.number > 0).count() as u64;
     }
 
     /// The evidence since τ for those in the group who are not among `others`.
     #[must_use]
-    pub fn assessment(&self, state: &State, number: u32, others: &BTreeSet<AccountNo>) -> Option<Assessment> {
+    pub(crate) fn assessment(&self, state: &State, number: u32, others: &BTreeSet<AccountNo>) -> Option<Assessment> {
         let cluster = state.cluster(number)?;
         let trial = cluster.trial.as_deref()?;
         let group = Group::of(number, cluster, &state.accounts, trial.p0).without(others, &state.accounts);
@@ -183,7 +183,7 @@ impl Judge {
 
     /// Clusters that the evidence at their last look is enough for.
     #[must_use]
-    pub fn reported(&self, state: &State) -> Vec<u32> {
+    pub(crate) fn reported(&self, state: &State) -> Vec<u32> {
         let reported = |(number, cluster): (u32, &Cluster)| {
             let assessment = self.last(number, cluster.trial.as_deref()?)?;
             assessment.cleared.is_none().then_some(number)
@@ -193,7 +193,7 @@ impl Judge {
 
     /// What is measured of a group; none where too few payers take part, or any of a campaign that a person confirmed.
     #[must_use]
-    pub fn measured(&self, state: &State, number: u32) -> Option<Unit> {
+    pub(crate) fn measured(&self, state: &State, number: u32) -> Option<Unit> {
         let cluster = state.cluster(number).filter(|cluster| !cluster.gone)?;
         let trial = cluster.trial.as_deref()?;
         let group = Group::of(number, cluster, &state.accounts, trial.p0);
@@ -212,12 +212,12 @@ impl Judge {
 
     /// Whether it is time to measure all groups anew.
     #[must_use]
-    pub fn is_to_calibrate(&self, state: &State) -> bool {
+    pub(crate) fn is_to_calibrate(&self, state: &State) -> bool {
         state.last.is_some_and(|now| self.schedule.is_due(state.exchanges, now))
     }
 
     /// Measures the groups that others are compared to: what people vouched for, and the latest of this log, since habits change.
-    pub fn calibrate(&mut self, state: &State) {
+    pub(crate) fn calibrate(&mut self, state: &State) {
         self.assessments.retain(|&number, (id, _)| {
             state.cluster(number).and_then(|cluster| cluster.trial.as_ref()).is_some_and(|trial| trial.id == *id)
         });

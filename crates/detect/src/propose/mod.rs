@@ -2,8 +2,8 @@
 //!
 //! Nothing here weighs evidence: what is proposed becomes a trial, and only what is sent after that counts.
 
-pub mod community;
-pub mod pools;
-pub mod text;
-pub mod trials;
-pub mod variants;
+pub(crate) mod community;
+pub(crate) mod pools;
+pub(crate) mod text;
+pub(crate) mod trials;
+pub(crate) mod variants;

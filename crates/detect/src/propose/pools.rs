@@ -23,7 +23,7 @@ use crate::state::value::{Kind, Value, Values};
 
 /// Groups of accounts densely joined by rare values, largest first, at most [`GROUPS_MAX`].
 #[must_use]
-pub fn groups(accounts: &Accounts, values: &Values) -> Vec<Vec<AccountNo>> {
+pub(crate) fn groups(accounts: &Accounts, values: &Values) -> Vec<Vec<AccountNo>> {
     let graph = Graph::of(accounts, values);
     let cores = HOLDERS_MIN.into_iter().map(|holders_min| (holders_min, graph.core(holders_min)));
     let population = |part: &Vec<usize>| part.len() * POPULATION_ONE_IN > graph.all;

@@ -11,7 +11,7 @@ use crate::state::shingle::{Owner, Touched};
 
 /// Buffers kept between exchanges.
 #[derive(Default)]
-pub struct Scratch {
+pub(crate) struct Scratch {
     hot: Vec<u64>,
     owned: Vec<(Owner, u64)>,
     hits: Vec<Hits>,
@@ -19,7 +19,7 @@ pub struct Scratch {
 
 /// How much of a cluster's skeleton an exchange has.
 #[derive(Clone, Copy)]
-pub struct Hits {
+pub(crate) struct Hits {
     /// The cluster.
     pub cluster: u32,
     /// Shingles of its core,
@@ -29,7 +29,7 @@ pub struct Hits {
 }
 
 /// The clusters that an exchange matches.
-pub struct Matches {
+pub(crate) struct Matches {
     /// Each, those by text first.
     pub hits: Vec<Hits>,
     /// How many are by text.
@@ -41,14 +41,14 @@ pub struct Matches {
 impl Matches {
     /// Those by text.
     #[must_use]
-    pub fn by_text(&self) -> &[Hits] {
+    pub(crate) fn by_text(&self) -> &[Hits] {
         self.hits.get(..self.by_text).unwrap_or_default()
     }
 }
 
 impl State {
     /// Finds the clusters of one exchange and lets them grow.
-    pub fn matches(&mut self, signals: &Signals, number: AccountNo, scratch: &mut Scratch) -> Option<Matches> {
+    pub(crate) fn matches(&mut self, signals: &Signals, number: AccountNo, scratch: &mut Scratch) -> Option<Matches> {
         let payer = self.accounts.get(number)?.payer;
         scratch.clear();
         // 0 stands for an entry that is free.
@@ -231,7 +231,7 @@ impl State {
 
     /// Gives shingles that are far commoner than the cluster's matches a cluster of their own: a phrase that first came up
     /// inside a longer shared text.
-    pub fn split_off(&mut self, number: u32, wider: &[Key]) {
+    pub(crate) fn split_off(&mut self, number: u32, wider: &[Key]) {
         let Some(cluster) = self.clusters.get_mut(number as usize).filter(|_| !wider.is_empty()) else { return };
         let mut split = Cluster::new(cluster.last);
         cluster.forget(&wider.iter().map(|key| key.key).collect::<Vec<_>>());
@@ -248,7 +248,7 @@ impl State {
     }
 
     /// Merges clusters that keep matching the same exchanges: wordings of one template.
-    pub fn merge_what_goes_together(&mut self, hits: &[Hits]) {
+    pub(crate) fn merge_what_goes_together(&mut self, hits: &[Hits]) {
         for (i, a) in hits.iter().enumerate() {
             for b in hits.iter().skip(i + 1) {
                 let pair = (a.cluster.min(b.cluster), a.cluster.max(b.cluster));

@@ -17,7 +17,7 @@ use crate::state::{Seen, State};
 
 impl State {
     /// Counts an exchange for a cluster it matches.
-    pub fn count_for(&mut self, hits: Hits, signals: &Signals, seen: Seen, item: u64, vouched: bool) {
+    pub(crate) fn count_for(&mut self, hits: Hits, signals: &Signals, seen: Seen, item: u64, vouched: bool) {
         let number = seen.account;
         let Some(cluster) = self.clusters.get_mut(hits.cluster as usize).filter(|cluster| !cluster.gone) else {
             return;
@@ -57,7 +57,7 @@ impl State {
 
     /// Follows groups that are densely joined by rare infrastructure: a new one is a trial from now on, one that is
     /// followed already takes in those who joined.
-    pub fn follow_pools(&mut self, now: Time) {
+    pub(crate) fn follow_pools(&mut self, now: Time) {
         for accounts in pools::groups(&self.accounts, &self.values) {
             let mut known: BTreeMap<u32, usize> = BTreeMap::new();
             for pool in accounts.iter().filter_map(|&number| self.accounts.get(number)?.pool) {
@@ -91,7 +91,7 @@ impl State {
 
     /// Follows groups of clusters that the same accounts send. One that has mostly the same clusters as before takes in those
     /// that are new; one that is made up anew is a new trial in place of the old.
-    pub fn follow_variants(&mut self, now: Time) {
+    pub(crate) fn follow_variants(&mut self, now: Time) {
         let mut before: BTreeMap<u32, usize> = BTreeMap::new();
         for group in self.clusters.iter().filter_map(|cluster| cluster.variant_of) {
             *before.entry(group).or_default() += 1;
@@ -195,7 +195,7 @@ impl State {
     }
 
     /// Makes a trial of a cluster that enough payers are devoted to.
-    pub fn freeze(&mut self, number: u32) {
+    pub(crate) fn freeze(&mut self, number: u32) {
         let Some(cluster) = self.clusters.get_mut(number as usize) else { return };
         let mut payers: Vec<Hash> = cluster
             .members

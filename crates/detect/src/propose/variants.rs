@@ -23,7 +23,7 @@ use findings::Discovery;
 
 /// Groups of clusters that the same payers send, by number, those with most clusters first, at most [`VARIANTS_MAX`].
 #[must_use]
-pub fn groups(clusters: &[Cluster], accounts: &Accounts, all: &Direction) -> Vec<Vec<u32>> {
+pub(crate) fn groups(clusters: &[Cluster], accounts: &Accounts, all: &Direction) -> Vec<Vec<u32>> {
     let (numbers, sent) = sent(clusters, accounts);
     let cluster = |node: usize| numbers.get(node).copied();
     let by_senders =

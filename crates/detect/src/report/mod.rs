@@ -19,12 +19,12 @@ use view::View;
 /// All findings of what is remembered, as the last looks left it, and with what to find their exchanges again. Campaigns are named as they
 /// stand.
 #[must_use]
-pub fn findings(state: &State, judge: &Judge, standings: &mut Standings) -> (Findings, Trace) {
+pub(crate) fn findings(state: &State, judge: &Judge, standings: &mut Standings) -> (Findings, Trace) {
     campaign::findings(View { state, judge }, standings)
 }
 
 /// The campaigns that are reported, as the last looks left them, strongest first.
 #[must_use]
-pub fn reported(state: &State, judge: &Judge) -> Vec<Reported> {
+pub(crate) fn reported(state: &State, judge: &Judge) -> Vec<Reported> {
     campaign::reported(View { state, judge })
 }

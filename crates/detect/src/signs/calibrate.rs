@@ -20,7 +20,7 @@ use findings::{Estimate, Measures, SignalFamily};
 
 /// A sign that is calibrated.
 #[derive(Clone, Copy, Debug)]
-pub struct Sign {
+pub(crate) struct Sign {
     /// Its line in a finding.
     pub family: SignalFamily,
     /// What is believed of it beforehand.
@@ -31,7 +31,7 @@ pub struct Sign {
 
 /// What is believed of a sign before anything is measured here.
 #[derive(Clone, Copy, Debug)]
-pub struct Law {
+pub(crate) struct Law {
     /// Numbers are compared on the scale asinh(x / scale), which is a logarithm above it; 0 leaves them as they are.
     pub scale: f64,
     /// Centre and deviation of honest groups.
@@ -56,7 +56,7 @@ impl Law {
 
     /// A number and its error on the scale on which it is compared.
     #[must_use]
-    pub fn scaled(&self, raw: Estimate) -> Estimate {
+    pub(crate) fn scaled(&self, raw: Estimate) -> Estimate {
         if self.scale <= 0.0 {
             return raw;
         }
@@ -69,7 +69,7 @@ impl Law {
 
 /// A group that others are compared to.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Unit {
+pub(crate) struct Unit {
     /// Its number; none where it is known from a label alone.
     pub number: Option<u32>,
     /// Whether it is known from a label. It counts for where the middle of honest groups lies and not for how they are spread around
@@ -88,24 +88,24 @@ pub struct Unit {
 /// How likely a group is honest, for each sign by the signs of all other causes: so campaigns do not excuse each other, and no group is left
 /// out for what it shows in the sign that is weighed.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
-pub struct Credence([f64; CALIBRATED.len()]);
+pub(crate) struct Credence([f64; CALIBRATED.len()]);
 
 /// The deployment's own groups.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
-pub struct Calibration {
+pub(crate) struct Calibration {
     /// Groups, each with its weight: those that share accounts weigh as one.
     units: Vec<(Unit, f64)>,
 }
 
 /// The groups that one group is compared to, each with its weight.
 #[derive(Clone, Debug, Default)]
-pub struct Others<'a> {
+pub(crate) struct Others<'a> {
     units: Vec<(&'a Unit, f64)>,
 }
 
 /// What a number is worth.
 #[derive(Clone, Copy, Debug)]
-pub struct Weight {
+pub(crate) struct Weight {
     /// ln of the e-value.
     pub ln_e: f64,
     /// Groups that it was compared to.
@@ -114,7 +114,7 @@ pub struct Weight {
 
 impl Credence {
     /// By what the evidence of all causes but that of a sign comes to (log10).
-    pub fn by(apart: impl Fn(SignalFamily) -> f64) -> Credence {
+    pub(crate) fn by(apart: impl Fn(SignalFamily) -> f64) -> Credence {
         Credence(CALIBRATED.map(|sign| HONEST_ODDS / (HONEST_ODDS + libm::pow(10.0, apart(sign)))))
     }
 
@@ -132,7 +132,7 @@ impl Default for Credence {
 impl Calibration {
     /// By the first [`COMPARED_MAX`] of these groups.
     #[must_use]
-    pub fn new(units: impl Iterator<Item = Unit>) -> Calibration {
+    pub(crate) fn new(units: impl Iterator<Item = Unit>) -> Calibration {
         let units: Vec<Unit> = units.take(COMPARED_MAX).collect();
         let same = |unit: &Unit| units.iter().filter(|other| overlap(&unit.accounts, &other.accounts)).count();
         let weights: Vec<f64> = units.iter().map(|unit| 1.0 / same(unit).max(1) as f64).collect();
@@ -141,13 +141,13 @@ impl Calibration {
 
     /// How many groups it rests on.
     #[must_use]
-    pub fn groups(&self) -> usize {
+    pub(crate) fn groups(&self) -> usize {
         self.units.len()
     }
 
     /// Those that share no accounts to speak of with the group `number` of these accounts.
     #[must_use]
-    pub fn apart_from(&self, number: u32, accounts: &[AccountNo]) -> Others<'_> {
+    pub(crate) fn apart_from(&self, number: u32, accounts: &[AccountNo]) -> Others<'_> {
         let mut own = accounts.to_vec();
         own.sort_unstable();
         let apart = |unit: &Unit| unit.number != Some(number) && !overlap(&unit.accounts, &own);
@@ -158,7 +158,7 @@ impl Calibration {
 impl Others<'_> {
     /// What a number measured of the group is worth.
     #[must_use]
-    pub fn weigh(&self, sign: &Sign, measured: Estimate) -> Weight {
+    pub(crate) fn weigh(&self, sign: &Sign, measured: Estimate) -> Weight {
         let other = |&(unit, weight): &(&Unit, f64)| {
             let weight = weight * unit.honest.of(sign.family);
             let smoothed = if unit.vouched { 0.0 } else { weight };
@@ -171,7 +171,7 @@ impl Others<'_> {
     /// What a statistic of conduct is worth, beside those of the other groups ([`evalue::conformal`]); none among few. Costs a factor
     /// of two at most when it is nothing.
     #[must_use]
-    pub fn rank(&self, of: fn(&Measures) -> Option<f64>, statistic: f64) -> Option<Weight> {
+    pub(crate) fn rank(&self, of: fn(&Measures) -> Option<f64>, statistic: f64) -> Option<Weight> {
         let others: Vec<f64> = self.units.iter().filter_map(|(unit, _)| of(&unit.measures)).collect();
         let e = evalue::conformal(statistic, &others)?;
         Some(Weight { ln_e: evalue::mean(&[0.0, e.ln()]), groups: others.len() })
@@ -179,7 +179,7 @@ impl Others<'_> {
 
     /// How many ask for `capability` in a good part of their requests, of how many that are known to ask for anything.
     #[must_use]
-    pub fn asking(&self, capability: Capability) -> (f64, f64) {
+    pub(crate) fn asking(&self, capability: Capability) -> (f64, f64) {
         let known = self.units.iter().filter_map(|(unit, weight)| Some((unit.asks?, weight)));
         known.fold((0.0, 0.0), |(asking, all), (asks, weight)| {
             (asking + if asks.has(capability) { *weight } else { 0.0 }, all + weight)
@@ -190,7 +190,7 @@ impl Others<'_> {
 impl Weight {
     /// What it rests on, in words.
     #[must_use]
-    pub fn basis(&self) -> String {
+    pub(crate) fn basis(&self) -> String {
         if self.groups >= GROUPS_MIN {
             format!("Calibrated on {} of this log.", counted(self.groups as u64, "other group"))
         } else {
@@ -278,7 +278,7 @@ fn student(far: f64, deviation: f64, freedom: f64) -> f64 {
 }
 
 /// What no sign exceeds: a thousand honest groups would have to be seen for more.
-pub const E_MAX: f64 = 1000.0;
+pub(crate) const E_MAX: f64 = 1000.0;
 /// The signs that are calibrated.
 const CALIBRATED: [SignalFamily; 7] = [
     SignalFamily::Evenness,
@@ -292,7 +292,7 @@ const CALIBRATED: [SignalFamily; 7] = [
 /// Honest groups for each dispatched one, before anything is seen: a fifth of all groups are campaigns'.
 const HONEST_ODDS: f64 = 4.0;
 /// Fewer groups to compare with are not enough to call a number calibrated.
-pub const GROUPS_MIN: usize = 8;
+pub(crate) const GROUPS_MIN: usize = 8;
 /// A number this rough weighs half.
 const ROUGH: f64 = 0.5;
 /// What is believed beforehand weighs as so many groups.

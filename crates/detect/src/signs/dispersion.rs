@@ -15,7 +15,7 @@ use findings::{Estimate, Evidence, SignalFamily};
 
 /// The squared coefficient of variation of the payers' rates beyond chance, on the scale of [`SIGN`].
 #[must_use]
-pub fn measure(payers: &[Payer]) -> Option<Estimate> {
+pub(crate) fn measure(payers: &[Payer]) -> Option<Estimate> {
     let known = || payers.iter().filter(|payer| payer.share >= SHARE_MIN);
     let count = known().count();
     let squares: f64 = known().map(|payer| payer.share * payer.share).sum();
@@ -44,7 +44,7 @@ pub fn measure(payers: &[Payer]) -> Option<Estimate> {
 
 /// Weighs how even the shares are.
 #[must_use]
-pub fn weigh(scene: &Scene<'_>) -> Option<Evidence> {
+pub(crate) fn weigh(scene: &Scene<'_>) -> Option<Evidence> {
     let payers = &scene.group.payers;
     let measured = measure(payers)?;
     let weight = scene.others.weigh(&SIGN, measured);
@@ -68,7 +68,7 @@ pub fn weigh(scene: &Scene<'_>) -> Option<Evidence> {
 }
 
 /// How dispersed honest groups and dispatched ones are.
-pub const SIGN: Sign = Sign {
+pub(crate) const SIGN: Sign = Sign {
     family: SignalFamily::Evenness,
     law: Law {
         scale: 0.2,

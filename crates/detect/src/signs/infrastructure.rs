@@ -22,7 +22,7 @@ use findings::{Estimate, Evidence, Measures, SignalFamily};
 
 /// Weighs what is shared.
 #[must_use]
-pub fn weigh(scene: &Scene<'_>) -> Option<Evidence> {
+pub(crate) fn weigh(scene: &Scene<'_>) -> Option<Evidence> {
     let members: Vec<&Account> = scene.group.iter(scene.accounts).collect();
     let measured = KINDS.into_iter().filter_map(|kind| Some((kind, measure(&members, kind, scene.values)?)));
     let mut pieces: Vec<_> =
@@ -45,7 +45,7 @@ pub fn weigh(scene: &Scene<'_>) -> Option<Evidence> {
 
 /// The evidence that a group was found by, for a person: it does not count.
 #[must_use]
-pub fn found_by(members: &[&Account], values: &Values) -> Option<Evidence> {
+pub(crate) fn found_by(members: &[&Account], values: &Values) -> Option<Evidence> {
     let pieces = KINDS.into_iter().filter_map(|kind| Some((kind, measure(members, kind, values)?)));
     let (kind, measured) = pieces.min_by(|a, b| a.1.value.total_cmp(&b.1.value))?;
     let known = members.iter().filter(|account| account.holds(kind).known()).count() as u64;
@@ -59,7 +59,7 @@ pub fn found_by(members: &[&Account], values: &Values) -> Option<Evidence> {
 
 /// How few accounts share a value of `kind` with another payer's beyond chance: minus their share.
 #[must_use]
-pub fn measure(members: &[&Account], kind: Kind, values: &Values) -> Option<Estimate> {
+pub(crate) fn measure(members: &[&Account], kind: Kind, values: &Values) -> Option<Estimate> {
     let known: Vec<&&Account> = members.iter().filter(|account| account.holds(kind).known()).collect();
     if known.len() < MEMBERS_MIN {
         return None;
@@ -137,7 +137,7 @@ fn describe(members: &[&Account], kind: Kind, values: &Values) -> String {
 
 /// The value that is most particular to those who hold `counts`: they hold it more often than the others do, and often.
 #[must_use]
-pub fn most_particular(counts: &BTreeMap<Value, u64>, kind: Kind, values: &Values) -> Option<(Value, u64)> {
+pub(crate) fn most_particular(counts: &BTreeMap<Value, u64>, kind: Kind, values: &Values) -> Option<(Value, u64)> {
     let known: u64 = counts.values().sum();
     let surprise = |value: Value, count: u64| {
         let elsewhere = values.holders(value).saturating_sub(count) as f64;
@@ -150,7 +150,7 @@ pub fn most_particular(counts: &BTreeMap<Value, u64>, kind: Kind, values: &Value
 
 /// Sharing of one kind of value as a sign.
 #[must_use]
-pub fn shared(kind: Kind) -> Sign {
+pub(crate) fn shared(kind: Kind) -> Sign {
     let of: fn(&Measures) -> Option<Estimate> = match kind {
         Kind::Payment => |measures| measures.payment,
         Kind::EmailDomain => |measures| measures.email_domain,
@@ -176,7 +176,7 @@ const LAW: Law = Law {
     one_sided: true,
 };
 /// Kinds in which sharing means something. Software and settings come with the tool that an honest group shares as well.
-pub const KINDS: [Kind; 4] = [Kind::Payment, Kind::EmailDomain, Kind::Block, Kind::Asn];
+pub(crate) const KINDS: [Kind; 4] = [Kind::Payment, Kind::EmailDomain, Kind::Block, Kind::Asn];
 /// A value that nobody outside has is taken to be had by so many.
 const UNSEEN: f64 = 0.1;
 /// Fewer known members give no evidence.

@@ -17,7 +17,7 @@ use findings::{Evidence, SignalFamily};
 
 /// Weighs what is asked for.
 #[must_use]
-pub fn weigh(scene: &Scene<'_>) -> Option<Evidence> {
+pub(crate) fn weigh(scene: &Scene<'_>) -> Option<Evidence> {
     let total = scene.trial.exchanges;
     if total < EXCHANGES_MIN {
         return None;
@@ -63,13 +63,13 @@ fn among_accounts(scene: &Scene<'_>, capability: Capability) -> Option<f64> {
 
 /// Whether an account that sent `exchanges` of `all` after something is after it.
 #[must_use]
-pub fn is_after(exchanges: u32, all: u32) -> bool {
+pub(crate) fn is_after(exchanges: u32, all: u32) -> bool {
     f64::from(exchanges) >= GOOD_PART * f64::from(all)
 }
 
 /// What a good part of the requests of a group is after; none where too little was seen.
 #[must_use]
-pub fn asks(trial: &Trial) -> Option<Intents> {
+pub(crate) fn asks(trial: &Trial) -> Option<Intents> {
     let taken = || taken(&trial.intents, trial.exchanges);
     (trial.exchanges >= EXCHANGES_MIN).then(|| taken().into_iter().map(|(capability, _)| capability).collect())
 }
@@ -87,7 +87,7 @@ fn elsewhere(scene: &Scene<'_>, capability: Capability) -> f64 {
 
 /// The capabilities that a good part of the requests shows, strongest first.
 #[must_use]
-pub fn taken(intents: &[u32; Capability::ALL.len()], total: u32) -> Vec<(Capability, f64)> {
+pub(crate) fn taken(intents: &[u32; Capability::ALL.len()], total: u32) -> Vec<(Capability, f64)> {
     let share = |capability: Capability| {
         intents.get(capability.index()).map_or(0.0, |&count| f64::from(count) / f64::from(total.max(1)))
     };

@@ -13,19 +13,19 @@ use findings::{Estimate, Evidence, SignalFamily};
 
 /// How unlike in content accounts are, on the scale of [`CONTENT`].
 #[must_use]
-pub fn content(likeness: &Likeness) -> Option<Estimate> {
+pub(crate) fn content(likeness: &Likeness) -> Option<Estimate> {
     likeness.words().map(|words| CONTENT.law.scaled(words))
 }
 
 /// How unlike in hours they are, on the scale of [`HOURS`].
 #[must_use]
-pub fn hours(likeness: &Likeness) -> Option<Estimate> {
+pub(crate) fn hours(likeness: &Likeness) -> Option<Estimate> {
     likeness.hours().map(|hours| HOURS.law.scaled(hours))
 }
 
 /// Weighs how alike accounts are in content.
 #[must_use]
-pub fn weigh_content(scene: &Scene<'_>) -> Option<Evidence> {
+pub(crate) fn weigh_content(scene: &Scene<'_>) -> Option<Evidence> {
     let raw = scene.trial.likeness.words()?;
     let (ln_e, basis) = weigh(scene, &CONTENT, CONTENT.law.scaled(raw));
     let text = format!(
@@ -39,7 +39,7 @@ pub fn weigh_content(scene: &Scene<'_>) -> Option<Evidence> {
 
 /// Weighs how alike accounts are in their hours.
 #[must_use]
-pub fn weigh_hours(scene: &Scene<'_>) -> Option<Evidence> {
+pub(crate) fn weigh_hours(scene: &Scene<'_>) -> Option<Evidence> {
     let raw = scene.trial.likeness.hours()?;
     let (ln_e, basis) = weigh(scene, &HOURS, HOURS.law.scaled(raw));
     let text = format!(
@@ -67,7 +67,7 @@ fn number(raw: Estimate) -> String {
 /// Excess likeness in words. Traffic of other hands: 0.07 to 0.35 for independent people and shops with a tool, up to 0.02 for
 /// most campaigns, 0.05 to 0.08 for some that deal parts of a list to accounts. Far below 0 lie those who go through one
 /// list each: a class, a benchmark.
-pub const CONTENT: Sign = Sign {
+pub(crate) const CONTENT: Sign = Sign {
     family: SignalFamily::Content,
     law: Law {
         scale: 0.01,
@@ -80,7 +80,7 @@ pub const CONTENT: Sign = Sign {
     of: |measures| measures.content,
 };
 /// Excess likeness in hours: 0.11 to 0.32 for people, none for campaigns.
-pub const HOURS: Sign = Sign {
+pub(crate) const HOURS: Sign = Sign {
     family: SignalFamily::Hours,
     law: Law {
         scale: 0.03,

@@ -5,19 +5,19 @@
 //! a model and models are wrong at the ends, so each e-value is capped ([`scene::CAP`]): no single family of signals can carry a
 //! finding far beyond the threshold. What is missing gives no evidence either way.
 
-pub mod calibrate;
-pub mod dispersion;
-pub mod infrastructure;
-pub mod intent;
-pub mod interchange;
-pub mod pivot;
-pub mod reply;
-pub mod scene;
-pub mod sessions;
-pub mod sign_up;
-pub mod silence;
-pub mod takeover;
-pub mod work_queue;
+pub(crate) mod calibrate;
+pub(crate) mod dispersion;
+pub(crate) mod infrastructure;
+pub(crate) mod intent;
+pub(crate) mod interchange;
+pub(crate) mod pivot;
+pub(crate) mod reply;
+pub(crate) mod scene;
+pub(crate) mod sessions;
+pub(crate) mod sign_up;
+pub(crate) mod silence;
+pub(crate) mod takeover;
+pub(crate) mod work_queue;
 
 use findings::{Discovery, Evidence, Measures};
 
@@ -26,7 +26,7 @@ use scene::Scene;
 
 /// Weighs everything that can be weighed.
 #[must_use]
-pub fn weigh(scene: &Scene<'_>) -> Vec<Evidence> {
+pub(crate) fn weigh(scene: &Scene<'_>) -> Vec<Evidence> {
     let pieces = [
         dispersion::weigh(scene),
         sessions::weigh(scene),
@@ -47,7 +47,7 @@ pub fn weigh(scene: &Scene<'_>) -> Vec<Evidence> {
 
 /// Measures a group by every sign that is compared with other groups.
 #[must_use]
-pub fn measure(scene: &Scene<'_>) -> Measures {
+pub(crate) fn measure(scene: &Scene<'_>) -> Measures {
     let Scene { group, trial, .. } = scene;
     let (payers, members) = (group.payers.len(), group.iter(scene.accounts).collect::<Vec<_>>());
     let one_a_payer = group.one_a_payer(scene.accounts);

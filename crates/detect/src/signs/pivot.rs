@@ -17,7 +17,7 @@ use findings::{Evidence, SignalFamily};
 
 /// Weighs how the group changed models.
 #[must_use]
-pub fn weigh(scene: &Scene<'_>) -> Option<Evidence> {
+pub(crate) fn weigh(scene: &Scene<'_>) -> Option<Evidence> {
     let apart = apart(&scene.trial.conduct, scene.conduct)?;
     let (a, b) = scene.trial.conduct.two_models()?;
     let (from, to) = if a.middle() <= b.middle() { (a, b) } else { (b, a) };
@@ -48,7 +48,7 @@ fn day(seconds: f64) -> String {
 
 /// How much further apart the use of two models lies than with everybody; none when there are no two.
 #[must_use]
-pub fn apart(group: &Conduct, everybody: &Conduct) -> Option<f64> {
+pub(crate) fn apart(group: &Conduct, everybody: &Conduct) -> Option<f64> {
     let (a, b) = group.two_models().filter(|(_, b)| b.exchanges >= EXCHANGES_MIN)?;
     let model = |model: Hash| everybody.model(model);
     let usual = model(a.model).zip(model(b.model)).map_or(0.0, |(a, b)| separation(&a, &b));

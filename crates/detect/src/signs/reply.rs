@@ -13,7 +13,7 @@ use findings::{Evidence, SignalFamily};
 
 /// Weighs how answers are asked for and what follows them.
 #[must_use]
-pub fn weigh(scene: &Scene<'_>) -> Option<Evidence> {
+pub(crate) fn weigh(scene: &Scene<'_>) -> Option<Evidence> {
     let conduct = &scene.trial.conduct;
     let taken = taken_once(conduct)?;
     let followed = conduct.follow_ups as f64 / conduct.exchanges.max(1) as f64;
@@ -30,7 +30,7 @@ pub fn weigh(scene: &Scene<'_>) -> Option<Evidence> {
 
 /// How much answers are taken once and in one way; none when too little was seen.
 #[must_use]
-pub fn taken_once(conduct: &Conduct) -> Option<f64> {
+pub(crate) fn taken_once(conduct: &Conduct) -> Option<f64> {
     (conduct.exchanges >= EXCHANGES_MIN).then(|| {
         let followed = conduct.follow_ups as f64 / conduct.exchanges as f64;
         let other = conduct.settings.share().map_or(1.0, |share| 1.0 - share);

@@ -17,7 +17,7 @@ use crate::state::value::Values;
 
 /// What a piece of evidence may look at.
 #[derive(Clone, Copy)]
-pub struct Scene<'a> {
+pub(crate) struct Scene<'a> {
     /// The group under test.
     pub group: &'a Group,
     /// The number of its cluster.
@@ -50,14 +50,14 @@ pub struct Scene<'a> {
 
 /// Evidence with its e-value given by the natural logarithm, capped.
 #[must_use]
-pub fn evidence(family: SignalFamily, ln_e: f64, observations: u64, text: String) -> Evidence {
+pub(crate) fn evidence(family: SignalFamily, ln_e: f64, observations: u64, text: String) -> Evidence {
     let log10_e = evalue::log10(ln_e).clamp(-CAP, CAP);
     Evidence { family, log10_e, counts: true, text, observations }
 }
 
 /// Evidence by rank among the deployment's own groups; none where there are too few of them.
 #[must_use]
-pub fn conduct_evidence(
+pub(crate) fn conduct_evidence(
     scene: &Scene<'_>,
     family: SignalFamily,
     of: fn(&Measures) -> Option<f64>,
@@ -71,4 +71,4 @@ pub fn conduct_evidence(
 }
 
 /// No family of signals counts for more than this, as log10 of its e-value, in either direction.
-pub const CAP: f64 = 6.0;
+pub(crate) const CAP: f64 = 6.0;

@@ -24,7 +24,7 @@ fn trials(group: &Group, number: u32, accounts: &Accounts) -> (u64, u64) {
 
 /// The log-odds of following soon. A log that is shorter than a few sessions cannot tell.
 #[must_use]
-pub fn measure(scene: &Scene<'_>) -> Option<Estimate> {
+pub(crate) fn measure(scene: &Scene<'_>) -> Option<Estimate> {
     let (trials, follow_ons) = trials(scene.group, scene.number, scene.accounts);
     if trials < TRIALS_MIN || too_short(scene) {
         return None;
@@ -40,7 +40,7 @@ pub fn measure(scene: &Scene<'_>) -> Option<Estimate> {
 /// How much likelier (log10) such a number is of people at one occasion than of a dispatcher; at most 0, since what speaks for
 /// sessions is weighed by [`weigh`].
 #[must_use]
-pub fn in_sessions(measured: Estimate) -> f64 {
+pub(crate) fn in_sessions(measured: Estimate) -> f64 {
     let density = |(centre, deviation): (f64, f64)| {
         let deviation = measured.error.hypot(deviation);
         let z = (measured.value - centre) / deviation;
@@ -53,13 +53,13 @@ pub fn in_sessions(measured: Estimate) -> f64 {
 
 /// Whether the log is too short to show times.
 #[must_use]
-pub fn too_short(scene: &Scene<'_>) -> bool {
+pub(crate) fn too_short(scene: &Scene<'_>) -> bool {
     scene.seconds < SESSIONS_MIN * SESSION_SECONDS as f64
 }
 
 /// Weighs how requests follow one another.
 #[must_use]
-pub fn weigh(scene: &Scene<'_>) -> Option<Evidence> {
+pub(crate) fn weigh(scene: &Scene<'_>) -> Option<Evidence> {
     let measured = measure(scene)?;
     let (trials, follow_ons) = trials(scene.group, scene.number, scene.accounts);
     let weight = scene.others.weigh(&SIGN, measured);
@@ -75,7 +75,7 @@ pub fn weigh(scene: &Scene<'_>) -> Option<Evidence> {
 }
 
 /// How honest groups and dispatched ones work in sessions.
-pub const SIGN: Sign = Sign {
+pub(crate) const SIGN: Sign = Sign {
     family: SignalFamily::Rhythm,
     law: Law {
         scale: 0.0,

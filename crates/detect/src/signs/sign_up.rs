@@ -20,7 +20,7 @@ use findings::{Estimate, Evidence, SignalFamily};
 
 /// Weighs sign-up times, ages and programmes.
 #[must_use]
-pub fn weigh(scene: &Scene<'_>) -> Option<Evidence> {
+pub(crate) fn weigh(scene: &Scene<'_>) -> Option<Evidence> {
     let members: Vec<&Account> = scene.group.iter(scene.accounts).collect();
     let one_a_payer = scene.group.one_a_payer(scene.accounts);
     let measured = [
@@ -52,14 +52,14 @@ pub fn weigh(scene: &Scene<'_>) -> Option<Evidence> {
 
 /// Accounts beside a group that are no unrelated customers.
 #[must_use]
-pub fn near<'a>(scene: &Scene<'a>) -> Vec<&'a Account> {
+pub(crate) fn near<'a>(scene: &Scene<'a>) -> Vec<&'a Account> {
     scene.group.near.iter().filter_map(|&number| scene.accounts.get(number)).collect()
 }
 
 /// How little the members signed up in bursts: minus ln of how many more signed up near each other than is explained by `all` others but
 /// those `near` the group, at the scale where that is most.
 #[must_use]
-pub fn bursts(members: &[&Account], near: &[&Account], all: &SignUps) -> Option<Estimate> {
+pub(crate) fn bursts(members: &[&Account], near: &[&Account], all: &SignUps) -> Option<Estimate> {
     let created = sorted(members);
     if created.len() < MEMBERS_MIN {
         return None;
@@ -87,7 +87,7 @@ pub fn bursts(members: &[&Account], near: &[&Account], all: &SignUps) -> Option<
 
 /// The logarithm of the accounts' median age at their first exchange, in hours.
 #[must_use]
-pub fn age(members: &[&Account]) -> Option<Estimate> {
+pub(crate) fn age(members: &[&Account]) -> Option<Estimate> {
     let ages = members.iter().filter_map(|account| Some(account.first.seconds_since(account.created?).max(0.0)));
     let mut lns: Vec<f64> = ages.map(|seconds| libm::log1p(seconds / 3600.0)).collect();
     lns.sort_by(f64::total_cmp);
@@ -113,7 +113,7 @@ fn own(times: &[i64], time: i64, seconds: i64) -> f64 {
 }
 
 /// How bursty honest groups and dispatched ones sign up.
-pub const BURSTS: Sign = Sign {
+pub(crate) const BURSTS: Sign = Sign {
     family: SignalFamily::SignUp,
     law: Law {
         scale: 0.0,
@@ -129,7 +129,7 @@ pub const BURSTS: Sign = Sign {
     of: |measures| measures.bursts,
 };
 /// How old their accounts are.
-pub const AGE: Sign = Sign {
+pub(crate) const AGE: Sign = Sign {
     family: SignalFamily::SignUp,
     law: Law {
         scale: 0.0,

@@ -15,7 +15,7 @@ use findings::{Evidence, SignalFamily};
 
 /// Weighs when the group is silent.
 #[must_use]
-pub fn weigh(scene: &Scene<'_>) -> Option<Evidence> {
+pub(crate) fn weigh(scene: &Scene<'_>) -> Option<Evidence> {
     let silent = silent(&scene.trial.timeline, scene.timeline)?;
     let text = if silent > 0.0 {
         format!(
@@ -32,7 +32,7 @@ pub fn weigh(scene: &Scene<'_>) -> Option<Evidence> {
 
 /// The share of a group's exchanges that should have come in its empty bins; none when too little was seen.
 #[must_use]
-pub fn silent(group: &Timeline, everybody: &Timeline) -> Option<f64> {
+pub(crate) fn silent(group: &Timeline, everybody: &Timeline) -> Option<f64> {
     let mut seconds = everybody.seconds().max(1);
     let total: u64 = group.iter().map(|(_, count)| count).sum();
     if total < EXCHANGES_MIN {

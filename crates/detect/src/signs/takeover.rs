@@ -14,7 +14,7 @@ use findings::{Evidence, SignalFamily};
 
 /// Weighs what came after closures.
 #[must_use]
-pub fn weigh(scene: &Scene<'_>) -> Option<Evidence> {
+pub(crate) fn weigh(scene: &Scene<'_>) -> Option<Evidence> {
     let taken = taken_over(scene)?;
     let text = format!(
         "When accounts of the group were closed, others that had not sent the template before went on with {} of what these \
@@ -26,7 +26,7 @@ pub fn weigh(scene: &Scene<'_>) -> Option<Evidence> {
 
 /// How much of what was closed since τ others took over; none when nothing was closed.
 #[must_use]
-pub fn taken_over(scene: &Scene<'_>) -> Option<f64> {
+pub(crate) fn taken_over(scene: &Scene<'_>) -> Option<f64> {
     let Scene { group, trial, .. } = scene;
     let spans: Vec<Span> = group
         .iter(scene.accounts)

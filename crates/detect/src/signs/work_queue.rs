@@ -17,7 +17,7 @@ use findings::{Estimate, Evidence, SignalFamily};
 
 /// How the items of a group overlap.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Overlap {
+pub(crate) struct Overlap {
     /// The share of the other payers who ask for what one asked for, over all payers and what each asked for.
     pub common: f64,
     /// How much likelier (log10) it is that everybody goes through one list once than that each request is drawn from it at
@@ -28,7 +28,7 @@ pub struct Overlap {
 impl Overlap {
     /// Of a group of `payers`; none where too little was seen.
     #[must_use]
-    pub fn of(items: &Items, payers: usize) -> Option<Overlap> {
+    pub(crate) fn of(items: &Items, payers: usize) -> Option<Overlap> {
         let (_, asked) = totals(items);
         if asked < TRIALS_MIN || payers < 2 {
             return None;
@@ -52,7 +52,7 @@ impl Overlap {
 
 /// The log-odds that another payer asks for the same.
 #[must_use]
-pub fn measure(items: &Items, payers: usize) -> Option<Estimate> {
+pub(crate) fn measure(items: &Items, payers: usize) -> Option<Estimate> {
     let (_, asked) = totals(items);
     Some(log_odds(Overlap::of(items, payers)?, asked, payers))
 }
@@ -65,7 +65,7 @@ fn log_odds(overlap: Overlap, asked: f64, payers: usize) -> Estimate {
 
 /// Weighs the overlap of items.
 #[must_use]
-pub fn weigh(scene: &Scene<'_>) -> Option<Evidence> {
+pub(crate) fn weigh(scene: &Scene<'_>) -> Option<Evidence> {
     let (items, payers) = (&scene.trial.items, scene.group.payers.len());
     let overlap = Overlap::of(items, payers)?;
     let (different, asked) = totals(items);
@@ -93,7 +93,7 @@ fn totals(items: &Items) -> (u64, f64) {
 }
 
 /// How honest groups and dispatched ones share items.
-pub const SIGN: Sign = Sign {
+pub(crate) const SIGN: Sign = Sign {
     family: SignalFamily::WorkQueue,
     law: Law {
         scale: 0.0,

@@ -19,12 +19,12 @@ use crate::state::value::{Held, Kind, Value, Values};
 use crate::state::written;
 
 /// Requests of one account at most this far apart belong to one session.
-pub const SESSION_SECONDS: i64 = 600;
+pub(crate) const SESSION_SECONDS: i64 = 600;
 /// Exchanges of one account that tell whether it works in sessions, so that no heavy user decides.
-pub const TRIALS_MAX: u8 = 3;
+pub(crate) const TRIALS_MAX: u8 = 3;
 
 /// An account's number: its place among the accounts.
-pub type AccountNo = u32;
+pub(crate) type AccountNo = u32;
 
 /// One account.
 #[derive(Debug, Serialize, Deserialize)]
@@ -281,7 +281,7 @@ impl Account {
 
 /// All accounts.
 #[derive(Serialize, Deserialize)]
-pub struct Accounts {
+pub(crate) struct Accounts {
     /// How many are kept.
     #[serde(skip, default = "accounts_max")]
     limit: usize,
@@ -317,18 +317,18 @@ impl Default for Accounts {
 impl Accounts {
     /// The account with this number.
     #[must_use]
-    pub fn get(&self, number: AccountNo) -> Option<&Account> {
+    pub(crate) fn get(&self, number: AccountNo) -> Option<&Account> {
         self.list.get(number as usize)
     }
 
     /// The account with this number, to change.
-    pub fn get_mut(&mut self, number: AccountNo) -> Option<&mut Account> {
+    pub(crate) fn get_mut(&mut self, number: AccountNo) -> Option<&mut Account> {
         self.list.get_mut(number as usize)
     }
 
     /// The number of the account with this id, if it has one.
     #[must_use]
-    pub fn known(&self, id: &str) -> Option<AccountNo> {
+    pub(crate) fn known(&self, id: &str) -> Option<AccountNo> {
         self.place(id).ok()
     }
 
@@ -345,7 +345,7 @@ impl Accounts {
     }
 
     /// The number of the account with this id, new when it was not known; none beyond [`ACCOUNTS_MAX`].
-    pub fn number(&mut self, id: &str) -> Option<AccountNo> {
+    pub(crate) fn number(&mut self, id: &str) -> Option<AccountNo> {
         let key = match self.place(id) {
             Ok(number) => return Some(number),
             Err(key) => key,
@@ -369,7 +369,7 @@ impl Accounts {
     }
 
     /// Forgets an account: its place stays empty until [`Self::give_out_again`], and what the provider said of it waits for it to come back.
-    pub fn forget(&mut self, number: AccountNo, values: &mut Values) {
+    pub(crate) fn forget(&mut self, number: AccountNo, values: &mut Values) {
         let Some(place) = self.list.get_mut(number as usize) else { return };
         let account = std::mem::replace(place, Account::new(""));
         account.held.iter().for_each(|&value| values.release(value));
@@ -395,13 +395,13 @@ impl Accounts {
     }
 
     /// Gives out the numbers of forgotten accounts again, which nothing refers to any more.
-    pub fn give_out_again(&mut self, numbers: &BTreeSet<AccountNo>) {
+    pub(crate) fn give_out_again(&mut self, numbers: &BTreeSet<AccountNo>) {
         self.free.extend(numbers);
     }
 
     /// How many there can be.
     #[must_use]
-    pub fn limit(&self) -> usize {
+    pub(crate) fn limit(&self) -> usize {
         self.limit
     }
 
@@ -413,22 +413,22 @@ impl Accounts {
 
     /// How many there are.
     #[must_use]
-    pub fn count(&self) -> usize {
+    pub(crate) fn count(&self) -> usize {
         self.numbers.len()
     }
 
     /// Every account, to change.
-    pub fn iter_mut(&mut self) -> impl Iterator<Item = &mut Account> {
+    pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = &mut Account> {
         self.list.iter_mut()
     }
 
     /// Every account, in the order of first mention.
-    pub fn iter(&self) -> impl ExactSizeIterator<Item = &Account> {
+    pub(crate) fn iter(&self) -> impl ExactSizeIterator<Item = &Account> {
         self.list.iter()
     }
 
     /// Takes in what the provider says of an account. One that has asked nothing yet takes no place.
-    pub fn learn(&mut self, fact: &AccountFact<'_>, values: &mut Values) {
+    pub(crate) fn learn(&mut self, fact: &AccountFact<'_>, values: &mut Values) {
         let id = fact.account.as_str();
         match self.known(id).and_then(|number| self.get_mut(number)) {
             Some(account) => account.learn(&Facts::of(fact), values),
@@ -438,12 +438,12 @@ impl Accounts {
 
     /// Accounts whose facts were forgotten before they asked anything.
     #[must_use]
-    pub fn forgotten(&self) -> u64 {
+    pub(crate) fn forgotten(&self) -> u64 {
         self.waiting.forgotten
     }
 
     /// Takes in one exchange's account, client and settings; the account's number, none beyond the limit.
-    pub fn observe(&mut self, signals: &Signals, values: &mut Values) -> Option<AccountNo> {
+    pub(crate) fn observe(&mut self, signals: &Signals, values: &mut Values) -> Option<AccountNo> {
         let before = self.count();
         let number = self.number(&signals.account)?;
         let facts = if self.count() > before { self.waiting.take(xxh3_64(signals.account.as_bytes())) } else { None };

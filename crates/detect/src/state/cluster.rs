@@ -20,11 +20,11 @@ use crate::state::timeline::Timeline;
 use crate::state::trial::{Frozen, Trial};
 
 /// The number of what a person said.
-pub type LabelNo = u32;
+pub(crate) type LabelNo = u32;
 
 /// One cluster.
 #[derive(Debug, Serialize, Deserialize)]
-pub struct Cluster {
+pub(crate) struct Cluster {
     /// How it was discovered. A cluster by infrastructure has no skeleton: every exchange of its members is in it. Nor has
     /// one of variants: every exchange of the clusters that are its variants is in it; nor one by intent.
     pub discovery: Discovery,
@@ -74,7 +74,7 @@ pub struct Cluster {
 
 /// A shingle of a skeleton.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
-pub struct Key {
+pub(crate) struct Key {
     /// The shingle.
     pub key: u64,
     /// The cluster's exchanges that had it.
@@ -85,7 +85,7 @@ pub struct Key {
 
 /// An exchange kept as an example.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Exhibit {
+pub(crate) struct Exhibit {
     /// The exchange's id.
     pub exchange: Box<str>,
     /// Its account.
@@ -101,7 +101,7 @@ pub struct Exhibit {
 impl Cluster {
     /// A cluster that begins at `time`.
     #[must_use]
-    pub fn new(time: Time) -> Cluster {
+    pub(crate) fn new(time: Time) -> Cluster {
         Cluster {
             discovery: Discovery::Text,
             keys: Vec::new(),
@@ -130,19 +130,19 @@ impl Cluster {
 
     /// A cluster that is not known by a skeleton of its own.
     #[must_use]
-    pub fn without_skeleton(discovery: Discovery, time: Time) -> Cluster {
+    pub(crate) fn without_skeleton(discovery: Discovery, time: Time) -> Cluster {
         Cluster { discovery, ..Cluster::new(time) }
     }
 
     /// The cluster of all exchanges that are after `capability`, in whatever words.
     #[must_use]
-    pub fn after(capability: Capability, time: Time) -> Cluster {
+    pub(crate) fn after(capability: Capability, time: Time) -> Cluster {
         Cluster { asks: Some(capability), ..Cluster::without_skeleton(Discovery::Intent, time) }
     }
 
     /// What of it is frozen for a trial that begins now.
     #[must_use]
-    pub fn frozen(&self) -> Frozen {
+    pub(crate) fn frozen(&self) -> Frozen {
         Frozen {
             skeleton: self.keys.len() as u16,
             core: self.core_len() as u16,
@@ -154,7 +154,7 @@ impl Cluster {
     /// Whether a trial is to begin or to begin anew: there is none, or the text has outgrown what was frozen, or left it behind. One that was
     /// detected goes on.
     #[must_use]
-    pub fn is_to_be_frozen(&self) -> bool {
+    pub(crate) fn is_to_be_frozen(&self) -> bool {
         self.trial.as_ref().is_none_or(|trial| {
             let grown = self.core_len() * 10 > usize::from(trial.core) * 13 + 20;
             trial.detected_at.is_none()
@@ -165,12 +165,12 @@ impl Cluster {
 
     /// Whether it is time to look at it.
     #[must_use]
-    pub fn is_due(&self) -> bool {
+    pub(crate) fn is_due(&self) -> bool {
         self.exchanges >= self.next_look && !self.gone
     }
 
     /// Counts an exchange of an account with so many shingles of its core.
-    pub fn count(&mut self, signals: &Signals, core: u32, account: AccountNo) {
+    pub(crate) fn count(&mut self, signals: &Signals, core: u32, account: AccountNo) {
         self.exchanges = self.exchanges.saturating_add(1);
         self.core_hits += u64::from(core);
         self.conduct.count(signals);
@@ -189,7 +189,7 @@ impl Cluster {
     }
 
     /// Adds a shingle; its place, none when the skeleton is full.
-    pub fn add(&mut self, key: u64) -> Option<u16> {
+    pub(crate) fn add(&mut self, key: u64) -> Option<u16> {
         let key = Key { key, hits: 1, since: self.exchanges };
         if let Some(place) = self.free.pop() {
             *self.keys.get_mut(place as usize)? = key;
@@ -204,7 +204,7 @@ impl Cluster {
 
     /// Notes that an exchange has the shingle `key`, said to be at `place`. Whether it is core; none when the place was
     /// given to another shingle.
-    pub fn hit(&mut self, place: u16, key: u64) -> Option<bool> {
+    pub(crate) fn hit(&mut self, place: u16, key: u64) -> Option<bool> {
         let found = self.keys.get_mut(place as usize).filter(|known| known.key == key)?;
         found.hits = found.hits.saturating_add(1);
         Some(self.is_core(place))
@@ -212,20 +212,20 @@ impl Cluster {
 
     /// Notes that an exchange has too little of its core to match. Whether it is time to see what such exchanges have in common: a text
     /// that came up within a longer one.
-    pub fn miss(&mut self) -> bool {
+    pub(crate) fn miss(&mut self) -> bool {
         self.missed = self.missed.saturating_add(1);
         self.missed.is_multiple_of(WIDER_HITS_MIN)
     }
 
     /// Whether `key` is core at `place`.
     #[must_use]
-    pub fn has_core(&self, place: u16, key: u64) -> bool {
+    pub(crate) fn has_core(&self, place: u16, key: u64) -> bool {
         self.keys.get(place as usize).is_some_and(|known| known.key == key) && self.is_core(place)
     }
 
     /// Whether the shingle at `place` is core: in a fair share of the exchanges since it was added.
     #[must_use]
-    pub fn is_core(&self, place: u16) -> bool {
+    pub(crate) fn is_core(&self, place: u16) -> bool {
         self.keys.get(place as usize).is_some_and(|key| {
             let chances = self.exchanges.saturating_sub(key.since);
             chances < CORE_TRIAL || key.hits.saturating_mul(CORE_ONE_IN) >= chances
@@ -234,12 +234,12 @@ impl Cluster {
 
     /// How many shingles are core.
     #[must_use]
-    pub fn core_len(&self) -> usize {
+    pub(crate) fn core_len(&self) -> usize {
         (0..self.keys.len()).filter(|&place| self.is_core(place as u16)).count()
     }
 
     /// The core shingles.
-    pub fn core(&self) -> impl Iterator<Item = u64> + '_ {
+    pub(crate) fn core(&self) -> impl Iterator<Item = u64> + '_ {
         let places = self.keys.iter().zip(0_u16..).filter(|&(_, place)| self.is_core(place));
         places.map(|(key, _)| key.key)
     }
@@ -247,7 +247,7 @@ impl Cluster {
     /// How many core shingles an exchange needs to match: a quarter of what exchanges of the cluster have on average, and
     /// [`NEEDED_MIN`] unless most have fewer; none where there is no skeleton.
     #[must_use]
-    pub fn needed(&self) -> u32 {
+    pub(crate) fn needed(&self) -> u32 {
         if self.discovery != Discovery::Text {
             return 0;
         }
@@ -277,7 +277,7 @@ impl Cluster {
 
     /// Shingles that occur far more often than the cluster matches: they belong to something wider. None of a campaign that was found.
     #[must_use]
-    pub fn wider(&self) -> Vec<Key> {
+    pub(crate) fn wider(&self) -> Vec<Key> {
         if self.trial.as_ref().is_some_and(|trial| trial.detected_at.is_some()) {
             return Vec::new();
         }
@@ -290,13 +290,13 @@ impl Cluster {
 
     /// Whether there is a text that nearly all of its exchanges have, as of the last look.
     #[must_use]
-    pub fn is_broad(&self) -> bool {
+    pub(crate) fn is_broad(&self) -> bool {
         self.broad
     }
 
     /// Whether `key` at `place` is in fewer than half of the exchanges since it was added, long enough to tell.
     #[must_use]
-    pub fn is_narrow(&self, place: u16, key: u64) -> bool {
+    pub(crate) fn is_narrow(&self, place: u16, key: u64) -> bool {
         self.keys.get(place as usize).filter(|known| known.key == key).is_some_and(|key| {
             let chances = self.exchanges.saturating_sub(key.since);
             chances >= NARROW_TRIAL && u64::from(key.hits) * 2 < u64::from(chances)
@@ -304,7 +304,7 @@ impl Cluster {
     }
 
     /// Takes shingles out of the skeleton; their places can be used again, but for those that were frozen.
-    pub fn forget(&mut self, keys: &[u64]) {
+    pub(crate) fn forget(&mut self, keys: &[u64]) {
         let kept = self.trial.as_ref().map_or(0, |trial| trial.skeleton);
         for (place, key) in (0_u16..).zip(&mut self.keys) {
             if keys.contains(&key.key) && !self.free.contains(&place) {
@@ -318,7 +318,7 @@ impl Cluster {
 
     /// Gives up places that are not core, except those below `kept`, puts its members in order, and sets when to look next: often at
     /// first, then whenever the cluster has grown by a twelfth.
-    pub fn tidy(&mut self, kept: u16) {
+    pub(crate) fn tidy(&mut self, kept: u16) {
         // A member whose tally was replaced and taken up again is listed twice.
         self.members.sort_unstable();
         self.members.dedup();

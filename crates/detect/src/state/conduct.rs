@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 /// How exchanges were sent.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
-pub struct Conduct {
+pub(crate) struct Conduct {
     /// How many.
     pub exchanges: u64,
     /// Those that continue a conversation.
@@ -30,7 +30,7 @@ pub struct Conduct {
 
 impl Conduct {
     /// Counts one exchange.
-    pub fn count(&mut self, signals: &Signals) {
+    pub(crate) fn count(&mut self, signals: &Signals) {
         self.exchanges += 1;
         self.follow_ups += u64::from(signals.follow_up);
         if let Some(settings) = signals.params {
@@ -46,7 +46,7 @@ impl Conduct {
     }
 
     /// Lets it weigh half of what it did. Models that were hardly used make room for others.
-    pub fn fade(&mut self) {
+    pub(crate) fn fade(&mut self) {
         let counts = [&mut self.exchanges, &mut self.follow_ups, &mut self.metered];
         counts.into_iter().for_each(|count| *count /= 2);
         [&mut self.input_tokens, &mut self.output_tokens].into_iter().for_each(|tokens| *tokens /= 2);
@@ -78,13 +78,13 @@ impl Conduct {
 
     /// How many models were asked for beyond those that are followed, up to [`FURTHER_MODELS_MAX`].
     #[must_use]
-    pub fn further_models(&self) -> u64 {
+    pub(crate) fn further_models(&self) -> u64 {
         self.further.len() as u64
     }
 
     /// The models asked for, the most used first.
     #[must_use]
-    pub fn models(&self) -> Vec<ModelUse> {
+    pub(crate) fn models(&self) -> Vec<ModelUse> {
         let mut models = self.models.clone();
         models.sort_by(|a, b| b.exchanges.total_cmp(&a.exchanges).then(a.model.cmp(&b.model)));
         models
@@ -92,7 +92,7 @@ impl Conduct {
 
     /// The two models that most exchanges asked for.
     #[must_use]
-    pub fn two_models(&self) -> Option<(ModelUse, ModelUse)> {
+    pub(crate) fn two_models(&self) -> Option<(ModelUse, ModelUse)> {
         let mut models = self.models();
         models.truncate(2);
         models.try_into().ok().map(|[a, b]: [ModelUse; 2]| (a, b))
@@ -100,14 +100,14 @@ impl Conduct {
 
     /// How a model was used.
     #[must_use]
-    pub fn model(&self, model: Hash) -> Option<ModelUse> {
+    pub(crate) fn model(&self, model: Hash) -> Option<ModelUse> {
         self.models.iter().find(|known| known.model == model).copied()
     }
 }
 
 /// When a model was asked for.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
-pub struct ModelUse {
+pub(crate) struct ModelUse {
     /// The model.
     pub model: Hash,
     /// Exchanges that asked for it.
@@ -139,13 +139,13 @@ impl ModelUse {
 
     /// The middle of its use in seconds.
     #[must_use]
-    pub fn middle(&self) -> f64 {
+    pub(crate) fn middle(&self) -> f64 {
         self.start.seconds() as f64 + self.sum / self.exchanges.max(1.0) * 86_400.0
     }
 
     /// How far its use is spread around that: the standard deviation, in seconds.
     #[must_use]
-    pub fn spread(&self) -> f64 {
+    pub(crate) fn spread(&self) -> f64 {
         let (mean, count) = (self.sum / self.exchanges.max(1.0), self.exchanges.max(1.0));
         (self.squares / count - mean * mean).max(0.0).sqrt() * 86_400.0
     }
@@ -153,7 +153,7 @@ impl ModelUse {
 
 /// The commonest of many values, by the counters of Misra and Gries: what more than one in [`COUNTERS`] has is among them.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
-pub struct Common {
+pub(crate) struct Common {
     counters: [(u64, u64); COUNTERS],
     total: u64,
 }
@@ -177,7 +177,7 @@ impl Common {
 
     /// At least this share of the values is the commonest one; none when there are too few.
     #[must_use]
-    pub fn share(&self) -> Option<f64> {
+    pub(crate) fn share(&self) -> Option<f64> {
         let most = self.counters.iter().map(|counter| counter.1).max()?;
         (self.total >= VALUES_MIN).then(|| most as f64 / self.total as f64)
     }

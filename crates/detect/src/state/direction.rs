@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 /// The sum of meanings.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Direction {
+pub(crate) struct Direction {
     #[serde(with = "crate::state::written::array")]
     sum: [i64; DIMENSIONS],
     count: u64,
@@ -23,7 +23,7 @@ impl Default for Direction {
 
 impl Direction {
     /// Adds one meaning; one that is not known counts nothing.
-    pub fn add(&mut self, meaning: &Meaning) {
+    pub(crate) fn add(&mut self, meaning: &Meaning) {
         if meaning.known() {
             // 2^56 exchanges would overflow; saying that there are fewer lets it run in parallel lanes.
             let pairs = self.sum.iter_mut().zip(meaning.0);
@@ -33,26 +33,20 @@ impl Direction {
     }
 
     /// Adds what another has.
-    pub fn merge(&mut self, other: &Direction) {
+    pub(crate) fn merge(&mut self, other: &Direction) {
         self.sum.iter_mut().zip(other.sum).for_each(|(sum, number)| *sum += number);
         self.count += other.count;
     }
 
     /// Lets it weigh half of what it did.
-    pub fn fade(&mut self) {
+    pub(crate) fn fade(&mut self) {
         self.sum.iter_mut().for_each(|sum| *sum /= 2);
         self.count /= 2;
     }
 
-    /// How many meanings it has.
-    #[must_use]
-    pub fn count(&self) -> u64 {
-        self.count
-    }
-
     /// Where it lies as seen from the middle of `all`; none where it lies in the middle itself, or nothing is known.
     #[must_use]
-    pub fn seen_from(&self, all: &Direction) -> Option<[f64; DIMENSIONS]> {
+    pub(crate) fn seen_from(&self, all: &Direction) -> Option<[f64; DIMENSIONS]> {
         if self.count == 0 || all.count == 0 {
             return None;
         }
@@ -67,7 +61,7 @@ impl Direction {
 
 /// The cosine of the angle between two unit vectors.
 #[must_use]
-pub fn cosine(a: &[f64; DIMENSIONS], b: &[f64; DIMENSIONS]) -> f64 {
+pub(crate) fn cosine(a: &[f64; DIMENSIONS], b: &[f64; DIMENSIONS]) -> f64 {
     a.iter().zip(b).map(|(a, b)| a * b).sum()
 }
 
@@ -105,6 +99,6 @@ mod tests {
         let all = of(&["Rate the answer.", "Boil the potatoes."]);
         assert_eq!(all.seen_from(&all), None);
         assert_eq!(Direction::default().seen_from(&all), None);
-        assert_eq!(all.count(), 2);
+        assert_eq!(all.count, 2);
     }
 }

@@ -10,7 +10,7 @@ use crate::state::account::AccountNo;
 
 /// Which epoch it is.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
-pub struct Epochs {
+pub(crate) struct Epochs {
     /// When the next one begins; none before the first exchange.
     next: Option<Time>,
     /// Exchanges that came at that time or later,
@@ -23,7 +23,7 @@ pub struct Epochs {
 
 impl Epochs {
     /// Counts an exchange. One alone turns no epoch: its clock may be wrong.
-    pub fn count(&mut self, time: Time) {
+    pub(crate) fn count(&mut self, time: Time) {
         let next = *self.next.get_or_insert_with(|| days_later(time, EPOCH_DAYS));
         if time >= next {
             self.beyond = self.beyond.saturating_add(1);
@@ -32,7 +32,7 @@ impl Epochs {
     }
 
     /// When the epoch turned that was not swept yet.
-    pub fn turn(&mut self, exchanges: u64) -> Option<Time> {
+    pub(crate) fn turn(&mut self, exchanges: u64) -> Option<Time> {
         let now = self.earliest.filter(|_| self.beyond >= TURN_AFTER)?;
         self.turns.push_back(exchanges);
         while self.turns.len() > FORGOTTEN_TURNS {
@@ -44,7 +44,7 @@ impl Epochs {
 
     /// How many exchanges ago those came that are forgotten; none before there are any.
     #[must_use]
-    pub fn forgotten_for(&self, exchanges: u64) -> Option<u64> {
+    pub(crate) fn forgotten_for(&self, exchanges: u64) -> Option<u64> {
         let before = self.turns.front().filter(|_| self.turns.len() == FORGOTTEN_TURNS)?;
         Some(exchanges.saturating_sub(*before))
     }
@@ -52,7 +52,7 @@ impl Epochs {
 
 /// A sweep under way.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Sweep {
+pub(crate) struct Sweep {
     /// Accounts last seen before are forgotten,
     pub accounts_before: Time,
     /// and so are clusters.
@@ -67,7 +67,7 @@ pub struct Sweep {
 
 /// What a sweep goes over, in this order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Phase {
+pub(crate) enum Phase {
     /// Clusters that are idle,
     Clusters,
     /// accounts that are,
@@ -82,7 +82,7 @@ pub enum Phase {
 
 /// What a sweep forgot: the numbers that will be given out again.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Gone {
+pub(crate) struct Gone {
     /// Accounts.
     pub accounts: BTreeSet<AccountNo>,
     /// Clusters.
@@ -92,7 +92,7 @@ pub struct Gone {
 impl Sweep {
     /// One that begins now.
     #[must_use]
-    pub fn begin(now: Time) -> Sweep {
+    pub(crate) fn begin(now: Time) -> Sweep {
         let before = days_later(now, -FORGOTTEN_DAYS);
         Sweep {
             accounts_before: before,
@@ -107,7 +107,7 @@ impl Sweep {
 impl Phase {
     /// The phase after this one.
     #[must_use]
-    pub fn after(self) -> Phase {
+    pub(crate) fn after(self) -> Phase {
         match self {
             Phase::Clusters => Phase::Accounts,
             Phase::Accounts => Phase::Members,
@@ -119,12 +119,12 @@ impl Phase {
 
 /// The time so many days later.
 #[must_use]
-pub fn days_later(time: Time, days: i64) -> Time {
+pub(crate) fn days_later(time: Time, days: i64) -> Time {
     Time::from_seconds(time.seconds().saturating_add(days * DAY))
 }
 
 const DAY: i64 = 86_400;
 /// Exchanges of an epoch before it begins.
-pub const TURN_AFTER: u32 = 100;
+pub(crate) const TURN_AFTER: u32 = 100;
 /// Turns of epochs since what is forgotten was last seen.
 const FORGOTTEN_TURNS: usize = (FORGOTTEN_DAYS / EPOCH_DAYS) as usize + 1;

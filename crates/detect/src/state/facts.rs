@@ -18,7 +18,7 @@ use crate::state::written;
 
 /// What was said of one account; later facts replace earlier ones field by field.
 #[derive(Debug, Default, Serialize, Deserialize)]
-pub struct Facts {
+pub(crate) struct Facts {
     /// When it signed up.
     pub created: Option<Time>,
     /// When it was closed.
@@ -34,14 +34,14 @@ impl Facts {
     const KINDS: [Kind; 4] = [Kind::Payment, Kind::EmailDomain, Kind::Program, Kind::Plan];
 
     /// What one fact says.
-    pub fn of(fact: &AccountFact<'_>) -> Facts {
+    pub(crate) fn of(fact: &AccountFact<'_>) -> Facts {
         let mut facts = Facts::default();
         facts.learn(fact);
         facts
     }
 
     /// What is known of an account that holds these.
-    pub fn known(
+    pub(crate) fn known(
         (created, closed): (Option<Time>, Option<Time>),
         (assurance, org): (Option<Assurance>, Option<Hash>),
         held: impl Fn(Kind) -> Option<Box<str>>,
@@ -50,7 +50,7 @@ impl Facts {
     }
 
     /// The values it holds.
-    pub fn values(&self) -> impl Iterator<Item = (Kind, &str)> {
+    pub(crate) fn values(&self) -> impl Iterator<Item = (Kind, &str)> {
         Facts::KINDS.into_iter().zip(&self.texts).filter_map(|(kind, text)| Some((kind, text.as_deref()?)))
     }
 
@@ -70,7 +70,7 @@ impl Facts {
 
 /// The accounts that have asked nothing yet, by the hash of their id.
 #[derive(Serialize, Deserialize)]
-pub struct Waiting {
+pub(crate) struct Waiting {
     #[serde(skip, default = "facts_max")]
     limit: usize,
     #[serde(with = "written::sorted")]
@@ -93,7 +93,7 @@ impl Default for Waiting {
 
 impl Waiting {
     /// Remembers a fact.
-    pub fn learn(&mut self, account: u64, fact: &AccountFact<'_>) {
+    pub(crate) fn learn(&mut self, account: u64, fact: &AccountFact<'_>) {
         match self.facts.get_mut(&account) {
             Some(facts) => facts.learn(fact),
             None => self.wait(account, Facts::of(fact)),
@@ -101,7 +101,7 @@ impl Waiting {
     }
 
     /// Remembers what is known of an account.
-    pub fn wait(&mut self, account: u64, facts: Facts) {
+    pub(crate) fn wait(&mut self, account: u64, facts: Facts) {
         if self.facts.insert(account, facts.into()).is_some() {
             return;
         }
@@ -113,7 +113,7 @@ impl Waiting {
     }
 
     /// What was said of an account, which asks now.
-    pub fn take(&mut self, account: u64) -> Option<Box<Facts>> {
+    pub(crate) fn take(&mut self, account: u64) -> Option<Box<Facts>> {
         let facts = self.facts.remove(&account);
         if self.facts.is_empty() {
             // Nobody waits any more: neither does the room for a whole file of them.

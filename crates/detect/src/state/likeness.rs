@@ -24,7 +24,7 @@ use crate::state::sparse::Sparse;
 
 /// What is kept of a group.
 #[derive(Debug, Default, Serialize, Deserialize)]
-pub struct Likeness {
+pub(crate) struct Likeness {
     accounts: BTreeMap<AccountNo, Own>,
     /// In how many requests each word was, by its hash.
     frequency: Sparse<u32, { FREQUENCIES / 64 }>,
@@ -85,7 +85,7 @@ struct Days {
 
 impl Likeness {
     /// Counts a request that begins a session of its account.
-    pub fn count(&mut self, account: AccountNo, signals: &Signals) {
+    pub(crate) fn count(&mut self, account: AccountNo, signals: &Signals) {
         self.requests = self.requests.saturating_add(1);
         for &word in &signals.words {
             if let Some(count) = self.frequency.get_mut(word as usize % FREQUENCIES) {
@@ -115,7 +115,7 @@ impl Likeness {
     }
 
     /// Forgets accounts.
-    pub fn forget(&mut self, accounts: &BTreeSet<AccountNo>) {
+    pub(crate) fn forget(&mut self, accounts: &BTreeSet<AccountNo>) {
         self.accounts.retain(|account, _| !accounts.contains(account));
     }
 
@@ -136,14 +136,14 @@ impl Likeness {
 
     /// How much more alike an account's own requests are in words than those of different accounts.
     #[must_use]
-    pub fn words(&self) -> Option<Estimate> {
+    pub(crate) fn words(&self) -> Option<Estimate> {
         excess(self.accounts.values().map(|own| &own.words))
     }
 
     /// How much likelier (log10) it is that the accounts keep clocks, as cron jobs do, than that they keep none: the requests of each
     /// come at the same minutes of the hour. 0 where too little was seen.
     #[must_use]
-    pub fn clocks(&self) -> f64 {
+    pub(crate) fn clocks(&self) -> f64 {
         let Some(minutes) = repeated(self.often().map(|often| &often.minutes)) else { return 0.0 };
         let error = minutes.error.max(MINUTES_ERROR_MIN);
         let dealt = error.hypot(DEALT_DEVIATION);
@@ -162,14 +162,14 @@ impl Likeness {
     /// Whether most requests come in one part of the day: the length of the mean direction of their hours is at least
     /// [`CONCENTRATED`].
     #[must_use]
-    pub fn concentrated(&self) -> bool {
+    pub(crate) fn concentrated(&self) -> bool {
         let [x, y, ..] = self.hours.total;
         self.hours.count > 0.0 && x.hypot(y) / (self.hours.count * 0.5_f64.sqrt()) >= CONCENTRATED
     }
 
     /// The same in the hour of the day, between requests of different days.
     #[must_use]
-    pub fn hours(&self) -> Option<Estimate> {
+    pub(crate) fn hours(&self) -> Option<Estimate> {
         hours(self.often().map(|often| &often.hours), &self.hours)
     }
 

@@ -1,21 +1,21 @@
 //! What is remembered of the traffic: plain data, bounded by [`crate::limits`], that knows of no sign and no verdict.
 
-pub mod account;
-pub mod cluster;
-pub mod conduct;
-pub mod direction;
-pub mod epochs;
-pub mod facts;
-pub mod likeness;
-pub mod output;
-pub mod recent;
-pub mod shingle;
-pub mod sign_ups;
-pub mod sparse;
-pub mod timeline;
-pub mod trial;
-pub mod value;
-pub mod written;
+pub(crate) mod account;
+pub(crate) mod cluster;
+pub(crate) mod conduct;
+pub(crate) mod direction;
+pub(crate) mod epochs;
+pub(crate) mod facts;
+pub(crate) mod likeness;
+pub(crate) mod output;
+pub(crate) mod recent;
+pub(crate) mod shingle;
+pub(crate) mod sign_ups;
+pub(crate) mod sparse;
+pub(crate) mod timeline;
+pub(crate) mod trial;
+pub(crate) mod value;
+pub(crate) mod written;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::hash::BuildHasherDefault;
@@ -41,7 +41,7 @@ use value::{Kind, Values};
 
 /// Everything that is remembered.
 #[derive(Serialize, Deserialize)]
-pub struct State {
+pub(crate) struct State {
     /// Who asks,
     pub accounts: Accounts,
     /// and what they hold.
@@ -138,7 +138,7 @@ impl Default for State {
 
 /// What the whole of the traffic knows of one exchange.
 #[derive(Clone, Copy, Debug)]
-pub struct Seen {
+pub(crate) struct Seen {
     /// Its account.
     pub account: AccountNo,
     /// Whether an answer came back in it.
@@ -147,12 +147,12 @@ pub struct Seen {
 
 impl State {
     /// Takes in what the provider says of an account.
-    pub fn learn(&mut self, fact: &AccountFact<'_>) {
+    pub(crate) fn learn(&mut self, fact: &AccountFact<'_>) {
         self.accounts.learn(fact, &mut self.values);
     }
 
     /// Counts one exchange for the whole of the traffic; none that came before, and none of an account beyond the limit.
-    pub fn count(&mut self, signals: &Signals) -> Option<Seen> {
+    pub(crate) fn count(&mut self, signals: &Signals) -> Option<Seen> {
         if !self.recent.insert(identity(signals)) {
             self.duplicates += 1;
             return None;
@@ -181,7 +181,7 @@ impl State {
     }
 
     /// Begins a cluster; its number, none where there are as many as can be.
-    pub fn begin_cluster(&mut self, cluster: Cluster) -> Option<u32> {
+    pub(crate) fn begin_cluster(&mut self, cluster: Cluster) -> Option<u32> {
         if let Some(number) = self.free_clusters.pop_first() {
             *self.clusters.get_mut(number as usize)? = cluster;
             return Some(number);
@@ -198,7 +198,7 @@ impl State {
     }
 
     /// Forgets what is known of labels, since they are others now.
-    pub fn forget_labels(&mut self) {
+    pub(crate) fn forget_labels(&mut self) {
         self.known.clear();
         self.shown.clear();
         self.clusters.iter_mut().for_each(|cluster| cluster.labels.clear());
@@ -207,19 +207,13 @@ impl State {
 
     /// The cluster with this number.
     #[must_use]
-    pub fn cluster(&self, number: u32) -> Option<&Cluster> {
+    pub(crate) fn cluster(&self, number: u32) -> Option<&Cluster> {
         self.clusters.get(number as usize)
-    }
-
-    /// The upper bound on how often an account outside the group sends the cluster, as it was fixed at τ.
-    #[must_use]
-    pub fn chance(&self, number: u32) -> f64 {
-        self.cluster(number).and_then(|cluster| cluster.trial.as_ref()).map_or(1.0, |trial| trial.p0)
     }
 
     /// The clusters by text behind a cluster: itself, or those that are its variants.
     #[must_use]
-    pub fn texts(&self, number: u32) -> Vec<(u32, &Cluster)> {
+    pub(crate) fn texts(&self, number: u32) -> Vec<(u32, &Cluster)> {
         let own = |cluster: &(u32, &Cluster)| cluster.0 == number || cluster.1.variant_of == Some(number);
         let by_text = |cluster: &(u32, &Cluster)| cluster.1.discovery == Discovery::Text && !cluster.1.gone;
         match self.cluster(number) {

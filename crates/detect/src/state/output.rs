@@ -8,11 +8,11 @@ use crate::state::recent::Recent;
 
 /// Fingerprints of recent outputs; the oldest are forgotten beyond [`OUTPUTS_MAX`].
 #[derive(Default, Serialize, Deserialize)]
-pub struct Outputs(Recent<OUTPUTS_MAX>);
+pub(crate) struct Outputs(Recent<OUTPUTS_MAX>);
 
 impl Outputs {
     /// Remembers an output by its sketch.
-    pub fn remember(&mut self, sketch: &[u64]) {
+    pub(crate) fn remember(&mut self, sketch: &[u64]) {
         for &key in sketch {
             self.0.insert(key);
         }
@@ -20,7 +20,7 @@ impl Outputs {
 
     /// Whether what was asked quotes a remembered output at length.
     #[must_use]
-    pub fn echo(&self, asked: &[Print]) -> bool {
+    pub(crate) fn echo(&self, asked: &[Print]) -> bool {
         asked.iter().filter(|print| self.0.has(print.key)).take(ECHO_PRINTS).count() >= ECHO_PRINTS
     }
 }

@@ -8,14 +8,14 @@ use xxhash_rust::xxh3::Xxh3Default;
 
 /// Numbers that came lately, at most `MAX` of them; the oldest are forgotten.
 #[derive(Debug, Default)]
-pub struct Recent<const MAX: usize> {
+pub(crate) struct Recent<const MAX: usize> {
     known: HashSet<u64, BuildHasherDefault<Xxh3Default>>,
     order: VecDeque<u64>,
 }
 
 impl<const MAX: usize> Recent<MAX> {
     /// Remembers a number. Whether it is new; one that is known stays as old as it is.
-    pub fn insert(&mut self, number: u64) -> bool {
+    pub(crate) fn insert(&mut self, number: u64) -> bool {
         let new = self.known.insert(number);
         if new {
             self.order.push_back(number);
@@ -30,7 +30,7 @@ impl<const MAX: usize> Recent<MAX> {
 
     /// Whether a number came lately.
     #[must_use]
-    pub fn has(&self, number: u64) -> bool {
+    pub(crate) fn has(&self, number: u64) -> bool {
         self.known.contains(&number)
     }
 }

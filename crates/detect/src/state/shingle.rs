@@ -13,7 +13,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use crate::limits::SHINGLES_MAX;
 /// A shingle's owner: a cluster and the place in its skeleton.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Owner {
+pub(crate) struct Owner {
     /// The cluster.
     pub cluster: u32,
     /// The place in its skeleton.
@@ -22,7 +22,7 @@ pub struct Owner {
 
 /// What the table knows of a shingle after it was touched.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Touched {
+pub(crate) enum Touched {
     /// Few payers sent it so far.
     Cold,
     /// Enough payers sent it, and no cluster owns it yet.
@@ -34,7 +34,7 @@ pub enum Touched {
 }
 
 /// The table.
-pub struct Shingles {
+pub(crate) struct Shingles {
     entries: Vec<Entry>,
     buckets: usize,
 }
@@ -51,13 +51,13 @@ struct Entry {
 impl Shingles {
     /// A table of about `slots` entries.
     #[must_use]
-    pub fn new(slots: usize) -> Shingles {
+    pub(crate) fn new(slots: usize) -> Shingles {
         let buckets = (slots / WAYS).next_power_of_two();
         Shingles { entries: vec![Entry::default(); buckets * WAYS], buckets }
     }
 
     /// Notes that the payer with hash `payer` sent `key` in the exchange numbered `stamp` (from 1).
-    pub fn touch(&mut self, key: u64, payer: u64, stamp: u32) -> Touched {
+    pub(crate) fn touch(&mut self, key: u64, payer: u64, stamp: u32) -> Touched {
         let (tag, bit) = (tag(key), 1_u32 << (payer >> 59));
         let bucket = self.bucket(key);
         let Some(entries) = self.entries.get_mut(bucket) else { return Touched::Skipped };
@@ -89,7 +89,7 @@ impl Shingles {
     }
 
     /// Gives `key` to a cluster.
-    pub fn give(&mut self, key: u64, owner: Owner) {
+    pub(crate) fn give(&mut self, key: u64, owner: Owner) {
         let (tag, bucket) = (tag(key), self.bucket(key));
         let entries = self.entries.get_mut(bucket).unwrap_or_default();
         if let Some(entry) = entries.iter_mut().find(|entry| entry.stamp != 0 && entry.tag == tag) {
@@ -99,19 +99,13 @@ impl Shingles {
 
     /// How many places it has.
     #[must_use]
-    pub fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.entries.len()
-    }
-
-    /// Whether it has none.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.entries.is_empty()
     }
 
     /// Takes the shingles at these places back from owners that, by their tags, do not have them, and forgets those that nobody owns
     /// and that were not seen for `idle` exchanges or more before the one numbered `stamp`.
-    pub fn sweep(&mut self, places: Range<usize>, owns: impl Fn(Owner, u32) -> bool, stamp: u32, idle: u32) {
+    pub(crate) fn sweep(&mut self, places: Range<usize>, owns: impl Fn(Owner, u32) -> bool, stamp: u32, idle: u32) {
         for entry in self.entries.get_mut(places).unwrap_or_default() {
             if unpack(entry.owner).is_some_and(|owner| !owns(owner, entry.tag)) {
                 entry.owner = 0;
@@ -152,9 +146,9 @@ impl<'de> Deserialize<'de> for Shingles {
 }
 
 /// Entries in a bucket.
-pub const WAYS: usize = 8;
+pub(crate) const WAYS: usize = 8;
 /// Distinct payers from which a shingle is shared.
-pub const HOT_PAYERS: u32 = 3;
+pub(crate) const HOT_PAYERS: u32 = 3;
 /// Exchanges after which a shingle that was not seen again counts as sent by one payer less.
 const FORGET_AFTER: u32 = 1 << 20;
 

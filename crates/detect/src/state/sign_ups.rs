@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 /// When the accounts of the deployment signed up: an even sample of at most [`SIGN_UPS_MAX`], in order.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
-pub struct SignUps {
+pub(crate) struct SignUps {
     times: Vec<i64>,
     /// Accounts that each time stands for.
     each: f64,
@@ -15,7 +15,7 @@ pub struct SignUps {
 impl SignUps {
     /// Of all accounts that asked something.
     #[must_use]
-    pub fn of(accounts: &Accounts) -> SignUps {
+    pub(crate) fn of(accounts: &Accounts) -> SignUps {
         let seen = accounts.iter().filter(|account| account.exchanges > 0);
         let mut times: Vec<i64> = seen.filter_map(|account| account.created).map(|time| time.seconds()).collect();
         times.sort_unstable();
@@ -25,20 +25,20 @@ impl SignUps {
 
     /// How many accounts signed up at most `seconds` before or after `time`, about.
     #[must_use]
-    pub fn around(&self, time: i64, seconds: i64) -> f64 {
+    pub(crate) fn around(&self, time: i64, seconds: i64) -> f64 {
         within(&self.times, time, seconds) as f64 * self.each
     }
 
     /// The shortest time in which half of all accounts signed up, in seconds.
     #[must_use]
-    pub fn half(&self) -> Option<i64> {
+    pub(crate) fn half(&self) -> Option<i64> {
         shortest_half(&self.times)
     }
 }
 
 /// How many of the sorted `times` lie at most `seconds` from `time`.
 #[must_use]
-pub fn within(times: &[i64], time: i64, seconds: i64) -> usize {
+pub(crate) fn within(times: &[i64], time: i64, seconds: i64) -> usize {
     let from = times.partition_point(|&other| other < time.saturating_sub(seconds));
     let to = times.partition_point(|&other| other <= time.saturating_add(seconds));
     to - from
@@ -46,7 +46,7 @@ pub fn within(times: &[i64], time: i64, seconds: i64) -> usize {
 
 /// The shortest time in which half of the sorted `times` lie, in seconds.
 #[must_use]
-pub fn shortest_half(times: &[i64]) -> Option<i64> {
+pub(crate) fn shortest_half(times: &[i64]) -> Option<i64> {
     let half = times.len().div_ceil(2);
     (times.len() >= 2).then(|| times.windows(half).filter_map(|w| Some(w.last()? - w.first()?)).min())?
 }

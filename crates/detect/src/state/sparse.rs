@@ -6,7 +6,7 @@ use crate::state::written;
 
 /// Of `64 * WORDS` numbers those that were ever touched.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Sparse<T, const WORDS: usize> {
+pub(crate) struct Sparse<T, const WORDS: usize> {
     /// A bit for each place.
     #[serde(with = "written::array")]
     kept: [u64; WORDS],
@@ -23,7 +23,7 @@ impl<T, const WORDS: usize> Default for Sparse<T, WORDS> {
 impl<T: Copy + Default, const WORDS: usize> Sparse<T, WORDS> {
     /// The number at `place`.
     #[must_use]
-    pub fn get(&self, place: usize) -> T {
+    pub(crate) fn get(&self, place: usize) -> T {
         match self.find(place) {
             Some((at, true)) => self.values.get(at).copied().unwrap_or_default(),
             _ => T::default(),
@@ -31,7 +31,7 @@ impl<T: Copy + Default, const WORDS: usize> Sparse<T, WORDS> {
     }
 
     /// The number at `place`, to change; none beyond the end.
-    pub fn get_mut(&mut self, place: usize) -> Option<&mut T> {
+    pub(crate) fn get_mut(&mut self, place: usize) -> Option<&mut T> {
         let (at, kept) = self.find(place)?;
         if !kept {
             if self.values.len() == self.values.capacity() {
@@ -45,7 +45,7 @@ impl<T: Copy + Default, const WORDS: usize> Sparse<T, WORDS> {
     }
 
     /// The numbers kept, each with its place, in order.
-    pub fn iter(&self) -> impl Iterator<Item = (usize, T)> + '_ {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (usize, T)> + '_ {
         let places = (0..).zip(&self.kept).flat_map(|(word, &bits)| ones(bits).map(move |bit| word * 64 + bit));
         places.zip(self.values.iter().copied())
     }

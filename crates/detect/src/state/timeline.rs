@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 /// Counts over time.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
-pub struct Timeline {
+pub(crate) struct Timeline {
     bins: Vec<u32>,
     /// Number of the first bin since the epoch, in units of `seconds`.
     first: i64,
@@ -14,7 +14,7 @@ pub struct Timeline {
 
 impl Timeline {
     /// Counts one event. Events before the first bin count in the first one.
-    pub fn count(&mut self, time: Time) {
+    pub(crate) fn count(&mut self, time: Time) {
         if self.bins.is_empty() {
             self.seconds = SECONDS_MIN;
             self.first = time.seconds().div_euclid(self.seconds);
@@ -32,7 +32,7 @@ impl Timeline {
     }
 
     /// Forgets what came before.
-    pub fn forget(&mut self, before: Time) {
+    pub(crate) fn forget(&mut self, before: Time) {
         if self.seconds == 0 {
             return;
         }
@@ -43,12 +43,12 @@ impl Timeline {
 
     /// Seconds per bin.
     #[must_use]
-    pub fn seconds(&self) -> i64 {
+    pub(crate) fn seconds(&self) -> i64 {
         self.seconds
     }
 
     /// The bins in order: start and count.
-    pub fn iter(&self) -> impl Iterator<Item = (Time, u64)> {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (Time, u64)> {
         let starts = (self.first..).map(|bin| Time::from_seconds(bin * self.seconds));
         starts.zip(self.bins.iter().map(|&count| u64::from(count)))
     }
@@ -82,7 +82,7 @@ pub(crate) fn span(seconds: i64) -> String {
 }
 
 /// The most bins.
-pub const BINS_MAX: usize = 512;
+pub(crate) const BINS_MAX: usize = 512;
 /// Seconds per bin at first.
 const SECONDS_MIN: i64 = 300;
 

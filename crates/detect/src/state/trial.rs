@@ -17,7 +17,7 @@ use crate::state::timeline::Timeline;
 
 /// A frozen trial and what was seen since.
 #[derive(Debug, Serialize, Deserialize)]
-pub struct Trial {
+pub(crate) struct Trial {
     /// Which trial it is, from 1 in the order in which they began.
     pub id: u64,
     /// Which trial of its epoch it is, in the order in which they were first tested; 0 while too few take part.
@@ -62,7 +62,7 @@ pub struct Trial {
 
 /// What is frozen of a cluster: so much of its skeleton, and what an exchange needs of it.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Frozen {
+pub(crate) struct Frozen {
     /// The skeleton's length; only so much of it matches.
     pub skeleton: u16,
     /// The skeleton's core.
@@ -76,7 +76,7 @@ pub struct Frozen {
 impl Trial {
     /// The trial with this number, frozen now.
     #[must_use]
-    pub fn freeze(id: u64, time: Time, frozen: Frozen, p0: f64) -> Trial {
+    pub(crate) fn freeze(id: u64, time: Time, frozen: Frozen, p0: f64) -> Trial {
         Trial {
             id,
             number: 0,
@@ -103,13 +103,13 @@ impl Trial {
 
     /// Whether most of what the cluster of now `exchanges` took in since lacks what was frozen: another text has taken it over.
     #[must_use]
-    pub fn is_left_behind(&self, exchanges: u32) -> bool {
+    pub(crate) fn is_left_behind(&self, exchanges: u32) -> bool {
         u64::from(self.matched) * 2 < u64::from(exchanges.saturating_sub(self.exchanges_before))
     }
 
     /// Forgets what was counted of everybody together, and what came of it: it is the trial `id` from now on. τ stays, and what is
     /// counted by account.
-    pub fn forget(&mut self, id: u64) {
+    pub(crate) fn forget(&mut self, id: u64) {
         self.id = id;
         self.exchanges = 0;
         self.items = Items::default();
@@ -121,7 +121,7 @@ impl Trial {
     }
 
     /// Counts one matching exchange of a member, later than what made it one.
-    pub fn count(&mut self, payer: Hash, item: u64, signals: &Signals, echo: bool) {
+    pub(crate) fn count(&mut self, payer: Hash, item: u64, signals: &Signals, echo: bool) {
         self.exchanges = self.exchanges.saturating_add(1);
         self.exposure += 1.0 / f64::from(self.entered.max(1));
         self.echoes += u32::from(echo);
@@ -138,7 +138,7 @@ impl Trial {
 
 /// Work items: a sample by smallest hash, each with the requests for it and the payers that asked.
 #[derive(Debug, Default, Serialize, Deserialize)]
-pub struct Items {
+pub(crate) struct Items {
     sample: BTreeMap<u64, Item>,
 }
 
@@ -151,7 +151,7 @@ struct Item {
 
 impl Items {
     /// Counts one request for `item`.
-    pub fn count(&mut self, item: u64, payer: Hash) {
+    pub(crate) fn count(&mut self, item: u64, payer: Hash) {
         // Spread the hashes, so that "smallest" means nothing about the text.
         let item = item.wrapping_mul(0x9E37_79B9_7F4A_7C15).rotate_left(32);
         if !self.sample.contains_key(&item) && self.sample.len() >= ITEMS_MAX {
@@ -164,7 +164,7 @@ impl Items {
     }
 
     /// Of each item in the sample, how many requests there were and by how many payers, about.
-    pub fn iter(&self) -> impl Iterator<Item = (u32, f64)> + '_ {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (u32, f64)> + '_ {
         self.sample.values().map(|item| (item.requests, item.payers()))
     }
 }

@@ -87,11 +87,11 @@ impl Value {
 }
 
 /// The values each account holds, one per kind.
-pub type Held = [Value; Kind::ALL.len()];
+pub(crate) type Held = [Value; Kind::ALL.len()];
 
 /// All values seen.
 #[derive(Serialize, Deserialize)]
-pub struct Values {
+pub(crate) struct Values {
     /// How many are kept.
     #[serde(skip, default = "values_max")]
     limit: usize,
@@ -134,19 +134,19 @@ impl Default for Values {
 
 impl Values {
     /// The value written `name`; none where the table is full.
-    pub fn intern(&mut self, kind: Kind, name: &str) -> Value {
+    pub(crate) fn intern(&mut self, kind: Kind, name: &str) -> Value {
         let key = xxh3_64_with_seed(name.as_bytes(), kind as u64);
         self.intern_key(kind, key, || name.into())
     }
 
     /// The value with a hash of its own, named only when it is new.
-    pub fn intern_hash(&mut self, kind: Kind, hash: u64, name: impl FnOnce() -> Box<str>) -> Value {
+    pub(crate) fn intern_hash(&mut self, kind: Kind, hash: u64, name: impl FnOnce() -> Box<str>) -> Value {
         self.intern_key(kind, hash_key(kind, hash), name)
     }
 
     /// The value with a hash of its own whose name a caller may choose: beyond [`NAMES_MAX`] of them the name is not kept,
     /// and the hash is told instead.
-    pub fn intern_named(&mut self, kind: Kind, hash: u64, name: &str) -> Value {
+    pub(crate) fn intern_named(&mut self, kind: Kind, hash: u64, name: &str) -> Value {
         let kept = self.names_left > 0 && !name.is_empty();
         let before = self.ids.len();
         let value = self.intern_hash(kind, hash, || {
@@ -161,7 +161,7 @@ impl Values {
 
     /// The value with this hash, where it was met.
     #[must_use]
-    pub fn find_hash(&self, kind: Kind, hash: u64) -> Value {
+    pub(crate) fn find_hash(&self, kind: Kind, hash: u64) -> Value {
         self.ids.get(&hash_key(kind, hash)).copied().unwrap_or_default()
     }
 
@@ -183,7 +183,7 @@ impl Values {
     }
 
     /// Forgets what nobody holds.
-    pub fn forget(&mut self) {
+    pub(crate) fn forget(&mut self) {
         let facts = &mut self.facts;
         let (free, names_left) = (&mut self.free, &mut self.names_left);
         self.ids.retain(|_, value| {
@@ -197,7 +197,7 @@ impl Values {
     }
 
     /// One more account holds `value`.
-    pub fn hold(&mut self, value: Value) {
+    pub(crate) fn hold(&mut self, value: Value) {
         self.hold_too(value);
         if let Some(known) = self.known_mut(value) {
             *known += 1;
@@ -205,7 +205,7 @@ impl Values {
     }
 
     /// An account no longer holds `value`.
-    pub fn release(&mut self, value: Value) {
+    pub(crate) fn release(&mut self, value: Value) {
         self.release_too(value);
         if let Some(known) = self.known_mut(value) {
             *known = known.saturating_sub(1);
@@ -213,14 +213,14 @@ impl Values {
     }
 
     /// One more account holds `value` beside another of its kind.
-    pub fn hold_too(&mut self, value: Value) {
+    pub(crate) fn hold_too(&mut self, value: Value) {
         if let Some(fact) = self.fact_mut(value) {
             fact.holders += 1;
         }
     }
 
     /// An account no longer holds `value` beside another of its kind.
-    pub fn release_too(&mut self, value: Value) {
+    pub(crate) fn release_too(&mut self, value: Value) {
         if let Some(fact) = self.fact_mut(value) {
             fact.holders = fact.holders.saturating_sub(1);
         }
@@ -228,19 +228,19 @@ impl Values {
 
     /// How many accounts hold `value`.
     #[must_use]
-    pub fn holders(&self, value: Value) -> u64 {
+    pub(crate) fn holders(&self, value: Value) -> u64 {
         self.fact(value).map_or(0, |fact| u64::from(fact.holders))
     }
 
     /// For how many accounts a value of `kind` is known.
     #[must_use]
-    pub fn known(&self, kind: Kind) -> u64 {
+    pub(crate) fn known(&self, kind: Kind) -> u64 {
         self.known.get(kind as usize).copied().unwrap_or(0)
     }
 
     /// The value as it was written.
     #[must_use]
-    pub fn name(&self, value: Value) -> &str {
+    pub(crate) fn name(&self, value: Value) -> &str {
         self.fact(value).map_or("", |fact| &fact.name)
     }
 

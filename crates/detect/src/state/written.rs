@@ -1,7 +1,7 @@
 //! How tables are written down: maps in the order of their keys, so that equal states have equal bytes, and arrays of any length.
 
 /// A map as its entries in order.
-pub mod sorted {
+pub(crate) mod sorted {
     use std::collections::HashMap;
     use std::hash::{BuildHasher, Hash};
 
@@ -12,7 +12,7 @@ pub mod sorted {
     /// # Errors
     ///
     /// Those of the serializer.
-    pub fn serialize<K: Ord + Serialize, V: Serialize, H, S: Serializer>(
+    pub(crate) fn serialize<K: Ord + Serialize, V: Serialize, H, S: Serializer>(
         map: &HashMap<K, V, H>,
         serializer: S,
     ) -> Result<S::Ok, S::Error> {
@@ -26,7 +26,7 @@ pub mod sorted {
     /// # Errors
     ///
     /// Those of the deserializer.
-    pub fn deserialize<'de, K, V, H, D>(deserializer: D) -> Result<HashMap<K, V, H>, D::Error>
+    pub(crate) fn deserialize<'de, K, V, H, D>(deserializer: D) -> Result<HashMap<K, V, H>, D::Error>
     where
         K: Eq + Hash + Deserialize<'de>,
         V: Deserialize<'de>,
@@ -38,7 +38,7 @@ pub mod sorted {
 }
 
 /// An array of any length.
-pub mod array {
+pub(crate) mod array {
     use serde::de::Error;
     use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
@@ -47,7 +47,7 @@ pub mod array {
     /// # Errors
     ///
     /// Those of the serializer.
-    pub fn serialize<T: Serialize, S: Serializer, const N: usize>(
+    pub(crate) fn serialize<T: Serialize, S: Serializer, const N: usize>(
         array: &[T; N],
         serializer: S,
     ) -> Result<S::Ok, S::Error> {
@@ -59,7 +59,7 @@ pub mod array {
     /// # Errors
     ///
     /// Those of the deserializer, and of another length.
-    pub fn deserialize<'de, T, D, const N: usize>(deserializer: D) -> Result<[T; N], D::Error>
+    pub(crate) fn deserialize<'de, T, D, const N: usize>(deserializer: D) -> Result<[T; N], D::Error>
     where
         T: Deserialize<'de>,
         D: Deserializer<'de>,

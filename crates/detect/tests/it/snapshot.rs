@@ -60,7 +60,7 @@ fn what_is_no_snapshot_of_this_version_is_refused() {
     }
     let mut other = snapshot.clone();
     other[magic] += 1;
-    assert_eq!(read(&other), Some(Unrestored::Version { found: detect::snapshot::VERSION + 1 }));
+    assert_eq!(read(&other), Some(Unrestored::Version { found: detect::VERSION + 1 }));
     for at in [magic + 2, magic + 12, snapshot.len() - 1] {
         let mut damaged = snapshot.clone();
         damaged[at] ^= 1;
