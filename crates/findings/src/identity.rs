@@ -1,14 +1,16 @@
 //! A group as it was looked at: by what it is known again, and what a person said of it.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::fmt;
 
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 use crate::measures::Measures;
 
 /// What a person says of a group.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Verdict {
     /// An honest family: one product, one class, one tool that its users share.
@@ -20,7 +22,7 @@ pub enum Verdict {
 }
 
 /// A group as it was at one time: by what it is known again, and who was in it.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Identity {
     /// Whether shared infrastructure joined it; such a group is known again by its accounts.
     pub infrastructure: bool,
@@ -41,6 +43,20 @@ pub struct Prints(pub BTreeSet<u64>);
 impl fmt::Display for Prints {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.iter().try_for_each(|print| write!(f, "{print:016x}"))
+    }
+}
+
+impl JsonSchema for Prints {
+    fn schema_name() -> Cow<'static, str> {
+        "Prints".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "description": "Fingerprints, 16 hexadecimal digits for each.",
+            "type": "string",
+            "pattern": format!("^([0-9a-f]{{{DIGITS}}})*$"),
+        })
     }
 }
 

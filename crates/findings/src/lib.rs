@@ -5,18 +5,25 @@
 
 pub use event::Capability;
 use exchange::Time;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 mod identity;
 mod measures;
 pub mod number;
+mod schema;
 
 pub use identity::{Identity, Prints, Verdict};
 pub use measures::{Estimate, Measures};
+pub use schema::schema;
 
 /// All that one hunt found.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct Findings {
+    /// The version of this form, [`VERSION`]; another one whenever something that is written changes its meaning or goes. What is new alone
+    /// changes none.
+    #[serde(default = "schema::version", deserialize_with = "schema::known")]
+    pub version: u32,
     /// The campaigns, surest first.
     pub campaigns: Vec<Campaign>,
     /// Groups that act together but for which an honest explanation fits: why each was not reported.
@@ -31,8 +38,25 @@ pub struct Findings {
     pub limits_reached: Vec<String>,
 }
 
+impl Default for Findings {
+    fn default() -> Findings {
+        Findings {
+            version: VERSION,
+            campaigns: Vec::new(),
+            cleared: Vec::new(),
+            population: Population::default(),
+            blind_spots: Vec::new(),
+            guarantee: Guarantee::default(),
+            limits_reached: Vec::new(),
+        }
+    }
+}
+
+/// The version of what is written.
+pub const VERSION: u32 = 1;
+
 /// One campaign: a group of accounts that harvest together.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct Campaign {
     /// Its name in this run.
     pub id: String,
@@ -43,12 +67,16 @@ pub struct Campaign {
     /// How it was discovered.
     pub discovery: Discovery,
     /// When the trial began (τ); only later records were tested.
+    #[schemars(with = "schema::When")]
     pub frozen_at: Time,
     /// The time of the exchange that made it cross its threshold.
+    #[schemars(with = "schema::When")]
     pub detected_at: Time,
     /// Its first exchange.
+    #[schemars(with = "schema::When")]
     pub first_seen: Time,
     /// Its last exchange.
+    #[schemars(with = "schema::When")]
     pub last_seen: Time,
     /// How many exchanges of its members belong to it.
     pub exchanges: u64,
@@ -65,6 +93,7 @@ pub struct Campaign {
     /// Its accounts, surest first; those from probability 0.5 are members.
     pub accounts: Vec<Member>,
     /// What it takes, strongest first.
+    #[schemars(with = "Vec<schema::Taken>")]
     pub capabilities: Vec<Capability>,
     /// The evidence by independent family of signals, strongest first.
     pub evidence: Vec<Evidence>,
@@ -90,7 +119,7 @@ pub struct Campaign {
 }
 
 /// What a person said of a group, beside what was found of it now.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct Judgement {
     /// The label.
     pub label: String,
@@ -99,17 +128,19 @@ pub struct Judgement {
     /// Who said it.
     pub by: String,
     /// When.
+    #[schemars(with = "schema::When")]
     pub time: Time,
     /// Why.
     pub reason: String,
     /// When it ends or ended.
+    #[schemars(with = "Option<schema::When>")]
     pub until: Option<Time>,
     /// Accounts of the finding that were not looked at then.
     pub new_accounts: Vec<String>,
 }
 
 /// How a trial came up.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Discovery {
     /// Several payers send the same template or phrase.
@@ -123,7 +154,7 @@ pub enum Discovery {
 }
 
 /// One account of a campaign.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct Member {
     /// The account.
     pub account: String,
@@ -134,8 +165,10 @@ pub struct Member {
     /// All its exchanges.
     pub exchanges_total: u64,
     /// Its first exchange in the campaign.
+    #[schemars(with = "schema::When")]
     pub first_seen: Time,
     /// Its last exchange in the campaign.
+    #[schemars(with = "schema::When")]
     pub last_seen: Time,
     /// Tokens of its requests in the campaign, and none where none were recorded.
     pub input_tokens: Option<u64>,
@@ -144,7 +177,7 @@ pub struct Member {
 }
 
 /// What a campaign took from one model.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct ModelTokens {
     /// The model; empty for all that are not named.
     pub model: String,
@@ -165,7 +198,7 @@ fn is_none(number: &u64) -> bool {
 }
 
 /// Evidence from one family of signals. Families are chosen to be independent of each other.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct Evidence {
     /// The family of signals.
     pub family: SignalFamily,
@@ -180,7 +213,7 @@ pub struct Evidence {
 }
 
 /// The families of signals.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum SignalFamily {
     /// Accounts send one template at rates no unrelated account does.
@@ -212,7 +245,7 @@ pub enum SignalFamily {
 }
 
 /// A piece of a template.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Segment {
     /// Text that stays the same.
@@ -222,13 +255,14 @@ pub enum Segment {
 }
 
 /// One exchange shown as an example.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct Sample {
     /// The exchange.
     pub exchange: String,
     /// Its account.
     pub account: String,
     /// Its time.
+    #[schemars(with = "schema::When")]
     pub time: Time,
     /// The beginning of what was asked.
     pub text: String,
@@ -237,7 +271,7 @@ pub struct Sample {
 }
 
 /// A group that was looked at and not reported.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct Cleared {
     /// Its name in this run.
     pub id: String,
@@ -261,7 +295,7 @@ pub struct Cleared {
 }
 
 /// The group drawn against the rest of the population.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
 pub struct Portrait {
     /// Activity over time.
     pub timeline: Vec<TimeBin>,
@@ -278,9 +312,10 @@ pub struct Portrait {
 }
 
 /// One bin of a timeline.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct TimeBin {
     /// Its start.
+    #[schemars(with = "schema::When")]
     pub start: Time,
     /// Its length in seconds.
     pub seconds: u32,
@@ -291,7 +326,7 @@ pub struct TimeBin {
 }
 
 /// One bin of a distribution, as shares of the group and of the population. Each side sums to 1 over the bins.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct ShareBin {
     /// What the bin holds, short enough for an axis.
     pub label: String,
@@ -302,7 +337,7 @@ pub struct ShareBin {
 }
 
 /// How one kind of infrastructure is shared in the group.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct TokenSharing {
     /// The kind: payment instrument, mail domain, /24 network, …
     pub kind: String,
@@ -319,16 +354,17 @@ pub struct TokenSharing {
 }
 
 /// A notable moment of a campaign.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct Mark {
     /// When.
+    #[schemars(with = "schema::When")]
     pub time: Time,
     /// What happened, in a few words.
     pub label: String,
 }
 
 /// What the whole traffic looked like.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
 pub struct Population {
     /// Exchanges taken in.
     pub exchanges: u64,
@@ -339,15 +375,17 @@ pub struct Population {
     /// Clusters of texts that several payers share.
     pub clusters: u64,
     /// The first exchange.
+    #[schemars(with = "Option<schema::When>")]
     pub first_seen: Option<Time>,
     /// The last exchange.
+    #[schemars(with = "Option<schema::When>")]
     pub last_seen: Option<Time>,
     /// Exchanges that arrived out of order by more than could be put right.
     pub late: u64,
 }
 
 /// The error guarantee, with the numbers of this run.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
 pub struct Guarantee {
     /// The false discovery level.
     pub alpha: f64,

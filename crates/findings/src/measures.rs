@@ -1,9 +1,10 @@
 //! What is measured of a group: one number for each sign.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// A number with its standard error.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Estimate {
     /// The number.
     pub value: f64,
@@ -25,7 +26,7 @@ impl Estimate {
 }
 
 /// What was measured of a group since τ: what is known of it by each sign.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct Measures {
     /// How even its shares are,

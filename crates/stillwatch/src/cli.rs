@@ -70,7 +70,7 @@ pub(crate) struct Inspect {
 )]
 pub(crate) struct Hunt {
     /// Files or folders of exchanges; `-` is standard input
-    #[arg(required = true, value_name = "PATH")]
+    #[arg(required_unless_present = "schema", value_name = "PATH")]
     pub(crate) paths: Vec<PathBuf>,
     /// Account facts, instead of an accounts.jsonl beside the exchanges
     #[arg(long, value_name = "FILE")]
@@ -102,6 +102,9 @@ pub(crate) struct Hunt {
     /// Print everything as JSON instead of a table
     #[arg(long)]
     pub(crate) json: bool,
+    /// Print the JSON schema of findings, as `--json` writes them, and hunt nothing
+    #[arg(long, conflicts_with = "paths")]
+    pub(crate) schema: bool,
     #[command(flatten)]
     pub(crate) run: Run,
 }

@@ -56,6 +56,7 @@ pub(crate) fn findings(view: View<'_>, standings: &mut Standings) -> (Findings, 
     }
     let by_text = campaigns.iter().any(|campaign| campaign.discovery == Discovery::Text);
     let findings = Findings {
+        version: findings::VERSION,
         cleared: told,
         campaigns,
         population: population(view),

@@ -20,6 +20,12 @@ use crate::{accounts_file, calls, campaigns_file, progress, report, table, words
 
 /// Hunts, and says what was found.
 pub(crate) fn run(args: &Hunt) -> Result<Exit, Failure> {
+    if args.schema {
+        let mut schema = serde_json::to_string_pretty(&findings::schema()).map_err(Failure::unreadable)?;
+        schema.push('\n');
+        print(&schema)?;
+        return Ok(Exit::Nothing);
+    }
     let inputs = Inputs::find(&args.paths, args.accounts.as_deref()).map_err(Failure::unreadable)?;
     tell_what_was_passed_over(&inputs);
     if args.exchanges_out.is_some() && inputs.bytes.is_none() {

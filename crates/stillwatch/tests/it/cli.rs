@@ -894,6 +894,68 @@ fn without_texts_the_same_accounts_are_found() {
 }
 
 #[test]
+fn findings_are_what_their_schema_says() {
+    let ran = run(&["hunt", "--schema"]);
+    assert_eq!(ran.code, 0, "{ran:?}");
+    let (schema, mut findings) = (ran.json(), parsed(hydra().findings()));
+    let beside = findings.as_object_mut().and_then(|document| document.remove("read"));
+    assert!(beside.is_some(), "what was read is told beside the findings");
+    conforms(&schema, &schema, &findings, "findings");
+    assert_eq!(run(&["hunt", "--schema", "logs"]).code, 2);
+}
+
+/// Whether a value has the type that a schema says, no field beyond it and all that it requires.
+fn conforms(root: &Value, schema: &Value, value: &Value, path: &str) {
+    if let Some(at) = schema.get("$ref").and_then(Value::as_str) {
+        let place = at.strip_prefix('#').expect("a place in the schema");
+        return conforms(root, root.pointer(place).expect("a definition"), value, path);
+    }
+    if let Some(either) = ["anyOf", "oneOf"].into_iter().find_map(|word| schema.get(word)?.as_array()) {
+        let fits = |one: &&Value| match one.get("type").and_then(Value::as_str) {
+            Some("null") => value.is_null(),
+            Some("object") => {
+                let required = one.get("required").and_then(Value::as_array);
+                required.is_some_and(|all| all.iter().all(|field| value.get(field.as_str().unwrap_or("")).is_some()))
+            }
+            _ => {
+                let some = one.get("enum").is_some() || one.get("$ref").is_some();
+                one.get("const") == Some(value) || some && !value.is_null()
+            }
+        };
+        let one = either.iter().find(fits).unwrap_or_else(|| panic!("{path}: {value} is none of {either:?}"));
+        return conforms(root, one, value, path);
+    }
+    if let Some(all) = schema.get("enum").and_then(Value::as_array) {
+        assert!(all.contains(value), "{path}: {value}");
+    }
+    let kind = match value {
+        Value::Null => "null",
+        Value::Bool(_) => "boolean",
+        Value::Number(number) if number.is_f64() => "number",
+        Value::Number(_) => "integer",
+        Value::String(_) => "string",
+        Value::Array(_) => "array",
+        Value::Object(_) => "object",
+    };
+    let types: Vec<&str> = match schema.get("type") {
+        Some(Value::String(one)) => vec![one],
+        Some(Value::Array(some)) => some.iter().filter_map(Value::as_str).collect(),
+        _ => vec![kind],
+    };
+    assert!(types.contains(&kind) || kind == "integer" && types.contains(&"number"), "{path}: {kind} of {types:?}");
+    for (field, inner) in value.as_object().into_iter().flatten() {
+        let known = schema.get("properties").and_then(|fields| fields.get(field));
+        conforms(root, known.unwrap_or_else(|| panic!("{path}.{field} is unknown")), inner, &format!("{path}.{field}"));
+    }
+    for field in schema.get("required").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str) {
+        assert!(value.get(field).is_some(), "{path}.{field} is missing");
+    }
+    for inner in value.as_array().into_iter().flatten() {
+        conforms(root, schema.get("items").expect("a schema of items"), inner, &format!("{path}[]"));
+    }
+}
+
+#[test]
 fn compact_events_are_hunted_like_the_records_that_they_are_of() {
     let folder = Folder::new("compact");
     let log = hydra().write_to(&folder);
