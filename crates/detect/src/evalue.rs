@@ -27,24 +27,42 @@ pub(crate) fn mean(lns: &[f64]) -> f64 {
 /// probability up to `p0` is, since each rate lies above it; fewer hits than `p0` expects are evidence of nothing.
 #[must_use]
 pub(crate) fn more_often(hits: u64, trials: u64, p0: f64) -> f64 {
-    mixture(hits, trials, p0, |_| 0.0)
+    Rates::above(p0).mixture(hits, trials, |_| 0.0)
 }
 
-/// The same among those who are looked at for having hit at least once: both likelihoods are conditional on that.
-#[must_use]
-pub(crate) fn more_often_given_one(hits: u64, trials: u64, p0: f64) -> f64 {
-    let any = |rate: f64| (-libm::expm1(trials as f64 * (-rate).ln_1p())).max(f64::MIN_POSITIVE).ln();
-    mixture(hits, trials, p0, |rate| any(p0) - any(rate))
+/// The rates of the mixture above one probability, worked out once for many who are compared with it.
+pub(crate) struct Rates {
+    /// ln of the probability of no hit at `p0`,
+    ln_miss: f64,
+    /// and of each rate: ln of how many times `p0` it is, and of no hit at it.
+    rates: [(f64, f64); RATES],
 }
 
-/// The mean over the rates of the likelihood ratio, each times `e` to what `given` says of it.
-fn mixture(hits: u64, trials: u64, p0: f64, given: impl Fn(f64) -> f64) -> f64 {
-    let misses = trials.saturating_sub(hits) as f64;
-    let ratios: [f64; RATES] = std::array::from_fn(|step| {
-        let rate = p0.powf(1.0 - (step + 1) as f64 / RATES as f64).min(RATE_MAX.max(p0));
-        hits as f64 * (rate / p0).ln() + misses * ((-rate).ln_1p() - (-p0).ln_1p()) + given(rate)
-    });
-    mean(&ratios)
+impl Rates {
+    /// The rates above `p0`.
+    #[must_use]
+    pub(crate) fn above(p0: f64) -> Rates {
+        let rates = std::array::from_fn(|step| {
+            let rate = p0.powf(1.0 - (step + 1) as f64 / RATES as f64).min(RATE_MAX.max(p0));
+            ((rate / p0).ln(), (-rate).ln_1p())
+        });
+        Rates { ln_miss: (-p0).ln_1p(), rates }
+    }
+
+    /// As [`more_often`], among those who are looked at for having hit at least once: both likelihoods are conditional on that.
+    #[must_use]
+    pub(crate) fn more_often_given_one(&self, hits: u64, trials: u64) -> f64 {
+        let any = |ln_miss: f64| (-libm::expm1(trials as f64 * ln_miss)).max(f64::MIN_POSITIVE).ln();
+        let any_at_p0 = any(self.ln_miss);
+        self.mixture(hits, trials, |ln_miss| any_at_p0 - any(ln_miss))
+    }
+
+    /// The mean over the rates of the likelihood ratio, each times `e` to what `given` says of its chance of no hit.
+    fn mixture(&self, hits: u64, trials: u64, given: impl Fn(f64) -> f64) -> f64 {
+        let misses = trials.saturating_sub(hits) as f64;
+        let ratio = |(ln_times, ln_miss)| hits as f64 * ln_times + misses * (ln_miss - self.ln_miss) + given(ln_miss);
+        mean(&self.rates.map(ratio))
+    }
 }
 
 /// The e-value that a group's statistic gives beside those of groups that are known to be honest: the statistic by the mean of
@@ -151,10 +169,10 @@ mod tests {
     #[test]
     fn one_hit_is_none_among_those_who_have_one() {
         for (trials, p0) in [(2, 0.01), (7, 0.01), (28, 0.01), (7, 0.1)] {
-            assert!(more_often_given_one(1, trials, p0) < 0.2, "1 of {trials} at {p0}");
+            assert!(Rates::above(p0).more_often_given_one(1, trials) < 0.2, "1 of {trials} at {p0}");
         }
-        assert!(more_often_given_one(1, 7, 0.01) < more_often(1, 7, 0.01) - 1.5);
-        assert!(more_often_given_one(7, 7, 0.01) > 20.0);
+        assert!(Rates::above(0.01).more_often_given_one(1, 7) < more_often(1, 7, 0.01) - 1.5);
+        assert!(Rates::above(0.01).more_often_given_one(7, 7) > 20.0);
     }
 
     #[test]

@@ -7,7 +7,7 @@
 //! What it cannot say: whether the cluster is an honest shared tool. It names *who*, not *why*, so it never counts towards
 //! a campaign's threshold.
 
-use crate::evalue::{ebh, log10, more_often, more_often_given_one};
+use crate::evalue::{Rates, ebh, log10, more_often};
 use crate::state::account::{Account, Tally};
 use crate::state::cluster::Cluster;
 use findings::number::{counted, either, many};
@@ -52,9 +52,9 @@ pub(crate) fn evidence(account: &Account, tally: &Tally, p0: f64) -> f64 {
 
 /// ln of how much likelier an account's requests are of one that takes part on purpose than of one that does not: with p0 as it was seen,
 /// without the widening that an error level needs, and given that it sent one, as everybody did who is looked at.
-#[must_use]
-pub(crate) fn likelihood(account: &Account, tally: &Tally, p0: f64) -> f64 {
-    more_often_given_one(tally.exchanges.into(), account.exchanges.into(), p0 / CLUSTERING)
+pub(crate) fn likelihood(p0: f64) -> impl Fn(&Account, &Tally) -> f64 {
+    let rates = Rates::above(p0 / CLUSTERING);
+    move |account, tally| rates.more_often_given_one(tally.exchanges.into(), account.exchanges.into())
 }
 
 /// ln of the e-value that an account takes part on purpose, on what came after τ alone: what the guarantee of membership is about.

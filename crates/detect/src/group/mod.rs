@@ -70,8 +70,8 @@ pub(crate) fn members<'a>(number: u32, cluster: &Cluster, accounts: &'a Accounts
         })
         .collect();
     if cluster.discovery != Discovery::Infrastructure {
-        let evidence = |member: &Member<'_>| membership::likelihood(member.account, member.tally, p0);
-        let lns: Vec<f64> = members.iter().map(evidence).collect();
+        let likelihood = membership::likelihood(p0);
+        let lns: Vec<f64> = members.iter().map(|member| likelihood(member.account, member.tally)).collect();
         let odds = membership::prior_odds(&lns);
         members.iter_mut().zip(lns).for_each(|(member, ln)| member.probability = membership::posterior(odds, ln));
     }

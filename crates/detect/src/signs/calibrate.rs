@@ -252,16 +252,28 @@ fn honest(law: &Law, measured: Estimate, others: &[Other]) -> f64 {
 
 /// The value up to which half of the weight lies; none without weight.
 fn median(mut values: Vec<(f64, f64)>) -> Option<f64> {
-    values.sort_by(|a, b| a.0.total_cmp(&b.0));
-    let half = values.iter().map(|(_, weight)| weight).sum::<f64>() / 2.0;
-    let mut below = 0.0;
-    values
-        .into_iter()
-        .find(|(_, weight)| {
-            below += weight;
-            below >= half
-        })
-        .map(|(value, _)| value)
+    let weight = |values: &[(f64, f64)]| values.iter().map(|(_, weight)| weight).sum::<f64>();
+    let half = weight(&values) / 2.0;
+    let (mut below, mut rest) = (0.0, values.as_mut_slice());
+    // Halves what is left until little is: to sort all of it takes longer.
+    while rest.len() > SORTED_MAX {
+        let middle = rest.len() / 2;
+        rest.select_nth_unstable_by(middle, |a, b| a.0.total_cmp(&b.0));
+        let (low, high) = rest.split_at_mut(middle);
+        let low_weight = weight(low);
+        rest = if below + low_weight >= half {
+            low
+        } else {
+            below += low_weight;
+            high
+        };
+    }
+    rest.sort_unstable_by(|a, b| a.0.total_cmp(&b.0));
+    let reached = |&&(_, weight): &&(f64, f64)| {
+        below += weight;
+        below >= half
+    };
+    rest.iter().find(reached).map(|&(value, _)| value)
 }
 
 fn normal(far: f64, deviation: f64) -> f64 {
@@ -277,6 +289,8 @@ fn student(far: f64, deviation: f64, freedom: f64) -> f64 {
     libm::exp(ln - half * libm::log1p(z * z / freedom)) / deviation
 }
 
+/// So few values are sorted.
+const SORTED_MAX: usize = 16;
 /// What no sign exceeds: a thousand honest groups would have to be seen for more.
 pub(crate) const E_MAX: f64 = 1000.0;
 /// The signs that are calibrated.
