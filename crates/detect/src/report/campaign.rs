@@ -11,7 +11,7 @@ use crate::group;
 use crate::group::closures::{self, Span, Wave};
 use crate::group::membership;
 use crate::judge::Assessment;
-use crate::limits::{ACCOUNTS_MAX, CLEARED_MAX, CLUSTERS_MAX, FORGOTTEN_DAYS};
+use crate::limits::{ACCOUNTS_MAX, CLEARED_MAX, CLUSTERS_MAX, FORGOTTEN_DAYS, LIKENESS_ACCOUNTS_MAX, SKELETON_MAX};
 use crate::report::portrait::{self, Subject};
 use crate::report::spend;
 use crate::report::template;
@@ -403,7 +403,7 @@ fn campaign(view: View<'_>, bundle: &Bundle<'_>) -> Campaign {
         log10_threshold: strongest.map_or(0.0, |tested| tested.assessment.log10_threshold),
         skeleton: if by_text { template::draw(&texts) } else { Vec::new() },
         portrait: portrait::draw(view, &subjects, &timelines, marks(frozen_at, detected_at, &waves)),
-        not_observed: not_observed(&subjects),
+        not_observed: not_observed(&subjects).into_iter().chain(left_out(bundle)).collect(),
         alternatives: strongest
             .map_or_else(Vec::new, |tested| alternatives(tested.assessment, view.judge.config.alpha)),
         samples,
@@ -515,6 +515,23 @@ fn not_observed(subjects: &[Subject<'_>]) -> Vec<String> {
         "What happens to the answers outside this log: whether a model was trained on them cannot be seen here.".into(),
     );
     missing
+}
+
+/// What of a campaign limits left out.
+fn left_out(bundle: &Bundle<'_>) -> impl Iterator<Item = String> {
+    let sessions: u64 = bundle.clusters.iter().map(|tested| u64::from(tested.trial.likeness.left_out())).sum();
+    let alike = (sessions > 0).then(|| {
+        format!(
+            "How alike accounts are was followed of the first {} of each group; {} of later ones {} left out.",
+            many(LIKENESS_ACCOUNTS_MAX),
+            counted(sessions, "session"),
+            either(sessions, "was", "were")
+        )
+    });
+    let long = bundle.clusters.iter().any(|tested| tested.cluster.is_full()).then(|| {
+        format!("The text is longer than {} fingerprints; what lies beyond was not compared.", many(SKELETON_MAX))
+    });
+    alike.into_iter().chain(long)
 }
 
 /// The honest explanations that fit groups like this, and what speaks against each.

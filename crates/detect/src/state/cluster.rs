@@ -188,6 +188,12 @@ impl Cluster {
         self.exhibit(xxh3_64(signals.exchange.as_bytes()), exhibit, account);
     }
 
+    /// Whether its skeleton has no room for more of the text.
+    #[must_use]
+    pub(crate) fn is_full(&self) -> bool {
+        self.keys.len() >= SKELETON_MAX && self.free.is_empty()
+    }
+
     /// Adds a shingle; its place, none when the skeleton is full.
     pub(crate) fn add(&mut self, key: u64) -> Option<u16> {
         let key = Key { key, hits: 1, since: self.exchanges };
@@ -359,8 +365,9 @@ mod tests {
     fn skeletons_stop_at_their_limit() {
         let mut cluster = Cluster::new(Time::from_seconds(0));
         for key in 0..SKELETON_MAX as u64 {
-            assert!(cluster.add(key).is_some());
+            assert!(!cluster.is_full() && cluster.add(key).is_some());
         }
+        assert!(cluster.is_full());
         assert_eq!(cluster.add(1 << 40), None);
         assert_eq!(cluster.keys.len(), SKELETON_MAX);
     }

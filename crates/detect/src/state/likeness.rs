@@ -26,6 +26,8 @@ use crate::state::sparse::Sparse;
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Likeness {
     accounts: BTreeMap<AccountNo, Own>,
+    /// Requests of further accounts, which say nothing.
+    left_out: u32,
     /// In how many requests each word was, by its hash.
     frequency: Sparse<u32, { FREQUENCIES / 64 }>,
     requests: u32,
@@ -97,6 +99,7 @@ impl Likeness {
             return;
         }
         if !self.accounts.contains_key(&account) && self.accounts.len() >= LIKENESS_ACCOUNTS_MAX {
+            self.left_out = self.left_out.saturating_add(1);
             return;
         }
         let words = self.weighed(signals);
@@ -112,6 +115,12 @@ impl Likeness {
             }
         }
         self.hours.add(signals.time);
+    }
+
+    /// Sessions of accounts beyond [`LIKENESS_ACCOUNTS_MAX`], which say nothing about the group.
+    #[must_use]
+    pub(crate) fn left_out(&self) -> u32 {
+        self.left_out
     }
 
     /// Forgets accounts.
@@ -511,7 +520,7 @@ mod tests {
         for i in 0..(LIKENESS_ACCOUNTS_MAX as u32 + WARM_UP + 1) {
             likeness.count(i, &signals(0, "anything at all"));
         }
-        assert_eq!(likeness.accounts.len(), LIKENESS_ACCOUNTS_MAX);
+        assert_eq!((likeness.accounts.len(), likeness.left_out()), (LIKENESS_ACCOUNTS_MAX, 1));
         likeness.count(WARM_UP, &signals(0, "anything at all"));
         assert_eq!(likeness.accounts.get(&WARM_UP).map(|own| own.words.count), Some(2), "those within are counted on");
     }

@@ -7,7 +7,7 @@ mod world;
 mod year;
 
 use detect::Findings;
-use detect::limits::CLEARED_MAX;
+use detect::limits::{CLEARED_MAX, LIKENESS_ACCOUNTS_MAX};
 use findings::Discovery;
 
 use world::{DAY, HOUR, World};
@@ -50,6 +50,18 @@ fn a_campaign_is_found_among_people() {
     let findings = world.hunt();
     assert_eq!(members(&findings), [40]);
     assert_eq!(findings.campaigns.first().unwrap().discovery, Discovery::Text);
+}
+
+#[test]
+fn a_finding_tells_what_limits_left_out() {
+    for (people, accounts, told) in [(300, 40, false), (1500, LIKENESS_ACCOUNTS_MAX as u64 + 80, true)] {
+        let mut world = World::of_people(people);
+        campaign(&mut world, accounts, |_| TEMPLATE.into());
+        let findings = world.hunt();
+        let not_observed = &findings.campaigns.first().unwrap().not_observed;
+        let limit = "How alike accounts are was followed of the first 1,024 of each group";
+        assert_eq!(not_observed.iter().any(|said| said.starts_with(limit)), told, "{not_observed:?}");
+    }
 }
 
 #[test]
