@@ -280,6 +280,13 @@ mod tests {
         assert!(Writer::default().finish().is_empty(), "no block without events");
     }
 
+    /// Whoever changes what an event is written as raises [`VERSION`], and then this.
+    #[test]
+    fn the_bytes_of_this_version_stay() {
+        let bytes = written(&(0..60).map(event).collect::<Vec<_>>());
+        assert_eq!((VERSION, xxh3_64(&bytes)), (1, 18_291_398_653_908_222_677));
+    }
+
     #[test]
     fn every_byte_that_is_changed_is_noticed() {
         let file = written(&(0..20).map(event).collect::<Vec<_>>());

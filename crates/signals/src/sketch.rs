@@ -133,6 +133,22 @@ mod tests {
             .join(" ")
     }
 
+    /// Whoever changes how texts are fingerprinted gives the way another name, [`SCHEME`], and then changes this.
+    #[test]
+    fn the_fingerprints_of_this_scheme_stay() {
+        let mut prints = Vec::new();
+        for text in [
+            "Lay out every deduction in order, keep each of the 12 steps short, and close with the bare result.",
+            "Отвечай по шагам и приведи только итог в конце. 一步一步地推理,最后只给出答案。",
+        ] {
+            winnow(text, &mut prints);
+        }
+        let all = prints.iter().fold(0_u64, |all, print| {
+            (all.rotate_left(7) ^ print.key ^ u64::from(print.exact)).wrapping_mul(0x9E37_79B9_7F4A_7C15)
+        });
+        assert_eq!((SCHEME, prints.len(), all), ("winnowed shingles 5/4, tokens 1", 16, 11_623_486_823_609_795_740));
+    }
+
     #[test]
     fn a_shared_run_of_the_guaranteed_length_shares_a_print() {
         for start in 0..40 {
