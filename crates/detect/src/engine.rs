@@ -163,6 +163,7 @@ impl Engine {
         }
         if let Some(now) = self.state.last.filter(|_| self.judge.is_to_calibrate(&self.state)) {
             self.judge.calibrate(&self.state);
+            self.state.count_followed();
             self.state.follow_pools(now);
             self.state.follow_variants(now);
             return true;

@@ -18,6 +18,7 @@ use crate::state::{Seen, State};
 impl State {
     /// Counts an exchange for a cluster it matches.
     pub(crate) fn count_for(&mut self, hits: Hits, signals: &Signals, seen: Seen, item: u64, vouched: bool) {
+        let room = self.has_room_for_likeness();
         let number = seen.account;
         let Some(cluster) = self.clusters.get_mut(hits.cluster as usize).filter(|cluster| !cluster.gone) else {
             return;
@@ -46,13 +47,19 @@ impl State {
         if tally.entered {
             trial.count(payer, item, signals, seen.echo);
             if session {
-                trial.likeness.count(number, signals);
+                self.followed += usize::from(trial.likeness.count(number, signals, room));
             }
         } else if membership::probability(tally.exchanges, total, trial.p0) >= 0.5 {
             // What made it a member does not count.
             tally.enter(total, trial.exposure);
             trial.entered = trial.entered.saturating_add(1);
         }
+    }
+
+    /// Counts anew whose likeness is followed: groups end, and with them that.
+    pub(crate) fn count_followed(&mut self) {
+        let trials = self.clusters.iter().filter_map(|cluster| cluster.trial.as_deref());
+        self.followed = trials.map(|trial| trial.likeness.followed()).sum();
     }
 
     /// Follows groups that are densely joined by rare infrastructure: a new one is a trial from now on, one that is

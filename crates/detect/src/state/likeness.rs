@@ -87,7 +87,9 @@ struct Days {
 
 impl Likeness {
     /// Counts a request that begins a session of its account.
-    pub(crate) fn count(&mut self, account: AccountNo, signals: &Signals) {
+    ///
+    /// Whether it is the first of an account that is followed from now on; with no `room` none is.
+    pub(crate) fn count(&mut self, account: AccountNo, signals: &Signals, room: bool) -> bool {
         self.requests = self.requests.saturating_add(1);
         for &word in &signals.words {
             if let Some(count) = self.frequency.get_mut(word as usize % FREQUENCIES) {
@@ -96,11 +98,12 @@ impl Likeness {
         }
         // How rare a word is in the group has to be known before it is weighed.
         if self.requests <= WARM_UP {
-            return;
+            return false;
         }
-        if !self.accounts.contains_key(&account) && self.accounts.len() >= LIKENESS_ACCOUNTS_MAX {
+        let new = !self.accounts.contains_key(&account);
+        if new && (!room || self.accounts.len() >= LIKENESS_ACCOUNTS_MAX) {
             self.left_out = self.left_out.saturating_add(1);
-            return;
+            return false;
         }
         let words = self.weighed(signals);
         match self.accounts.entry(account) {
@@ -115,6 +118,13 @@ impl Likeness {
             }
         }
         self.hours.add(signals.time);
+        new
+    }
+
+    /// How many accounts are followed.
+    #[must_use]
+    pub(crate) fn followed(&self) -> usize {
+        self.accounts.len()
     }
 
     /// Sessions of accounts beyond [`LIKENESS_ACCOUNTS_MAX`], which say nothing about the group.
@@ -436,7 +446,7 @@ mod tests {
             let mut likeness = Likeness::default();
             for i in 0..600_u64 {
                 let text = format!("{TEMPLATE}: {}", words(subject(i % 30, i), i));
-                likeness.count((i % 30) as AccountNo, &signals(i as i64 * 997, &text));
+                likeness.count((i % 30) as AccountNo, &signals(i as i64 * 997, &text), true);
             }
             likeness.words().unwrap()
         };
@@ -451,7 +461,7 @@ mod tests {
         let mut likeness = Likeness::default();
         let mut ask = |account: u64, subject: u64, i: u64| {
             let text = format!("{TEMPLATE}: {}", words(subject, i));
-            likeness.count(account as AccountNo, &signals(i as i64 * 997, &text));
+            likeness.count(account as AccountNo, &signals(i as i64 * 997, &text), true);
         };
         for i in 0..480_u64 {
             ask(i % 120, (i.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 40) % 12, i);
@@ -472,7 +482,7 @@ mod tests {
             for day in 0..6 {
                 for account in 0..24 {
                     let seconds = day * DAY + second_of_day(account, day);
-                    likeness.count(account as AccountNo, &signals(seconds, "anything at all"));
+                    likeness.count(account as AccountNo, &signals(seconds, "anything at all"), true);
                 }
             }
             likeness.hours().unwrap()
@@ -493,7 +503,7 @@ mod tests {
             for beat in 0..12 {
                 for account in 0..24 {
                     let seconds = beat * 4 * HOUR + second(account, beat);
-                    likeness.count(account as AccountNo, &signals(seconds, "anything at all"));
+                    likeness.count(account as AccountNo, &signals(seconds, "anything at all"), true);
                 }
             }
             likeness.clocks()
@@ -508,20 +518,30 @@ mod tests {
     fn only_days_apart_have_hours_to_compare() {
         let mut likeness = Likeness::default();
         for i in 0..200 {
-            likeness.count(i % 20, &signals(i64::from(i) * 100, "anything at all"));
+            likeness.count(i % 20, &signals(i64::from(i) * 100, "anything at all"), true);
         }
         assert_eq!(likeness.hours(), None);
         assert!(likeness.concentrated());
     }
 
     #[test]
+    fn without_room_no_account_is_new() {
+        let mut likeness = Likeness::default();
+        (0..WARM_UP).for_each(|i| assert!(!likeness.count(i, &signals(0, "anything at all"), true)));
+        assert!(likeness.count(1, &signals(0, "anything at all"), true));
+        assert!(!likeness.count(1, &signals(0, "anything at all"), false), "known, and counted on");
+        assert!(!likeness.count(2, &signals(0, "anything at all"), false));
+        assert_eq!((likeness.followed(), likeness.left_out()), (1, 1));
+    }
+
+    #[test]
     fn accounts_are_followed_up_to_the_limit() {
         let mut likeness = Likeness::default();
         for i in 0..(LIKENESS_ACCOUNTS_MAX as u32 + WARM_UP + 1) {
-            likeness.count(i, &signals(0, "anything at all"));
+            likeness.count(i, &signals(0, "anything at all"), true);
         }
         assert_eq!((likeness.accounts.len(), likeness.left_out()), (LIKENESS_ACCOUNTS_MAX, 1));
-        likeness.count(WARM_UP, &signals(0, "anything at all"));
+        likeness.count(WARM_UP, &signals(0, "anything at all"), true);
         assert_eq!(likeness.accounts.get(&WARM_UP).map(|own| own.words.count), Some(2), "those within are counted on");
     }
 }

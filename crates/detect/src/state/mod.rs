@@ -27,7 +27,7 @@ use findings::Discovery;
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::{Xxh3, Xxh3Default};
 
-use crate::limits::{CLUSTERS_MAX, RECENT_MAX, SHINGLES_MAX};
+use crate::limits::{CLUSTERS_MAX, LIKENESS_ACCOUNTS_ALL_MAX, RECENT_MAX, SHINGLES_MAX};
 use account::{AccountNo, Accounts};
 use cluster::{Cluster, LabelNo};
 use conduct::Conduct;
@@ -61,6 +61,8 @@ pub(crate) struct State {
     /// How often two clusters matched the same exchange.
     #[serde(with = "written::sorted")]
     pub together: HashMap<(u32, u32), u32, BuildHasherDefault<Xxh3Default>>,
+    /// Accounts whose likeness is followed in all groups together, as of when all groups were last measured and those that are new since.
+    pub followed: usize,
     /// Trials begun.
     pub trials: u64,
     /// All exchanges.
@@ -113,6 +115,7 @@ impl Default for State {
             pools: 0,
             by_intent: [None; Capability::ALL.len()],
             together: HashMap::default(),
+            followed: 0,
             trials: 0,
             exchanges: 0,
             first: None,
@@ -211,6 +214,12 @@ impl State {
         self.clusters.get(number as usize)
     }
 
+    /// Whether the likeness of one more account may be followed.
+    #[must_use]
+    pub(crate) fn has_room_for_likeness(&self) -> bool {
+        self.followed < LIKENESS_ACCOUNTS_ALL_MAX
+    }
+
     /// The clusters by text behind a cluster: itself, or those that are its variants.
     #[must_use]
     pub(crate) fn texts(&self, number: u32) -> Vec<(u32, &Cluster)> {
@@ -245,6 +254,13 @@ fn identity(signals: &Signals) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn likeness_is_followed_of_so_many_accounts_in_all() {
+        for (followed, room) in [(LIKENESS_ACCOUNTS_ALL_MAX - 1, true), (LIKENESS_ACCOUNTS_ALL_MAX, false)] {
+            assert_eq!(State { followed, ..State::default() }.has_room_for_likeness(), room);
+        }
+    }
 
     #[test]
     fn the_texts_behind_a_cluster_are_itself_or_its_variants() {
