@@ -194,7 +194,9 @@ pub fn events(bytes: &[u8]) {
     let mut again = Vec::new();
     for event in &read {
         assert!(event.prints.len() <= event::file::PRINTS_MAX && event.words.len() <= event::WORDS_MAX);
-        again.extend(writer.push(event).into_iter().flat_map(|block| block[HEAD_BYTES..].to_vec()));
+        again.extend(
+            writer.push(event).expect("an event of a block").into_iter().flat_map(|block| block[HEAD_BYTES..].to_vec()),
+        );
     }
     let last = writer.finish();
     again.extend_from_slice(last.get(HEAD_BYTES..).unwrap_or_default());

@@ -5,8 +5,11 @@
 #![expect(clippy::expect_used, reason = "a benchmark that cannot run should say so and stop")]
 #![expect(clippy::disallowed_methods, reason = "a benchmark reads the clock")]
 
+mod common;
+
 use std::time::{Duration, Instant};
 
+use common::word;
 use detect::{Config, Engine};
 use event::Signals;
 use exchange::Notes;
@@ -106,16 +109,6 @@ fn signals(number: u64) -> Signals {
     exchange::read_exchanges(&record, &mut Notes::default(), &mut |exchange| seen = Some(signals::of(&exchange)))
         .expect("a record as it is read");
     seen.expect("an exchange")
-}
-
-/// A word for a number: digits would count as a slot.
-fn word(mut number: u64) -> String {
-    let mut word = String::new();
-    while number > 0 || word.is_empty() {
-        word.push(char::from(b'a' + (number % 26) as u8));
-        number /= 26;
-    }
-    word + "on"
 }
 
 const ACCOUNTS: u64 = 300_000;

@@ -3,6 +3,9 @@
 
 #![expect(clippy::expect_used, reason = "a benchmark that cannot run should say so and stop")]
 
+mod common;
+
+use common::word;
 use detect::{Config, Engine};
 use exchange::{Call, ReadOptions, ReadReport, Source, parse_accounts, parse_chunk};
 
@@ -92,16 +95,6 @@ fn exchange(number: u64, texts: u64) -> String {
         account / 200 % 250,
         text
     )
-}
-
-/// A word for a number: digits would count as a slot.
-fn word(mut number: u64) -> String {
-    let mut word = String::new();
-    while number > 0 || word.is_empty() {
-        word.push(char::from(b'a' + (number % 26) as u8));
-        number /= 26;
-    }
-    word + "on"
 }
 
 /// The most memory the process has held.

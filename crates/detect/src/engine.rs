@@ -149,8 +149,8 @@ impl Engine {
     }
 
     /// Does some of the work that waits: looks at a cluster that has grown, measures all groups anew once the traffic has grown by a
-    /// quarter or a week has passed, or forgets some of what has not been seen for long. Whether there was any. Called until there is none after every exchange, as a hunt does, it leaves nothing undone; called
-    /// less often, it delays detection and nothing else.
+    /// quarter or a week has passed, or forgets some of what has not been seen for long. Whether there was any. Called until there is none
+    /// after every exchange, as a hunt does, it leaves nothing undone; called less often, it delays detection and nothing else.
     pub fn tick(&mut self) -> bool {
         if let Some(number) = self.due.pop_front() {
             if let Some(cluster) = self.state.clusters.get_mut(number as usize) {
@@ -176,9 +176,11 @@ impl Engine {
         match self.state.sweep() {
             Step::Idle => false,
             Step::More => true,
-            Step::Over(gone) => {
+            Step::Over { gone, epoch_turned } => {
                 self.standings.forget(&gone.accounts);
-                self.judge.begin_epoch(&self.state);
+                if epoch_turned {
+                    self.judge.begin_epoch(&self.state);
+                }
                 self.judge.calibrate(&self.state);
                 true
             }

@@ -23,8 +23,13 @@ pub(crate) enum Step {
     Idle,
     /// There is more to do.
     More,
-    /// It is over: whoever else remembers these numbers is to forget them now, before they are given out again.
-    Over(Gone),
+    /// It is over: whoever else remembers these numbers is to forget them now, since the next exchange may be given one of them.
+    Over {
+        /// What was forgotten.
+        gone: Gone,
+        /// Whether an epoch turned, and it was not only to make room.
+        epoch_turned: bool,
+    },
 }
 
 impl State {
@@ -45,7 +50,7 @@ impl State {
             Phase::Shingles => (self.shingles.len(), SHINGLES_SLICE),
             Phase::Over => {
                 self.give_up(&sweep.gone);
-                return Step::Over(sweep.gone);
+                return Step::Over { epoch_turned: !sweep.makes_room(), gone: sweep.gone };
             }
         };
         let part = sweep.next..(sweep.next + slice).min(len);
@@ -73,16 +78,15 @@ impl State {
 
     /// A sweep that makes room where nearly as many accounts or clusters are kept as can be: those that were not used for longest are
     /// forgotten before their time, so that the newest are served.
-    fn make_room(&self) -> Option<Sweep> {
+    fn make_room(&mut self) -> Option<Sweep> {
         let accounts = self.accounts.count();
         let clusters = self.clusters.len() - self.free_clusters.len();
         let accounts_full = is_full(accounts, self.accounts.limit());
         let clusters_full = is_full(clusters, CLUSTERS_MAX);
-        if !accounts_full && !clusters_full {
+        if !accounts_full && !clusters_full || !self.epochs.may_make_room(self.exchanges) {
             return None;
         }
-        let usual = Sweep::begin(self.last?);
-        let mut sweep = usual.clone();
+        let mut sweep = Sweep::begin(self.epochs.began()?);
         if accounts_full {
             let every = (accounts / SAMPLED).max(1);
             let seen = self.accounts.iter().filter(|account| account.exchanges > 0);
@@ -94,7 +98,12 @@ impl State {
             let tenth = idle_tenth(kept.map(|cluster| cluster.last));
             sweep.clusters_before = tenth.unwrap_or(sweep.clusters_before);
         }
-        (sweep != usual).then_some(sweep)
+        if !sweep.makes_room() {
+            // To find that out goes over everything, so it is not done again for every exchange.
+            self.epochs.is_crowded(self.exchanges + (self.accounts.limit() / TRIED_ONE_IN) as u64);
+            return None;
+        }
+        Some(sweep)
     }
 
     /// Lets what is known of all traffic together fade.
@@ -110,7 +119,6 @@ impl State {
 
     /// Forgets a cluster that is idle, or begins its trial anew.
     fn sweep_cluster(&mut self, number: u32, sweep: &mut Sweep) {
-        let begun_before = days_later(self.last.unwrap_or_default(), -FORGOTTEN_DAYS);
         let free = self.free_clusters.contains(&number);
         let Some(cluster) = self.clusters.get_mut(number as usize).filter(|_| !free) else { return };
         if cluster.gone || cluster.last < sweep.clusters_before {
@@ -122,7 +130,7 @@ impl State {
             sweep.gone.clusters.insert(number);
             return;
         }
-        let stale = |trial: &Trial| trial.detected_at.is_none() && trial.frozen_at < begun_before;
+        let stale = |trial: &Trial| trial.detected_at.is_none() && trial.frozen_at < sweep.idle_before;
         if cluster.trial.as_deref().is_some_and(stale) {
             self.begin_anew(number);
         }
@@ -151,10 +159,9 @@ impl State {
 
     /// Forgets an account that is idle, or what it had of clusters that are gone.
     fn sweep_account(&mut self, number: AccountNo, sweep: &mut Sweep) {
-        let now = self.last.unwrap_or_default();
         let Some(account) = self.accounts.get_mut(number).filter(|account| account.exchanges > 0) else { return };
         if account.last < sweep.accounts_before {
-            self.forgotten_early += u64::from(account.last >= days_later(now, -FORGOTTEN_DAYS));
+            self.forgotten_early += u64::from(account.last >= sweep.idle_before);
             self.accounts.forget(number, &mut self.values);
             sweep.gone.accounts.insert(number);
             return;
@@ -212,9 +219,11 @@ fn idle_tenth(seen: impl Iterator<Item = Time>) -> Option<Time> {
 const ROOM_ONE_IN: usize = 20;
 /// A sweep that makes room is worth it when it forgets one in this many.
 const WORTH_ONE_IN: usize = 40;
+/// Where no room could be made, exchanges until it is tried again: one for so many accounts that can be kept.
+const TRIED_ONE_IN: usize = 128;
 /// Accounts by which it is told which tenth is idle.
 const SAMPLED: usize = 1 << 14;
-/// What one step goes over: a millisecond or so.
+/// What one step goes over.
 const CLUSTERS_SLICE: usize = 1024;
 const ACCOUNTS_SLICE: usize = 1 << 13;
 const SHINGLES_SLICE: usize = 1 << 16;
@@ -268,7 +277,7 @@ mod tests {
         iter::from_fn(|| match state.sweep() {
             Step::Idle => None,
             Step::More => Some(None),
-            Step::Over(gone) => Some(Some(gone)),
+            Step::Over { gone, .. } => Some(Some(gone)),
         })
         .flatten()
         .last()
@@ -316,8 +325,13 @@ mod tests {
             assert_eq!(state.accounts.known("a0").is_none(), forgotten > 0);
             assert!(state.accounts.known("a10").is_some());
         }
-        // Of accounts that were all seen at one time none is older than the others.
-        let mut state = State { accounts: Accounts::limited(100), ..state() };
+        // Of accounts that were all seen at one time none is older than the others, and that is not found out for every exchange.
+        let mut state = State { accounts: Accounts::limited(10 * TRIED_ONE_IN), ..state() };
+        (0..10 * TRIED_ONE_IN).for_each(|i| ask(&mut state, &format!("a{i}"), 0, "something of my own"));
+        assert_eq!(sweep(&mut state), None);
+        let tried = |state: &State, after| state.epochs.may_make_room(state.exchanges + after);
+        assert!(!tried(&state, 9) && tried(&state, 10));
+        let mut state = State { accounts: Accounts::limited(100), ..self::state() };
         (0..=100).for_each(|i| ask(&mut state, &format!("a{i}"), 0, "something of my own"));
         assert_eq!((sweep(&mut state), state.accounts.refused), (None, 1));
         let mut state = State { accounts: Accounts::limited(100), ..self::state() };
@@ -327,6 +341,21 @@ mod tests {
         }
         assert_eq!(state.accounts.refused, 0);
         assert!(state.accounts.known("a999").is_some() && state.accounts.known("a1").is_none());
+    }
+
+    #[test]
+    fn to_make_room_turns_no_epoch_and_one_wrong_clock_makes_nothing_else_idle() {
+        let mut state = State { accounts: Accounts::limited(100), ..state() };
+        (0..94).for_each(|i| ask(&mut state, &format!("a{i}"), i / 3, SHARED));
+        ask(&mut state, "wrong", 20_000, "from the future");
+        let turned = iter::from_fn(|| match state.sweep() {
+            Step::Idle => None,
+            Step::More => Some(None),
+            Step::Over { epoch_turned, gone } => Some(Some((epoch_turned, gone))),
+        });
+        let (turned, gone) = turned.flatten().last().unwrap();
+        assert!(!turned && gone.clusters.is_empty(), "{turned} {gone:?}");
+        assert_eq!(gone.accounts.len(), 9);
     }
 
     #[test]

@@ -155,6 +155,11 @@ impl Head {
     }
 }
 
+/// An event is longer than a block can be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("an event is longer than {BLOCK_BYTES_MAX} bytes")]
+pub struct TooLong;
+
 /// Events that are not written yet.
 #[derive(Debug, Default)]
 pub struct Writer {
@@ -162,16 +167,19 @@ pub struct Writer {
 }
 
 impl Writer {
-    /// Takes an event; a block, when one is full. Exchanges whose event is longer than a block can be are left out: none that is made of an
-    /// exchange is.
-    pub fn push(&mut self, event: &Signals) -> Option<Vec<u8>> {
+    /// Takes an event; a block, when one is full.
+    ///
+    /// # Errors
+    ///
+    /// When the event is longer than a block can be, as one with an account of megabytes is. It is left out.
+    pub fn push(&mut self, event: &Signals) -> Result<Option<Vec<u8>>, TooLong> {
         let bytes = postcard::to_allocvec(event).unwrap_or_default();
         if bytes.len() > BLOCK_BYTES_MAX {
-            return None;
+            return Err(TooLong);
         }
         let full = (self.block.len() + bytes.len() > BLOCK_BYTES).then(|| self.finish());
         self.block.extend(bytes);
-        full.filter(|full| !full.is_empty())
+        Ok(full.filter(|full| !full.is_empty()))
     }
 
     /// The last block.
@@ -263,7 +271,7 @@ mod tests {
         let fingerprints = Fingerprints { scheme: "some".into(), key: Some(9) };
         let (mut file, mut writer) = (begin(&fingerprints), Writer::default());
         for event in events {
-            file.extend(writer.push(event).unwrap_or_default());
+            file.extend(writer.push(event).unwrap().unwrap_or_default());
         }
         file.extend(writer.finish());
         file
@@ -315,6 +323,10 @@ mod tests {
         assert!(!of(|event| event.words = vec![1; WORDS_MAX + 1].into()));
         assert!(of(|event| event.output = vec![1; OUTPUT_PRINTS_MAX]));
         assert!(!of(|event| event.output = vec![1; OUTPUT_PRINTS_MAX + 1]));
+        let odd = |bytes: usize| Signals { account: "a".repeat(bytes).into(), ..event(1) };
+        let rest = postcard::to_allocvec(&odd(BLOCK_BYTES_MAX)).unwrap().len() - BLOCK_BYTES_MAX;
+        assert!(Writer::default().push(&odd(BLOCK_BYTES_MAX - rest)).is_ok());
+        assert_eq!(Writer::default().push(&odd(BLOCK_BYTES_MAX - rest + 1)), Err(TooLong));
         let head = |bytes: usize| {
             let mut head = [0; HEAD_BYTES];
             head[..4].copy_from_slice(&(bytes as u32).to_le_bytes());

@@ -108,13 +108,17 @@ impl EventFile {
         let no_events = |source| InputError::Events { path: name.clone(), source };
         let mut input = BufReader::with_capacity(READ_BYTES, File::open(path).map_err(no_file)?);
         let mut first = [0; MAGIC.len() + size_of::<u16>()];
-        input.read_exact(&mut first).map_err(no_file)?;
+        let cut = |error: io::Error| match error.kind() {
+            io::ErrorKind::UnexpectedEof => no_events(Unread::Damaged("it ends within its head")),
+            _ => no_file(error),
+        };
+        input.read_exact(&mut first).map_err(cut)?;
         file::check_begin(&first).map_err(no_events)?;
         let mut head = [0; HEAD_BYTES];
-        input.read_exact(&mut head).map_err(no_file)?;
+        input.read_exact(&mut head).map_err(cut)?;
         let head = Head::read(head).map_err(no_events)?;
         let mut described = vec![0; head.len()];
-        input.read_exact(&mut described).map_err(no_file)?;
+        input.read_exact(&mut described).map_err(cut)?;
         let kind = head.fingerprints(&described).map_err(no_events)?;
         let bytes = (first.len() + HEAD_BYTES + described.len()) as u64;
         Ok(EventFile { name, input, kind, block: Vec::new().into_iter(), bytes, read: 0 })

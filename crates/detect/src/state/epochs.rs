@@ -19,6 +19,8 @@ pub(crate) struct Epochs {
     earliest: Option<Time>,
     /// The exchanges that there were at the last turns, as many as it takes to forget.
     turns: VecDeque<u64>,
+    /// With fewer exchanges it is not tried again to make room.
+    crowded_until: u64,
 }
 
 impl Epochs {
@@ -42,6 +44,22 @@ impl Epochs {
         Some(now)
     }
 
+    /// When this one began; a single wrong clock does not move it.
+    pub(crate) fn began(&self) -> Option<Time> {
+        self.next.map(|next| days_later(next, -EPOCH_DAYS))
+    }
+
+    /// Whether it may be tried to make room, when there are so many exchanges.
+    #[must_use]
+    pub(crate) fn may_make_room(&self, exchanges: u64) -> bool {
+        exchanges >= self.crowded_until
+    }
+
+    /// Says that no room could be made, and that it is not to be tried again before there are so many exchanges.
+    pub(crate) fn is_crowded(&mut self, until: u64) {
+        self.crowded_until = until;
+    }
+
     /// How many exchanges ago those came that are forgotten; none before there are any.
     #[must_use]
     pub(crate) fn forgotten_for(&self, exchanges: u64) -> Option<u64> {
@@ -53,7 +71,9 @@ impl Epochs {
 /// A sweep under way.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Sweep {
-    /// Accounts last seen before are forgotten,
+    /// What was last seen before is idle: that is forgotten, and trials that began before begin anew.
+    pub idle_before: Time,
+    /// Accounts last seen before are forgotten, which is later where room is made,
     pub accounts_before: Time,
     /// and so are clusters.
     pub clusters_before: Time,
@@ -95,12 +115,19 @@ impl Sweep {
     pub(crate) fn begin(now: Time) -> Sweep {
         let before = days_later(now, -FORGOTTEN_DAYS);
         Sweep {
+            idle_before: before,
             accounts_before: before,
             clusters_before: before,
             phase: Phase::Clusters,
             next: 0,
             gone: Gone::default(),
         }
+    }
+
+    /// Whether it makes room, and forgets more than what is idle.
+    #[must_use]
+    pub(crate) fn makes_room(&self) -> bool {
+        self.accounts_before != self.idle_before || self.clusters_before != self.idle_before
     }
 }
 

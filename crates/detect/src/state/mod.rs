@@ -243,7 +243,7 @@ fn identity(signals: &Signals) -> u64 {
         hash.update(&(text.len() as u64).to_le_bytes());
         hash.update(text.as_bytes());
     }
-    hash.update(&signals.time.seconds_since(Time::MIN).to_le_bytes());
+    hash.update(&signals.time.nanos().to_le_bytes());
     for print in &signals.prints {
         hash.update(&print.key.to_le_bytes());
         hash.update(&print.exact.to_le_bytes());

@@ -4,13 +4,12 @@
 
 use std::collections::BTreeSet;
 
-use detect::{Change, Config, Engine, Findings, Label, Labels};
+use detect::{Change, Config, Engine, Findings, Labels};
 use exchange::Notes;
-use findings::Verdict;
 use simulator::World;
 
 use crate::golden::{learnt, simulated, truth};
-use crate::snapshot::{feed, restored};
+use crate::snapshot::{feed, restored, vouched};
 
 fn named(findings: &Findings) -> BTreeSet<String> {
     let members = findings.campaigns.iter().flat_map(|campaign| &campaign.accounts);
@@ -98,16 +97,7 @@ fn what_people_say_while_it_runs_is_heeded() {
     engine.update();
     let found = engine.findings().campaigns;
     let [campaign] = found.as_slice() else { panic!("{} campaigns", found.len()) };
-    let label = Label {
-        id: "lbl_1".into(),
-        verdict: Verdict::Benign,
-        by: "ann".into(),
-        time: campaign.last_seen,
-        reason: "a course".into(),
-        until: None,
-        identity: campaign.identity.clone(),
-    };
-    engine.heed(Labels::new(vec![label]));
+    engine.heed(vouched(campaign, campaign.identity.clone()));
     while engine.tick() {}
     assert!(engine.update().contains(&Change::Withdrawn { campaign: 1 }), "at once, and not with its next request");
     assert_eq!(engine.findings().campaigns.len(), 0);

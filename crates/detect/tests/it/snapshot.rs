@@ -4,7 +4,7 @@
 
 use detect::{Config, Engine, Label, Labels, Unrestored};
 use exchange::Notes;
-use findings::{Identity, Prints, Verdict};
+use findings::{Campaign, Identity, Prints, Verdict};
 use simulator::World;
 
 use crate::golden::{learnt, simulated};
@@ -21,6 +21,19 @@ pub(crate) fn feed(engine: &mut Engine, records: &[&str]) {
 
 pub(crate) fn restored(engine: &Engine) -> Engine {
     Engine::restore(Config::default(), Labels::default(), &engine.snapshot()).expect("a snapshot as it was written")
+}
+
+/// What somebody says who vouches for a group when a campaign was last seen.
+pub(crate) fn vouched(campaign: &Campaign, identity: Identity) -> Labels {
+    Labels::new(vec![Label {
+        id: "lbl_1".into(),
+        verdict: Verdict::Benign,
+        by: "ann".into(),
+        time: campaign.last_seen,
+        reason: "a course".into(),
+        until: None,
+        identity,
+    }])
 }
 
 #[test]
@@ -77,17 +90,7 @@ fn labels_that_changed_since_are_heeded_and_those_that_are_gone_forgotten() {
     let remembered = whole.snapshot();
     let campaigns = whole.finish().campaigns;
     let [campaign] = campaigns.as_slice() else { panic!("{} campaigns", campaigns.len()) };
-    let vouched = |identity: Identity| {
-        Labels::new(vec![Label {
-            id: "lbl_1".into(),
-            verdict: Verdict::Benign,
-            by: "ann".into(),
-            time: campaign.last_seen,
-            reason: "a course".into(),
-            until: None,
-            identity,
-        }])
-    };
+    let vouched = |identity: Identity| vouched(campaign, identity);
     let vetted = || vouched(campaign.identity.clone());
     let heeded = Engine::restore(Config::default(), vetted(), &remembered).expect("a snapshot");
     assert_eq!(heeded.finish().campaigns.len(), 0, "somebody vouches for all of them now");

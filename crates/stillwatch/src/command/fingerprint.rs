@@ -5,7 +5,7 @@
 use std::fs;
 use std::io::Write as _;
 
-use event::file::{self, Fingerprints};
+use event::file::{self, Fingerprints, TooLong};
 use exchange::{Exchange, write_native};
 use signals::fingerprint::{self, FingerprintKey, seal};
 use signals::sketch::SCHEME;
@@ -15,7 +15,7 @@ use crate::calls;
 use crate::cli::Fingerprint;
 use crate::inputs::Inputs;
 use crate::output::OutputFile;
-use crate::progress;
+use crate::{progress, words};
 
 /// Seals every exchange.
 pub(crate) fn run(args: &Fingerprint) -> Result<Exit, Failure> {
@@ -28,7 +28,7 @@ pub(crate) fn run(args: &Fingerprint) -> Result<Exit, Failure> {
     let bar = progress::reading(inputs.bytes);
     let threads = hunt::threads(None);
     let mut watch = |step: calls::Step| bar.set_position(step.bytes);
-    let mut written = Ok(());
+    let (mut written, mut too_long) = (Ok(()), 0_u64);
     let mut write = |bytes: std::io::Result<Vec<u8>>| {
         if written.is_ok() {
             written = bytes.and_then(|bytes| output.write_all(&bytes));
@@ -38,7 +38,10 @@ pub(crate) fn run(args: &Fingerprint) -> Result<Exit, Failure> {
         let mut blocks = file::Writer::default();
         write(Ok(file::begin(&Fingerprints { scheme: SCHEME.to_owned(), key: Some(key.id()) })));
         let event = || |exchange: &Exchange<'_>| fingerprint::sealed(signals::of(exchange), &key);
-        let mut sink = |event, _| blocks.push(&event).into_iter().for_each(|block| write(Ok(block)));
+        let mut sink = |event, _| match blocks.push(&event) {
+            Ok(block) => block.into_iter().for_each(|block| write(Ok(block))),
+            Err(TooLong) => too_long += 1,
+        };
         let read = calls::each(&inputs, &options, threads, &event, &mut watch, &mut sink);
         write(Ok(blocks.finish()));
         read
@@ -55,6 +58,9 @@ pub(crate) fn run(args: &Fingerprint) -> Result<Exit, Failure> {
     let report = read.map_err(Failure::unreadable)?.report;
     written.map_err(unwritable)?;
     hunt::tell(&report, "exchanges");
+    if too_long > 0 {
+        eprintln!("skipped {}: {TooLong}", words::counted(too_long, "exchange"));
+    }
     if report.records == 0 {
         return Err(Failure::bad_input(
             "nothing could be read as an exchange; if the format is known, name it by --format",
@@ -63,7 +69,7 @@ pub(crate) fn run(args: &Fingerprint) -> Result<Exit, Failure> {
     output.finish()?;
     print(&format!(
         "Wrote {} {} without text to {}.\nNext: stillwatch hunt {} --accounts FILE\n",
-        report.records,
+        report.records - too_long,
         if args.compact { "compact events" } else { "records" },
         args.out.display(),
         args.out.display()

@@ -998,6 +998,8 @@ fn compact_events_are_hunted_like_the_records_that_they_are_of() {
     let cut = folder.file("cut.events", &bytes);
     let ran = run(&["hunt", &cut, "--accounts", &accounts, "--json"]);
     assert!(ran.code == 10 && ran.stderr.contains("cut.events` was read up to its event"), "{}", ran.stderr);
+    let head = folder.file("head.events", &bytes[..25]);
+    refused(&["hunt", &head], 65, "it ends within its head");
     bytes[18] = 9;
     let newer = folder.file("newer.events", &bytes);
     refused(&["hunt", &newer], 65, "version 9 of the form");
