@@ -29,8 +29,10 @@ use policy::{
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
+use watch::Watched;
 use zeroize::Zeroizing;
 
+use crate::detection;
 use crate::health;
 use crate::limits::{BODY_BYTES_MAX, PAGE_MAX};
 use crate::registry::{NewKey, Registry, RegistryError};
@@ -54,6 +56,8 @@ pub struct Admin {
     pub recording: Arc<Recording>,
     /// The gateway's settings, as they are now.
     pub settings: Arc<ArcSwap<Settings>>,
+    /// Detection, where it is not turned off.
+    pub detection: Option<Arc<Watched>>,
 }
 
 type Shared = State<Arc<Admin>>;
@@ -89,6 +93,7 @@ fn router(admin: Arc<Admin>) -> Router {
         .route("/standings", get(standings))
         .route("/standings/{id}", put(put_standing).delete(remove_standing))
         .route("/certificates/{thumbprint}", put(put_certificate).delete(remove_certificate))
+        .merge(detection::routes())
         .fallback(async || Problem::new(StatusCode::NOT_FOUND, "not_found", "there is no such path in this API"))
         .layer(middleware::from_fn_with_state(Arc::clone(&admin), authenticated))
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX));
@@ -126,7 +131,7 @@ async fn authenticated(State(admin): Shared, request: Request, next: Next) -> Re
 
 /// An answer that says what is wrong.
 #[derive(Debug)]
-struct Problem {
+pub(crate) struct Problem {
     status: StatusCode,
     code: &'static str,
     message: String,
@@ -135,7 +140,7 @@ struct Problem {
 }
 
 impl Problem {
-    fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> Problem {
+    pub(crate) fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> Problem {
         Problem { status, code, message: message.into(), problems: Vec::new() }
     }
 }
@@ -180,7 +185,7 @@ impl From<QueryRejection> for Problem {
     }
 }
 
-type Answer<T> = Result<T, Problem>;
+pub(crate) type Answer<T> = Result<T, Problem>;
 type Body<T> = Result<Json<T>, JsonRejection>;
 
 fn id<T: std::str::FromStr<Err = policy::BadId>>(text: &str) -> Answer<T> {
@@ -190,7 +195,7 @@ fn id<T: std::str::FromStr<Err = policy::BadId>>(text: &str) -> Answer<T> {
 /// Which part of a list is wanted.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Part {
+pub(crate) struct Part {
     /// Begin behind this id.
     after: Option<String>,
     limit: Option<usize>,
@@ -198,7 +203,7 @@ struct Part {
 }
 
 /// A part of a list that is ordered by id, and where the next part begins.
-fn part<T: Serialize>(name: &str, all: Vec<T>, id: impl Fn(&T) -> String, part: &Part) -> Value {
+pub(crate) fn part<T: Serialize>(name: &str, all: Vec<T>, id: impl Fn(&T) -> String, part: &Part) -> Value {
     let limit = part.limit.unwrap_or(PAGE_MAX).clamp(1, PAGE_MAX);
     let mut rest = all.into_iter().skip_while(|item| part.after.as_ref().is_some_and(|after| id(item) <= *after));
     let items: Vec<T> = rest.by_ref().take(limit).collect();
@@ -636,6 +641,7 @@ mod tests {
                 queue: Arc::default(),
                 recording: Arc::default(),
                 settings: Arc::default(),
+                detection: None,
             });
             Rig { router: router(Arc::clone(&admin)), admin, credential: secret.expose().to_owned(), _folder: folder }
         }
@@ -869,7 +875,7 @@ mod tests {
                     assert_eq!(is_there, methods.get(method).is_some(), "{method} {path} {status}");
                 }
             }
-            let source = include_str!("api.rs");
+            let source = [include_str!("api.rs"), include_str!("detection.rs")].concat();
             let routes =
                 source.lines().filter(|line| line.trim_start().starts_with(".route(\"/") && line.contains("(")).count();
             // Four of them are not under `/api/v1`.

@@ -18,6 +18,9 @@ pub(crate) const METRICS_TYPE: &str = "application/openmetrics-text; version=1.0
 /// How long the database may be silent before that is told.
 const DATABASE_SILENT_MAX: Duration = Duration::from_secs(5);
 
+/// From how many bytes that detection is behind that is told; some seconds of a busy gateway.
+const BEHIND_BYTES_TOLD: u64 = 256 * 1024 * 1024;
+
 /// Whether requests are served as they should be, and what is wrong otherwise or might become so.
 pub(crate) fn ready(admin: &Admin) -> (bool, Vec<String>) {
     let mut reasons = Vec::new();
@@ -43,6 +46,13 @@ pub(crate) fn ready(admin: &Admin) -> (bool, Vec<String>) {
     }
     for issuer in identities.without_keys() {
         reasons.push(format!("the keys of the identity provider `{issuer}` are not known; no token of it holds"));
+    }
+    if let Some(watched) = &admin.detection {
+        let status = watched.status();
+        reasons.extend(status.trouble.map(|trouble| format!("detection does not go on: {trouble}")));
+        if status.behind_bytes > BEHIND_BYTES_TOLD {
+            reasons.push(format!("detection is {} MB behind what is recorded", status.behind_bytes / 1_000_000));
+        }
     }
     (is_known && !(admin.recording.is_failing() && settings.needs_recording), reasons)
 }
@@ -102,6 +112,21 @@ impl Collector for Counts {
         )?;
         let failures = admin.registry.gate().permits().failures();
         count("policy_failures", "Requests at whose decision a policy failed, so that something was denied", failures)?;
+        let detection = admin.detection.as_ref().map(|watched| (watched.status(), watched.board()));
+        if let Some((status, _)) = &detection {
+            count("detection_exchanges", "Exchanges that detection has read", status.counts.exchanges)?;
+            count(
+                "detection_unread",
+                "Recorded lines that detection could not read: no exchange, damaged or torn",
+                status.counts.unread + status.lost.damaged + status.lost.torn,
+            )?;
+            count(
+                "detection_missed_files",
+                "Recorded files that were removed before detection had read them",
+                status.lost.files,
+            )?;
+            count("detection_late", "Exchanges that came too late to be put in order", status.late)?;
+        }
         let mut gauge = |name: &str, help: &str, value: i64| {
             let gauge = ConstGauge::new(value);
             let metric = encoder.encode_descriptor(name, help, None, gauge.metric_type())?;
@@ -124,6 +149,13 @@ impl Collector for Counts {
             "Model servers that fail their health checks and are tried last",
             i64::try_from(unwell).unwrap_or(i64::MAX),
         )?;
+        if let Some((status, board)) = &detection {
+            let behind = i64::try_from(status.behind_bytes).unwrap_or(i64::MAX);
+            gauge("detection_behind_bytes", "Bytes that are recorded and that detection has not read yet", behind)?;
+            gauge("detection_failing", "Whether detection cannot go on", i64::from(status.trouble.is_some()))?;
+            let campaigns = i64::try_from(board.campaigns.len()).unwrap_or(i64::MAX);
+            gauge("campaigns", "Campaigns that stand", campaigns)?;
+        }
         let silent = i64::try_from(admin.registry.age().as_secs()).unwrap_or(i64::MAX);
         gauge("database_silent_seconds", "How long ago the database last answered", silent)
     }

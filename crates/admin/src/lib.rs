@@ -5,6 +5,7 @@
 //! credential. Secrets are shown once, in the reply that made them. Everything is bounded ([`limits`]).
 
 pub mod api;
+mod detection;
 mod health;
 pub mod limits;
 pub mod registry;

@@ -18,7 +18,7 @@ use crate::labels::{self, Labels};
 use crate::propose::text::Scratch;
 use crate::report::{self, Trace};
 use crate::snapshot::{self, Unrestored};
-use crate::standings::{Change, Standing, Standings};
+use crate::standings::{CampaignStanding, Change, Standing, Standings};
 use crate::state::State;
 use crate::state::account::AccountNo;
 
@@ -198,6 +198,12 @@ impl Engine {
     #[must_use]
     pub fn standing(&self, account: &str) -> Option<Standing> {
         self.standings.of(self.state.accounts.known(account)?)
+    }
+
+    /// How every campaign stood when the engine was last brought up to date, in the order of their numbers.
+    #[must_use]
+    pub fn campaigns(&self) -> Vec<CampaignStanding<'_>> {
+        self.standings.campaigns(|number| self.account(number))
     }
 
     /// The id of an account that a change is about.

@@ -29,5 +29,5 @@ pub use labels::{Label, Labels};
 pub use order::Order;
 pub use report::{Recount, Trace};
 pub use snapshot::{Unrestored, VERSION};
-pub use standings::{Change, Standing};
+pub use standings::{CampaignStanding, Change, Standing};
 pub use state::value::Kind;

@@ -3,17 +3,19 @@
 //! The watermark lies as far behind the latest event as events may be late ([`Order::with_lateness`]); what is at it or before it is ready.
 //! Who reads files to their ends needs no watermark and lets events wait for as many others as there is room for. Events that come later than
 //! that are handed on all the same and counted. Bounded: with [`WAITING_MAX`] waiting the earliest goes on, unless it is held back; then with
-//! [`HELD_BACK_MAX`] more.
+//! [`HELD_BACK_MAX`] more. It is plain data, so that what waits can be written down beside what an engine remembers.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
 use exchange::Time;
+use serde::{Deserialize, Serialize};
 
 use crate::limits::{HELD_BACK_MAX, WAITING_MAX};
 
 /// Events of whatever kind that wait for earlier ones.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(bound(deserialize = "T: Deserialize<'de>"))]
 pub struct Order<T> {
     heap: BinaryHeap<Reverse<Waiting<T>>>,
     lateness: Option<i64>,
@@ -25,7 +27,7 @@ pub struct Order<T> {
     late: u64,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 struct Waiting<T> {
     time: Time,
     arrival: u64,
@@ -44,6 +46,11 @@ impl<T> Order<T> {
     #[must_use]
     pub fn with_lateness(seconds: i64, latest: Option<Time>) -> Order<T> {
         Order { lateness: Some(seconds), ..Order::new(latest) }
+    }
+
+    /// Events wait until one comes that is later by more than `seconds`, from now on.
+    pub fn allow_lateness(&mut self, seconds: i64) {
+        self.lateness = Some(seconds);
     }
 
     /// Takes an event.

@@ -25,6 +25,10 @@ pub(crate) struct Reported {
     pub since: Time,
     /// The evidence (log10).
     pub log10_e: f64,
+    /// What it had to come to.
+    pub log10_threshold: f64,
+    /// The honest explanation that comes nearest.
+    pub rival: String,
 }
 
 /// What changed.
@@ -74,6 +78,23 @@ pub struct Standing {
     pub probability: f64,
 }
 
+/// How a campaign stands.
+#[derive(Clone, Debug, PartialEq)]
+pub struct CampaignStanding<'e> {
+    /// Its number.
+    pub campaign: u32,
+    /// When it was detected.
+    pub since: Time,
+    /// The evidence (log10).
+    pub log10_e: f64,
+    /// What it had to come to (log10).
+    pub log10_threshold: f64,
+    /// The honest explanation that comes nearest.
+    pub rival: &'e str,
+    /// Its members by their ids, each with how likely it takes part.
+    pub members: Vec<(&'e str, f64)>,
+}
+
 /// All campaigns that are known.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Standings {
@@ -89,7 +110,11 @@ pub(crate) struct Standings {
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 struct Known {
     trials: BTreeSet<u64>,
-    members: BTreeSet<AccountNo>,
+    members: BTreeMap<AccountNo, f64>,
+    since: Time,
+    log10_e: f64,
+    log10_threshold: f64,
+    rival: String,
     /// Whether it is reported now.
     stands: bool,
     /// The update at which it last was, to forget the oldest.
@@ -113,12 +138,20 @@ impl Standings {
                 changes.push(Change::Detected { campaign: number });
                 known.members.clear();
             }
-            let members: BTreeSet<AccountNo> = campaign.members.keys().copied().collect();
-            let joined = members.difference(&known.members);
+            let joined = campaign.members.keys().filter(|account| !known.members.contains_key(account));
             changes.extend(joined.map(|&account| Change::Joined { campaign: number, account }));
-            let left = known.members.difference(&members);
+            let left = known.members.keys().filter(|account| !campaign.members.contains_key(account));
             changes.extend(left.map(|&account| Change::Left { campaign: number, account }));
-            *known = Known { trials: campaign.trials.clone(), members, stands: true, last: now };
+            *known = Known {
+                trials: campaign.trials.clone(),
+                members: campaign.members.clone(),
+                since: campaign.since,
+                log10_e: campaign.log10_e,
+                log10_threshold: campaign.log10_threshold,
+                rival: campaign.rival.clone(),
+                stands: true,
+                last: now,
+            };
             for (&account, &probability) in &campaign.members {
                 let (since, log10_e) = (campaign.since, campaign.log10_e);
                 let standing = Standing { campaign: number, since, log10_e, probability };
@@ -145,7 +178,7 @@ impl Standings {
     /// Forgets accounts, and campaigns that are no longer reported and have none left.
     pub(crate) fn forget(&mut self, accounts: &BTreeSet<AccountNo>) {
         self.of.retain(|account, _| !accounts.contains(account));
-        self.known.values_mut().for_each(|known| known.members.retain(|member| !accounts.contains(member)));
+        self.known.values_mut().for_each(|known| known.members.retain(|member, _| !accounts.contains(member)));
         self.known.retain(|_, known| known.stands || !known.members.is_empty());
     }
 
@@ -153,6 +186,20 @@ impl Standings {
     #[must_use]
     pub(crate) fn of(&self, account: AccountNo) -> Option<Standing> {
         self.of.get(&account).copied()
+    }
+
+    /// The campaigns that were reported when that was last asked for, in the order of their numbers. `id` names an account.
+    pub(crate) fn campaigns<'e>(&'e self, id: impl Fn(AccountNo) -> Option<&'e str>) -> Vec<CampaignStanding<'e>> {
+        let standing = self.known.iter().filter(|(_, known)| known.stands);
+        let told = |(&campaign, known): (&u32, &'e Known)| CampaignStanding {
+            campaign,
+            since: known.since,
+            log10_e: known.log10_e,
+            log10_threshold: known.log10_threshold,
+            rival: &known.rival,
+            members: known.members.iter().filter_map(|(&member, &likely)| Some((id(member)?, likely))).collect(),
+        };
+        standing.map(told).collect()
     }
 
     /// The known campaign that one is the same as, of those without a number among `taken`.
@@ -165,7 +212,7 @@ impl Standings {
             return Some(number);
         }
         let shared =
-            |known: &Known| known.members.iter().filter(|member| campaign.members.contains_key(member)).count();
+            |known: &Known| known.members.keys().filter(|member| campaign.members.contains_key(member)).count();
         let by_members = free().map(|(&number, known)| (shared(known), number, known.members.len()));
         let enough = by_members.filter(|&(shared, _, of)| shared * 2 > of.min(campaign.members.len()));
         enough.map(|(shared, number, _)| (shared, number)).max_by_key(best).map(|(_, number)| number)
@@ -211,6 +258,9 @@ mod tests {
         assert_eq!((numbers, changes), (vec![2, 1], vec![joined(1, 3), left, detected(2), joined(2, 20)]));
         assert_eq!(standings.update(&[reported(&[9], 20..21), reported(&[7], 1..4)]).1, []);
         assert_eq!(standings.of(20).map(|standing| standing.campaign), Some(2));
+        let told = standings.campaigns(|number| ["a", "b", "c", "d"].get(number as usize).copied());
+        let told: Vec<_> = told.iter().map(|told| (told.campaign, told.members.as_slice())).collect();
+        assert_eq!(told, [(1, [("b", 0.9), ("c", 0.9), ("d", 0.9)].as_slice()), (2, &[])]);
         // Other trials of the same accounts.
         let (numbers, changes) = standings.update(&[reported(&[30], 1..4)]);
         assert_eq!((numbers, changes), (vec![1], vec![Change::Withdrawn { campaign: 2 }]));

@@ -156,6 +156,12 @@ impl Progress {
 }
 
 impl Chunk {
+    /// Whole records, one to a line, of which the first begins on `first_line` of `source`.
+    #[must_use]
+    pub fn of_lines(source: Arc<str>, text: Vec<u8>, first_line: u64) -> Chunk {
+        Chunk { source, text, first_line, starts: Vec::new(), damaged: Vec::new(), skipped: Vec::new() }
+    }
+
     /// The records with their line numbers: trimmed, the empty ones left out.
     pub fn records(&self) -> impl Iterator<Item = (u64, &[u8])> {
         let mut begin = 0;

@@ -118,6 +118,12 @@ pub struct Campaign {
     pub identity: Identity,
 }
 
+/// The name of the campaign with a number.
+#[must_use]
+pub fn campaign_id(number: u32) -> String {
+    format!("cmp_{number}")
+}
+
 /// What a person said of a group, beside what was found of it now.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct Judgement {

@@ -64,6 +64,9 @@ pub struct Config {
     /// How exchanges are recorded.
     #[serde(default)]
     pub recording: RecordingTable,
+    /// Whether and how campaigns are looked for in what is recorded.
+    #[serde(default)]
+    pub detection: DetectionTable,
     /// Where callers reach it, as `scheme://host[:port]`: what proofs of possession have to be for.
     #[serde(default)]
     pub origins: Vec<String>,
@@ -120,6 +123,29 @@ impl Default for RecordingTable {
             kept_bytes: 64 << 30,
             required: false,
         }
+    }
+}
+
+/// `[detection]`
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct DetectionTable {
+    /// Whether campaigns are looked for.
+    pub enabled: bool,
+    /// How sure a finding must be: the share of campaigns that may be honest groups.
+    #[schemars(range(min = 0.000_001, max = 0.5))]
+    pub alpha: f64,
+    /// By how many seconds an exchange may be recorded later than one that began after it, and still count in the order of time.
+    #[schemars(range(max = 3600))]
+    pub lateness_seconds: u32,
+}
+
+/// The most seconds of `lateness_seconds`.
+const LATENESS_SECONDS_MAX: u32 = 3_600;
+
+impl Default for DetectionTable {
+    fn default() -> Self {
+        DetectionTable { enabled: true, alpha: 0.05, lateness_seconds: 30 }
     }
 }
 
@@ -518,6 +544,7 @@ impl Default for Config {
             key_pepper_file: None,
             prices_file: None,
             recording: RecordingTable::default(),
+            detection: DetectionTable::default(),
             origins: Vec::new(),
             workers: 0,
             drain_seconds: default_drain(),
@@ -658,6 +685,12 @@ impl Config {
         let recording = &config.recording;
         if recording.file_bytes == 0 || recording.file_seconds == 0 {
             return wrong("recording.file_…".to_owned(), "expected at least 1");
+        }
+        if !(0.000_001..=0.5).contains(&config.detection.alpha) {
+            return wrong("detection.alpha".to_owned(), "expected 0.000001 to 0.5");
+        }
+        if config.detection.lateness_seconds > LATENESS_SECONDS_MAX {
+            return wrong("detection.lateness_seconds".to_owned(), "expected at most 3600");
         }
         if config.shield.output_tokens == 0 {
             return wrong("shield.output_tokens".to_owned(), "expected at least 1");

@@ -81,6 +81,7 @@ struct Key {
 struct Kinds {
     text: bool,
     number: bool,
+    decimal: bool,
     truth: bool,
 }
 
@@ -90,11 +91,16 @@ impl Kinds {
             return text.parse().ok().map(toml::Value::Boolean);
         }
         let number = if self.number { text.parse().ok().map(toml::Value::Integer) } else { None };
-        number.or_else(|| self.text.then(|| toml::Value::String(text.to_owned())))
+        let decimal = || if self.decimal { text.parse().ok().map(toml::Value::Float) } else { None };
+        number.or_else(decimal).or_else(|| self.text.then(|| toml::Value::String(text.to_owned())))
     }
 
     fn expected(self) -> &'static str {
-        if self.truth { "expected `true` or `false`" } else { "expected a whole number" }
+        match self {
+            Kinds { truth: true, .. } => "expected `true` or `false`",
+            Kinds { decimal: true, .. } => "expected a number",
+            _ => "expected a whole number",
+        }
     }
 }
 
@@ -133,6 +139,7 @@ fn kinds(root: &Value, schema: &Value) -> Option<Kinds> {
             match name {
                 "string" => kinds.text = true,
                 "integer" => kinds.number = true,
+                "number" => kinds.decimal = true,
                 "boolean" => kinds.truth = true,
                 "null" => {}
                 _ => return None,
@@ -187,6 +194,9 @@ mod tests {
         let names: Vec<String> = keys().into_keys().collect();
         for name in [
             "DATABASE",
+            "DETECTION_ALPHA",
+            "DETECTION_ENABLED",
+            "DETECTION_LATENESS_SECONDS",
             "DRAIN_SECONDS",
             "RECORDING_FILE_BYTES",
             "RECORDING_FILE_SECONDS",
@@ -214,6 +224,8 @@ mod tests {
     fn values_are_read_as_their_keys_are() {
         let config = placed(&[
             ("STILLWATCH_DRAIN_SECONDS", "5"),
+            ("STILLWATCH_DETECTION_ALPHA", "0.01"),
+            ("STILLWATCH_DETECTION_ENABLED", "false"),
             ("STILLWATCH_RECORDING_REQUIRED", "true"),
             ("STILLWATCH_RECORDING_SYNC", "always"),
             ("STILLWATCH_TRUST_JA4", "X-JA4"),
@@ -222,6 +234,7 @@ mod tests {
         ])
         .unwrap();
         assert!(config.drain_seconds == 5 && config.recording.required);
+        assert!(!config.detection.enabled && config.detection.alpha.to_string() == "0.01");
         assert_eq!(config.recording.sync, crate::config::SyncWhen::Always);
         assert_eq!(config.trust.ja4.unwrap(), "x-ja4");
         assert_eq!(config.tls.unwrap().key, PathBuf::from("key.pem"));
@@ -240,6 +253,10 @@ mod tests {
             ("STILLWATCH_RECORDING_REQUIRED", "yes", "expected `true` or `false`"),
             ("STILLWATCH_WORKERS", "", "expected a value"),
             ("STILLWATCH_RECORDING_SYNC", "3601", "1 to 3600 seconds"),
+            ("STILLWATCH_DETECTION_ALPHA", "little", "expected a number"),
+            ("STILLWATCH_DETECTION_ALPHA", "0", "expected 0.000001 to 0.5"),
+            ("STILLWATCH_DETECTION_ALPHA", "NaN", "expected 0.000001 to 0.5"),
+            ("STILLWATCH_DETECTION_LATENESS_SECONDS", "3601", "expected at most 3600"),
             ("STILLWATCH_RECORDING_FILE_BYTES", "0", "expected at least 1"),
             ("STILLWATCH_TLS_KEY", "key.pem", "certificate"),
         ] {

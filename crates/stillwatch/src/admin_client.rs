@@ -17,8 +17,8 @@ use crate::data_folder;
 
 /// How long a reply may take.
 const REPLY_TIME_MAX: Duration = Duration::from_secs(30);
-/// Bytes of a reply.
-const REPLY_BYTES_MAX: usize = 16 * 1024 * 1024;
+/// Bytes of a reply. Findings with forty thousand accounts have some ten million.
+const REPLY_BYTES_MAX: usize = 64 * 1024 * 1024;
 
 /// The admin API of a gateway.
 pub(crate) struct AdminClient {

@@ -30,6 +30,7 @@ pub(crate) enum Command {
     Key(Key),
     Quota(Quota),
     Policy(Policy),
+    Findings(Findings),
 }
 
 /// See what a log holds, and what is made of it, before a hunt.
@@ -436,6 +437,22 @@ pub(crate) struct Server {
     /// Print as JSON
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+/// See what a running gateway has found so far.
+///
+/// Detection follows what the gateway records. Exchanges of the last seconds wait for earlier ones whose answers are still under way
+/// (`lateness_seconds`), so what is shown is a little older than the traffic.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  stillwatch findings\n  stillwatch findings --json\n  \
+                        stillwatch findings --report findings.html\n\n\
+                        Exit codes: 0 nothing was found, 10 campaigns were found, 2 wrong usage, 74 no gateway answers.")]
+pub(crate) struct Findings {
+    #[command(flatten)]
+    pub(crate) server: Server,
+    /// Write a page for people
+    #[arg(long, value_name = "FILE.html")]
+    pub(crate) report: Option<PathBuf>,
 }
 
 /// Manage the accounts of a running gateway.

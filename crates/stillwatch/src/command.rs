@@ -4,6 +4,7 @@ pub(crate) mod account;
 pub(crate) mod config;
 pub(crate) mod demo;
 pub(crate) mod evaluate;
+pub(crate) mod findings;
 pub(crate) mod fingerprint;
 pub(crate) mod hunt;
 pub(crate) mod inspect;

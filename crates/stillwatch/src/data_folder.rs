@@ -26,6 +26,8 @@ const RUNNING: &str = "running.json";
 const ACCOUNTS: &str = "accounts.jsonl";
 /// How far quotas are used up.
 const QUOTAS_USED: &str = "quotas-used.json";
+/// What detection knows, to go on from.
+const DETECTION: &str = "detection.state";
 const LOCK: &str = "lock";
 const EXCHANGES: &str = "exchanges";
 const SECRET_BYTES_MAX: u64 = 1024;
@@ -89,6 +91,11 @@ impl DataFolder {
         AccountFacts(self.exchanges().join(ACCOUNTS))
     }
 
+    /// Where detection writes down what it knows.
+    pub(crate) fn detection(&self) -> PathBuf {
+        self.path.join(DETECTION)
+    }
+
     /// How far quotas are used up.
     pub(crate) fn quotas_used(&self) -> QuotasUsed {
         QuotasUsed { path: self.path.join(QUOTAS_USED), written: Vec::new() }
@@ -147,6 +154,11 @@ impl DataFolder {
 pub(crate) struct AccountFacts(PathBuf);
 
 impl AccountFacts {
+    /// Where it is.
+    pub(crate) fn path(&self) -> &Path {
+        &self.0
+    }
+
     /// Writes what is known of `accounts`, each from its sign-up on.
     pub(crate) fn write(&self, accounts: &[Arc<Account>]) -> Result<(), Failure> {
         let mut file = OutputFile::create(&self.0)?;

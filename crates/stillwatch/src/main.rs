@@ -46,6 +46,7 @@ fn main() -> ExitCode {
         cli::Command::Key(args) => command::key::run(&args.command),
         cli::Command::Quota(args) => command::quota::run(&args.command),
         cli::Command::Policy(args) => command::policy::run(&args.command),
+        cli::Command::Findings(args) => command::findings::run(&args),
     };
     match outcome {
         Ok(exit) => exit.into(),

@@ -12,3 +12,4 @@ pub mod owned;
 mod postgres;
 pub mod seal;
 pub mod segment;
+pub mod whole;

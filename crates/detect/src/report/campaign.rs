@@ -44,7 +44,7 @@ pub(crate) fn findings(view: View<'_>, standings: &mut Standings) -> (Findings, 
     let (numbers, _) = standings.update(&bundles.iter().map(Bundle::reported).collect::<Vec<_>>());
     let mut campaigns: Vec<Campaign> = bundles.iter().map(|bundle| campaign(view, bundle)).collect();
     for (campaign, number) in campaigns.iter_mut().zip(numbers) {
-        campaign.id = format!("cmp_{number}");
+        campaign.id = findings::campaign_id(number);
     }
     name_operators(view, &bundles, &mut campaigns);
     let (told, wordings) = cleared(view, &bundles);
@@ -200,11 +200,14 @@ impl Bundle<'_> {
 
     fn reported(&self) -> Reported {
         let sure = self.members.iter().filter(|(_, part)| part.probability >= 0.5);
+        let strongest = self.clusters.first().map(|tested| tested.assessment);
         Reported {
             trials: self.clusters.iter().map(|tested| tested.trial.id).collect(),
             members: sure.map(|(&number, part)| (number, part.probability)).collect(),
             since: self.since().0,
-            log10_e: self.clusters.first().map_or(0.0, |tested| tested.assessment.log10_e),
+            log10_e: strongest.map_or(0.0, |assessment| assessment.log10_e),
+            log10_threshold: strongest.map_or(0.0, |assessment| assessment.log10_threshold),
+            rival: strongest.map_or_else(String::new, |assessment| assessment.rival.0.to_string()),
         }
     }
 }

@@ -210,8 +210,12 @@ pub(crate) fn page(
 
 /// The table for a terminal.
 pub(crate) fn shown(outcome: &Outcome, prices: Option<&Prices>) -> String {
-    let colour = io::stdout().is_terminal() && console::colors_enabled();
-    table::render(&outcome.findings, prices, &reading(outcome).sentences(), width(), colour)
+    table::render(&outcome.findings, prices, &reading(outcome).sentences(), width(), is_coloured())
+}
+
+/// Whether standard output shows colours.
+pub(crate) fn is_coloured() -> bool {
+    io::stdout().is_terminal() && console::colors_enabled()
 }
 
 /// Columns of the terminal, or as many as read well where there is none.

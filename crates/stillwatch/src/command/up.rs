@@ -24,6 +24,8 @@ use tokio::net::TcpListener;
 use tokio::runtime::Handle;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::oneshot;
+use watch::Watcher;
+use watch::detector::{Told, What};
 
 use super::{Exit, Failure, print};
 use crate::cli;
@@ -79,6 +81,7 @@ async fn serve(args: &cli::Up, checked: Checked) -> Result<(), Failure> {
     let counters = Arc::clone(tap.counters());
     let recording = Arc::new(Recording::default());
     let recorder = record(&config, &folder, records, &registry, &recording)?;
+    let watcher = config.detection.enabled.then(|| watch(&config, &folder)).transpose()?;
 
     let mock = if config.upstream.is_empty() {
         let mock = Mock::start(SocketAddr::from(([127, 0, 0, 1], 0)));
@@ -121,6 +124,7 @@ async fn serve(args: &cli::Up, checked: Checked) -> Result<(), Failure> {
         queue: counters,
         recording,
         settings: Arc::clone(&settings),
+        detection: watcher.as_ref().map(|watcher| Arc::clone(watcher.watched())),
     });
     let (end, ended) = oneshot::channel::<()>();
     let api = tokio::spawn(admin::serve(listener, admin, async move {
@@ -152,6 +156,8 @@ async fn serve(args: &cli::Up, checked: Checked) -> Result<(), Failure> {
     let drained = tokio::task::spawn_blocking(move || {
         gateway.drain(patience);
         recorder.finish();
+        // Last, so that it reads all that was recorded.
+        watcher.into_iter().for_each(Watcher::finish);
     });
     let _ = drained.await;
     keeper.abort();
@@ -226,6 +232,32 @@ fn record(
         used: Box::new(move |key, time| users.used(key, time)),
     };
     Recorder::start(setup, Arc::clone(recording)).map_err(failed)
+}
+
+/// Looks for campaigns in what is recorded.
+fn watch(config: &Config, folder: &DataFolder) -> Result<Watcher, Failure> {
+    let setup = watch::Setup {
+        folder: folder.exchanges(),
+        accounts: folder.accounts().path().to_owned(),
+        checkpoint: Some(folder.detection()),
+        settings: watch::Settings {
+            alpha: config.detection.alpha,
+            lateness_seconds: config.detection.lateness_seconds,
+        },
+        say: Box::new(say),
+        tell: Box::new(|changes| changes.iter().filter_map(sentence).for_each(|sentence| say(&sentence))),
+    };
+    Watcher::start(setup).map_err(|error| Failure::io("detection cannot be started", error))
+}
+
+/// A change as a line of the log; none of accounts, which may be many.
+fn sentence(change: &Told) -> Option<String> {
+    let what = match change.what {
+        What::Detected => "was detected",
+        What::Withdrawn => "stands no longer",
+        What::Joined(_) | What::Left(_) => return None,
+    };
+    Some(format!("the campaign {} {what}, by what was sent until {}", change.campaign, change.time))
 }
 
 /// Keeps up with other processes, and what is in the data folder with what is known.

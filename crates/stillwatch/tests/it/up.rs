@@ -477,3 +477,32 @@ fn what_cannot_be_used_is_told_with_its_exit_code() {
     let nobody = run(&["account", "list", "--data", &folder.path("elsewhere")]);
     assert!(nobody.code == 74 && nobody.stderr.contains("stillwatch up"), "{nobody:?}");
 }
+
+#[test]
+fn detection_follows_what_is_recorded_and_goes_on_after_a_restart() {
+    let gateway = Gateway::start("detection", &[]);
+    let key = gateway.key_of("acc_1");
+    assert_eq!(gateway.ask(&key, "Hello").0, 200);
+    let seen = |gateway: &Gateway| {
+        let data = gateway.data();
+        let found = run(&["findings", "--data", &data, "--json"]);
+        assert_eq!(found.code, 0, "{found:?}");
+        let (_, ready) = gateway.readiness();
+        assert!(!ready.contains("detection"), "{ready}");
+        serde_json::from_str::<Value>(&found.stdout).expect("JSON")
+    };
+    let read = |gateway: &Gateway, count: &str| {
+        let shown = run(&["findings", "--data", &gateway.data()]).stdout;
+        shown.contains(count)
+    };
+    assert!(within(Duration::from_secs(10), || read(&gateway, "1 exchange of a running gateway")));
+    assert_eq!(seen(&gateway)["campaigns"], serde_json::json!([]));
+    let (code, folder) = gateway.end("-TERM");
+    assert_eq!(code, Some(0));
+    assert!(Path::new(&folder.path("data")).join("detection.state").is_file());
+    let gateway = Gateway::start_in(folder, &[]);
+    assert!(read(&gateway, "1 exchange of a running gateway"), "known without reading it again");
+    assert_eq!(gateway.ask(&key, "Hello again").0, 200);
+    assert!(within(Duration::from_secs(10), || read(&gateway, "2 exchanges of a running gateway")));
+    gateway.end("-TERM");
+}

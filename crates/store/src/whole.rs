@@ -1,0 +1,44 @@
+//! Files that are written whole: what is read back is all that was written last, or all that was written before.
+
+use std::fs::{self, OpenOptions};
+use std::io::{self, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
+
+use crate::seal::sync_folder;
+
+/// Writes `bytes` to `path`, readable for the owner only. On disk when this returns.
+///
+/// # Errors
+///
+/// When it cannot be written; then what was there before is there still.
+pub fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let mut part = path.as_os_str().to_owned();
+    part.push(".part");
+    let part = PathBuf::from(part);
+    let written = || {
+        let mut file = OpenOptions::new().create(true).write(true).truncate(true).mode(0o600).open(&part)?;
+        file.write_all(bytes)?;
+        file.sync_all()?;
+        fs::rename(&part, path)
+    };
+    written().inspect_err(|_| drop(fs::remove_file(&part)))?;
+    sync_folder(path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_cannot_be_written_leaves_what_was_there() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("known");
+        write(&path, b"first").unwrap();
+        write(&path, b"then").unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"then");
+        fs::create_dir(folder.path().join("known.part")).unwrap();
+        assert!(write(&path, b"never").is_err());
+        assert_eq!(fs::read(&path).unwrap(), b"then");
+    }
+}

@@ -1,0 +1,240 @@
+//! From recorded lines to how everybody stands: read, put in the order of time, observe, ask.
+//!
+//! Deterministic: the same lines in the same order give the same findings and the same numbers of campaigns, however they are cut into
+//! pieces and however often it was written down and restored in between. So time comes from the exchanges alone, also for when the
+//! engine is asked: once a second of theirs at most, and where something was looked at. Does no IO.
+
+use std::sync::Arc;
+
+use detect::{Change, Config, Engine, Findings, Labels, Order};
+use event::Signals;
+use exchange::{AccountFact, Call, Chunk, Format, ReadOptions, ReadReport, Time, parse_chunk};
+use serde::{Deserialize, Serialize};
+
+use crate::board::{Board, Campaign, Member};
+use crate::checkpoint::Unrestored;
+use crate::follower::Lines;
+use crate::limits::LATENESS_SECONDS_MAX;
+
+/// How to detect.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// How sure a finding must be: the share of campaigns that may be honest groups.
+    pub alpha: f64,
+    /// By how many seconds an exchange may be recorded later than one that began after it. At most [`LATENESS_SECONDS_MAX`].
+    pub lateness_seconds: u32,
+}
+
+/// Reads lines and knows how everybody stands.
+pub struct Detector {
+    engine: Engine,
+    progress: Progress,
+    board: Arc<Board>,
+    /// What changed since somebody last asked.
+    changes: Vec<Told>,
+}
+
+/// What a detector remembers beside its engine.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Progress {
+    order: Order<Box<Signals>>,
+    counts: Counts,
+    /// The second at which the engine was last asked how everybody stands.
+    asked: Option<i64>,
+    /// Whether something was looked at since.
+    is_to_ask: bool,
+}
+
+/// What was read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Counts {
+    /// Exchanges.
+    pub exchanges: u64,
+    /// Lines that are no exchange.
+    pub unread: u64,
+}
+
+/// What changed, by name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Told {
+    /// The time of the exchange by which it came out.
+    pub time: Time,
+    /// The campaign.
+    pub campaign: String,
+    /// What became of it.
+    pub what: What,
+}
+
+/// What became of a campaign.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum What {
+    /// It was detected.
+    Detected,
+    /// An account belongs to it now.
+    Joined(String),
+    /// An account no longer does.
+    Left(String),
+    /// It stands no longer.
+    Withdrawn,
+}
+
+impl Detector {
+    /// One that has read nothing.
+    #[must_use]
+    pub fn new(settings: &Settings) -> Detector {
+        let order = Order::with_lateness(lateness(settings), None);
+        let progress = Progress { order, counts: Counts::default(), asked: None, is_to_ask: false };
+        Detector::of(Engine::new(config(settings)), progress)
+    }
+
+    /// The one that was written down as `engine` and `progress`.
+    pub(crate) fn restore(settings: &Settings, engine: &[u8], mut progress: Progress) -> Result<Detector, Unrestored> {
+        progress.order.allow_lateness(lateness(settings));
+        Ok(Detector::of(Engine::restore(config(settings), Labels::default(), engine)?, progress))
+    }
+
+    fn of(engine: Engine, progress: Progress) -> Detector {
+        let mut detector = Detector { engine, progress, board: Arc::default(), changes: Vec::new() };
+        detector.write_board();
+        detector
+    }
+
+    /// What it remembers.
+    pub(crate) fn remembered(&self) -> (Vec<u8>, &Progress) {
+        (self.engine.snapshot(), &self.progress)
+    }
+
+    /// Takes in what the provider says of an account.
+    pub fn learn(&mut self, fact: &AccountFact<'_>) {
+        self.engine.learn(fact);
+    }
+
+    /// Takes in recorded lines.
+    pub fn take(&mut self, lines: Lines) {
+        let chunk = Chunk::of_lines(lines.source, lines.text, 1);
+        let options = ReadOptions { format: Some(Format::Native), ..ReadOptions::default() };
+        let mut report = ReadReport::default();
+        let mut read: Vec<Box<Signals>> = Vec::new();
+        let mut see = |call: Call<'_>, _| {
+            if call.is_call {
+                read.push(Box::new(signals::of(&call.exchange)));
+            }
+        };
+        parse_chunk(&chunk, &options, &mut see, &mut report);
+        self.progress.counts.exchanges += read.len() as u64;
+        self.progress.counts.unread += report.bad_lines;
+        for signals in read {
+            self.progress.order.push(signals.time, signals);
+            while let Some(signals) = self.progress.order.ready() {
+                self.observe(&signals);
+            }
+        }
+    }
+
+    fn observe(&mut self, signals: &Signals) {
+        let second = signals.time.seconds();
+        if self.progress.is_to_ask && self.progress.asked.is_none_or(|asked| asked < second) {
+            self.progress.asked = Some(second);
+            self.progress.is_to_ask = false;
+            self.ask(signals.time);
+        }
+        self.engine.observe(signals);
+        while self.engine.tick() {
+            self.progress.is_to_ask = true;
+        }
+    }
+
+    /// Asks the engine how everybody stands.
+    fn ask(&mut self, time: Time) {
+        let changes = self.engine.update();
+        let account = |number| self.engine.account(number).map(str::to_owned);
+        let told = changes.into_iter().filter_map(|change| {
+            let (campaign, what) = match change {
+                Change::Proposed { .. } => return None,
+                Change::Detected { campaign } => (campaign, What::Detected),
+                Change::Joined { campaign, account: number } => (campaign, What::Joined(account(number)?)),
+                Change::Left { campaign, account: number } => (campaign, What::Left(account(number)?)),
+                Change::Withdrawn { campaign } => (campaign, What::Withdrawn),
+            };
+            Some(Told { time, campaign: findings::campaign_id(campaign), what })
+        });
+        self.changes.extend(told);
+        self.write_board();
+    }
+
+    fn write_board(&mut self) {
+        let campaigns = self.engine.campaigns().into_iter().map(|standing| Campaign {
+            id: findings::campaign_id(standing.campaign),
+            since: standing.since,
+            log10_e: standing.log10_e,
+            log10_threshold: standing.log10_threshold,
+            rival: standing.rival.to_owned(),
+            members: standing
+                .members
+                .into_iter()
+                .map(|(account, probability)| Member { account: account.to_owned(), probability })
+                .collect(),
+        });
+        let board = Board { sequence: self.board.sequence, campaigns: campaigns.collect() };
+        if board != *self.board {
+            self.board = Arc::new(Board { sequence: board.sequence + 1, ..board });
+        }
+    }
+
+    /// How everybody stands, as of the last time that the engine was asked.
+    #[must_use]
+    pub fn board(&self) -> &Arc<Board> {
+        &self.board
+    }
+
+    /// What changed since this was last called.
+    pub fn take_changes(&mut self) -> Vec<Told> {
+        std::mem::take(&mut self.changes)
+    }
+
+    /// What is found so far.
+    #[must_use]
+    pub fn findings(&self) -> Findings {
+        let mut findings = self.engine.findings();
+        findings.population.late = self.late();
+        findings
+    }
+
+    /// What was read.
+    #[must_use]
+    pub fn counts(&self) -> Counts {
+        self.progress.counts
+    }
+
+    /// Exchanges that came later than is allowed for, and were observed out of order.
+    #[must_use]
+    pub fn late(&self) -> u64 {
+        self.progress.order.late()
+    }
+
+    /// Exchanges that were recorded a second time, and were not counted again.
+    #[must_use]
+    pub fn duplicates(&self) -> u64 {
+        self.engine.duplicates()
+    }
+
+    /// When the latest exchange was sent that the engine has seen.
+    #[must_use]
+    pub fn seen(&self) -> Option<Time> {
+        self.engine.last_seen()
+    }
+
+    /// Exchanges that wait for earlier ones.
+    #[must_use]
+    pub fn waiting(&self) -> usize {
+        self.progress.order.waiting()
+    }
+}
+
+fn config(settings: &Settings) -> Config {
+    Config { alpha: settings.alpha }
+}
+
+fn lateness(settings: &Settings) -> i64 {
+    i64::from(settings.lateness_seconds.min(LATENESS_SECONDS_MAX))
+}

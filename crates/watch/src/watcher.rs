@@ -1,0 +1,314 @@
+//! The thread that detects: follows the record, writes down what is known, answers questions.
+//!
+//! Promises that nobody waits for it but who asks it something, and that a checkpoint is whole or the one before it. What goes wrong is
+//! told ([`Status::trouble`]), and tried again; what cannot be restored is read again from the record.
+
+use std::fs::{self, File};
+use std::io::{self, Read as _};
+use std::os::unix::fs::MetadataExt as _;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant, SystemTime};
+
+use arc_swap::ArcSwap;
+use detect::Findings;
+use exchange::{Chunk, ReadReport, Time, parse_accounts};
+use store::whole;
+
+use crate::board::Board;
+use crate::checkpoint;
+use crate::detector::{Counts, Detector, Settings, Told};
+use crate::follower::{Follower, Lost, Position};
+use crate::limits::{CHECKPOINT_TIME, POLL_TIME, QUESTIONS_MAX};
+
+/// What a watcher works with.
+pub struct Setup {
+    /// The folder in which exchanges are recorded.
+    pub folder: PathBuf,
+    /// The file that says what is known of accounts; read again whenever it changes.
+    pub accounts: PathBuf,
+    /// Where what is known is written down, to go on from at the next start; nowhere, for one that only looks on.
+    pub checkpoint: Option<PathBuf>,
+    /// How to detect.
+    pub settings: Settings,
+    /// Hears of trouble, in words without any text of a caller.
+    pub say: Box<dyn Fn(&str) + Send>,
+    /// Hears what changed, as it comes out.
+    pub tell: Tell,
+}
+
+/// Hears what changed.
+pub type Tell = Box<dyn FnMut(&[Told]) + Send>;
+
+impl std::fmt::Debug for Setup {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Setup { folder, checkpoint, settings, .. } = self;
+        let mut shown = out.debug_struct("Setup");
+        shown
+            .field("folder", folder)
+            .field("checkpoint", checkpoint)
+            .field("settings", settings)
+            .finish_non_exhaustive()
+    }
+}
+
+/// How detection goes.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Status {
+    /// What was read.
+    pub counts: Counts,
+    /// What could not be read.
+    pub lost: Lost,
+    /// When the latest exchange was sent that was taken into account.
+    pub seen: Option<Time>,
+    /// Bytes that are recorded and not read yet.
+    pub behind_bytes: u64,
+    /// Exchanges that were read and wait for earlier ones.
+    pub waiting: usize,
+    /// Exchanges that came later than is allowed for.
+    pub late: u64,
+    /// Exchanges that were recorded a second time.
+    pub duplicates: u64,
+    /// What goes wrong now.
+    pub trouble: Option<String>,
+}
+
+/// What others see of a watcher.
+#[derive(Debug)]
+pub struct Watched {
+    board: ArcSwap<Board>,
+    status: Mutex<Status>,
+    questions: SyncSender<SyncSender<Findings>>,
+    ends: AtomicBool,
+}
+
+/// Why there are no findings.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Unanswered {
+    /// Too many ask at once.
+    #[error("{QUESTIONS_MAX} others wait for findings already")]
+    Busy,
+    /// Detection has ended, or does not come to an answer.
+    #[error("detection does not answer")]
+    Silent,
+}
+
+impl Watched {
+    /// How everybody stands.
+    #[must_use]
+    pub fn board(&self) -> Arc<Board> {
+        self.board.load_full()
+    }
+
+    /// How detection goes.
+    #[must_use]
+    pub fn status(&self) -> Status {
+        self.status.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// What is found so far. Waits until the thread has come to the end of what it does, at most for `patience`.
+    ///
+    /// # Errors
+    ///
+    /// When it does not answer.
+    pub fn findings(&self, patience: Duration) -> Result<Findings, Unanswered> {
+        let (answer, answered) = sync_channel(1);
+        self.questions.try_send(answer).map_err(|error| match error {
+            TrySendError::Full(_) => Unanswered::Busy,
+            TrySendError::Disconnected(_) => Unanswered::Silent,
+        })?;
+        answered.recv_timeout(patience).map_err(|_| Unanswered::Silent)
+    }
+}
+
+/// A watcher, running.
+#[derive(Debug)]
+pub struct Watcher {
+    watched: Arc<Watched>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Watcher {
+    /// Starts it.
+    ///
+    /// # Errors
+    ///
+    /// When no thread can be started.
+    pub fn start(setup: Setup) -> io::Result<Watcher> {
+        let (questions, asked) = sync_channel(QUESTIONS_MAX);
+        let (board, status, ends) = (ArcSwap::default(), Mutex::default(), AtomicBool::new(false));
+        let watched = Arc::new(Watched { board, status, questions, ends });
+        let seen = Arc::clone(&watched);
+        let thread =
+            thread::Builder::new().name("detection".to_owned()).spawn(move || Loop::new(setup, seen).run(&asked))?;
+        Ok(Watcher { watched, thread: Some(thread) })
+    }
+
+    /// What others see of it.
+    #[must_use]
+    pub fn watched(&self) -> &Arc<Watched> {
+        &self.watched
+    }
+
+    /// Ends it once it has read what is recorded by now and written down what it knows.
+    pub fn finish(mut self) {
+        self.watched.ends.store(true, Ordering::Release);
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+/// What the thread works with.
+struct Loop {
+    setup: Setup,
+    watched: Arc<Watched>,
+    follower: Follower,
+    detector: Detector,
+    facts: Facts,
+    written: Instant,
+    /// Whether something was read that is not written down.
+    is_unwritten: bool,
+    trouble: Option<String>,
+}
+
+impl Loop {
+    fn new(setup: Setup, watched: Arc<Watched>) -> Loop {
+        let (position, detector) = restored(&setup);
+        let follower = Follower::new(&setup.folder, position);
+        let facts = Facts { path: setup.accounts.clone(), read: None };
+        Loop { setup, watched, follower, detector, facts, written: now(), is_unwritten: false, trouble: None }
+    }
+
+    fn run(mut self, questions: &Receiver<SyncSender<Findings>>) {
+        self.publish();
+        loop {
+            // Before what is recorded is looked at: what was recorded until then is read.
+            let ends = self.watched.ends.load(Ordering::Acquire);
+            let went = self.step();
+            let is_idle = !matches!(went, Ok(true));
+            self.outcome(went.err().map(|error| format!("the record cannot be read: {error}")));
+            self.publish();
+            if ends && is_idle {
+                break;
+            }
+            if self.is_unwritten && self.written.elapsed() >= CHECKPOINT_TIME {
+                self.write_down();
+            }
+            let wait = if is_idle { POLL_TIME } else { Duration::ZERO };
+            match questions.recv_timeout(wait) {
+                // Whoever gave up waiting needs no answer.
+                Ok(answer) => drop(answer.try_send(self.detector.findings())),
+                Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {}
+            }
+        }
+        if self.is_unwritten {
+            self.write_down();
+            self.publish();
+        }
+    }
+
+    /// Reads some of what is recorded; whether there was any.
+    fn step(&mut self) -> io::Result<bool> {
+        self.facts.learn(&mut self.detector)?;
+        let Some(lines) = self.follower.read()? else { return Ok(false) };
+        self.detector.take(lines);
+        self.is_unwritten = true;
+        let changes = self.detector.take_changes();
+        if !changes.is_empty() {
+            (self.setup.tell)(&changes);
+        }
+        Ok(true)
+    }
+
+    fn write_down(&mut self) {
+        self.written = now();
+        let Some(path) = &self.setup.checkpoint else { return };
+        let bytes = checkpoint::write(self.follower.position(), &self.detector);
+        match whole::write(path, &bytes) {
+            Ok(()) => self.is_unwritten = false,
+            Err(error) => self.outcome(Some(format!("what detection knows cannot be written down: {error}"))),
+        }
+    }
+
+    /// Takes note of trouble, and says once that it began and once that it is over.
+    fn outcome(&mut self, trouble: Option<String>) {
+        match (&self.trouble, &trouble) {
+            (None, Some(trouble)) => (self.setup.say)(trouble),
+            (Some(_), None) => (self.setup.say)("detection goes on"),
+            _ => {}
+        }
+        self.trouble = trouble;
+    }
+
+    fn publish(&self) {
+        if self.watched.board.load().sequence != self.detector.board().sequence {
+            self.watched.board.store(Arc::clone(self.detector.board()));
+        }
+        let status = Status {
+            counts: self.detector.counts(),
+            lost: self.follower.position().lost,
+            seen: self.detector.seen(),
+            behind_bytes: self.follower.waiting_bytes(),
+            waiting: self.detector.waiting(),
+            late: self.detector.late(),
+            duplicates: self.detector.duplicates(),
+            trouble: self.trouble.clone(),
+        };
+        *self.watched.status.lock().unwrap_or_else(PoisonError::into_inner) = status;
+    }
+}
+
+/// What was written down, or a beginning.
+fn restored(setup: &Setup) -> (Position, Detector) {
+    let anew = || (Position::default(), Detector::new(&setup.settings));
+    let Some(path) = &setup.checkpoint else { return anew() };
+    let bytes = match fs::read(path) {
+        Ok(bytes) => bytes,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return anew(),
+        Err(error) => {
+            (setup.say)(&format!("what detection knew cannot be read ({error}): the record is read again"));
+            return anew();
+        }
+    };
+    checkpoint::read(&bytes, &setup.settings).unwrap_or_else(|error| {
+        (setup.say)(&format!("what detection knew cannot be restored ({error}): the record is read again"));
+        anew()
+    })
+}
+
+/// What is known of accounts, and where that stands.
+struct Facts {
+    path: PathBuf,
+    /// The file that was read last: its number, length and time.
+    read: Option<(u64, u64, Option<SystemTime>)>,
+}
+
+impl Facts {
+    /// Reads them where the file is another one.
+    fn learn(&mut self, detector: &mut Detector) -> io::Result<()> {
+        let mut file = match File::open(&self.path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+            file => file?,
+        };
+        let metadata = file.metadata()?;
+        let there = Some((metadata.ino(), metadata.len(), metadata.modified().ok()));
+        if self.read == there {
+            return Ok(());
+        }
+        let mut text = Vec::new();
+        file.read_to_end(&mut text)?;
+        let chunk = Chunk::of_lines("accounts".into(), text, 1);
+        parse_accounts(&chunk, None, &mut |fact| detector.learn(&fact), &mut ReadReport::default());
+        self.read = there;
+        Ok(())
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "how often something is done, and nothing that is found depends on it")]
+fn now() -> Instant {
+    Instant::now()
+}

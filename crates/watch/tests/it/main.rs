@@ -1,0 +1,213 @@
+//! A watcher beside a record that grows, is left and taken up again.
+
+#![expect(clippy::unwrap_used, reason = "everything read here was written here")]
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::io::Write as _;
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use exchange::Notes;
+use simulator::{Output, World, simulate};
+use store::segment;
+use watch::detector::{Told, What};
+use watch::{Detector, Follower, Position, Settings, Setup, Watcher, checkpoint};
+
+const SETTINGS: Settings = Settings { alpha: 0.05, lateness_seconds: 30 };
+
+/// What a world is simulated to: its record as a gateway writes it, its account facts, and who belongs to its campaigns.
+struct Simulated {
+    lines: Vec<Vec<u8>>,
+    accounts: Vec<u8>,
+    campaign: BTreeSet<String>,
+}
+
+fn simulated() -> Simulated {
+    let scenario = World::by_name("template").unwrap().scenario().with_seed(7).scaled(0.5);
+    let (mut exchanges, mut accounts, mut labels) = (Vec::new(), Vec::new(), Vec::new());
+    let mut output = Output { exchanges: &mut exchanges, accounts: &mut accounts, labels: &mut labels };
+    simulate(&scenario, None, &mut output).unwrap();
+    let line = |record: &[u8]| {
+        let mut line = Vec::new();
+        segment::write_line(&mut line, |line| line.extend_from_slice(record));
+        line
+    };
+    let lines = exchanges.split(|byte| *byte == b'\n').filter(|record| !record.is_empty()).map(line).collect();
+    let member = |line: &[u8]| -> Option<String> {
+        let label: serde_json::Value = serde_json::from_slice(line).unwrap();
+        label.get("campaign")?.as_str()?;
+        Some(label.get("account")?.as_str()?.to_owned())
+    };
+    let labels = labels.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
+    Simulated { lines, accounts, campaign: labels.filter_map(member).collect() }
+}
+
+fn add(path: &Path, bytes: &[u8]) {
+    let mut file = fs::OpenOptions::new().create(true).append(true).open(path).unwrap();
+    file.write_all(bytes).unwrap();
+}
+
+/// What a detector comes to, in all that it tells.
+fn told(detector: &Detector) -> (String, Vec<watch::Campaign>, watch::detector::Counts) {
+    let findings = serde_json::to_string(&detector.findings()).unwrap();
+    (findings, detector.board().campaigns.clone(), detector.counts())
+}
+
+fn learnt(mut detector: Detector, accounts: &[u8]) -> Detector {
+    for line in accounts.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
+        detector.learn(&exchange::read_account(line, &mut Notes::default()).unwrap());
+    }
+    detector
+}
+
+/// A number that has nothing to do with those next to it (SplitMix64).
+fn any(i: u64) -> u64 {
+    let z = (i + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+    let z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+    let z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+    z ^ (z >> 31)
+}
+
+#[test]
+fn pieces_kills_and_restarts_change_nothing() {
+    let Simulated { lines, accounts, .. } = simulated();
+    let folder = tempfile::tempdir().unwrap();
+    let all = lines.concat();
+    add(&folder.path().join("1.jsonl"), &all);
+    let mut whole = learnt(Detector::new(&SETTINGS), &accounts);
+    let mut follower = Follower::new(folder.path(), Position::default());
+    while let Some(lines) = follower.read().unwrap() {
+        whole.take(lines);
+    }
+    assert!(!whole.board().campaigns.is_empty(), "nothing to compare");
+
+    let folder = tempfile::tempdir().unwrap();
+    let mut follower = Follower::new(folder.path(), Position::default());
+    let mut detector = learnt(Detector::new(&SETTINGS), &accounts);
+    let mut written = checkpoint::write(follower.position(), &detector);
+    let (mut at, mut file, mut kills) = (0, 1, 0);
+    while at < all.len() || follower.waiting_bytes() > 0 {
+        // Pieces of a few bytes up to half a megabyte, torn anywhere but where a file ends.
+        let chance = any(at as u64 + kills);
+        let end = all.len().min(at + 1 + (chance % (1 << (3 + chance % 17))) as usize);
+        add(&folder.path().join(format!("{file}.jsonl")), &all[at..end]);
+        if all[..end].ends_with(b"\n") && chance.is_multiple_of(3) {
+            file += 1;
+        }
+        at = end;
+        while let Some(lines) = follower.read().unwrap() {
+            detector.take(lines);
+        }
+        match any(chance) % 40 {
+            0 => written = checkpoint::write(follower.position(), &detector),
+            1 => {
+                kills += 1;
+                let (position, restored) = checkpoint::read(&written, &SETTINGS).unwrap();
+                (follower, detector) = (Follower::new(folder.path(), position), restored);
+                while let Some(lines) = follower.read().unwrap() {
+                    detector.take(lines);
+                }
+            }
+            _ => {}
+        }
+    }
+    assert!(kills > 3, "{kills} kills");
+    assert_eq!(told(&detector), told(&whole));
+}
+
+#[test]
+fn a_campaign_is_told_while_it_runs_and_stays_the_same_after_a_restart() {
+    let Simulated { lines, accounts, campaign } = simulated();
+    let folder = tempfile::tempdir().unwrap();
+    let place = |name: &str| folder.path().join(name);
+    add(&place("accounts.jsonl"), &accounts);
+    let (changes, seen) = (Arc::<Mutex<Vec<Told>>>::default(), Arc::<Mutex<Vec<Told>>>::default());
+    let start = |checkpoint: Option<&str>, changes: &Arc<Mutex<Vec<Told>>>| {
+        let heard = Arc::clone(changes);
+        Watcher::start(Setup {
+            folder: folder.path().to_owned(),
+            accounts: place("accounts.jsonl"),
+            checkpoint: checkpoint.map(place),
+            settings: SETTINGS,
+            say: Box::new(|trouble| panic!("{trouble}")),
+            tell: Box::new(move |told| heard.lock().unwrap().extend(told.iter().cloned())),
+        })
+        .unwrap()
+    };
+    let middle = lines.len() * 2 / 3;
+    add(&place("1.jsonl"), &lines[..middle].concat());
+    let watcher = start(Some("detection.state"), &changes);
+    let watched = Arc::clone(watcher.watched());
+    watcher.finish();
+    let before = watched.board();
+    assert_eq!(watched.status().behind_bytes, 0);
+    let members = |board: &watch::Board| -> BTreeSet<String> {
+        let members = board.campaigns.iter().flat_map(|campaign| &campaign.members);
+        members.map(|member| member.account.clone()).collect()
+    };
+    let [only] = before.campaigns.as_slice() else { panic!("{before:?}") };
+    assert!(members(&before).is_subset(&campaign) && only.log10_e > only.log10_threshold && !only.rival.is_empty());
+
+    add(&place("2.jsonl"), &lines[middle..].concat());
+    let watcher = start(Some("detection.state"), &changes);
+    let onlooker = start(None, &seen);
+    for watcher in [&watcher, &onlooker] {
+        while watcher.watched().status().counts.exchanges < lines.len() as u64 {
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+    let findings = |watcher: &Watcher| {
+        serde_json::to_string(&watcher.watched().findings(Duration::from_secs(60)).unwrap()).unwrap()
+    };
+    assert_eq!(findings(&watcher), findings(&onlooker), "who reads all of it finds the same");
+    let after = watcher.watched().board();
+    assert_eq!(after.campaigns, onlooker.watched().board().campaigns);
+    assert_eq!(after.campaigns.first().map(|campaign| &campaign.id), Some(&only.id));
+    assert!(members(&after).len() > members(&before).len(), "others joined it");
+    onlooker.finish();
+    watcher.finish();
+    let (changes, seen) = (changes.lock().unwrap(), seen.lock().unwrap());
+    assert!(
+        changes.iter().any(|told| told.what == What::Detected) && *changes == *seen,
+        "told once, across the restart"
+    );
+}
+
+#[test]
+fn what_cannot_be_restored_is_said_and_read_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let place = |name: &str| folder.path().join(name);
+    let detector = Detector::new(&SETTINGS);
+    let good = checkpoint::write(&Position::default(), &detector);
+    let mut damaged = good.clone();
+    *damaged.last_mut().unwrap() ^= 1;
+    let mut newer = good.clone();
+    newer[22] += 1;
+    let cases = [
+        (good, None),
+        (damaged, Some("damaged")),
+        (newer, Some("it has version 2, and this build reads version 1")),
+        (b"else".to_vec(), Some("it is no checkpoint")),
+    ];
+    for (bytes, expected) in cases {
+        fs::write(place("state"), bytes).unwrap();
+        let said: Arc<Mutex<Vec<String>>> = Arc::default();
+        let heard = Arc::clone(&said);
+        let watcher = Watcher::start(Setup {
+            folder: folder.path().to_owned(),
+            accounts: place("accounts.jsonl"),
+            checkpoint: Some(place("state")),
+            settings: SETTINGS,
+            say: Box::new(move |trouble| heard.lock().unwrap().push(trouble.to_owned())),
+            tell: Box::new(|_| {}),
+        });
+        watcher.unwrap().finish();
+        let said = said.lock().unwrap();
+        match expected {
+            None => assert!(said.is_empty(), "{said:?}"),
+            Some(expected) => assert!(said.concat().contains(expected), "{said:?}"),
+        }
+    }
+}
