@@ -358,6 +358,12 @@ pub(crate) struct Up {
     /// Written once everything listens: addresses, the file of the admin credential and the process, as JSON
     #[arg(long, value_name = "FILE")]
     pub(crate) ready_file: Option<PathBuf>,
+    /// For drills: what time it is for the gateway when it begins
+    #[arg(long, value_name = "TIME", value_parser = date, hide_short_help = true)]
+    pub(crate) drill_begins: Option<Time>,
+    /// For drills: how many times as fast as the machine's its clock runs, with all quotas and ends of measures
+    #[arg(long, value_name = "FACTOR", hide_short_help = true)]
+    pub(crate) drill_speed: Option<std::num::NonZeroU32>,
 }
 
 /// The configuration of a gateway: a file, and the flags that go before it.

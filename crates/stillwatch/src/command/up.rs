@@ -1,6 +1,7 @@
 //! `stillwatch up`: the gateway, its record of exchanges and its admin API, in one process.
 
 use std::net::SocketAddr;
+use std::num::NonZeroU32;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,7 +9,7 @@ use std::time::Duration;
 use admin::registry::WentBack;
 use admin::{Admin, Registry};
 use arc_swap::ArcSwap;
-use gateway::clock::{Clock as _, SystemClock};
+use gateway::clock::{Clock, DrillClock, SystemClock};
 use gateway::config::{Config, SyncWhen, Upstream};
 use gateway::mock::Mock;
 use gateway::owners::Owners;
@@ -49,6 +50,16 @@ pub(crate) fn run(args: &cli::Up) -> Result<Exit, Failure> {
     Ok(Exit::Nothing)
 }
 
+/// What tells the time: the machine, or for drills a clock that runs faster.
+fn clock(args: &cli::Up) -> Arc<dyn Clock> {
+    match (args.drill_begins, args.drill_speed) {
+        (None, None) => Arc::new(SystemClock),
+        (begins, speed) => {
+            Arc::new(DrillClock::new(begins.unwrap_or_else(|| SystemClock.now()), speed.map_or(1, NonZeroU32::get)))
+        }
+    }
+}
+
 /// Has memory given out in pages of 4 KB. Each connection has buffers that are seldom filled, and in huge pages all of every one is
 /// taken: 171 MB in place of 109 MB with 2,000 open streams, and nothing is served faster (docs/performance.md).
 fn use_small_pages() {
@@ -60,6 +71,7 @@ fn use_small_pages() {
 async fn serve(args: &cli::Up, checked: Checked) -> Result<(), Failure> {
     let Checked { path, mut config, mut settings, certificates } = checked;
     let mut signals = Signals::new()?;
+    let clock = clock(args);
     let folder = DataFolder::open(&config.data)?;
     let pepper = folder.pepper(config.key_pepper_file.as_deref())?;
     let admin_key = folder.admin_key(*pepper)?;
@@ -80,7 +92,7 @@ async fn serve(args: &cli::Up, checked: Checked) -> Result<(), Failure> {
     let (tap, records) = queue_of_lines();
     let counters = Arc::clone(tap.counters());
     let recording = Arc::new(Recording::default());
-    let recorder = record(&config, &folder, records, &registry, &recording)?;
+    let recorder = record(&config, &folder, records, &registry, &recording, &clock)?;
     let watcher = config.detection.enabled.then(|| watch(&config, &folder)).transpose()?;
 
     let mock = if config.upstream.is_empty() {
@@ -94,7 +106,7 @@ async fn serve(args: &cli::Up, checked: Checked) -> Result<(), Failure> {
     };
     let stats = Arc::new(Stats::default());
     let settings = Arc::new(ArcSwap::from_pointee(settings));
-    let mut identities = IdentityKeeper::new(&registry, &settings);
+    let mut identities = IdentityKeeper::new(&registry, &settings, &clock);
     // Before anybody can ask, so that tokens hold from the beginning where their issuer can be reached.
     identities.step().await;
     let identities = tokio::spawn(identities.run());
@@ -105,7 +117,7 @@ async fn serve(args: &cli::Up, checked: Checked) -> Result<(), Failure> {
         settings: Arc::clone(&settings),
         owners: Some(owners),
         stats: Arc::clone(&stats),
-        clock: Box::new(SystemClock),
+        clock: Box::new(Arc::clone(&clock)),
     });
     let listen = Listen { address: config.listen, certificates: certificates.clone(), workers: config.workers, shared };
     // It has runtimes of its own, which may not go within this one.
@@ -119,7 +131,7 @@ async fn serve(args: &cli::Up, checked: Checked) -> Result<(), Failure> {
         registry: Arc::clone(&registry),
         credential: admin_key.hash,
         keys: Keys::new(*pepper),
-        clock: Box::new(SystemClock),
+        clock: Box::new(Arc::clone(&clock)),
         stats,
         queue: counters,
         recording,
@@ -130,7 +142,7 @@ async fn serve(args: &cli::Up, checked: Checked) -> Result<(), Failure> {
     let api = tokio::spawn(admin::serve(listener, admin, async move {
         let _ = ended.await;
     }));
-    let keeper = tokio::spawn(Keeper::new(Arc::clone(&registry), &folder).run());
+    let keeper = tokio::spawn(Keeper::new(Arc::clone(&registry), &folder, &clock).run());
 
     let scheme = if certificates.is_some() { "https" } else { "http" };
     let running = Running {
@@ -162,7 +174,7 @@ async fn serve(args: &cli::Up, checked: Checked) -> Result<(), Failure> {
     let _ = drained.await;
     keeper.abort();
     identities.abort();
-    let mut last = Keeper::new(Arc::clone(&registry), &folder);
+    let mut last = Keeper::new(Arc::clone(&registry), &folder, &clock);
     let kept = registry.save_uses().await.map_err(|error| Failure::io("what is known", error));
     let (kept, stepped) = (kept.err(), last.step().await.err());
     kept.into_iter().chain(stepped).for_each(|failure| say(&format!("not kept at the end: {failure}")));
@@ -209,6 +221,7 @@ fn record(
     records: gateway::record::Records,
     registry: &Arc<Registry>,
     recording: &Arc<Recording>,
+    clock: &Arc<dyn Clock>,
 ) -> Result<Recorder, Failure> {
     let failed = |error| Failure::io("exchanges cannot be recorded", error);
     let table = &config.recording;
@@ -227,7 +240,7 @@ fn record(
         records,
         segments: Segments::open(&folder.exchanges(), rotation).map_err(failed)?,
         sync,
-        clock: Box::new(SystemClock),
+        clock: Box::new(Arc::clone(clock)),
         say: Box::new(say),
         used: Box::new(move |key, time| users.used(key, time)),
     };
@@ -265,6 +278,7 @@ struct Keeper {
     registry: Arc<Registry>,
     quotas_used: QuotasUsed,
     accounts: AccountFacts,
+    clock: Arc<dyn Clock>,
     /// The revision of the accounts that are written.
     written: i64,
     saved: tokio::time::Instant,
@@ -273,9 +287,9 @@ struct Keeper {
 }
 
 impl Keeper {
-    fn new(registry: Arc<Registry>, folder: &DataFolder) -> Keeper {
-        let (quotas_used, accounts) = (folder.quotas_used(), folder.accounts());
-        Keeper { registry, quotas_used, accounts, written: 0, saved: tokio::time::Instant::now(), trouble: None }
+    fn new(registry: Arc<Registry>, folder: &DataFolder, clock: &Arc<dyn Clock>) -> Keeper {
+        let (quotas_used, accounts, clock) = (folder.quotas_used(), folder.accounts(), Arc::clone(clock));
+        Keeper { registry, quotas_used, accounts, clock, written: 0, saved: tokio::time::Instant::now(), trouble: None }
     }
 
     async fn run(mut self) {
@@ -295,7 +309,7 @@ impl Keeper {
         let learned = self.learn().await;
         // Also while the database is away: what is used up stays used up.
         let quotas = self.registry.gate().quotas();
-        let saved = tokio::task::block_in_place(|| self.quotas_used.save(quotas, SystemClock.now()));
+        let saved = tokio::task::block_in_place(|| self.quotas_used.save(quotas, self.clock.now()));
         learned.and(saved)
     }
 
@@ -325,13 +339,15 @@ impl Keeper {
 struct IdentityKeeper {
     registry: Arc<Registry>,
     settings: Arc<ArcSwap<Settings>>,
+    clock: Arc<dyn Clock>,
     keeper: gateway::identity::Keeper,
 }
 
 impl IdentityKeeper {
-    fn new(registry: &Arc<Registry>, settings: &Arc<ArcSwap<Settings>>) -> IdentityKeeper {
+    fn new(registry: &Arc<Registry>, settings: &Arc<ArcSwap<Settings>>, clock: &Arc<dyn Clock>) -> IdentityKeeper {
         let keeper = gateway::identity::Keeper::default();
-        IdentityKeeper { registry: Arc::clone(registry), settings: Arc::clone(settings), keeper }
+        let (registry, settings, clock) = (Arc::clone(registry), Arc::clone(settings), Arc::clone(clock));
+        IdentityKeeper { registry, settings, clock, keeper }
     }
 
     async fn run(mut self) {
@@ -343,7 +359,7 @@ impl IdentityKeeper {
 
     async fn step(&mut self) {
         let providers = Arc::clone(&self.settings.load().identities);
-        let failures = self.keeper.step(&providers, self.registry.gate().identities(), SystemClock.now()).await;
+        let failures = self.keeper.step(&providers, self.registry.gate().identities(), self.clock.now()).await;
         for (issuer, failure) in failures {
             say(&format!("the keys of the identity provider `{issuer}` cannot be fetched: {failure}"));
         }
