@@ -4,9 +4,8 @@
 
 use std::sync::Arc;
 
-use arc_swap::ArcSwap;
 use axum::body::Bytes;
-use axum::extract::rejection::{JsonRejection, QueryRejection};
+use axum::extract::rejection::QueryRejection;
 use axum::extract::{DefaultBodyLimit, Path, Query, Request, State};
 use axum::http::header::{AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE};
 use axum::http::{HeaderValue, StatusCode};
@@ -15,50 +14,22 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{delete, get, post, put};
 use axum::{Json, Router};
 use exchange::{Assurance, Time};
-use gateway::clock::Clock;
-use gateway::record::Counters;
-use gateway::recorder::Recording;
-use gateway::worker::{Settings, Stats};
-use policy::key::{ADMIN_BRAND, Keys, Secret};
-use policy::policies::BadPolicies;
+use policy::key::{ADMIN_BRAND, Secret};
 use policy::quota::Quota;
 use policy::{
-    Account, AccountId, Binding, Key, KeyHash, KeyId, Organisation, OrganisationId, PaymentGroup, Policies, Programme,
-    Rung, Scope, Standing, Status, Tier,
+    Account, AccountId, Binding, Key, KeyId, Organisation, OrganisationId, PaymentGroup, Policies, Programme, Rung,
+    Scope, Standing, Status, Tier,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
-use watch::Watched;
 use zeroize::Zeroizing;
 
-use crate::detection;
-use crate::health;
-use crate::limits::{BODY_BYTES_MAX, PAGE_MAX};
-use crate::registry::{NewKey, Registry, RegistryError};
-
-/// What the API works with.
-#[derive(Debug)]
-pub struct Admin {
-    /// Who there is.
-    pub registry: Arc<Registry>,
-    /// The hash of the admin credential.
-    pub credential: KeyHash,
-    /// What it is hashed with.
-    pub keys: Keys,
-    /// Tells the time.
-    pub clock: Box<dyn Clock>,
-    /// What the gateway counts.
-    pub stats: Arc<Stats>,
-    /// What is counted of the queue of exchanges.
-    pub queue: Arc<Counters>,
-    /// How recording goes.
-    pub recording: Arc<Recording>,
-    /// The gateway's settings, as they are now.
-    pub settings: Arc<ArcSwap<Settings>>,
-    /// Detection, where it is not turned off.
-    pub detection: Option<Arc<Watched>>,
-}
+use crate::answer::{Answer, Body, Part, Problem, id, part};
+use crate::context::Admin;
+use crate::limits::BODY_BYTES_MAX;
+use crate::registry::NewKey;
+use crate::{detection, health};
 
 type Shared = State<Arc<Admin>>;
 
@@ -127,88 +98,6 @@ async fn authenticated(State(admin): Shared, request: Request, next: Next) -> Re
     };
     response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     response
-}
-
-/// An answer that says what is wrong.
-#[derive(Debug)]
-pub(crate) struct Problem {
-    status: StatusCode,
-    code: &'static str,
-    message: String,
-    /// Of policies that cannot be used: everything that is wrong.
-    problems: Vec<policy::policies::Problem>,
-}
-
-impl Problem {
-    pub(crate) fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> Problem {
-        Problem { status, code, message: message.into(), problems: Vec::new() }
-    }
-}
-
-impl IntoResponse for Problem {
-    fn into_response(self) -> Response {
-        let mut error = json!({"code": self.code, "message": self.message});
-        if let (Some(error), false) = (error.as_object_mut(), self.problems.is_empty()) {
-            error.insert("problems".to_owned(), json!(self.problems));
-        }
-        (self.status, Json(json!({"error": error}))).into_response()
-    }
-}
-
-impl From<RegistryError> for Problem {
-    fn from(error: RegistryError) -> Problem {
-        let (status, code) = match &error {
-            RegistryError::Missing { .. } => (StatusCode::NOT_FOUND, "not_found"),
-            RegistryError::Taken { .. } => (StatusCode::CONFLICT, "taken"),
-            RegistryError::BadPolicies(_) => (StatusCode::UNPROCESSABLE_ENTITY, "bad_policies"),
-            RegistryError::Lapsed(_) => (StatusCode::CONFLICT, "lapsed"),
-            RegistryError::Full(_) | RegistryError::TooManyQuotas(_) => (StatusCode::INSUFFICIENT_STORAGE, "full"),
-            _ => (StatusCode::SERVICE_UNAVAILABLE, "unavailable"),
-        };
-        let problem = Problem::new(status, code, error.to_string());
-        match error {
-            RegistryError::BadPolicies(BadPolicies(problems)) => Problem { problems, ..problem },
-            _ => problem,
-        }
-    }
-}
-
-impl From<JsonRejection> for Problem {
-    fn from(rejection: JsonRejection) -> Problem {
-        Problem::new(rejection.status(), "bad_request", rejection.body_text())
-    }
-}
-
-impl From<QueryRejection> for Problem {
-    fn from(rejection: QueryRejection) -> Problem {
-        Problem::new(rejection.status(), "bad_request", rejection.body_text())
-    }
-}
-
-pub(crate) type Answer<T> = Result<T, Problem>;
-type Body<T> = Result<Json<T>, JsonRejection>;
-
-fn id<T: std::str::FromStr<Err = policy::BadId>>(text: &str) -> Answer<T> {
-    text.parse().map_err(|error: policy::BadId| Problem::new(StatusCode::BAD_REQUEST, "bad_request", error.to_string()))
-}
-
-/// Which part of a list is wanted.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct Part {
-    /// Begin behind this id.
-    after: Option<String>,
-    limit: Option<usize>,
-    account: Option<String>,
-}
-
-/// A part of a list that is ordered by id, and where the next part begins.
-pub(crate) fn part<T: Serialize>(name: &str, all: Vec<T>, id: impl Fn(&T) -> String, part: &Part) -> Value {
-    let limit = part.limit.unwrap_or(PAGE_MAX).clamp(1, PAGE_MAX);
-    let mut rest = all.into_iter().skip_while(|item| part.after.as_ref().is_some_and(|after| id(item) <= *after));
-    let items: Vec<T> = rest.by_ref().take(limit).collect();
-    let next = rest.next().and_then(|_| items.last().map(&id));
-    json!({name: items, "next": next})
 }
 
 async fn status(State(admin): Shared) -> Json<Value> {
@@ -611,11 +500,14 @@ mod tests {
     use axum::body::Body;
     use axum::http::Method;
     use gateway::clock::SystemClock;
+    use gateway::worker::Stats;
     use http_body_util::BodyExt;
+    use policy::key::Keys;
     use store::control::Control;
     use tower::ServiceExt;
 
     use super::*;
+    use crate::registry::Registry;
 
     const PEPPER: [u8; 32] = [3; 32];
 

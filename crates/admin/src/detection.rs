@@ -12,7 +12,8 @@ use axum::{Json, Router, routing::get};
 use serde_json::{Value, json};
 use watch::{Campaign, Member, Watched};
 
-use crate::api::{Admin, Answer, Part, Problem, part};
+use crate::answer::{Answer, Part, Problem, part};
+use crate::context::Admin;
 
 /// How long detection may take to come to the end of what it does.
 const PATIENCE: Duration = Duration::from_secs(20);

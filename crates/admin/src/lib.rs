@@ -4,11 +4,14 @@
 //! [`limits::REFRESH_TIME`], where another process made it), and that nothing is changed or told without the admin
 //! credential. Secrets are shown once, in the reply that made them. Everything is bounded ([`limits`]).
 
+mod answer;
 pub mod api;
+mod context;
 mod detection;
 mod health;
 pub mod limits;
 pub mod registry;
 
-pub use api::{Admin, serve};
+pub use api::serve;
+pub use context::Admin;
 pub use registry::Registry;

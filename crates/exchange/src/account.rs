@@ -5,9 +5,13 @@ use std::borrow::Cow;
 use serde::Serialize;
 
 use crate::bad::{BadRecord, Notes};
-use crate::format::{each_object, required_account, required_time, secret_free};
-use crate::json::{Fields, Json, Object};
-use crate::{AccountId, Assurance, OrgId, Time};
+use crate::fields::Fields;
+use crate::fields::{required_account, required_time};
+use crate::json::{Json, Object};
+use crate::objects::each_object;
+use crate::record::{AccountId, Assurance, OrgId};
+use crate::secret::secret_free;
+use crate::time::Time;
 
 /// One line of `accounts.jsonl`: the state of an account from `time` on. Later lines replace earlier ones field by field.
 ///
@@ -62,7 +66,7 @@ pub fn read_account<'a>(text: &'a [u8], notes: &mut Notes) -> Result<AccountFact
     let mut damage = notes.damage;
     each_object(text, notes, &mut |mut object, notes| {
         if read.is_err() {
-            notes.take_damage_of(&mut object);
+            object.tell_damage(notes);
             read = fact(Fields::new("", object), notes);
             damage = notes.damage;
         }

@@ -2,8 +2,8 @@
 
 use std::fmt;
 
-use crate::json::Object;
-use crate::{Time, limits};
+use crate::limits;
+use crate::time::Time;
 
 /// Why a text is not a record.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -237,13 +237,6 @@ impl Notes {
     pub fn merge(&mut self, other: Notes) {
         for (warning, count) in other.warnings {
             *self.warnings.entry(warning).or_default() += count;
-        }
-    }
-
-    /// Takes what is marked as wrong with an object for what was wrong with the record.
-    pub(crate) fn take_damage_of(&mut self, object: &mut Object<'_>) {
-        if self.marked {
-            self.damage.extend(object.take_damage());
         }
     }
 

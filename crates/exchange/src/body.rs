@@ -8,8 +8,9 @@ use std::borrow::Cow;
 
 use crate::bad::Notes;
 use crate::content::{content, messages, parts, tools};
-use crate::json::{Fields, Json, Object};
-use crate::{Content, Message, Params, Part, Request, Response, Usage};
+use crate::fields::Fields;
+use crate::json::{Json, Object};
+use crate::record::{Content, Message, Params, Part, Request, Response, Usage};
 
 /// Reads a request body.
 pub(crate) fn request<'a>(body: &mut Fields<'a>, notes: &mut Notes) -> Request<'a> {

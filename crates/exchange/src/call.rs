@@ -1,7 +1,9 @@
 //! What one record gave: a model call, or facts about one that stands in another record.
 
 use crate::bad::Damages;
-use crate::{Exchange, Format, Time};
+use crate::format::Format;
+use crate::place::{Half, Span};
+use crate::record::Exchange;
 
 /// A model call as it was read, with what is needed to see that several records are about the same one.
 #[derive(Clone, Debug, PartialEq)]
@@ -71,39 +73,6 @@ impl Who {
             Who::Nobody => "nobody",
         }
     }
-}
-
-/// One of the two records of a call.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Half {
-    /// Which of them.
-    pub side: Side,
-    /// What both are known by, beside the account.
-    pub id: String,
-}
-
-/// The two records of a call.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Side {
-    /// What was asked, and by whom.
-    Asked,
-    /// What came back.
-    Answered,
-}
-
-/// The place of a span in its trace; ids are lower-case hexadecimal.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Span {
-    /// The trace.
-    pub trace: String,
-    /// The span.
-    pub id: String,
-    /// The span that it is within.
-    pub parent: Option<String>,
-    /// When it ended.
-    pub end: Option<Time>,
-    /// Whether this is not the span but a log record within it.
-    pub is_log: bool,
 }
 
 impl<'a> Call<'a> {

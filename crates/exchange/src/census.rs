@@ -11,8 +11,10 @@ use xxhash_rust::xxh3::xxh3_64;
 
 use crate::account::placeholder;
 use crate::call::{Call, Who};
+use crate::limits;
 use crate::options::ReadOptions;
-use crate::{Role, Time, limits};
+use crate::record::Role;
+use crate::time::Time;
 
 /// What was counted.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -9,8 +9,10 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
 use crate::bad::Notes;
-use crate::json::{Fields, Json, Object};
-use crate::{Content, Message, Part, Role, Tool, limits};
+use crate::fields::Fields;
+use crate::json::{Json, Object};
+use crate::limits;
+use crate::record::{Content, Message, Part, Role, Tool};
 
 /// What is said in a turn: a string, or parts, or one part.
 pub(crate) fn content<'a>(json: Json<'a>, path: &'static str, notes: &mut Notes) -> Content<'a> {

@@ -8,11 +8,18 @@ use std::borrow::Cow;
 
 use crate::bad::{BadRecord, Notes};
 use crate::body::{self, Answer};
-use crate::call::{Call, Half, Side, Who};
-use crate::format::{Position, required_time, secret_free};
-use crate::json::{Fields, Json, Object};
+use crate::call::{Call, Who};
+use crate::fields::Fields;
+use crate::fields::required_time;
+use crate::format::Format;
+use crate::json::{Json, Object};
+use crate::native;
+use crate::place::{Half, Side};
+use crate::position::Position;
+use crate::record::{Client, Exchange, Operation, Request};
 use crate::route::{POLL, Route};
-use crate::{Client, Exchange, Format, Operation, Request, Time, native, wrapper};
+use crate::secret::secret_free;
+use crate::time::Time;
 
 const TIME: [&str; 13] = [
     "time",
@@ -82,7 +89,7 @@ const PATH: [&str; 25] = [
 
 /// Which API's bodies a line holds, if any.
 pub(crate) fn recognise(record: &Object<'_>) -> Option<Format> {
-    if wrapper::is_queue_message(record) {
+    if is_queue_message(record) {
         return None;
     }
     let request = peek(record, &REQUEST);
@@ -109,6 +116,11 @@ pub(crate) fn recognise(record: &Object<'_>) -> Option<Format> {
         || request_has("anthropic_version")
         || (model().is_some_and(|model| model.starts_with("claude")) && !response_has("choices"));
     Some(if anthropic { Format::Anthropic } else { Format::OpenAi })
+}
+
+/// Whether an object is a message of SQS, whose body is no body of a request.
+fn is_queue_message(object: &Object<'_>) -> bool {
+    object.has("messageId") && object.has("body") && ["receiptHandle", "md5OfBody"].iter().any(|key| object.has(key))
 }
 
 /// Why a line tells of a request that asked no model, by its method and path. What was asked and answered is a call, whatever

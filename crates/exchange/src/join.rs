@@ -20,11 +20,14 @@ use std::sync::Arc;
 use xxhash_rust::xxh3::{Xxh3, xxh3_64};
 
 use crate::bad::{BadRecord, Remark};
-use crate::call::{Call, Half, Side, Who};
+use crate::call::{Call, Who};
+use crate::format::Format;
+use crate::limits;
 use crate::options::ReadOptions;
-use crate::record::is_default;
+use crate::place::{Half, Side};
+use crate::record::{Exchange, is_default};
 use crate::report::ReadReport;
-use crate::{Exchange, Format, Time, limits};
+use crate::time::Time;
 
 /// What was read and may not be whole yet.
 #[derive(Debug, Default)]

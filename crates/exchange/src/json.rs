@@ -12,7 +12,8 @@ use serde::de::{self, DeserializeSeed, IgnoredAny, MapAccess, SeqAccess, Visitor
 use serde::ser::{Serialize, SerializeMap, Serializer};
 
 use crate::bad::{BadRecord, Damage, Damages, Notes, quote};
-use crate::{Time, limits, typed};
+use crate::limits;
+use crate::secret::secret_free;
 
 /// A JSON value.
 #[derive(Clone, Debug, PartialEq)]
@@ -43,15 +44,6 @@ impl<'a> Entry<'a> {
     fn new(key: Cow<'a, str>, value: Json<'a>) -> Self {
         Entry { mark: mark(&key), key, value }
     }
-}
-
-/// An object that is being read: values are taken out by key, and what does not fit is noted under `path`.
-#[derive(Clone, Debug)]
-pub(crate) struct Fields<'a> {
-    path: &'static str,
-    object: Object<'a>,
-    /// A bit for each of its keys: of the many names that a field may have, nearly all that are not there are told at once.
-    keys: u64,
 }
 
 impl<'a> Json<'a> {
@@ -157,21 +149,6 @@ impl<'a> Json<'a> {
         }
     }
 
-    /// As [`Json::unwrapped`], also where the JSON is damaged or cut off in the middle: what is whole of it is kept. Tells
-    /// what was wrong.
-    pub(crate) fn opened(self) -> (Json<'a>, Damages) {
-        let none = Damages::default();
-        let json = self.unwrapped();
-        let Json::Text(text) = &json else { return (json, none) };
-        // Only what cannot be anything else: a text may begin with a bracket, too.
-        let compact: String = text.chars().filter(|c| !c.is_whitespace()).take(2).collect();
-        if !matches!(compact.as_str(), "[{" | "{\"") {
-            return (json, none);
-        }
-        let mended = crate::mend::mend(text.trim_start().as_bytes());
-        if mended.json.is_empty() { (json, none) } else { (mended.json, mended.damage) }
-    }
-
     fn is_damaged(&self) -> bool {
         match self {
             Json::Object(object) => object.is_damaged(),
@@ -194,18 +171,6 @@ impl<'a> Json<'a> {
 
     pub(crate) fn text(self) -> Option<Cow<'a, str>> {
         if let Json::Text(text) = self { Some(text) } else { None }
-    }
-
-    /// An id: a text without the blanks around it or a whole number, not empty, within [`limits::ID_BYTES_MAX`].
-    pub(crate) fn id(self) -> Option<Cow<'a, str>> {
-        match self {
-            Json::Text(text) => Some(trimmed(text)),
-            Json::Unsigned(value) => Some(Cow::Owned(value.to_string())),
-            Json::Signed(value) => Some(Cow::Owned(value.to_string())),
-            Json::Object(object) => typed::scalar(object)?.id(),
-            _ => None,
-        }
-        .filter(|id| !id.is_empty() && id.len() <= limits::ID_BYTES_MAX)
     }
 
     pub(crate) fn object(self) -> Option<Object<'a>> {
@@ -232,45 +197,6 @@ impl<'a> Json<'a> {
         .filter(|value| value.is_finite())
     }
 
-    /// A whole number that fits, also as a string or with a fraction of zero.
-    pub(crate) fn whole<T: TryFrom<i128>>(self) -> Option<T> {
-        let value = match self {
-            Json::Unsigned(value) => i128::from(value),
-            Json::Signed(value) => i128::from(value),
-            Json::Float(value) if value.fract() == 0.0 && value.abs() < 1e18 => value as i128,
-            Json::Text(text) => text.parse().ok()?,
-            Json::Object(object) => return typed::scalar(object)?.whole(),
-            _ => return None,
-        };
-        T::try_from(value).ok()
-    }
-
-    /// A time in any of the forms [`Time`] is read from.
-    pub(crate) fn time(self) -> Option<Time> {
-        match self {
-            Json::Unsigned(value) => Time::from_epoch_whole(i64::try_from(value).ok()?),
-            Json::Signed(value) => Time::from_epoch_whole(value),
-            Json::Float(value) => Time::from_epoch_float(value),
-            Json::Text(text) => text.parse().ok(),
-            // Seconds and nanoseconds, as JavaScript's tracing writes them.
-            Json::List(parts) => match parts.as_slice() {
-                [Json::Unsigned(seconds), Json::Unsigned(nanos @ 0..1_000_000_000)] => {
-                    let nanos = i64::try_from(*nanos).ok()?;
-                    let time = Time::from_epoch_whole(i64::try_from(*seconds).ok()?)?;
-                    time.nanos().checked_add(nanos).map(Time::from_nanos)
-                }
-                _ => None,
-            },
-            Json::Object(object) => typed::time(object),
-            _ => None,
-        }
-    }
-
-    /// What it was expected to be that is no time, for a message.
-    pub(crate) fn time_expected(&self) -> &'static str {
-        if let Json::Text(text) = self { Time::expected(text) } else { Time::EXPECTED }
-    }
-
     /// What this is, for a message.
     pub(crate) fn describe(&self) -> String {
         match self {
@@ -281,7 +207,7 @@ impl<'a> Json<'a> {
             Json::Float(value) => format!("the number `{value}`"),
             Json::Text(text) if text.is_empty() => "an empty string".to_owned(),
             Json::Text(text) => {
-                let shown = crate::format::secret_free(Cow::Borrowed(text));
+                let shown = secret_free(Cow::Borrowed(text));
                 format!("the string {}", quote(&shown))
             }
             Json::List(_) => "a list".to_owned(),
@@ -292,19 +218,6 @@ impl<'a> Json<'a> {
     /// As JSON text.
     pub(crate) fn to_text(&self) -> String {
         serde_json::to_string(self).unwrap_or_default()
-    }
-}
-
-/// A text without the blanks around it.
-fn trimmed(text: Cow<'_, str>) -> Cow<'_, str> {
-    // Nearly always there are none.
-    if let (Some(b'!'..=b'~'), Some(b'!'..=b'~')) = (text.as_bytes().first(), text.as_bytes().last()) {
-        return text;
-    }
-    match text {
-        Cow::Borrowed(text) => Cow::Borrowed(text.trim()),
-        Cow::Owned(text) if text.trim().len() == text.len() => Cow::Owned(text),
-        Cow::Owned(text) => Cow::Owned(text.trim().to_owned()),
     }
 }
 
@@ -448,6 +361,13 @@ impl<'a> Object<'a> {
         damage
     }
 
+    /// Takes what was wrong with this object for what was wrong with the record, where objects are marked.
+    pub(crate) fn tell_damage(&mut self, notes: &mut Notes) {
+        if notes.marked {
+            notes.damage.extend(self.take_damage());
+        }
+    }
+
     pub(crate) fn take(&mut self, key: &str) -> Option<Json<'a>> {
         match std::mem::replace(self.get_mut(key)?, Json::Null) {
             Json::Null => None,
@@ -477,166 +397,6 @@ impl<'a> Iterator for Entries<'a> {
 
     fn next(&mut self) -> Option<Self::Item> {
         self.0.next().map(|entry| (entry.key, entry.value))
-    }
-}
-
-impl<'a> Fields<'a> {
-    pub(crate) fn new(path: &'static str, object: Object<'a>) -> Self {
-        let keys = object.marks().fold(0, |keys, mark| keys | bit(mark));
-        Fields { path, object, keys }
-    }
-
-    pub(crate) fn path(&self) -> &'static str {
-        self.path
-    }
-
-    pub(crate) fn peek(&self) -> &Object<'a> {
-        &self.object
-    }
-
-    /// Whether one of `keys` may be there. Most names that a field may have are not; where these are constants, that costs
-    /// two instructions.
-    #[inline(always)]
-    fn may_have(&self, keys: &[&str]) -> bool {
-        let bits = keys.iter().fold(0, |bits, key| bits | bit(mark(key)));
-        self.keys & bits != 0
-    }
-
-    #[inline(always)]
-    pub(crate) fn take(&mut self, key: &str) -> Option<Json<'a>> {
-        if self.may_have(&[key]) { self.object.take(key) } else { None }
-    }
-
-    /// Puts what stands under a key under another one.
-    pub(crate) fn rename(&mut self, from: &str, to: &'static str) {
-        if let Some(value) = self.take(from) {
-            self.push(to, value);
-        }
-    }
-
-    fn push(&mut self, key: &'static str, value: Json<'a>) {
-        self.keys |= bit(mark(key));
-        self.object.push(Cow::Borrowed(key), value);
-    }
-
-    /// The first of `keys` that holds what `convert` accepts; those that hold something else are noted.
-    #[inline(always)]
-    pub(crate) fn typed<T>(
-        &mut self,
-        keys: &[&'static str],
-        expected: &'static str,
-        notes: &mut Notes,
-        convert: impl Fn(Json<'a>) -> Option<T>,
-    ) -> Option<T> {
-        if self.may_have(keys) { self.converted(keys, expected, notes, convert) } else { None }
-    }
-
-    fn converted<T>(
-        &mut self,
-        keys: &[&'static str],
-        expected: &'static str,
-        notes: &mut Notes,
-        convert: impl Fn(Json<'a>) -> Option<T>,
-    ) -> Option<T> {
-        keys.iter().find_map(|key| {
-            let value = convert(self.take(key)?);
-            if value.is_none() {
-                notes.warn(self.path, key, expected);
-            }
-            value
-        })
-    }
-
-    #[inline(always)]
-    pub(crate) fn text(&mut self, keys: &[&'static str], notes: &mut Notes) -> Option<Cow<'a, str>> {
-        self.typed(keys, "a string", notes, Json::text)
-    }
-
-    /// An id; empty ones count as missing.
-    #[inline(always)]
-    pub(crate) fn id(&mut self, keys: &[&'static str], notes: &mut Notes) -> Option<Cow<'a, str>> {
-        if self.may_have(keys) { self.told_id(keys, notes) } else { None }
-    }
-
-    fn told_id(&mut self, keys: &[&'static str], notes: &mut Notes) -> Option<Cow<'a, str>> {
-        keys.iter().find_map(|key| {
-            let json = self.take(key)?;
-            if matches!(&json, Json::Text(text) if text.is_empty()) {
-                return None;
-            }
-            let id = json.id();
-            if id.is_none() {
-                notes.warn(self.path, key, "a short string");
-            }
-            id
-        })
-    }
-
-    #[inline(always)]
-    pub(crate) fn flag(&mut self, keys: &[&'static str], notes: &mut Notes) -> Option<bool> {
-        self.typed(keys, "true or false", notes, Json::flag)
-    }
-
-    #[inline(always)]
-    pub(crate) fn float(&mut self, keys: &[&'static str], notes: &mut Notes) -> Option<f64> {
-        self.typed(keys, "a number", notes, Json::float)
-    }
-
-    #[inline(always)]
-    pub(crate) fn whole<T: TryFrom<i128>>(&mut self, keys: &[&'static str], notes: &mut Notes) -> Option<T> {
-        self.typed(keys, "a whole number in range", notes, Json::whole)
-    }
-
-    #[inline(always)]
-    pub(crate) fn time(&mut self, keys: &[&'static str], notes: &mut Notes) -> Option<Time> {
-        self.typed(keys, Time::EXPECTED, notes, Json::time)
-    }
-
-    #[inline(always)]
-    pub(crate) fn list(&mut self, keys: &[&'static str], notes: &mut Notes) -> Option<Vec<Json<'a>>> {
-        self.typed(keys, "a list", notes, Json::list)
-    }
-
-    /// A nested object, also as JSON in a string.
-    pub(crate) fn fields(&mut self, key: &'static str, path: &'static str, notes: &mut Notes) -> Option<Fields<'a>> {
-        let opened = |json: Json<'a>| match json.opened() {
-            (Json::Object(object), damage) => Some((object, damage)),
-            _ => None,
-        };
-        let (object, damage) = self.typed(&[key], "an object", notes, opened).unzip();
-        notes.damage.extend(damage.unwrap_or_default());
-        object.map(|object| Fields::new(path, object))
-    }
-
-    /// A nested object if there is one; anything else stays where it is.
-    #[inline(always)]
-    pub(crate) fn fields_if(&mut self, key: &'static str, path: &'static str) -> Option<Fields<'a>> {
-        if self.may_have(&[key]) { self.object_if(key, path) } else { None }
-    }
-
-    fn object_if(&mut self, key: &'static str, path: &'static str) -> Option<Fields<'a>> {
-        self.object.get_object(key)?;
-        self.take(key)?.object().map(|object| Fields::new(path, object))
-    }
-}
-
-impl<'a> Fields<'a> {
-    /// As [`Fields::fields_if`], also for JSON in a string.
-    pub(crate) fn fields_if_unwrapped(
-        &mut self,
-        key: &'static str,
-        path: &'static str,
-        notes: &mut Notes,
-    ) -> Option<Fields<'a>> {
-        let (json, damage) = self.take(key)?.opened();
-        notes.damage.extend(damage);
-        match json {
-            Json::Object(object) => Some(Fields::new(path, object)),
-            other => {
-                self.push(key, other);
-                None
-            }
-        }
     }
 }
 
@@ -802,13 +562,8 @@ fn place(mark: u64) -> (usize, u64) {
     ((hash >> 59) as usize % MARK_WORDS, 1 << (hash >> 53 & 63))
 }
 
-/// The bit of a mark in a single word.
-const fn bit(mark: u64) -> u64 {
-    1 << (spread(mark) >> 58)
-}
-
 /// Fibonacci hashing: the highest bits depend on all.
-const fn spread(mark: u64) -> u64 {
+pub(crate) const fn spread(mark: u64) -> u64 {
     mark.wrapping_mul(0x9e37_79b9_7f4a_7c15)
 }
 

@@ -24,6 +24,7 @@ mod call;
 mod census;
 mod content;
 mod envelope;
+mod fields;
 mod format;
 mod join;
 mod json;
@@ -31,12 +32,18 @@ pub mod limits;
 mod mapped;
 mod mapping;
 mod mend;
+mod objects;
 mod options;
 mod owned;
+mod place;
+mod position;
+mod reader;
+mod recognise;
 pub mod record;
 mod report;
 mod route;
 mod seam;
+mod secret;
 mod source;
 mod span;
 mod table;
@@ -51,11 +58,14 @@ pub mod openai;
 
 pub use account::{AccountFact, read_account};
 pub use bad::{BadRecord, Damage, Notes, Remark, Warning};
-pub use call::{Call, Half, Side, Span, Who};
+pub use call::{Call, Who};
 pub use census::{Census, Field};
-pub use format::{Format, Position, SourceId, UnknownFormat, read, read_exchanges};
+pub use format::{Format, SourceId, UnknownFormat};
 pub use join::{CallKey, Joiner};
 pub use options::{KnownAccount, KnownAccounts, Named, OrgsNamed, ReadOptions};
+pub use place::{Half, Side, Span};
+pub use position::Position;
+pub use reader::{read, read_exchanges};
 pub use record::{
     AccountId, Assurance, Client, Content, EndUserId, Exchange, ExchangeId, Fingerprint, KeyId, Message, Network,
     Operation, OrgId, Params, Part, Request, Response, Role, SessionId, Tool, Usage,

@@ -8,14 +8,18 @@ use std::collections::BTreeMap;
 
 use crate::bad::{BadRecord, Damages, Notes, Remark};
 use crate::body::{self, Answer};
-use crate::call::{Call, Side, Span, Who};
+use crate::call::{Call, Who};
 use crate::content;
-use crate::format::{Position, secret_free};
-use crate::json::{Fields, Json, Object};
+use crate::fields::Fields;
+use crate::format::Format;
+use crate::json::{Json, Object};
 use crate::mapping::{Mapping, alike, any_key};
 use crate::native;
-use crate::record::is_default;
-use crate::{Client, Content, Exchange, Format, Message, Operation, Part, Request, Role, Time, Tool, Usage};
+use crate::place::{Side, Span};
+use crate::position::Position;
+use crate::record::{Client, Content, Exchange, Message, Operation, Part, Request, Role, Tool, Usage, is_default};
+use crate::secret::secret_free;
+use crate::time::Time;
 
 /// A record and its table.
 pub(crate) struct Mapped<'a, 'n> {

@@ -17,8 +17,8 @@ use std::sync::OnceLock;
 
 use serde::Deserialize;
 
-use crate::call::{Half, Side, Span};
 use crate::json::{Json, Marks, Object, mark};
+use crate::place::{Half, Side, Span};
 
 /// One source.
 #[derive(Debug, Default, Deserialize)]

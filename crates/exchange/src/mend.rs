@@ -24,13 +24,30 @@ pub(crate) struct Mended {
 }
 
 /// Reads the object or list that `bytes` begins with.
-pub(crate) fn mend(bytes: &[u8]) -> Mended {
+fn mend(bytes: &[u8]) -> Mended {
     run(bytes, false)
 }
 
 /// As [`mend`], and marks each object with what was wrong in it, for [`Object::take_damage`].
 pub(crate) fn mend_marking(bytes: &[u8]) -> Mended {
     run(bytes, true)
+}
+
+impl<'a> Json<'a> {
+    /// As [`Json::unwrapped`], also where the JSON is damaged or cut off in the middle: what is whole of it is kept. Tells
+    /// what was wrong.
+    pub(crate) fn opened(self) -> (Json<'a>, Damages) {
+        let none = Damages::default();
+        let json = self.unwrapped();
+        let Json::Text(text) = &json else { return (json, none) };
+        // Only what cannot be anything else: a text may begin with a bracket, too.
+        let compact: String = text.chars().filter(|c| !c.is_whitespace()).take(2).collect();
+        if !matches!(compact.as_str(), "[{" | "{\"") {
+            return (json, none);
+        }
+        let mended = mend(text.trim_start().as_bytes());
+        if mended.json.is_empty() { (json, none) } else { (mended.json, mended.damage) }
+    }
 }
 
 fn run(bytes: &[u8], marks: bool) -> Mended {

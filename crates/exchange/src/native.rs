@@ -21,10 +21,13 @@ use std::borrow::Cow;
 use crate::bad::{BadRecord, Notes};
 use crate::body::{self, Answer};
 use crate::call::{Call, Who};
-use crate::format::{Position, required_account, required_time, secret_free};
-use crate::json::{Fields, Json, Object};
+use crate::fields::Fields;
+use crate::fields::{required_account, required_time};
+use crate::json::{Json, Object};
 use crate::limits::FINGERPRINT_BYTES_MAX;
-use crate::{Client, Exchange, Fingerprint, Network, Operation, Request, Response};
+use crate::position::Position;
+use crate::record::{Client, Exchange, Fingerprint, Network, Operation, Request, Response};
+use crate::secret::secret_free;
 
 /// Reads one record.
 pub(crate) fn read<'a>(

@@ -31,9 +31,10 @@
 
 use crate::bad::{BadRecord, Notes};
 use crate::call::Call;
-use crate::format::Position;
-use crate::json::Fields;
-use crate::{Format, envelope};
+use crate::envelope;
+use crate::fields::Fields;
+use crate::format::Format;
+use crate::position::Position;
 
 /// Reads one line.
 pub(crate) fn read<'a>(

@@ -6,10 +6,12 @@ use std::sync::Arc;
 
 use xxhash_rust::xxh3::xxh3_64;
 
+use crate::address;
 use crate::call::{Call, Who};
-use crate::format::{Format, secret_free};
+use crate::format::Format;
 use crate::json::{Json, Object};
-use crate::{Time, address};
+use crate::secret::secret_free;
+use crate::time::Time;
 
 /// The choices, the same for all records of a run.
 #[derive(Clone, Debug, Default)]

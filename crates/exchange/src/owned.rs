@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use crate::{Client, Content, Exchange, Fingerprint, Message, Params, Part, Request, Response, Tool};
+use crate::record::{Client, Content, Exchange, Fingerprint, Message, Params, Part, Request, Response, Tool};
 
 type Text<'a> = Cow<'a, str>;
 

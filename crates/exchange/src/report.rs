@@ -7,14 +7,16 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
-use crate::account::{may_be_account, read_account};
+use crate::account::{AccountFact, may_be_account, read_account};
 use crate::bad::{BadRecord, Damage, Damages, Notes, Remark};
 use crate::call::Call;
 use crate::census::Census;
-use crate::format::{self, Format};
+use crate::format::Format;
+use crate::limits;
 use crate::options::ReadOptions;
+use crate::reader;
 use crate::source::{Chunk, SourceError};
-use crate::{AccountFact, Time, limits};
+use crate::time::Time;
 
 /// What reading came to.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -180,7 +182,7 @@ pub fn parse_chunk(chunk: &Chunk, options: &ReadOptions, sink: &mut dyn FnMut(Ca
             }
             Err(reason) => refused = Err(reason),
         };
-        let outcome = format::read(options, text, &chunk.source, line, &mut report.notes, &mut checked);
+        let outcome = reader::read(options, text, &chunk.source, line, &mut report.notes, &mut checked);
         for remark in std::mem::take(&mut report.notes.remarks) {
             report.remark(remark, &chunk.source, line);
         }
@@ -219,7 +221,7 @@ pub fn first_time(chunk: &Chunk, options: &ReadOptions) -> Option<Time> {
     let mut notes = Notes::default();
     chunk.records().take(limits::FIRST_TIME_RECORDS_MAX).find_map(|(line, record)| {
         let mut time = None;
-        format::read(options, record, &chunk.source, line, &mut notes, &mut |call| {
+        reader::read(options, record, &chunk.source, line, &mut notes, &mut |call| {
             time = time.or(Some(call.exchange.time));
         })
         .ok();

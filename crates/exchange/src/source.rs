@@ -7,8 +7,10 @@
 //! as it comes ([`shorten`]), so that compression bombs cost time and no memory. What was unpacked before a stream breaks
 //! is always delivered; damage takes at most [`limits::UNPACK_BYTES`] before it along.
 
+mod chunk;
 mod container;
 mod decode;
+mod glance;
 mod lines;
 mod rows;
 mod scanner;
@@ -20,9 +22,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use decode::{Refused, Stream, Unsupported};
 use lines::Lines;
-use scanner::{RECORD_SEPARATOR, Scanner};
 
-use crate::bad::{BadRecord, Damage};
+pub use chunk::Chunk;
+pub use glance::Glance;
+
 use crate::limits;
 
 /// A source being read; yields its chunks in order.
@@ -35,87 +38,9 @@ pub struct Source<'r> {
     lines: Lines,
 }
 
-/// What the first bytes of a file say it is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Glance {
-    /// Records, or something compressed that may hold them.
-    Records,
-    /// Nothing but white space.
-    Nothing,
-    /// Something that is known and not read.
-    Unsupported {
-        /// What it is.
-        what: &'static str,
-        /// What to do.
-        advice: &'static str,
-    },
-    /// Nothing that is known.
-    Other,
-}
-
-impl Glance {
-    /// Looks at the first bytes of a file, a few hundred or more.
-    #[must_use]
-    pub fn at(first: &[u8]) -> Glance {
-        let Unsupported { what, advice } = match decode::packed(first) {
-            Ok(true) => return Glance::Records,
-            Ok(false) => match lines::begins(first) {
-                Ok(glance) => return glance,
-                Err(unsupported) => unsupported,
-            },
-            Err(unsupported) => unsupported,
-        };
-        Glance::Unsupported { what, advice }
-    }
-}
-
 /// How many bytes of a source, as stored, have been read so far; to be looked at from another thread.
 #[derive(Clone, Debug, Default)]
 pub struct Progress(Arc<AtomicU64>);
-
-/// Some whole records of a source.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Chunk {
-    /// The name of the source.
-    pub source: Arc<str>,
-    /// The records, each ending in a newline except perhaps the last.
-    pub text: Vec<u8>,
-    /// The line the first record begins on, counted from 1.
-    pub first_line: u64,
-    /// The line of every record, where they are not consecutive.
-    starts: Vec<u64>,
-    /// The lines of records that were damaged before they came here, and how.
-    damaged: Vec<(u64, Damage)>,
-    /// Records that were stepped over while this chunk was read.
-    skipped: Vec<Skipped>,
-}
-
-/// Whole records that were found and not handed out yet, one to a line.
-#[derive(Debug, Default)]
-struct Records {
-    text: Vec<u8>,
-    starts: Vec<u64>,
-    damaged: Vec<(u64, Damage)>,
-    skipped: Vec<Skipped>,
-}
-
-impl Records {
-    fn push(&mut self, record: &[u8], start: u64) {
-        self.text.extend_from_slice(record);
-        self.text.push(b'\n');
-        self.starts.push(start);
-    }
-
-    /// Hands them out; `line` is where reading goes on.
-    fn take(&mut self, source: &Arc<str>, line: u64) -> Chunk {
-        let Records { text, starts, damaged, skipped } = std::mem::take(self);
-        let first_line = starts.first().copied().unwrap_or(line);
-        Chunk { source: source.clone(), text, first_line, starts, damaged, skipped }
-    }
-}
-
-/// The line a record begins on, and why it is not here.
-type Skipped = (u64, BadRecord);
 
 /// Why a source ended before its end.
 #[derive(Debug, thiserror::Error)]
@@ -153,59 +78,6 @@ impl Progress {
     pub fn bytes(&self) -> u64 {
         self.0.load(Ordering::Relaxed)
     }
-}
-
-impl Chunk {
-    /// Whole records, one to a line, of which the first begins on `first_line` of `source`.
-    #[must_use]
-    pub fn of_lines(source: Arc<str>, text: Vec<u8>, first_line: u64) -> Chunk {
-        Chunk { source, text, first_line, starts: Vec::new(), damaged: Vec::new(), skipped: Vec::new() }
-    }
-
-    /// The records with their line numbers: trimmed, the empty ones left out.
-    pub fn records(&self) -> impl Iterator<Item = (u64, &[u8])> {
-        let mut begin = 0;
-        memchr::memchr_iter(b'\n', &self.text)
-            .chain([self.text.len()])
-            .enumerate()
-            .map(move |(index, end)| {
-                let line = self.text.get(begin..end).unwrap_or_default();
-                begin = end + 1;
-                let consecutive = self.first_line + index as u64;
-                (self.starts.get(index).copied().unwrap_or(consecutive), trimmed(line))
-            })
-            .filter(|(_, line)| !line.is_empty())
-    }
-
-    /// How the record that begins on `line` was damaged before it came here.
-    pub(crate) fn damage_at(&self, line: u64) -> impl Iterator<Item = Damage> {
-        let first = self.damaged.partition_point(|(damaged, _)| *damaged < line);
-        let rest = self.damaged.get(first..).unwrap_or_default().iter();
-        rest.take_while(move |(damaged, _)| *damaged == line).map(|(_, damage)| *damage)
-    }
-
-    /// Records that were too long to be delivered, with the line each begins on.
-    pub fn skipped(&self) -> impl Iterator<Item = (u64, &BadRecord)> {
-        self.skipped.iter().map(|(line, reason)| (*line, reason))
-    }
-
-    fn is_empty(&self) -> bool {
-        self.text.is_empty() && self.skipped.is_empty()
-    }
-
-    /// A record of this chunk that is longer than [`limits::RECORD_BYTES_MAX`], as a chunk of records that are not.
-    pub(crate) fn cut_up(&self, line: u64, record: &[u8]) -> Chunk {
-        let mut scanner = Scanner::new(line, limits::RECORD_BYTES_MAX);
-        scanner.scan(record);
-        scanner.end_record();
-        scanner.take(&self.source)
-    }
-}
-
-/// A record without white space around it, nor the separator of a JSON text sequence.
-fn trimmed(line: &[u8]) -> &[u8] {
-    let line = line.trim_ascii();
-    line.strip_prefix(&[RECORD_SEPARATOR]).map_or(line, <[u8]>::trim_ascii)
 }
 
 impl<'r> Source<'r> {

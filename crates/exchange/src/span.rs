@@ -14,9 +14,9 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
 use crate::bad::Damages;
-use crate::call::Span;
 use crate::content::{self, into_text};
 use crate::json::{Json, Object};
+use crate::place::Span;
 
 /// One span or log record.
 pub(crate) struct Flat<'a> {
@@ -259,12 +259,12 @@ fn push<'a>(flat: &mut Object<'a>, key: &'static str, value: Option<Json<'a>>) {
 }
 
 /// When a span with a duration ended. Jaeger and Zipkin count microseconds, as their start does; databases nanoseconds.
-fn ended(start: crate::Time, written: &Json<'_>, duration: &Json<'_>) -> Option<crate::Time> {
+fn ended(start: crate::time::Time, written: &Json<'_>, duration: &Json<'_>) -> Option<crate::time::Time> {
     let duration: i64 = duration.clone().whole()?;
     let is_micros =
         matches!(written, Json::Unsigned(number) if (100_000_000_000_000..100_000_000_000_000_000).contains(number));
     let nanos = if is_micros { duration.checked_mul(1_000)? } else { duration };
-    Some(crate::Time::from_nanos(start.nanos().checked_add(nanos)?))
+    Some(crate::time::Time::from_nanos(start.nanos().checked_add(nanos)?))
 }
 
 /// The parent among Jaeger's references.

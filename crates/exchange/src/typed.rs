@@ -1,14 +1,83 @@
-//! Values that say their own type, as databases export them: DynamoDB's (`{"S":"…"}`), MongoDB's (`{"$date":…}`) and times in
+//! What a value stands for as an id, a whole number or a time, in every form that loggers write these.
+//!
+//! Some values say their own type, as databases export them: DynamoDB's (`{"S":"…"}`), MongoDB's (`{"$date":…}`) and times in
 //! parts (`{"seconds":…,"nanos":…}`).
 
 use std::borrow::Cow;
 
-use crate::Time;
 use crate::json::{Json, Object};
+use crate::limits;
+use crate::time::Time;
 
 /// Names of types, of which a value of DynamoDB has one as its only key.
 const DYNAMODB: [&str; 7] = ["S", "N", "BOOL", "NULL", "M", "L", "SS"];
 const MONGODB: [&str; 6] = ["$date", "$numberLong", "$numberInt", "$numberDouble", "$oid", "$numberDecimal"];
+
+impl<'a> Json<'a> {
+    /// An id: a text without the blanks around it or a whole number, not empty, within [`limits::ID_BYTES_MAX`].
+    pub(crate) fn id(self) -> Option<Cow<'a, str>> {
+        match self {
+            Json::Text(text) => Some(trimmed(text)),
+            Json::Unsigned(value) => Some(Cow::Owned(value.to_string())),
+            Json::Signed(value) => Some(Cow::Owned(value.to_string())),
+            Json::Object(object) => scalar(object)?.id(),
+            _ => None,
+        }
+        .filter(|id| !id.is_empty() && id.len() <= limits::ID_BYTES_MAX)
+    }
+
+    /// A whole number that fits, also as a string or with a fraction of zero.
+    pub(crate) fn whole<T: TryFrom<i128>>(self) -> Option<T> {
+        let value = match self {
+            Json::Unsigned(value) => i128::from(value),
+            Json::Signed(value) => i128::from(value),
+            Json::Float(value) if value.fract() == 0.0 && value.abs() < 1e18 => value as i128,
+            Json::Text(text) => text.parse().ok()?,
+            Json::Object(object) => return scalar(object)?.whole(),
+            _ => return None,
+        };
+        T::try_from(value).ok()
+    }
+
+    /// A time in any of the forms [`Time`] is read from.
+    pub(crate) fn time(self) -> Option<Time> {
+        match self {
+            Json::Unsigned(value) => Time::from_epoch_whole(i64::try_from(value).ok()?),
+            Json::Signed(value) => Time::from_epoch_whole(value),
+            Json::Float(value) => Time::from_epoch_float(value),
+            Json::Text(text) => text.parse().ok(),
+            // Seconds and nanoseconds, as JavaScript's tracing writes them.
+            Json::List(parts) => match parts.as_slice() {
+                [Json::Unsigned(seconds), Json::Unsigned(nanos @ 0..1_000_000_000)] => {
+                    let nanos = i64::try_from(*nanos).ok()?;
+                    let time = Time::from_epoch_whole(i64::try_from(*seconds).ok()?)?;
+                    time.nanos().checked_add(nanos).map(Time::from_nanos)
+                }
+                _ => None,
+            },
+            Json::Object(object) => time(object),
+            _ => None,
+        }
+    }
+
+    /// What it was expected to be that is no time, for a message.
+    pub(crate) fn time_expected(&self) -> &'static str {
+        if let Json::Text(text) = self { Time::expected(text) } else { Time::EXPECTED }
+    }
+}
+
+/// A text without the blanks around it.
+fn trimmed(text: Cow<'_, str>) -> Cow<'_, str> {
+    // Nearly always there are none.
+    if let (Some(b'!'..=b'~'), Some(b'!'..=b'~')) = (text.as_bytes().first(), text.as_bytes().last()) {
+        return text;
+    }
+    match text {
+        Cow::Borrowed(text) => Cow::Borrowed(text.trim()),
+        Cow::Owned(text) if text.trim().len() == text.len() => Cow::Owned(text),
+        Cow::Owned(text) => Cow::Owned(text.trim().to_owned()),
+    }
+}
 
 /// A record whose values all say their type, without the types; any other as it is. Its first value tells nearly always.
 pub(crate) fn plain(mut record: Object<'_>) -> Object<'_> {
@@ -27,13 +96,13 @@ pub(crate) fn plain(mut record: Object<'_>) -> Object<'_> {
 }
 
 /// What a single typed value stands for.
-pub(crate) fn scalar(mut object: Object<'_>) -> Option<Json<'_>> {
+fn scalar(mut object: Object<'_>) -> Option<Json<'_>> {
     let name = only_key(&object).filter(|key| MONGODB.contains(key) || matches!(*key, "S" | "N"))?.to_owned();
     object.take(&name)
 }
 
 /// A time of a typed value, or in seconds and a fraction.
-pub(crate) fn time(mut object: Object<'_>) -> Option<Time> {
+fn time(mut object: Object<'_>) -> Option<Time> {
     let mut part = |names: [&str; 4]| names.into_iter().find_map(|name| object.take(name))?.whole::<i64>();
     let Some(seconds) = part(["seconds", "_seconds", "epochSecond", "Seconds"]) else { return scalar(object)?.time() };
     let nanos = part(["nanos", "_nanoseconds", "nano", "nanoseconds"]).unwrap_or(0);

@@ -14,7 +14,7 @@ use base64::engine::general_purpose::STANDARD;
 
 use crate::bad::Damages;
 use crate::json::{Json, Object};
-use crate::{format, limits, table};
+use crate::{limits, recognise, table};
 
 /// The keys under which texts are opened, in the order in which they are tried, with the name of what wraps so.
 const KEYS: [(&str, &str); 54] = [
@@ -147,7 +147,7 @@ fn any<'a>(object: &mut Object<'a>, deepest: usize, left: &mut usize) -> Option<
 fn holds_a_record(value: &mut Json<'_>, levels: usize, left: &mut usize) -> bool {
     match value {
         Json::Object(object) => {
-            if format::is_known(object) {
+            if recognise::is_known(object) {
                 return true;
             }
             table::spread(object);
@@ -241,11 +241,6 @@ fn text_of(bytes: &[Json<'_>]) -> Option<String> {
 /// Whether an object is an event of EventBridge, which has a time and an account as native records do.
 pub(crate) fn is_event_bridge(object: &Object<'_>) -> bool {
     object.has("detail-type") && object.has("detail")
-}
-
-/// Whether an object is a message of SQS, whose body is no body of a request.
-pub(crate) fn is_queue_message(object: &Object<'_>) -> bool {
-    object.has("messageId") && object.has("body") && ["receiptHandle", "md5OfBody"].iter().any(|key| object.has(key))
 }
 
 /// A text that holds JSON behind a prefix, or in base64, perhaps compressed by gzip, as streams and queues pass it on.

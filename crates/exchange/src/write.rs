@@ -4,7 +4,8 @@ use std::io::{self, Write};
 
 use serde::Serialize;
 
-use crate::{AccountFact, Exchange};
+use crate::account::AccountFact;
+use crate::record::Exchange;
 
 impl Exchange<'_> {
     /// As one native record, without a newline. Numbers that JSON has no form for (NaN, infinities) become null.

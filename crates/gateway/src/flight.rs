@@ -12,19 +12,10 @@ use tokio::time::Instant;
 
 use crate::limits::{COPIED_BYTES_MAX, TEE_BYTES_MAX};
 use crate::record::{Seen, Tap};
+use crate::stats::Stats;
 use crate::usage::{self, Used};
-use crate::worker::Stats;
 
-/// How a reply ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum End {
-    /// At its end.
-    Whole,
-    /// The server broke off, or it could not be passed on.
-    Broken,
-    /// The caller left.
-    Left,
-}
+pub use crate::stats::End;
 
 /// What was reserved for an exchange, until it is settled.
 #[derive(Debug)]

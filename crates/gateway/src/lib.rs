@@ -30,6 +30,7 @@ pub mod relay;
 pub mod route;
 pub mod server;
 pub mod shield;
+mod stats;
 mod stored;
 mod thoughts;
 pub mod tls;

@@ -6,6 +6,7 @@
 
 mod anthropic;
 mod openai;
+mod paths;
 mod say;
 mod stored;
 
@@ -24,25 +25,18 @@ use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
 use hyper_util::server::conn::auto;
-use serde_json::{Value, json};
+use serde_json::Value;
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 
+use self::paths::spoken;
+use self::say::{Spoken, error};
 use self::stored::Stored;
 use crate::clock::{Clock as _, SystemClock};
 use crate::form::Form;
 use crate::limits::BODY_BYTES_MAX;
 
-/// The models that the mock has, and what each does.
-pub const MODELS: [(&str, &str); 7] = [
-    ("mock-1", "answers"),
-    ("mock-reasoner", "answers with its reasoning"),
-    ("mock-slow", "answers with a pause of 50 ms before every event"),
-    ("mock-never", "never answers"),
-    ("mock-dies", "breaks off in the middle of a stream"),
-    ("mock-error", "answers with status 500"),
-    ("mock-busy", "answers with status 429"),
-];
+pub use self::openai::MODELS;
 
 /// A pause before each event of [`MODELS`]' slow one.
 const SLOW: Duration = Duration::from_millis(50);
@@ -101,13 +95,6 @@ async fn listen(listener: TcpListener) {
     }
 }
 
-/// What the mock says: all at once, as a file, or event by event.
-enum Spoken {
-    Whole(StatusCode, Value),
-    File(Bytes),
-    Events(Vec<String>),
-}
-
 async fn answer(request: Request<Incoming>, stored: &Mutex<Stored>) -> Response<Reply> {
     let path = request.uri().path().to_owned();
     let method = request.method().clone();
@@ -146,21 +133,6 @@ async fn answer(request: Request<Incoming>, stored: &Mutex<Stored>) -> Response<
     said(spoken(&path, &asked), pause, dies).await
 }
 
-/// What the models say to a request.
-fn spoken(path: &str, asked: &Value) -> Spoken {
-    match path {
-        "/v1/chat/completions" => openai::chat(asked),
-        "/v1/completions" => openai::completion(asked),
-        "/v1/responses" => openai::responses(asked),
-        "/v1/embeddings" => Spoken::Whole(StatusCode::OK, openai::embeddings(asked)),
-        "/v1/messages" => anthropic::messages(asked),
-        "/v1/messages/count_tokens" | "/v1/responses/input_tokens" => {
-            Spoken::Whole(StatusCode::OK, anthropic::count(asked))
-        }
-        _ => Spoken::Whole(StatusCode::NOT_FOUND, error("not found")),
-    }
-}
-
 async fn said(spoken: Spoken, pause: Duration, dies: bool) -> Response<Reply> {
     match spoken {
         Spoken::Whole(status, value) => {
@@ -176,10 +148,6 @@ async fn said(spoken: Spoken, pause: Duration, dies: bool) -> Response<Reply> {
         }
         Spoken::Events(events) => stream(events, pause, dies),
     }
-}
-
-fn error(message: &str) -> Value {
-    json!({"error": {"message": message, "type": "invalid_request_error", "param": null, "code": null}})
 }
 
 fn whole(status: StatusCode, value: &Value) -> Response<Reply> {

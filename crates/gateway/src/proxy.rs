@@ -16,7 +16,7 @@ use tokio::time::{Instant, timeout};
 
 use crate::ask::Ask;
 use crate::encoding::{BadBody, Decoder, Encoding};
-use crate::flight::{Bill, End, Flight};
+use crate::flight::{Bill, Flight};
 use crate::gate::{Head, exchange_id};
 use crate::headers::{passed_on, tidy};
 use crate::limits::{
@@ -28,11 +28,12 @@ use crate::refuse::Refusal;
 use crate::relay::{Outward, Relay};
 use crate::route::{Call, Dialect, Route, Unserved, dialect, route};
 use crate::shield::{self, Filter, Hold};
+use crate::stats::{End, Stats};
 use crate::stored::{self, Asked};
 use crate::trust::Peer;
 use crate::upstream::{Outgoing, Reply, To};
 use crate::usage::{self, Used};
-use crate::worker::{Stats, Worker};
+use crate::worker::Worker;
 
 /// Answers a request.
 pub async fn serve(worker: &Worker, peer: &Peer, request: Request<Incoming>) -> Response<Outward> {

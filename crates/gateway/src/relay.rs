@@ -11,9 +11,10 @@ use bytes::{Bytes, BytesMut};
 use hyper::body::{Body, Frame, Incoming, SizeHint};
 use tokio::time::{Instant, Sleep};
 
-use crate::flight::{End, Flight};
+use crate::flight::Flight;
 use crate::limits::RELAYED_AT_ONCE;
 use crate::shield::{Filter, Unreadable};
+use crate::stats::End;
 use crate::upstream::Lease;
 
 /// The body of a reply.

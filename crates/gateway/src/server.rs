@@ -30,9 +30,10 @@ use crate::limits::{
     BACKLOG, CONNECTIONS_MAX, HANDSHAKE_TIME_MAX, HEAD_BYTES_MAX, HEAD_TIME_MAX, HEADERS_MAX, STREAMS_MAX, TIDY_TIME,
 };
 use crate::proxy;
+use crate::stats::Stats;
 use crate::tls::Certificates;
 use crate::trust::Peer;
-use crate::worker::{Shared, Stats, Worker};
+use crate::worker::{Shared, Worker};
 
 /// What is needed to listen.
 #[derive(Debug)]

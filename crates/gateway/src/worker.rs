@@ -3,7 +3,6 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
@@ -12,7 +11,6 @@ use policy::price::{Price, Prices};
 use tokio::time::Instant;
 
 use crate::clock::Clock;
-use crate::flight::End;
 use crate::gate::Gate;
 use crate::identity::Provider;
 use crate::owners::Owners;
@@ -21,6 +19,8 @@ use crate::recorder::Recording;
 use crate::shield::Caps;
 use crate::trust::Trust;
 use crate::upstream::{Server, Upstreams, fits};
+
+pub use crate::stats::Stats;
 
 /// What all workers share.
 #[derive(Debug)]
@@ -129,64 +129,5 @@ impl Worker {
         let upstreams = self.upstreams(&self.shared.settings.load());
         upstreams.tidy();
         upstreams.check();
-    }
-}
-
-macro_rules! stats {
-    ($($(#[$doc:meta])* $name:ident,)*) => {
-        /// What the proxy counts, since it began.
-        #[derive(Debug, Default)]
-        pub struct Stats {
-            $($(#[$doc])* pub $name: AtomicU64,)*
-        }
-
-        impl Stats {
-            /// Every count with its name.
-            pub fn all(&self) -> impl Iterator<Item = (&'static str, u64)> {
-                [$((stringify!($name), self.$name.load(Ordering::Relaxed)),)*].into_iter()
-            }
-        }
-    };
-}
-
-stats! {
-    /// Connections accepted.
-    connections,
-    /// Connections whose TLS handshake failed.
-    handshakes_failed,
-    /// Requests whose head was read.
-    requests,
-    /// Requests that were refused before a server saw them.
-    refused,
-    /// Requests that no server answered.
-    unanswered,
-    /// Replies that were passed on to their end.
-    whole,
-    /// Replies that a server broke off.
-    broken,
-    /// Replies whose caller left.
-    left,
-    /// Replies that went through a filter, because something is held back from their caller.
-    shielded,
-    /// Replies of which only the beginning was handed over.
-    cut,
-    /// Requests for models without a price, which count as the dearest one.
-    unpriced,
-}
-
-impl Stats {
-    /// A reply ended.
-    pub fn landed(&self, end: End) {
-        let counter = match end {
-            End::Whole => &self.whole,
-            End::Broken => &self.broken,
-            End::Left => &self.left,
-        };
-        counter.fetch_add(1, Ordering::Relaxed);
-    }
-
-    /// Adds one.
-    pub fn add(counter: &AtomicU64) {
-        counter.fetch_add(1, Ordering::Relaxed);
     }
 }

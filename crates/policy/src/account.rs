@@ -3,7 +3,7 @@
 use exchange::{Assurance, Time};
 use serde::{Deserialize, Serialize};
 
-use crate::{AccountId, OrganisationId, PaymentGroup};
+use crate::id::{AccountId, OrganisationId, PaymentGroup};
 
 /// Who pays, and the unit that measures are taken against.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -8,8 +8,11 @@ use std::sync::Arc;
 
 use xxhash_rust::xxh3::Xxh3DefaultBuilder;
 
+use crate::account::{Account, Organisation};
+use crate::id::{AccountId, KeyId, OrganisationId};
+use crate::key::Key;
 use crate::limits::{ACCOUNTS_MAX, KEYS_MAX};
-use crate::{Account, AccountId, Key, KeyId, Organisation, OrganisationId, Standing};
+use crate::standing::Standing;
 
 type Table<K, V> = HashMap<K, V, Xxh3DefaultBuilder>;
 

@@ -14,8 +14,9 @@ use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_64;
 use zeroize::{Zeroize, Zeroizing};
 
+use crate::action::{Action, Actions};
+use crate::id::{AccountId, KeyId};
 use crate::network::Network;
-use crate::{AccountId, Action, Actions, KeyId};
 
 /// What the keys of callers begin with.
 pub const BRAND: &str = "sw_";

@@ -12,11 +12,13 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use exchange::{Assurance, Time};
 use xxhash_rust::xxh3::Xxh3DefaultBuilder;
 
+use crate::account::{Account, Organisation};
+use crate::action::{Action, Actions};
+use crate::id::AccountId;
 use crate::limits::{DECIDED_MODELS_MAX, DECISIONS_MAX};
 use crate::policies::{Decision, Policies, Subject};
 use crate::standing::Rung;
 use crate::who::Who;
-use crate::{Account, AccountId, Action, Actions, Organisation};
 
 /// Tables that are locked apart, so that requests seldom wait for each other.
 const SHARDS: usize = 64;
@@ -208,8 +210,9 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::key::Scope;
+    use crate::standing::Standing;
     use crate::who::Credential;
-    use crate::{Scope, Standing};
 
     const NOW: Time = Time::from_seconds(1_000);
 
@@ -269,7 +272,7 @@ mod tests {
         assert!(allowed(&asker, NOW));
         let high = |asker: &Who| permits.permit(asker, Some("m"), Actions::NONE, NOW).unwrap().has(Action::HighRate);
         assert!(!high(&asker));
-        asker.account = Arc::new(Account { tier: crate::Tier::Business, ..(*asker.account).clone() });
+        asker.account = Arc::new(Account { tier: crate::account::Tier::Business, ..(*asker.account).clone() });
         assert!(high(&asker));
         permits.replace(Arc::new(Policies::parse("").unwrap()));
         assert!(!allowed(&asker, NOW), "nothing is permitted by no policy");

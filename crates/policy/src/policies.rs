@@ -17,10 +17,11 @@ use exchange::{Assurance, Time};
 use miette::Diagnostic;
 use serde::Serialize;
 
+use crate::account::{Account, Organisation};
+use crate::action::{Action, Actions};
 use crate::directory::Directory;
 use crate::limits::{POLICIES_BYTES_MAX, POLICIES_MAX};
 use crate::standing::{Rung, Standing};
-use crate::{Account, Action, Actions, Organisation};
 
 /// What policies can look at, as Cedar writes schemas.
 pub const SCHEMA: &str = include_str!("../policies/schema.cedarschema");
@@ -406,7 +407,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::Tier;
+    use crate::account::Tier;
 
     fn account(more: serde_json::Value) -> Account {
         let mut account = json!({"id": "acct", "created": Time::from_seconds(0)});

@@ -17,8 +17,11 @@ use exchange::Time;
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::Xxh3DefaultBuilder;
 
+use crate::account::Account;
+use crate::action::Action;
+use crate::id::{AccountId, BadId};
 use crate::limits::{BUCKETS_MAX, QUOTAS_MAX};
-use crate::{Account, AccountId, Action, BadId, Permit};
+use crate::permit::Permit;
 
 const SECOND: i64 = 1_000_000_000;
 /// Tables that are locked apart, so that requests seldom wait for each other.
@@ -519,7 +522,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::Actions;
+    use crate::action::Actions;
 
     fn account(id: &str, more: serde_json::Value) -> Account {
         let mut account = json!({"id": id, "created": "1970-01-01T00:00:00Z"});

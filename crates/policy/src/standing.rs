@@ -6,7 +6,7 @@
 use exchange::{Assurance, Time};
 use serde::{Deserialize, Serialize};
 
-use crate::AccountId;
+use crate::id::AccountId;
 
 /// The measures, mildest first.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]

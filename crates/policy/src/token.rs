@@ -14,9 +14,10 @@ use jsonwebtoken::jwk::{Jwk, JwkSet};
 use jsonwebtoken::{Algorithm, DecodingKey, decode, decode_header};
 use serde_json::Value;
 
+use crate::id::AccountId;
+use crate::key::Binding;
 use crate::limits::{ISSUER_KEY_BYTES_MAX, ISSUER_KEYS_MAX, TOKEN_BYTES_MAX, TOKENS_MAX};
 use crate::proof::{ALGORITHMS, unclocked};
-use crate::{AccountId, Binding};
 
 /// How far clocks may differ, in seconds.
 pub const LEEWAY_SECONDS: i64 = 30;

@@ -8,11 +8,12 @@ use std::sync::Arc;
 
 use exchange::Time;
 
+use crate::account::{Account, Organisation, Status};
 use crate::directory::Directory;
-use crate::key::{BRAND, Keys, Lapsed, NotAKey, Scope};
+use crate::key::{BRAND, Binding, Keys, Lapsed, NotAKey, Scope};
 use crate::proof::{self, BadProof, Expected, Used};
+use crate::standing::Standing;
 use crate::token::{BadToken, Identities};
-use crate::{Account, Binding, Organisation, Standing, Status};
 
 /// What a request shows of who sends it.
 #[derive(Clone, Copy, Debug, Default)]
@@ -230,14 +231,14 @@ mod tests {
     }
 
     /// An account with a key that is changed by `key`, and itself by `account`.
-    fn known(account: serde_json::Value, change: impl FnOnce(&mut crate::Key)) -> Known {
+    fn known(account: serde_json::Value, change: impl FnOnce(&mut crate::key::Key)) -> Known {
         let keys = Keys::new([5; 32]);
         let (id, secret, hash) = keys.mint(BRAND, [9; RANDOM_BYTES]);
         let mut directory = Directory::default();
         let mut fields = json!({"id": "acct", "created": "1970-01-01T00:00:00Z"});
         fields.as_object_mut().unwrap().extend(account.as_object().unwrap().clone());
         directory.apply(Change::Account(serde_json::from_value(fields).unwrap())).unwrap();
-        let mut key = crate::Key {
+        let mut key = crate::key::Key {
             id,
             account: "acct".parse().unwrap(),
             name: String::new(),
@@ -312,7 +313,7 @@ mod tests {
         {
             assert_eq!(known(account, |_| {}).ask(|shown, key| shown.bearer = Some(key)), Err(expected));
         }
-        type Changed = (fn(&mut crate::Key), Nobody);
+        type Changed = (fn(&mut crate::key::Key), Nobody);
         let changes: [Changed; 6] = [
             (|key| key.expires = Some(NOW), Nobody::Lapsed(Lapsed::Expired)),
             (|key| key.revoked = Some(NOW), Nobody::Lapsed(Lapsed::Revoked)),

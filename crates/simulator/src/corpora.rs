@@ -2,27 +2,26 @@
 //!
 //! Promises to read only the files that a scenario names, so that others can be kept aside for evaluation: by file,
 //! never by row. Refuses a name it does not know, and a row that is not as expected, with file and line. Memory is
-//! bounded by [`CORPUS_ROWS_MAX`] a file. Rows are borrowed when records are made and end up nowhere else.
+//! bounded by [`CORPUS_ROWS_MAX`](crate::limits::CORPUS_ROWS_MAX) a file. Rows are borrowed when records are made and end up nowhere else.
 
+mod rows;
 mod tables;
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
-use std::fs::File;
-use std::io::{BufRead, BufReader};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use exchange::{Content, Message, Role};
 use serde::Deserialize;
-use serde::de::DeserializeOwned;
 
+use rows::rows;
+
+use crate::asked::Asked;
 use crate::draw::{mix, shuffle, stream};
-use crate::limits::CORPUS_ROWS_MAX;
+use crate::error::SimulateError;
 use crate::network::World;
 use crate::plan::{Account, Arrival, Capacity, Work};
 use crate::scenario::{Harvest, Language, Scenario};
-use crate::script::Asked;
-use crate::simulate::SimulateError;
 
 /// What was read of the corpora; nothing without a folder.
 #[derive(Default)]
@@ -253,22 +252,6 @@ fn role(name: &str) -> Role {
         "user" => Role::User,
         _ => Role::Other,
     }
-}
-
-/// The lines of a compressed file.
-pub(crate) fn rows<T: DeserializeOwned>(path: &Path) -> Result<Vec<T>, SimulateError> {
-    let file = |cause| SimulateError::File { path: path.to_owned(), cause };
-    let open = File::open(path).and_then(zstd::Decoder::new).map_err(file)?;
-    let mut rows = Vec::new();
-    for (number, line) in (1..).zip(BufReader::new(open).lines()) {
-        let bad = |problem: String| SimulateError::Row { path: PathBuf::from(path), line: number, problem };
-        if rows.len() == CORPUS_ROWS_MAX {
-            return Err(bad(format!("expected at most {CORPUS_ROWS_MAX} rows")));
-        }
-        let line = line.map_err(file)?;
-        rows.push(serde_json::from_str(&line).map_err(|error| bad(error.to_string()))?);
-    }
-    Ok(rows)
 }
 
 const PEOPLE: u64 = 0x7065_6f70;

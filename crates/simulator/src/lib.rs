@@ -5,8 +5,10 @@
 //! but the labels tells who is who: everything that is not behaviour comes from the same code for everybody.
 
 mod arrival;
+mod asked;
 mod corpora;
 mod draw;
+mod error;
 pub mod evaluate;
 pub mod fields;
 pub mod frontier;
@@ -14,12 +16,14 @@ pub mod limits;
 mod network;
 mod plan;
 mod render;
+mod role;
 pub mod scenario;
 mod script;
 mod simulate;
 mod text;
 pub mod worlds;
 
-pub use plan::Role;
+pub use error::SimulateError;
+pub use role::Role;
 pub use scenario::{BadScenario, Campaign, Scenario, World, WorldKind};
-pub use simulate::{Compression, Output, SimulateError, Summary, simulate, simulate_into};
+pub use simulate::{Compression, Output, Summary, simulate, simulate_into};

@@ -5,15 +5,15 @@
 
 use std::borrow::Cow;
 
-use exchange::{Client, Content, Exchange, Message, Operation, Params, Request, Response, Role, Time, Tool, Usage};
+use exchange::{Client, Content, Exchange, Operation, Params, Request, Response, Time, Tool, Usage};
 
 use rand::RngExt;
 
 use crate::arrival::Ms;
+use crate::asked::Asked;
 use crate::draw::{chance, lognormal, mix, pick, stream};
 use crate::plan::{Account, Arrival};
 use crate::scenario::Scenario;
-use crate::script::Asked;
 
 /// Writes records for planned requests.
 pub(crate) struct Renderer {
@@ -210,11 +210,6 @@ fn cut(answer: Cow<'_, str>, max_tokens: Option<u32>) -> (Cow<'_, str>, bool) {
     }
     let end = (0..=bytes).rev().find(|&at| answer.is_char_boundary(at)).unwrap_or(0);
     (answer.get(..end).unwrap_or_default().to_owned().into(), true)
-}
-
-/// Turns as messages: what was said before, and the request.
-pub(crate) fn message(role: Role, text: String) -> Message<'static> {
-    Message { role, content: Content::Text(text.into()) }
 }
 
 /// 2026-07-20T00:00:00Z, a Monday.

@@ -8,24 +8,15 @@ mod frame;
 
 use std::borrow::Cow;
 
-use exchange::{Message, Role};
+use exchange::Role;
 use rand::Rng;
 
+use crate::asked::{Asked, message};
 use crate::corpora::Corpora;
 use crate::draw::{mix, pick, stream};
 use crate::plan::{Account, Arrival, Work, template_seed};
-use crate::render::message;
 use crate::scenario::{Campaign, Harvest, Language, Scenario, WordedBy};
 use crate::text::{self, Persona, Script, Template};
-
-/// A request's text and its answer.
-pub(crate) struct Asked<'a> {
-    pub system: Option<Cow<'a, str>>,
-    pub messages: Vec<Message<'a>>,
-    pub tools: Vec<&'static str>,
-    pub answer: Cow<'a, str>,
-    pub reasoning: Option<Cow<'a, str>>,
-}
 
 /// Everybody's texts.
 pub(crate) struct Scripts<'a> {

@@ -8,11 +8,13 @@ use exchange::{AccountFact, write_account, write_native};
 use serde::Serialize;
 
 use crate::corpora::Corpora;
+use crate::error::SimulateError;
 use crate::fields::Fields;
 use crate::network::World;
 use crate::plan::{Account, Arrival, Label, Plan, Work, plan};
 use crate::render::{Renderer, account_id, exchange_id, time};
-use crate::scenario::{BadScenario, Scenario};
+use crate::role::Role;
+use crate::scenario::Scenario;
 use crate::script::Scripts;
 
 /// What was simulated.
@@ -47,43 +49,6 @@ pub enum Compression {
     Plain,
     /// Compressed, in `exchanges.jsonl.zst`.
     Zstd,
-}
-
-/// Why a simulation failed.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum SimulateError {
-    /// The scenario cannot be simulated.
-    #[error(transparent)]
-    Scenario(#[from] BadScenario),
-    /// A file could not be read or written.
-    #[error("`{}`", path.display())]
-    File {
-        /// The file.
-        path: PathBuf,
-        /// What the system says.
-        #[source]
-        cause: io::Error,
-    },
-    /// A row of a corpus is not as expected.
-    #[error("`{}`, line {line}: {problem}", path.display())]
-    Row {
-        /// The file.
-        path: PathBuf,
-        /// The line, from 1.
-        line: u64,
-        /// What is wrong with it.
-        problem: String,
-    },
-    /// A text of the scenario is none that is known.
-    #[error("`texts` names `{name}`, expected a file of the corpora such as `open/benign-oasst`")]
-    UnknownText {
-        /// What it names.
-        name: String,
-    },
-    /// The output could not be written.
-    #[error("cannot write the output")]
-    Output(#[source] io::Error),
 }
 
 /// Simulates `scenario` into `output`, with real text and networks from the folder `corpora` if there is one.
@@ -265,7 +230,7 @@ struct LabelLine<'a> {
     exchange: Option<String>,
     campaign: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    role: Option<crate::Role>,
+    role: Option<Role>,
 }
 
 /// Labels of the accounts that were seen, and of single exchanges where accounts mix work and cover.

@@ -12,8 +12,8 @@ use tokio::net::TcpStream;
 use zeroize::Zeroizing;
 
 use crate::cli;
-use crate::command::Failure;
 use crate::data_folder;
+use crate::failure::Failure;
 
 /// How long a reply may take.
 const REPLY_TIME_MAX: Duration = Duration::from_secs(30);

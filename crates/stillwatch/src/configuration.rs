@@ -11,7 +11,7 @@ use gateway::tls::{Certificates, Files};
 use gateway::worker::Settings;
 
 use crate::cli;
-use crate::command::Failure;
+use crate::failure::Failure;
 
 /// What is said where [`Config::verifies_its_database`] does not hold.
 pub(crate) const UNVERIFIED_DATABASE: &str = "the certificate of the database is not verified, and whoever answers in its place can make \

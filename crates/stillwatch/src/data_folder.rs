@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use zeroize::Zeroizing;
 
-use crate::command::Failure;
+use crate::failure::Failure;
 use crate::output::OutputFile;
 
 /// What hashes of keys are keyed with; whoever has it and the database can tell whether a key is one of them, and no more.

@@ -1,4 +1,4 @@
-//! Files that are written: whole or not at all.
+//! What is written: files whole or not at all, and standard output.
 //!
 //! A file is written beside its place, synced, and renamed into it, so that no half of it is ever seen there, not even after
 //! a crash. It is begun before the work whose result it takes, so that a place that cannot be written is told at once.
@@ -7,7 +7,7 @@ use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
-use crate::command::Failure;
+use crate::failure::Failure;
 
 /// A file being written.
 pub(crate) struct OutputFile {
@@ -79,6 +79,22 @@ impl Drop for OutputFile {
             fs::remove_file(part).ok();
         }
     }
+}
+
+/// Prints to standard output.
+///
+/// # Errors
+///
+/// When not all of it could be written, be it that the disk is full or that the reader went away.
+pub(crate) fn print(text: &str) -> Result<(), Failure> {
+    let mut output = io::stdout().lock();
+    let written = output.write_all(text.as_bytes()).and_then(|()| output.flush());
+    written.map_err(|error| Failure::unwritable(Path::new("standard output"), &error))
+}
+
+/// Writes a file whole.
+pub(crate) fn write_file(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
+    OutputFile::create(path)?.write_whole(bytes)
 }
 
 #[cfg(test)]

@@ -4,17 +4,15 @@
 //! inference are kept apart, and what could not be seen has a place of its own. Text from outside is escaped and carries no
 //! control characters. Bounded by [`limits`]; what is left out is counted.
 
-mod plot;
-
 use askama::Template;
 use detect::Findings;
 use findings::{Campaign, Cleared, Evidence, Member, ModelTokens, Segment, SignalFamily, TimeBin};
 
+use crate::plot::{Active, Lanes, Paper, Shares, Timeline, Weight, column, joined, percent};
 use crate::prices::Prices;
 use crate::words::{
     self, MEMBER_PROBABILITY_MIN, counted, grouped, members, minute, printable, strength, verdict, words,
 };
-use plot::{Active, Lanes, Paper, Shares, Timeline, Weight, column, joined, percent};
 
 /// How much is shown of each.
 mod limits {

@@ -6,13 +6,12 @@
 
 use std::sync::Arc;
 
-use detect::{Change, Config, Engine, Findings, Labels, Order};
+use detect::{Change, Config, Engine, Findings, Labels, Order, Unrestored};
 use event::Signals;
 use exchange::{AccountFact, Call, Chunk, Format, ReadOptions, ReadReport, Time, parse_chunk};
 use serde::{Deserialize, Serialize};
 
 use crate::board::{Board, Campaign, Member};
-use crate::checkpoint::Unrestored;
 use crate::follower::Lines;
 use crate::limits::LATENESS_SECONDS_MAX;
 

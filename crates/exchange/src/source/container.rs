@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
-use super::{Chunk, Records};
+use super::chunk::{Chunk, Records};
 use crate::limits;
 
 /// Whether a line was written by a container runtime.

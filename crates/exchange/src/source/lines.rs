@@ -3,11 +3,11 @@
 use std::io::{self, BufRead};
 use std::sync::Arc;
 
+use super::chunk::Chunk;
 use super::container::{self, Container};
 use super::decode::Unsupported;
 use super::rows::{Header, Rows};
-use super::scanner::{RECORD_SEPARATOR, Scanner};
-use super::{Chunk, Glance};
+use super::scanner::Scanner;
 use crate::seam::Quoted;
 
 /// What was read and not handed out yet.
@@ -232,26 +232,9 @@ impl Lines {
     }
 }
 
-/// What a text is that begins so.
-pub(super) fn begins(text: &[u8]) -> Result<Glance, Unsupported> {
-    let text = text.strip_prefix(&BYTE_ORDER_MARK).unwrap_or(text).trim_ascii_start();
-    let first = text.split(|byte| *byte == b'\n').next().unwrap_or_default();
-    match first {
-        [] => Ok(Glance::Nothing),
-        [b'{' | b'[' | RECORD_SEPARATOR, ..] => Ok(Glance::Records),
-        // What stands before each record of a container's log.
-        _ if memchr::memmem::find(first, b"{\"").is_some() => Ok(Glance::Records),
-        _ => match header(text).1 {
-            Header::Table(_) => Ok(Glance::Records),
-            Header::Unknown => Ok(Glance::Other),
-            Header::Unsupported(unsupported) => Err(unsupported),
-        },
-    }
-}
-
 /// The header of a table, and how many bytes stand before it: what a program wrote about its export, or headings over the
 /// columns.
-fn header(text: &[u8]) -> (usize, Header) {
+pub(super) fn header(text: &[u8]) -> (usize, Header) {
     let mut before = 0;
     let mut lines = text.split(|byte| *byte == b'\n').take(HEADER_LINES_MAX);
     let first = lines.next().unwrap_or_default();
@@ -302,7 +285,7 @@ fn joined(line: &[u8]) -> bool {
     false
 }
 
-const BYTE_ORDER_MARK: [u8; 3] = [0xef, 0xbb, 0xbf];
+pub(super) const BYTE_ORDER_MARK: [u8; 3] = [0xef, 0xbb, 0xbf];
 
 /// The longest header of a table, in bytes.
 const HEADER_BYTES_MAX: usize = 64 * 1024;

@@ -7,10 +7,10 @@ use std::sync::Arc;
 
 use csv_core::{ReadFieldResult, Reader, ReaderBuilder};
 
+use super::chunk::{Chunk, Records};
 use super::decode::Unsupported;
-use super::{Chunk, Records};
 use crate::bad::Damage;
-use crate::{format, limits};
+use crate::{limits, recognise};
 
 /// What the first line of a text that is no JSON says it is.
 pub(super) enum Header {
@@ -52,11 +52,11 @@ impl Header {
             if names.len() < columns_min || !names.iter().all(|name| is_name(name)) {
                 continue;
             }
-            if is_shipper || format::knows_columns(&names) {
+            if is_shipper || recognise::knows_columns(&names) {
                 return Header::Table(Table { delimiter, folds: false });
             }
             let folded: Vec<String> = names.iter().map(|name| folded(name)).collect();
-            if format::knows_columns(&folded.iter().map(String::as_str).collect::<Vec<_>>()) {
+            if recognise::knows_columns(&folded.iter().map(String::as_str).collect::<Vec<_>>()) {
                 return Header::Table(Table { delimiter, folds: true });
             }
             return Header::Unsupported(Unsupported {

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
+use super::chunk::{Chunk, RECORD_SEPARATOR, Records};
 use super::shorten::Shortener;
-use super::{Chunk, Records};
 use crate::bad::{BadRecord, Damage};
 use crate::limits;
 use crate::seam::{self, Quoted, Seams, Step};
@@ -218,5 +218,12 @@ impl Scanner {
     }
 }
 
-/// Stands before each text of a JSON text sequence (RFC 7464).
-pub(super) const RECORD_SEPARATOR: u8 = 0x1e;
+impl Chunk {
+    /// A record of this chunk that is longer than [`limits::RECORD_BYTES_MAX`], as a chunk of records that are not.
+    pub(crate) fn cut_up(&self, line: u64, record: &[u8]) -> Chunk {
+        let mut scanner = Scanner::new(line, limits::RECORD_BYTES_MAX);
+        scanner.scan(record);
+        scanner.end_record();
+        scanner.take(&self.source)
+    }
+}

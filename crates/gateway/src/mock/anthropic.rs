@@ -3,8 +3,7 @@
 use hyper::StatusCode;
 use serde_json::{Value, json};
 
-use super::Spoken;
-use super::say::{answer, pieces, set};
+use super::say::{Spoken, answer, pieces, set};
 
 pub(super) fn messages(asked: &Value) -> Spoken {
     let Some(most) = asked.get("max_tokens").and_then(Value::as_u64) else {

@@ -3,9 +3,19 @@
 use hyper::StatusCode;
 use serde_json::{Value, json};
 
-use super::say::{Answer, answer, pieces, set};
-use super::{MODELS, Spoken};
+use super::say::{Answer, Spoken, answer, pieces, set};
 use crate::limits::ALTERNATIVES_MAX;
+
+/// The models that the mock has, and what each does.
+pub const MODELS: [(&str, &str); 7] = [
+    ("mock-1", "answers"),
+    ("mock-reasoner", "answers with its reasoning"),
+    ("mock-slow", "answers with a pause of 50 ms before every event"),
+    ("mock-never", "never answers"),
+    ("mock-dies", "breaks off in the middle of a stream"),
+    ("mock-error", "answers with status 500"),
+    ("mock-busy", "answers with status 429"),
+];
 
 const CREATED: u64 = 1_760_000_000;
 

@@ -1,7 +1,21 @@
 //! What the mock says: words made from the request, structured values made from a schema.
 
+use bytes::Bytes;
+use hyper::StatusCode;
 use serde_json::{Map, Value, json};
 use xxhash_rust::xxh3::xxh3_64;
+
+/// What the mock says: all at once, as a file, or event by event.
+pub(super) enum Spoken {
+    Whole(StatusCode, Value),
+    File(Bytes),
+    Events(Vec<String>),
+}
+
+/// An answer that says what is wrong.
+pub(super) fn error(message: &str) -> Value {
+    json!({"error": {"message": message, "type": "invalid_request_error", "param": null, "code": null}})
+}
 
 /// The answer to a request.
 pub(super) struct Answer {

@@ -7,7 +7,8 @@ use exchange::Time;
 use hyper::{Method, StatusCode};
 use serde_json::{Value, json};
 
-use super::{Spoken, error, spoken};
+use super::paths::spoken;
+use super::say::{Spoken, error};
 use crate::form::Form;
 
 const CREATED: u64 = 1_760_000_000;

@@ -6,10 +6,10 @@ use std::path::Path;
 use exchange::Network;
 use serde::Deserialize;
 
-use super::rows;
+use super::rows::rows;
 use crate::arrival::{Gaps, Profile, Window};
+use crate::error::SimulateError;
 use crate::network::{System, Tables, World, country_of};
-use crate::simulate::SimulateError;
 
 /// The world that the tables of `folder` describe.
 pub(super) fn read(folder: &Path, seed: u64) -> Result<World, SimulateError> {

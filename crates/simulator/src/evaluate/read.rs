@@ -10,7 +10,7 @@ use std::io::{self, BufRead, Read};
 use exchange::Time;
 use serde_json::{Map, Value};
 
-use super::{Found, Labels};
+use super::score::{Found, Labels};
 
 /// The longest line of `labels.jsonl`.
 pub const LABELS_LINE_BYTES_MAX: usize = 64 << 10;

@@ -3,7 +3,7 @@
 //! Names come from files and are shown without anything a terminal would act on. Lines keep to the width asked for down
 //! to [`WIDTH_MIN`]; in columns, names give way before numbers do.
 
-use super::{Evaluation, FOUND_PURITY_MIN, FOUND_RECALL_MIN};
+use super::score::{Evaluation, FOUND_PURITY_MIN, FOUND_RECALL_MIN};
 
 /// The narrowest terminal that is written for.
 pub const WIDTH_MIN: usize = 72;

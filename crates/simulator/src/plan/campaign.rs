@@ -4,8 +4,10 @@ use exchange::{Assurance, Network, Operation};
 use rand::{Rng, RngExt};
 use rand_chacha::ChaCha8Rng;
 
+use super::account::{Adoption, Label, Settings};
 use super::draft::operation;
-use super::{Adoption, Arrival, Label, Planner, Settings, Work};
+use super::planner::Planner;
+use super::request::{Arrival, Work};
 use crate::arrival::{DAY, HOUR, Habit, MINUTE, Ms};
 use crate::draw::{chance, exponential, lognormal, normal, pick, poisson, shuffle};
 use crate::network::{Place, Software, SoftwareKind, country, mail_domain};

@@ -7,11 +7,13 @@ use exchange::{Assurance, Network};
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 
-use super::{Arrival, Label, Planner, Work};
+use super::account::Label;
+use super::planner::Planner;
+use super::request::{Arrival, Work};
 use crate::arrival::{DAY, HOUR, MINUTE, Ms, agent_run};
 use crate::draw::{chance, lognormal, normal, pick, poisson, shuffle};
 use crate::network::{Place, SoftwareKind, mail_domain};
-use crate::plan::Role;
+use crate::role::Role;
 use crate::text::Habit;
 
 impl Planner<'_> {

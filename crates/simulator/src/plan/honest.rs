@@ -3,70 +3,14 @@
 use exchange::{Assurance, Network, Operation};
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
-use serde::{Deserialize, Serialize};
 
-use super::{Arrival, Label, Planner, Work};
+use super::account::Label;
+use super::planner::Planner;
+use super::request::{Arrival, Work};
 use crate::arrival::{DAY, HOUR, Habit, MINUTE, Ms, Profile, agent_run};
-use crate::draw::{chance, exponential, lognormal, mix, normal, rounded};
+use crate::draw::{chance, exponential, lognormal, normal, rounded};
 use crate::network::{SoftwareKind, mail_domain};
-
-/// The kind of an honest account, as its label says it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Role {
-    /// A person who chats.
-    Chat,
-    /// A developer with a project.
-    Developer,
-    /// A product: one template, thousands of end users, one account.
-    Saas,
-    /// A user of a popular public agent, whose system prompt thousands share.
-    PublicAgent,
-    /// A user of a public prompt library.
-    PromptLibrary,
-    /// An account of an enterprise: many accounts or keys, one payer.
-    Enterprise,
-    /// An organisation that replays a public benchmark.
-    Evaluation,
-    /// A nightly job over a data set.
-    Batch,
-    /// A student of a class with one exercise, on one evening, from one campus.
-    Class,
-    /// A participant of a hackathon: new accounts, one venue.
-    Hackathon,
-    /// A customer behind a carrier's shared addresses or a company's exit.
-    SharedNetwork,
-    /// A load test.
-    LoadTest,
-    /// A research group with an approval to train on outputs.
-    Research,
-    /// One of the crowd that comes on launch day.
-    Launch,
-    /// Somebody who puts one phrase that many know into some of the requests.
-    Phrase,
-    /// A small program after a tutorial: single requests, as they come.
-    Tutorial,
-    /// A site with a plugin that runs by the clock.
-    Plugin,
-    /// A reader of a digest that a workflow makes at an hour of his own.
-    Digest,
-    /// A seat of a small firm's subscription, with so many requests a day.
-    Seat,
-    /// A customer of a white-label platform, which sends from few addresses for all.
-    Shop,
-    /// A student of a course with accounts made for it, who grades texts by the course's rubric.
-    Course,
-    /// A student who labels items of her own with the given prompt.
-    Homework,
-    /// One of many who came by a voucher and use the same gallery of prompts.
-    Voucher,
-    /// An account of an organisation that closes accounts and opens new ones in their place.
-    Turnover,
-    /// A participant of an evaluation: everybody is asked to run the same list.
-    SharedList,
-    /// A repository with a review bot, which runs on rented machines.
-    ReviewBot,
-}
+use crate::role::Role;
 
 impl Role {
     /// All roles with their share of honest accounts and the least there are of each.
@@ -492,25 +436,6 @@ fn group_size(role: Role, rng: &mut ChaCha8Rng) -> u32 {
 fn skewed(count: u32, rng: &mut ChaCha8Rng) -> u32 {
     let u: f64 = rng.random();
     (libm::pow(u, 2.5) * f64::from(count)) as u32
-}
-
-/// The number that names a template's randomness.
-pub(crate) fn template_seed(seed: u64, work: Work) -> u64 {
-    match work {
-        // Public things are the same in every run.
-        Work::Agent(number) | Work::Benchmark(number) => u64::from(number),
-        Work::Product(number) => mix(seed, &[1, number.into()]),
-        Work::Batch(number) => mix(seed, &[2, number.into()]),
-        Work::Class(number) => mix(seed, &[3, number.into()]),
-        Work::Hackathon(number) => mix(seed, &[4, number.into()]),
-        Work::LoadTest(number) => mix(seed, &[5, number.into()]),
-        Work::Research(number) => mix(seed, &[6, number.into()]),
-        Work::Campaign(number) => mix(seed, &[7, number.into()]),
-        Work::Chat => mix(seed, &[8]),
-        Work::Coding => mix(seed, &[9]),
-        // A tool is public, an event is not.
-        Work::Habit(habit, number) => mix(seed, &[10, habit as u64, number.into()]),
-    }
 }
 
 const ROLE: u64 = 0x726f;

@@ -3,7 +3,8 @@
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use super::{Balance, Campaign, Scenario, Schedule, SignUp};
+use super::campaign::{Balance, Campaign, Schedule, SignUp};
+use super::whole::{Preamble, Scenario};
 use crate::fields::Fields;
 
 /// A knob: its name, what it does, and how it takes a value.
@@ -111,7 +112,7 @@ fn without(scenario: &mut Scenario, value: &str) -> Option<()> {
 /// `WORDS`, `WORDS:SHARE` or `WORDS:SHARE:PRODUCTS`.
 fn preamble(scenario: &mut Scenario, value: &str) -> Option<()> {
     let mut parts = value.split(':');
-    let mut preamble = super::Preamble { words: parts.next()?.parse().ok()?, ..Default::default() };
+    let mut preamble = Preamble { words: parts.next()?.parse().ok()?, ..Default::default() };
     if let Some(share) = parts.next() {
         preamble.share = share.parse().ok()?;
     }

@@ -1,10 +1,8 @@
 //! The named scenarios.
 
-use super::{
-    Balance, BanTime, Bans, Campaign, Encoding, Harvest, Language, Preamble, Scenario, Schedule, SignUp, Stack,
-    WordedBy, World,
-};
-use crate::limits::DAYS_MAX;
+use super::campaign::{Balance, BanTime, Bans, Campaign, Harvest, Language, Schedule, SignUp, Stack};
+use super::whole::Scenario;
+use super::worlds::World;
 
 impl Scenario {
     /// The names of all presets with what each shows, the default first.
@@ -77,76 +75,6 @@ impl Scenario {
             release_day: Some(if name == "pivot" { 2.0 } else { days * 0.6 }),
             ..Scenario::empty()
         })
-    }
-
-    /// Nobody, for two days.
-    pub(crate) fn empty() -> Scenario {
-        Scenario {
-            name: String::new(),
-            seed: 1,
-            days: 2.0,
-            honest: 0,
-            roles: Vec::new(),
-            honest_rate: 1.0,
-            campaigns: Vec::new(),
-            release_day: None,
-            texts: Vec::new(),
-            without: Vec::new(),
-            preamble: Preamble::default(),
-            markup: false,
-            crowds: Vec::new(),
-            alike: false,
-        }
-    }
-}
-
-impl Campaign {
-    /// The campaign of the default demo, by the name that its labels get: what the presets change from.
-    #[must_use]
-    pub fn named(name: &str) -> Campaign {
-        Campaign {
-            name: name.to_owned(),
-            operator: 1,
-            harvest: Harvest::ReasoningTrace,
-            language: Language::English,
-            accounts: 400,
-            requests: 40.0,
-            variation: 0.05,
-            wordings: 1,
-            cover: 0.0,
-            balance: Balance::RoundRobin,
-            schedule: Schedule::Continuous,
-            start_day: 0.75,
-            days: 1.0,
-            bans: Bans { share: 0.08, when: BanTime::Spread, replaced_minutes: 20.0 },
-            sharing: 0.5,
-            sign_up: SignUp::Batch { aged_days: 6.0, spread_hours: 36.0 },
-            pivot: 0.0,
-            overlap: 0.0,
-            stack: Stack::Uniform,
-            session_requests: 1,
-            worded_by: WordedBy::Request,
-            probing: 0.0,
-            encoding: Encoding::Plain,
-            copies: 1,
-            exits: 0,
-        }
-    }
-
-    /// A campaign that behaves as honest people do in everything but what it is: for finding leaks of the label.
-    #[must_use]
-    pub fn neutral(name: &str) -> Campaign {
-        Campaign {
-            harvest: Harvest::HumanPrompts,
-            schedule: Schedule::People,
-            start_day: 0.0,
-            days: DAYS_MAX,
-            bans: Bans { share: 0.0, when: BanTime::Spread, replaced_minutes: 0.0 },
-            sharing: 0.0,
-            sign_up: SignUp::Organic,
-            stack: Stack::Varied,
-            ..Campaign::named(name)
-        }
     }
 }
 

@@ -3,11 +3,11 @@
 //! Honest worlds hold one kind of group that looks like a campaign and is none, beside everybody else; nobody may be
 //! named in them. Hostile worlds hold one campaign each. They are small, so that many seeds can be run.
 
-use super::{
-    Balance, BanTime, Bans, Campaign, Crowd, Encoding, Harvest, Language, Preamble, Scenario, Schedule, SignUp, Stack,
-    WordedBy,
+use super::campaign::{
+    Balance, BanTime, Bans, Campaign, Encoding, Harvest, Language, Schedule, SignUp, Stack, WordedBy,
 };
-use crate::Role;
+use super::whole::{Crowd, Preamble, Scenario};
+use crate::role::Role;
 
 /// A world by name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -6,10 +6,9 @@ use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use exchange::Role;
 
-use super::Asked;
+use crate::asked::{self, Asked, message};
 use crate::draw::mix;
 use crate::plan::{Account, Arrival, Work};
-use crate::render::message;
 use crate::scenario::{Encoding, Scenario};
 use crate::text::preamble;
 
@@ -47,7 +46,7 @@ fn encode(encoding: Encoding, asked: &mut Asked<'_>) {
     };
     for message in asked.messages.iter_mut().filter(|message| message.role == Role::User) {
         let text: String = message.content.texts().collect();
-        *message = super::message(Role::User, write(&text));
+        *message = asked::message(Role::User, write(&text));
     }
 }
 

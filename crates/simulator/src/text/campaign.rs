@@ -7,9 +7,10 @@
 use rand::{Rng, RngExt};
 
 use super::grammar::{Part, RuleId, Scene};
+use super::language::Language;
 use super::people::{self, Persona};
 use super::rewording::{lost, reworded};
-use super::{Language, Layout, Script};
+use super::script::{Layout, Script};
 use crate::draw::{chance, shuffle, stream};
 
 /// What a campaign is after.

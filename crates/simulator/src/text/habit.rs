@@ -5,9 +5,11 @@
 
 use rand::{Rng, RngExt};
 
-use super::long::{papers, paste};
-use super::people::{self, Persona};
-use super::{Language, Layout, Script, campaign};
+use super::campaign;
+use super::language::Language;
+use super::long::paste;
+use super::people::{self, Persona, papers};
+use super::script::{Layout, Script};
 use crate::draw::{mix, stream};
 
 /// What is shared.

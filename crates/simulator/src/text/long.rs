@@ -5,20 +5,13 @@
 
 use rand::Rng;
 
-use super::Language;
 use super::grammar::Scene;
-use super::people::Persona;
+use super::language::Language;
 use crate::draw::{chance, lognormal, stream};
 
 /// So many documents one after the other.
 pub(super) fn paste<R: Rng>(scene: &mut Scene<'_>, rule: &str, count: u32, rng: &mut R) -> String {
     (0..count).map(|_| scene.draw(rule, rng)).collect::<Vec<_>>().join("\n\n")
-}
-
-/// Documents from the persona's own subjects.
-pub(super) fn papers<R: Rng>(persona: &Persona, count: u32, rng: &mut R) -> String {
-    let mut scene = persona.scene("pasted", persona.seed(), rng);
-    paste(&mut scene, "pasted", count, rng)
 }
 
 /// How many documents somebody pastes who pastes.

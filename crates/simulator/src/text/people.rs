@@ -6,8 +6,9 @@
 use rand::{Rng, RngExt};
 
 use super::grammar::Scene;
-use super::long::{documents, papers, rules};
-use super::{Language, Layout, Script, Turn, answer, thought};
+use super::language::Language;
+use super::long::{documents, paste, rules};
+use super::script::{Layout, Script, Turn, answer, thought};
 use crate::draw::{mix, pick, stream};
 
 /// Somebody's habits.
@@ -102,6 +103,12 @@ impl Persona {
         }
         Script { turns, reasoning: Some(thought(&mut scene, rng)), ..Script::default() }
     }
+}
+
+/// Documents from the persona's own subjects.
+pub(super) fn papers<R: Rng>(persona: &Persona, count: u32, rng: &mut R) -> String {
+    let mut scene = persona.scene("pasted", persona.seed(), rng);
+    paste(&mut scene, "pasted", count, rng)
 }
 
 /// A chat about one of the persona's interests.

@@ -8,7 +8,7 @@ use std::sync::LazyLock;
 
 use rand::Rng;
 
-use super::Language;
+use super::language::Language;
 use crate::draw::{pick, shuffle};
 
 /// `text` with about `goal` units in other words, and how many there are.

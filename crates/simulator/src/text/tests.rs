@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::grammar::Grammar;
+use super::language::{CHINESE, ENGLISH, GERMAN, JAPANESE, SPANISH};
 use super::rewording::lost;
 use super::*;
 use crate::draw::stream;

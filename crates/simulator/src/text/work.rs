@@ -5,8 +5,9 @@
 
 use rand::{Rng, RngExt};
 
+use super::language::Language;
 use super::long::{documents, paste, rules};
-use super::{Language, Layout, Script};
+use super::script::{Layout, Script};
 use crate::draw::{mix, stream};
 
 /// What an end user of the SaaS product `seed` asks: one of [`PRODUCTS`] in a wording of its own.

@@ -3,10 +3,11 @@
 use hyper::Method;
 use serde_json::{Map, Value, json};
 
-use super::{Exit, Failure, print};
 use crate::admin_client::AdminClient;
 use crate::cli::{AccountCommand, AccountFacts, Server};
+use crate::failure::{Exit, Failure};
 use crate::listing;
+use crate::output::print;
 
 /// Does what was asked.
 pub(crate) fn run(command: &AccountCommand) -> Result<Exit, Failure> {

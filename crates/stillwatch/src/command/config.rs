@@ -4,9 +4,10 @@ use gateway::config::Config;
 use serde_json::json;
 
 use super::account::print_json;
-use super::{Exit, Failure, print};
 use crate::cli::ConfigCommand;
 use crate::configuration::{self, Checked};
+use crate::failure::{Exit, Failure};
+use crate::output::print;
 
 /// Does what was asked.
 pub(crate) fn run(command: &ConfigCommand) -> Result<Exit, Failure> {

@@ -2,10 +2,12 @@
 
 use simulator::{Compression, Scenario};
 
-use super::{Exit, Failure, print, simulate, write_file};
+use super::simulate;
 use crate::cli::{Demo, Run};
 use crate::command::hunt;
+use crate::failure::{Exit, Failure};
 use crate::inputs::Inputs;
+use crate::output::{print, write_file};
 use crate::progress;
 
 /// Simulates, hunts, prints the table and writes the report.

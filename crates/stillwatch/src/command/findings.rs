@@ -6,10 +6,11 @@ use serde::Deserialize as _;
 use serde_json::Value;
 
 use super::account::print_json;
-use super::{Exit, Failure, hunt, print};
+use super::hunt;
 use crate::admin_client::AdminClient;
 use crate::cli;
-use crate::output::OutputFile;
+use crate::failure::{Exit, Failure};
+use crate::output::{OutputFile, print};
 use crate::{report, table, words};
 
 /// Asks the gateway, and shows it as a hunt shows its own.

@@ -10,11 +10,12 @@ use exchange::{Exchange, write_native};
 use signals::fingerprint::{self, FingerprintKey, seal};
 use signals::sketch::SCHEME;
 
-use super::{Exit, Failure, hunt, print};
+use super::hunt;
 use crate::calls;
 use crate::cli::Fingerprint;
+use crate::failure::{Exit, Failure};
 use crate::inputs::Inputs;
-use crate::output::OutputFile;
+use crate::output::{OutputFile, print};
 use crate::{progress, words};
 
 /// Seals every exchange.

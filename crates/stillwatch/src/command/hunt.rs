@@ -9,14 +9,15 @@ use event::Signals;
 use exchange::{BadLine, BadRecord, ReadOptions, ReadReport};
 use serde::Serialize;
 
-use super::{Exit, Failure, label, print};
+use super::label;
 use crate::cli::{Hunt, Records, Run};
+use crate::failure::{Exit, Failure};
 use crate::inputs::Inputs;
-use crate::output::OutputFile;
+use crate::output::{OutputFile, print};
 use crate::pipeline::{self, Outcome, Settings};
 use crate::prices::{self, Prices};
 use crate::reading::Reading;
-use crate::{accounts_file, calls, campaigns_file, progress, report, table, words};
+use crate::{accounts_file, calls, campaigns_file, clock, progress, report, table, words};
 
 /// Hunts, and says what was found.
 pub(crate) fn run(args: &Hunt) -> Result<Exit, Failure> {
@@ -162,7 +163,7 @@ pub(crate) fn read_options(records: &Records) -> ReadOptions {
         format: records.format,
         account: records.account.clone(),
         trusted_proxies: records.trusted_proxies,
-        now: now(),
+        now: clock::now(),
         ..ReadOptions::default()
     }
 }
@@ -341,13 +342,6 @@ fn json<'a>(outcome: &'a Outcome, prices: Option<&'a Prices>) -> Result<String, 
     let mut text = serde_json::to_string_pretty(&document).map_err(Failure::unreadable)?;
     text.push('\n');
     Ok(text)
-}
-
-/// The time of day, for two purposes only: records from the far future are bad, and a label says when it was given.
-#[expect(clippy::disallowed_methods, reason = "the one place where the clock is read; detection never sees it")]
-pub(crate) fn now() -> Option<exchange::Time> {
-    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).ok()?;
-    Some(exchange::Time::from_seconds(i64::try_from(since.as_secs()).ok()?))
 }
 
 /// Columns where there is no terminal to ask.

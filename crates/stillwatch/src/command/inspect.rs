@@ -12,9 +12,11 @@ use exchange::{Census, Exchange, Field, Format, KnownAccount, ReadOptions, ReadR
 use serde::Serialize;
 use serde_json::Value;
 
-use super::{Exit, Failure, hunt, print};
+use super::hunt;
 use crate::cli::Inspect;
+use crate::failure::{Exit, Failure};
 use crate::inputs::{self, Inputs};
+use crate::output::print;
 use crate::reading::Reading;
 use crate::{calls, pipeline, progress, words};
 

@@ -13,9 +13,11 @@ use findings::{Identity, Verdict};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use super::{Exit, Failure, hunt, print};
 use crate::cli::{AddLabel, LabelCommand, ListLabels, Says, UndoLabel};
+use crate::clock;
+use crate::failure::{Exit, Failure};
 use crate::labels::{self, Book, Draft, Entry, Said, Undoing};
+use crate::output::print;
 use crate::words::{self, counted, minute, printable};
 
 /// Does what was asked.
@@ -160,7 +162,7 @@ impl<'a> Row<'a> {
 
 fn said(says: &Says) -> Result<Said<'_>, Failure> {
     let time =
-        says.at.or_else(hunt::now).ok_or_else(|| Failure::usage("the clock cannot be read; name a time by --at"))?;
+        says.at.or_else(clock::now).ok_or_else(|| Failure::usage("the clock cannot be read; name a time by --at"))?;
     Ok(Said { by: &says.by, time, reason: &says.reason })
 }
 

@@ -23,9 +23,10 @@ use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
 use super::account::print_json;
-use super::{Exit, Failure, print};
 use crate::admin_client::AdminClient;
 use crate::cli::{PolicyCommand, Server};
+use crate::failure::{Exit, Failure};
+use crate::output::print;
 use crate::{data_folder, listing, progress};
 
 const POLICIES: &str = "/api/v1/policies";

@@ -4,10 +4,11 @@ use hyper::Method;
 use serde_json::{Value, json};
 
 use super::account::{print_json, show};
-use super::{Exit, Failure, print};
 use crate::admin_client::AdminClient;
 use crate::cli::QuotaCommand;
+use crate::failure::{Exit, Failure};
 use crate::listing;
+use crate::output::print;
 
 /// Does what was asked.
 pub(crate) fn run(command: &QuotaCommand) -> Result<Exit, Failure> {

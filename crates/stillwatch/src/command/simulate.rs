@@ -2,8 +2,9 @@
 
 use simulator::{Compression, Scenario, SimulateError, World};
 
-use super::{Exit, Failure, print};
 use crate::cli::{Simulate, Traffic};
+use crate::failure::{Exit, Failure};
+use crate::output::print;
 use crate::progress;
 
 /// Writes traffic, or names the scenarios.

@@ -28,10 +28,11 @@ use tokio::sync::oneshot;
 use watch::Watcher;
 use watch::detector::{Told, What};
 
-use super::{Exit, Failure, print};
 use crate::cli;
 use crate::configuration::{self, Checked, upstream};
 use crate::data_folder::{AccountFacts, AdminKey, DataFolder, QuotasUsed, Running, write_ready};
+use crate::failure::{Exit, Failure};
+use crate::output::print;
 
 /// How often it is written down when keys were used.
 const USES_TIME: Duration = Duration::from_secs(30);

@@ -1,17 +1,22 @@
-//! The pictures of the report: where things lie is computed here, how they look is in `templates/plot`.
+//! Pictures: where things lie is computed here, how they look is in `templates/plot`. Those of the report stand here, that of
+//! a frontier in [`frontier`].
 //!
-//! Every picture has a title and a description for those who hear the page, and a table of its numbers beside it.
+//! Every picture of the report has a title and a description for those who hear the page, and a table of its numbers beside it.
 //! Colours come from the page, so that a picture is readable in light, in dark and in print.
+
+pub(crate) mod frontier;
+mod scale;
 
 use askama::Template;
 use exchange::Time;
 use findings::{Mark, ShareBin, TimeBin};
 
 use crate::words::{counted, grouped, minute, printable};
+use scale::Scale;
 
 /// What a picture over time is drawn for. Both are in the page, and its style shows the one that fits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Paper {
+pub(crate) enum Paper {
     /// A desk, or print.
     Wide,
     /// A telephone: less wide, so that letters stay as large, and with fewer columns.
@@ -20,7 +25,7 @@ pub(super) enum Paper {
 
 impl Paper {
     /// The right edge of what is drawn.
-    pub(super) fn right(self) -> f64 {
+    pub(crate) fn right(self) -> f64 {
         match self {
             Paper::Wide => 712.0,
             Paper::Narrow => 352.0,
@@ -53,7 +58,7 @@ impl Paper {
 }
 
 /// `bins` joined to as many columns as fit, so that none is lost and none too narrow to be seen; the last may be shorter.
-pub(super) fn joined(bins: &[TimeBin], paper: Paper) -> Vec<TimeBin> {
+pub(crate) fn joined(bins: &[TimeBin], paper: Paper) -> Vec<TimeBin> {
     let each = bins.len().div_ceil(paper.columns()).max(1);
     let join = |bins: &[TimeBin]| {
         Some(TimeBin {
@@ -67,14 +72,14 @@ pub(super) fn joined(bins: &[TimeBin], paper: Paper) -> Vec<TimeBin> {
 }
 
 /// How long a column is, in words.
-pub(super) fn column(bins: &[TimeBin]) -> String {
+pub(crate) fn column(bins: &[TimeBin]) -> String {
     let seconds = bins.first().map_or(0, |bin| i64::from(bin.seconds));
     let span = span(seconds);
     if span.starts_with(|c: char| c.is_ascii_digit()) { span } else { format!("1 {span}") }
 }
 
 /// A bar, in units of the picture.
-pub(super) struct Bar {
+pub(crate) struct Bar {
     x: f64,
     y: f64,
     width: f64,
@@ -82,7 +87,7 @@ pub(super) struct Bar {
 }
 
 /// A label on an axis, or a line across.
-pub(super) struct Tick {
+pub(crate) struct Tick {
     x: f64,
     label: String,
 }
@@ -90,7 +95,7 @@ pub(super) struct Tick {
 /// Activity over time: the campaign above, everybody else below, each on its own scale.
 #[derive(Template)]
 #[template(path = "plot/timeline.svg")]
-pub(super) struct Timeline {
+pub(crate) struct Timeline {
     id: String,
     paper: Paper,
     column: String,
@@ -122,7 +127,7 @@ struct Flag {
 
 impl Timeline {
     /// Draws `bins` with `marks`; none without bins.
-    pub(super) fn draw(id: &str, bins: &[TimeBin], marks: &[Mark], paper: Paper) -> Option<Timeline> {
+    pub(crate) fn draw(id: &str, bins: &[TimeBin], marks: &[Mark], paper: Paper) -> Option<Timeline> {
         let bins = &joined(bins, paper);
         let axis = Axis::over(bins, paper)?;
         let top = MARKS_TOP + MARK_ROW * marks.len() as f64 + LABEL_ROW;
@@ -181,7 +186,7 @@ impl Timeline {
 /// When each campaign was active, over all traffic.
 #[derive(Template)]
 #[template(path = "plot/lanes.svg")]
-pub(super) struct Lanes {
+pub(crate) struct Lanes {
     id: String,
     paper: Paper,
     column: String,
@@ -204,7 +209,7 @@ struct Lane {
 }
 
 /// A campaign's place in time.
-pub(super) struct Active {
+pub(crate) struct Active {
     /// Its name.
     pub name: String,
     /// Its first exchange.
@@ -217,7 +222,7 @@ pub(super) struct Active {
 
 impl Lanes {
     /// Draws `campaigns` over the traffic in `bins`; none without bins.
-    pub(super) fn draw(bins: &[TimeBin], campaigns: &[Active], paper: Paper) -> Option<Lanes> {
+    pub(crate) fn draw(bins: &[TimeBin], campaigns: &[Active], paper: Paper) -> Option<Lanes> {
         let bins = &joined(bins, paper);
         let axis = Axis::over(bins, paper)?;
         let per = span(i64::from(bins.first()?.seconds));
@@ -285,7 +290,7 @@ impl Lanes {
 /// A distribution, the group beside the population.
 #[derive(Template)]
 #[template(path = "plot/shares.svg")]
-pub(super) struct Shares {
+pub(crate) struct Shares {
     id: String,
     description: String,
     columns: Vec<Column>,
@@ -293,7 +298,7 @@ pub(super) struct Shares {
 }
 
 /// One bin of a distribution.
-pub(super) struct Column {
+pub(crate) struct Column {
     /// What it holds.
     pub label: String,
     /// The group's share, as text.
@@ -308,7 +313,7 @@ pub(super) struct Column {
 
 impl Shares {
     /// Draws `bins`, leaving out those empty at both ends unless they go round the clock; none when all are empty.
-    pub(super) fn draw(id: &str, what: &str, bins: &[ShareBin]) -> Option<Shares> {
+    pub(crate) fn draw(id: &str, what: &str, bins: &[ShareBin]) -> Option<Shares> {
         let bins = if bins.len() == HOURS { bins } else { trimmed(bins) };
         let peak = bins.iter().map(|bin| bin.group.max(bin.population)).fold(0.0, f64::max);
         if peak <= 0.0 {
@@ -347,7 +352,7 @@ impl Shares {
     }
 
     /// The numbers, for a table.
-    pub(super) fn columns(&self) -> &[Column] {
+    pub(crate) fn columns(&self) -> &[Column] {
         &self.columns
     }
 }
@@ -355,7 +360,7 @@ impl Shares {
 /// How much one kind of evidence says, for a campaign to the right and against it to the left.
 #[derive(Template)]
 #[template(path = "plot/weight.svg")]
-pub(super) struct Weight {
+pub(crate) struct Weight {
     bar: Bar,
     class: &'static str,
     zero: f64,
@@ -363,7 +368,7 @@ pub(super) struct Weight {
 
 impl Weight {
     /// Draws `log10_e`, cut at [`WEIGHT_MAX`]; nothing where it is not a number.
-    pub(super) fn draw(log10_e: f64, counted: bool) -> Weight {
+    pub(crate) fn draw(log10_e: f64, counted: bool) -> Weight {
         let length =
             if log10_e.is_nan() { 0.0 } else { log10_e.clamp(-WEIGHT_MAX, WEIGHT_MAX) / WEIGHT_MAX * WEIGHT_HALF };
         let class = match (counted, length >= 0.0) {
@@ -379,10 +384,11 @@ impl Weight {
     }
 }
 
-/// A scale from times to the picture.
+/// The axis of time.
 struct Axis {
     first: i64,
     seconds: i64,
+    scale: Scale,
     paper: Paper,
 }
 
@@ -390,12 +396,13 @@ impl Axis {
     fn over(bins: &[TimeBin], paper: Paper) -> Option<Axis> {
         let (first, last) = (bins.first()?, bins.last()?);
         let end = last.start.seconds() + i64::from(last.seconds);
-        Some(Axis { first: first.start.seconds(), seconds: (end - first.start.seconds()).max(1), paper })
+        let (first, seconds) = (first.start.seconds(), (end - first.start.seconds()).max(1));
+        let scale = Scale::linear((first as f64, (first + seconds) as f64), (LEFT, paper.right()));
+        Some(Axis { first, seconds, scale, paper })
     }
 
     fn at(&self, time: Time) -> f64 {
-        let share = (time.seconds() - self.first) as f64 / self.seconds as f64;
-        LEFT + share.clamp(0.0, 1.0) * (self.paper.right() - LEFT)
+        self.scale.at(time.seconds() as f64)
     }
 
     fn width(&self, bin: &TimeBin) -> f64 {
@@ -436,7 +443,7 @@ fn trimmed(bins: &[ShareBin]) -> &[ShareBin] {
 }
 
 /// A share as a percentage.
-pub(super) fn percent(share: f64) -> String {
+pub(crate) fn percent(share: f64) -> String {
     match share * 100.0 {
         0.0 => "0 %".to_owned(),
         few if few < 0.1 => "under 0.1 %".to_owned(),

@@ -1,0 +1,37 @@
+//! What the admin API works with: everything of the running gateway that it changes or tells.
+
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use gateway::clock::Clock;
+use gateway::record::Counters;
+use gateway::recorder::Recording;
+use gateway::worker::{Settings, Stats};
+use policy::KeyHash;
+use policy::key::Keys;
+use watch::Watched;
+
+use crate::registry::Registry;
+
+/// What the API works with.
+#[derive(Debug)]
+pub struct Admin {
+    /// Who there is.
+    pub registry: Arc<Registry>,
+    /// The hash of the admin credential.
+    pub credential: KeyHash,
+    /// What it is hashed with.
+    pub keys: Keys,
+    /// Tells the time.
+    pub clock: Box<dyn Clock>,
+    /// What the gateway counts.
+    pub stats: Arc<Stats>,
+    /// What is counted of the queue of exchanges.
+    pub queue: Arc<Counters>,
+    /// How recording goes.
+    pub recording: Arc<Recording>,
+    /// The gateway's settings, as they are now.
+    pub settings: Arc<ArcSwap<Settings>>,
+    /// Detection, where it is not turned off.
+    pub detection: Option<Arc<Watched>>,
+}
