@@ -44,6 +44,8 @@ impl From<RegistryError> for Problem {
             RegistryError::Taken { .. } => (StatusCode::CONFLICT, "taken"),
             RegistryError::BadPolicies(_) => (StatusCode::UNPROCESSABLE_ENTITY, "bad_policies"),
             RegistryError::Lapsed(_) => (StatusCode::CONFLICT, "lapsed"),
+            RegistryError::NotWanted(_) | RegistryError::Undone(_) => (StatusCode::CONFLICT, "conflict"),
+            RegistryError::SamePerson(_) => (StatusCode::FORBIDDEN, "same_person"),
             RegistryError::Full(_) | RegistryError::TooManyQuotas(_) => (StatusCode::INSUFFICIENT_STORAGE, "full"),
             _ => (StatusCode::SERVICE_UNAVAILABLE, "unavailable"),
         };

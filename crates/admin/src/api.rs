@@ -17,8 +17,8 @@ use exchange::{Assurance, Time};
 use policy::key::{ADMIN_BRAND, Secret};
 use policy::quota::Quota;
 use policy::{
-    Account, AccountId, Binding, Key, KeyId, Organisation, OrganisationId, PaymentGroup, Policies, Programme, Rung,
-    Scope, Standing, Status, Tier,
+    Account, AccountId, Binding, Key, KeyId, Organisation, OrganisationId, PaymentGroup, Policies, Programme, Scope,
+    Status, Tier,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -29,7 +29,7 @@ use crate::answer::{Answer, Body, Part, Problem, id, part};
 use crate::context::Admin;
 use crate::limits::BODY_BYTES_MAX;
 use crate::registry::NewKey;
-use crate::{detection, health};
+use crate::{detection, health, responses};
 
 type Shared = State<Arc<Admin>>;
 
@@ -61,10 +61,9 @@ fn router(admin: Arc<Admin>) -> Router {
         .route("/quotas/{id}", delete(remove_quota))
         .route("/accounts/{id}/permit", get(permit))
         .route("/policies", get(policies).put(put_policies).delete(remove_policies))
-        .route("/standings", get(standings))
-        .route("/standings/{id}", put(put_standing).delete(remove_standing))
         .route("/certificates/{thumbprint}", put(put_certificate).delete(remove_certificate))
         .merge(detection::routes())
+        .merge(responses::routes())
         .fallback(async || Problem::new(StatusCode::NOT_FOUND, "not_found", "there is no such path in this API"))
         .layer(middleware::from_fn_with_state(Arc::clone(&admin), authenticated))
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX));
@@ -104,6 +103,7 @@ async fn status(State(admin): Shared) -> Json<Value> {
     let (ready, reasons) = health::ready(&admin);
     Json(json!({
         "version": env!("CARGO_PKG_VERSION"),
+        "time": admin.clock.now(),
         "ready": ready,
         "reasons": reasons,
         "accounts": admin.registry.accounts().await.len(),
@@ -405,46 +405,6 @@ async fn remove_policies(State(admin): Shared) -> Answer<Json<Value>> {
     Ok(Json(shown(&*admin.registry.put_policies(None).await?, false)))
 }
 
-async fn standings(State(admin): Shared, query: Result<Query<Part>, QueryRejection>) -> Answer<Json<Value>> {
-    let Query(query) = query?;
-    let standings = admin.registry.standings().await;
-    let standings: Vec<Standing> = standings.iter().map(|standing| (**standing).clone()).collect();
-    Ok(Json(part("standings", standings, |standing| standing.account.to_string(), &query)))
-}
-
-/// What is told of a measure.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct NewStanding {
-    rung: Rung,
-    #[serde(default)]
-    assurance: Assurance,
-    until: Option<Time>,
-    reason: String,
-    author: String,
-}
-
-async fn put_standing(
-    State(admin): Shared,
-    Path(name): Path<String>,
-    body: Body<NewStanding>,
-) -> Answer<Json<Standing>> {
-    let Json(NewStanding { rung, assurance, until, reason, author }) = body?;
-    if rung == Rung::Verify && assurance == Assurance::None {
-        let message = "`verify` needs the `assurance` that lifts it, such as `phone`";
-        return Err(Problem::new(StatusCode::BAD_REQUEST, "bad_request", message));
-    }
-    let since = admin.clock.now();
-    let standing = Standing { account: id(&name)?, rung, assurance, since, until, reason, author };
-    admin.registry.put_standing(&standing).await?;
-    Ok(Json(standing))
-}
-
-async fn remove_standing(State(admin): Shared, Path(name): Path<String>) -> Answer<StatusCode> {
-    admin.registry.remove_standing(&id(&name)?).await?;
-    Ok(StatusCode::NO_CONTENT)
-}
-
 /// Whose a certificate is.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -507,6 +467,7 @@ mod tests {
     use tower::ServiceExt;
 
     use super::*;
+    use crate::limits::WORDS_BYTES_MAX;
     use crate::registry::Registry;
 
     const PEPPER: [u8; 32] = [3; 32];
@@ -534,6 +495,7 @@ mod tests {
                 recording: Arc::default(),
                 settings: Arc::default(),
                 detection: None,
+                source: "here".to_owned(),
             });
             Rig { router: router(Arc::clone(&admin)), admin, credential: secret.expose().to_owned(), _folder: folder }
         }
@@ -697,31 +659,61 @@ mod tests {
     }
 
     #[test]
-    fn a_measure_is_taken_and_taken_back() {
+    fn a_response_is_taken_and_undone() {
         run(async |rig| {
             rig.ask(Method::POST, "/api/v1/accounts", Some(json!({"id": "a"}))).await;
-            let measure = json!({"rung": "shield", "reason": "campaign 7", "author": "ann"});
-            let put =
-                async |id: &str| rig.ask(Method::PUT, &format!("/api/v1/standings/{id}"), Some(measure.clone())).await;
-            assert_eq!(put("nobody").await.0, StatusCode::NOT_FOUND);
-            let verify = json!({"rung": "verify", "reason": "campaign 7", "author": "ann"});
-            let (status, problem) = rig.ask(Method::PUT, "/api/v1/standings/a", Some(verify)).await;
-            assert_eq!(status, StatusCode::BAD_REQUEST, "{problem}");
-            assert_eq!(put("a").await.0, StatusCode::OK);
+            let take = async |target: Value, rung: &str, more: Value| {
+                let mut new = json!({"target": target, "rung": rung, "reason": "campaign 7", "author": "ann"});
+                new.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+                rig.ask(Method::POST, "/api/v1/responses", Some(new)).await
+            };
+            let to_a = || json!({"account": "a"});
+            assert_eq!(take(json!({"account": "nobody"}), "shield", json!({})).await.0, StatusCode::NOT_FOUND);
+            assert_eq!(take(json!({"campaign": "cmp_1"}), "shield", json!({})).await.0, StatusCode::NOT_FOUND);
+            let budget = json!({"budget": {"unit": "requests", "amount": 5, "per": "hour"}});
+            for (rung, more) in [
+                ("verify", json!({})),
+                ("shield", json!({"assurance": "phone"})),
+                ("share_budget", json!({})),
+                ("shield", budget.clone()),
+                ("none", json!({})),
+                ("shield", json!({"reason": " "})),
+                ("shield", json!({"author": "x".repeat(WORDS_BYTES_MAX + 1)})),
+                ("shield", json!({"until": "1990-01-01T00:00:00Z"})),
+            ] {
+                let (status, problem) = take(to_a(), rung, more).await;
+                assert_eq!(status, StatusCode::BAD_REQUEST, "{rung} {problem}");
+            }
+            let (_, before) = rig.ask(Method::GET, "/api/v1/accounts/a/permit?model=m", None).await;
+            let (status, taken) = take(to_a(), "shield", json!({"author": "x".repeat(WORDS_BYTES_MAX)})).await;
+            assert_eq!(
+                (status, &taken["state"], &taken["accounts"]),
+                (StatusCode::CREATED, &json!("holds"), &json!(1))
+            );
             let permit = async || rig.ask(Method::GET, "/api/v1/accounts/a/permit?model=m", None).await.1;
             let shielded = permit().await;
             assert_eq!(
                 (&shielded["rung"], &shielded["actions"][1]["policies"]),
                 (&json!("shield"), &json!(["shield"]))
             );
-            let (_, listed) = rig.ask(Method::GET, "/api/v1/standings", None).await;
-            assert_eq!(
-                (&listed["standings"][0]["account"], &listed["standings"][0]["reason"]),
-                (&json!("a"), &json!("campaign 7"))
-            );
-            assert_eq!(rig.ask(Method::DELETE, "/api/v1/standings/a", None).await.0, StatusCode::NO_CONTENT);
-            assert_eq!(rig.ask(Method::DELETE, "/api/v1/standings/a", None).await.0, StatusCode::NOT_FOUND);
-            assert_eq!(permit().await["rung"], "none");
+            let (_, shared) = take(to_a(), "share_budget", budget).await;
+            assert_eq!(permit().await["rung"], "shield", "the strictest holds");
+            let (_, listed) = rig.ask(Method::GET, "/api/v1/responses", None).await;
+            assert_eq!(listed["responses"].as_array().unwrap().len(), 2);
+            let place =
+                |response: &Value, what: &str| format!("/api/v1/responses/{}{what}", response["id"].as_str().unwrap());
+            let (_, one) = rig.ask(Method::GET, &place(&taken, ""), None).await;
+            assert_eq!((&one["accounts"], &one["response"]["reason"]), (&json!(["a"]), &json!("campaign 7")));
+            let undo = json!({"author": "bob", "reason": "a class"});
+            for response in [&taken, &shared] {
+                let (status, undone) = rig.ask(Method::POST, &place(response, "/undo"), Some(undo.clone())).await;
+                assert_eq!((status, &undone["state"]), (StatusCode::OK, &json!("undone")));
+                let again = rig.ask(Method::POST, &place(response, "/undo"), Some(undo.clone())).await;
+                assert_eq!(again.0, StatusCode::CONFLICT);
+            }
+            assert_eq!(permit().await, before, "as if it had never been");
+            let approve = rig.ask(Method::POST, &place(&taken, "/approve"), Some(json!({"author": "bob"}))).await;
+            assert_eq!(approve.0, StatusCode::CONFLICT, "it waits for nobody");
         });
     }
 
@@ -767,7 +759,7 @@ mod tests {
                     assert_eq!(is_there, methods.get(method).is_some(), "{method} {path} {status}");
                 }
             }
-            let source = [include_str!("api.rs"), include_str!("detection.rs")].concat();
+            let source = [include_str!("api.rs"), include_str!("detection.rs"), include_str!("responses.rs")].concat();
             let routes =
                 source.lines().filter(|line| line.trim_start().starts_with(".route(\"/") && line.contains("(")).count();
             // Four of them are not under `/api/v1`.

@@ -34,4 +34,6 @@ pub struct Admin {
     pub settings: Arc<ArcSwap<Settings>>,
     /// Detection, where it is not turned off.
     pub detection: Option<Arc<Watched>>,
+    /// The name of that detection, where several work on one database.
+    pub source: String,
 }

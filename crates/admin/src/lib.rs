@@ -11,6 +11,7 @@ mod detection;
 mod health;
 pub mod limits;
 pub mod registry;
+mod responses;
 
 pub use api::serve;
 pub use context::Admin;

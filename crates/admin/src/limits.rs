@@ -6,6 +6,8 @@ use std::time::Duration;
 pub const BODY_BYTES_MAX: usize = 256 * 1024;
 /// Items of one reply that lists something. The rest comes with the next one, by `after`.
 pub const PAGE_MAX: usize = 1_000;
+/// Bytes of a reason and of an author's name. A longer one is refused.
+pub const WORDS_BYTES_MAX: usize = 1_000;
 /// How often the database is asked what other processes changed.
 pub const REFRESH_TIME: Duration = Duration::from_millis(500);
 /// Keys whose last use is remembered between two writes to the database. The use of further ones is not.

@@ -1,4 +1,4 @@
-//! Accounts, organisations, keys, measures, policies and quotas: kept in the database, and known to the gate.
+//! Accounts, organisations, keys, responses, policies and quotas: kept in the database, and known to the gate.
 //!
 //! Every change is written first and known afterwards. What other processes write is asked for ([`Registry::refresh`]).
 //! While the database is away the gate goes on with what it knew last, for the time that the gateway's settings name;
@@ -13,9 +13,10 @@ use gateway::gate::Gate;
 use policy::directory::{Change, Directory, Full};
 use policy::key::{ADMIN_BRAND, BRAND, Keys, RANDOM_BYTES, Secret};
 use policy::policies::{BadPolicies, DEFAULT, Explanation, Subject};
-use policy::quota::{Quota, QuotaId, TooManyQuotas};
+use policy::quota::{Of, Quota, QuotaId, TooManyQuotas};
+use policy::response::Budget;
 use policy::{
-    Account, AccountId, Binding, Key, KeyHash, KeyId, Organisation, OrganisationId, Policies, Rung, Scope, Standing,
+    Account, AccountId, Binding, Key, KeyHash, KeyId, Organisation, OrganisationId, Policies, ResponseId, Rung, Scope,
     Status,
 };
 use serde::de::DeserializeOwned;
@@ -27,12 +28,17 @@ use policy::limits::QUOTAS_MAX;
 
 use crate::limits::USES_MAX;
 
+pub mod responses;
+
 const ACCOUNT: &str = "account";
 const ORGANISATION: &str = "organisation";
 const KEY: &str = "key";
 const CERTIFICATE: &str = "certificate";
 const QUOTA: &str = "quota";
-const STANDING: &str = "standing";
+const RESPONSE: &str = "response";
+/// That a response covers an account: `RESPONSE/ACCOUNT`, since neither can have a `/` in it.
+const COVER: &str = "cover";
+const SUSPICION: &str = "suspicion";
 /// The policies that the operator applied: one entry, [`POLICIES_ID`].
 const POLICIES: &str = "policies";
 const POLICIES_ID: &str = "applied";
@@ -87,6 +93,15 @@ pub enum RegistryError {
         /// Its id.
         id: String,
     },
+    /// Nobody waits for an approval.
+    #[error("the response `{0}` waits for nobody's approval")]
+    NotWanted(ResponseId),
+    /// The second person is the first.
+    #[error("`{0}` took this response; somebody else has to approve it")]
+    SamePerson(String),
+    /// It was taken back before.
+    #[error("the response `{0}` is undone already")]
+    Undone(ResponseId),
     /// It no longer holds.
     #[error("the key `{0}` no longer holds")]
     Lapsed(KeyId),
@@ -169,7 +184,7 @@ impl Registry {
         }
         let (directory, policies) = (Arc::clone(&known.directory), Arc::clone(&known.policies));
         let gate = Arc::new(Gate::new(directory, Keys::new(pepper), origins, policies));
-        gate.quotas().replace(known.quotas.values().cloned().collect())?;
+        gate.quotas().replace(known.quotas())?;
         Ok(Registry { control, gate, keys: Keys::new(pepper), known: AsyncMutex::new(known), uses: Mutex::default() })
     }
 
@@ -363,37 +378,6 @@ impl Registry {
         Ok(key)
     }
 
-    /// Every measure that was taken against an account, in the order of their ids.
-    pub async fn standings(&self) -> Vec<Arc<Standing>> {
-        let directory = self.directory().await;
-        let mut standings: Vec<Arc<Standing>> = directory.standings().cloned().collect();
-        standings.sort_by(|one, other| one.account.cmp(&other.account));
-        standings
-    }
-
-    /// Takes a measure against an account, in place of one that was taken before.
-    ///
-    /// # Errors
-    ///
-    /// When the account is not there, or it cannot be written.
-    pub async fn put_standing(&self, standing: &Standing) -> Result<(), RegistryError> {
-        let mut known = self.known.lock().await;
-        let id = &standing.account;
-        known.directory.account(id).ok_or_else(|| missing(ACCOUNT, id.as_str()))?;
-        self.put(&mut known, &[entry(STANDING, id.as_str(), standing)]).await
-    }
-
-    /// Takes the measure against an account back.
-    ///
-    /// # Errors
-    ///
-    /// When there is none, or it cannot be written.
-    pub async fn remove_standing(&self, id: &AccountId) -> Result<(), RegistryError> {
-        let mut known = self.known.lock().await;
-        known.directory.standing(id).ok_or_else(|| missing(STANDING, id.as_str()))?;
-        self.put(&mut known, &[Entry::gone(STANDING, id.as_str())]).await
-    }
-
     /// The policies that hold, and whether the operator applied them.
     pub async fn policies(&self) -> (Arc<Policies>, bool) {
         let known = self.known.lock().await;
@@ -435,7 +419,7 @@ impl Registry {
         };
         let account = directory.account(id).ok_or_else(|| missing(ACCOUNT, id.as_str()))?;
         let subject = Subject::of(account, &directory, model, now);
-        Ok((subject.rung, policies.explain(&subject)))
+        Ok((subject.force.rung, policies.explain(&subject)))
     }
 
     /// Every quota, in the order of their names.
@@ -451,7 +435,7 @@ impl Registry {
     pub async fn put_quota(&self, quota: &Quota) -> Result<(), RegistryError> {
         let mut known = self.known.lock().await;
         let is_new = !known.quotas.contains_key(quota.id.as_str());
-        if is_new && known.quotas.len() >= QUOTAS_MAX {
+        if is_new && known.quotas().len() >= QUOTAS_MAX {
             return Err(TooManyQuotas.into());
         }
         self.put(&mut known, &[entry(QUOTA, quota.id.as_str(), quota)]).await
@@ -546,7 +530,7 @@ impl Registry {
         if known.revision != revision {
             self.gate.replace(Arc::clone(&known.directory));
             self.gate.permits().replace(Arc::clone(&known.policies));
-            self.gate.quotas().replace(known.quotas.values().cloned().collect())?;
+            self.gate.quotas().replace(known.quotas())?;
         }
         self.gate.freshness().confirm(asked);
         Ok(())
@@ -565,6 +549,16 @@ impl Known {
             revision: 0,
             went_back: None,
         })
+    }
+
+    /// All that hold: those that were set, and those of responses that have accounts share a budget.
+    fn quotas(&self) -> Vec<Quota> {
+        let shared = self.directory.responses().filter_map(|response| {
+            let Budget { unit, amount, per } = response.budget.filter(|_| response.undone.is_none())?;
+            let id = response.id.as_str().parse().ok()?;
+            Some(Quota { id, of: Of::Response(response.id.clone()), unit, amount, per, except_high_rate: false })
+        });
+        self.quotas.values().cloned().chain(shared).collect()
     }
 
     async fn learn(&mut self, control: &Control) -> Result<(), RegistryError> {
@@ -636,8 +630,14 @@ fn change(entry: &Entry) -> Result<Option<Change>, RegistryError> {
         (ACCOUNT, Some(body)) => Change::Account(parsed(entry, body)?),
         (ACCOUNT, None) => Change::AccountGone(entry.id.parse().map_err(|_| id())?),
         (ORGANISATION, Some(body)) => Change::Organisation(parsed(entry, body)?),
-        (STANDING, Some(body)) => Change::Standing(parsed(entry, body)?),
-        (STANDING, None) => Change::StandingGone(entry.id.parse().map_err(|_| id())?),
+        (RESPONSE, Some(body)) => Change::Response(parsed(entry, body)?),
+        (RESPONSE, None) => Change::ResponseGone(entry.id.parse().map_err(|_| id())?),
+        (COVER, body) => {
+            let (response, account) = covered(entry).ok_or_else(id)?;
+            Change::Covered { response, account, is_covered: body.is_some() }
+        }
+        (SUSPICION, Some(body)) => Change::Suspicion(parsed(entry, body)?),
+        (SUSPICION, None) => Change::SuspicionGone(entry.id.parse().map_err(|_| id())?),
         (KEY, Some(body)) => Change::Key(parsed(entry, body)?),
         (KEY, None) => Change::KeyGone(entry.id.parse().map_err(|_| id())?),
         (CERTIFICATE, Some(body)) => {
@@ -646,6 +646,12 @@ fn change(entry: &Entry) -> Result<Option<Change>, RegistryError> {
         (CERTIFICATE, None) => Change::Certificate { thumbprint: entry.id.clone(), account: None },
         _ => return Ok(None),
     }))
+}
+
+/// Which response covers which account, as an entry says it.
+fn covered(entry: &Entry) -> Option<(ResponseId, AccountId)> {
+    let (response, account) = entry.id.split_once('/')?;
+    Some((response.parse().ok()?, account.parse().ok()?))
 }
 
 fn parsed<T: DeserializeOwned>(entry: &Entry, body: &str) -> Result<T, RegistryError> {

@@ -67,6 +67,9 @@ pub struct Config {
     /// Whether and how campaigns are looked for in what is recorded.
     #[serde(default)]
     pub detection: DetectionTable,
+    /// How responses to accounts and campaigns are taken.
+    #[serde(default)]
+    pub response: ResponseTable,
     /// Where callers reach it, as `scheme://host[:port]`: what proofs of possession have to be for.
     #[serde(default)]
     pub origins: Vec<String>,
@@ -138,6 +141,20 @@ pub struct DetectionTable {
     /// By how many seconds an exchange may be recorded later than one that began after it, and still count in the order of time.
     #[schemars(range(max = 3600))]
     pub lateness_seconds: u32,
+}
+
+/// `[response]`
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct ResponseTable {
+    /// How many accounts one person may block; a block of more waits for a second person.
+    pub block_alone_max: u32,
+}
+
+impl Default for ResponseTable {
+    fn default() -> Self {
+        ResponseTable { block_alone_max: 50 }
+    }
 }
 
 /// The most seconds of `lateness_seconds`.
@@ -545,6 +562,7 @@ impl Default for Config {
             prices_file: None,
             recording: RecordingTable::default(),
             detection: DetectionTable::default(),
+            response: ResponseTable::default(),
             origins: Vec::new(),
             workers: 0,
             drain_seconds: default_drain(),
@@ -751,6 +769,7 @@ impl Config {
     pub fn settings(&self, path: &Path) -> Result<Settings, BadConfig> {
         Ok(Settings {
             needs_recording: self.recording.required,
+            block_alone_max: self.response.block_alone_max,
             stale_time_max: self.database_stale_seconds.max(),
             trust: self.trust(),
             listed: self.allow.paths.clone(),

@@ -13,14 +13,15 @@ use exchange::Time;
 use hyper::HeaderMap;
 use hyper::header::{AUTHORIZATION, HeaderName};
 use hyper::http::request::Parts;
+use policy::amount::Amounts;
 use policy::directory::Directory;
 use policy::key::Keys;
 use policy::permit::{Denied, Permits};
 use policy::proof::UsedProofs;
-use policy::quota::{Amounts, Asker, NotReserved, Quotas, Reservation};
+use policy::quota::{Asker, NotReserved, Quotas, Reservation};
 use policy::token::Identities;
 use policy::who::{Reception, Shown, Who};
-use policy::{Action, Actions, Permit, Policies};
+use policy::{Action, Actions, Permit, Policies, ResponseId, Rung};
 
 use crate::ask::Ask;
 use crate::freshness::Freshness;
@@ -69,7 +70,19 @@ pub struct Head<'h> {
 pub struct Pass {
     permit: Permit,
     held: Actions,
+    shadow: Option<Shadow>,
     reserved: Reservation,
+}
+
+/// What a request would have got if responses in shadow mode held as well.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Shadow {
+    /// The rung that they would come to.
+    pub rung: Rung,
+    /// Whether it would have been refused.
+    pub refused: bool,
+    /// What would have been held back.
+    pub held: Actions,
 }
 
 impl Gate {
@@ -188,7 +201,12 @@ impl Gate {
             Denied::NotAllowed => Refusal::Forbidden,
             Denied::NotVerified => Refusal::Unverified,
         })?;
-        let held: Actions = HELD_BACK.into_iter().filter(|action| !permit.has(*action)).collect();
+        let held = held_by(&permit);
+        let shadow = who.responses.force_with_shadows(now).map(|force| {
+            let would = self.permits.permit_under(who, force, ask.model.as_deref(), needed);
+            let held = would.map_or(Actions::NONE, |permit| held_by(&permit));
+            Shadow { rung: force.rung, refused: would.is_err(), held }
+        });
         if ask.model.as_deref().is_some_and(|model| !scope.has_model(model)) {
             return Err(Refusal::Forbidden);
         }
@@ -199,7 +217,7 @@ impl Gate {
         if !ask.builds_on.is_empty() {
             return Err(Refusal::Bad("Requests that build on something stored are not supported.".to_owned()));
         }
-        Ok(Pass { permit, held, reserved: Reservation::default() })
+        Ok(Pass { permit, held, shadow, reserved: Reservation::default() })
     }
 
     /// Reserves of every quota what is going to be taken with a pass.
@@ -208,7 +226,9 @@ impl Gate {
     ///
     /// When one is used up.
     pub fn reserve(&self, who: &Who, pass: &Pass, may_take: Amounts, now: Time) -> Result<Reservation, Refusal> {
-        let asker = Asker { account: &who.account, credential: who.credential.name(), permit: &pass.permit };
+        let budgets: Vec<ResponseId> = who.responses.budgets(now);
+        let (account, credential) = (&who.account, who.credential.name());
+        let asker = Asker { account, credential, permit: &pass.permit, budgets: &budgets };
         self.quotas.reserve(&asker, may_take, now).map_err(|reason| match reason {
             NotReserved::Exhausted(exhausted) => Refusal::Exhausted(Box::new(exhausted)),
             // What is not counted cannot be held to a limit.
@@ -230,10 +250,21 @@ impl Pass {
         self.held
     }
 
+    /// What it would have got if responses in shadow mode held as well; none where there are none.
+    #[must_use]
+    pub fn shadow(&self) -> Option<Shadow> {
+        self.shadow
+    }
+
     /// What was reserved of quotas, to be settled.
     pub fn take_reserved(&mut self) -> Reservation {
         std::mem::take(&mut self.reserved)
     }
+}
+
+/// What is held back where only as much is permitted.
+fn held_by(permit: &Permit) -> Actions {
+    HELD_BACK.into_iter().filter(|action| !permit.has(*action)).collect()
 }
 
 /// The text of a header that may be there once.

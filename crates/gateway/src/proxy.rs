@@ -124,7 +124,7 @@ async fn answer(
         seen.take().into_iter().for_each(|seen| worker.tap.offer(turned_away(seen, refusal, dialect)));
     })?;
     if let Some(seen) = &mut seen {
-        seen.decision = Decision { refused: None, held: pass.held(), rung: pass.permit().rung() };
+        seen.decision = Decision::of(&pass);
     }
     let quotas = Arc::clone(shared.gate.quotas());
     let bill = Bill { quotas, reserved: pass.take_reserved(), input_tokens, answers: ask.answers, price, time: now };

@@ -21,6 +21,7 @@ use serde::Serialize;
 
 use store::segment::write_line;
 
+use crate::gate::{Pass, Shadow};
 use crate::limits::{LINE_BYTES_MAX, LINES_FREE_MAX, LINES_PIECE_BYTES, QUEUE_BYTES_MAX, QUEUE_MAX};
 use crate::trust::Caller;
 
@@ -62,8 +63,18 @@ pub struct Decision {
     pub refused: Option<&'static str>,
     /// What was held back.
     pub held: Actions,
-    /// The measure that held against the account.
+    /// The rung that the responses to the account came to.
     pub rung: Rung,
+    /// What it would have got if responses in shadow mode held as well.
+    pub shadow: Option<Shadow>,
+}
+
+impl Decision {
+    /// That it goes on with a pass.
+    #[must_use]
+    pub fn of(pass: &Pass) -> Decision {
+        Decision { refused: None, held: pass.held(), rung: pass.permit().rung(), shadow: pass.shadow() }
+    }
 }
 
 impl Seen {
@@ -90,7 +101,7 @@ impl Seen {
             path: path.to_owned(),
             caller,
             user_agent: headers.get(USER_AGENT).and_then(|agent| agent.to_str().ok()).map(str::to_owned),
-            decision: Decision::default(),
+            decision: Decision { rung: who.responses.force(time).rung, ..Decision::default() },
             request,
             reply: Vec::new(),
             streamed: false,
@@ -125,6 +136,11 @@ impl Seen {
                 reason: self.decision.refused,
                 held: self.decision.held,
                 rung: self.decision.rung,
+                shadow: self.decision.shadow.map(|shadow| Shadowed {
+                    outcome: if shadow.refused { "refused" } else { "allowed" },
+                    held: shadow.held,
+                    rung: shadow.rung,
+                }),
             },
             status: self.status,
             duration_ms: self.duration.as_secs_f64() * 1e3,
@@ -183,6 +199,16 @@ struct Client<'s> {
 struct Decided {
     outcome: &'static str,
     reason: Option<&'static str>,
+    held: Actions,
+    rung: Rung,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    shadow: Option<Shadowed>,
+}
+
+/// What would have been decided with responses in shadow mode.
+#[derive(Serialize)]
+struct Shadowed {
+    outcome: &'static str,
     held: Actions,
     rung: Rung,
 }

@@ -6,7 +6,8 @@
 use bytes::Bytes;
 use hyper::header::{CONTENT_TYPE, HeaderName, HeaderValue};
 use hyper::{HeaderMap, StatusCode};
-use policy::quota::{Exhausted, Unit};
+use policy::amount::Unit;
+use policy::quota::Exhausted;
 use serde_json::json;
 
 use crate::encoding::ACCEPTED;

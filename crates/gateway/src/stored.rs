@@ -16,7 +16,8 @@ use hyper::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderValue}
 use hyper::http::request::Parts;
 use hyper::http::response::Parts as ReplyParts;
 use hyper::{HeaderMap, Method, Response, StatusCode};
-use policy::quota::{Amounts, Asker};
+use policy::amount::Amounts;
+use policy::quota::Asker;
 use policy::who::Who;
 use policy::{Action, Actions};
 use serde::{Deserialize, Serialize};
@@ -377,7 +378,10 @@ impl Stored<'_> {
         }
         if thing.open && told.is_over && self.owners.close(self.kind, &thing.id).await? {
             let made: Made = details(thing)?;
-            let asker = Asker { account: &self.asked.who.account, credential: &made.credential, permit: pass.permit() };
+            // Those of the time at which it was made: a response that is over by now was counted for.
+            let budgets = self.asked.who.responses.budgets(made.reserved);
+            let (account, credential) = (&self.asked.who.account, made.credential.as_str());
+            let asker = Asker { account, credential, permit: pass.permit(), budgets: &budgets };
             let quotas = self.asked.worker.shared.gate.quotas();
             let reserved = quotas.reserved_before(&asker, made.summary.may_take(), made.reserved, &made.limits);
             quotas.settle(reserved, made.summary.took(told.tokens, told.answered), self.asked.now);
@@ -611,7 +615,7 @@ impl Stored<'_> {
             let mut seen =
                 Seen::begun(exchange_id()?, who, caller.clone(), &head.headers, endpoint, one.body.clone(), *now);
             seen.status = StatusCode::ACCEPTED.as_u16();
-            seen.decision = Decision { refused: None, held, rung: pass.permit().rung() };
+            seen.decision = Decision { held, ..Decision::of(pass) };
             worker.tap.offer(Box::new(seen));
             // Who records gets a turn, so that there is room for all of them.
             tokio::task::yield_now().await;

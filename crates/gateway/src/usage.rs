@@ -6,8 +6,8 @@
 use std::borrow::Cow;
 
 use bytes::Bytes;
+use policy::amount::Amounts;
 use policy::price::Price;
-use policy::quota::Amounts;
 use serde::Deserialize;
 
 use crate::limits::USAGE_EVENTS;

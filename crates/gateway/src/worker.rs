@@ -46,6 +46,8 @@ pub struct Shared {
 pub struct Settings {
     /// Whether requests are turned away while exchanges cannot be recorded.
     pub needs_recording: bool,
+    /// How many accounts one person may block without another's approval.
+    pub block_alone_max: u32,
     /// How old what is known of accounts may be, before requests are turned away; any age without it.
     pub stale_time_max: Option<Duration>,
     /// Whose word about a caller is taken.

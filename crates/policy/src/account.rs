@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::id::{AccountId, OrganisationId, PaymentGroup};
 
-/// Who pays, and the unit that measures are taken against.
+/// Who pays, and the unit that responses are about.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Account {

@@ -1,7 +1,7 @@
-//! Who there is: accounts, organisations, keys and certificates, found by what a request shows.
+//! Who there is: accounts, organisations, keys and certificates, found by what a request shows; and what is said and done about them.
 //!
 //! Promises lookups that take no lock and cost a hash: a directory is changed as a copy of what changed and swapped.
-//! Bounded by [`ACCOUNTS_MAX`] and [`KEYS_MAX`].
+//! Bounded by [`ACCOUNTS_MAX`], [`KEYS_MAX`] and [`RESPONSES_MAX`].
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -9,10 +9,11 @@ use std::sync::Arc;
 use xxhash_rust::xxh3::Xxh3DefaultBuilder;
 
 use crate::account::{Account, Organisation};
-use crate::id::{AccountId, KeyId, OrganisationId};
+use crate::id::{AccountId, KeyId, OrganisationId, ResponseId};
 use crate::key::Key;
-use crate::limits::{ACCOUNTS_MAX, KEYS_MAX};
-use crate::standing::Standing;
+use crate::limits::{ACCOUNTS_MAX, KEYS_MAX, RESPONSES_MAX};
+use crate::response::{Response, Responses};
+use crate::suspicion::Suspicion;
 
 type Table<K, V> = HashMap<K, V, Xxh3DefaultBuilder>;
 
@@ -24,13 +25,15 @@ pub struct Directory {
     keys: Table<Box<str>, Arc<Key>>,
     /// By the thumbprint of a client certificate: SHA-256, base64url.
     certificates: Table<Box<str>, AccountId>,
-    /// Measures that were taken against accounts.
-    standings: Table<AccountId, Arc<Standing>>,
+    responses: Table<ResponseId, Arc<Response>>,
+    /// The responses that cover an account.
+    covered: Table<AccountId, Arc<Vec<ResponseId>>>,
+    suspicions: Table<AccountId, Arc<Suspicion>>,
 }
 
 /// A change that has no room.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the directory is full: at most {ACCOUNTS_MAX} accounts and {KEYS_MAX} keys")]
+#[error("the directory is full: at most {ACCOUNTS_MAX} accounts, {KEYS_MAX} keys and {RESPONSES_MAX} responses")]
 pub struct Full;
 
 /// Something that changed.
@@ -49,10 +52,23 @@ pub enum Change {
         /// Whose it is.
         account: Option<AccountId>,
     },
-    /// A measure was taken against an account.
-    Standing(Standing),
-    /// It was taken back.
-    StandingGone(AccountId),
+    /// A response is new or different.
+    Response(Response),
+    /// A response is gone; it covers nobody.
+    ResponseGone(ResponseId),
+    /// A response covers an account from now on, or no longer.
+    Covered {
+        /// The response.
+        response: ResponseId,
+        /// The account.
+        account: AccountId,
+        /// Whether it does.
+        is_covered: bool,
+    },
+    /// Detection says something of an account.
+    Suspicion(Suspicion),
+    /// It says nothing of it any more.
+    SuspicionGone(AccountId),
     /// A key is gone.
     KeyGone(KeyId),
     /// An account is gone.
@@ -102,15 +118,43 @@ impl Directory {
             Change::Certificate { thumbprint, account: None } => {
                 self.certificates.remove(thumbprint.as_str());
             }
-            Change::Standing(standing) => {
-                let known = self.standings.contains_key(&standing.account);
-                if !known && self.standings.len() >= accounts {
+            Change::Response(response) => {
+                if !self.responses.contains_key(&response.id) && self.responses.len() >= RESPONSES_MAX {
                     return Err(Full);
                 }
-                self.standings.insert(standing.account.clone(), Arc::new(standing));
+                self.responses.insert(response.id.clone(), Arc::new(response));
             }
-            Change::StandingGone(id) => {
-                self.standings.remove(&id);
+            Change::ResponseGone(id) => {
+                self.responses.remove(&id);
+                self.covered.values_mut().for_each(|covers| Arc::make_mut(covers).retain(|other| *other != id));
+                self.covered.retain(|_, covers| !covers.is_empty());
+            }
+            Change::Covered { response, account, is_covered: true } => {
+                if !self.covered.contains_key(&account) && self.covered.len() >= accounts {
+                    return Err(Full);
+                }
+                let covers = Arc::make_mut(self.covered.entry(account).or_default());
+                if let Err(place) = covers.binary_search(&response) {
+                    covers.insert(place, response);
+                }
+            }
+            Change::Covered { response, account, is_covered: false } => {
+                if let Some(covers) = self.covered.get_mut(&account) {
+                    Arc::make_mut(covers).retain(|other| *other != response);
+                    if covers.is_empty() {
+                        self.covered.remove(&account);
+                    }
+                }
+            }
+            Change::Suspicion(suspicion) => {
+                let known = self.suspicions.contains_key(&suspicion.account);
+                if !known && self.suspicions.len() >= accounts {
+                    return Err(Full);
+                }
+                self.suspicions.insert(suspicion.account.clone(), Arc::new(suspicion));
+            }
+            Change::SuspicionGone(id) => {
+                self.suspicions.remove(&id);
             }
             Change::KeyGone(id) => {
                 self.keys.remove(id.as_str());
@@ -146,15 +190,38 @@ impl Directory {
         self.certificates.get(thumbprint)
     }
 
-    /// The measure that was taken against an account, if any.
+    /// A response.
     #[must_use]
-    pub fn standing(&self, account: &AccountId) -> Option<&Arc<Standing>> {
-        self.standings.get(account)
+    pub fn response(&self, id: &ResponseId) -> Option<&Arc<Response>> {
+        self.responses.get(id)
     }
 
-    /// Every measure.
-    pub fn standings(&self) -> impl Iterator<Item = &Arc<Standing>> {
-        self.standings.values()
+    /// Every response.
+    pub fn responses(&self) -> impl Iterator<Item = &Arc<Response>> {
+        self.responses.values()
+    }
+
+    /// The responses that cover an account.
+    #[must_use]
+    pub fn responses_to(&self, account: &AccountId) -> Responses {
+        let covers = self.covered.get(account).into_iter().flat_map(|covers| covers.iter());
+        covers.filter_map(|id| self.responses.get(id)).cloned().collect()
+    }
+
+    /// Every account that a response covers, each with those that do.
+    pub fn covered(&self) -> impl Iterator<Item = (&AccountId, &[ResponseId])> {
+        self.covered.iter().map(|(account, covers)| (account, covers.as_slice()))
+    }
+
+    /// What detection says of an account, if anything.
+    #[must_use]
+    pub fn suspicion(&self, account: &AccountId) -> Option<&Arc<Suspicion>> {
+        self.suspicions.get(account)
+    }
+
+    /// Everything that detection says.
+    pub fn suspicions(&self) -> impl Iterator<Item = &Arc<Suspicion>> {
+        self.suspicions.values()
     }
 
     /// Every account.

@@ -56,6 +56,8 @@ ids! {
     KeyId,
     /// Accounts that pay with the same instrument: an opaque fingerprint chosen by the provider.
     PaymentGroup,
+    /// A response to an account or a campaign.
+    ResponseId,
 }
 
 impl KeyId {

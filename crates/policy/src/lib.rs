@@ -7,6 +7,7 @@
 
 pub mod account;
 pub mod action;
+pub mod amount;
 pub mod directory;
 pub mod id;
 pub mod key;
@@ -17,14 +18,16 @@ pub mod policies;
 pub mod price;
 pub mod proof;
 pub mod quota;
-pub mod standing;
+pub mod response;
+pub mod suspicion;
 pub mod token;
 pub mod who;
 
 pub use account::{Account, Organisation, Programme, Status, Tier};
 pub use action::{Action, Actions};
-pub use id::{AccountId, BadId, KeyId, OrganisationId, PaymentGroup};
+pub use id::{AccountId, BadId, KeyId, OrganisationId, PaymentGroup, ResponseId};
 pub use key::{Binding, Key, KeyHash, Scope};
 pub use permit::Permit;
 pub use policies::Policies;
-pub use standing::{Rung, Standing};
+pub use response::{Response, Responses, Rung};
+pub use suspicion::Suspicion;

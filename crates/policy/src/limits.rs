@@ -18,6 +18,8 @@ pub const ISSUER_KEYS_MAX: usize = 100;
 pub const ISSUER_KEY_BYTES_MAX: usize = 256 * 1024;
 /// Accounts, and organisations, that are known. Further ones are refused when they are made.
 pub const ACCOUNTS_MAX: usize = 10_000_000;
+/// Responses that are kept, those that are over or undone among them. Further ones are refused until some are removed.
+pub const RESPONSES_MAX: usize = 10_000;
 /// Keys, and certificates, that are known. Further ones are refused when they are made.
 pub const KEYS_MAX: usize = 20_000_000;
 /// Quotas that hold at once. Further ones are refused when they are made.

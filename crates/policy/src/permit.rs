@@ -1,15 +1,15 @@
 //! Permits: what one request may do, as a value that later stages demand.
 //!
 //! Promises that a [`Permit`] is made in one place only ([`Permits::permit`]), out of what policies allow the account and
-//! what its credential's scope leaves of that, and that a change of an account, its organisation, the measure against it
-//! or the policies holds for the next request. Decisions are remembered until then. Bounded by [`DECISIONS_MAX`].
+//! what its credential's scope leaves of that, and that a change of an account, its organisation, the responses to it,
+//! what detection says of it or the policies holds for the next request. Decisions are remembered until then. Bounded by [`DECISIONS_MAX`].
 
 use std::collections::HashMap;
 use std::hash::BuildHasher as _;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
-use exchange::{Assurance, Time};
+use exchange::Time;
 use xxhash_rust::xxh3::Xxh3DefaultBuilder;
 
 use crate::account::{Account, Organisation};
@@ -17,7 +17,8 @@ use crate::action::{Action, Actions};
 use crate::id::AccountId;
 use crate::limits::{DECIDED_MODELS_MAX, DECISIONS_MAX};
 use crate::policies::{Decision, Policies, Subject};
-use crate::standing::Rung;
+use crate::response::{Force, Rung};
+use crate::suspicion::Suspicion;
 use crate::who::Who;
 
 /// Tables that are locked apart, so that requests seldom wait for each other.
@@ -56,7 +57,7 @@ impl Permit {
         self.actions.has(action)
     }
 
-    /// The measure that held against the account.
+    /// The rung that the responses to the account came to.
     #[must_use]
     pub fn rung(&self) -> Rung {
         self.rung
@@ -86,8 +87,8 @@ struct Decided {
     policies: Arc<Policies>,
     account: Arc<Account>,
     organisation: Option<Arc<Organisation>>,
-    rung: Rung,
-    asked_assurance: Assurance,
+    force: Force,
+    suspicion: Option<Arc<Suspicion>>,
     /// By the model, the oldest first.
     models: Vec<(Option<Box<str>>, Decision)>,
 }
@@ -121,7 +122,23 @@ impl Permits {
     ///
     /// When something of `needed` is not allowed.
     pub fn permit(&self, who: &Who, model: Option<&str>, needed: Actions, now: Time) -> Result<Permit, Denied> {
-        let (decision, rung) = self.decision(who, model, now);
+        self.permit_under(who, who.responses.force(now), model, needed)
+    }
+
+    /// What `who` could do with `model` if the responses that cover it came to `force`.
+    ///
+    /// # Errors
+    ///
+    /// When something of `needed` would not be allowed.
+    pub fn permit_under(
+        &self,
+        who: &Who,
+        force: Force,
+        model: Option<&str>,
+        needed: Actions,
+    ) -> Result<Permit, Denied> {
+        let decision = self.decision(who, force, model);
+        let rung = force.rung;
         if !decision.failed.is_empty() {
             self.failures.fetch_add(1, Ordering::Relaxed);
         }
@@ -142,26 +159,26 @@ impl Permits {
         self.failures.load(Ordering::Relaxed)
     }
 
-    fn decision(&self, who: &Who, model: Option<&str>, now: Time) -> (Decision, Rung) {
+    fn decision(&self, who: &Who, force: Force, model: Option<&str>) -> Decision {
         let policies = self.policies();
-        let subject = Subject::new(&who.account, who.organisation.as_deref(), who.standing.as_deref(), model, now);
-        let Subject { rung, asked_assurance, .. } = subject;
+        let (organisation, suspicion) = (who.organisation.as_deref(), who.suspicion.as_deref());
+        let subject = Subject { account: &who.account, organisation, force, suspicion, model };
         let id = &who.account.id;
         let hash = Xxh3DefaultBuilder.hash_one(id) as usize;
         let Some(shard) = self.shards.get(hash % self.shards.len().max(1)) else {
-            return (policies.decide(&subject), rung);
+            return policies.decide(&subject);
         };
         let is_same = |decided: &Decided| {
             Arc::ptr_eq(&decided.policies, &policies)
                 && Arc::ptr_eq(&decided.account, &who.account)
                 && same(decided.organisation.as_ref(), who.organisation.as_ref())
-                && decided.rung == rung
-                && decided.asked_assurance == asked_assurance
+                && decided.force == force
+                && same(decided.suspicion.as_ref(), who.suspicion.as_ref())
         };
         let lock = || shard.lock().unwrap_or_else(PoisonError::into_inner);
         let known = lock().get(id).filter(|decided| is_same(decided)).and_then(|decided| decided.of(model));
         if let Some(decision) = known {
-            return (decision, rung);
+            return decision;
         }
         // Nobody waits for a decision of somebody else's.
         let decision = policies.decide(&subject);
@@ -175,8 +192,8 @@ impl Permits {
             policies: Arc::clone(&policies),
             account: Arc::clone(&who.account),
             organisation: who.organisation.clone(),
-            rung,
-            asked_assurance,
+            force,
+            suspicion: who.suspicion.clone(),
             models: Vec::new(),
         };
         let decided = accounts.entry(id.clone()).or_insert_with(fresh);
@@ -187,7 +204,7 @@ impl Permits {
             decided.models.remove(0);
         }
         decided.models.push((model.map(Into::into), decision));
-        (decision, rung)
+        decision
     }
 }
 
@@ -207,11 +224,11 @@ fn same<T>(one: Option<&Arc<T>>, other: Option<&Arc<T>>) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use exchange::Assurance;
     use serde_json::json;
 
     use super::*;
     use crate::key::Scope;
-    use crate::standing::Standing;
     use crate::who::Credential;
 
     const NOW: Time = Time::from_seconds(1_000);
@@ -221,16 +238,17 @@ mod tests {
         Who {
             account: Arc::new(serde_json::from_value(account).unwrap()),
             organisation: None,
-            standing: None,
+            responses: crate::Responses::default(),
+            suspicion: None,
             credential: Credential::Key("key-1".into()),
             scope: Scope::default(),
         }
     }
 
-    fn standing(rung: Rung, until: i64) -> Option<Arc<Standing>> {
-        let standing = json!({"account": "a", "rung": rung, "assurance": "phone", "since": "1970-01-01T00:00:00Z",
-            "until": Time::from_seconds(until), "reason": "", "author": "ann"});
-        Some(Arc::new(serde_json::from_value(standing).unwrap()))
+    fn covered(rung: Rung, until: i64) -> crate::Responses {
+        let response = json!({"id": "r", "target": {"account": "a"}, "rung": rung, "assurance": "phone",
+            "since": "1970-01-01T00:00:00Z", "until": Time::from_seconds(until), "reason": "", "author": "ann"});
+        std::iter::once(Arc::new(serde_json::from_value(response).unwrap())).collect()
     }
 
     fn permits(text: &str) -> Permits {
@@ -265,15 +283,29 @@ mod tests {
         let mut asker = who("a");
         let allowed = |asker: &Who, now| permits.permit(asker, Some("m"), needs(INFER), now).is_ok();
         assert!(allowed(&asker, NOW) && allowed(&asker, NOW));
-        asker.standing = standing(Rung::Block, 2_000);
+        asker.responses = covered(Rung::Block, 2_000);
         assert!(!allowed(&asker, NOW) && !allowed(&asker, NOW));
-        assert!(allowed(&asker, Time::from_seconds(2_000)), "the measure is over");
-        asker.standing = None;
+        assert!(allowed(&asker, Time::from_seconds(2_000)), "the response is over");
+        asker.responses = crate::Responses::default();
         assert!(allowed(&asker, NOW));
         let high = |asker: &Who| permits.permit(asker, Some("m"), Actions::NONE, NOW).unwrap().has(Action::HighRate);
         assert!(!high(&asker));
         asker.account = Arc::new(Account { tier: crate::account::Tier::Business, ..(*asker.account).clone() });
         assert!(high(&asker));
+        let watchful = "@id(\"all\") permit (principal, action, resource) unless {
+            principal has suspicion && principal.suspicion.strength >= 6 && principal.suspicion.campaign like \"cmp_*\" };";
+        permits.replace(Arc::new(Policies::parse(watchful).unwrap()));
+        let suspicion = |strength: i64| {
+            let said = json!({"account": "a", "campaign": "cmp_1", "strength": strength, "probability": 97,
+                "since": "1970-01-01T00:00:00Z", "rival": "a tool", "source": "s"});
+            Some(Arc::new(serde_json::from_value(said).unwrap()))
+        };
+        for (strength, expected) in [(5, true), (6, false), (5, true)] {
+            asker.suspicion = suspicion(strength);
+            assert!(allowed(&asker, NOW) == expected && allowed(&asker, NOW) == expected, "{strength}");
+        }
+        asker.suspicion = None;
+        assert!(allowed(&asker, NOW));
         permits.replace(Arc::new(Policies::parse("").unwrap()));
         assert!(!allowed(&asker, NOW), "nothing is permitted by no policy");
     }
@@ -282,7 +314,7 @@ mod tests {
     fn who_has_to_show_better_who_it_is_hears_so_and_may_afterwards() {
         let permits = permits(crate::policies::DEFAULT);
         let mut asker = who("a");
-        asker.standing = standing(Rung::Verify, 2_000);
+        asker.responses = covered(Rung::Verify, 2_000);
         let batch = |asker: &Who, more: &[Action]| {
             permits.permit(asker, Some("m"), needs(&[&[Action::Batch], more].concat()), NOW).map(|_| ())
         };

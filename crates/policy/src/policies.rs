@@ -21,7 +21,8 @@ use crate::account::{Account, Organisation};
 use crate::action::{Action, Actions};
 use crate::directory::Directory;
 use crate::limits::{POLICIES_BYTES_MAX, POLICIES_MAX};
-use crate::standing::{Rung, Standing};
+use crate::response::Force;
+use crate::suspicion::Suspicion;
 
 /// What policies can look at, as Cedar writes schemas.
 pub const SCHEMA: &str = include_str!("../policies/schema.cedarschema");
@@ -64,10 +65,10 @@ pub struct Subject<'a> {
     pub account: &'a Account,
     /// The organisation that it belongs to.
     pub organisation: Option<&'a Organisation>,
-    /// The measure that holds against it now.
-    pub rung: Rung,
-    /// How well it has to be known by that measure.
-    pub asked_assurance: Assurance,
+    /// What the responses come to that cover it now.
+    pub force: Force,
+    /// What detection says of it.
+    pub suspicion: Option<&'a Suspicion>,
     /// The model; none where the request names none.
     pub model: Option<&'a str>,
 }
@@ -77,22 +78,13 @@ impl<'a> Subject<'a> {
     #[must_use]
     pub fn of(account: &'a Account, directory: &'a Directory, model: Option<&'a str>, now: Time) -> Subject<'a> {
         let organisation = account.organisation.as_ref().and_then(|id| directory.organisation(id));
-        let standing = directory.standing(&account.id);
-        Subject::new(account, organisation.map(AsRef::as_ref), standing.map(AsRef::as_ref), model, now)
-    }
-
-    /// An account that asks for `model` at `now`, with its organisation and the measure against it.
-    #[must_use]
-    pub fn new(
-        account: &'a Account,
-        organisation: Option<&'a Organisation>,
-        standing: Option<&Standing>,
-        model: Option<&'a str>,
-        now: Time,
-    ) -> Subject<'a> {
-        let rung = standing.map(|standing| standing.rung(now)).unwrap_or_default();
-        let asked_assurance = standing.filter(|_| rung != Rung::None).map(|standing| standing.assurance);
-        Subject { account, organisation, rung, asked_assurance: asked_assurance.unwrap_or_default(), model }
+        Subject {
+            account,
+            organisation: organisation.map(AsRef::as_ref),
+            force: directory.responses_to(&account.id).force(now),
+            suspicion: directory.suspicion(&account.id).map(AsRef::as_ref),
+            model,
+        }
     }
 
     /// How well it is known: itself or its organisation, whichever is more.
@@ -101,9 +93,9 @@ impl<'a> Subject<'a> {
         self.account.assurance.max(organisation)
     }
 
-    /// Whether it is known as well as the measure against it asks for.
+    /// Whether it is known as well as the responses that cover it ask for.
     fn is_verified(&self) -> bool {
-        self.assurance() >= self.asked_assurance
+        self.assurance() >= self.force.assurance
     }
 }
 
@@ -230,7 +222,7 @@ impl Policies {
         let (allowed, failed) = self.allowed(subject);
         let mut decision = Decision { allowed, after_verification: Actions::NONE, failed };
         if !subject.is_verified() {
-            let verified = Subject { asked_assurance: Assurance::None, ..*subject };
+            let verified = Subject { force: Force { assurance: Assurance::None, ..subject.force }, ..*subject };
             decision.after_verification = self.allowed(&verified).0.minus(allowed);
         }
         decision
@@ -287,11 +279,14 @@ impl Policies {
             ("tier".to_owned(), one(tier, &word(serde_json::to_value(asker.tier))?)),
             ("programme".to_owned(), one(programme, &word(serde_json::to_value(asker.programme))?)),
             ("assurance".to_owned(), RestrictedExpression::new_long(level(subject.assurance()))),
-            ("rung".to_owned(), one(rung, subject.rung.name())),
+            ("rung".to_owned(), one(rung, subject.force.rung.name())),
             ("verified".to_owned(), RestrictedExpression::new_bool(subject.is_verified())),
         ]);
         if let Some(region) = &asker.region {
             attributes.insert("region".to_owned(), RestrictedExpression::new_string(region.clone()));
+        }
+        if let Some(suspicion) = subject.suspicion {
+            attributes.insert("suspicion".to_owned(), told(suspicion)?);
         }
         let parent = asker.organisation.as_ref().map(|id| of(organisation, id.as_str()));
         let principal = of(account, asker.id.as_str());
@@ -306,6 +301,20 @@ impl Policies {
         let entities = Entities::from_entities(entities, None).ok()?;
         Some(Scene { principal, resource, entities })
     }
+}
+
+/// What detection says, in Cedar's words.
+fn told(suspicion: &Suspicion) -> Option<RestrictedExpression> {
+    let text = |text: &str| RestrictedExpression::new_string(text.to_owned());
+    let number = RestrictedExpression::new_long;
+    let fields = [
+        ("campaign", text(&suspicion.campaign)),
+        ("strength", number(suspicion.strength)),
+        ("probability", number(suspicion.probability)),
+        ("since", number(suspicion.since.seconds())),
+        ("rival", text(&suspicion.rival)),
+    ];
+    RestrictedExpression::new_record(fields.map(|(name, value)| (name.to_owned(), value))).ok()
 }
 
 /// A subject in Cedar's words.
@@ -408,6 +417,7 @@ mod tests {
 
     use super::*;
     use crate::account::Tier;
+    use crate::response::Rung;
 
     fn account(more: serde_json::Value) -> Account {
         let mut account = json!({"id": "acct", "created": Time::from_seconds(0)});
@@ -416,13 +426,13 @@ mod tests {
     }
 
     fn subject(account: &Account) -> Subject<'_> {
-        Subject { account, organisation: None, rung: Rung::None, asked_assurance: Assurance::None, model: Some("m-1") }
+        Subject { account, organisation: None, force: Force::default(), suspicion: None, model: Some("m-1") }
     }
 
     fn at(rung: Rung) -> Decision {
         let account = account(json!({"tier": "business"}));
-        let asked_assurance = Assurance::Contract;
-        default().decide(&Subject { rung, asked_assurance, ..subject(&account) })
+        let force = Force { rung, assurance: Assurance::Contract };
+        default().decide(&Subject { force, ..subject(&account) })
     }
 
     fn default() -> Policies {
@@ -463,7 +473,8 @@ mod tests {
         assert_eq!(taken(Rung::Verify), "batch, high_rate");
         assert_eq!(at(Rung::Verify).after_verification.to_string(), "batch, high_rate");
         let account = account(json!({"tier": "business", "assurance": "phone"}));
-        let verified = Subject { rung: Rung::Verify, asked_assurance: Assurance::Phone, ..subject(&account) };
+        let verified =
+            Subject { force: Force { rung: Rung::Verify, assurance: Assurance::Phone }, ..subject(&account) };
         assert_eq!(default().decide(&verified).allowed, Actions::ALL);
     }
 
@@ -573,7 +584,7 @@ mod tests {
     #[test]
     fn an_explanation_names_the_policies() {
         let account = account(json!({}));
-        let shielded = Subject { rung: Rung::Shield, ..subject(&account) };
+        let shielded = Subject { force: Force { rung: Rung::Shield, ..Force::default() }, ..subject(&account) };
         let explained = default().explain(&shielded);
         let of = |action: Action| explained.iter().find(|explained| explained.action == action).unwrap();
         assert_eq!(

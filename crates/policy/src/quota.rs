@@ -19,58 +19,14 @@ use xxhash_rust::xxh3::Xxh3DefaultBuilder;
 
 use crate::account::Account;
 use crate::action::Action;
-use crate::id::{AccountId, BadId};
+use crate::amount::{Amounts, Per, Unit};
+use crate::id::{AccountId, BadId, ResponseId};
 use crate::limits::{BUCKETS_MAX, QUOTAS_MAX};
 use crate::permit::Permit;
 
 const SECOND: i64 = 1_000_000_000;
 /// Tables that are locked apart, so that requests seldom wait for each other.
 const SHARDS: usize = 64;
-
-/// What is counted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Unit {
-    /// Requests.
-    Requests,
-    /// Tokens, read and written.
-    Tokens,
-    /// Millionths of the currency that prices are in.
-    MicroCost,
-}
-
-/// In which time.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Per {
-    /// A second.
-    Second,
-    /// A minute.
-    Minute,
-    /// An hour.
-    Hour,
-    /// A day, from midnight UTC.
-    Day,
-    /// 30 days.
-    ThirtyDays,
-}
-
-impl Per {
-    const fn nanos(self) -> i64 {
-        match self {
-            Per::Second => SECOND,
-            Per::Minute => 60 * SECOND,
-            Per::Hour => 3_600 * SECOND,
-            Per::Day => 86_400 * SECOND,
-            Per::ThirtyDays => 30 * 86_400 * SECOND,
-        }
-    }
-
-    /// Whether it is a budget of a window, which does not refill before the next one.
-    const fn is_window(self) -> bool {
-        matches!(self, Per::Day | Per::ThirtyDays)
-    }
-}
 
 /// Whose requests share one limit.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -88,6 +44,8 @@ pub enum Of {
     Account(AccountId),
     /// Those of all accounts in a named group together.
     Group(Vec<AccountId>),
+    /// Those of all accounts together that a response has share a budget.
+    Response(ResponseId),
     /// Those of everybody together.
     Everybody,
 }
@@ -138,33 +96,6 @@ impl std::str::FromStr for QuotaId {
     }
 }
 
-/// How much is taken of each unit: by default one request of nothing.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Amounts {
-    /// Requests: 1, or as many as a batch has.
-    pub requests: u64,
-    /// Tokens, read and written.
-    pub tokens: u64,
-    /// Millionths of the currency that prices are in; none where nothing has a price.
-    pub micro_cost: Option<u64>,
-}
-
-impl Default for Amounts {
-    fn default() -> Self {
-        Amounts { requests: 1, tokens: 0, micro_cost: None }
-    }
-}
-
-impl Amounts {
-    fn of(self, unit: Unit) -> Option<u64> {
-        match unit {
-            Unit::Requests => Some(self.requests),
-            Unit::Tokens => Some(self.tokens),
-            Unit::MicroCost => self.micro_cost,
-        }
-    }
-}
-
 /// Who asks, as quotas see it.
 #[derive(Clone, Copy, Debug)]
 pub struct Asker<'a> {
@@ -174,6 +105,8 @@ pub struct Asker<'a> {
     pub credential: &'a str,
     /// What it may do.
     pub permit: &'a Permit,
+    /// The responses that have it share a budget.
+    pub budgets: &'a [ResponseId],
 }
 
 /// A limit that was reached.
@@ -436,6 +369,7 @@ impl Of {
             Of::EachPaymentGroup => Some(account.payment.as_ref().map_or(id, |payment| payment.as_str())),
             Of::Account(one) => (*one == account.id).then_some(""),
             Of::Group(accounts) => accounts.contains(&account.id).then_some(""),
+            Of::Response(response) => asker.budgets.contains(response).then_some(""),
             Of::Everybody => Some(""),
         }
     }
@@ -538,7 +472,7 @@ mod tests {
 
     fn asker(account: &Account) -> Asker<'_> {
         static NONE: std::sync::LazyLock<Permit> = std::sync::LazyLock::new(|| Permit::of(Actions::NONE));
-        Asker { account, credential: "key-1", permit: &NONE }
+        Asker { account, credential: "key-1", permit: &NONE, budgets: &[] }
     }
 
     fn at(seconds: i64) -> Time {
@@ -622,6 +556,13 @@ mod tests {
                 assert_eq!(second.is_err(), is_shared, "{of} {}", other.id);
             }
         }
+        let shared =
+            quotas(json!([{"id": "r", "of": {"response": "r"}, "unit": "requests", "amount": 1, "per": "day"}]));
+        let budgets = ["r".parse().unwrap()];
+        let covered = |account| Asker { budgets: &budgets, ..asker(account) };
+        assert!(shared.reserve(&asker(&ann), NOTHING, at(0)).is_ok(), "whom it does not cover");
+        assert!(shared.reserve(&covered(&ann), NOTHING, at(0)).is_ok());
+        assert!(shared.reserve(&covered(&cat), NOTHING, at(0)).is_err());
         let one = quotas(json!([{"id": "q", "of": {"account": "ann"}, "unit": "requests", "amount": 0, "per": "day"}]));
         assert!(
             one.reserve(&asker(&ann), NOTHING, at(0)).is_err() && one.reserve(&asker(&bob), NOTHING, at(0)).is_ok()

@@ -12,7 +12,8 @@ use crate::account::{Account, Organisation, Status};
 use crate::directory::Directory;
 use crate::key::{BRAND, Binding, Keys, Lapsed, NotAKey, Scope};
 use crate::proof::{self, BadProof, Expected, Used};
-use crate::standing::Standing;
+use crate::response::Responses;
+use crate::suspicion::Suspicion;
 use crate::token::{BadToken, Identities};
 
 /// What a request shows of who sends it.
@@ -43,8 +44,10 @@ pub struct Who {
     pub account: Arc<Account>,
     /// The organisation that it belongs to.
     pub organisation: Option<Arc<Organisation>>,
-    /// The measure that was taken against the account.
-    pub standing: Option<Arc<Standing>>,
+    /// The responses that cover the account.
+    pub responses: Responses,
+    /// What detection says of it.
+    pub suspicion: Option<Arc<Suspicion>>,
     /// What it showed.
     pub credential: Credential,
     /// What that may be used for, at most.
@@ -209,8 +212,9 @@ impl Reception<'_> {
 
     fn somebody(&self, account: Arc<Account>, credential: Credential, scope: Scope) -> Who {
         let organisation = account.organisation.as_ref().and_then(|id| self.directory.organisation(id)).cloned();
-        let standing = self.directory.standing(&account.id).cloned();
-        Who { account, organisation, standing, credential, scope }
+        let responses = self.directory.responses_to(&account.id);
+        let suspicion = self.directory.suspicion(&account.id).cloned();
+        Who { account, organisation, responses, suspicion, credential, scope }
     }
 }
 

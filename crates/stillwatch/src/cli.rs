@@ -31,6 +31,7 @@ pub(crate) enum Command {
     Quota(Quota),
     Policy(Policy),
     Findings(Findings),
+    Response(Response),
 }
 
 /// See what a log holds, and what is made of it, before a hunt.
@@ -361,7 +362,7 @@ pub(crate) struct Up {
     /// For drills: what time it is for the gateway when it begins
     #[arg(long, value_name = "TIME", value_parser = date, hide_short_help = true)]
     pub(crate) drill_begins: Option<Time>,
-    /// For drills: how many times as fast as the machine's its clock runs, with all quotas and ends of measures
+    /// For drills: how many times as fast as the machine's its clock runs, with all quotas and ends of responses
     #[arg(long, value_name = "FACTOR", hide_short_help = true)]
     pub(crate) drill_speed: Option<std::num::NonZeroU32>,
 }
@@ -459,6 +460,132 @@ pub(crate) struct Findings {
     /// Write a page for people
     #[arg(long, value_name = "FILE.html")]
     pub(crate) report: Option<PathBuf>,
+}
+
+/// See and decide what is done about an account or a campaign.
+///
+/// The rungs, mildest first: observe, alert, verify (until the account is better known), share-budget (all who are covered share one
+/// quota), shield (answers come without what helps most to train on them), block. What each takes away is said by the policies
+/// (`stillwatch policy show`). Every response has a reason and an author, may end by itself, and is undone by one command; a caller never
+/// learns why. With --shadow it changes nothing, and what it would have changed is in the record.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  stillwatch response simulate --campaign cmp_1 --rung shield\n  \
+                        stillwatch response apply --campaign cmp_1 --rung share-budget --budget '1000 requests per day' \\\n    \
+                        --joiners inherit --hours 72 --by ann --reason 'case 7'\n  \
+                        stillwatch response list\n  stillwatch response undo rsp_0123456789ab --by bob --reason 'a class'")]
+pub(crate) struct Response {
+    #[command(subcommand)]
+    pub(crate) command: ResponseCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ResponseCommand {
+    /// List all responses, with whom they cover and how they stand
+    List {
+        #[command(flatten)]
+        server: Server,
+    },
+    /// Show one response and the accounts that it covers
+    Show {
+        /// The response
+        #[arg(value_name = "ID")]
+        id: String,
+        #[command(flatten)]
+        server: Server,
+    },
+    Apply(ResponseApply),
+    /// Approve a block of more accounts than one person may block
+    Approve {
+        /// The response
+        #[arg(value_name = "ID")]
+        id: String,
+        /// Who approves it; somebody else than who took it
+        #[arg(long, value_name = "NAME", value_parser = said)]
+        by: String,
+        #[command(flatten)]
+        server: Server,
+    },
+    /// Take a response back: everybody whom it covered is as if it had never been
+    Undo {
+        /// The response
+        #[arg(value_name = "ID")]
+        id: String,
+        /// Who takes it back
+        #[arg(long, value_name = "NAME", value_parser = said)]
+        by: String,
+        /// Why
+        #[arg(long, value_name = "TEXT", value_parser = said)]
+        reason: String,
+        #[command(flatten)]
+        server: Server,
+    },
+    Simulate(ResponseSimulate),
+}
+
+/// Respond to an account or a campaign.
+#[derive(Debug, Args)]
+pub(crate) struct ResponseApply {
+    #[command(flatten)]
+    pub(crate) target: Target,
+    /// What is done
+    #[arg(long, value_parser = ["observe", "alert", "verify", "share-budget", "shield", "block"])]
+    pub(crate) rung: String,
+    /// With verify: how well the account has to be known
+    #[arg(long, value_parser = ["email", "phone", "payment", "business", "contract"])]
+    pub(crate) assurance: Option<String>,
+    /// With share-budget: what all who are covered may take together, such as '1000 requests per day'
+    #[arg(long, value_name = "AMOUNT UNIT per TIME")]
+    pub(crate) budget: Option<String>,
+    /// Whether accounts that join the campaign later are covered as well
+    #[arg(long, value_parser = ["leave", "inherit"], default_value = "leave")]
+    pub(crate) joiners: String,
+    /// Change nothing, and record what it would change
+    #[arg(long)]
+    pub(crate) shadow: bool,
+    /// When it ends by itself
+    #[arg(long, value_name = "TIME", value_parser = date, conflicts_with = "hours")]
+    pub(crate) until: Option<Time>,
+    /// After how many hours it ends by itself
+    #[arg(long, value_name = "N")]
+    pub(crate) hours: Option<u32>,
+    /// Who responds
+    #[arg(long, value_name = "NAME", value_parser = said)]
+    pub(crate) by: String,
+    /// Why; callers never learn it
+    #[arg(long, value_name = "TEXT", value_parser = said)]
+    pub(crate) reason: String,
+    #[command(flatten)]
+    pub(crate) server: Server,
+}
+
+/// Show what a response would have changed of what was recorded, and for whom.
+#[derive(Debug, Args)]
+pub(crate) struct ResponseSimulate {
+    #[command(flatten)]
+    pub(crate) target: Target,
+    /// What is done
+    #[arg(long, value_parser = ["observe", "alert", "verify", "share-budget", "shield", "block"])]
+    pub(crate) rung: String,
+    /// With verify: how well the account has to be known
+    #[arg(long, value_parser = ["email", "phone", "payment", "business", "contract"])]
+    pub(crate) assurance: Option<String>,
+    /// Of how many days
+    #[arg(long, default_value_t = 7, value_parser = clap::value_parser!(u32).range(1..=3650))]
+    pub(crate) days: u32,
+    #[command(flatten)]
+    pub(crate) server: Server,
+}
+
+/// What a response is about.
+#[derive(Debug, Args)]
+#[group(required = true, multiple = false)]
+pub(crate) struct Target {
+    /// An account
+    #[arg(long, value_name = "ID")]
+    pub(crate) account: Option<String>,
+    /// A campaign that stands, by its name in findings
+    #[arg(long, value_name = "ID")]
+    pub(crate) campaign: Option<String>,
 }
 
 /// Manage the accounts of a running gateway.
@@ -641,7 +768,7 @@ pub(crate) enum PolicyCommand {
     },
     /// Say what recorded requests would have got under the policies of a file, and under those that hold
     ///
-    /// Reads the exchanges in the data folder. Accounts, keys and measures are taken as they are now; quotas are left out.
+    /// Reads the exchanges in the data folder. Accounts, keys, responses and what detection says are taken as they are now; quotas are left out.
     Simulate {
         /// The file
         file: PathBuf,

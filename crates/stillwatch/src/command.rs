@@ -12,5 +12,6 @@ pub(crate) mod key;
 pub(crate) mod label;
 pub(crate) mod policy;
 pub(crate) mod quota;
+pub(crate) mod response;
 pub(crate) mod simulate;
 pub(crate) mod up;

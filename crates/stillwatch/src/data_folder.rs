@@ -28,6 +28,8 @@ const ACCOUNTS: &str = "accounts.jsonl";
 const QUOTAS_USED: &str = "quotas-used.json";
 /// What detection knows, to go on from.
 const DETECTION: &str = "detection.state";
+/// By what several detections on one database are told apart.
+const SOURCE: &str = "detection-id";
 const LOCK: &str = "lock";
 const EXCHANGES: &str = "exchanges";
 const SECRET_BYTES_MAX: u64 = 1024;
@@ -99,6 +101,20 @@ impl DataFolder {
     /// How far quotas are used up.
     pub(crate) fn quotas_used(&self) -> QuotasUsed {
         QuotasUsed { path: self.path.join(QUOTAS_USED), written: Vec::new() }
+    }
+
+    /// The name of the detection that goes on here, which no other has; made at the first start.
+    pub(crate) fn source(&self) -> Result<String, Failure> {
+        let path = self.path.join(SOURCE);
+        if let Some(text) = secret(&path)? {
+            return Ok(text.to_string());
+        }
+        let mut random = [0; 8];
+        let filled = aws_lc_rs::rand::fill(&mut random);
+        filled.map_err(|_| Failure::service("the machine gives no random bytes"))?;
+        let text = format!("{:016x}", u64::from_be_bytes(random));
+        keep(&path, &text)?;
+        Ok(text)
     }
 
     /// What hashes of keys are keyed with: what is in the file that is `named`, or made at the first start.

@@ -22,6 +22,7 @@ mod plot;
 mod prices;
 mod progress;
 mod reading;
+mod replay;
 mod report;
 mod table;
 mod words;
@@ -50,6 +51,7 @@ fn main() -> ExitCode {
         cli::Command::Quota(args) => command::quota::run(&args.command),
         cli::Command::Policy(args) => command::policy::run(&args.command),
         cli::Command::Findings(args) => command::findings::run(&args),
+        cli::Command::Response(args) => command::response::run(&args.command),
     };
     match outcome {
         Ok(exit) => exit.into(),

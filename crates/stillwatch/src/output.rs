@@ -7,7 +7,13 @@ use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
-use crate::failure::Failure;
+use crate::failure::{Exit, Failure};
+
+/// Prints JSON on one line.
+pub(crate) fn print_json(json: &serde_json::Value) -> Result<Exit, Failure> {
+    print(&format!("{json}\n"))?;
+    Ok(Exit::Nothing)
+}
 
 /// A file being written.
 pub(crate) struct OutputFile {

@@ -7,7 +7,7 @@ use crate::admin_client::AdminClient;
 use crate::cli::{AccountCommand, AccountFacts, Server};
 use crate::failure::{Exit, Failure};
 use crate::listing;
-use crate::output::print;
+use crate::output::{print, print_json};
 
 /// Does what was asked.
 pub(crate) fn run(command: &AccountCommand) -> Result<Exit, Failure> {
@@ -79,11 +79,5 @@ pub(super) fn show(server: &Server, thing: &Value, next: &str) -> Result<Exit, F
         return print_json(thing);
     }
     print(&format!("{}{next}", listing::fields(thing)))?;
-    Ok(Exit::Nothing)
-}
-
-/// Prints JSON on one line.
-pub(super) fn print_json(json: &Value) -> Result<Exit, Failure> {
-    print(&format!("{json}\n"))?;
     Ok(Exit::Nothing)
 }

@@ -3,11 +3,10 @@
 use gateway::config::Config;
 use serde_json::json;
 
-use super::account::print_json;
 use crate::cli::ConfigCommand;
 use crate::configuration::{self, Checked};
 use crate::failure::{Exit, Failure};
-use crate::output::print;
+use crate::output::{print, print_json};
 
 /// Does what was asked.
 pub(crate) fn run(command: &ConfigCommand) -> Result<Exit, Failure> {

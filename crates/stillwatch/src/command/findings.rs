@@ -5,12 +5,11 @@ use hyper::Method;
 use serde::Deserialize as _;
 use serde_json::Value;
 
-use super::account::print_json;
 use super::hunt;
 use crate::admin_client::AdminClient;
 use crate::cli;
 use crate::failure::{Exit, Failure};
-use crate::output::{OutputFile, print};
+use crate::output::{OutputFile, print, print_json};
 use crate::{report, table, words};
 
 /// Asks the gateway, and shows it as a hunt shows its own.

@@ -3,12 +3,12 @@
 use hyper::Method;
 use serde_json::{Map, Value, json};
 
-use super::account::{print_json, show};
+use super::account::show;
 use crate::admin_client::AdminClient;
 use crate::cli::{KeyAdd, KeyCommand};
 use crate::failure::{Exit, Failure};
 use crate::listing;
-use crate::output::print;
+use crate::output::{print, print_json};
 
 /// Does what was asked.
 pub(crate) fn run(command: &KeyCommand) -> Result<Exit, Failure> {

@@ -3,12 +3,12 @@
 use hyper::Method;
 use serde_json::{Value, json};
 
-use super::account::{print_json, show};
+use super::account::show;
 use crate::admin_client::AdminClient;
 use crate::cli::QuotaCommand;
 use crate::failure::{Exit, Failure};
 use crate::listing;
-use crate::output::print;
+use crate::output::{print, print_json};
 
 /// Does what was asked.
 pub(crate) fn run(command: &QuotaCommand) -> Result<Exit, Failure> {

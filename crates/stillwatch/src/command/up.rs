@@ -25,14 +25,17 @@ use tokio::net::TcpListener;
 use tokio::runtime::Handle;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::oneshot;
-use watch::Watcher;
 use watch::detector::{Told, What};
+use watch::{Watched, Watcher};
 
 use crate::cli;
 use crate::configuration::{self, Checked, upstream};
 use crate::data_folder::{AccountFacts, AdminKey, DataFolder, QuotasUsed, Running, write_ready};
 use crate::failure::{Exit, Failure};
 use crate::output::print;
+
+/// How often it is looked whether detection says something new.
+const HEED_TIME: Duration = Duration::from_millis(500);
 
 /// How often it is written down when keys were used.
 const USES_TIME: Duration = Duration::from_secs(30);
@@ -94,6 +97,7 @@ async fn serve(args: &cli::Up, checked: Checked) -> Result<(), Failure> {
     let counters = Arc::clone(tap.counters());
     let recording = Arc::new(Recording::default());
     let recorder = record(&config, &folder, records, &registry, &recording, &clock)?;
+    let source = folder.source()?;
     let watcher = config.detection.enabled.then(|| watch(&config, &folder)).transpose()?;
 
     let mock = if config.upstream.is_empty() {
@@ -138,6 +142,21 @@ async fn serve(args: &cli::Up, checked: Checked) -> Result<(), Failure> {
         recording,
         settings: Arc::clone(&settings),
         detection: watcher.as_ref().map(|watcher| Arc::clone(watcher.watched())),
+        source: source.clone(),
+    });
+    let listener_of_detection = watcher.as_ref().map(|watcher| {
+        let (watched, registry) = (Arc::clone(watcher.watched()), Arc::clone(&registry));
+        tokio::spawn(
+            Heeder {
+                watched,
+                registry,
+                settings: Arc::clone(&settings),
+                clock: Arc::clone(&clock),
+                source,
+                heard: None,
+            }
+            .run(),
+        )
     });
     let (end, ended) = oneshot::channel::<()>();
     let api = tokio::spawn(admin::serve(listener, admin, async move {
@@ -175,6 +194,7 @@ async fn serve(args: &cli::Up, checked: Checked) -> Result<(), Failure> {
     let _ = drained.await;
     keeper.abort();
     identities.abort();
+    listener_of_detection.iter().for_each(tokio::task::JoinHandle::abort);
     let mut last = Keeper::new(Arc::clone(&registry), &folder, &clock);
     let kept = registry.save_uses().await.map_err(|error| Failure::io("what is known", error));
     let (kept, stepped) = (kept.err(), last.step().await.err());
@@ -332,6 +352,45 @@ impl Keeper {
             tokio::task::block_in_place(|| self.accounts.write(&accounts))?;
             self.written = revision;
         }
+        Ok(())
+    }
+}
+
+/// Lets policies know what detection says, and responses follow who joins their campaigns.
+struct Heeder {
+    watched: Arc<Watched>,
+    registry: Arc<Registry>,
+    settings: Arc<ArcSwap<Settings>>,
+    clock: Arc<dyn Clock>,
+    source: String,
+    /// The board that was heeded last.
+    heard: Option<u64>,
+}
+
+impl Heeder {
+    async fn run(mut self) {
+        let mut is_failing = false;
+        loop {
+            tokio::time::sleep(HEED_TIME).await;
+            match self.step().await {
+                Ok(()) if is_failing => say("what detection says is known to policies again"),
+                Err(error) if !is_failing => say(&format!("what detection says is not known to policies: {error}")),
+                _ => {}
+            }
+            is_failing = self.heard.is_none();
+        }
+    }
+
+    async fn step(&mut self) -> Result<(), admin::registry::RegistryError> {
+        let board = self.watched.board();
+        if self.heard == Some(board.sequence) {
+            return Ok(());
+        }
+        self.heard = None;
+        let block_alone_max = self.settings.load().block_alone_max;
+        let heard = admin::registry::responses::Heard { board: &board, source: &self.source, block_alone_max };
+        self.registry.heed(heard, self.clock.now()).await?;
+        self.heard = Some(board.sequence);
         Ok(())
     }
 }

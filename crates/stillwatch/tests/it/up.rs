@@ -506,3 +506,51 @@ fn detection_follows_what_is_recorded_and_goes_on_after_a_restart() {
     assert!(within(Duration::from_secs(10), || read(&gateway, "2 exchanges of a running gateway")));
     gateway.end("-TERM");
 }
+
+#[test]
+fn a_response_holds_until_it_is_undone_and_one_in_shadow_mode_is_told_only() {
+    let gateway = Gateway::start("response", &[]);
+    let (ann, bob) = (gateway.key_of("ann"), gateway.key_of("bob"));
+    let apply = |args: &[&str]| {
+        let all: Vec<&str> =
+            ["response", "apply", "--by", "eve", "--reason", "case 7"].iter().chain(args).copied().collect();
+        let taken = gateway.manage(&all);
+        taken.get("id").and_then(Value::as_str).expect("an id").to_owned()
+    };
+    let undo = |id: &str| gateway.manage(&["response", "undo", id, "--by", "cat", "--reason", "a class"]);
+    let hello = |key: &str| gateway.ask(key, "Hello");
+    let before = hello(&ann);
+    assert_eq!(before.0, 200);
+
+    let shadow = apply(&["--account", "ann", "--rung", "block", "--shadow"]);
+    assert_eq!((hello(&ann).0, hello(&bob).0), (200, 200), "nothing changes");
+    let lines = recorded(&gateway.data(), 3);
+    let told = r#""shadow":{"outcome":"refused","held":[],"rung":"block"}"#;
+    assert_eq!(lines.matches(told).count(), 1, "{lines}");
+    undo(&shadow);
+
+    let simulated = gateway.manage(&["response", "simulate", "--account", "ann", "--rung", "block"]);
+    assert_eq!((&simulated["then"]["refused"], &simulated["different"]), (&2.into(), &2.into()), "{simulated}");
+    assert!(simulated["accounts"].get("bob").is_none(), "{simulated}");
+
+    let block = apply(&["--account", "ann", "--rung", "block", "--hours", "1"]);
+    let refused = hello(&ann);
+    assert_eq!((refused.0, hello(&bob).0), (403, 200));
+    for word in ["case 7", "eve", "campaign", "block", "rung", "response"] {
+        assert!(!refused.1.contains(word), "`{word}` is told to the caller: {}", refused.1);
+    }
+    let listed = gateway.manage(&["response", "list"]);
+    let states: Vec<&str> =
+        listed["responses"].as_array().expect("a list").iter().filter_map(|one| one["state"].as_str()).collect();
+    assert!(states.contains(&"holds") && states.contains(&"undone"), "{listed}");
+    undo(&block);
+    assert_eq!(hello(&ann).0, 200);
+
+    let shared = apply(&["--account", "bob", "--rung", "share-budget", "--budget", "2 requests per day"]);
+    assert_eq!((hello(&bob).0, hello(&bob).0, hello(&bob).0, hello(&ann).0), (200, 200, 429, 200));
+    undo(&shared);
+    assert_eq!(hello(&bob).0, 200);
+    let missing = run(&["response", "undo", "rsp_1", "--by", "x", "--reason", "y", "--data", &gateway.data()]);
+    assert!(missing.code == 2 && missing.stderr.contains("there is no response `rsp_1`"), "{missing:?}");
+    gateway.end("-TERM");
+}

@@ -1,0 +1,474 @@
+//! Responses and what they rest on: what detection says of accounts, who is covered by what, and how that is taken back.
+//!
+//! Promises that a response and whom it covers are written before they hold, that undoing one leaves everybody as they were, and that
+//! nobody is blocked by one person alone beyond the number that the operator allows.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use exchange::Time;
+use policy::directory::Directory;
+use policy::limits::{QUOTAS_MAX, RESPONSES_MAX};
+use policy::quota::TooManyQuotas;
+use policy::response::{Approval, Joiners, Target, Undone};
+use policy::{AccountId, Response, ResponseId, Rung, Suspicion};
+use store::control::Entry;
+use watch::Board;
+
+use super::{ACCOUNT, COVER, RESPONSE, Registry, RegistryError, SUSPICION, entry, missing, random};
+
+/// Entries that are written at once; more come in several goes, which the database has time for.
+const ENTRIES_AT_ONCE: usize = 2_000;
+
+/// What detection says, to be heeded.
+#[derive(Clone, Copy, Debug)]
+pub struct Heard<'a> {
+    /// How everybody stands.
+    pub board: &'a Board,
+    /// Which detection says so.
+    pub source: &'a str,
+    /// How many accounts one person may block.
+    pub block_alone_max: u32,
+}
+
+/// A response, and how many accounts it covers.
+pub type Listed = (Arc<Response>, u64);
+
+impl Registry {
+    /// Knows what detection says from now on, and lets responses follow who joins their campaigns and who leaves them. How many entries
+    /// changed.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be written; then it is as if it had not been heard, in whole or in part.
+    pub async fn heed(&self, heard: Heard<'_>, now: Time) -> Result<usize, RegistryError> {
+        let mut known = self.known.lock().await;
+        let mut entries = suspicions(&known.directory, heard);
+        entries.extend(covers(&known.directory, heard, now));
+        for part in entries.chunks(ENTRIES_AT_ONCE) {
+            self.put(&mut known, part).await?;
+        }
+        Ok(entries.len())
+    }
+
+    /// Responds: to an account, or to those of `members` that are known here. A block of more accounts than `block_alone_max` waits for a
+    /// second person.
+    ///
+    /// # Errors
+    ///
+    /// When the account is not there, there is no room, or it cannot be written.
+    pub async fn respond(
+        &self,
+        mut response: Response,
+        members: &[AccountId],
+        block_alone_max: u32,
+    ) -> Result<Listed, RegistryError> {
+        let mut known = self.known.lock().await;
+        let directory = &known.directory;
+        let covered: Vec<&AccountId> = match &response.target {
+            Target::Account(account) => {
+                directory.account(account).ok_or_else(|| missing(ACCOUNT, account.as_str()))?;
+                vec![account]
+            }
+            Target::Campaign(_) => members.iter().filter(|account| directory.account(account).is_some()).collect(),
+        };
+        if response.budget.is_some() && known.quotas().len() >= QUOTAS_MAX {
+            return Err(TooManyQuotas.into());
+        }
+        if response.rung == Rung::Block && !response.shadow && covered.len() > block_alone_max as usize {
+            response.approval = Approval::Wanted;
+        }
+        let covers: Vec<Entry> = covered.iter().map(|account| cover(&response.id, account)).collect();
+        let mut entries = self.room(directory);
+        entries.push(entry(RESPONSE, response.id.as_str(), &response));
+        // It holds only once all whom it covers are written.
+        for part in covers.chunks(ENTRIES_AT_ONCE) {
+            self.put(&mut known, part).await?;
+        }
+        self.put(&mut known, &entries).await?;
+        let stands = known.directory.response(&response.id).cloned();
+        Ok((stands.ok_or_else(|| missing(RESPONSE, response.id.as_str()))?, covers.len() as u64))
+    }
+
+    /// Approves a response that waits for a second person.
+    ///
+    /// # Errors
+    ///
+    /// When it is not there or waits for nobody, when it is its own author who approves, or it cannot be written.
+    pub async fn approve_response(&self, id: &ResponseId, author: &str) -> Result<Arc<Response>, RegistryError> {
+        self.change_response(id, |response| {
+            if response.approval != Approval::Wanted || response.undone.is_some() {
+                return Err(RegistryError::NotWanted(id.clone()));
+            }
+            if response.author.trim().eq_ignore_ascii_case(author.trim()) {
+                return Err(RegistryError::SamePerson(author.to_owned()));
+            }
+            response.approval = Approval::By(author.to_owned());
+            Ok(())
+        })
+        .await
+    }
+
+    /// Takes a response back: everybody whom it covered is as if it had never been.
+    ///
+    /// # Errors
+    ///
+    /// When it is not there or undone already, or it cannot be written.
+    pub async fn undo_response(&self, id: &ResponseId, undone: Undone) -> Result<Arc<Response>, RegistryError> {
+        self.change_response(id, |response| {
+            if response.undone.is_some() {
+                return Err(RegistryError::Undone(id.clone()));
+            }
+            response.undone = Some(undone);
+            Ok(())
+        })
+        .await
+    }
+
+    async fn change_response(
+        &self,
+        id: &ResponseId,
+        change: impl FnOnce(&mut Response) -> Result<(), RegistryError>,
+    ) -> Result<Arc<Response>, RegistryError> {
+        let mut known = self.known.lock().await;
+        let response = known.directory.response(id).ok_or_else(|| missing(RESPONSE, id.as_str()))?;
+        let mut response = (**response).clone();
+        change(&mut response)?;
+        self.put(&mut known, &[entry(RESPONSE, id.as_str(), &response)]).await?;
+        known.directory.response(id).cloned().ok_or_else(|| missing(RESPONSE, id.as_str()))
+    }
+
+    /// Every response with how many accounts it covers, in the order of their ids.
+    pub async fn responses(&self) -> Vec<Listed> {
+        let directory = self.directory().await;
+        let mut counts: BTreeMap<&ResponseId, u64> = BTreeMap::new();
+        for id in directory.covered().flat_map(|(_, covers)| covers) {
+            *counts.entry(id).or_default() += 1;
+        }
+        let count = |response: &Arc<Response>| counts.get(&response.id).copied().unwrap_or(0);
+        let mut responses: Vec<Listed> =
+            directory.responses().map(|response| (Arc::clone(response), count(response))).collect();
+        responses.sort_by(|one, other| one.0.id.cmp(&other.0.id));
+        responses
+    }
+
+    /// A response and the accounts that it covers, in their order.
+    ///
+    /// # Errors
+    ///
+    /// When it is not there.
+    pub async fn response(&self, id: &ResponseId) -> Result<(Arc<Response>, Vec<AccountId>), RegistryError> {
+        let directory = self.directory().await;
+        let response = directory.response(id).cloned().ok_or_else(|| missing(RESPONSE, id.as_str()))?;
+        Ok((response, covered_by(&directory, id).into_iter().cloned().collect()))
+    }
+
+    /// Everything that detection says, in the order of accounts.
+    pub async fn suspicions(&self) -> Vec<Arc<Suspicion>> {
+        let mut suspicions: Vec<Arc<Suspicion>> = self.directory().await.suspicions().cloned().collect();
+        suspicions.sort_by(|one, other| one.account.cmp(&other.account));
+        suspicions
+    }
+
+    /// A name for a response that no other has.
+    ///
+    /// # Errors
+    ///
+    /// When no random bytes can be had.
+    pub fn response_id() -> Result<ResponseId, RegistryError> {
+        let [a, b, c, d, e, f, ..] = random()?;
+        let number = u64::from_be_bytes([0, 0, a, b, c, d, e, f]);
+        format!("rsp_{number:012x}").parse().map_err(|_| RegistryError::NoRandom)
+    }
+
+    /// Makes room for one more by removing the response that was undone longest ago; nothing where there is room.
+    fn room(&self, directory: &Directory) -> Vec<Entry> {
+        if directory.responses().count() < RESPONSES_MAX {
+            return Vec::new();
+        }
+        let undone = directory.responses().filter_map(|response| Some((response.undone.as_ref()?.time, &response.id)));
+        let Some((_, id)) = undone.min() else { return Vec::new() };
+        let covers = covered_by(directory, id).into_iter().map(|account| Entry::gone(COVER, &place(id, account)));
+        std::iter::once(Entry::gone(RESPONSE, id.as_str())).chain(covers).collect()
+    }
+}
+
+fn covered_by<'d>(directory: &'d Directory, id: &ResponseId) -> BTreeSet<&'d AccountId> {
+    directory.covered().filter(|(_, covers)| covers.contains(id)).map(|(account, _)| account).collect()
+}
+
+fn place(response: &ResponseId, account: &AccountId) -> String {
+    format!("{response}/{account}")
+}
+
+fn cover(response: &ResponseId, account: &AccountId) -> Entry {
+    entry(COVER, &place(response, account), &true)
+}
+
+/// What changes in what is said of accounts.
+fn suspicions(directory: &Directory, heard: Heard<'_>) -> Vec<Entry> {
+    let mut said: BTreeMap<AccountId, Suspicion> = BTreeMap::new();
+    for campaign in &heard.board.campaigns {
+        for member in &campaign.members {
+            let Ok(account) = member.account.parse::<AccountId>() else { continue };
+            if directory.account(&account).is_none() {
+                continue;
+            }
+            let suspicion = Suspicion {
+                account: account.clone(),
+                campaign: campaign.id.clone(),
+                strength: campaign.log10_e.floor() as i64,
+                probability: (member.probability * 100.0).floor() as i64,
+                since: campaign.since,
+                rival: campaign.rival.clone(),
+                source: heard.source.to_owned(),
+            };
+            let surest = said.get(&account);
+            if surest
+                .is_none_or(|known| (known.probability, known.strength) < (suspicion.probability, suspicion.strength))
+            {
+                said.insert(account, suspicion);
+            }
+        }
+    }
+    let is_ours = |known: &Suspicion| known.source == heard.source;
+    let gone = directory.suspicions().filter(|known| is_ours(known) && !said.contains_key(&known.account));
+    let gone: Vec<Entry> = gone.map(|known| Entry::gone(SUSPICION, known.account.as_str())).collect();
+    let is_new = |new: &&Suspicion| {
+        let known = directory.suspicion(&new.account);
+        // Another detection that is as sure has the word.
+        known.is_none_or(|known| if is_ours(known) { **known != **new } else { known.strength < new.strength })
+    };
+    let new = said.values().filter(is_new).map(|new| entry(SUSPICION, new.account.as_str(), new));
+    gone.into_iter().chain(new).collect()
+}
+
+/// Who is covered anew, and who no longer: whoever joins a campaign where joiners inherit, and whoever left one that stands.
+fn covers(directory: &Directory, heard: Heard<'_>, now: Time) -> Vec<Entry> {
+    let mut entries = Vec::new();
+    for response in
+        directory.responses().filter(|response| response.source == heard.source && response.undone.is_none())
+    {
+        let Target::Campaign(id) = &response.target else { continue };
+        if response.until.is_some_and(|until| until <= now) {
+            continue;
+        }
+        // One that stands no longer keeps its response until that is over or undone: it may come back within minutes.
+        let Some(campaign) = heard.board.campaigns.iter().find(|campaign| campaign.id == *id) else { continue };
+        let members: BTreeSet<AccountId> =
+            campaign.members.iter().filter_map(|member| member.account.parse().ok()).collect();
+        let covered = covered_by(directory, &response.id);
+        let left: Vec<&&AccountId> = covered.iter().filter(|account| !members.contains(**account)).collect();
+        entries.extend(left.iter().map(|account| Entry::gone(COVER, &place(&response.id, account))));
+        if response.joiners == Joiners::Inherit {
+            let joined =
+                members.iter().filter(|account| !covered.contains(account) && directory.account(account).is_some());
+            let is_bounded =
+                response.rung == Rung::Block && !response.shadow && !matches!(response.approval, Approval::By(_));
+            let room = if is_bounded {
+                (heard.block_alone_max as usize).saturating_sub(covered.len() - left.len())
+            } else {
+                usize::MAX
+            };
+            entries.extend(joined.take(room).map(|account| cover(&response.id, account)));
+        }
+    }
+    entries
+}
+
+#[cfg(test)]
+mod tests {
+    use exchange::Assurance;
+    use policy::amount::{Per, Unit};
+    use policy::policies::Explanation;
+    use policy::response::Budget;
+    use policy::{Account, Rung};
+    use proptest::prelude::*;
+    use serde_json::json;
+    use store::control::Control;
+    use watch::{Campaign, Member};
+
+    use super::*;
+
+    const NOW: Time = Time::from_seconds(1_000);
+    const ALONE: u32 = 3;
+
+    async fn registry(accounts: usize) -> (Registry, tempfile::TempDir) {
+        let folder = tempfile::tempdir().unwrap();
+        let control = Control::open_file(&folder.path().join("control.db")).await.unwrap();
+        let registry = Registry::open(control, [7; 32], Vec::new()).await.unwrap();
+        for number in 0..accounts {
+            let account: Account =
+                serde_json::from_value(json!({"id": format!("a{number}"), "created": "1970-01-01T00:00:00Z"})).unwrap();
+            registry.add_account(account).await.unwrap();
+        }
+        (registry, folder)
+    }
+
+    fn board(campaigns: &[(&str, std::ops::Range<usize>)]) -> Board {
+        let campaign = |(id, members): &(&str, std::ops::Range<usize>)| Campaign {
+            id: (*id).to_owned(),
+            since: NOW,
+            log10_e: 6.7,
+            log10_threshold: 2.5,
+            rival: "a tool".to_owned(),
+            members: members.clone().map(|n| Member { account: format!("a{n}"), probability: 0.987 }).collect(),
+        };
+        Board { sequence: 1, campaigns: campaigns.iter().map(campaign).collect() }
+    }
+
+    fn heard(board: &Board) -> Heard<'_> {
+        Heard { board, source: "here", block_alone_max: ALONE }
+    }
+
+    fn ids(numbers: std::ops::Range<usize>) -> Vec<AccountId> {
+        numbers.map(|number| format!("a{number}").parse().unwrap()).collect()
+    }
+
+    fn response(target: Target, rung: Rung, joiners: Joiners) -> Response {
+        Response {
+            id: Registry::response_id().unwrap(),
+            target,
+            rung,
+            assurance: if rung == Rung::Verify { Assurance::Phone } else { Assurance::None },
+            budget: (rung == Rung::ShareBudget).then_some(Budget { unit: Unit::Requests, amount: 5, per: Per::Hour }),
+            joiners,
+            shadow: false,
+            since: NOW,
+            until: None,
+            reason: "seen".to_owned(),
+            author: "ann".to_owned(),
+            approval: Approval::Needless,
+            source: "here".to_owned(),
+            undone: None,
+        }
+    }
+
+    fn undone() -> Undone {
+        Undone { time: NOW, author: "bob".to_owned(), reason: "a class".to_owned() }
+    }
+
+    fn cmp_1() -> Target {
+        Target::Campaign("cmp_1".to_owned())
+    }
+
+    async fn covered(registry: &Registry, id: &ResponseId) -> Vec<AccountId> {
+        registry.response(id).await.unwrap().1
+    }
+
+    #[tokio::test]
+    async fn policies_know_what_detection_says_and_forget_it_with_it() {
+        let (registry, _folder) = registry(4).await;
+        let said = async || {
+            let suspicions = registry.suspicions().await;
+            suspicions
+                .iter()
+                .map(|said| format!("{} {} {}", said.account, said.campaign, said.strength))
+                .collect::<Vec<_>>()
+        };
+        // Of accounts that are not known here nothing is said.
+        let first = board(&[("cmp_1", 0..2), ("cmp_2", 3..9)]);
+        assert_eq!(registry.heed(heard(&first), NOW).await.unwrap(), 3);
+        assert_eq!(said().await, ["a0 cmp_1 6", "a1 cmp_1 6", "a3 cmp_2 6"]);
+        assert_eq!(registry.suspicions().await[0].probability, 98);
+        assert_eq!(registry.heed(heard(&first), NOW).await.unwrap(), 0, "nothing changed");
+        // Another detection on the same database neither takes it back nor is taken back.
+        let other = board(&[("cmp_1", 2..3)]);
+        registry.heed(Heard { source: "there", ..heard(&other) }, NOW).await.unwrap();
+        assert_eq!(registry.heed(heard(&board(&[("cmp_1", 1..2)])), NOW).await.unwrap(), 2);
+        assert_eq!(said().await, ["a1 cmp_1 6", "a2 cmp_1 6"]);
+    }
+
+    #[tokio::test]
+    async fn whoever_joins_inherits_where_that_is_the_rule_and_whoever_leaves_is_free() {
+        let (registry, _folder) = registry(9).await;
+        let inherits = response(cmp_1(), Rung::Shield, Joiners::Inherit);
+        let leaves = response(cmp_1(), Rung::Verify, Joiners::Leave);
+        for response in [&inherits, &leaves] {
+            registry.respond(response.clone(), &ids(0..3), ALONE).await.unwrap();
+        }
+        registry.heed(heard(&board(&[("cmp_1", 1..5)])), NOW).await.unwrap();
+        assert_eq!(covered(&registry, &inherits.id).await, ids(1..5));
+        assert_eq!(covered(&registry, &leaves.id).await, ids(1..3));
+        // One that stands no longer may come back within minutes.
+        registry.heed(heard(&board(&[])), NOW).await.unwrap();
+        assert_eq!(covered(&registry, &inherits.id).await, ids(1..5));
+        registry.undo_response(&inherits.id, undone()).await.unwrap();
+        registry.heed(heard(&board(&[("cmp_1", 1..7)])), NOW).await.unwrap();
+        assert_eq!(covered(&registry, &inherits.id).await, ids(1..5), "what is undone grows no more");
+    }
+
+    #[tokio::test]
+    async fn nobody_blocks_more_than_so_many_alone() {
+        let (registry, _folder) = registry(9).await;
+        let rung = async |account: &str| registry.explain(&account.parse().unwrap(), None, NOW).await.unwrap().0;
+        let few = response(cmp_1(), Rung::Block, Joiners::Inherit);
+        registry.respond(few.clone(), &ids(0..ALONE as usize), ALONE).await.unwrap();
+        assert_eq!(rung("a0").await, Rung::Block, "at the limit");
+        registry.heed(heard(&board(&[("cmp_1", 0..7)])), NOW).await.unwrap();
+        assert_eq!(covered(&registry, &few.id).await, ids(0..3), "who joins does not lead beyond it");
+        registry.undo_response(&few.id, undone()).await.unwrap();
+
+        let many = response(cmp_1(), Rung::Block, Joiners::Inherit);
+        registry.respond(many.clone(), &ids(0..ALONE as usize + 1), ALONE).await.unwrap();
+        assert_eq!(rung("a0").await, Rung::None, "beyond it, and nobody else has agreed");
+        let same = registry.approve_response(&many.id, " Ann").await;
+        assert!(matches!(same, Err(RegistryError::SamePerson(_))), "{same:?}");
+        registry.approve_response(&many.id, "bob").await.unwrap();
+        assert_eq!(rung("a0").await, Rung::Block);
+        let again = registry.approve_response(&many.id, "cat").await;
+        assert!(matches!(again, Err(RegistryError::NotWanted(_))), "{again:?}");
+        registry.heed(heard(&board(&[("cmp_1", 0..7)])), NOW).await.unwrap();
+        assert_eq!(covered(&registry, &many.id).await, ids(0..7));
+    }
+
+    /// What everybody may do, and which quotas there are.
+    async fn state(registry: &Registry, accounts: usize) -> (Vec<(Rung, Vec<Explanation>)>, usize) {
+        let mut may = Vec::new();
+        for account in ids(0..accounts) {
+            may.push(registry.explain(&account, Some("m"), NOW).await.unwrap());
+        }
+        (may, registry.known.lock().await.quotas().len())
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(24))]
+
+        /// Whatever was taken in whatever order, also while campaigns change, once all of it is undone it is as if nothing had been.
+        #[test]
+        fn everything_undone_leaves_the_state_as_before(
+            steps in prop::collection::vec((1_usize..7, any::<bool>(), any::<bool>(), 0_usize..5, 1_usize..5), 1..6),
+            order in any::<u64>(),
+        ) {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+            runtime.block_on(async {
+                let (registry, _folder) = registry(6).await;
+                let before = state(&registry, 6).await;
+                let mut taken = Vec::new();
+                for &(rung, one, inherit, from, more) in &steps {
+                    let members = ids(from..(from + more).min(6));
+                    let target = if one { Target::Account(members[0].clone()) } else { cmp_1() };
+                    let joiners = if inherit { Joiners::Inherit } else { Joiners::Leave };
+                    let new = response(target, Rung::ALL[rung], joiners);
+                    let (response, covers) = registry.respond(new, &members, ALONE).await.unwrap();
+                    if response.approval == Approval::Wanted && inherit {
+                        registry.approve_response(&response.id, "bob").await.unwrap();
+                    }
+                    if covers > 0 && response.approval == Approval::Needless && rung > 2 {
+                        prop_assert_ne!(&state(&registry, 6).await, &before);
+                    }
+                    taken.push(response.id.clone());
+                    let standing = board(&[("cmp_1", from.saturating_sub(1)..from + 1)]);
+                    registry.heed(heard(&standing), NOW).await.unwrap();
+                    registry.heed(heard(&board(&[])), NOW).await.unwrap();
+                }
+                while !taken.is_empty() {
+                    let id = taken.swap_remove(order as usize % taken.len());
+                    registry.undo_response(&id, undone()).await.unwrap();
+                }
+                prop_assert_eq!(&state(&registry, 6).await, &before);
+                Ok(())
+            })?;
+        }
+    }
+}

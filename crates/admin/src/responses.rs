@@ -1,0 +1,202 @@
+//! Responses over the admin API: listed, taken, approved, undone.
+
+use std::sync::Arc;
+
+use axum::extract::rejection::QueryRejection;
+use axum::extract::{Path, Query, State};
+use axum::http::StatusCode;
+use axum::routing::{get, post};
+use axum::{Json, Router};
+use exchange::{Assurance, Time};
+use policy::response::{Approval, Budget, Joiners, Target, Undone};
+use policy::{AccountId, Response, ResponseId, Rung};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use crate::answer::{Answer, Body, Part, Problem, id, part};
+use crate::context::Admin;
+use crate::limits::WORDS_BYTES_MAX;
+use crate::registry::Registry;
+
+type Shared = State<Arc<Admin>>;
+
+/// Paths under `/api/v1`.
+pub(crate) fn routes() -> Router<Arc<Admin>> {
+    Router::new()
+        .route("/responses", get(responses).post(respond))
+        .route("/responses/{id}", get(response))
+        .route("/responses/{id}/approve", post(approve))
+        .route("/responses/{id}/undo", post(undo))
+        .route("/suspicions", get(suspicions))
+}
+
+/// A response as it is told.
+fn told(admin: &Admin, response: &Response, accounts: u64) -> Value {
+    let now = admin.clock.now();
+    let state = if response.undone.is_some() {
+        "undone"
+    } else if response.until.is_some_and(|until| until <= now) {
+        "over"
+    } else if response.approval == Approval::Wanted {
+        "waits"
+    } else if response.shadow {
+        "shadow"
+    } else {
+        "holds"
+    };
+    let mut told = json!(response);
+    if let Some(told) = told.as_object_mut() {
+        told.insert("state".to_owned(), json!(state));
+        told.insert("accounts".to_owned(), json!(accounts));
+    }
+    told
+}
+
+async fn responses(State(admin): Shared, query: Result<Query<Part>, QueryRejection>) -> Answer<Json<Value>> {
+    let Query(query) = query?;
+    let responses = admin.registry.responses().await;
+    let responses = responses.iter().map(|(response, accounts)| told(&admin, response, *accounts)).collect();
+    let id = |told: &Value| told.get("id").and_then(Value::as_str).unwrap_or_default().to_owned();
+    Ok(Json(part("responses", responses, id, &query)))
+}
+
+async fn response(
+    State(admin): Shared,
+    Path(name): Path<String>,
+    query: Result<Query<Part>, QueryRejection>,
+) -> Answer<Json<Value>> {
+    let Query(query) = query?;
+    let (response, covered) = admin.registry.response(&id(&name)?).await?;
+    let told = told(&admin, &response, covered.len() as u64);
+    let mut answer = part("accounts", covered, AccountId::to_string, &query);
+    if let Some(answer) = answer.as_object_mut() {
+        answer.insert("response".to_owned(), told);
+    }
+    Ok(Json(answer))
+}
+
+/// What is told of a new response.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct NewResponse {
+    target: Target,
+    rung: Rung,
+    #[serde(default)]
+    assurance: Assurance,
+    budget: Option<Budget>,
+    #[serde(default)]
+    joiners: Joiners,
+    #[serde(default)]
+    shadow: bool,
+    until: Option<Time>,
+    reason: String,
+    author: String,
+}
+
+async fn respond(State(admin): Shared, body: Body<NewResponse>) -> Answer<(StatusCode, Json<Value>)> {
+    let Json(new) = body?;
+    let NewResponse { target, rung, assurance, budget, joiners, shadow, until, reason, author } = new;
+    let now = admin.clock.now();
+    check(rung, assurance, budget)?;
+    words("reason", &reason)?;
+    words("author", &author)?;
+    if until.is_some_and(|until| until <= now) {
+        return Err(bad("`until` is over already"));
+    }
+    let (members, source) = match &target {
+        Target::Account(_) => (Vec::new(), String::new()),
+        Target::Campaign(campaign) => (members(&admin, campaign)?, admin.source.clone()),
+    };
+    let response = Response {
+        id: Registry::response_id()?,
+        target,
+        rung,
+        assurance,
+        budget,
+        joiners,
+        shadow,
+        since: now,
+        until,
+        reason,
+        author,
+        approval: Approval::Needless,
+        source,
+        undone: None,
+    };
+    let alone = admin.settings.load().block_alone_max;
+    let (response, accounts) = admin.registry.respond(response, &members, alone).await?;
+    Ok((StatusCode::CREATED, Json(told(&admin, &response, accounts))))
+}
+
+/// The accounts of a campaign that stands.
+fn members(admin: &Admin, campaign: &str) -> Answer<Vec<AccountId>> {
+    let board = admin.detection.as_ref().map(|watched| watched.board()).unwrap_or_default();
+    let missing = || Problem::new(StatusCode::NOT_FOUND, "not_found", format!("there is no campaign `{campaign}` now"));
+    let campaign = board.campaigns.iter().find(|known| known.id == campaign).ok_or_else(missing)?;
+    Ok(campaign.members.iter().filter_map(|member| member.account.parse().ok()).collect())
+}
+
+/// Whether what belongs to a rung is there, and nothing else.
+pub(crate) fn check(rung: Rung, assurance: Assurance, budget: Option<Budget>) -> Answer<()> {
+    if rung == Rung::None {
+        return Err(bad("`none` is no response; undo the one that holds"));
+    }
+    if (rung == Rung::Verify) != (assurance != Assurance::None) {
+        return Err(bad("`verify`, and no other rung, needs the `assurance` that lifts it, such as `phone`"));
+    }
+    if (rung == Rung::ShareBudget) != budget.is_some() {
+        return Err(bad("`share_budget`, and no other rung, needs a `budget` with `unit`, `amount` and `per`"));
+    }
+    Ok(())
+}
+
+fn words(name: &str, text: &str) -> Answer<()> {
+    if text.trim().is_empty() || text.len() > WORDS_BYTES_MAX {
+        return Err(bad(format!("`{name}`: expected 1 to {WORDS_BYTES_MAX} bytes of text")));
+    }
+    Ok(())
+}
+
+fn bad(message: impl Into<String>) -> Problem {
+    Problem::new(StatusCode::BAD_REQUEST, "bad_request", message)
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ApprovedBy {
+    author: String,
+}
+
+async fn approve(State(admin): Shared, Path(name): Path<String>, body: Body<ApprovedBy>) -> Answer<Json<Value>> {
+    let Json(ApprovedBy { author }) = body?;
+    words("author", &author)?;
+    let response = id::<ResponseId>(&name)?;
+    let approved = admin.registry.approve_response(&response, &author).await?;
+    let (_, covered) = admin.registry.response(&response).await?;
+    Ok(Json(told(&admin, &approved, covered.len() as u64)))
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct UndoneBy {
+    author: String,
+    reason: String,
+}
+
+async fn undo(State(admin): Shared, Path(name): Path<String>, body: Body<UndoneBy>) -> Answer<Json<Value>> {
+    let Json(UndoneBy { author, reason }) = body?;
+    words("author", &author)?;
+    words("reason", &reason)?;
+    let response = id::<ResponseId>(&name)?;
+    let undone = Undone { time: admin.clock.now(), author, reason };
+    let undone = admin.registry.undo_response(&response, undone).await?;
+    let (_, covered) = admin.registry.response(&response).await?;
+    Ok(Json(told(&admin, &undone, covered.len() as u64)))
+}
+
+async fn suspicions(State(admin): Shared, query: Result<Query<Part>, QueryRejection>) -> Answer<Json<Value>> {
+    let Query(query) = query?;
+    let suspicions = admin.registry.suspicions().await.iter().map(|said| json!(**said)).collect();
+    let account = |said: &Value| said.get("account").and_then(Value::as_str).unwrap_or_default().to_owned();
+    Ok(Json(part("suspicions", suspicions, account, &query)))
+}
