@@ -678,6 +678,9 @@ mod tests {
                 ("shield", budget.clone()),
                 ("none", json!({})),
                 ("shield", json!({"reason": " "})),
+                ("shield", json!({"author": "rule:mine"})),
+                ("shield", json!({"probability": 49})),
+                ("shield", json!({"probability": 100})),
                 ("shield", json!({"author": "x".repeat(WORDS_BYTES_MAX + 1)})),
                 ("shield", json!({"until": "1990-01-01T00:00:00Z"})),
             ] {

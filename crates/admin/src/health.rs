@@ -125,7 +125,7 @@ impl Collector for Counts {
                 "Recorded files that were removed before detection had read them",
                 status.lost.files,
             )?;
-            count("detection_late", "Exchanges that came too late to be put in order", status.late)?;
+            count("detection_late", "Exchanges that came too late to be put in order", status.counts.late)?;
         }
         let mut gauge = |name: &str, help: &str, value: i64| {
             let gauge = ConstGauge::new(value);

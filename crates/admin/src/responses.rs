@@ -8,7 +8,7 @@ use axum::http::StatusCode;
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use exchange::{Assurance, Time};
-use policy::response::{Approval, Budget, Joiners, Target, Undone};
+use policy::response::{Approval, Budget, Joiners, RULE, Target, Undone};
 use policy::{AccountId, Response, ResponseId, Rung};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -17,6 +17,7 @@ use crate::answer::{Answer, Body, Part, Problem, id, part};
 use crate::context::Admin;
 use crate::limits::WORDS_BYTES_MAX;
 use crate::registry::Registry;
+use crate::registry::responses::likely;
 
 type Shared = State<Arc<Admin>>;
 
@@ -84,6 +85,8 @@ struct NewResponse {
     #[serde(default)]
     assurance: Assurance,
     budget: Option<Budget>,
+    /// How likely an account must take part to be covered, in percent.
+    probability: Option<i64>,
     #[serde(default)]
     joiners: Joiners,
     #[serde(default)]
@@ -95,17 +98,24 @@ struct NewResponse {
 
 async fn respond(State(admin): Shared, body: Body<NewResponse>) -> Answer<(StatusCode, Json<Value>)> {
     let Json(new) = body?;
-    let NewResponse { target, rung, assurance, budget, joiners, shadow, until, reason, author } = new;
+    let NewResponse { target, rung, assurance, budget, probability, joiners, shadow, until, reason, author } = new;
     let now = admin.clock.now();
     check(rung, assurance, budget)?;
     words("reason", &reason)?;
     words("author", &author)?;
+    if author.starts_with(RULE) {
+        return Err(bad(format!("`author`: expected a name that does not begin with `{RULE}`")));
+    }
+    let probability = probability.unwrap_or(PROBABILITY_MIN);
+    if !(PROBABILITY_MIN..=PROBABILITY_MAX).contains(&probability) {
+        return Err(bad(format!("`probability`: expected {PROBABILITY_MIN} to {PROBABILITY_MAX}, in percent")));
+    }
     if until.is_some_and(|until| until <= now) {
         return Err(bad("`until` is over already"));
     }
     let (members, source) = match &target {
         Target::Account(_) => (Vec::new(), String::new()),
-        Target::Campaign(campaign) => (members(&admin, campaign)?, admin.source.clone()),
+        Target::Campaign(campaign) => (members(&admin, campaign, probability)?, admin.source.clone()),
     };
     let response = Response {
         id: Registry::response_id()?,
@@ -113,6 +123,7 @@ async fn respond(State(admin): Shared, body: Body<NewResponse>) -> Answer<(Statu
         rung,
         assurance,
         budget,
+        probability,
         joiners,
         shadow,
         since: now,
@@ -128,12 +139,16 @@ async fn respond(State(admin): Shared, body: Body<NewResponse>) -> Answer<(Statu
     Ok((StatusCode::CREATED, Json(told(&admin, &response, accounts))))
 }
 
-/// The accounts of a campaign that stands.
-fn members(admin: &Admin, campaign: &str) -> Answer<Vec<AccountId>> {
+/// Members are those who take part more likely than not, and nobody does for certain.
+const PROBABILITY_MIN: i64 = 50;
+const PROBABILITY_MAX: i64 = 99;
+
+/// The accounts of a campaign that stands, those that take part likely enough.
+fn members(admin: &Admin, campaign: &str, probability: i64) -> Answer<Vec<AccountId>> {
     let board = admin.detection.as_ref().map(|watched| watched.board()).unwrap_or_default();
     let missing = || Problem::new(StatusCode::NOT_FOUND, "not_found", format!("there is no campaign `{campaign}` now"));
     let campaign = board.campaigns.iter().find(|known| known.id == campaign).ok_or_else(missing)?;
-    Ok(campaign.members.iter().filter_map(|member| member.account.parse().ok()).collect())
+    Ok(likely(campaign, probability).collect())
 }
 
 /// Whether what belongs to a rung is there, and nothing else.

@@ -11,13 +11,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use exchange::Time;
 use findings::{Discovery, Identity, Measures, Verdict};
+use serde::{Deserialize, Serialize};
 
 use crate::state::State;
 use crate::state::account::{Account, AccountNo, Accounts};
 use crate::state::cluster::{Cluster, LabelNo};
 
 /// One verdict.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Label {
     /// Its name.
     pub id: String,

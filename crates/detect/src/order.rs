@@ -55,10 +55,15 @@ impl<T> Order<T> {
 
     /// Takes an event.
     pub fn push(&mut self, time: Time, event: T) {
-        self.arrived += 1;
         if let Some(seconds) = self.lateness {
             self.pass(Time::from_seconds(time.seconds().saturating_sub(seconds)));
         }
+        self.push_aside(time, event);
+    }
+
+    /// Takes an event that tells nothing of how late others may be, as one of another kind does.
+    pub fn push_aside(&mut self, time: Time, event: T) {
+        self.arrived += 1;
         self.heap.push(Reverse(Waiting { time, arrival: self.arrived, event }));
     }
 

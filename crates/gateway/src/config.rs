@@ -10,11 +10,15 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use exchange::Assurance;
 use hyper::Uri;
 use hyper::header::HeaderName;
 use hyper::http::uri::Scheme;
+use policy::Rung;
+use policy::amount::{Per, Unit};
 use policy::network::Network;
 use policy::price::Prices;
+use policy::response::{Budget, Joiners, Rule};
 use policy::token::{Issuer, KeySet};
 use rustls::pki_types::ServerName;
 use schemars::generate::SchemaSettings;
@@ -24,8 +28,8 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use crate::health::Health;
 use crate::identity::{self, NotFetched, Provider, Source};
 use crate::limits::{
-    EMBEDDING_DECIMALS_MAX, IDENTITIES_MAX, SHIELDED_EMBEDDING_DECIMALS, SHIELDED_OUTPUT_TOKENS, STALE_SECONDS,
-    STALE_SECONDS_MAX, STALE_SECONDS_MIN,
+    EMBEDDING_DECIMALS_MAX, IDENTITIES_MAX, RULES_MAX, SHIELDED_EMBEDDING_DECIMALS, SHIELDED_OUTPUT_TOKENS,
+    STALE_SECONDS, STALE_SECONDS_MAX, STALE_SECONDS_MIN,
 };
 use crate::shield::Caps;
 use crate::tls::{self, BadCertificates};
@@ -147,13 +151,133 @@ pub struct DetectionTable {
 #[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct ResponseTable {
-    /// How many accounts one person may block; a block of more waits for a second person.
+    /// How many accounts one person, or a rule, may block; a block of more waits for a second person.
     pub block_alone_max: u32,
+    /// What is done by itself when a campaign is strong enough.
+    pub rule: Vec<RuleTable>,
 }
 
 impl Default for ResponseTable {
     fn default() -> Self {
-        ResponseTable { block_alone_max: 50 }
+        ResponseTable { block_alone_max: 50, rule: Vec::new() }
+    }
+}
+
+/// `[[response.rule]]`
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RuleTable {
+    /// Its name.
+    pub name: String,
+    /// The evidence from which on it responds, as a power of ten: 6 for a million to one.
+    #[schemars(range(min = 2))]
+    pub strength: u32,
+    /// How likely an account must take part to be covered, in percent.
+    #[serde(default = "default_probability")]
+    #[schemars(range(min = 50, max = 99))]
+    pub probability: u32,
+    /// What is done: observe, alert, verify, share_budget, shield or block.
+    #[schemars(with = "String")]
+    pub rung: Rung,
+    /// With verify: how well an account has to be known (email, phone, payment, business, contract).
+    #[serde(default, skip_serializing_if = "is_none")]
+    #[schemars(with = "String")]
+    pub assurance: Assurance,
+    /// With share_budget: what all who are covered may take together.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub budget: Option<BudgetTable>,
+    /// Whether accounts that join the campaign later are covered as well.
+    #[serde(default = "default_true")]
+    pub inherit: bool,
+    /// Whether it only tells what it would change.
+    #[serde(default)]
+    pub shadow: bool,
+    /// How long a response holds.
+    #[serde(default = "default_hours")]
+    #[schemars(range(min = 1))]
+    pub hours: u32,
+    /// Why, for those who read the responses.
+    pub reason: String,
+    /// With block: that accounts are to be blocked on a score alone.
+    #[serde(default)]
+    pub blocks_on_score_alone: bool,
+}
+
+/// What several accounts may take together.
+#[derive(Clone, Copy, Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct BudgetTable {
+    /// What is counted: requests, tokens or micro_cost.
+    #[schemars(with = "String")]
+    pub unit: Unit,
+    /// How much.
+    pub amount: u64,
+    /// In which time: second, minute, hour, day or thirty_days.
+    #[schemars(with = "String")]
+    pub per: Per,
+}
+
+const fn default_probability() -> u32 {
+    90
+}
+
+const fn default_hours() -> u32 {
+    72
+}
+
+const fn default_true() -> bool {
+    true
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands a reference")]
+fn is_none(assurance: &Assurance) -> bool {
+    *assurance == Assurance::None
+}
+
+impl RuleTable {
+    /// Why it cannot be used, if it cannot: the key, and what was expected.
+    fn wrong(&self) -> Option<(&'static str, &'static str)> {
+        let blocks = self.rung == Rung::Block && !self.shadow;
+        if self.name.is_empty() || self.name.len() > 64 {
+            Some(("name", "expected 1 to 64 bytes"))
+        } else if self.reason.trim().is_empty() || self.reason.len() > 1_000 {
+            Some(("reason", "expected 1 to 1000 bytes of text"))
+        } else if self.strength < 2 {
+            Some(("strength", "expected at least 2"))
+        } else if !(50..=99).contains(&self.probability) {
+            Some(("probability", "expected 50 to 99"))
+        } else if self.hours == 0 {
+            Some(("hours", "expected at least 1"))
+        } else if self.rung == Rung::None {
+            Some(("rung", "expected observe, alert, verify, share_budget, shield or block"))
+        } else if (self.rung == Rung::Verify) != (self.assurance != Assurance::None) {
+            Some(("assurance", "expected with `rung = \"verify\"`, and with no other"))
+        } else if (self.rung == Rung::ShareBudget) != self.budget.is_some() {
+            Some(("budget", "expected with `rung = \"share_budget\"`, and with no other"))
+        } else if blocks && !self.blocks_on_score_alone {
+            Some((
+                "rung",
+                "`block` on a score alone needs `blocks_on_score_alone = true`; `shadow = true` shows first whom it would meet",
+            ))
+        } else {
+            None
+        }
+    }
+
+    fn rule(&self) -> Rule {
+        let budget = self.budget.map(|BudgetTable { unit, amount, per }| Budget { unit, amount, per });
+        Rule {
+            name: self.name.clone(),
+            strength: self.strength.into(),
+            probability: self.probability.into(),
+            rung: self.rung,
+            assurance: self.assurance,
+            budget,
+            joiners: if self.inherit { Joiners::Inherit } else { Joiners::Leave },
+            shadow: self.shadow,
+            hours: self.hours,
+            reason: self.reason.clone(),
+        }
     }
 }
 
@@ -710,6 +834,18 @@ impl Config {
         if config.detection.lateness_seconds > LATENESS_SECONDS_MAX {
             return wrong("detection.lateness_seconds".to_owned(), "expected at most 3600");
         }
+        if config.response.rule.len() > RULES_MAX {
+            return wrong("response.rule".to_owned(), &format!("expected at most {RULES_MAX}"));
+        }
+        for (index, rule) in config.response.rule.iter().enumerate() {
+            let field = |name: &str| format!("response.rule[{index}].{name}");
+            if let Some((name, expected)) = rule.wrong() {
+                return wrong(field(name), expected);
+            }
+            if config.response.rule.iter().take(index).any(|other| other.name == rule.name) {
+                return wrong(field("name"), "expected one that no other rule has; its responses are found by it");
+            }
+        }
         if config.shield.output_tokens == 0 {
             return wrong("shield.output_tokens".to_owned(), "expected at least 1");
         }
@@ -770,6 +906,7 @@ impl Config {
         Ok(Settings {
             needs_recording: self.recording.required,
             block_alone_max: self.response.block_alone_max,
+            rules: self.response.rule.iter().map(RuleTable::rule).collect(),
             stale_time_max: self.database_stale_seconds.max(),
             trust: self.trust(),
             listed: self.allow.paths.clone(),
@@ -979,6 +1116,42 @@ mod tests {
         assert!(error.contains("`identity`: expected at most 16"), "{error}");
         let error = parse(&one(1).repeat(2)).unwrap_err().to_string();
         assert!(error.contains("`identity[1].audience`: expected an issuer with an audience once"), "{error}");
+    }
+
+    #[test]
+    fn rules_respond_as_they_are_written_and_block_on_a_score_only_where_that_is_said() {
+        let rule = |name: &str, more: &str| {
+            format!("[[response.rule]]\nname = '{name}'\nstrength = 6\nreason = 'agreed'\n{more}\n")
+        };
+        let shared = rule("r", "rung = 'share_budget'\nbudget = {unit = 'requests', amount = 9, per = 'day'}");
+        let config = parse(&shared).unwrap();
+        let [read] = &config.response.rule[..] else { panic!() };
+        let read = read.rule();
+        assert_eq!(
+            (read.rung, read.probability, read.joiners, read.hours),
+            (Rung::ShareBudget, 90, Joiners::Inherit, 72)
+        );
+        assert!(parse(&rule("r", "rung = 'block'\nblocks_on_score_alone = true")).is_ok());
+        assert!(parse(&rule("r", "rung = 'block'\nshadow = true")).is_ok());
+        for (more, expected) in [
+            ("rung = 'block'", "`response.rule[0].rung`: `block` on a score alone needs"),
+            ("rung = 'none'", "`response.rule[0].rung`: expected observe"),
+            ("rung = 'verify'", "`response.rule[0].assurance`"),
+            ("rung = 'shield'\nassurance = 'phone'", "`response.rule[0].assurance`"),
+            ("rung = 'share_budget'", "`response.rule[0].budget`"),
+            ("rung = 'shield'\nprobability = 49", "`response.rule[0].probability`: expected 50 to 99"),
+            ("rung = 'shield'\nprobability = 100", "`response.rule[0].probability`: expected 50 to 99"),
+            ("rung = 'shield'\nhours = 0", "`response.rule[0].hours`"),
+            ("rung = 'shout'", "unknown variant `shout`"),
+        ] {
+            let error = parse(&rule("r", more)).unwrap_err().to_string();
+            assert!(error.contains(expected), "{more}: {error}");
+        }
+        let twice = [shared.clone(), shared].concat();
+        assert!(parse(&twice).unwrap_err().to_string().contains("`response.rule[1].name`"));
+        let many = |count: usize| (0..count).map(|n| rule(&n.to_string(), "rung = 'alert'")).collect::<String>();
+        assert_eq!(parse(&many(RULES_MAX)).unwrap().response.rule.len(), RULES_MAX);
+        assert!(parse(&many(RULES_MAX + 1)).unwrap_err().to_string().contains("expected at most 32"));
     }
 
     #[test]

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+/// Rules that respond by themselves. A configuration with more is refused.
+pub const RULES_MAX: usize = 32;
 /// Bytes of a request body, as it comes and decompressed. A longer one is refused with 413 as soon as its length is known.
 pub const BODY_BYTES_MAX: usize = 32 * 1024 * 1024;
 /// Bytes of a body that are let come after its request was refused. At more the connection is closed, and the caller may lose

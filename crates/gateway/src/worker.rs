@@ -8,6 +8,7 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use hyper::header::HeaderName;
 use policy::price::{Price, Prices};
+use policy::response::Rule;
 use tokio::time::Instant;
 
 use crate::clock::Clock;
@@ -48,6 +49,8 @@ pub struct Settings {
     pub needs_recording: bool,
     /// How many accounts one person may block without another's approval.
     pub block_alone_max: u32,
+    /// What is done by itself when a campaign is strong enough.
+    pub rules: Vec<Rule>,
     /// How old what is known of accounts may be, before requests are turned away; any age without it.
     pub stale_time_max: Option<Duration>,
     /// Whose word about a caller is taken.

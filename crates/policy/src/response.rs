@@ -71,6 +71,9 @@ pub struct Response {
     /// What all who are covered may take together. For [`Rung::ShareBudget`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub budget: Option<Budget>,
+    /// How likely an account must take part to be covered, in percent. For campaigns.
+    #[serde(default = "likely")]
+    pub probability: i64,
     /// Whether accounts that join the campaign later are covered as well.
     #[serde(default)]
     pub joiners: Joiners,
@@ -106,6 +109,42 @@ pub enum Target {
     /// The members of a campaign, by its name.
     Campaign(String),
 }
+
+/// A rule that the operator wrote: responds by itself to campaigns that are strong enough.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rule {
+    /// Its name.
+    pub name: String,
+    /// The evidence from which on it responds, as a power of ten.
+    pub strength: i64,
+    /// How likely an account must take part to be covered, in percent.
+    pub probability: i64,
+    /// What is done.
+    pub rung: Rung,
+    /// For [`Rung::Verify`].
+    pub assurance: Assurance,
+    /// For [`Rung::ShareBudget`].
+    pub budget: Option<Budget>,
+    /// Whether accounts that join later are covered as well.
+    pub joiners: Joiners,
+    /// Whether it only tells what it would change.
+    pub shadow: bool,
+    /// How long a response of it holds, in hours.
+    pub hours: u32,
+    /// Why, in the operator's words.
+    pub reason: String,
+}
+
+impl Rule {
+    /// The author of its responses. No person's name begins so.
+    #[must_use]
+    pub fn author(&self) -> String {
+        format!("{RULE}{}", self.name)
+    }
+}
+
+/// What the authors of responses begin with that rules took.
+pub const RULE: &str = "rule:";
 
 /// What several accounts may take together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -159,6 +198,11 @@ pub struct Undone {
     pub author: String,
     /// Why.
     pub reason: String,
+}
+
+/// Members are those who take part more likely than not.
+const fn likely() -> i64 {
+    50
 }
 
 impl Response {

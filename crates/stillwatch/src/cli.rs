@@ -197,16 +197,15 @@ pub(crate) struct AddLabel {
     #[arg(long, value_parser = verdict)]
     pub(crate) verdict: Verdict,
     /// What `hunt --campaigns-out` or `hunt --json` wrote; cleared groups are in the latter only
-    #[arg(long, value_name = "FILE")]
-    pub(crate) from: PathBuf,
+    #[arg(long, value_name = "FILE", required_unless_present = "data")]
+    pub(crate) from: Option<PathBuf>,
     /// Research ends then: a time, or a date, which means its first moment (UTC)
     #[arg(long, value_name = "DATE", value_parser = date)]
     pub(crate) until: Option<Time>,
     #[command(flatten)]
     pub(crate) says: Says,
-    /// File of labels to add to
-    #[arg(long, default_value = LABELS, value_name = "FILE")]
-    pub(crate) labels: PathBuf,
+    #[command(flatten)]
+    pub(crate) book: LabelFile,
 }
 
 /// Show what was said.
@@ -215,9 +214,8 @@ pub(crate) struct ListLabels {
     /// Print as JSON
     #[arg(long)]
     pub(crate) json: bool,
-    /// File of labels
-    #[arg(long, default_value = LABELS, value_name = "FILE")]
-    pub(crate) labels: PathBuf,
+    #[command(flatten)]
+    pub(crate) book: LabelFile,
 }
 
 /// Take a label back.
@@ -227,9 +225,19 @@ pub(crate) struct UndoLabel {
     pub(crate) id: String,
     #[command(flatten)]
     pub(crate) says: Says,
-    /// File of labels to add to
+    #[command(flatten)]
+    pub(crate) book: LabelFile,
+}
+
+/// Where labels are.
+#[derive(Debug, Args)]
+pub(crate) struct LabelFile {
+    /// File of labels
     #[arg(long, default_value = LABELS, value_name = "FILE")]
     pub(crate) labels: PathBuf,
+    /// The data folder of a running gateway instead: what it has found is labelled, and it heeds that at once
+    #[arg(long, value_name = "DIR", conflicts_with = "labels")]
+    pub(crate) data: Option<PathBuf>,
 }
 
 /// Who says something, and why.
@@ -536,6 +544,9 @@ pub(crate) struct ResponseApply {
     /// With share-budget: what all who are covered may take together, such as '1000 requests per day'
     #[arg(long, value_name = "AMOUNT UNIT per TIME")]
     pub(crate) budget: Option<String>,
+    /// How likely an account of the campaign must take part to be covered, in percent
+    #[arg(long, value_name = "PERCENT", default_value_t = 50, value_parser = clap::value_parser!(u8).range(50..=99))]
+    pub(crate) probability: u8,
     /// Whether accounts that join the campaign later are covered as well
     #[arg(long, value_parser = ["leave", "inherit"], default_value = "leave")]
     pub(crate) joiners: String,

@@ -1,5 +1,6 @@
 //! The data folder of a gateway: its secrets, where it is reached while it runs, and what it recorded.
 
+use std::collections::BTreeMap;
 use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
 use std::io::{self, Read as _, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
@@ -7,12 +8,13 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use admin::Registry;
-use exchange::{AccountFact, Time};
+use exchange::{AccountFact, Notes, Time};
 use policy::key::{ADMIN_BRAND, Keys, Secret};
 use policy::quota::Quotas;
-use policy::{Account, KeyHash};
+use policy::{Account, KeyHash, Status};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use xxhash_rust::xxh3::xxh3_64;
 use zeroize::Zeroizing;
 
 use crate::failure::Failure;
@@ -26,6 +28,8 @@ const RUNNING: &str = "running.json";
 const ACCOUNTS: &str = "accounts.jsonl";
 /// How far quotas are used up.
 const QUOTAS_USED: &str = "quotas-used.json";
+/// What people said of findings, in the form of files of labels.
+const VERDICTS: &str = "verdicts.jsonl";
 /// What detection knows, to go on from.
 const DETECTION: &str = "detection.state";
 /// By what several detections on one database are told apart.
@@ -90,7 +94,12 @@ impl DataFolder {
 
     /// Where it is written what is known of accounts.
     pub(crate) fn accounts(&self) -> AccountFacts {
-        AccountFacts(self.exchanges().join(ACCOUNTS))
+        AccountFacts { path: self.exchanges().join(ACCOUNTS), written: None }
+    }
+
+    /// What people said of findings.
+    pub(crate) fn verdicts(&self) -> PathBuf {
+        verdicts(&self.path)
     }
 
     /// Where detection writes down what it knows.
@@ -165,40 +174,96 @@ impl DataFolder {
     }
 }
 
-/// The file that tells a hunt what is known of accounts.
+/// The file that tells detection and hunts what is known of accounts: one line whenever something about one changes.
 #[derive(Debug)]
-pub(crate) struct AccountFacts(PathBuf);
+pub(crate) struct AccountFacts {
+    path: PathBuf,
+    /// The sum of what was last written of each account, without its time; none before the file was looked at.
+    written: Option<BTreeMap<String, u64>>,
+}
 
 impl AccountFacts {
     /// Where it is.
     pub(crate) fn path(&self) -> &Path {
-        &self.0
+        &self.path
     }
 
-    /// Writes what is known of `accounts`, each from its sign-up on.
-    pub(crate) fn write(&self, accounts: &[Arc<Account>]) -> Result<(), Failure> {
-        let mut file = OutputFile::create(&self.0)?;
-        for account in accounts {
-            // As they are written in policies and by the API.
-            let word = |word: serde_json::Result<Value>| word.ok()?.as_str().map(str::to_owned);
-            let fact = AccountFact {
-                time: account.created,
-                account: account.id.as_str().into(),
-                org: account.organisation.as_ref().map(|organisation| organisation.as_str().into()),
-                created: Some(account.created),
-                plan: word(serde_json::to_value(account.tier)).map(Into::into),
-                program: word(serde_json::to_value(account.programme)).map(Into::into),
-                assurance: Some(account.assurance),
-                payment: account.payment.as_ref().map(|payment| payment.as_str().into()),
-                email_domain: None,
-                phone_country: None,
-                status: word(serde_json::to_value(account.status)).map(Into::into),
-                closed: None,
-            };
-            exchange::write_account(&fact, &mut file).map_err(|error| file.failure(&error))?;
+    /// Adds what is different of `accounts` at `now`; each with the time since which it is blocked, if it is. What is new of an account of
+    /// which nothing was written holds from its sign-up on.
+    pub(crate) fn write(&mut self, accounts: &[(Arc<Account>, Option<Time>)], now: Time) -> Result<(), Failure> {
+        let failed =
+            |path: &Path, error: io::Error| Failure::io(format!("`{}` cannot be written", path.display()), error);
+        let path = self.path.clone();
+        let written = match &mut self.written {
+            Some(written) => written,
+            none => none.insert(written_before(&path).map_err(|error| failed(&path, error))?),
+        };
+        let mut lines = Vec::new();
+        let mut anew = Vec::new();
+        for (account, blocked) in accounts {
+            let known = written.get(account.id.as_str());
+            let fact = fact(account, *blocked, if known.is_some() { now } else { account.created });
+            let sum = sum(&fact);
+            if known != Some(&sum) {
+                // Writing into memory does not fail.
+                let _ = exchange::write_account(&fact, &mut lines);
+                anew.push((account.id.as_str().to_owned(), sum));
+            }
         }
-        file.finish()
+        if !lines.is_empty() {
+            let add = || {
+                let mut file = OpenOptions::new().create(true).append(true).mode(0o600).open(&path)?;
+                file.write_all(&lines)?;
+                file.sync_data()
+            };
+            add().map_err(|error| failed(&path, error))?;
+            written.extend(anew);
+        }
+        Ok(())
     }
+}
+
+/// What there is to say of an account.
+fn fact(account: &Account, blocked: Option<Time>, time: Time) -> AccountFact<'_> {
+    // As they are written in policies and by the API.
+    let word = |word: serde_json::Result<Value>| word.ok()?.as_str().map(str::to_owned);
+    let is_closed = account.status == Status::Closed;
+    AccountFact {
+        time,
+        account: account.id.as_str().into(),
+        org: account.organisation.as_ref().map(|organisation| organisation.as_str().into()),
+        created: Some(account.created),
+        plan: word(serde_json::to_value(account.tier)).map(Into::into),
+        program: word(serde_json::to_value(account.programme)).map(Into::into),
+        assurance: Some(account.assurance),
+        payment: account.payment.as_ref().map(|payment| payment.as_str().into()),
+        email_domain: None,
+        phone_country: None,
+        status: word(serde_json::to_value(account.status)).map(Into::into),
+        closed: blocked.or_else(|| is_closed.then_some(time)),
+    }
+}
+
+/// The sum of a fact without its time, which is that of an account that was closed, too.
+fn sum(fact: &AccountFact<'_>) -> u64 {
+    let mut bytes = Vec::new();
+    let closed = fact.closed.filter(|closed| *closed != fact.time);
+    let _ = exchange::write_account(&AccountFact { time: Time::from_seconds(0), closed, ..fact.clone() }, &mut bytes);
+    xxh3_64(&bytes)
+}
+
+/// What was last written of each account; a last line that was cut off is ended, so that the next one stands alone.
+fn written_before(path: &Path) -> io::Result<BTreeMap<String, u64>> {
+    let text = match fs::read(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(BTreeMap::new()),
+        text => text?,
+    };
+    if text.last().is_some_and(|last| *last != b'\n') {
+        OpenOptions::new().append(true).open(path)?.write_all(b"\n")?;
+    }
+    let facts =
+        text.split(|byte| *byte == b'\n').filter_map(|line| exchange::read_account(line, &mut Notes::default()).ok());
+    Ok(facts.map(|fact| (fact.account.as_str().to_owned(), sum(&fact))).collect())
 }
 
 /// The file that says how far quotas are used up.
@@ -240,6 +305,11 @@ impl QuotasUsed {
 pub(crate) fn recorded(path: &Path) -> Option<PathBuf> {
     let exchanges = path.join(EXCHANGES);
     (path.join(ADMIN_KEY).is_file() && exchanges.is_dir()).then_some(exchanges)
+}
+
+/// What people said of the findings of the gateway with this data folder.
+pub(crate) fn verdicts(path: &Path) -> PathBuf {
+    path.join(VERDICTS)
 }
 
 /// Writes where a gateway is reached, whole or not at all.

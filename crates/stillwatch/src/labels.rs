@@ -200,6 +200,12 @@ impl Book {
         self.labels.iter().filter(|entry| entry.undone.is_none()).map(|entry| &entry.label)
     }
 
+    /// When the last of it was said; none where nothing was.
+    pub(crate) fn last_said(&self) -> Option<Time> {
+        let said = |entry: &Entry| entry.undone.as_ref().map(|undoing| undoing.time).max(Some(entry.label.time));
+        self.labels.iter().filter_map(said).max()
+    }
+
     fn next_id(&self) -> String {
         format!("lbl_{}", self.lines + 1)
     }

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::detector::{Detector, Progress, Settings};
+use crate::facts;
 use crate::follower::Position;
 
 /// Why a checkpoint was not restored.
@@ -29,15 +30,15 @@ pub enum Unrestored {
     Engine(#[from] detect::Unrestored),
 }
 
-/// Writes down how far the record is read, and what came of it.
+/// Writes down how far the record and the file of accounts are read, and what came of it.
 #[must_use]
-pub fn write(position: &Position, detector: &Detector) -> Vec<u8> {
+pub fn write(position: &Position, accounts: facts::Progress, detector: &Detector) -> Vec<u8> {
     #[derive(Serialize)]
-    struct Written<'a>(&'a Position, &'a Progress, &'a [u8]);
+    struct Written<'a>(&'a Position, facts::Progress, &'a Progress, &'a [u8]);
 
     let (engine, progress) = detector.remembered();
     // Nothing in there has a length that is not known, which is all that this could fail for.
-    let body = postcard::to_allocvec(&Written(position, progress, &engine)).unwrap_or_default();
+    let body = postcard::to_allocvec(&Written(position, accounts, progress, &engine)).unwrap_or_default();
     let mut bytes = Vec::with_capacity(MAGIC.len() + 10 + body.len());
     bytes.extend_from_slice(MAGIC);
     bytes.extend_from_slice(&VERSION.to_le_bytes());
@@ -51,9 +52,9 @@ pub fn write(position: &Position, detector: &Detector) -> Vec<u8> {
 /// # Errors
 ///
 /// What is no checkpoint of this version, or a damaged one.
-pub fn read(bytes: &[u8], settings: &Settings) -> Result<(Position, Detector), Unrestored> {
+pub fn read(bytes: &[u8], settings: &Settings) -> Result<(Position, facts::Progress, Detector), Unrestored> {
     #[derive(Deserialize)]
-    struct Written<'a>(Position, Progress, &'a [u8]);
+    struct Written<'a>(Position, facts::Progress, Progress, &'a [u8]);
 
     let rest = bytes.strip_prefix(MAGIC).ok_or(Unrestored::NoCheckpoint)?;
     let (version, rest) = rest.split_first_chunk::<2>().ok_or(Unrestored::Damaged)?;
@@ -65,8 +66,8 @@ pub fn read(bytes: &[u8], settings: &Settings) -> Result<(Position, Detector), U
     if u64::from_le_bytes(*sum) != xxh3_64(body) {
         return Err(Unrestored::Damaged);
     }
-    let Written(position, progress, engine) = postcard::from_bytes(body).map_err(|_| Unrestored::Damaged)?;
-    Ok((position, Detector::restore(settings, engine, progress)?))
+    let Written(position, accounts, progress, engine) = postcard::from_bytes(body).map_err(|_| Unrestored::Damaged)?;
+    Ok((position, accounts, Detector::restore(settings, engine, progress)?))
 }
 
 /// What a checkpoint begins with.

@@ -1,4 +1,4 @@
-//! From recorded lines to how everybody stands: read, put in the order of time, observe, ask.
+//! From recorded lines, and what is said meanwhile, to how everybody stands: read, put in the order of time, observe, ask.
 //!
 //! Deterministic: the same lines in the same order give the same findings and the same numbers of campaigns, however they are cut into
 //! pieces and however often it was written down and restored in between. So time comes from the exchanges alone, also for when the
@@ -8,10 +8,11 @@ use std::sync::Arc;
 
 use detect::{Change, Config, Engine, Findings, Labels, Order, Unrestored};
 use event::Signals;
-use exchange::{AccountFact, Call, Chunk, Format, ReadOptions, ReadReport, Time, parse_chunk};
+use exchange::{Call, Chunk, Format, Notes, ReadOptions, ReadReport, Time, parse_chunk, read_account};
 use serde::{Deserialize, Serialize};
 
 use crate::board::{Board, Campaign, Member};
+use crate::facts::{Said, Verdicts};
 use crate::follower::Lines;
 use crate::limits::LATENESS_SECONDS_MAX;
 
@@ -36,12 +37,21 @@ pub struct Detector {
 /// What a detector remembers beside its engine.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Progress {
-    order: Order<Box<Signals>>,
+    order: Order<Event>,
     counts: Counts,
+    /// The verdicts in force, and when the last of them was given.
+    verdicts: Option<Verdicts>,
     /// The second at which the engine was last asked how everybody stands.
     asked: Option<i64>,
     /// Whether something was looked at since.
     is_to_ask: bool,
+}
+
+/// What comes in the order of time.
+#[derive(Debug, Serialize, Deserialize)]
+enum Event {
+    Exchange(Box<Signals>),
+    Said(Said),
 }
 
 /// What was read.
@@ -49,6 +59,8 @@ pub(crate) struct Progress {
 pub struct Counts {
     /// Exchanges.
     pub exchanges: u64,
+    /// Exchanges that came later than is allowed for, and were observed out of order.
+    pub late: u64,
     /// Lines that are no exchange.
     pub unread: u64,
 }
@@ -82,14 +94,15 @@ impl Detector {
     #[must_use]
     pub fn new(settings: &Settings) -> Detector {
         let order = Order::with_lateness(lateness(settings), None);
-        let progress = Progress { order, counts: Counts::default(), asked: None, is_to_ask: false };
+        let progress = Progress { order, counts: Counts::default(), verdicts: None, asked: None, is_to_ask: false };
         Detector::of(Engine::new(config(settings)), progress)
     }
 
     /// The one that was written down as `engine` and `progress`.
     pub(crate) fn restore(settings: &Settings, engine: &[u8], mut progress: Progress) -> Result<Detector, Unrestored> {
         progress.order.allow_lateness(lateness(settings));
-        Ok(Detector::of(Engine::restore(config(settings), Labels::default(), engine)?, progress))
+        let labels = progress.verdicts.as_ref().map(|(_, labels)| labels.clone()).unwrap_or_default();
+        Ok(Detector::of(Engine::restore(config(settings), Labels::new(labels), engine)?, progress))
     }
 
     fn of(engine: Engine, progress: Progress) -> Detector {
@@ -103,9 +116,24 @@ impl Detector {
         (self.engine.snapshot(), &self.progress)
     }
 
-    /// Takes in what the provider says of an account.
-    pub fn learn(&mut self, fact: &AccountFact<'_>) {
-        self.engine.learn(fact);
+    /// Takes in what is said, when its time comes.
+    pub fn hear(&mut self, said: impl IntoIterator<Item = (Time, Said)>) {
+        for (time, said) in said {
+            self.progress.order.push_aside(time, Event::Said(said));
+        }
+        self.observe_what_is_ready();
+    }
+
+    /// What people said last, as far as it was heard of.
+    #[must_use]
+    pub fn judged(&self) -> Option<&Verdicts> {
+        self.progress.verdicts.as_ref()
+    }
+
+    /// Takes in what people say, when its time comes.
+    pub fn judge(&mut self, (time, labels): Verdicts) {
+        self.progress.verdicts = Some((time, labels.clone()));
+        self.hear([(time, Said::Verdicts(labels))]);
     }
 
     /// Takes in recorded lines.
@@ -123,9 +151,25 @@ impl Detector {
         self.progress.counts.exchanges += read.len() as u64;
         self.progress.counts.unread += report.bad_lines;
         for signals in read {
-            self.progress.order.push(signals.time, signals);
-            while let Some(signals) = self.progress.order.ready() {
-                self.observe(&signals);
+            self.progress.order.push(signals.time, Event::Exchange(signals));
+            self.observe_what_is_ready();
+        }
+    }
+
+    fn observe_what_is_ready(&mut self) {
+        while let Some(event) = self.progress.order.ready() {
+            match event {
+                Event::Exchange(signals) => self.observe(&signals),
+                Event::Said(Said::Account(line)) => {
+                    // It was read before.
+                    if let Ok(fact) = read_account(&line, &mut Notes::default()) {
+                        self.engine.learn(&fact);
+                    }
+                }
+                Event::Said(Said::Verdicts(labels)) => {
+                    self.engine.heed(Labels::new(labels));
+                    self.progress.is_to_ask = true;
+                }
             }
         }
     }
@@ -137,6 +181,7 @@ impl Detector {
             self.progress.is_to_ask = false;
             self.ask(signals.time);
         }
+        self.progress.counts.late += u64::from(self.engine.last_seen().is_some_and(|seen| signals.time < seen));
         self.engine.observe(signals);
         while self.engine.tick() {
             self.progress.is_to_ask = true;
@@ -195,7 +240,7 @@ impl Detector {
     #[must_use]
     pub fn findings(&self) -> Findings {
         let mut findings = self.engine.findings();
-        findings.population.late = self.late();
+        findings.population.late = self.progress.counts.late;
         findings
     }
 
@@ -203,12 +248,6 @@ impl Detector {
     #[must_use]
     pub fn counts(&self) -> Counts {
         self.progress.counts
-    }
-
-    /// Exchanges that came later than is allowed for, and were observed out of order.
-    #[must_use]
-    pub fn late(&self) -> u64 {
-        self.progress.order.late()
     }
 
     /// Exchanges that were recorded a second time, and were not counted again.
@@ -223,7 +262,7 @@ impl Detector {
         self.engine.last_seen()
     }
 
-    /// Exchanges that wait for earlier ones.
+    /// Exchanges, and what is said, that wait for what is earlier.
     #[must_use]
     pub fn waiting(&self) -> usize {
         self.progress.order.waiting()

@@ -5,12 +5,13 @@
 //! what was recorded, so a checkpoint and the rest of the record come to what the whole record comes to. Refuses to act: it tells how everybody
 //! stands ([`Board`]), and policy decides what follows.
 //!
-//! [`Follower`] reads the folder, [`Detector`] puts lines into the engine and asks how things stand, [`checkpoint`] writes down both, and
+//! [`Follower`] reads the folder, [`facts`] what is said meanwhile, [`Detector`] puts lines into the engine and asks how things stand, [`checkpoint`] writes down both, and
 //! [`Watcher`] is the thread that runs them.
 
 pub mod board;
 pub mod checkpoint;
 pub mod detector;
+pub mod facts;
 pub mod follower;
 pub mod limits;
 pub mod watcher;

@@ -3,24 +3,24 @@
 //! Promises that nobody waits for it but who asks it something, and that a checkpoint is whole or the one before it. What goes wrong is
 //! told ([`Status::trouble`]), and tried again; what cannot be restored is read again from the record.
 
-use std::fs::{self, File};
-use std::io::{self, Read as _};
-use std::os::unix::fs::MetadataExt as _;
+use std::fs;
+use std::io;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
 use detect::Findings;
-use exchange::{Chunk, ReadReport, Time, parse_accounts};
+use exchange::Time;
 use store::whole;
 
 use crate::board::Board;
 use crate::checkpoint;
 use crate::detector::{Counts, Detector, Settings, Told};
+use crate::facts::{self, Accounts, Verdicts};
 use crate::follower::{Follower, Lost, Position};
 use crate::limits::{CHECKPOINT_TIME, POLL_TIME, QUESTIONS_MAX};
 
@@ -28,8 +28,10 @@ use crate::limits::{CHECKPOINT_TIME, POLL_TIME, QUESTIONS_MAX};
 pub struct Setup {
     /// The folder in which exchanges are recorded.
     pub folder: PathBuf,
-    /// The file that says what is known of accounts; read again whenever it changes.
+    /// The file that says what is known of accounts, one line whenever something changes.
     pub accounts: PathBuf,
+    /// Says what people said of findings, where it is something else than what is handed in.
+    pub verdicts: Judged,
     /// Where what is known is written down, to go on from at the next start; nowhere, for one that only looks on.
     pub checkpoint: Option<PathBuf>,
     /// How to detect.
@@ -39,6 +41,9 @@ pub struct Setup {
     /// Hears what changed, as it comes out.
     pub tell: Tell,
 }
+
+/// Says what people said, where that is new.
+pub type Judged = Box<dyn FnMut(Option<&Verdicts>) -> Option<Verdicts> + Send>;
 
 /// Hears what changed.
 pub type Tell = Box<dyn FnMut(&[Told]) + Send>;
@@ -68,8 +73,8 @@ pub struct Status {
     pub behind_bytes: u64,
     /// Exchanges that were read and wait for earlier ones.
     pub waiting: usize,
-    /// Exchanges that came later than is allowed for.
-    pub late: u64,
+    /// Lines about accounts that could not be read.
+    pub unread_facts: u64,
     /// Exchanges that were recorded a second time.
     pub duplicates: u64,
     /// What goes wrong now.
@@ -168,7 +173,7 @@ struct Loop {
     watched: Arc<Watched>,
     follower: Follower,
     detector: Detector,
-    facts: Facts,
+    accounts: Accounts,
     written: Instant,
     /// Whether something was read that is not written down.
     is_unwritten: bool,
@@ -177,10 +182,10 @@ struct Loop {
 
 impl Loop {
     fn new(setup: Setup, watched: Arc<Watched>) -> Loop {
-        let (position, detector) = restored(&setup);
+        let (position, accounts, detector) = restored(&setup);
         let follower = Follower::new(&setup.folder, position);
-        let facts = Facts { path: setup.accounts.clone(), read: None };
-        Loop { setup, watched, follower, detector, facts, written: now(), is_unwritten: false, trouble: None }
+        let accounts = Accounts::new(setup.accounts.clone(), accounts);
+        Loop { setup, watched, follower, detector, accounts, written: now(), is_unwritten: false, trouble: None }
     }
 
     fn run(mut self, questions: &Receiver<SyncSender<Findings>>) {
@@ -213,7 +218,19 @@ impl Loop {
 
     /// Reads some of what is recorded; whether there was any.
     fn step(&mut self) -> io::Result<bool> {
-        self.facts.learn(&mut self.detector)?;
+        // Before the exchanges that come after it.
+        loop {
+            let said = self.accounts.read()?;
+            if said.is_empty() {
+                break;
+            }
+            self.detector.hear(said);
+            self.is_unwritten = true;
+        }
+        if let Some(verdicts) = (self.setup.verdicts)(self.detector.judged()) {
+            self.detector.judge(verdicts);
+            self.is_unwritten = true;
+        }
         let Some(lines) = self.follower.read()? else { return Ok(false) };
         self.detector.take(lines);
         self.is_unwritten = true;
@@ -227,7 +244,7 @@ impl Loop {
     fn write_down(&mut self) {
         self.written = now();
         let Some(path) = &self.setup.checkpoint else { return };
-        let bytes = checkpoint::write(self.follower.position(), &self.detector);
+        let bytes = checkpoint::write(self.follower.position(), self.accounts.progress(), &self.detector);
         match whole::write(path, &bytes) {
             Ok(()) => self.is_unwritten = false,
             Err(error) => self.outcome(Some(format!("what detection knows cannot be written down: {error}"))),
@@ -254,7 +271,7 @@ impl Loop {
             seen: self.detector.seen(),
             behind_bytes: self.follower.waiting_bytes(),
             waiting: self.detector.waiting(),
-            late: self.detector.late(),
+            unread_facts: self.accounts.progress().unread,
             duplicates: self.detector.duplicates(),
             trouble: self.trouble.clone(),
         };
@@ -263,8 +280,8 @@ impl Loop {
 }
 
 /// What was written down, or a beginning.
-fn restored(setup: &Setup) -> (Position, Detector) {
-    let anew = || (Position::default(), Detector::new(&setup.settings));
+fn restored(setup: &Setup) -> (Position, facts::Progress, Detector) {
+    let anew = || (Position::default(), facts::Progress::default(), Detector::new(&setup.settings));
     let Some(path) = &setup.checkpoint else { return anew() };
     let bytes = match fs::read(path) {
         Ok(bytes) => bytes,
@@ -278,34 +295,6 @@ fn restored(setup: &Setup) -> (Position, Detector) {
         (setup.say)(&format!("what detection knew cannot be restored ({error}): the record is read again"));
         anew()
     })
-}
-
-/// What is known of accounts, and where that stands.
-struct Facts {
-    path: PathBuf,
-    /// The file that was read last: its number, length and time.
-    read: Option<(u64, u64, Option<SystemTime>)>,
-}
-
-impl Facts {
-    /// Reads them where the file is another one.
-    fn learn(&mut self, detector: &mut Detector) -> io::Result<()> {
-        let mut file = match File::open(&self.path) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-            file => file?,
-        };
-        let metadata = file.metadata()?;
-        let there = Some((metadata.ino(), metadata.len(), metadata.modified().ok()));
-        if self.read == there {
-            return Ok(());
-        }
-        let mut text = Vec::new();
-        file.read_to_end(&mut text)?;
-        let chunk = Chunk::of_lines("accounts".into(), text, 1);
-        parse_accounts(&chunk, None, &mut |fact| detector.learn(&fact), &mut ReadReport::default());
-        self.read = there;
-        Ok(())
-    }
 }
 
 #[expect(clippy::disallowed_methods, reason = "how often something is done, and nothing that is found depends on it")]

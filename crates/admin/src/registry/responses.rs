@@ -10,15 +10,16 @@ use exchange::Time;
 use policy::directory::Directory;
 use policy::limits::{QUOTAS_MAX, RESPONSES_MAX};
 use policy::quota::TooManyQuotas;
-use policy::response::{Approval, Joiners, Target, Undone};
+use policy::response::{Approval, Joiners, Rule, Target, Undone};
 use policy::{AccountId, Response, ResponseId, Rung, Suspicion};
 use store::control::Entry;
-use watch::Board;
+use watch::{Board, Campaign};
 
-use super::{ACCOUNT, COVER, RESPONSE, Registry, RegistryError, SUSPICION, entry, missing, random};
+use super::{ACCOUNT, COVER, Known, RESPONSE, Registry, RegistryError, SUSPICION, entry, missing, random};
 
 /// Entries that are written at once; more come in several goes, which the database has time for.
 const ENTRIES_AT_ONCE: usize = 2_000;
+const HOUR: i64 = 3_600_000_000_000;
 
 /// What detection says, to be heeded.
 #[derive(Clone, Copy, Debug)]
@@ -27,8 +28,10 @@ pub struct Heard<'a> {
     pub board: &'a Board,
     /// Which detection says so.
     pub source: &'a str,
-    /// How many accounts one person may block.
+    /// How many accounts one person, or a rule, may block.
     pub block_alone_max: u32,
+    /// What is done by itself.
+    pub rules: &'a [Rule],
 }
 
 /// A response, and how many accounts it covers.
@@ -48,7 +51,12 @@ impl Registry {
         for part in entries.chunks(ENTRIES_AT_ONCE) {
             self.put(&mut known, part).await?;
         }
-        Ok(entries.len())
+        let mut changed = entries.len();
+        for (response, members) in by_rule(&known.directory, heard, now)? {
+            let (_, covered) = self.take(&mut known, response, &members, heard.block_alone_max).await?;
+            changed += 1 + covered as usize;
+        }
+        Ok(changed)
     }
 
     /// Responds: to an account, or to those of `members` that are known here. A block of more accounts than `block_alone_max` waits for a
@@ -59,11 +67,21 @@ impl Registry {
     /// When the account is not there, there is no room, or it cannot be written.
     pub async fn respond(
         &self,
-        mut response: Response,
+        response: Response,
         members: &[AccountId],
         block_alone_max: u32,
     ) -> Result<Listed, RegistryError> {
         let mut known = self.known.lock().await;
+        self.take(&mut known, response, members, block_alone_max).await
+    }
+
+    async fn take(
+        &self,
+        known: &mut Known,
+        mut response: Response,
+        members: &[AccountId],
+        block_alone_max: u32,
+    ) -> Result<Listed, RegistryError> {
         let directory = &known.directory;
         let covered: Vec<&AccountId> = match &response.target {
             Target::Account(account) => {
@@ -83,9 +101,9 @@ impl Registry {
         entries.push(entry(RESPONSE, response.id.as_str(), &response));
         // It holds only once all whom it covers are written.
         for part in covers.chunks(ENTRIES_AT_ONCE) {
-            self.put(&mut known, part).await?;
+            self.put(known, part).await?;
         }
-        self.put(&mut known, &entries).await?;
+        self.put(known, &entries).await?;
         let stands = known.directory.response(&response.id).cloned();
         Ok((stands.ok_or_else(|| missing(RESPONSE, response.id.as_str()))?, covers.len() as u64))
     }
@@ -170,6 +188,18 @@ impl Registry {
         suspicions
     }
 
+    /// Every account that is blocked at `now`, with since when.
+    pub async fn blocks(&self, now: Time) -> BTreeMap<AccountId, Time> {
+        let directory = self.directory().await;
+        let since = |covers: &[ResponseId]| {
+            let responses = covers.iter().filter_map(|id| directory.response(id));
+            let blocks =
+                responses.filter(|response| response.rung == Rung::Block && !response.shadow && response.holds(now));
+            blocks.map(|response| response.since).min()
+        };
+        directory.covered().filter_map(|(account, covers)| Some((account.clone(), since(covers)?))).collect()
+    }
+
     /// A name for a response that no other has.
     ///
     /// # Errors
@@ -205,6 +235,61 @@ fn cover(response: &ResponseId, account: &AccountId) -> Entry {
     entry(COVER, &place(response, account), &true)
 }
 
+/// The members of a campaign that take part at least so likely, in percent.
+pub(crate) fn likely(campaign: &Campaign, percent: i64) -> impl Iterator<Item = AccountId> {
+    let likely = campaign.members.iter().filter(move |member| in_percent(member.probability) >= percent);
+    likely.filter_map(|member| member.account.parse().ok())
+}
+
+fn in_percent(probability: f64) -> i64 {
+    (probability * 100.0).floor() as i64
+}
+
+/// The responses that rules take now: to campaigns that are strong enough, and to which no response of the rule holds or was undone.
+fn by_rule(
+    directory: &Directory,
+    heard: Heard<'_>,
+    now: Time,
+) -> Result<Vec<(Response, Vec<AccountId>)>, RegistryError> {
+    let mut taken = Vec::new();
+    for rule in heard.rules {
+        let author = rule.author();
+        for campaign in &heard.board.campaigns {
+            let target = Target::Campaign(campaign.id.clone());
+            let stands = |known: &Arc<Response>| {
+                let is_over = known.until.is_some_and(|until| until <= now);
+                known.author == author
+                    && known.target == target
+                    && known.source == heard.source
+                    && (known.undone.is_some() || !is_over)
+            };
+            if (campaign.log10_e.floor() as i64) < rule.strength || directory.responses().any(stands) {
+                continue;
+            }
+            let until = now.nanos().saturating_add(i64::from(rule.hours).saturating_mul(HOUR));
+            let response = Response {
+                id: Registry::response_id()?,
+                target,
+                rung: rule.rung,
+                assurance: rule.assurance,
+                budget: rule.budget,
+                probability: rule.probability,
+                joiners: rule.joiners,
+                shadow: rule.shadow,
+                since: now,
+                until: Some(Time::from_nanos(until)),
+                reason: rule.reason.clone(),
+                author: author.clone(),
+                approval: Approval::Needless,
+                source: heard.source.to_owned(),
+                undone: None,
+            };
+            taken.push((response, likely(campaign, rule.probability).collect()));
+        }
+    }
+    Ok(taken)
+}
+
 /// What changes in what is said of accounts.
 fn suspicions(directory: &Directory, heard: Heard<'_>) -> Vec<Entry> {
     let mut said: BTreeMap<AccountId, Suspicion> = BTreeMap::new();
@@ -218,7 +303,7 @@ fn suspicions(directory: &Directory, heard: Heard<'_>) -> Vec<Entry> {
                 account: account.clone(),
                 campaign: campaign.id.clone(),
                 strength: campaign.log10_e.floor() as i64,
-                probability: (member.probability * 100.0).floor() as i64,
+                probability: in_percent(member.probability),
                 since: campaign.since,
                 rival: campaign.rival.clone(),
                 source: heard.source.to_owned(),
@@ -255,8 +340,7 @@ fn covers(directory: &Directory, heard: Heard<'_>, now: Time) -> Vec<Entry> {
         }
         // One that stands no longer keeps its response until that is over or undone: it may come back within minutes.
         let Some(campaign) = heard.board.campaigns.iter().find(|campaign| campaign.id == *id) else { continue };
-        let members: BTreeSet<AccountId> =
-            campaign.members.iter().filter_map(|member| member.account.parse().ok()).collect();
+        let members: BTreeSet<AccountId> = likely(campaign, response.probability).collect();
         let covered = covered_by(directory, &response.id);
         let left: Vec<&&AccountId> = covered.iter().filter(|account| !members.contains(**account)).collect();
         entries.extend(left.iter().map(|account| Entry::gone(COVER, &place(&response.id, account))));
@@ -286,7 +370,7 @@ mod tests {
     use proptest::prelude::*;
     use serde_json::json;
     use store::control::Control;
-    use watch::{Campaign, Member};
+    use watch::Member;
 
     use super::*;
 
@@ -318,7 +402,7 @@ mod tests {
     }
 
     fn heard(board: &Board) -> Heard<'_> {
-        Heard { board, source: "here", block_alone_max: ALONE }
+        Heard { board, source: "here", block_alone_max: ALONE, rules: &[] }
     }
 
     fn ids(numbers: std::ops::Range<usize>) -> Vec<AccountId> {
@@ -332,6 +416,7 @@ mod tests {
             rung,
             assurance: if rung == Rung::Verify { Assurance::Phone } else { Assurance::None },
             budget: (rung == Rung::ShareBudget).then_some(Budget { unit: Unit::Requests, amount: 5, per: Per::Hour }),
+            probability: 50,
             joiners,
             shadow: false,
             since: NOW,
@@ -420,6 +505,43 @@ mod tests {
         assert!(matches!(again, Err(RegistryError::NotWanted(_))), "{again:?}");
         registry.heed(heard(&board(&[("cmp_1", 0..7)])), NOW).await.unwrap();
         assert_eq!(covered(&registry, &many.id).await, ids(0..7));
+    }
+
+    #[tokio::test]
+    async fn a_rule_responds_once_and_not_where_a_person_took_it_back() {
+        let (registry, _folder) = registry(9).await;
+        let rule = Rule {
+            name: "strong".to_owned(),
+            strength: 6,
+            probability: 90,
+            rung: Rung::Shield,
+            assurance: Assurance::None,
+            budget: None,
+            joiners: Joiners::Inherit,
+            shadow: false,
+            hours: 1,
+            reason: "as agreed".to_owned(),
+        };
+        let rules = [rule.clone(), Rule { name: "stronger".to_owned(), strength: 7, ..rule }];
+        let mut standing = board(&[("cmp_1", 0..3)]);
+        standing.campaigns[0].members[2].probability = 0.899;
+        let heed =
+            async |board: &Board, now| registry.heed(Heard { rules: &rules, ..heard(board) }, now).await.unwrap();
+        heed(&standing, NOW).await;
+        let [(response, 2)] = &registry.responses().await[..] else { panic!("{:?}", registry.responses().await) };
+        assert_eq!((response.author.as_str(), covered(&registry, &response.id).await), ("rule:strong", ids(0..2)));
+        standing.campaigns[0].members[2].probability = 0.9;
+        heed(&standing, NOW).await;
+        assert_eq!(registry.responses().await.len(), 1, "once");
+        assert_eq!(covered(&registry, &response.id).await, ids(0..3), "who is likely enough by now");
+        let later = Time::from_seconds(1_000 + 3_600);
+        heed(&standing, later).await;
+        assert_eq!(registry.responses().await.len(), 2, "anew once it is over");
+        for (response, _) in registry.responses().await {
+            registry.undo_response(&response.id, undone()).await.unwrap();
+        }
+        heed(&standing, Time::from_seconds(1_000_000)).await;
+        assert_eq!(registry.responses().await.len(), 2, "a person took it back");
     }
 
     /// What everybody may do, and which quotas there are.

@@ -231,7 +231,7 @@ impl Account {
     /// Takes in what the provider says.
     fn learn(&mut self, facts: &Facts, values: &mut Values) {
         self.created = facts.created.or(self.created);
-        self.closed = facts.closed.or(self.closed);
+        self.closed = facts.closed(self.closed);
         for (kind, text) in facts.values() {
             let value = values.intern(kind, text);
             hold(&mut self.held, kind, value, self.exchanges > 0, values);

@@ -23,6 +23,8 @@ pub(crate) struct Facts {
     pub created: Option<Time>,
     /// When it was closed.
     pub closed: Option<Time>,
+    /// When it was last said to be active; a closure before that is over.
+    pub opened: Option<Time>,
     /// How well it is known.
     pub assurance: Option<Assurance>,
     /// The organisation it belongs to.
@@ -46,7 +48,7 @@ impl Facts {
         (assurance, org): (Option<Assurance>, Option<Hash>),
         held: impl Fn(Kind) -> Option<Box<str>>,
     ) -> Facts {
-        Facts { created, closed, assurance, org, texts: Facts::KINDS.map(held) }
+        Facts { created, closed, opened: None, assurance, org, texts: Facts::KINDS.map(held) }
     }
 
     /// The values it holds.
@@ -54,8 +56,16 @@ impl Facts {
         Facts::KINDS.into_iter().zip(&self.texts).filter_map(|(kind, text)| Some((kind, text.as_deref()?)))
     }
 
+    /// When it was closed, unless it was opened again since.
+    pub(crate) fn closed(&self, before: Option<Time>) -> Option<Time> {
+        self.closed.or(before).filter(|&closed| self.opened.is_none_or(|opened| opened <= closed))
+    }
+
     fn learn(&mut self, fact: &AccountFact<'_>) {
         self.created = fact.created.or(self.created);
+        if fact.closed.is_none() && fact.status.as_deref() == Some("active") {
+            self.opened = self.opened.max(Some(fact.time));
+        }
         self.closed = fact.closed.or(self.closed);
         self.assurance = fact.assurance.or(self.assurance);
         self.org = fact.org.as_ref().map(|org| Hash::of(org.as_str())).or(self.org);
@@ -137,6 +147,32 @@ mod tests {
         let text = format!(r#"{{"time":1,"account":"{account}","payment":"p"}}"#);
         let leaked: &'static str = Box::leak(text.into_boxed_str());
         exchange::read_account(leaked.as_bytes(), &mut exchange::Notes::default()).unwrap()
+    }
+
+    #[test]
+    fn a_closure_is_over_once_the_account_is_active_again() {
+        let said = |lines: &[(i64, &str, Option<i64>)]| {
+            let mut facts = Facts::default();
+            for (time, status, closed) in lines {
+                let fact = AccountFact {
+                    time: Time::from_seconds(*time),
+                    status: Some((*status).into()),
+                    closed: closed.map(Time::from_seconds),
+                    ..fact("a")
+                };
+                facts.learn(&fact);
+            }
+            facts.closed(None).map(Time::seconds)
+        };
+        assert_eq!(said(&[(1, "active", None), (9, "closed", Some(9))]), Some(9));
+        assert_eq!(said(&[(1, "active", None), (9, "active", Some(9)), (20, "active", None)]), None);
+        assert_eq!(
+            said(&[(20, "active", None), (9, "closed", Some(9)), (1, "active", None)]),
+            None,
+            "in whatever order"
+        );
+        assert_eq!(said(&[(9, "closed", Some(9)), (20, "active", None), (30, "closed", Some(30))]), Some(30));
+        assert_eq!(said(&[(9, "closed", Some(9)), (20, "suspended", None)]), Some(9));
     }
 
     #[test]

@@ -4,21 +4,23 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use detect::Label;
 use detect::Labels;
 use exchange::Time;
 use findings::{Identity, Verdict};
+use hyper::Method;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use crate::cli::{AddLabel, LabelCommand, ListLabels, Says, UndoLabel};
-use crate::clock;
+use crate::admin_client::AdminClient;
+use crate::cli::{AddLabel, LabelCommand, LabelFile, ListLabels, Says, Server, UndoLabel};
 use crate::failure::{Exit, Failure};
 use crate::labels::{self, Book, Draft, Entry, Said, Undoing};
 use crate::output::print;
 use crate::words::{self, counted, minute, printable};
+use crate::{clock, data_folder};
 
 /// Does what was asked.
 pub(crate) fn run(command: &LabelCommand) -> Result<Exit, Failure> {
@@ -50,13 +52,28 @@ fn add(args: &AddLabel) -> Result<Exit, Failure> {
             "--until goes with --verdict research only: other verdicts are taken back by `undo`",
         ));
     }
-    let identity = identity_of(&args.from, &args.finding)?;
+    let gateway = args.book.data.as_deref().map(Gateway::of).transpose()?;
+    let (name, text) = match (&args.from, &gateway) {
+        (None, Some(gateway)) => ("what the gateway found".to_owned(), gateway.findings()?),
+        (from, _) => {
+            let path = from.as_deref().unwrap_or(Path::new(""));
+            let name = format!("`{}`", path.display());
+            let text = fs::read(path).map_err(|error| Failure::bad_input(format!("{name} cannot be read: {error}")))?;
+            (name, text)
+        }
+    };
+    let identity = identity_in(&name, &text, &args.finding)?;
     let accounts = identity.accounts.len() as u64;
     let draft = Draft { verdict: args.verdict, until: args.until, finding: args.finding.clone(), identity };
-    let id = labels::add(&args.labels, &draft, &said(&args.says)?).map_err(Failure::unreadable)?;
-    let labels = args.labels.display();
+    let labels = args.book.path();
+    let id = labels::add(&labels, &draft, &said(&args.says, gateway.as_ref())?).map_err(Failure::unreadable)?;
+    let labels = labels.display();
+    let next = match gateway {
+        Some(_) => "The gateway heeds it when its own time comes to that.".to_owned(),
+        None => format!("Next: stillwatch hunt PATH --labels {labels}"),
+    };
     print(&format!(
-        "Wrote {id} to {labels}: {} is {}, for the {} looked at.\nNext: stillwatch hunt PATH --labels {labels}\n",
+        "Wrote {id} to {labels}: {} is {}, for the {} looked at.\n{next}\n",
         printable(&args.finding, ID_CHARS),
         words::verdict_of_person(args.verdict),
         counted(accounts, "account"),
@@ -65,13 +82,16 @@ fn add(args: &AddLabel) -> Result<Exit, Failure> {
 }
 
 fn undo(args: &UndoLabel) -> Result<Exit, Failure> {
-    let id = labels::undo(&args.labels, &args.id, &said(&args.says)?).map_err(Failure::unreadable)?;
-    print(&format!("Wrote {id} to {}: {} is taken back.\n", args.labels.display(), printable(&args.id, ID_CHARS)))?;
+    let gateway = args.book.data.as_deref().map(Gateway::of).transpose()?;
+    let labels = args.book.path();
+    let said = said(&args.says, gateway.as_ref())?;
+    let id = labels::undo(&labels, &args.id, &said).map_err(Failure::unreadable)?;
+    print(&format!("Wrote {id} to {}: {} is taken back.\n", labels.display(), printable(&args.id, ID_CHARS)))?;
     Ok(Exit::Nothing)
 }
 
 fn list(args: &ListLabels) -> Result<Exit, Failure> {
-    let book = read(&args.labels)?;
+    let book = read(&args.book.path())?;
     let speaking = Labels::new(book.in_force().cloned().collect());
     let speaking: BTreeSet<&str> = speaking.iter().map(|label| label.id.as_str()).collect();
     let rows: Vec<Row<'_>> = book.labels.iter().map(|entry| Row::of(entry, &speaking)).collect();
@@ -160,18 +180,50 @@ impl<'a> Row<'a> {
     }
 }
 
-fn said(says: &Says) -> Result<Said<'_>, Failure> {
-    let time =
-        says.at.or_else(clock::now).ok_or_else(|| Failure::usage("the clock cannot be read; name a time by --at"))?;
+/// Who says something, when and why; by a gateway's own clock where it is said to one.
+fn said<'s>(says: &'s Says, gateway: Option<&Gateway>) -> Result<Said<'s>, Failure> {
+    let now = match (says.at, gateway) {
+        (Some(at), _) => Some(at),
+        (None, Some(gateway)) => Some(gateway.time()?),
+        (None, None) => clock::now(),
+    };
+    let time = now.ok_or_else(|| Failure::usage("the clock cannot be read; name a time by --at"))?;
     Ok(Said { by: &says.by, time, reason: &says.reason })
 }
 
-/// The group of a finding, from what `hunt --json` or `hunt --campaigns-out` wrote.
-fn identity_of(path: &Path, finding: &str) -> Result<Identity, Failure> {
-    let name = path.display();
-    let text = fs::read(path).map_err(|error| Failure::bad_input(format!("`{name}` cannot be read: {error}")))?;
+/// A running gateway whose findings are labelled.
+struct Gateway(AdminClient);
+
+impl Gateway {
+    /// The one with the data folder `data`.
+    fn of(data: &Path) -> Result<Gateway, Failure> {
+        let server = Server { data: data.to_owned(), server: None, admin_key_file: None, json: true };
+        AdminClient::new(&server).map(Gateway)
+    }
+
+    fn findings(&self) -> Result<Vec<u8>, Failure> {
+        Ok(self.0.ask(Method::GET, "/api/v1/findings", None)?.to_string().into_bytes())
+    }
+
+    /// What time it is for it.
+    fn time(&self) -> Result<Time, Failure> {
+        let status = self.0.ask(Method::GET, "/api/v1/status", None)?;
+        let time = status.get("time").and_then(Value::as_str).and_then(|time| time.parse().ok());
+        time.ok_or_else(|| Failure::service("the gateway does not say what time it is"))
+    }
+}
+
+impl LabelFile {
+    /// The file.
+    fn path(&self) -> PathBuf {
+        self.data.as_deref().map_or_else(|| self.labels.clone(), data_folder::verdicts)
+    }
+}
+
+/// The group of a finding, from what `hunt --json` or `hunt --campaigns-out` wrote, or a gateway told.
+fn identity_in(name: &str, text: &[u8], finding: &str) -> Result<Identity, Failure> {
     let (mut known, mut wanted) = (Vec::new(), None);
-    for (place, mut found) in findings(&text).map_err(|reason| Failure::bad_input(format!("`{name}`{reason}")))? {
+    for (place, mut found) in findings(text).map_err(|reason| Failure::bad_input(format!("{name}{reason}")))? {
         let id =
             found.get("id").or_else(|| found.get("campaign")).and_then(Value::as_str).unwrap_or_default().to_owned();
         if id == finding {
@@ -182,11 +234,11 @@ fn identity_of(path: &Path, finding: &str) -> Result<Identity, Failure> {
     }
     match wanted {
         Some((_, Ok(identity))) => Ok(identity),
-        Some((place, Err(reason))) => Err(Failure::bad_input(format!("`{name}`{place}: {finding}: {reason}"))),
-        None if known.is_empty() => Err(Failure::bad_input(format!("`{name}` has no finding"))),
+        Some((place, Err(reason))) => Err(Failure::bad_input(format!("{name}{place}: {finding}: {reason}"))),
+        None if known.is_empty() => Err(Failure::bad_input(format!("{name} has no finding"))),
         None => {
             known.truncate(KNOWN_SHOWN);
-            Err(Failure::bad_input(format!("`{name}` has no finding `{finding}`; it has {}", known.join(", "))))
+            Err(Failure::bad_input(format!("{name} has no finding `{finding}`; it has {}", known.join(", "))))
         }
     }
 }

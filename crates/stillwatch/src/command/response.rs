@@ -71,6 +71,7 @@ fn apply(args: &ResponseApply) -> Result<Exit, Failure> {
         "rung": args.rung.replace('-', "_"),
         "assurance": args.assurance.as_deref().unwrap_or("none"),
         "budget": args.budget.as_deref().map(budget).transpose()?,
+        "probability": args.probability,
         "joiners": args.joiners,
         "shadow": args.shadow,
         "until": until,

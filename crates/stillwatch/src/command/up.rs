@@ -1,14 +1,17 @@
 //! `stillwatch up`: the gateway, its record of exchanges and its admin API, in one process.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::num::NonZeroU32;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use admin::registry::WentBack;
+use admin::registry::responses::Heard;
 use admin::{Admin, Registry};
 use arc_swap::ArcSwap;
+use exchange::Time;
 use gateway::clock::{Clock, DrillClock, SystemClock};
 use gateway::config::{Config, SyncWhen, Upstream};
 use gateway::mock::Mock;
@@ -18,6 +21,7 @@ use gateway::recorder::{Recorder, Recording, Setup, Sync};
 use gateway::server::Listen;
 use gateway::tls::Certificates;
 use gateway::worker::{Settings, Shared, Stats};
+use policy::AccountId;
 use policy::key::Keys;
 use store::control::Control;
 use store::segment::{Rotation, Segments};
@@ -32,6 +36,7 @@ use crate::cli;
 use crate::configuration::{self, Checked, upstream};
 use crate::data_folder::{AccountFacts, AdminKey, DataFolder, QuotasUsed, Running, write_ready};
 use crate::failure::{Exit, Failure};
+use crate::labels;
 use crate::output::print;
 
 /// How often it is looked whether detection says something new.
@@ -273,6 +278,7 @@ fn watch(config: &Config, folder: &DataFolder) -> Result<Watcher, Failure> {
     let setup = watch::Setup {
         folder: folder.exchanges(),
         accounts: folder.accounts().path().to_owned(),
+        verdicts: judged(folder.verdicts()),
         checkpoint: Some(folder.detection()),
         settings: watch::Settings {
             alpha: config.detection.alpha,
@@ -282,6 +288,29 @@ fn watch(config: &Config, folder: &DataFolder) -> Result<Watcher, Failure> {
         tell: Box::new(|changes| changes.iter().filter_map(sentence).for_each(|sentence| say(&sentence))),
     };
     Watcher::start(setup).map_err(|error| Failure::io("detection cannot be started", error))
+}
+
+/// Reads what people said of findings whenever the file of it is another one.
+fn judged(path: PathBuf) -> watch::watcher::Judged {
+    let mut looked_at = None;
+    Box::new(move |known| {
+        let metadata = std::fs::metadata(&path).ok()?;
+        let there = (metadata.len(), metadata.modified().ok());
+        if looked_at.as_ref() == Some(&there) {
+            return None;
+        }
+        looked_at = Some(there);
+        match labels::read(&path) {
+            Ok(book) => {
+                let said = (book.last_said()?, book.in_force().cloned().collect());
+                (known != Some(&said)).then_some(said)
+            }
+            Err(error) => {
+                say(&format!("what people said of findings is left as it was: {error}"));
+                None
+            }
+        }
+    })
 }
 
 /// A change as a line of the log; none of accounts, which may be many.
@@ -300,8 +329,8 @@ struct Keeper {
     quotas_used: QuotasUsed,
     accounts: AccountFacts,
     clock: Arc<dyn Clock>,
-    /// The revision of the accounts that are written.
-    written: i64,
+    /// The revision of the accounts that are written, and who was blocked then.
+    written: Option<(i64, BTreeMap<AccountId, Time>)>,
     saved: tokio::time::Instant,
     /// What goes wrong now, and was told.
     trouble: Option<String>,
@@ -310,7 +339,15 @@ struct Keeper {
 impl Keeper {
     fn new(registry: Arc<Registry>, folder: &DataFolder, clock: &Arc<dyn Clock>) -> Keeper {
         let (quotas_used, accounts, clock) = (folder.quotas_used(), folder.accounts(), Arc::clone(clock));
-        Keeper { registry, quotas_used, accounts, clock, written: 0, saved: tokio::time::Instant::now(), trouble: None }
+        Keeper {
+            registry,
+            quotas_used,
+            accounts,
+            clock,
+            written: None,
+            saved: tokio::time::Instant::now(),
+            trouble: None,
+        }
     }
 
     async fn run(mut self) {
@@ -346,11 +383,15 @@ impl Keeper {
             self.saved = tokio::time::Instant::now();
             self.registry.save_uses().await.map_err(kept)?;
         }
-        let revision = self.registry.revision().await;
-        if revision != self.written {
+        let now = self.clock.now();
+        // A block ends by itself, too.
+        let state = (self.registry.revision().await, self.registry.blocks(now).await);
+        if self.written.as_ref() != Some(&state) {
             let accounts = self.registry.accounts().await;
-            tokio::task::block_in_place(|| self.accounts.write(&accounts))?;
-            self.written = revision;
+            let facts: Vec<_> =
+                accounts.into_iter().map(|account| (Arc::clone(&account), state.1.get(&account.id).copied())).collect();
+            tokio::task::block_in_place(|| self.accounts.write(&facts, now))?;
+            self.written = Some(state);
         }
         Ok(())
     }
@@ -387,8 +428,9 @@ impl Heeder {
             return Ok(());
         }
         self.heard = None;
-        let block_alone_max = self.settings.load().block_alone_max;
-        let heard = admin::registry::responses::Heard { board: &board, source: &self.source, block_alone_max };
+        let settings = self.settings.load_full();
+        let (block_alone_max, rules) = (settings.block_alone_max, settings.rules.as_slice());
+        let heard = Heard { board: &board, source: &self.source, block_alone_max, rules };
         self.registry.heed(heard, self.clock.now()).await?;
         self.heard = Some(board.sequence);
         Ok(())

@@ -9,10 +9,10 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use exchange::Notes;
 use simulator::{Output, World, simulate};
 use store::segment;
 use watch::detector::{Told, What};
+use watch::facts::{Accounts, Progress};
 use watch::{Detector, Follower, Position, Settings, Setup, Watcher, checkpoint};
 
 const SETTINGS: Settings = Settings { alpha: 0.05, lateness_seconds: 30 };
@@ -55,11 +55,18 @@ fn told(detector: &Detector) -> (String, Vec<watch::Campaign>, watch::detector::
     (findings, detector.board().campaigns.clone(), detector.counts())
 }
 
-fn learnt(mut detector: Detector, accounts: &[u8]) -> Detector {
-    for line in accounts.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
-        detector.learn(&exchange::read_account(line, &mut Notes::default()).unwrap());
+/// Reads all that is new: first what is said of accounts, as a watcher does.
+fn read(accounts: &mut Accounts, follower: &mut Follower, detector: &mut Detector) {
+    loop {
+        let said = accounts.read().unwrap();
+        if said.is_empty() {
+            break;
+        }
+        detector.hear(said);
     }
-    detector
+    while let Some(lines) = follower.read().unwrap() {
+        detector.take(lines);
+    }
 }
 
 /// A number that has nothing to do with those next to it (SplitMix64).
@@ -76,17 +83,19 @@ fn pieces_kills_and_restarts_change_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let all = lines.concat();
     add(&folder.path().join("1.jsonl"), &all);
-    let mut whole = learnt(Detector::new(&SETTINGS), &accounts);
+    add(&folder.path().join("accounts.jsonl"), &accounts);
+    let mut whole = Detector::new(&SETTINGS);
     let mut follower = Follower::new(folder.path(), Position::default());
-    while let Some(lines) = follower.read().unwrap() {
-        whole.take(lines);
-    }
+    let said = |folder: &Path, progress| Accounts::new(folder.join("accounts.jsonl"), progress);
+    read(&mut said(folder.path(), Progress::default()), &mut follower, &mut whole);
     assert!(!whole.board().campaigns.is_empty(), "nothing to compare");
 
     let folder = tempfile::tempdir().unwrap();
     let mut follower = Follower::new(folder.path(), Position::default());
-    let mut detector = learnt(Detector::new(&SETTINGS), &accounts);
-    let mut written = checkpoint::write(follower.position(), &detector);
+    add(&folder.path().join("accounts.jsonl"), &accounts);
+    let mut known = said(folder.path(), Progress::default());
+    let mut detector = Detector::new(&SETTINGS);
+    let mut written = checkpoint::write(follower.position(), known.progress(), &detector);
     let (mut at, mut file, mut kills) = (0, 1, 0);
     while at < all.len() || follower.waiting_bytes() > 0 {
         // Pieces of a few bytes up to half a megabyte, torn anywhere but where a file ends.
@@ -97,18 +106,15 @@ fn pieces_kills_and_restarts_change_nothing() {
             file += 1;
         }
         at = end;
-        while let Some(lines) = follower.read().unwrap() {
-            detector.take(lines);
-        }
+        read(&mut known, &mut follower, &mut detector);
         match any(chance) % 40 {
-            0 => written = checkpoint::write(follower.position(), &detector),
+            0 => written = checkpoint::write(follower.position(), known.progress(), &detector),
             1 => {
                 kills += 1;
-                let (position, restored) = checkpoint::read(&written, &SETTINGS).unwrap();
+                let (position, progress, restored) = checkpoint::read(&written, &SETTINGS).unwrap();
                 (follower, detector) = (Follower::new(folder.path(), position), restored);
-                while let Some(lines) = follower.read().unwrap() {
-                    detector.take(lines);
-                }
+                known = said(folder.path(), progress);
+                read(&mut known, &mut follower, &mut detector);
             }
             _ => {}
         }
@@ -130,6 +136,7 @@ fn a_campaign_is_told_while_it_runs_and_stays_the_same_after_a_restart() {
             folder: folder.path().to_owned(),
             accounts: place("accounts.jsonl"),
             checkpoint: checkpoint.map(place),
+            verdicts: Box::new(|_| None),
             settings: SETTINGS,
             say: Box::new(|trouble| panic!("{trouble}")),
             tell: Box::new(move |told| heard.lock().unwrap().extend(told.iter().cloned())),
@@ -180,7 +187,7 @@ fn what_cannot_be_restored_is_said_and_read_again() {
     let folder = tempfile::tempdir().unwrap();
     let place = |name: &str| folder.path().join(name);
     let detector = Detector::new(&SETTINGS);
-    let good = checkpoint::write(&Position::default(), &detector);
+    let good = checkpoint::write(&Position::default(), Progress::default(), &detector);
     let mut damaged = good.clone();
     *damaged.last_mut().unwrap() ^= 1;
     let mut newer = good.clone();
@@ -199,6 +206,7 @@ fn what_cannot_be_restored_is_said_and_read_again() {
             folder: folder.path().to_owned(),
             accounts: place("accounts.jsonl"),
             checkpoint: Some(place("state")),
+            verdicts: Box::new(|_| None),
             settings: SETTINGS,
             say: Box::new(move |trouble| heard.lock().unwrap().push(trouble.to_owned())),
             tell: Box::new(|_| {}),
