@@ -124,6 +124,7 @@ class Drive:
 def start(binary, folder, begins, speed):
     configuration = folder / "gateway.toml"
     configuration.write_text(CONFIGURATION)
+    (folder / "ready.json").unlink(missing_ok=True)
     ready = folder / "ready.json"
     command = [binary, "up", "--config", configuration, "--data", folder / "data", "--listen", "127.0.0.1:0"]
     command += ["--admin", "127.0.0.1:0", "--ready-file", ready, "--drill-speed", str(speed)]
@@ -170,6 +171,9 @@ def main():
     parser.add_argument("--scale", default="0.1")
     parser.add_argument("--seed", default="1")
     parser.add_argument("--minutes", type=float, default=1.0, help="how long the traffic is to take")
+    parser.add_argument("--respond", action="store_true", help="give each campaign a shared budget at once, and block it later")
+    parser.add_argument("--budget", type=int, default=20, help="requests an hour that a campaign may make together")
+    parser.add_argument("--block-after", type=float, default=6.0, help="hours from the budget to the block")
     parser.add_argument("--data", help="folder of simulated traffic, instead of a scenario")
     parser.add_argument("--keep", help="folder to keep the gateway's data in")
     args = parser.parse_args()
@@ -189,55 +193,99 @@ def drill(args, folder, traffic):
     campaigns = {account: label["campaign"] for account, label in labels.items() if label.get("campaign")}
     first, last = instant(records[0]["time"]), instant(records[-1]["time"])
     speed = max(1, round((last - first).total_seconds() / (args.minutes * 60)))
+    # Accounts are made the day before, at the speed of the machine's clock.
+    process, ready = start(args.binary, folder, first - timedelta(days=1), 1)
+    keys = accounts(Admin(ready), lines(traffic / "accounts.jsonl"), {record["account"] for record in records})
+    end(process)
+    prepared = [(instant(r["time"]), r["account"], headers(r, keys[r["account"]]), body(r)) for r in records]
     process, ready = start(args.binary, folder, first, speed)
     try:
         admin = Admin(ready)
-        keys = accounts(admin, lines(traffic / "accounts.jsonl"), {record["account"] for record in records})
-        prepared = [(instant(r["time"]), r["account"], headers(r, keys[r["account"]]), body(r)) for r in records]
-        # The gateway's clock has run while accounts were made.
-        process.terminate()
-        process.wait()
-        (folder / "ready.json").unlink()
-        process, ready = start(args.binary, folder, first, speed)
-        admin = Admin(ready)
         drive = Drive(ready["gateway"].removeprefix("http://"), first, speed, prepared)
         threads = drive.run()
-        watch(admin, drive, threads, campaigns)
-        summary(args, admin, drive, campaigns, labels)
+        story = watch(args, admin, drive, threads, campaigns)
+        summary(admin, drive, campaigns)
     finally:
-        process.terminate()
-        print("the gateway ended with", process.wait())
-    subprocess.run([args.binary, "hunt", str(folder / "data")], check=False)
+        end(process)
+    compare(args, folder, story)
 
 
-def watch(admin, drive, threads, campaigns):
-    known = {}
+def end(process):
+    process.terminate()
+    if process.wait() != 0:
+        raise SystemExit(f"the gateway ended with {process.returncode}")
+
+
+class Story:
+    """What happened when: times of the gateway's clock, and how many exchanges of campaigns had been sent by then."""
+
+    def __init__(self, drive, campaigns):
+        self.drive, self.campaigns, self.members = drive, campaigns, {}
+        self.first = next(due for due, account, _, _ in drive.requests if account in campaigns)
+        self.all = sum(account in campaigns for _, account, _, _ in drive.requests)
+
+    def tell(self, what):
+        sent = sum(account in self.campaigns for account, _ in list(self.drive.sent))
+        after = self.drive.now() - self.first
+        hours = after.total_seconds() / 3600
+        print(f"{self.drive.now():%d %b %H:%M} {hours:6.1f} h after the first request, {sent / self.all:6.1%} of the campaigns' exchanges: {what}", flush=True)
+
+
+def watch(args, admin, drive, threads, campaigns):
+    """Tells what comes out while traffic runs, and responds to each campaign: a shared budget at once, a block some hours later."""
+    story = Story(drive, campaigns)
+    known, budgets, blocks = {}, {}, {}
     while any(thread.is_alive() for thread in threads):
-        time.sleep(0.5)
+        time.sleep(0.2)
         now = {campaign["id"]: campaign for campaign in admin.ask("GET", "/campaigns")["campaigns"]}
         for name in now.keys() - known.keys():
-            sent = [account for account, _ in list(drive.sent) if account in campaigns]
-            print(f"{drive.now():%d %b %H:%M} detected {name}: {now[name]['accounts']} accounts, 10^{now[name]['log10_e']:.1f};"
-                  f" {len(sent)} exchanges of campaigns were sent", flush=True)
+            campaign = now[name]
+            story.tell(f"{name} is detected, {campaign['accounts']} accounts, 10^{campaign['log10_e']:.1f} where 10^{campaign['log10_threshold']:.1f} is asked")
+            if args.respond and name not in budgets:
+                budget = {"unit": "requests", "amount": args.budget, "per": "hour"}
+                new = {"target": {"campaign": name}, "rung": "share_budget", "budget": budget, "joiners": "inherit"}
+                admin.ask("POST", "/responses", new | {"reason": "drill", "author": "ann"})
+                budgets[name] = drive.now()
+                story.tell(f"{name} shares a budget")
         for name in known.keys() - now.keys():
-            print(f"{drive.now():%d %b %H:%M} withdrawn {name}", flush=True)
+            story.tell(f"{name} stands no longer")
+        for name, since in budgets.items():
+            if name not in blocks and name in now and drive.now() - since > timedelta(hours=args.block_after):
+                new = {"target": {"campaign": name}, "rung": "block", "joiners": "inherit", "reason": "drill", "author": "ann"}
+                taken = admin.ask("POST", "/responses", new)
+                if taken["state"] == "waits":
+                    taken = admin.ask("POST", f"/responses/{taken['id']}/approve", {"author": "bob"})
+                blocks[name] = taken["id"]
+                story.tell(f"{name} is blocked, {taken['accounts']} accounts")
         known = now
+    return story
 
 
-def summary(args, admin, drive, campaigns, labels):
-    for _ in range(100):
+def summary(admin, drive, campaigns):
+    for _ in range(300):
         went = admin.ask("GET", "/detection")
         if went["behind_bytes"] == 0:
             break
         time.sleep(0.2)
-    print(json.dumps(went))
-    statuses = Counter((("campaign" if account in campaigns else "honest"), status) for account, status in drive.answers)
-    print("answers:", dict(statuses), f"; sent at most {drive.behind:.1f} s late")
+    print("detection:", json.dumps(went))
+    for kind, is_of in [("campaigns", lambda account: account in campaigns), ("honest", lambda account: account not in campaigns)]:
+        statuses = Counter(status for account, status in drive.answers if is_of(account))
+        print(f"answers to {kind}: {dict(sorted(statuses.items()))}")
+    print(f"sent at most {drive.behind:.1f} s late")
     for campaign in admin.ask("GET", "/campaigns")["campaigns"]:
-        members = [member["account"] for member in admin.ask("GET", f"/campaigns/{campaign['id']}?limit=10000")["members"]]
+        members = [member["account"] for member in admin.ask("GET", f"/campaigns/{campaign['id']}?limit=1000")["members"]]
         right = sum(account in campaigns for account in members)
-        print(f"{campaign['id']}: {len(members)} members, {right} of them in campaigns, nearest rival: {campaign['rival']}")
-    print(len(campaigns), "accounts are in campaigns")
+        print(f"{campaign['id']}: {len(members)} members, {right} of them in campaigns; nearest: {campaign['rival']}")
+    print(f"{len(campaigns)} accounts are in campaigns")
+
+
+def compare(args, folder, story):
+    """What a hunt over the same record finds."""
+    hunted = subprocess.run([args.binary, "hunt", str(folder / "data"), "--json"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=False)
+    for campaign in json.loads(hunted.stdout)["campaigns"]:
+        members = [member["account"] for member in campaign["accounts"] if member["probability"] >= 0.5]
+        right = sum(account in story.campaigns for account in members)
+        print(f"a hunt over the record: {campaign['id']}, {len(members)} members, {right} of them in campaigns, 10^{campaign['log10_e']:.1f}")
 
 
 if __name__ == "__main__":

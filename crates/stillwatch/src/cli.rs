@@ -19,6 +19,7 @@ pub(crate) struct Cli {
 pub(crate) enum Command {
     Inspect(Inspect),
     Hunt(Hunt),
+    Watch(Watch),
     Simulate(Simulate),
     Evaluate(Evaluate),
     Fingerprint(Fingerprint),
@@ -109,6 +110,41 @@ pub(crate) struct Hunt {
     pub(crate) schema: bool,
     #[command(flatten)]
     pub(crate) run: Run,
+}
+
+/// Follow logs while they grow, and tell what comes out.
+///
+/// Reads what is there and then what is added: files, also as they are rotated, folders, or the data folder of a gateway
+/// (`stillwatch up`), beside which it changes nothing. Tells when a campaign is detected, who joins and who leaves it, and
+/// when it stands no longer. Compressed files do not grow and are not read.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  stillwatch watch /var/log/litellm/\n  stillwatch watch stillwatch-data --json\n  \
+                        stillwatch watch july.jsonl --once\n\n\
+                        Exit codes: 0 no campaign stands at the end, 10 one does, 2 wrong usage, 65 input that cannot be read, \
+                        74 a file that cannot be read on."
+)]
+pub(crate) struct Watch {
+    /// Files or folders of exchanges, or the data folder of a gateway
+    #[arg(required = true, value_name = "PATH")]
+    pub(crate) paths: Vec<PathBuf>,
+    /// Account facts, instead of an accounts.jsonl beside the exchanges
+    #[arg(long, value_name = "FILE")]
+    pub(crate) accounts: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) records: Records,
+    /// Level at which the share of false findings is held
+    #[arg(long, default_value_t = detect::Config::default().alpha, value_name = "LEVEL", value_parser = level)]
+    pub(crate) alpha: f64,
+    /// By how many seconds an exchange may be logged later than one that began after it
+    #[arg(long, default_value_t = 30, value_name = "N", value_parser = clap::value_parser!(u32).range(0..=3600))]
+    pub(crate) lateness_seconds: u32,
+    /// Read what is there, tell what came out, and end
+    #[arg(long)]
+    pub(crate) once: bool,
+    /// Print a line of JSON for each change
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 /// How records are read, where they leave a choice.

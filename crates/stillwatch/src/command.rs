@@ -15,3 +15,4 @@ pub(crate) mod quota;
 pub(crate) mod response;
 pub(crate) mod simulate;
 pub(crate) mod up;
+pub(crate) mod watch;

@@ -307,6 +307,11 @@ pub(crate) fn recorded(path: &Path) -> Option<PathBuf> {
     (path.join(ADMIN_KEY).is_file() && exchanges.is_dir()).then_some(exchanges)
 }
 
+/// What is known of accounts, beside what a gateway recorded in `folder`.
+pub(crate) fn facts_in(folder: &Path) -> PathBuf {
+    folder.join(ACCOUNTS)
+}
+
 /// What people said of the findings of the gateway with this data folder.
 pub(crate) fn verdicts(path: &Path) -> PathBuf {
     path.join(VERDICTS)

@@ -39,6 +39,7 @@ fn main() -> ExitCode {
     let outcome = match cli::Cli::parse().command {
         cli::Command::Inspect(args) => command::inspect::run(&args),
         cli::Command::Hunt(args) => command::hunt::run(&args),
+        cli::Command::Watch(args) => command::watch::run(&args),
         cli::Command::Simulate(args) => command::simulate::run(&args),
         cli::Command::Evaluate(args) => command::evaluate::run(&args),
         cli::Command::Fingerprint(args) => command::fingerprint::run(&args),

@@ -66,21 +66,30 @@ pub struct Counts {
 }
 
 /// What changed, by name.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Told {
     /// The time of the exchange by which it came out.
     pub time: Time,
     /// The campaign.
     pub campaign: String,
+    /// How many accounts it has then.
+    pub accounts: usize,
     /// What became of it.
     pub what: What,
 }
 
 /// What became of a campaign.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum What {
     /// It was detected.
-    Detected,
+    Detected {
+        /// The evidence (log10).
+        log10_e: f64,
+        /// What it had to come to (log10).
+        log10_threshold: f64,
+        /// The honest explanation that comes nearest.
+        rival: String,
+    },
     /// An account belongs to it now.
     Joined(String),
     /// An account no longer does.
@@ -148,28 +157,48 @@ impl Detector {
             }
         };
         parse_chunk(&chunk, &options, &mut see, &mut report);
-        self.progress.counts.exchanges += read.len() as u64;
         self.progress.counts.unread += report.bad_lines;
+        self.see(read, None);
+    }
+
+    /// Takes in what was read of exchanges; what is at `earliest` or later waits for others that may still come.
+    pub fn see(&mut self, read: Vec<Box<Signals>>, earliest: Option<Time>) {
+        self.progress.counts.exchanges += read.len() as u64;
+        self.progress.order.hold_back(earliest);
         for signals in read {
             self.progress.order.push(signals.time, Event::Exchange(signals));
             self.observe_what_is_ready();
         }
     }
 
+    /// Takes in what waits, as if nothing earlier could come any more, and says how everybody stands then.
+    pub fn finish(&mut self) {
+        while let Some(event) = self.progress.order.next() {
+            self.take_in(event);
+        }
+        if let Some(seen) = self.seen() {
+            self.ask(seen);
+        }
+    }
+
     fn observe_what_is_ready(&mut self) {
         while let Some(event) = self.progress.order.ready() {
-            match event {
-                Event::Exchange(signals) => self.observe(&signals),
-                Event::Said(Said::Account(line)) => {
-                    // It was read before.
-                    if let Ok(fact) = read_account(&line, &mut Notes::default()) {
-                        self.engine.learn(&fact);
-                    }
+            self.take_in(event);
+        }
+    }
+
+    fn take_in(&mut self, event: Event) {
+        match event {
+            Event::Exchange(signals) => self.observe(&signals),
+            Event::Said(Said::Account(line)) => {
+                // It was read before.
+                if let Ok(fact) = read_account(&line, &mut Notes::default()) {
+                    self.engine.learn(&fact);
                 }
-                Event::Said(Said::Verdicts(labels)) => {
-                    self.engine.heed(Labels::new(labels));
-                    self.progress.is_to_ask = true;
-                }
+            }
+            Event::Said(Said::Verdicts(labels)) => {
+                self.engine.heed(Labels::new(labels));
+                self.progress.is_to_ask = true;
             }
         }
     }
@@ -191,19 +220,27 @@ impl Detector {
     /// Asks the engine how everybody stands.
     fn ask(&mut self, time: Time) {
         let changes = self.engine.update();
+        self.write_board();
+        let standing = |id: &str| self.board.campaigns.iter().find(|campaign| campaign.id == id);
         let account = |number| self.engine.account(number).map(str::to_owned);
         let told = changes.into_iter().filter_map(|change| {
-            let (campaign, what) = match change {
+            let campaign = findings::campaign_id(change.campaign()?);
+            let standing = standing(&campaign);
+            let what = match change {
                 Change::Proposed { .. } => return None,
-                Change::Detected { campaign } => (campaign, What::Detected),
-                Change::Joined { campaign, account: number } => (campaign, What::Joined(account(number)?)),
-                Change::Left { campaign, account: number } => (campaign, What::Left(account(number)?)),
-                Change::Withdrawn { campaign } => (campaign, What::Withdrawn),
+                Change::Detected { .. } => standing.map(|standing| What::Detected {
+                    log10_e: standing.log10_e,
+                    log10_threshold: standing.log10_threshold,
+                    rival: standing.rival.clone(),
+                })?,
+                Change::Joined { account: number, .. } => What::Joined(account(number)?),
+                Change::Left { account: number, .. } => What::Left(account(number)?),
+                Change::Withdrawn { .. } => What::Withdrawn,
             };
-            Some(Told { time, campaign: findings::campaign_id(campaign), what })
+            Some(Told { time, campaign, accounts: standing.map_or(0, |standing| standing.members.len()), what })
         });
+        let told: Vec<Told> = told.collect();
         self.changes.extend(told);
-        self.write_board();
     }
 
     fn write_board(&mut self) {

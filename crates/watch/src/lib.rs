@@ -6,7 +6,7 @@
 //! stands ([`Board`]), and policy decides what follows.
 //!
 //! [`Follower`] reads the folder, [`facts`] what is said meanwhile, [`Detector`] puts lines into the engine and asks how things stand, [`checkpoint`] writes down both, and
-//! [`Watcher`] is the thread that runs them.
+//! [`Watcher`] is the thread that runs them. [`logs`] reads what others than the gateway write.
 
 pub mod board;
 pub mod checkpoint;
@@ -14,6 +14,7 @@ pub mod detector;
 pub mod facts;
 pub mod follower;
 pub mod limits;
+pub mod logs;
 pub mod watcher;
 
 pub use board::{Board, Campaign, Member};

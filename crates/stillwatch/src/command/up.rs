@@ -316,7 +316,7 @@ fn judged(path: PathBuf) -> watch::watcher::Judged {
 /// A change as a line of the log; none of accounts, which may be many.
 fn sentence(change: &Told) -> Option<String> {
     let what = match change.what {
-        What::Detected => "was detected",
+        What::Detected { .. } => "was detected",
         What::Withdrawn => "stands no longer",
         What::Joined(_) | What::Left(_) => return None,
     };

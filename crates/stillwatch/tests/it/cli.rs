@@ -148,6 +148,40 @@ fn any_number_of_threads_gives_the_same_bytes() {
 }
 
 #[test]
+fn what_is_followed_is_told_as_it_comes_out_and_names_whom_a_hunt_names() {
+    let folder = Folder::new("watch");
+    let log = hydra().write_to(&folder);
+    let watched = run(&["watch", &log, "--once", "--json"]);
+    assert_eq!(watched.code, 10, "{watched:?}");
+    let mut named = BTreeSet::new();
+    let mut last = String::new();
+    for line in watched.stdout.lines() {
+        let change: serde_json::Value = serde_json::from_str(line).expect("JSON");
+        let (what, account) = (change["change"].as_str().expect("a change"), change["account"].as_str());
+        match (what, account) {
+            ("joined", Some(account)) => assert!(named.insert(account.to_owned()), "told twice"),
+            ("left", Some(account)) => assert!(named.remove(account), "it had not joined"),
+            ("withdrawn", None) => named.clear(),
+            ("detected", None) => assert!(change["log10_e"].as_f64() > change["log10_threshold"].as_f64(), "{line}"),
+            other => panic!("{other:?}"),
+        }
+        assert!(last.as_str() <= change["time"].as_str().expect("a time"), "in the order of time");
+        change["time"].as_str().expect("a time").clone_into(&mut last);
+    }
+    let found: serde_json::Value = serde_json::from_str(hydra().findings()).expect("JSON");
+    let accounts = found["campaigns"][0]["accounts"].as_array().expect("accounts");
+    let hunted: BTreeSet<String> = accounts
+        .iter()
+        .filter(|member| member["probability"].as_f64() >= Some(0.5))
+        .filter_map(|member| member["account"].as_str().map(str::to_owned))
+        .collect();
+    assert_eq!(named, hunted);
+    let shown = run(&["watch", &log, "--once"]);
+    assert!(shown.stdout.contains("cmp_1  detected, ") && shown.stderr.contains("1 campaign at the end"), "{shown:?}");
+    assert_eq!(run(&["watch", &folder.path("missing")]).code, 65);
+}
+
+#[test]
 fn compressed_piped_or_split_the_log_gives_the_same() {
     let folder = Folder::new("kinds");
     let traffic = hydra();
