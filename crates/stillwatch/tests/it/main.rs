@@ -7,6 +7,7 @@ mod cli;
 mod config;
 mod frame;
 mod label;
+mod live;
 mod package;
 #[path = "../../../store/src/postgres.rs"]
 mod postgres;

@@ -13,7 +13,7 @@ use crate::cli::{Folder, run};
 use crate::postgres::Postgres;
 
 /// A gateway of one test; it ends with it.
-struct Gateway {
+pub(crate) struct Gateway {
     process: Process,
     ready: Value,
     folder: Folder,
@@ -34,7 +34,7 @@ impl Gateway {
         Gateway::start_in(Folder::new(&format!("up-{test}")), more)
     }
 
-    fn start_in(folder: Folder, more: &[&str]) -> Gateway {
+    pub(crate) fn start_in(folder: Folder, more: &[&str]) -> Gateway {
         let (data, ready) = (folder.path("data"), folder.path("ready.json"));
         let _ = std::fs::remove_file(&ready);
         let process = Command::new(env!("CARGO_BIN_EXE_stillwatch"))
@@ -56,12 +56,47 @@ impl Gateway {
         panic!("it is not ready after 30 s");
     }
 
-    fn data(&self) -> String {
+    /// Where callers are served.
+    pub(crate) fn address(&self) -> &str {
+        let url = self.ready.get("gateway").and_then(Value::as_str).expect("an address");
+        url.trim_start_matches("http://")
+    }
+
+    /// What the admin API answers.
+    pub(crate) fn get(&self, path: &str) -> Value {
+        self.admin("GET", path, "")
+    }
+
+    /// The same to something that is new.
+    pub(crate) fn post(&self, path: &str, body: &Value) -> Value {
+        self.admin("POST", path, &body.to_string())
+    }
+
+    fn admin(&self, method: &str, path: &str, body: &str) -> Value {
+        let url = self.ready.get("admin").and_then(Value::as_str).expect("an address");
+        let file = self.ready.get("admin_key_file").and_then(Value::as_str).expect("a file");
+        let key = std::fs::read_to_string(file).expect("a credential");
+        let request = format!(
+            "{method} {path} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {}\r\ncontent-type: application/json\r\n\
+             connection: close\r\ncontent-length: {}\r\n\r\n{body}",
+            key.trim(),
+            body.len()
+        );
+        let mut stream = TcpStream::connect(url.trim_start_matches("http://")).expect("a connection");
+        stream.write_all(request.as_bytes()).expect("sent");
+        let mut reply = String::new();
+        stream.read_to_string(&mut reply).expect("a reply");
+        let (head, body) = reply.split_once("\r\n\r\n").expect("a body");
+        assert!(head.starts_with("HTTP/1.1 2"), "{method} {path}: {reply}");
+        serde_json::from_str(body).expect("JSON")
+    }
+
+    pub(crate) fn data(&self) -> String {
         self.folder.path("data")
     }
 
     /// What a command that manages it prints as JSON.
-    fn manage(&self, args: &[&str]) -> Value {
+    pub(crate) fn manage(&self, args: &[&str]) -> Value {
         let data = self.data();
         let all: Vec<&str> = args.iter().copied().chain(["--data", &data, "--json"]).collect();
         let output = run(&all);
@@ -110,7 +145,7 @@ impl Gateway {
     }
 
     /// Ends it as `signal` does; the exit code, none if it was killed.
-    fn end(mut self, signal: &str) -> (Option<i32>, Folder) {
+    pub(crate) fn end(mut self, signal: &str) -> (Option<i32>, Folder) {
         self.signal(signal);
         let status = self.process.0.wait().expect("an end");
         (status.code(), self.folder)
@@ -118,7 +153,7 @@ impl Gateway {
 }
 
 /// Whether something comes to be so within `time`.
-fn within(time: Duration, is_so: impl Fn() -> bool) -> bool {
+pub(crate) fn within(time: Duration, is_so: impl Fn() -> bool) -> bool {
     let begun = Instant::now();
     loop {
         let (is_so, in_time) = (is_so(), begun.elapsed() <= time);
