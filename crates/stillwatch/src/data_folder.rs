@@ -28,6 +28,8 @@ const ACCOUNTS: &str = "accounts.jsonl";
 const QUOTAS_USED: &str = "quotas-used.json";
 /// What detection knows, to go on from.
 const DETECTION: &str = "detection.state";
+/// What was told of campaigns, and what is not delivered yet.
+const ALERTS: &str = "alerts.json";
 /// By what several detections on one database are told apart.
 const SOURCE: &str = "detection-id";
 const LOCK: &str = "lock";
@@ -96,6 +98,11 @@ impl DataFolder {
     /// Where detection writes down what it knows.
     pub(crate) fn detection(&self) -> PathBuf {
         self.path.join(DETECTION)
+    }
+
+    /// Where it is written what was told of campaigns.
+    pub(crate) fn alerts(&self) -> PathBuf {
+        self.path.join(ALERTS)
     }
 
     /// How far quotas are used up.
