@@ -495,6 +495,7 @@ mod tests {
                 recording: Arc::default(),
                 settings: Arc::default(),
                 detection: None,
+                alerts: Arc::default(),
                 source: "here".to_owned(),
             });
             Rig { router: router(Arc::clone(&admin)), admin, credential: secret.expose().to_owned(), _folder: folder }

@@ -34,6 +34,8 @@ pub struct Admin {
     pub settings: Arc<ArcSwap<Settings>>,
     /// Detection, where it is not turned off.
     pub detection: Option<Arc<Watched>>,
+    /// What is counted of alerts.
+    pub alerts: Arc<alert::Counts>,
     /// The name of that detection, where several work on one database.
     pub source: String,
 }

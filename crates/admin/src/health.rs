@@ -112,6 +112,9 @@ impl Collector for Counts {
         )?;
         let failures = admin.registry.gate().permits().failures();
         count("policy_failures", "Requests at whose decision a policy failed, so that something was denied", failures)?;
+        count("alerts_sent", "Alerts that a destination took", admin.alerts.sent())?;
+        count("alerts_failed", "Alerts that were given up: refused for good, or for too long", admin.alerts.failed())?;
+        count("alerts_dropped", "Alerts for which the queue of a destination had no room", admin.alerts.dropped())?;
         let detection = admin.detection.as_ref().map(|watched| (watched.status(), watched.board()));
         if let Some((status, _)) = &detection {
             count("detection_exchanges", "Exchanges that detection has read", status.counts.exchanges)?;

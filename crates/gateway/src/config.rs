@@ -25,10 +25,11 @@ use schemars::generate::SchemaSettings;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use crate::alerts::AlertTable;
 use crate::health::Health;
 use crate::identity::{self, NotFetched, Provider, Source};
 use crate::limits::{
-    EMBEDDING_DECIMALS_MAX, IDENTITIES_MAX, RULES_MAX, SHIELDED_EMBEDDING_DECIMALS, SHIELDED_OUTPUT_TOKENS,
+    ALERTS_MAX, EMBEDDING_DECIMALS_MAX, IDENTITIES_MAX, RULES_MAX, SHIELDED_EMBEDDING_DECIMALS, SHIELDED_OUTPUT_TOKENS,
     STALE_SECONDS, STALE_SECONDS_MAX, STALE_SECONDS_MIN,
 };
 use crate::shield::Caps;
@@ -74,6 +75,9 @@ pub struct Config {
     /// How responses to accounts and campaigns are taken.
     #[serde(default)]
     pub response: ResponseTable,
+    /// Who is told what becomes of campaigns.
+    #[serde(default)]
+    pub alert: Vec<AlertTable>,
     /// Where callers reach it, as `scheme://host[:port]`: what proofs of possession have to be for.
     #[serde(default)]
     pub origins: Vec<String>,
@@ -687,6 +691,7 @@ impl Default for Config {
             recording: RecordingTable::default(),
             detection: DetectionTable::default(),
             response: ResponseTable::default(),
+            alert: Vec::new(),
             origins: Vec::new(),
             workers: 0,
             drain_seconds: default_drain(),
@@ -721,6 +726,9 @@ impl Config {
         config.key_pepper_file.iter_mut().chain(&mut config.prices_file).for_each(place);
         for identity in &mut config.identity {
             identity.keys_file.iter_mut().chain(&mut identity.authorities).for_each(place);
+        }
+        for alert in &mut config.alert {
+            alert.key_file.iter_mut().chain(&mut alert.authorities).for_each(place);
         }
         for upstream in &mut config.upstream {
             upstream.key_file.iter_mut().chain(&mut upstream.authorities).for_each(place);
@@ -824,6 +832,21 @@ impl Config {
                 return wrong(field("audience"), "expected an issuer with an audience once");
             }
         }
+        if config.alert.len() > ALERTS_MAX {
+            return wrong("alert".to_owned(), &format!("expected at most {ALERTS_MAX}"));
+        }
+        if !config.alert.is_empty() && !config.detection.enabled {
+            return wrong("alert".to_owned(), "expected `detection.enabled`; nothing is told without detection");
+        }
+        for (index, alert) in config.alert.iter().enumerate() {
+            let field = |name: &str| format!("alert[{index}].{name}");
+            if let Err((name, reason)) = alert.check() {
+                return wrong(field(name), &reason);
+            }
+            if config.alert.iter().take(index).any(|other| other.name == alert.name) {
+                return wrong(field("name"), "expected one that no other destination has; what was told is kept by it");
+            }
+        }
         let recording = &config.recording;
         if recording.file_bytes == 0 || recording.file_seconds == 0 {
             return wrong("recording.file_…".to_owned(), "expected at least 1");
@@ -878,7 +901,8 @@ impl Config {
     /// The same without any secret, to be shown.
     #[must_use]
     pub fn without_secrets(&self) -> Config {
-        Config { database: self.database.as_deref().map(without_password), ..self.clone() }
+        let alert = self.alert.iter().map(AlertTable::without_secrets).collect();
+        Config { database: self.database.as_deref().map(without_password), alert, ..self.clone() }
     }
 
     /// It as the text of a file, every default written out.
@@ -1155,6 +1179,17 @@ mod tests {
     }
 
     #[test]
+    fn destinations_of_alerts_have_a_limit_and_names_of_their_own() {
+        let one = |n: usize| format!("[[alert]]\nname = 'n{n}'\nsyslog = 'udp://h:514'\n");
+        let many = |count: usize| (0..count).map(one).collect::<String>();
+        assert_eq!(parse(&many(ALERTS_MAX)).unwrap().alert.len(), ALERTS_MAX);
+        let error = parse(&many(ALERTS_MAX + 1)).unwrap_err().to_string();
+        assert!(error.contains("`alert`: expected at most 16"), "{error}");
+        let error = parse(&one(1).repeat(2)).unwrap_err().to_string();
+        assert!(error.contains("`alert[1].name`: expected one that no other"), "{error}");
+    }
+
+    #[test]
     fn mistakes_are_told_with_their_place() {
         for (text, expected) in [
             ("listem = '1.2.3.4:1'", "unknown field `listem`"),
@@ -1179,6 +1214,9 @@ mod tests {
             ("database_stale_seconds = 'never'", "expected `unlimited` or 2 to 31536000 seconds"),
             ("[shield]\noutput_tokens = 0", "`shield.output_tokens`: expected at least 1"),
             ("[shield]\nembedding_decimals = 8", "`shield.embedding_decimals`: expected at most 7"),
+            ("[detection]\nenabled = false\n[[alert]]\nname = 'a'", "`alert`: expected `detection.enabled`"),
+            ("[[alert]]\nname = 'a'", "`alert[0].webhook`: expected exactly one of"),
+            ("[[alert]]\nname = 'a'\nsyslog = 'udp://h'\nform = 'xml'", "unknown variant `xml`"),
             ("[recording]\nfile_bytes = 0", "`recording.file_…`: expected at least 1"),
             (
                 "[[identity]]\nissuer = 'i'\naudience = 'a'",

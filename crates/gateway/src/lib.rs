@@ -4,6 +4,7 @@
 //! not understand: paths, bodies, credentials. What passes is passed as it is, byte for byte, unless something is held
 //! back. Everything is bounded ([`limits`]). A request's way is in [`proxy`], top to bottom.
 
+pub mod alerts;
 pub mod ask;
 mod batch;
 pub mod clock;

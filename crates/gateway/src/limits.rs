@@ -124,6 +124,14 @@ pub const BODY_TIME_MAX: Duration = Duration::from_secs(120);
 pub const IDENTITY_TIME_MAX: Duration = Duration::from_secs(5);
 /// Identity providers. A configuration with more is refused: each may have to be asked about a token.
 pub const IDENTITIES_MAX: usize = 16;
+/// Destinations of alerts. A configuration with more is refused.
+pub const ALERTS_MAX: usize = 16;
+/// Mailboxes of one destination of alerts. A configuration with more is refused.
+pub const MAILBOXES_MAX: usize = 32;
+/// Minutes between two alerts of accounts that joined one campaign, a week at most.
+pub const REPEAT_MINUTES_MAX: u32 = 7 * 24 * 60;
+/// Minutes after which a campaign that stands no longer counts as gone, a day at most. At least 1: after a start, detection needs a moment.
+pub const SETTLE_MINUTES_MAX: u32 = 24 * 60;
 /// How long a TLS handshake may take.
 pub const HANDSHAKE_TIME_MAX: Duration = Duration::from_secs(10);
 /// How often connections to servers that are idle for too long, or that a server closed, are let go of, and servers asked how

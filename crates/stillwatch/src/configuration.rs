@@ -5,11 +5,13 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use alert::Destination;
 use gateway::config::{BadConfig, Config, Upstream};
 use gateway::environment;
 use gateway::tls::{Certificates, Files};
 use gateway::worker::Settings;
 
+use crate::alerts;
 use crate::cli;
 use crate::failure::Failure;
 
@@ -24,6 +26,7 @@ pub(crate) struct Checked {
     pub(crate) config: Config,
     pub(crate) settings: Settings,
     pub(crate) certificates: Option<Arc<Certificates>>,
+    pub(crate) alerts: Vec<Destination>,
 }
 
 impl Checked {
@@ -32,7 +35,8 @@ impl Checked {
         let (path, config) = read(args)?;
         let settings = config.settings(&path).map_err(unusable)?;
         let certificates = certificates(&config)?;
-        Ok(Checked { path, config, settings, certificates })
+        let alerts = alerts::destinations(&config, &path)?;
+        Ok(Checked { path, config, settings, certificates, alerts })
     }
 }
 

@@ -32,6 +32,8 @@ const QUOTAS_USED: &str = "quotas-used.json";
 const VERDICTS: &str = "verdicts.jsonl";
 /// What detection knows, to go on from.
 const DETECTION: &str = "detection.state";
+/// What was told of campaigns, and what is not delivered yet.
+const ALERTS: &str = "alerts.json";
 /// By what several detections on one database are told apart.
 const SOURCE: &str = "detection-id";
 const LOCK: &str = "lock";
@@ -105,6 +107,11 @@ impl DataFolder {
     /// Where detection writes down what it knows.
     pub(crate) fn detection(&self) -> PathBuf {
         self.path.join(DETECTION)
+    }
+
+    /// Where it is written what was told of campaigns.
+    pub(crate) fn alerts(&self) -> PathBuf {
+        self.path.join(ALERTS)
     }
 
     /// How far quotas are used up.

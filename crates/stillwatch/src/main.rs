@@ -4,6 +4,7 @@
 
 mod accounts_file;
 mod admin_client;
+mod alerts;
 mod calls;
 mod campaigns_file;
 mod cli;

@@ -42,7 +42,7 @@ pub(crate) fn run(command: &ConfigCommand) -> Result<Exit, Failure> {
 }
 
 fn summary(checked: &Checked) -> serde_json::Value {
-    let Checked { path, config, settings, certificates } = checked;
+    let Checked { path, config, settings, certificates, alerts } = checked;
     json!({
         "ok": true,
         "configuration": path,
@@ -51,19 +51,22 @@ fn summary(checked: &Checked) -> serde_json::Value {
         "data": config.data,
         "tls": certificates.is_some(),
         "database_is_verified": config.verifies_its_database(),
+        "alert": alerts.iter().map(|destination| &destination.name).collect::<Vec<_>>(),
         "upstream": settings.servers.iter().map(|server| &server.name).collect::<Vec<_>>(),
     })
 }
 
 fn sentences(checked: &Checked) -> String {
-    let Checked { path, config, settings, certificates } = checked;
+    let Checked { path, config, settings, certificates, alerts } = checked;
     let scheme = if certificates.is_some() { "https" } else { "http" };
     let names: Vec<&str> = settings.servers.iter().map(|server| server.name.as_str()).collect();
+    let told: Vec<&str> = alerts.iter().map(|destination| destination.name.as_str()).collect();
+    let told = if told.is_empty() { String::new() } else { format!("  alerts   {}\n", told.join(", ")) };
     let model = if names.is_empty() { "the built-in mock".to_owned() } else { names.join(", ") };
     let warning = if config.verifies_its_database() { "" } else { configuration::UNVERIFIED_DATABASE };
     let warning = if warning.is_empty() { String::new() } else { format!("Warning: {warning}.\n") };
     format!(
-        "The configuration ({}) can be used.\n  gateway  {scheme}://{}\n  admin    http://{}\n  data     {}\n  model    {model}\n{warning}",
+        "The configuration ({}) can be used.\n  gateway  {scheme}://{}\n  admin    http://{}\n  data     {}\n  model    {model}\n{told}{warning}",
         path.display(),
         config.listen,
         config.admin,

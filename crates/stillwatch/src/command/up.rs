@@ -10,6 +10,9 @@ use std::time::Duration;
 use admin::registry::WentBack;
 use admin::registry::responses::Heard;
 use admin::{Admin, Registry};
+use alert::delivery::World;
+use alert::pace::Pace;
+use alert::{Alerter, Counts, Destination, Origin};
 use arc_swap::ArcSwap;
 use exchange::Time;
 use gateway::clock::{Clock, DrillClock, SystemClock};
@@ -41,6 +44,9 @@ use crate::output::print;
 
 /// How often it is looked whether detection says something new.
 const HEED_TIME: Duration = Duration::from_millis(500);
+
+/// From how many bytes that detection is behind it may be reading the record anew, so that no campaign counts as gone.
+const BEHIND_BYTES_MAX: u64 = 64 * 1024 * 1024;
 
 /// How often it is written down when keys were used.
 const USES_TIME: Duration = Duration::from_secs(30);
@@ -78,7 +84,7 @@ fn use_small_pages() {
 }
 
 async fn serve(args: &cli::Up, checked: Checked) -> Result<(), Failure> {
-    let Checked { path, mut config, mut settings, certificates } = checked;
+    let Checked { path, mut config, mut settings, certificates, alerts } = checked;
     let mut signals = Signals::new()?;
     let clock = clock(args);
     let folder = DataFolder::open(&config.data)?;
@@ -137,6 +143,19 @@ async fn serve(args: &cli::Up, checked: Checked) -> Result<(), Failure> {
     let listener = listener.map_err(|error| Failure::io(format!("{} cannot be listened on", config.admin), error))?;
     let admin_address = listener.local_addr().map_err(|error| Failure::io("the admin API", error))?;
 
+    let alert_counts = Arc::new(Counts::default());
+    let teller = match &watcher {
+        Some(watcher) if !alerts.is_empty() => {
+            let link = format!("http://{admin_address}/api/v1/campaigns/{{id}}");
+            let origin = Origin { source: source.clone(), link, version: env!("CARGO_PKG_VERSION").to_owned() };
+            let alerter = alerter(&folder, alerts, origin, &alert_counts)?;
+            Some(Teller { watched: Arc::clone(watcher.watched()), alerter, clock: Arc::clone(&clock) })
+        }
+        _ => None,
+    };
+    let (end_telling, telling_ended) = oneshot::channel::<()>();
+    let teller = teller.map(|teller| tokio::spawn(teller.run(telling_ended)));
+
     let admin = Arc::new(Admin {
         registry: Arc::clone(&registry),
         credential: admin_key.hash,
@@ -147,6 +166,7 @@ async fn serve(args: &cli::Up, checked: Checked) -> Result<(), Failure> {
         recording,
         settings: Arc::clone(&settings),
         detection: watcher.as_ref().map(|watcher| Arc::clone(watcher.watched())),
+        alerts: alert_counts,
         source: source.clone(),
     });
     let listener_of_detection = watcher.as_ref().map(|watcher| {
@@ -197,6 +217,11 @@ async fn serve(args: &cli::Up, checked: Checked) -> Result<(), Failure> {
         watcher.into_iter().for_each(Watcher::finish);
     });
     let _ = drained.await;
+    // After detection, so that what it found at the end is told.
+    let _ = end_telling.send(());
+    if let Some(teller) = teller {
+        let _ = teller.await;
+    }
     keeper.abort();
     identities.abort();
     listener_of_detection.iter().for_each(tokio::task::JoinHandle::abort);
@@ -434,6 +459,53 @@ impl Heeder {
         self.registry.heed(heard, self.clock.now()).await?;
         self.heard = Some(board.sequence);
         Ok(())
+    }
+}
+
+/// Tells whoever the configuration names what becomes of campaigns.
+fn alerter(
+    folder: &DataFolder,
+    destinations: Vec<Destination>,
+    origin: Origin,
+    counts: &Arc<Counts>,
+) -> Result<Alerter, Failure> {
+    let random = || {
+        let mut bytes = [0; 8];
+        // Without chance, those who failed at once are asked again at once, and no more than that.
+        let _ = aws_lc_rs::rand::fill(&mut bytes);
+        u64::from_be_bytes(bytes)
+    };
+    // Receivers compare the time of an alert with their own clock, also in a drill.
+    let world = World { now: Arc::new(|| SystemClock.now()), random: Arc::new(random), say: Arc::new(say) };
+    let (file, counts) = (folder.alerts(), Arc::clone(counts));
+    let failed = format!("`{}` cannot be read", file.display());
+    let setup = alert::Setup { destinations, origin, file, pace: Pace::default(), counts, world };
+    Alerter::start(setup).map_err(|error| Failure::io(failed, error))
+}
+
+/// Has alerts follow what detection says.
+struct Teller {
+    watched: Arc<Watched>,
+    alerter: Alerter,
+    clock: Arc<dyn Clock>,
+}
+
+impl Teller {
+    async fn run(mut self, mut ended: oneshot::Receiver<()>) {
+        loop {
+            tokio::select! {
+                () = tokio::time::sleep(HEED_TIME) => self.step(),
+                _ = &mut ended => break,
+            }
+        }
+        self.step();
+        self.alerter.finish().await;
+    }
+
+    fn step(&mut self) {
+        let is_behind = self.watched.status().behind_bytes > BEHIND_BYTES_MAX;
+        let (board, now) = (self.watched.board(), self.clock.now());
+        tokio::task::block_in_place(|| self.alerter.step(now, &board, is_behind));
     }
 }
 

@@ -5,14 +5,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use cargo_metadata::{DependencyKind, MetadataCommand};
 
 /// The crates of the workspace, each with those it may use. A new crate needs a line here.
-const ALLOWED: [(&str, &[&str]); 12] = [
+const ALLOWED: [(&str, &[&str]); 13] = [
     ("exchange", &[]),
     ("event", &["exchange"]),
     ("signals", &["event", "exchange"]),
     ("findings", &["event", "exchange"]),
     ("detect", &["event", "exchange", "findings", "signals"]),
     ("watch", &["detect", "event", "exchange", "findings", "signals", "store"]),
-    ("admin", &["exchange", "findings", "gateway", "policy", "store", "watch"]),
+    ("alert", &["exchange", "store", "watch"]),
+    ("admin", &["alert", "exchange", "findings", "gateway", "policy", "store", "watch"]),
     ("gateway", &["exchange", "policy", "store"]),
     ("policy", &["exchange"]),
     ("simulator", &["exchange"]),
@@ -21,6 +22,7 @@ const ALLOWED: [(&str, &[&str]); 12] = [
         "stillwatch",
         &[
             "admin",
+            "alert",
             "event",
             "exchange",
             "findings",

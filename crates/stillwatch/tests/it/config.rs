@@ -55,7 +55,8 @@ fn a_check_and_a_start_refuse_the_same() {
     let secure = server.replace("http:", "https:");
     folder.file("two-lines", "a\nb\n");
     folder.file("no-pem", "nothing\n");
-    let cases: [(&str, String, &str); 10] = [
+    let alert = "[[alert]]\nname = 'a'\n";
+    let cases: [(&str, String, &str); 14] = [
         ("syntax", "\nlisten = \n".into(), "line 2"),
         ("type", "\n\ndrain_seconds = 'x'\n".into(), "line 3"),
         ("unknown", "drain = 5\n".into(), "unknown field `drain`"),
@@ -64,6 +65,14 @@ fn a_check_and_a_start_refuse_the_same() {
         ("key", format!("{server}key_file = 'absent-key'\n"), "absent-key"),
         ("lines", format!("{server}key_file = 'two-lines'\n"), "`upstream[0].key_file`: expected one line"),
         ("authorities", format!("{secure}authorities = 'absent-roots'\n"), "absent-roots"),
+        ("alert", format!("{alert}webhook = 'https://h'\nkey_file = 'absent-key'\n"), "`alert[0].key_file`: "),
+        ("alert-key", format!("{alert}webhook = 'https://h'\nkey_file = 'no-pem'\n"), "24 to 64 bytes in base64"),
+        ("quiet", format!("{alert}syslog = 'udp://h'\nquiet = 'night'\n"), "`alert[0].quiet`: expected `HH:MM-HH:MM`"),
+        (
+            "mail",
+            format!("{alert}mail = {{ relay = 'h', from = 'a@b', to = ['nobody'] }}\n"),
+            "`alert[0].mail`: `nobody`: expected a mailbox",
+        ),
         ("certificate", "[tls]\ncertificate = 'absent-chain'\nkey = 'absent-chain'\n".into(), "absent-chain"),
         ("pem", "[tls]\ncertificate = 'no-pem'\nkey = 'no-pem'\n".into(), "no-pem"),
     ];
