@@ -17,6 +17,7 @@ mod failure;
 mod inputs;
 mod labels;
 mod listing;
+mod log;
 mod output;
 mod pipeline;
 mod plot;

@@ -36,6 +36,8 @@ pub struct Setup {
     pub checkpoint: Option<PathBuf>,
     /// How to detect.
     pub settings: Settings,
+    /// What the thread does first, such as to stand back behind others.
+    pub begin: Box<dyn FnOnce() + Send>,
     /// Hears of trouble, in words without any text of a caller.
     pub say: Box<dyn Fn(&str) + Send>,
     /// Hears what changed, as it comes out.
@@ -63,6 +65,8 @@ impl std::fmt::Debug for Setup {
 /// How detection goes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Status {
+    /// Whether it has taken up what it knew before.
+    pub has_begun: bool,
     /// What was read.
     pub counts: Counts,
     /// What could not be read.
@@ -181,7 +185,8 @@ struct Loop {
 }
 
 impl Loop {
-    fn new(setup: Setup, watched: Arc<Watched>) -> Loop {
+    fn new(mut setup: Setup, watched: Arc<Watched>) -> Loop {
+        std::mem::replace(&mut setup.begin, Box::new(|| {}))();
         let (position, accounts, detector) = restored(&setup);
         let follower = Follower::new(&setup.folder, position);
         let accounts = Accounts::new(setup.accounts.clone(), accounts);
@@ -266,6 +271,7 @@ impl Loop {
             self.watched.board.store(Arc::clone(self.detector.board()));
         }
         let status = Status {
+            has_begun: true,
             counts: self.detector.counts(),
             lost: self.follower.position().lost,
             seen: self.detector.seen(),

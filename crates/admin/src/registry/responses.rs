@@ -32,6 +32,8 @@ pub struct Heard<'a> {
     pub block_alone_max: u32,
     /// What is done by itself.
     pub rules: &'a [Rule],
+    /// Whether it may not have seen everything yet, as when it reads the record anew: then nothing that was said is taken back.
+    pub is_behind: bool,
 }
 
 /// A response, and how many accounts it covers.
@@ -317,7 +319,8 @@ fn suspicions(directory: &Directory, heard: Heard<'_>) -> Vec<Entry> {
         }
     }
     let is_ours = |known: &Suspicion| known.source == heard.source;
-    let gone = directory.suspicions().filter(|known| is_ours(known) && !said.contains_key(&known.account));
+    let is_gone = |known: &Suspicion| !heard.is_behind && is_ours(known) && !said.contains_key(&known.account);
+    let gone = directory.suspicions().filter(|known| is_gone(known));
     let gone: Vec<Entry> = gone.map(|known| Entry::gone(SUSPICION, known.account.as_str())).collect();
     let is_new = |new: &&Suspicion| {
         let known = directory.suspicion(&new.account);
@@ -342,7 +345,8 @@ fn covers(directory: &Directory, heard: Heard<'_>, now: Time) -> Vec<Entry> {
         let Some(campaign) = heard.board.campaigns.iter().find(|campaign| campaign.id == *id) else { continue };
         let members: BTreeSet<AccountId> = likely(campaign, response.probability).collect();
         let covered = covered_by(directory, &response.id);
-        let left: Vec<&&AccountId> = covered.iter().filter(|account| !members.contains(**account)).collect();
+        let has_left = |account: &&&AccountId| !heard.is_behind && !members.contains(**account);
+        let left: Vec<&&AccountId> = covered.iter().filter(has_left).collect();
         entries.extend(left.iter().map(|account| Entry::gone(COVER, &place(&response.id, account))));
         if response.joiners == Joiners::Inherit {
             let joined =
@@ -402,7 +406,7 @@ mod tests {
     }
 
     fn heard(board: &Board) -> Heard<'_> {
-        Heard { board, source: "here", block_alone_max: ALONE, rules: &[] }
+        Heard { board, source: "here", block_alone_max: ALONE, rules: &[], is_behind: false }
     }
 
     fn ids(numbers: std::ops::Range<usize>) -> Vec<AccountId> {
@@ -457,6 +461,9 @@ mod tests {
         assert_eq!(said().await, ["a0 cmp_1 6", "a1 cmp_1 6", "a3 cmp_2 6"]);
         assert_eq!(registry.suspicions().await[0].probability, 98);
         assert_eq!(registry.heed(heard(&first), NOW).await.unwrap(), 0, "nothing changed");
+        let nothing = Board::default();
+        let behind = Heard { is_behind: true, ..heard(&nothing) };
+        assert_eq!(registry.heed(behind, NOW).await.unwrap(), 0, "it may not have come to them yet");
         // Another detection on the same database neither takes it back nor is taken back.
         let other = board(&[("cmp_1", 2..3)]);
         registry.heed(Heard { source: "there", ..heard(&other) }, NOW).await.unwrap();
@@ -475,6 +482,9 @@ mod tests {
         registry.heed(heard(&board(&[("cmp_1", 1..5)])), NOW).await.unwrap();
         assert_eq!(covered(&registry, &inherits.id).await, ids(1..5));
         assert_eq!(covered(&registry, &leaves.id).await, ids(1..3));
+        let few = board(&[("cmp_1", 1..2)]);
+        registry.heed(Heard { is_behind: true, ..heard(&few) }, NOW).await.unwrap();
+        assert_eq!(covered(&registry, &inherits.id).await, ids(1..5), "it may not have come to all of them yet");
         // One that stands no longer may come back within minutes.
         registry.heed(heard(&board(&[])), NOW).await.unwrap();
         assert_eq!(covered(&registry, &inherits.id).await, ids(1..5));

@@ -1,20 +1,14 @@
 //! `stillwatch up`: the gateway, its record of exchanges and its admin API, in one process.
 
-use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::num::NonZeroU32;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use admin::registry::WentBack;
-use admin::registry::responses::Heard;
 use admin::{Admin, Registry};
-use alert::delivery::World;
-use alert::pace::Pace;
-use alert::{Alerter, Counts, Destination, Origin};
+use alert::{Counts, Origin};
 use arc_swap::ArcSwap;
-use exchange::Time;
 use gateway::clock::{Clock, DrillClock, SystemClock};
 use gateway::config::{Config, SyncWhen, Upstream};
 use gateway::mock::Mock;
@@ -24,7 +18,6 @@ use gateway::recorder::{Recorder, Recording, Setup, Sync};
 use gateway::server::Listen;
 use gateway::tls::Certificates;
 use gateway::worker::{Settings, Shared, Stats};
-use policy::AccountId;
 use policy::key::Keys;
 use store::control::Control;
 use store::segment::{Rotation, Segments};
@@ -32,27 +25,20 @@ use tokio::net::TcpListener;
 use tokio::runtime::Handle;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::oneshot;
-use watch::detector::{Told, What};
-use watch::{Watched, Watcher};
+use watch::Watcher;
 
 use crate::cli;
 use crate::configuration::{self, Checked, upstream};
-use crate::data_folder::{AccountFacts, AdminKey, DataFolder, QuotasUsed, Running, write_ready};
+use crate::data_folder::{AdminKey, DataFolder, Running, write_ready};
 use crate::failure::{Exit, Failure};
-use crate::labels;
+use crate::log::say;
 use crate::output::print;
 
-/// How often it is looked whether detection says something new.
-const HEED_TIME: Duration = Duration::from_millis(500);
+mod detection;
+mod keep;
 
-/// From how many bytes that detection is behind it may be reading the record anew, so that no campaign counts as gone.
-const BEHIND_BYTES_MAX: u64 = 64 * 1024 * 1024;
-
-/// How often it is written down when keys were used.
-const USES_TIME: Duration = Duration::from_secs(30);
-
-/// How often it is seen whether keys of identity providers are to be fetched.
-const IDENTITY_STEP_TIME: Duration = Duration::from_secs(1);
+use detection::{Heeder, Teller, alerter, watch};
+use keep::{IdentityKeeper, Keeper};
 
 /// Runs until it is told to end.
 pub(crate) fn run(args: &cli::Up) -> Result<Exit, Failure> {
@@ -298,248 +284,6 @@ fn record(
     Recorder::start(setup, Arc::clone(recording)).map_err(failed)
 }
 
-/// Looks for campaigns in what is recorded.
-fn watch(config: &Config, folder: &DataFolder) -> Result<Watcher, Failure> {
-    let setup = watch::Setup {
-        folder: folder.exchanges(),
-        accounts: folder.accounts().path().to_owned(),
-        verdicts: judged(folder.verdicts()),
-        checkpoint: Some(folder.detection()),
-        settings: watch::Settings {
-            alpha: config.detection.alpha,
-            lateness_seconds: config.detection.lateness_seconds,
-        },
-        say: Box::new(say),
-        tell: Box::new(|changes| changes.iter().filter_map(sentence).for_each(|sentence| say(&sentence))),
-    };
-    Watcher::start(setup).map_err(|error| Failure::io("detection cannot be started", error))
-}
-
-/// Reads what people said of findings whenever the file of it is another one.
-fn judged(path: PathBuf) -> watch::watcher::Judged {
-    let mut looked_at = None;
-    Box::new(move |known| {
-        let metadata = std::fs::metadata(&path).ok()?;
-        let there = (metadata.len(), metadata.modified().ok());
-        if looked_at.as_ref() == Some(&there) {
-            return None;
-        }
-        looked_at = Some(there);
-        match labels::read(&path) {
-            Ok(book) => {
-                let said = (book.last_said()?, book.in_force().cloned().collect());
-                (known != Some(&said)).then_some(said)
-            }
-            Err(error) => {
-                say(&format!("what people said of findings is left as it was: {error}"));
-                None
-            }
-        }
-    })
-}
-
-/// A change as a line of the log; none of accounts, which may be many.
-fn sentence(change: &Told) -> Option<String> {
-    let what = match change.what {
-        What::Detected { .. } => "was detected",
-        What::Withdrawn => "stands no longer",
-        What::Joined(_) | What::Left(_) => return None,
-    };
-    Some(format!("the campaign {} {what}, by what was sent until {}", change.campaign, change.time))
-}
-
-/// Keeps up with other processes, and what is in the data folder with what is known.
-struct Keeper {
-    registry: Arc<Registry>,
-    quotas_used: QuotasUsed,
-    accounts: AccountFacts,
-    clock: Arc<dyn Clock>,
-    /// The revision of the accounts that are written, and who was blocked then.
-    written: Option<(i64, BTreeMap<AccountId, Time>)>,
-    saved: tokio::time::Instant,
-    /// What goes wrong now, and was told.
-    trouble: Option<String>,
-}
-
-impl Keeper {
-    fn new(registry: Arc<Registry>, folder: &DataFolder, clock: &Arc<dyn Clock>) -> Keeper {
-        let (quotas_used, accounts, clock) = (folder.quotas_used(), folder.accounts(), Arc::clone(clock));
-        Keeper {
-            registry,
-            quotas_used,
-            accounts,
-            clock,
-            written: None,
-            saved: tokio::time::Instant::now(),
-            trouble: None,
-        }
-    }
-
-    async fn run(mut self) {
-        loop {
-            tokio::time::sleep(admin::limits::REFRESH_TIME).await;
-            let trouble = self.step().await.err().map(|failure| failure.to_string());
-            match (&self.trouble, &trouble) {
-                (None, Some(trouble)) => say(trouble),
-                (Some(_), None) => say("accounts, keys and quotas are kept again"),
-                _ => {}
-            }
-            self.trouble = trouble;
-        }
-    }
-
-    async fn step(&mut self) -> Result<(), Failure> {
-        let learned = self.learn().await;
-        // Also while the database is away: what is used up stays used up.
-        let quotas = self.registry.gate().quotas();
-        let saved = tokio::task::block_in_place(|| self.quotas_used.save(quotas, self.clock.now()));
-        learned.and(saved)
-    }
-
-    async fn learn(&mut self) -> Result<(), Failure> {
-        let kept = |error| Failure::io("the last known accounts, keys and quotas hold on", error);
-        if let Some(WentBack { from, to }) = self.registry.refresh().await.map_err(kept)? {
-            say(&format!(
-                "the database went back from revision {from} to {to}, to an older copy most likely: what it has now holds, also \
-                 keys that were revoked since"
-            ));
-        }
-        if self.saved.elapsed() >= USES_TIME {
-            self.saved = tokio::time::Instant::now();
-            self.registry.save_uses().await.map_err(kept)?;
-        }
-        let now = self.clock.now();
-        // A block ends by itself, too.
-        let state = (self.registry.revision().await, self.registry.blocks(now).await);
-        if self.written.as_ref() != Some(&state) {
-            let accounts = self.registry.accounts().await;
-            let facts: Vec<_> =
-                accounts.into_iter().map(|account| (Arc::clone(&account), state.1.get(&account.id).copied())).collect();
-            tokio::task::block_in_place(|| self.accounts.write(&facts, now))?;
-            self.written = Some(state);
-        }
-        Ok(())
-    }
-}
-
-/// Lets policies know what detection says, and responses follow who joins their campaigns.
-struct Heeder {
-    watched: Arc<Watched>,
-    registry: Arc<Registry>,
-    settings: Arc<ArcSwap<Settings>>,
-    clock: Arc<dyn Clock>,
-    source: String,
-    /// The board that was heeded last.
-    heard: Option<u64>,
-}
-
-impl Heeder {
-    async fn run(mut self) {
-        let mut is_failing = false;
-        loop {
-            tokio::time::sleep(HEED_TIME).await;
-            match self.step().await {
-                Ok(()) if is_failing => say("what detection says is known to policies again"),
-                Err(error) if !is_failing => say(&format!("what detection says is not known to policies: {error}")),
-                _ => {}
-            }
-            is_failing = self.heard.is_none();
-        }
-    }
-
-    async fn step(&mut self) -> Result<(), admin::registry::RegistryError> {
-        let board = self.watched.board();
-        if self.heard == Some(board.sequence) {
-            return Ok(());
-        }
-        self.heard = None;
-        let settings = self.settings.load_full();
-        let (block_alone_max, rules) = (settings.block_alone_max, settings.rules.as_slice());
-        let heard = Heard { board: &board, source: &self.source, block_alone_max, rules };
-        self.registry.heed(heard, self.clock.now()).await?;
-        self.heard = Some(board.sequence);
-        Ok(())
-    }
-}
-
-/// Tells whoever the configuration names what becomes of campaigns.
-fn alerter(
-    folder: &DataFolder,
-    destinations: Vec<Destination>,
-    origin: Origin,
-    counts: &Arc<Counts>,
-) -> Result<Alerter, Failure> {
-    let random = || {
-        let mut bytes = [0; 8];
-        // Without chance, those who failed at once are asked again at once, and no more than that.
-        let _ = aws_lc_rs::rand::fill(&mut bytes);
-        u64::from_be_bytes(bytes)
-    };
-    // Receivers compare the time of an alert with their own clock, also in a drill.
-    let world = World { now: Arc::new(|| SystemClock.now()), random: Arc::new(random), say: Arc::new(say) };
-    let (file, counts) = (folder.alerts(), Arc::clone(counts));
-    let failed = format!("`{}` cannot be read", file.display());
-    let setup = alert::Setup { destinations, origin, file, pace: Pace::default(), counts, world };
-    Alerter::start(setup).map_err(|error| Failure::io(failed, error))
-}
-
-/// Has alerts follow what detection says.
-struct Teller {
-    watched: Arc<Watched>,
-    alerter: Alerter,
-    clock: Arc<dyn Clock>,
-}
-
-impl Teller {
-    async fn run(mut self, mut ended: oneshot::Receiver<()>) {
-        loop {
-            tokio::select! {
-                () = tokio::time::sleep(HEED_TIME) => self.step(),
-                _ = &mut ended => break,
-            }
-        }
-        self.step();
-        self.alerter.finish().await;
-    }
-
-    fn step(&mut self) {
-        let is_behind = self.watched.status().behind_bytes > BEHIND_BYTES_MAX;
-        let (board, now) = (self.watched.board(), self.clock.now());
-        tokio::task::block_in_place(|| self.alerter.step(now, &board, is_behind));
-    }
-}
-
-/// Keeps the keys of identity providers fresh.
-struct IdentityKeeper {
-    registry: Arc<Registry>,
-    settings: Arc<ArcSwap<Settings>>,
-    clock: Arc<dyn Clock>,
-    keeper: gateway::identity::Keeper,
-}
-
-impl IdentityKeeper {
-    fn new(registry: &Arc<Registry>, settings: &Arc<ArcSwap<Settings>>, clock: &Arc<dyn Clock>) -> IdentityKeeper {
-        let keeper = gateway::identity::Keeper::default();
-        let (registry, settings, clock) = (Arc::clone(registry), Arc::clone(settings), Arc::clone(clock));
-        IdentityKeeper { registry, settings, clock, keeper }
-    }
-
-    async fn run(mut self) {
-        loop {
-            tokio::time::sleep(IDENTITY_STEP_TIME).await;
-            self.step().await;
-        }
-    }
-
-    async fn step(&mut self) {
-        let providers = Arc::clone(&self.settings.load().identities);
-        let failures = self.keeper.step(&providers, self.registry.gate().identities(), self.clock.now()).await;
-        for (issuer, failure) in failures {
-            say(&format!("the keys of the identity provider `{issuer}` cannot be fetched: {failure}"));
-        }
-    }
-}
-
 /// What a signal asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Wanted {
@@ -570,11 +314,6 @@ impl Signals {
             _ = self.hangup.recv() => Wanted::Reload,
         }
     }
-}
-
-/// One line of the log, as JSON on standard error. Nothing that a caller wrote goes here.
-fn say(message: &str) {
-    eprintln!("{}", serde_json::json!({"time": SystemClock.now(), "message": message}));
 }
 
 /// What somebody who started it wants to know.

@@ -138,6 +138,7 @@ fn a_campaign_is_told_while_it_runs_and_stays_the_same_after_a_restart() {
             checkpoint: checkpoint.map(place),
             verdicts: Box::new(|_| None),
             settings: SETTINGS,
+            begin: Box::new(|| {}),
             say: Box::new(|trouble| panic!("{trouble}")),
             tell: Box::new(move |told| heard.lock().unwrap().extend(told.iter().cloned())),
         })
@@ -208,6 +209,7 @@ fn what_cannot_be_restored_is_said_and_read_again() {
             checkpoint: Some(place("state")),
             verdicts: Box::new(|_| None),
             settings: SETTINGS,
+            begin: Box::new(|| {}),
             say: Box::new(move |trouble| heard.lock().unwrap().push(trouble.to_owned())),
             tell: Box::new(|_| {}),
         });

@@ -1,0 +1,181 @@
+//! What follows from detection in a running gateway: it is started, policies know what it says, and people are alerted.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use admin::Registry;
+use admin::registry::RegistryError;
+use admin::registry::responses::Heard;
+use alert::delivery::World;
+use alert::pace::Pace;
+use alert::{Alerter, Counts, Destination, Origin};
+use arc_swap::ArcSwap;
+use gateway::clock::{Clock, SystemClock};
+use gateway::config::Config;
+use gateway::worker::Settings;
+use tokio::sync::oneshot;
+use watch::detector::{Told, What};
+use watch::{Watched, Watcher};
+
+use crate::data_folder::DataFolder;
+use crate::failure::Failure;
+use crate::labels;
+use crate::log::say;
+
+/// How far detection stands back: a tenth of the weight of what serves requests (`man 7 sched`).
+#[cfg(target_os = "linux")]
+const DETECTION_NICENESS: i32 = 10;
+
+/// How often it is looked whether detection says something new.
+const HEED_TIME: Duration = Duration::from_millis(500);
+
+/// From how many bytes that detection is behind it may be reading the record anew, so that no campaign counts as gone.
+const BEHIND_BYTES_MAX: u64 = 64 * 1024 * 1024;
+
+/// Looks for campaigns in what is recorded.
+pub(super) fn watch(config: &Config, folder: &DataFolder) -> Result<Watcher, Failure> {
+    let setup = watch::Setup {
+        folder: folder.exchanges(),
+        accounts: folder.accounts().path().to_owned(),
+        verdicts: judged(folder.verdicts()),
+        checkpoint: Some(folder.detection()),
+        settings: watch::Settings {
+            alpha: config.detection.alpha,
+            lateness_seconds: config.detection.lateness_seconds,
+        },
+        begin: Box::new(stand_back),
+        say: Box::new(say),
+        tell: Box::new(|changes| changes.iter().filter_map(sentence).for_each(|sentence| say(&sentence))),
+    };
+    Watcher::start(setup).map_err(|error| Failure::io("detection cannot be started", error))
+}
+
+/// Has this thread wait for the processor where those that serve requests need it.
+fn stand_back() {
+    // Where that cannot be, detection takes its share.
+    #[cfg(target_os = "linux")]
+    let _ = rustix::process::setpriority_process(None, DETECTION_NICENESS);
+}
+
+/// Reads what people said of findings whenever the file of it is another one.
+fn judged(path: PathBuf) -> watch::watcher::Judged {
+    let mut looked_at = None;
+    Box::new(move |known| {
+        let metadata = std::fs::metadata(&path).ok()?;
+        let there = (metadata.len(), metadata.modified().ok());
+        if looked_at.as_ref() == Some(&there) {
+            return None;
+        }
+        looked_at = Some(there);
+        match labels::read(&path) {
+            Ok(book) => {
+                let said = (book.last_said()?, book.in_force().cloned().collect());
+                (known != Some(&said)).then_some(said)
+            }
+            Err(error) => {
+                say(&format!("what people said of findings is left as it was: {error}"));
+                None
+            }
+        }
+    })
+}
+
+/// A change as a line of the log; none of accounts, which may be many.
+fn sentence(change: &Told) -> Option<String> {
+    let what = match change.what {
+        What::Detected { .. } => "was detected",
+        What::Withdrawn => "stands no longer",
+        What::Joined(_) | What::Left(_) => return None,
+    };
+    Some(format!("the campaign {} {what}, by what was sent until {}", change.campaign, change.time))
+}
+
+/// Lets policies know what detection says, and responses follow who joins their campaigns.
+pub(super) struct Heeder {
+    pub(super) watched: Arc<Watched>,
+    pub(super) registry: Arc<Registry>,
+    pub(super) settings: Arc<ArcSwap<Settings>>,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) source: String,
+    /// The board that was heeded last, and whether detection was behind then.
+    pub(super) heard: Option<(u64, bool)>,
+}
+
+impl Heeder {
+    pub(super) async fn run(mut self) {
+        let mut is_failing = false;
+        loop {
+            tokio::time::sleep(HEED_TIME).await;
+            match self.step().await {
+                Ok(()) if is_failing => say("what detection says is known to policies again"),
+                Err(error) if !is_failing => say(&format!("what detection says is not known to policies: {error}")),
+                _ => {}
+            }
+            is_failing = self.heard.is_none();
+        }
+    }
+
+    async fn step(&mut self) -> Result<(), RegistryError> {
+        let (status, board) = (self.watched.status(), self.watched.board());
+        let is_behind = status.behind_bytes > BEHIND_BYTES_MAX;
+        if !status.has_begun || self.heard == Some((board.sequence, is_behind)) {
+            return Ok(());
+        }
+        self.heard = None;
+        let settings = self.settings.load_full();
+        let (block_alone_max, rules) = (settings.block_alone_max, settings.rules.as_slice());
+        let heard = Heard { board: &board, source: &self.source, block_alone_max, rules, is_behind };
+        self.registry.heed(heard, self.clock.now()).await?;
+        self.heard = Some((board.sequence, is_behind));
+        Ok(())
+    }
+}
+
+/// Tells whoever the configuration names what becomes of campaigns.
+pub(super) fn alerter(
+    folder: &DataFolder,
+    destinations: Vec<Destination>,
+    origin: Origin,
+    counts: &Arc<Counts>,
+) -> Result<Alerter, Failure> {
+    let random = || {
+        let mut bytes = [0; 8];
+        // Without chance, those who failed at once are asked again at once, and no more than that.
+        let _ = aws_lc_rs::rand::fill(&mut bytes);
+        u64::from_be_bytes(bytes)
+    };
+    // Receivers compare the time of an alert with their own clock, also in a drill.
+    let world = World { now: Arc::new(|| SystemClock.now()), random: Arc::new(random), say: Arc::new(say) };
+    let (file, counts) = (folder.alerts(), Arc::clone(counts));
+    let failed = format!("`{}` cannot be read", file.display());
+    let setup = alert::Setup { destinations, origin, file, pace: Pace::default(), counts, world };
+    Alerter::start(setup).map_err(|error| Failure::io(failed, error))
+}
+
+/// Has alerts follow what detection says.
+pub(super) struct Teller {
+    pub(super) watched: Arc<Watched>,
+    pub(super) alerter: Alerter,
+    pub(super) clock: Arc<dyn Clock>,
+}
+
+impl Teller {
+    pub(super) async fn run(mut self, mut ended: oneshot::Receiver<()>) {
+        loop {
+            tokio::select! {
+                () = tokio::time::sleep(HEED_TIME) => self.step(),
+                _ = &mut ended => break,
+            }
+        }
+        self.step();
+        self.alerter.finish().await;
+    }
+
+    fn step(&mut self) {
+        let status = self.watched.status();
+        let is_behind = !status.has_begun || status.behind_bytes > BEHIND_BYTES_MAX;
+        let (board, now) = (self.watched.board(), self.clock.now());
+        tokio::task::block_in_place(|| self.alerter.step(now, &board, is_behind));
+    }
+}
