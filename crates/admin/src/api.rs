@@ -496,7 +496,7 @@ mod tests {
                 settings: Arc::default(),
                 detection: None,
                 alerts: Arc::default(),
-                source: "here".to_owned(),
+                folder: "here".to_owned(),
             });
             Rig { router: router(Arc::clone(&admin)), admin, credential: secret.expose().to_owned(), _folder: folder }
         }
@@ -680,6 +680,9 @@ mod tests {
                 ("none", json!({})),
                 ("shield", json!({"reason": " "})),
                 ("shield", json!({"author": "rule:mine"})),
+                ("shield", json!({"author": " ann"})),
+                ("shield", json!({"author": "a\u{200b}nn"})),
+                ("share_budget", json!({"budget": {"unit": "requests", "amount": 0, "per": "hour"}})),
                 ("shield", json!({"probability": 49})),
                 ("shield", json!({"probability": 100})),
                 ("shield", json!({"author": "x".repeat(WORDS_BYTES_MAX + 1)})),

@@ -36,6 +36,21 @@ pub struct Admin {
     pub detection: Option<Arc<Watched>>,
     /// What is counted of alerts.
     pub alerts: Arc<alert::Counts>,
-    /// The name of that detection, where several work on one database.
-    pub source: String,
+    /// The name of the folder of that detection, where several work on one database.
+    pub folder: String,
+}
+
+impl Admin {
+    /// The name of that detection since campaigns have the names that they have now: `FOLDER.LIFE`.
+    #[must_use]
+    pub fn source(&self) -> String {
+        let life = self.detection.as_ref().and_then(|watched| watched.status().life);
+        source(&self.folder, life.unwrap_or_default())
+    }
+}
+
+/// The name of a detection: of its folder, and since which beginning campaigns have their names.
+#[must_use]
+pub fn source(folder: &str, life: u64) -> String {
+    format!("{folder}.{life:016x}")
 }

@@ -39,6 +39,7 @@ async fn detection(State(admin): Shared) -> Answer<Json<Value>> {
     let (status, board) = (watched.status(), watched.board());
     let members: usize = board.campaigns.iter().map(|campaign| campaign.members.len()).sum();
     Ok(Json(json!({
+        "has_caught_up": status.has_caught_up,
         "seen": status.seen,
         "exchanges": status.counts.exchanges,
         "unread": status.counts.unread,

@@ -14,5 +14,5 @@ pub mod registry;
 mod responses;
 
 pub use api::serve;
-pub use context::Admin;
+pub use context::{Admin, source};
 pub use registry::Registry;

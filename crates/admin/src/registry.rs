@@ -10,7 +10,7 @@ use std::sync::Mutex;
 
 use exchange::Time;
 use gateway::gate::Gate;
-use policy::directory::{Change, Directory, Full};
+use policy::directory::{Change, Cover, Directory, Full};
 use policy::key::{ADMIN_BRAND, BRAND, Keys, RANDOM_BYTES, Secret};
 use policy::policies::{BadPolicies, DEFAULT, Explanation, Subject};
 use policy::quota::{Of, Quota, QuotaId, TooManyQuotas};
@@ -36,7 +36,7 @@ const KEY: &str = "key";
 const CERTIFICATE: &str = "certificate";
 const QUOTA: &str = "quota";
 const RESPONSE: &str = "response";
-/// That a response covers an account: `RESPONSE/ACCOUNT`, since neither can have a `/` in it.
+/// That a response covers an account, or did before that left: `RESPONSE/ACCOUNT`, since neither can have a `/` in it.
 const COVER: &str = "cover";
 const SUSPICION: &str = "suspicion";
 /// The policies that the operator applied: one entry, [`POLICIES_ID`].
@@ -634,7 +634,12 @@ fn change(entry: &Entry) -> Result<Option<Change>, RegistryError> {
         (RESPONSE, None) => Change::ResponseGone(entry.id.parse().map_err(|_| id())?),
         (COVER, body) => {
             let (response, account) = covered(entry).ok_or_else(id)?;
-            Change::Covered { response, account, is_covered: body.is_some() }
+            let cover = match body {
+                Some(body) if parsed::<bool>(entry, body)? => Cover::Holds,
+                Some(_) => Cover::Left,
+                None => Cover::Gone,
+            };
+            Change::Covered { response, account, cover }
         }
         (SUSPICION, Some(body)) => Change::Suspicion(parsed(entry, body)?),
         (SUSPICION, None) => Change::SuspicionGone(entry.id.parse().map_err(|_| id())?),

@@ -8,7 +8,7 @@ use axum::http::StatusCode;
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use exchange::{Assurance, Time};
-use policy::response::{Approval, Budget, Joiners, RULE, Target, Undone};
+use policy::response::{Approval, Budget, Joiners, Target, Undone};
 use policy::{AccountId, Response, ResponseId, Rung};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -40,6 +40,8 @@ fn told(admin: &Admin, response: &Response, accounts: u64) -> Value {
         "over"
     } else if response.approval == Approval::Wanted {
         "waits"
+    } else if now < response.since {
+        "later"
     } else if response.shadow {
         "shadow"
     } else {
@@ -102,10 +104,7 @@ async fn respond(State(admin): Shared, body: Body<NewResponse>) -> Answer<(Statu
     let now = admin.clock.now();
     check(rung, assurance, budget)?;
     words("reason", &reason)?;
-    words("author", &author)?;
-    if author.starts_with(RULE) {
-        return Err(bad(format!("`author`: expected a name that does not begin with `{RULE}`")));
-    }
+    person(&author)?;
     let probability = probability.unwrap_or(PROBABILITY_MIN);
     if !(PROBABILITY_MIN..=PROBABILITY_MAX).contains(&probability) {
         return Err(bad(format!("`probability`: expected {PROBABILITY_MIN} to {PROBABILITY_MAX}, in percent")));
@@ -115,7 +114,7 @@ async fn respond(State(admin): Shared, body: Body<NewResponse>) -> Answer<(Statu
     }
     let (members, source) = match &target {
         Target::Account(_) => (Vec::new(), String::new()),
-        Target::Campaign(campaign) => (members(&admin, campaign, probability)?, admin.source.clone()),
+        Target::Campaign(campaign) => (members(&admin, campaign, probability)?, admin.source()),
     };
     let response = Response {
         id: Registry::response_id()?,
@@ -145,6 +144,13 @@ const PROBABILITY_MAX: i64 = 99;
 
 /// The accounts of a campaign that stands, those that take part likely enough.
 fn members(admin: &Admin, campaign: &str, probability: i64) -> Answer<Vec<AccountId>> {
+    if let Some(watched) = &admin.detection
+        && !watched.status().has_caught_up
+    {
+        let message =
+            "detection has not come to the end of the record since it began, and may not know all members; ask again";
+        return Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", message));
+    }
     let board = admin.detection.as_ref().map(|watched| watched.board()).unwrap_or_default();
     let missing = || Problem::new(StatusCode::NOT_FOUND, "not_found", format!("there is no campaign `{campaign}` now"));
     let campaign = board.campaigns.iter().find(|known| known.id == campaign).ok_or_else(missing)?;
@@ -159,6 +165,9 @@ pub(crate) fn check(rung: Rung, assurance: Assurance, budget: Option<Budget>) ->
     if (rung == Rung::Verify) != (assurance != Assurance::None) {
         return Err(bad("`verify`, and no other rung, needs the `assurance` that lifts it, such as `phone`"));
     }
+    if budget.is_some_and(|budget| budget.amount == 0) {
+        return Err(bad("`budget`: expected an amount of at least 1; whoever is to get nothing is blocked"));
+    }
     if (rung == Rung::ShareBudget) != budget.is_some() {
         return Err(bad("`share_budget`, and no other rung, needs a `budget` with `unit`, `amount` and `per`"));
     }
@@ -168,6 +177,16 @@ pub(crate) fn check(rung: Rung, assurance: Assurance, budget: Option<Budget>) ->
 fn words(name: &str, text: &str) -> Answer<()> {
     if text.trim().is_empty() || text.len() > WORDS_BYTES_MAX {
         return Err(bad(format!("`{name}`: expected 1 to {WORDS_BYTES_MAX} bytes of text")));
+    }
+    Ok(())
+}
+
+/// Whether a name is plain, so that nobody is taken for another, or for a rule.
+fn person(name: &str) -> Answer<()> {
+    words("author", name)?;
+    let is_plain = |c: char| c.is_alphanumeric() || " -_.@'+".contains(c);
+    if name.trim() != name || !name.chars().all(is_plain) {
+        return Err(bad("`author`: expected a name of letters, digits, single spaces within and -_.@'+"));
     }
     Ok(())
 }
@@ -184,7 +203,7 @@ struct ApprovedBy {
 
 async fn approve(State(admin): Shared, Path(name): Path<String>, body: Body<ApprovedBy>) -> Answer<Json<Value>> {
     let Json(ApprovedBy { author }) = body?;
-    words("author", &author)?;
+    person(&author)?;
     let response = id::<ResponseId>(&name)?;
     let approved = admin.registry.approve_response(&response, &author).await?;
     let (_, covered) = admin.registry.response(&response).await?;
@@ -200,7 +219,7 @@ struct UndoneBy {
 
 async fn undo(State(admin): Shared, Path(name): Path<String>, body: Body<UndoneBy>) -> Answer<Json<Value>> {
     let Json(UndoneBy { author, reason }) = body?;
-    words("author", &author)?;
+    person(&author)?;
     words("reason", &reason)?;
     let response = id::<ResponseId>(&name)?;
     let undone = Undone { time: admin.clock.now(), author, reason };

@@ -171,6 +171,9 @@ impl Refusal {
 
 /// Which limit it is, and when to come back; never whose it is, since a budget may be shared with strangers.
 fn exhausted_message(exhausted: &Exhausted) -> String {
+    if exhausted.is_hidden {
+        return "Rate limit reached. Please try again later.".to_owned();
+    }
     let what = match exhausted.unit {
         Unit::Requests => "requests",
         Unit::Tokens => "tokens",
@@ -182,6 +185,9 @@ fn exhausted_message(exhausted: &Exhausted) -> String {
     }
 }
 
+/// After how many seconds whoever shares a budget without knowing may come back.
+const HIDDEN_RETRY_SECONDS: u32 = 60;
+
 /// Headers of a limit in the words of each API.
 fn rate_headers(headers: &mut HeaderMap, exhausted: &Exhausted, dialect: Dialect) {
     let Exhausted { limit, remaining, retry_seconds, reset_seconds, .. } = exhausted;
@@ -190,6 +196,11 @@ fn rate_headers(headers: &mut HeaderMap, exhausted: &Exhausted, dialect: Dialect
             headers.insert(HeaderName::from_static(name), value);
         }
     };
+    if exhausted.is_hidden {
+        // What is left of it, and when it comes back, would tell how much others with the same budget send.
+        insert("retry-after", HIDDEN_RETRY_SECONDS.to_string());
+        return;
+    }
     match retry_seconds {
         Some(seconds) => insert("retry-after", seconds.to_string()),
         None => insert("x-should-retry", "false".to_owned()),
@@ -229,6 +240,7 @@ mod tests {
             remaining: 0,
             retry_seconds: Some(7),
             reset_seconds: 60,
+            is_hidden: false,
         };
         for (dialect, header) in [
             (Dialect::OpenAi, "x-ratelimit-limit-requests"),
@@ -240,6 +252,16 @@ mod tests {
                 (429, &HeaderValue::from(7), &HeaderValue::from(60))
             );
             assert!(!format!("{headers:?}{body:?}").contains("secret-name"));
+        }
+        let hidden = Exhausted { is_hidden: true, ..exhausted.clone() };
+        for dialect in [Dialect::OpenAi, Dialect::Anthropic] {
+            let (status, headers, body) = Refusal::Exhausted(Box::new(hidden.clone())).reply(dialect);
+            assert_eq!(
+                (status, &headers["retry-after"]),
+                (StatusCode::TOO_MANY_REQUESTS, &HeaderValue::from_static("60"))
+            );
+            assert!(headers.keys().all(|name| !name.as_str().contains("limit")), "{headers:?}");
+            assert!(String::from_utf8_lossy(&body).contains("Please try again later."), "{body:?}");
         }
         let never = Exhausted { retry_seconds: None, ..exhausted };
         let (_, headers, _) = Refusal::Exhausted(Box::new(never)).reply(Dialect::OpenAi);

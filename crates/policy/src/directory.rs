@@ -28,7 +28,20 @@ pub struct Directory {
     responses: Table<ResponseId, Arc<Response>>,
     /// The responses that cover an account.
     covered: Table<AccountId, Arc<Vec<ResponseId>>>,
+    /// The responses that covered an account which has left their campaign since, and may come back.
+    left: Table<AccountId, Arc<Vec<ResponseId>>>,
     suspicions: Table<AccountId, Arc<Suspicion>>,
+}
+
+/// How a response is about an account.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cover {
+    /// It covers it.
+    Holds,
+    /// The account has left the campaign, and is covered again if it comes back.
+    Left,
+    /// It has nothing to do with it.
+    Gone,
 }
 
 /// A change that has no room.
@@ -62,8 +75,8 @@ pub enum Change {
         response: ResponseId,
         /// The account.
         account: AccountId,
-        /// Whether it does.
-        is_covered: bool,
+        /// Whether it does: yes, not now, or never.
+        cover: Cover,
     },
     /// Detection says something of an account.
     Suspicion(Suspicion),
@@ -126,23 +139,28 @@ impl Directory {
             }
             Change::ResponseGone(id) => {
                 self.responses.remove(&id);
-                self.covered.values_mut().for_each(|covers| Arc::make_mut(covers).retain(|other| *other != id));
-                self.covered.retain(|_, covers| !covers.is_empty());
-            }
-            Change::Covered { response, account, is_covered: true } => {
-                if !self.covered.contains_key(&account) && self.covered.len() >= accounts {
-                    return Err(Full);
-                }
-                let covers = Arc::make_mut(self.covered.entry(account).or_default());
-                if let Err(place) = covers.binary_search(&response) {
-                    covers.insert(place, response);
+                for table in [&mut self.covered, &mut self.left] {
+                    table.values_mut().for_each(|covers| Arc::make_mut(covers).retain(|other| *other != id));
+                    table.retain(|_, covers| !covers.is_empty());
                 }
             }
-            Change::Covered { response, account, is_covered: false } => {
-                if let Some(covers) = self.covered.get_mut(&account) {
-                    Arc::make_mut(covers).retain(|other| *other != response);
-                    if covers.is_empty() {
-                        self.covered.remove(&account);
+            Change::Covered { response, account, cover } => {
+                for (table, is_in) in
+                    [(&mut self.covered, cover == Cover::Holds), (&mut self.left, cover == Cover::Left)]
+                {
+                    if is_in {
+                        if !table.contains_key(&account) && table.len() >= accounts {
+                            return Err(Full);
+                        }
+                        let covers = Arc::make_mut(table.entry(account.clone()).or_default());
+                        if let Err(place) = covers.binary_search(&response) {
+                            covers.insert(place, response.clone());
+                        }
+                    } else if let Some(covers) = table.get_mut(&account) {
+                        Arc::make_mut(covers).retain(|other| *other != response);
+                        if covers.is_empty() {
+                            table.remove(&account);
+                        }
                     }
                 }
             }
@@ -211,6 +229,11 @@ impl Directory {
     /// Every account that a response covers, each with those that do.
     pub fn covered(&self) -> impl Iterator<Item = (&AccountId, &[ResponseId])> {
         self.covered.iter().map(|(account, covers)| (account, covers.as_slice()))
+    }
+
+    /// Every account that has left a campaign, each with the responses that would cover it again.
+    pub fn left(&self) -> impl Iterator<Item = (&AccountId, &[ResponseId])> {
+        self.left.iter().map(|(account, covers)| (account, covers.as_slice()))
     }
 
     /// What detection says of an account, if anything.

@@ -125,6 +125,8 @@ pub struct Exhausted {
     pub retry_seconds: Option<u64>,
     /// After how many seconds all of it will be there.
     pub reset_seconds: u64,
+    /// Whether the caller must not learn of it, since it shares it with others by a response.
+    pub is_hidden: bool,
 }
 
 /// Why nothing was reserved.
@@ -389,6 +391,7 @@ impl Bucket {
             remaining,
             retry_seconds: retry.filter(|_| amount <= quota.amount).map(seconds),
             reset_seconds: seconds(reset),
+            is_hidden: matches!(quota.of, Of::Response(_)),
         };
         let per = quota.per.nanos();
         if quota.per.is_window() {

@@ -20,6 +20,12 @@ const REPLY_TIME_MAX: Duration = Duration::from_secs(30);
 /// Bytes of a reply. Findings with forty thousand accounts have some ten million.
 const REPLY_BYTES_MAX: usize = 64 * 1024 * 1024;
 
+/// As a value in a query.
+pub(crate) fn encoded(text: &str) -> String {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte);
+    text.bytes().map(|byte| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") }).collect()
+}
+
 /// The admin API of a gateway.
 pub(crate) struct AdminClient {
     /// Host and port.
@@ -96,7 +102,7 @@ impl AdminClient {
         let mut after = None;
         loop {
             let sign = if path.contains('?') { '&' } else { '?' };
-            let from = after.map_or_else(String::new, |id: String| format!("{sign}after={id}"));
+            let from = after.map_or_else(String::new, |id: String| format!("{sign}after={}", encoded(&id)));
             let mut part = self.ask(Method::GET, &format!("{path}{from}"), None)?;
             if let Some(Value::Array(list)) = part.get_mut(name).map(Value::take) {
                 items.extend(list);
@@ -106,5 +112,16 @@ impl AdminClient {
                 None => return Ok(items),
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_id_is_the_same_when_it_was_in_a_query() {
+        // A `+` there would be read as a space, and a list would begin anew.
+        assert_eq!(encoded("user+1@x:y/z é"), "user%2B1%40x%3Ay%2Fz%20%C3%A9");
     }
 }

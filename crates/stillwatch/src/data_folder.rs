@@ -185,8 +185,8 @@ impl DataFolder {
 #[derive(Debug)]
 pub(crate) struct AccountFacts {
     path: PathBuf,
-    /// The sum of what was last written of each account, without its time; none before the file was looked at.
-    written: Option<BTreeMap<String, u64>>,
+    /// What was last written of each account; none before the file was looked at.
+    written: Option<BTreeMap<String, Written>>,
 }
 
 impl AccountFacts {
@@ -195,9 +195,9 @@ impl AccountFacts {
         &self.path
     }
 
-    /// Adds what is different of `accounts` at `now`; each with the time since which it is blocked, if it is. What is new of an account of
-    /// which nothing was written holds from its sign-up on.
-    pub(crate) fn write(&mut self, accounts: &[(Arc<Account>, Option<Time>)], now: Time) -> Result<(), Failure> {
+    /// Adds what is different of `accounts` at `now`; each with whether it is blocked, which counts from now on where it was not before. What
+    /// is new of an account of which nothing was written holds from its sign-up on.
+    pub(crate) fn write(&mut self, accounts: &[(Arc<Account>, bool)], now: Time) -> Result<(), Failure> {
         let failed =
             |path: &Path, error: io::Error| Failure::io(format!("`{}` cannot be written", path.display()), error);
         let path = self.path.clone();
@@ -207,14 +207,16 @@ impl AccountFacts {
         };
         let mut lines = Vec::new();
         let mut anew = Vec::new();
-        for (account, blocked) in accounts {
+        for (account, is_blocked) in accounts {
             let known = written.get(account.id.as_str());
-            let fact = fact(account, *blocked, if known.is_some() { now } else { account.created });
-            let sum = sum(&fact);
-            if known != Some(&sum) {
+            let closes = *is_blocked || account.status == Status::Closed;
+            let closed = closes.then(|| known.and_then(|known| known.closed).unwrap_or(now));
+            let fact = fact(account, closed, if known.is_some() { now } else { account.created });
+            let is_new = Written { sum: sum(&fact), closed };
+            if known != Some(&is_new) {
                 // Writing into memory does not fail.
                 let _ = exchange::write_account(&fact, &mut lines);
-                anew.push((account.id.as_str().to_owned(), sum));
+                anew.push((account.id.as_str().to_owned(), is_new));
             }
         }
         if !lines.is_empty() {
@@ -230,11 +232,18 @@ impl AccountFacts {
     }
 }
 
+/// What was written of an account.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Written {
+    /// The sum of it without its time.
+    sum: u64,
+    closed: Option<Time>,
+}
+
 /// What there is to say of an account.
-fn fact(account: &Account, blocked: Option<Time>, time: Time) -> AccountFact<'_> {
+fn fact(account: &Account, closed: Option<Time>, time: Time) -> AccountFact<'_> {
     // As they are written in policies and by the API.
     let word = |word: serde_json::Result<Value>| word.ok()?.as_str().map(str::to_owned);
-    let is_closed = account.status == Status::Closed;
     AccountFact {
         time,
         account: account.id.as_str().into(),
@@ -247,20 +256,19 @@ fn fact(account: &Account, blocked: Option<Time>, time: Time) -> AccountFact<'_>
         email_domain: None,
         phone_country: None,
         status: word(serde_json::to_value(account.status)).map(Into::into),
-        closed: blocked.or_else(|| is_closed.then_some(time)),
+        closed,
     }
 }
 
-/// The sum of a fact without its time, which is that of an account that was closed, too.
+/// The sum of a fact without its time.
 fn sum(fact: &AccountFact<'_>) -> u64 {
     let mut bytes = Vec::new();
-    let closed = fact.closed.filter(|closed| *closed != fact.time);
-    let _ = exchange::write_account(&AccountFact { time: Time::from_seconds(0), closed, ..fact.clone() }, &mut bytes);
+    let _ = exchange::write_account(&AccountFact { time: Time::from_seconds(0), ..fact.clone() }, &mut bytes);
     xxh3_64(&bytes)
 }
 
 /// What was last written of each account; a last line that was cut off is ended, so that the next one stands alone.
-fn written_before(path: &Path) -> io::Result<BTreeMap<String, u64>> {
+fn written_before(path: &Path) -> io::Result<BTreeMap<String, Written>> {
     let text = match fs::read(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(BTreeMap::new()),
         text => text?,
@@ -270,7 +278,11 @@ fn written_before(path: &Path) -> io::Result<BTreeMap<String, u64>> {
     }
     let facts =
         text.split(|byte| *byte == b'\n').filter_map(|line| exchange::read_account(line, &mut Notes::default()).ok());
-    Ok(facts.map(|fact| (fact.account.as_str().to_owned(), sum(&fact))).collect())
+    let written = |fact: AccountFact<'_>| {
+        let what = Written { sum: sum(&fact), closed: fact.closed };
+        (fact.account.as_str().to_owned(), what)
+    };
+    Ok(facts.map(written).collect())
 }
 
 /// The file that says how far quotas are used up.

@@ -13,7 +13,7 @@ use gateway::ask::Ask;
 use gateway::gate::HELD_BACK;
 use gateway::route::route;
 use hyper::Method;
-use policy::directory::{Change, Directory};
+use policy::directory::{Change, Cover, Directory};
 use policy::permit::Permits;
 use policy::response::Force;
 use policy::who::{Credential, Who};
@@ -158,7 +158,7 @@ impl Known {
         for response in covers {
             for account in client.all(&format!("/api/v1/responses/{response}"), "accounts")? {
                 let account = serde_json::from_value(account).map_err(Failure::unreadable)?;
-                let covered = Change::Covered { response: response.clone(), account, is_covered: true };
+                let covered = Change::Covered { response: response.clone(), account, cover: Cover::Holds };
                 directory.apply(covered).map_err(Failure::unreadable)?;
             }
         }

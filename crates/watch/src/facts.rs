@@ -60,9 +60,10 @@ impl Accounts {
     ///
     /// When the file cannot be read.
     pub fn read(&mut self) -> io::Result<Vec<(Time, Said)>> {
+        let named = |error: io::Error| io::Error::new(error.kind(), format!("`{}`: {error}", self.path.display()));
         let mut file = match File::open(&self.path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-            file => file?,
+            file => file.map_err(named)?,
         };
         let bytes = file.metadata()?.len();
         if bytes < self.progress.read {
@@ -71,7 +72,7 @@ impl Accounts {
         }
         file.seek(SeekFrom::Start(self.progress.read))?;
         let mut text = Vec::new();
-        file.take(READ_BYTES as u64).read_to_end(&mut text)?;
+        file.take(READ_BYTES as u64).read_to_end(&mut text).map_err(named)?;
         let end = text.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
         // No fact is as long: it can only be damage, which is left behind.
         let end = if end == 0 && text.len() == READ_BYTES { text.len() } else { end };

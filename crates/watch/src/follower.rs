@@ -87,7 +87,7 @@ impl Follower {
             if progress.bytes <= progress.read {
                 continue;
             }
-            let Some(mut text) = whole_lines(path, *progress)? else { continue };
+            let Some(mut text) = whole_lines(path, *progress).map_err(|error| named(path, &error))? else { continue };
             if text.is_empty() {
                 if index < last {
                     // The writer has left it.
@@ -116,10 +116,11 @@ impl Follower {
         for path in segment::files(&self.folder)? {
             let Some(name) = path.file_name().and_then(|name| name.to_str()) else { continue };
             let bytes = match path.metadata() {
+                Ok(metadata) if !metadata.is_file() => continue,
                 Ok(metadata) => metadata.len(),
-                // Removed since.
+                // Removed since, or no file of ours.
                 Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
-                Err(error) => return Err(error),
+                Err(error) => return Err(named(&path, &error)),
             };
             let read = self.position.files.get(name).map_or(0, |progress| progress.read);
             known.insert(name.to_owned(), Progress { read, bytes });
@@ -130,6 +131,11 @@ impl Follower {
         self.position.files = known;
         Ok(found)
     }
+}
+
+/// An error that names its file.
+fn named(path: &Path, error: &io::Error) -> io::Error {
+    io::Error::new(error.kind(), format!("`{}`: {error}", path.display()))
 }
 
 /// The whole lines from where a file is read on; empty where there is none, and none where the file is gone.
@@ -198,6 +204,7 @@ mod tests {
         let mut follower = Follower::new(folder, Position::default());
         assert_eq!(follower.read().unwrap(), None);
         add(folder, "accounts.jsonl", b"{\"not\":\"a recorded file\"}\n");
+        fs::create_dir(folder.join("0.jsonl")).unwrap();
         add(folder, "1.jsonl", &[line(1), line(2)].concat());
         assert_eq!(all(&mut follower), [line(1), line(2)].concat());
         let (half, rest) = (&line(3)[..9], &line(3)[9..]);

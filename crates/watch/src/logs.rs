@@ -1,8 +1,8 @@
 //! Log files that others write, read on as they grow.
 //!
 //! Promises every whole line once, whatever becomes of its file's name: files are told apart by what they are on disk, so that one that
-//! rotation renames is read to its end, and one that takes its name from its beginning. A file that is shorter than it was has been emptied
-//! and is read from its beginning. Keeps no position beyond its own life.
+//! rotation renames is read to its end, and one that takes its name from its beginning. A file that is shorter than it was, or begins otherwise,
+//! has been written anew and is read from its beginning. Keeps no position beyond its own life.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -25,11 +25,19 @@ pub struct Logs {
     last: Option<(u64, u64)>,
 }
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 struct Progress {
     read: u64,
     /// The line that comes next.
     line: u64,
+    /// How it began when it was first read: a file that begins otherwise is another one, though it has the number of one that is gone.
+    head: Vec<u8>,
+}
+
+impl Progress {
+    fn beginning() -> Progress {
+        Progress { read: 0, line: 1, head: Vec::new() }
+    }
 }
 
 impl Logs {
@@ -52,14 +60,14 @@ impl Logs {
         let behind = |last: &(u64, u64)| (std::ops::Bound::Excluded(*last), std::ops::Bound::Unbounded);
         let turns = self.last.iter().flat_map(|last| found.range(behind(last))).chain(found.iter());
         for (&file, &(path, bytes)) in turns {
-            let progress = self.files.entry(file).or_insert(Progress { read: 0, line: 1 });
+            let progress = self.files.entry(file).or_insert_with(Progress::beginning);
             if bytes < progress.read {
-                *progress = Progress { read: 0, line: 1 };
+                *progress = Progress::beginning();
             }
             if bytes == progress.read {
                 continue;
             }
-            let text = match whole_lines(path, progress.read) {
+            let text = match whole_lines(path, progress) {
                 Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
                 text => text?,
             };
@@ -77,10 +85,17 @@ impl Logs {
     }
 }
 
-/// The whole lines from where a file is read on; what is longer than a line can be is taken as it is.
-fn whole_lines(path: &Path, from: u64) -> io::Result<Vec<u8>> {
+/// The whole lines from where a file is read on, or from its beginning where it is another one; what is longer than a line can be is
+/// taken as it is.
+fn whole_lines(path: &Path, progress: &mut Progress) -> io::Result<Vec<u8>> {
     let mut file = File::open(path)?;
-    file.seek(SeekFrom::Start(from))?;
+    let mut head = Vec::new();
+    file.by_ref().take(HEAD_BYTES).read_to_end(&mut head)?;
+    if !head.starts_with(&progress.head) {
+        *progress = Progress::beginning();
+    }
+    progress.head = head;
+    file.seek(SeekFrom::Start(progress.read))?;
     let mut text = Vec::new();
     for most in [READ_BYTES, LINE_BYTES_MAX] {
         file.by_ref().take((most - text.len()) as u64).read_to_end(&mut text)?;
@@ -94,6 +109,9 @@ fn whole_lines(path: &Path, from: u64) -> io::Result<Vec<u8>> {
     }
     Ok(text)
 }
+
+/// By how many of its first bytes a file is known again.
+const HEAD_BYTES: u64 = 256;
 
 /// Makes what detection sees of the records of logs, in whatever format they are, with those of one call put together.
 #[derive(Debug)]
@@ -192,6 +210,9 @@ mod tests {
         assert_eq!(read(&paths), "");
         add(&log, "d\n");
         assert_eq!(read(&paths), "1:d ");
+        // Emptied and written anew, longer than before.
+        fs::write(&log, "other\nlines\n").unwrap();
+        assert_eq!(read(&paths), "1:other 2:lines ");
         fs::remove_file(&old).unwrap();
         assert_eq!(read(&paths), "");
     }

@@ -18,7 +18,7 @@ use exchange::Time;
 use store::whole;
 
 use crate::board::Board;
-use crate::checkpoint;
+use crate::checkpoint::{self, Restored};
 use crate::detector::{Counts, Detector, Settings, Told};
 use crate::facts::{self, Accounts, Verdicts};
 use crate::follower::{Follower, Lost, Position};
@@ -36,6 +36,8 @@ pub struct Setup {
     pub checkpoint: Option<PathBuf>,
     /// How to detect.
     pub settings: Settings,
+    /// A number that no other beginning has, for when nothing was written down: names of campaigns begin anew then.
+    pub new_life: u64,
     /// What the thread does first, such as to stand back behind others.
     pub begin: Box<dyn FnOnce() + Send>,
     /// Hears of trouble, in words without any text of a caller.
@@ -65,8 +67,10 @@ impl std::fmt::Debug for Setup {
 /// How detection goes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Status {
-    /// Whether it has taken up what it knew before.
-    pub has_begun: bool,
+    /// Since which beginning campaigns have their names; none before it has taken up what it knew.
+    pub life: Option<u64>,
+    /// Whether it has come to the end of the record since it began. Before that it may not know of everybody whom it knew before.
+    pub has_caught_up: bool,
     /// What was read.
     pub counts: Counts,
     /// What could not be read.
@@ -178,19 +182,35 @@ struct Loop {
     follower: Follower,
     detector: Detector,
     accounts: Accounts,
+    life: u64,
+    has_caught_up: bool,
     written: Instant,
     /// Whether something was read that is not written down.
     is_unwritten: bool,
     trouble: Option<String>,
+    /// Why what is known could not be written down last.
+    unwritten: Option<String>,
 }
 
 impl Loop {
     fn new(mut setup: Setup, watched: Arc<Watched>) -> Loop {
         std::mem::replace(&mut setup.begin, Box::new(|| {}))();
-        let (position, accounts, detector) = restored(&setup);
+        let Restored { life, position, accounts, detector } = restored(&setup);
         let follower = Follower::new(&setup.folder, position);
         let accounts = Accounts::new(setup.accounts.clone(), accounts);
-        Loop { setup, watched, follower, detector, accounts, written: now(), is_unwritten: false, trouble: None }
+        Loop {
+            setup,
+            watched,
+            follower,
+            detector,
+            accounts,
+            life,
+            has_caught_up: false,
+            written: now(),
+            is_unwritten: false,
+            trouble: None,
+            unwritten: None,
+        }
     }
 
     fn run(mut self, questions: &Receiver<SyncSender<Findings>>) {
@@ -200,6 +220,7 @@ impl Loop {
             let ends = self.watched.ends.load(Ordering::Acquire);
             let went = self.step();
             let is_idle = !matches!(went, Ok(true));
+            self.has_caught_up |= matches!(went, Ok(false));
             self.outcome(went.err().map(|error| format!("the record cannot be read: {error}")));
             self.publish();
             if ends && is_idle {
@@ -249,11 +270,16 @@ impl Loop {
     fn write_down(&mut self) {
         self.written = now();
         let Some(path) = &self.setup.checkpoint else { return };
-        let bytes = checkpoint::write(self.follower.position(), self.accounts.progress(), &self.detector);
-        match whole::write(path, &bytes) {
-            Ok(()) => self.is_unwritten = false,
-            Err(error) => self.outcome(Some(format!("what detection knows cannot be written down: {error}"))),
+        let bytes = checkpoint::write(self.life, self.follower.position(), self.accounts.progress(), &self.detector);
+        let failed = whole::write(path, &bytes).err();
+        self.is_unwritten = failed.is_some();
+        let failed = failed.map(|error| format!("what detection knows cannot be written down: {error}"));
+        match (&self.unwritten, &failed) {
+            (None, Some(failed)) => (self.setup.say)(failed),
+            (Some(_), None) => (self.setup.say)("what detection knows is written down again"),
+            _ => {}
         }
+        self.unwritten = failed;
     }
 
     /// Takes note of trouble, and says once that it began and once that it is over.
@@ -268,10 +294,12 @@ impl Loop {
 
     fn publish(&self) {
         if self.watched.board.load().sequence != self.detector.board().sequence {
-            self.watched.board.store(Arc::clone(self.detector.board()));
+            let board = Board { life: self.life, ..(**self.detector.board()).clone() };
+            self.watched.board.store(Arc::new(board));
         }
         let status = Status {
-            has_begun: true,
+            life: Some(self.life),
+            has_caught_up: self.has_caught_up,
             counts: self.detector.counts(),
             lost: self.follower.position().lost,
             seen: self.detector.seen(),
@@ -279,26 +307,40 @@ impl Loop {
             waiting: self.detector.waiting(),
             unread_facts: self.accounts.progress().unread,
             duplicates: self.detector.duplicates(),
-            trouble: self.trouble.clone(),
+            trouble: self.trouble.clone().or_else(|| self.unwritten.clone()),
         };
         *self.watched.status.lock().unwrap_or_else(PoisonError::into_inner) = status;
     }
 }
 
 /// What was written down, or a beginning.
-fn restored(setup: &Setup) -> (Position, facts::Progress, Detector) {
-    let anew = || (Position::default(), facts::Progress::default(), Detector::new(&setup.settings));
+fn restored(setup: &Setup) -> Restored {
+    let anew = || Restored {
+        life: setup.new_life,
+        position: Position::default(),
+        accounts: facts::Progress::default(),
+        detector: Detector::new(&setup.settings),
+    };
     let Some(path) = &setup.checkpoint else { return anew() };
     let bytes = match fs::read(path) {
         Ok(bytes) => bytes,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return anew(),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            if store::segment::files(&setup.folder).is_ok_and(|files| !files.is_empty()) {
+                (setup.say)(
+                    "nothing is written down of what detection knew: the record is read again, and names of campaigns begin anew",
+                );
+            }
+            return anew();
+        }
         Err(error) => {
-            (setup.say)(&format!("what detection knew cannot be read ({error}): the record is read again"));
+            let again = "the record is read again, and names of campaigns begin anew";
+            (setup.say)(&format!("what detection knew cannot be read ({error}): {again}"));
             return anew();
         }
     };
     checkpoint::read(&bytes, &setup.settings).unwrap_or_else(|error| {
-        (setup.say)(&format!("what detection knew cannot be restored ({error}): the record is read again"));
+        let again = "the record is read again, and names of campaigns begin anew";
+        (setup.say)(&format!("what detection knew cannot be restored ({error}): {again}"));
         anew()
     })
 }

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use exchange::Time;
-use policy::directory::Directory;
+use policy::directory::{Directory, Full};
 use policy::limits::{QUOTAS_MAX, RESPONSES_MAX};
 use policy::quota::TooManyQuotas;
 use policy::response::{Approval, Joiners, Rule, Target, Undone};
@@ -26,7 +26,7 @@ const HOUR: i64 = 3_600_000_000_000;
 pub struct Heard<'a> {
     /// How everybody stands.
     pub board: &'a Board,
-    /// Which detection says so.
+    /// Which detection says so, and since which beginning its campaigns have their names: `FOLDER.LIFE`.
     pub source: &'a str,
     /// How many accounts one person, or a rule, may block.
     pub block_alone_max: u32,
@@ -34,6 +34,17 @@ pub struct Heard<'a> {
     pub rules: &'a [Rule],
     /// Whether it may not have seen everything yet, as when it reads the record anew: then nothing that was said is taken back.
     pub is_behind: bool,
+}
+
+impl<'a> Heard<'a> {
+    /// The name of the folder of a source `FOLDER.LIFE`.
+    fn folder(&self) -> &'a str {
+        self.source.rsplit_once('.').map_or(self.source, |(folder, _)| folder)
+    }
+}
+
+fn is_of(source: &str, folder: &str) -> bool {
+    source.rsplit_once('.').is_some_and(|(known, _)| known == folder)
 }
 
 /// A response, and how many accounts it covers.
@@ -92,6 +103,8 @@ impl Registry {
             }
             Target::Campaign(_) => members.iter().filter(|account| directory.account(account).is_some()).collect(),
         };
+        // Before anybody is covered by it.
+        let mut entries = self.room(directory, response.since)?;
         if response.budget.is_some() && known.quotas().len() >= QUOTAS_MAX {
             return Err(TooManyQuotas.into());
         }
@@ -99,7 +112,6 @@ impl Registry {
             response.approval = Approval::Wanted;
         }
         let covers: Vec<Entry> = covered.iter().map(|account| cover(&response.id, account)).collect();
-        let mut entries = self.room(directory);
         entries.push(entry(RESPONSE, response.id.as_str(), &response));
         // It holds only once all whom it covers are written.
         for part in covers.chunks(ENTRIES_AT_ONCE) {
@@ -120,7 +132,7 @@ impl Registry {
             if response.approval != Approval::Wanted || response.undone.is_some() {
                 return Err(RegistryError::NotWanted(id.clone()));
             }
-            if response.author.trim().eq_ignore_ascii_case(author.trim()) {
+            if is_same(&response.author, author) {
                 return Err(RegistryError::SamePerson(author.to_owned()));
             }
             response.approval = Approval::By(author.to_owned());
@@ -190,16 +202,14 @@ impl Registry {
         suspicions
     }
 
-    /// Every account that is blocked at `now`, with since when.
-    pub async fn blocks(&self, now: Time) -> BTreeMap<AccountId, Time> {
+    /// Every account that is blocked at `now`.
+    pub async fn blocked(&self, now: Time) -> BTreeSet<AccountId> {
         let directory = self.directory().await;
-        let since = |covers: &[ResponseId]| {
-            let responses = covers.iter().filter_map(|id| directory.response(id));
-            let blocks =
-                responses.filter(|response| response.rung == Rung::Block && !response.shadow && response.holds(now));
-            blocks.map(|response| response.since).min()
+        let is_blocked = |covers: &[ResponseId]| {
+            let mut responses = covers.iter().filter_map(|id| directory.response(id));
+            responses.any(|response| response.rung == Rung::Block && !response.shadow && response.holds(now))
         };
-        directory.covered().filter_map(|(account, covers)| Some((account.clone(), since(covers)?))).collect()
+        directory.covered().filter(|(_, covers)| is_blocked(covers)).map(|(account, _)| account.clone()).collect()
     }
 
     /// A name for a response that no other has.
@@ -213,16 +223,30 @@ impl Registry {
         format!("rsp_{number:012x}").parse().map_err(|_| RegistryError::NoRandom)
     }
 
-    /// Makes room for one more by removing the response that was undone longest ago; nothing where there is room.
-    fn room(&self, directory: &Directory) -> Vec<Entry> {
+    /// Makes room for one more by removing the response that was undone or over longest ago; nothing where there is room.
+    fn room(&self, directory: &Directory, now: Time) -> Result<Vec<Entry>, RegistryError> {
         if directory.responses().count() < RESPONSES_MAX {
-            return Vec::new();
+            return Ok(Vec::new());
         }
-        let undone = directory.responses().filter_map(|response| Some((response.undone.as_ref()?.time, &response.id)));
-        let Some((_, id)) = undone.min() else { return Vec::new() };
-        let covers = covered_by(directory, id).into_iter().map(|account| Entry::gone(COVER, &place(id, account)));
-        std::iter::once(Entry::gone(RESPONSE, id.as_str())).chain(covers).collect()
+        let past = directory.responses().filter_map(|response| {
+            let over = response.until.filter(|until| *until <= now);
+            Some((response.undone.as_ref().map(|undone| undone.time).or(over)?, &response.id))
+        });
+        let (_, id) = past.min().ok_or(Full)?;
+        let covers = covered_by(directory, id).into_iter().chain(left_by(directory, id));
+        let covers = covers.map(|account| Entry::gone(COVER, &place(id, account)));
+        Ok(std::iter::once(Entry::gone(RESPONSE, id.as_str())).chain(covers).collect())
     }
+}
+
+fn left_by<'d>(directory: &'d Directory, id: &ResponseId) -> BTreeSet<&'d AccountId> {
+    directory.left().filter(|(_, covers)| covers.contains(id)).map(|(account, _)| account).collect()
+}
+
+/// Whether two names are one but for case and spaces.
+fn is_same(one: &str, other: &str) -> bool {
+    let plain = |name: &str| name.to_lowercase().split_whitespace().collect::<Vec<_>>().join(" ");
+    plain(one) == plain(other)
 }
 
 fn covered_by<'d>(directory: &'d Directory, id: &ResponseId) -> BTreeSet<&'d AccountId> {
@@ -318,7 +342,8 @@ fn suspicions(directory: &Directory, heard: Heard<'_>) -> Vec<Entry> {
             }
         }
     }
-    let is_ours = |known: &Suspicion| known.source == heard.source;
+    // What an earlier life of it said is of nobody else.
+    let is_ours = |known: &Suspicion| known.source == heard.source || is_of(&known.source, heard.folder());
     let is_gone = |known: &Suspicion| !heard.is_behind && is_ours(known) && !said.contains_key(&known.account);
     let gone = directory.suspicions().filter(|known| is_gone(known));
     let gone: Vec<Entry> = gone.map(|known| Entry::gone(SUSPICION, known.account.as_str())).collect();
@@ -347,19 +372,20 @@ fn covers(directory: &Directory, heard: Heard<'_>, now: Time) -> Vec<Entry> {
         let covered = covered_by(directory, &response.id);
         let has_left = |account: &&&AccountId| !heard.is_behind && !members.contains(**account);
         let left: Vec<&&AccountId> = covered.iter().filter(has_left).collect();
-        entries.extend(left.iter().map(|account| Entry::gone(COVER, &place(&response.id, account))));
-        if response.joiners == Joiners::Inherit {
-            let joined =
-                members.iter().filter(|account| !covered.contains(account) && directory.account(account).is_some());
-            let is_bounded =
-                response.rung == Rung::Block && !response.shadow && !matches!(response.approval, Approval::By(_));
-            let room = if is_bounded {
-                (heard.block_alone_max as usize).saturating_sub(covered.len() - left.len())
-            } else {
-                usize::MAX
-            };
-            entries.extend(joined.take(room).map(|account| cover(&response.id, account)));
-        }
+        entries.extend(left.iter().map(|account| entry(COVER, &place(&response.id, account), &false)));
+        let (inherits, came_back) = (response.joiners == Joiners::Inherit, left_by(directory, &response.id));
+        let joined = members.iter().filter(|account| {
+            let is_free = directory.account(account).is_some() && !covered.contains(account);
+            is_free && (inherits || came_back.contains(account))
+        });
+        // One that waits for a second person is approved with all whom it covers by then.
+        let is_bounded = response.rung == Rung::Block && !response.shadow && response.approval == Approval::Needless;
+        let room = if is_bounded {
+            (heard.block_alone_max as usize).saturating_sub(covered.len() - left.len())
+        } else {
+            usize::MAX
+        };
+        entries.extend(joined.take(room).map(|account| cover(&response.id, account)));
     }
     entries
 }
@@ -402,7 +428,7 @@ mod tests {
             rival: "a tool".to_owned(),
             members: members.clone().map(|n| Member { account: format!("a{n}"), probability: 0.987 }).collect(),
         };
-        Board { sequence: 1, campaigns: campaigns.iter().map(campaign).collect() }
+        Board { life: 1, sequence: 1, campaigns: campaigns.iter().map(campaign).collect() }
     }
 
     fn heard(board: &Board) -> Heard<'_> {
@@ -482,6 +508,9 @@ mod tests {
         registry.heed(heard(&board(&[("cmp_1", 1..5)])), NOW).await.unwrap();
         assert_eq!(covered(&registry, &inherits.id).await, ids(1..5));
         assert_eq!(covered(&registry, &leaves.id).await, ids(1..3));
+        registry.heed(heard(&board(&[("cmp_1", 0..5)])), NOW).await.unwrap();
+        assert_eq!(covered(&registry, &leaves.id).await, ids(0..3), "who comes back is covered as before");
+        registry.heed(heard(&board(&[("cmp_1", 1..5)])), NOW).await.unwrap();
         let few = board(&[("cmp_1", 1..2)]);
         registry.heed(Heard { is_behind: true, ..heard(&few) }, NOW).await.unwrap();
         assert_eq!(covered(&registry, &inherits.id).await, ids(1..5), "it may not have come to all of them yet");
@@ -491,6 +520,21 @@ mod tests {
         registry.undo_response(&inherits.id, undone()).await.unwrap();
         registry.heed(heard(&board(&[("cmp_1", 1..7)])), NOW).await.unwrap();
         assert_eq!(covered(&registry, &inherits.id).await, ids(1..5), "what is undone grows no more");
+    }
+
+    #[tokio::test]
+    async fn names_of_campaigns_that_begin_anew_are_of_other_campaigns() {
+        let (registry, _folder) = registry(9).await;
+        let nothing = board(&[]);
+        let first = Heard { source: "folder.1", ..heard(&nothing) };
+        let block = Response { source: first.source.to_owned(), ..response(cmp_1(), Rung::Shield, Joiners::Inherit) };
+        registry.heed(Heard { board: &board(&[("cmp_1", 0..3)]), ..first }, NOW).await.unwrap();
+        registry.respond(block.clone(), &ids(0..3), ALONE).await.unwrap();
+        let second = Heard { source: "folder.2", ..first };
+        registry.heed(Heard { board: &board(&[("cmp_1", 5..8)]), ..second }, NOW).await.unwrap();
+        assert_eq!(covered(&registry, &block.id).await, ids(0..3), "it stays with those whom it was about");
+        let suspected: Vec<String> = registry.suspicions().await.iter().map(|said| said.account.to_string()).collect();
+        assert_eq!(suspected, ["a5", "a6", "a7"], "what it said before is forgotten");
     }
 
     #[tokio::test]
@@ -507,8 +551,12 @@ mod tests {
         let many = response(cmp_1(), Rung::Block, Joiners::Inherit);
         registry.respond(many.clone(), &ids(0..ALONE as usize + 1), ALONE).await.unwrap();
         assert_eq!(rung("a0").await, Rung::None, "beyond it, and nobody else has agreed");
-        let same = registry.approve_response(&many.id, " Ann").await;
-        assert!(matches!(same, Err(RegistryError::SamePerson(_))), "{same:?}");
+        for same in [" Ann", "ANN "] {
+            let same = registry.approve_response(&many.id, same).await;
+            assert!(matches!(same, Err(RegistryError::SamePerson(_))), "{same:?}");
+        }
+        registry.heed(heard(&board(&[("cmp_1", 0..6)])), NOW).await.unwrap();
+        assert_eq!(covered(&registry, &many.id).await, ids(0..6), "it is approved with whom it covers by then");
         registry.approve_response(&many.id, "bob").await.unwrap();
         assert_eq!(rung("a0").await, Rung::Block);
         let again = registry.approve_response(&many.id, "cat").await;

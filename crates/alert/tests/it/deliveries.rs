@@ -40,7 +40,7 @@ fn board(sequence: u64, campaigns: usize) -> Board {
         rival: "a class".to_owned(),
         members: vec![Member { account: "acc_1".to_owned(), probability: 0.9 }],
     };
-    Board { sequence, campaigns: (1..=campaigns).map(campaign).collect() }
+    Board { life: 1, sequence, campaigns: (1..=campaigns).map(campaign).collect() }
 }
 
 fn tls(authority: Option<CertificateDer<'static>>) -> Arc<rustls::ClientConfig> {
@@ -120,7 +120,7 @@ async fn a_webhook_is_signed_and_tried_again_until_it_takes_it() {
     for posted in &all {
         assert!(posted.head.starts_with("POST /alerts?team=a HTTP/1.1"), "{}", posted.head);
         assert_eq!(posted.header("content-type"), "application/json");
-        assert_eq!(posted.header("webhook-id"), "d1-cmp_1-campaign_detected-1772359200000");
+        assert_eq!(posted.header("webhook-id"), "d1-1-cmp_1-campaign_detected-1772359200000");
         assert_eq!(posted.header("webhook-timestamp"), "1772359200");
         assert!(posted.is_signed_with(KEY), "{posted:?}");
         let mut changed = posted.clone();
@@ -197,11 +197,11 @@ async fn what_was_not_delivered_is_after_a_restart_and_what_was_is_not_told_agai
     drop(told);
     let mut told = start(folder.path(), PACE, vec![destination("soc", webhook(address))]);
     told.alerter.step(now(), &board(1, 1), false);
-    assert_eq!(soon(&posts).header("webhook-id"), "d1-cmp_1-campaign_detected-1772359200000");
+    assert_eq!(soon(&posts).header("webhook-id"), "d1-1-cmp_1-campaign_detected-1772359200000");
     told.alerter.finish().await;
     let mut told = start(folder.path(), PACE, vec![destination("soc", webhook(address))]);
     told.alerter.step(now(), &board(1, 2), false);
-    assert_eq!(soon(&posts).header("webhook-id"), "d1-cmp_2-campaign_detected-1772359200000");
+    assert_eq!(soon(&posts).header("webhook-id"), "d1-1-cmp_2-campaign_detected-1772359200000");
     told.alerter.finish().await;
     assert!(matches!(posts.recv_timeout(Duration::from_millis(50)), Err(RecvTimeoutError::Timeout)));
 }
@@ -261,7 +261,7 @@ async fn mail_goes_through_the_relay_to_everybody() {
         has("RCPT TO:<soc@example.com>");
         has("RCPT TO:<ann@example.com>");
         has("Subject: [Stillwatch] Campaign cmp_1 was detected: 1 account");
-        has("Message-ID: <d1-cmp_1-campaign_detected-1772359200000@example.com>");
+        has("Message-ID: <d1-1-cmp_1-campaign_detected-1772359200000@example.com>");
         has("Date: Sun, 01 Mar 2026 10:00:00 +0000");
         // The dot at the beginning of a line is doubled on the way.
         has("../campaigns/cmp_1");

@@ -15,7 +15,7 @@ use policy::policies::{BadPolicies, DEFAULT, Problem, SCHEMA};
 use policy::who::Who;
 use serde_json::{Value, json};
 
-use crate::admin_client::AdminClient;
+use crate::admin_client::{AdminClient, encoded};
 use crate::cli::{PolicyCommand, Server};
 use crate::failure::{Exit, Failure};
 use crate::output::{print, print_json};
@@ -137,12 +137,6 @@ fn row(action: &Value) -> Value {
         by = json!("no policy permits it");
     }
     json!({"action": action.get("action"), "allowed": if allowed { "yes" } else { "no" }, "by": by, "failures": action.get("failures")})
-}
-
-/// As a value in a query.
-fn encoded(text: &str) -> String {
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte);
-    text.bytes().map(|byte| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") }).collect()
 }
 
 fn simulate(file: &Path, days: u32, server: &Server) -> Result<Exit, Failure> {

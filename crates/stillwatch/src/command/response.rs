@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 
 use super::account::show;
 use super::policy::in_force;
-use crate::admin_client::AdminClient;
+use crate::admin_client::{AdminClient, encoded};
 use crate::cli::{ResponseApply, ResponseCommand, ResponseSimulate, Target};
 use crate::failure::{Exit, Failure};
 use crate::output::{print, print_json};
@@ -125,7 +125,10 @@ fn simulate(args: &ResponseSimulate) -> Result<Exit, Failure> {
     let client = AdminClient::new(&args.server)?;
     let permits = in_force(&client)?;
     let covered: BTreeSet<String> = match (&args.target.account, &args.target.campaign) {
-        (Some(account), _) => std::iter::once(account.clone()).collect(),
+        (Some(account), _) => {
+            client.ask(Method::GET, &format!("/api/v1/accounts/{}", encoded(account)), None)?;
+            std::iter::once(account.clone()).collect()
+        }
         (None, campaign) => {
             let campaign = campaign.as_deref().unwrap_or_default();
             let members = client.all(&format!("/api/v1/campaigns/{campaign}"), "members")?;
@@ -144,6 +147,9 @@ fn simulate(args: &ResponseSimulate) -> Result<Exit, Failure> {
         let force = if covered.contains(who.account.id.as_str()) { Force { rung, assurance } } else { force };
         replay::outcome(&permits, who, force, ask)
     };
+    if args.rung == "share-budget" {
+        eprintln!("note: what a shared budget would turn away is not simulated, only what its rung takes");
+    }
     let comparison = replay::compare(&args.server, args.days, time, &was, &would)?;
     replay::show(&args.server, args.days, &comparison, ["responses", "as they are", "with this one"])
 }

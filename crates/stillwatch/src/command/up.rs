@@ -96,6 +96,9 @@ async fn serve(args: &cli::Up, checked: Checked) -> Result<(), Failure> {
     let recorder = record(&config, &folder, records, &registry, &recording, &clock)?;
     let source = folder.source()?;
     let watcher = config.detection.enabled.then(|| watch(&config, &folder)).transpose()?;
+    if watcher.is_none() {
+        detection::forget(&registry, &source, clock.now()).await?;
+    }
 
     let mock = if config.upstream.is_empty() {
         let mock = Mock::start(SocketAddr::from(([127, 0, 0, 1], 0)));
@@ -153,7 +156,7 @@ async fn serve(args: &cli::Up, checked: Checked) -> Result<(), Failure> {
         settings: Arc::clone(&settings),
         detection: watcher.as_ref().map(|watcher| Arc::clone(watcher.watched())),
         alerts: alert_counts,
-        source: source.clone(),
+        folder: source.clone(),
     });
     let listener_of_detection = watcher.as_ref().map(|watcher| {
         let (watched, registry) = (Arc::clone(watcher.watched()), Arc::clone(&registry));
@@ -163,7 +166,8 @@ async fn serve(args: &cli::Up, checked: Checked) -> Result<(), Failure> {
                 registry,
                 settings: Arc::clone(&settings),
                 clock: Arc::clone(&clock),
-                source,
+                folder: source,
+                last: None,
                 heard: None,
             }
             .run(),

@@ -85,6 +85,16 @@ impl Followed {
             let accounts = Accounts::new(accounts, Progress::default());
             return Ok(Followed::Record { follower: Follower::new(&folder, Position::default()), accounts });
         }
+        for path in &args.paths {
+            let is_stream =
+                path.as_os_str() == "-" || path.metadata().is_ok_and(|path| !path.is_file() && !path.is_dir());
+            if is_stream || path.is_file() && !is_plain(path) {
+                let path = path.display();
+                return Err(Failure::usage(format!(
+                    "`{path}` is no file that grows: expected plain files, or folders of them; `stillwatch hunt` reads it"
+                )));
+            }
+        }
         let inputs = Inputs::find(&args.paths, args.accounts.as_deref()).map_err(Failure::unreadable)?;
         if let Some(events) = inputs.events.first() {
             let events = events.display();
@@ -145,12 +155,14 @@ fn hear(accounts: &mut Accounts, detector: &mut Detector) -> Result<(), Failure>
 
 /// The files behind what was named, but for compressed ones, which do not grow. None while there is none.
 fn plain(named: &[PathBuf]) -> Vec<PathBuf> {
-    let is_plain = |path: &Path| {
-        let ending = path.extension().and_then(|ending| ending.to_str()).unwrap_or_default();
-        !["gz", "gzip", "zst", "zstd"].contains(&ending.to_ascii_lowercase().as_str())
-    };
     let inputs = Inputs::find(named, None).unwrap_or_default();
     inputs.exchanges.into_iter().filter(|path| is_plain(path)).collect()
+}
+
+/// Whether a file is not compressed, by its name.
+fn is_plain(path: &Path) -> bool {
+    let ending = path.extension().and_then(|ending| ending.to_str()).unwrap_or_default();
+    !["gz", "gzip", "zst", "zstd"].contains(&ending.to_ascii_lowercase().as_str())
 }
 
 /// Tells what changed.

@@ -95,7 +95,7 @@ fn pieces_kills_and_restarts_change_nothing() {
     add(&folder.path().join("accounts.jsonl"), &accounts);
     let mut known = said(folder.path(), Progress::default());
     let mut detector = Detector::new(&SETTINGS);
-    let mut written = checkpoint::write(follower.position(), known.progress(), &detector);
+    let mut written = checkpoint::write(5, follower.position(), known.progress(), &detector);
     let (mut at, mut file, mut kills) = (0, 1, 0);
     while at < all.len() || follower.waiting_bytes() > 0 {
         // Pieces of a few bytes up to half a megabyte, torn anywhere but where a file ends.
@@ -108,12 +108,13 @@ fn pieces_kills_and_restarts_change_nothing() {
         at = end;
         read(&mut known, &mut follower, &mut detector);
         match any(chance) % 40 {
-            0 => written = checkpoint::write(follower.position(), known.progress(), &detector),
+            0 => written = checkpoint::write(5, follower.position(), known.progress(), &detector),
             1 => {
                 kills += 1;
-                let (position, progress, restored) = checkpoint::read(&written, &SETTINGS).unwrap();
-                (follower, detector) = (Follower::new(folder.path(), position), restored);
-                known = said(folder.path(), progress);
+                let restored = checkpoint::read(&written, &SETTINGS).unwrap();
+                (follower, detector) = (Follower::new(folder.path(), restored.position), restored.detector);
+                known = said(folder.path(), restored.accounts);
+                assert_eq!(restored.life, 5);
                 read(&mut known, &mut follower, &mut detector);
             }
             _ => {}
@@ -138,8 +139,9 @@ fn a_campaign_is_told_while_it_runs_and_stays_the_same_after_a_restart() {
             checkpoint: checkpoint.map(place),
             verdicts: Box::new(|_| None),
             settings: SETTINGS,
+            new_life: 9,
             begin: Box::new(|| {}),
-            say: Box::new(|trouble| panic!("{trouble}")),
+            say: Box::new(|said| assert!(said.starts_with("nothing is written down"), "{said}")),
             tell: Box::new(move |told| heard.lock().unwrap().extend(told.iter().cloned())),
         })
         .unwrap()
@@ -188,7 +190,7 @@ fn what_cannot_be_restored_is_said_and_read_again() {
     let folder = tempfile::tempdir().unwrap();
     let place = |name: &str| folder.path().join(name);
     let detector = Detector::new(&SETTINGS);
-    let good = checkpoint::write(&Position::default(), Progress::default(), &detector);
+    let good = checkpoint::write(5, &Position::default(), Progress::default(), &detector);
     let mut damaged = good.clone();
     *damaged.last_mut().unwrap() ^= 1;
     let mut newer = good.clone();
@@ -209,11 +211,16 @@ fn what_cannot_be_restored_is_said_and_read_again() {
             checkpoint: Some(place("state")),
             verdicts: Box::new(|_| None),
             settings: SETTINGS,
+            new_life: 9,
             begin: Box::new(|| {}),
             say: Box::new(move |trouble| heard.lock().unwrap().push(trouble.to_owned())),
             tell: Box::new(|_| {}),
         });
-        watcher.unwrap().finish();
+        let watcher = watcher.unwrap();
+        let watched = Arc::clone(watcher.watched());
+        watcher.finish();
+        let life = if expected.is_none() { 5 } else { 9 };
+        assert_eq!((watched.status().life, watched.status().has_caught_up), (Some(life), true));
         let said = said.lock().unwrap();
         match expected {
             None => assert!(said.is_empty(), "{said:?}"),

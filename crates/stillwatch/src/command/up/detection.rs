@@ -11,12 +11,14 @@ use alert::delivery::World;
 use alert::pace::Pace;
 use alert::{Alerter, Counts, Destination, Origin};
 use arc_swap::ArcSwap;
+use exchange::Time;
 use gateway::clock::{Clock, SystemClock};
 use gateway::config::Config;
 use gateway::worker::Settings;
 use tokio::sync::oneshot;
+use tokio::time::Instant;
 use watch::detector::{Told, What};
-use watch::{Watched, Watcher};
+use watch::{Board, Watched, Watcher};
 
 use crate::data_folder::DataFolder;
 use crate::failure::Failure;
@@ -27,6 +29,9 @@ use crate::log::say;
 #[cfg(target_os = "linux")]
 const DETECTION_NICENESS: i32 = 10;
 
+/// How often what detection says is heeded although it says nothing new.
+const HEED_ANYWAY_TIME: Duration = Duration::from_secs(10);
+
 /// How often it is looked whether detection says something new.
 const HEED_TIME: Duration = Duration::from_millis(500);
 
@@ -35,6 +40,9 @@ const BEHIND_BYTES_MAX: u64 = 64 * 1024 * 1024;
 
 /// Looks for campaigns in what is recorded.
 pub(super) fn watch(config: &Config, folder: &DataFolder) -> Result<Watcher, Failure> {
+    let mut life = [0; 8];
+    let filled = aws_lc_rs::rand::fill(&mut life);
+    filled.map_err(|_| Failure::service("the machine gives no random bytes"))?;
     let setup = watch::Setup {
         folder: folder.exchanges(),
         accounts: folder.accounts().path().to_owned(),
@@ -44,11 +52,20 @@ pub(super) fn watch(config: &Config, folder: &DataFolder) -> Result<Watcher, Fai
             alpha: config.detection.alpha,
             lateness_seconds: config.detection.lateness_seconds,
         },
+        new_life: u64::from_be_bytes(life),
         begin: Box::new(stand_back),
         say: Box::new(say),
         tell: Box::new(|changes| changes.iter().filter_map(sentence).for_each(|sentence| say(&sentence))),
     };
     Watcher::start(setup).map_err(|error| Failure::io("detection cannot be started", error))
+}
+
+/// What detection in this folder said before is no longer said, since it is turned off.
+pub(super) async fn forget(registry: &Registry, folder: &str, now: Time) -> Result<(), Failure> {
+    let (board, source) = (Board::default(), admin::source(folder, 0));
+    let heard = Heard { board: &board, source: &source, block_alone_max: 0, rules: &[], is_behind: false };
+    let heeded = registry.heed(heard, now).await;
+    heeded.map(|_| ()).map_err(|error| Failure::io("what detection said before cannot be taken back", error))
 }
 
 /// Has this thread wait for the processor where those that serve requests need it.
@@ -62,7 +79,9 @@ fn stand_back() {
 fn judged(path: PathBuf) -> watch::watcher::Judged {
     let mut looked_at = None;
     Box::new(move |known| {
-        let metadata = std::fs::metadata(&path).ok()?;
+        // Where there is no file any more, nobody said anything.
+        let taken_back = || known.filter(|(_, labels)| !labels.is_empty()).map(|(time, _)| (*time, Vec::new()));
+        let Ok(metadata) = std::fs::metadata(&path) else { return taken_back() };
         let there = (metadata.len(), metadata.modified().ok());
         if looked_at.as_ref() == Some(&there) {
             return None;
@@ -70,7 +89,8 @@ fn judged(path: PathBuf) -> watch::watcher::Judged {
         looked_at = Some(there);
         match labels::read(&path) {
             Ok(book) => {
-                let said = (book.last_said()?, book.in_force().cloned().collect());
+                let Some(last) = book.last_said() else { return taken_back() };
+                let said = (last, book.in_force().cloned().collect());
                 (known != Some(&said)).then_some(said)
             }
             Err(error) => {
@@ -97,7 +117,9 @@ pub(super) struct Heeder {
     pub(super) registry: Arc<Registry>,
     pub(super) settings: Arc<ArcSwap<Settings>>,
     pub(super) clock: Arc<dyn Clock>,
-    pub(super) source: String,
+    pub(super) folder: String,
+    /// When it last heeded anything.
+    pub(super) last: Option<Instant>,
     /// The board that was heeded last, and whether detection was behind then.
     pub(super) heard: Option<(u64, bool)>,
 }
@@ -118,14 +140,19 @@ impl Heeder {
 
     async fn step(&mut self) -> Result<(), RegistryError> {
         let (status, board) = (self.watched.status(), self.watched.board());
-        let is_behind = status.behind_bytes > BEHIND_BYTES_MAX;
-        if !status.has_begun || self.heard == Some((board.sequence, is_behind)) {
+        let Some(life) = status.life else { return Ok(()) };
+        let is_behind = !status.has_caught_up || status.behind_bytes > BEHIND_BYTES_MAX;
+        // A rule responds anew once its response is over, whatever changed.
+        let is_due = self.last.is_none_or(|last| last.elapsed() >= HEED_ANYWAY_TIME);
+        if self.heard == Some((board.sequence, is_behind)) && !is_due {
             return Ok(());
         }
+        self.last = Some(Instant::now());
         self.heard = None;
         let settings = self.settings.load_full();
         let (block_alone_max, rules) = (settings.block_alone_max, settings.rules.as_slice());
-        let heard = Heard { board: &board, source: &self.source, block_alone_max, rules, is_behind };
+        let source = admin::source(&self.folder, life);
+        let heard = Heard { board: &board, source: &source, block_alone_max, rules, is_behind };
         self.registry.heed(heard, self.clock.now()).await?;
         self.heard = Some((board.sequence, is_behind));
         Ok(())
@@ -174,7 +201,10 @@ impl Teller {
 
     fn step(&mut self) {
         let status = self.watched.status();
-        let is_behind = !status.has_begun || status.behind_bytes > BEHIND_BYTES_MAX;
+        if status.life.is_none() {
+            return;
+        }
+        let is_behind = !status.has_caught_up || status.behind_bytes > BEHIND_BYTES_MAX;
         let (board, now) = (self.watched.board(), self.clock.now());
         tokio::task::block_in_place(|| self.alerter.step(now, &board, is_behind));
     }

@@ -1,13 +1,12 @@
 //! What a running gateway keeps up with: other processes on its database, what is in its data folder, and the keys of identity providers.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
 use admin::Registry;
 use admin::registry::WentBack;
 use arc_swap::ArcSwap;
-use exchange::Time;
 use gateway::clock::Clock;
 use gateway::worker::Settings;
 use policy::AccountId;
@@ -29,7 +28,7 @@ pub(super) struct Keeper {
     accounts: AccountFacts,
     clock: Arc<dyn Clock>,
     /// The revision of the accounts that are written, and who was blocked then.
-    written: Option<(i64, BTreeMap<AccountId, Time>)>,
+    written: Option<(i64, BTreeSet<AccountId>)>,
     saved: tokio::time::Instant,
     /// What goes wrong now, and was told.
     trouble: Option<String>,
@@ -84,11 +83,11 @@ impl Keeper {
         }
         let now = self.clock.now();
         // A block ends by itself, too.
-        let state = (self.registry.revision().await, self.registry.blocks(now).await);
+        let state = (self.registry.revision().await, self.registry.blocked(now).await);
         if self.written.as_ref() != Some(&state) {
             let accounts = self.registry.accounts().await;
             let facts: Vec<_> =
-                accounts.into_iter().map(|account| (Arc::clone(&account), state.1.get(&account.id).copied())).collect();
+                accounts.into_iter().map(|account| (Arc::clone(&account), state.1.contains(&account.id))).collect();
             tokio::task::block_in_place(|| self.accounts.write(&facts, now))?;
             self.written = Some(state);
         }
