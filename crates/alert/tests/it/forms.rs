@@ -1,8 +1,11 @@
 //! Every form as it is written: rules of whoever reads them rest on these names.
 
+use std::collections::BTreeMap;
+
 use alert::form::{self, Form};
 use alert::planner::{Kept, Planner};
 use alert::{Kind, Notice, Origin, Rules};
+use serde_json::Value;
 use watch::{Board, Campaign, Member};
 
 fn origin() -> Origin {
@@ -30,8 +33,20 @@ fn notice(kind: Kind) -> Notice {
 
 const KINDS: [Kind; 3] = [Kind::Detected, Kind::Joined, Kind::Withdrawn];
 
+/// JSON to look at, its keys in order: which order they are written in depends on what else is built.
 fn pretty(json: &str) -> String {
-    serde_json::to_string_pretty(&serde_json::from_str::<serde_json::Value>(json).unwrap()).unwrap()
+    serde_json::to_string_pretty(&sorted(serde_json::from_str(json).unwrap())).unwrap()
+}
+
+fn sorted(json: Value) -> Value {
+    match json {
+        Value::Object(fields) => {
+            let fields: BTreeMap<String, Value> = fields.into_iter().map(|(key, value)| (key, sorted(value))).collect();
+            fields.into_iter().collect()
+        }
+        Value::Array(list) => list.into_iter().map(sorted).collect(),
+        other => other,
+    }
 }
 
 #[test]
