@@ -41,16 +41,16 @@ pub struct Admin {
 }
 
 impl Admin {
-    /// The name of that detection since campaigns have the names that they have now: `FOLDER.LIFE`.
+    /// The name of that detection since campaigns have the names that they have now: `FOLDER.GENERATION`.
     #[must_use]
     pub fn source(&self) -> String {
-        let life = self.detection.as_ref().and_then(|watched| watched.status().life);
-        source(&self.folder, life.unwrap_or_default())
+        let generation = self.detection.as_ref().and_then(|watched| watched.status().generation);
+        source(&self.folder, generation.unwrap_or_default())
     }
 }
 
 /// The name of a detection: of its folder, and since which beginning campaigns have their names.
 #[must_use]
-pub fn source(folder: &str, life: u64) -> String {
-    format!("{folder}.{life:016x}")
+pub fn source(folder: &str, generation: u64) -> String {
+    format!("{folder}.{generation:016x}")
 }

@@ -158,7 +158,7 @@ fn members(admin: &Admin, campaign: &str, probability: i64) -> Answer<Vec<Accoun
 }
 
 /// Whether what belongs to a rung is there, and nothing else.
-pub(crate) fn check(rung: Rung, assurance: Assurance, budget: Option<Budget>) -> Answer<()> {
+fn check(rung: Rung, assurance: Assurance, budget: Option<Budget>) -> Answer<()> {
     if rung == Rung::None {
         return Err(bad("`none` is no response; undo the one that holds"));
     }
@@ -186,7 +186,7 @@ fn person(name: &str) -> Answer<()> {
     words("author", name)?;
     let is_plain = |c: char| c.is_alphanumeric() || " -_.@'+".contains(c);
     if name.trim() != name || !name.chars().all(is_plain) {
-        return Err(bad("`author`: expected a name of letters, digits, single spaces within and -_.@'+"));
+        return Err(bad("`author`: expected a name of letters, digits, spaces within and -_.@'+"));
     }
     Ok(())
 }

@@ -34,7 +34,7 @@ impl Kind {
 pub struct Notice {
     /// Since which beginning campaigns have their names.
     #[serde(default)]
-    pub life: u64,
+    pub generation: u64,
     /// What became of the campaign.
     pub kind: Kind,
     /// When that came up.
@@ -76,7 +76,7 @@ impl Origin {
     /// The name of the campaign of `notice` among those of all detections.
     #[must_use]
     pub fn campaign_uid(&self, notice: &Notice) -> String {
-        format!("{}-{:x}-{}", self.source, notice.life, notice.campaign)
+        format!("{}-{:x}-{}", self.source, notice.generation, notice.campaign)
     }
 
     /// The name of the alert, which stays the same when it is sent again.

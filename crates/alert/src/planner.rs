@@ -33,7 +33,7 @@ pub struct Rules {
 pub struct Kept {
     /// Since which beginning campaigns have their names.
     #[serde(default)]
-    life: u64,
+    generation: u64,
     campaigns: BTreeMap<String, Known>,
 }
 
@@ -88,9 +88,9 @@ impl Planner {
     pub fn step(&mut self, now: Time, board: &Board, is_behind: bool) -> Vec<Notice> {
         let is_quiet = self.rules.quiet.is_some_and(|quiet| quiet.contains(now));
         let mut notices = Vec::new();
-        if self.kept.life != board.life && !board.campaigns.is_empty() {
+        if self.kept.generation != board.generation && !board.campaigns.is_empty() {
             // Names begin anew: what was told is of other campaigns.
-            self.kept = Kept { life: board.life, ..Kept::default() };
+            self.kept = Kept { generation: board.generation, ..Kept::default() };
             self.revision += 1;
         }
         for campaign in &board.campaigns {
@@ -105,7 +105,7 @@ impl Planner {
 
     /// What is to be told of a campaign that stands.
     fn standing(&mut self, now: Time, is_quiet: bool, campaign: &Campaign) -> Option<Notice> {
-        let life = self.kept.life;
+        let generation = self.kept.generation;
         if !self.kept.campaigns.contains_key(&campaign.id) {
             self.make_room()?;
             self.revision += 1;
@@ -117,7 +117,7 @@ impl Planner {
             None => {
                 self.revision += 1;
                 known.tell(now, campaign);
-                Some(known.notice(Kind::Detected, now, (life, &campaign.id), 0))
+                Some(known.notice(Kind::Detected, now, (generation, &campaign.id), 0))
             }
             Some(told) => {
                 let is_due = !is_quiet && passed(told, now) >= self.rules.repeat_seconds;
@@ -125,7 +125,7 @@ impl Planner {
                 (joined > 0).then(|| {
                     self.revision += 1;
                     known.tell(now, campaign);
-                    known.notice(Kind::Joined, now, (life, &campaign.id), joined)
+                    known.notice(Kind::Joined, now, (generation, &campaign.id), joined)
                 })
             }
         }
@@ -134,7 +134,7 @@ impl Planner {
     /// What is to be told of campaigns that stand no longer.
     fn withdrawn(&mut self, now: Time, is_quiet: bool, standing: &BTreeSet<&str>) -> Vec<Notice> {
         let mut notices = Vec::new();
-        let (settle_seconds, life) = (self.rules.settle_seconds, self.kept.life);
+        let (settle_seconds, generation) = (self.rules.settle_seconds, self.kept.generation);
         self.kept.campaigns.retain(|id, known| {
             if standing.contains(id.as_str()) {
                 return true;
@@ -151,7 +151,7 @@ impl Planner {
             }
             if !is_quiet {
                 self.revision += 1;
-                notices.push(known.notice(Kind::Withdrawn, now, (life, id), 0));
+                notices.push(known.notice(Kind::Withdrawn, now, (generation, id), 0));
             }
             is_quiet
         });
@@ -208,9 +208,9 @@ impl Known {
         campaign.members.iter().filter(|member| is_new(&member.account)).count()
     }
 
-    fn notice(&self, kind: Kind, time: Time, (life, campaign): (u64, &str), joined: usize) -> Notice {
+    fn notice(&self, kind: Kind, time: Time, (generation, campaign): (u64, &str), joined: usize) -> Notice {
         Notice {
-            life,
+            generation,
             kind,
             time,
             campaign: campaign.to_owned(),
@@ -256,7 +256,7 @@ mod tests {
             rival: "a class".to_owned(),
             members: (0..accounts).map(|n| Member { account: format!("acc_{n}"), probability: 0.9 }).collect(),
         };
-        Board { life: 1, sequence: 1, campaigns: campaigns.iter().map(campaign).collect() }
+        Board { generation: 1, sequence: 1, campaigns: campaigns.iter().map(campaign).collect() }
     }
 
     fn told(planner: &mut Planner, time: &str, campaigns: &[(&str, usize)]) -> Vec<(Kind, String, usize, usize)> {
@@ -288,11 +288,12 @@ mod tests {
     fn names_that_begin_anew_are_of_other_campaigns() {
         let mut planner = Planner::new(RULES, Kept::default());
         let first = board(&[("cmp_1", 3)]);
-        let told = |notices: Vec<Notice>| notices.iter().map(|notice| (notice.kind, notice.life)).collect::<Vec<_>>();
+        let told =
+            |notices: Vec<Notice>| notices.iter().map(|notice| (notice.kind, notice.generation)).collect::<Vec<_>>();
         assert_eq!(told(planner.step(at("01T09:00:00"), &first, false)), [(Kind::Detected, 1)]);
-        let nothing_yet = Board { life: 2, sequence: 1, campaigns: Vec::new() };
+        let nothing_yet = Board { generation: 2, sequence: 1, campaigns: Vec::new() };
         assert_eq!(told(planner.step(at("01T09:01:00"), &nothing_yet, true)), []);
-        let second = Board { life: 2, ..first };
+        let second = Board { generation: 2, ..first };
         assert_eq!(told(planner.step(at("01T09:02:00"), &second, true)), [(Kind::Detected, 2)]);
         assert_eq!(told(planner.step(at("01T09:03:00"), &second, false)), []);
     }
@@ -309,7 +310,7 @@ mod tests {
         assert_eq!(told(&mut planner, "01T09:19:59", &[]), []);
         assert_eq!(told(&mut planner, "01T09:20:00", &[]), one(Kind::Withdrawn, 5, 0));
         assert_eq!(told(&mut planner, "01T09:40:00", &[]), []);
-        assert_eq!(planner.kept(), &Kept { life: 1, ..Kept::default() });
+        assert_eq!(planner.kept(), &Kept { generation: 1, ..Kept::default() });
         // One that comes back after that is another matter.
         assert_eq!(told(&mut planner, "01T10:00:00", &[("cmp_1", 6)]), one(Kind::Detected, 6, 0));
     }

@@ -95,7 +95,7 @@ mod tests {
 
     fn waiting(campaign: usize) -> Waiting {
         let notice = Notice {
-            life: 1,
+            generation: 1,
             kind: Kind::Detected,
             time: Time::default(),
             campaign: format!("cmp_{campaign}"),

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
+use exchange::Time;
 use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HOST};
 use hyper::{Method, Request, StatusCode, Uri};
@@ -94,6 +95,13 @@ impl AdminClient {
         let body = Limited::new(response.into_body(), REPLY_BYTES_MAX).collect().await;
         let body = body.map_err(|error| Failure::service(format!("the gateway at {}: {error}", self.authority)))?;
         Ok((status, serde_json::from_slice(&body.to_bytes()).unwrap_or(Value::Null)))
+    }
+
+    /// What time it is for the gateway.
+    pub(crate) fn time(&self) -> Result<Time, Failure> {
+        let status = self.ask(Method::GET, "/api/v1/status", None)?;
+        let time = status.get("time").and_then(Value::as_str).and_then(|time| time.parse().ok());
+        time.ok_or_else(|| Failure::service("the gateway does not say what time it is"))
     }
 
     /// Every item of a list that comes in parts.

@@ -571,12 +571,8 @@ pub(crate) enum ResponseCommand {
 pub(crate) struct ResponseApply {
     #[command(flatten)]
     pub(crate) target: Target,
-    /// What is done
-    #[arg(long, value_parser = ["observe", "alert", "verify", "share-budget", "shield", "block"])]
-    pub(crate) rung: String,
-    /// With verify: how well the account has to be known
-    #[arg(long, value_parser = ["email", "phone", "payment", "business", "contract"])]
-    pub(crate) assurance: Option<String>,
+    #[command(flatten)]
+    pub(crate) measure: Measure,
     /// With share-budget: what all who are covered may take together, such as '1000 requests per day'
     #[arg(long, value_name = "AMOUNT UNIT per TIME")]
     pub(crate) budget: Option<String>,
@@ -610,17 +606,24 @@ pub(crate) struct ResponseApply {
 pub(crate) struct ResponseSimulate {
     #[command(flatten)]
     pub(crate) target: Target,
+    #[command(flatten)]
+    pub(crate) measure: Measure,
+    /// Of how many days
+    #[arg(long, default_value_t = 7, value_parser = clap::value_parser!(u32).range(1..=3650))]
+    pub(crate) days: u32,
+    #[command(flatten)]
+    pub(crate) server: Server,
+}
+
+/// What a response does.
+#[derive(Debug, Args)]
+pub(crate) struct Measure {
     /// What is done
     #[arg(long, value_parser = ["observe", "alert", "verify", "share-budget", "shield", "block"])]
     pub(crate) rung: String,
     /// With verify: how well the account has to be known
     #[arg(long, value_parser = ["email", "phone", "payment", "business", "contract"])]
     pub(crate) assurance: Option<String>,
-    /// Of how many days
-    #[arg(long, default_value_t = 7, value_parser = clap::value_parser!(u32).range(1..=3650))]
-    pub(crate) days: u32,
-    #[command(flatten)]
-    pub(crate) server: Server,
 }
 
 /// What a response is about.

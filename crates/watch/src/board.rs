@@ -6,7 +6,7 @@ use exchange::Time;
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Board {
     /// Since which beginning campaigns have their names: a number that no other beginning has.
-    pub life: u64,
+    pub generation: u64,
     /// How often the board was written anew since the watcher began; greater with each change.
     pub sequence: u64,
     /// The campaigns in the order of their numbers.

@@ -33,7 +33,7 @@ pub enum Unrestored {
 /// What was written down.
 pub struct Restored {
     /// Since which beginning campaigns have their names, as a number that no other beginning has.
-    pub life: u64,
+    pub generation: u64,
     /// How far the record is read.
     pub position: Position,
     /// How far the file of accounts is.
@@ -44,13 +44,13 @@ pub struct Restored {
 
 /// Writes down how far the record and the file of accounts are read, and what came of it.
 #[must_use]
-pub fn write(life: u64, position: &Position, accounts: facts::Progress, detector: &Detector) -> Vec<u8> {
+pub fn write(generation: u64, position: &Position, accounts: facts::Progress, detector: &Detector) -> Vec<u8> {
     #[derive(Serialize)]
     struct Written<'a>(u64, &'a Position, facts::Progress, &'a Progress, &'a [u8]);
 
     let (engine, progress) = detector.remembered();
     // Nothing in there has a length that is not known, which is all that this could fail for.
-    let body = postcard::to_allocvec(&Written(life, position, accounts, progress, &engine)).unwrap_or_default();
+    let body = postcard::to_allocvec(&Written(generation, position, accounts, progress, &engine)).unwrap_or_default();
     let mut bytes = Vec::with_capacity(MAGIC.len() + 10 + body.len());
     bytes.extend_from_slice(MAGIC);
     bytes.extend_from_slice(&VERSION.to_le_bytes());
@@ -78,9 +78,9 @@ pub fn read(bytes: &[u8], settings: &Settings) -> Result<Restored, Unrestored> {
     if u64::from_le_bytes(*sum) != xxh3_64(body) {
         return Err(Unrestored::Damaged);
     }
-    let Written(life, position, accounts, progress, engine) =
+    let Written(generation, position, accounts, progress, engine) =
         postcard::from_bytes(body).map_err(|_| Unrestored::Damaged)?;
-    Ok(Restored { life, position, accounts, detector: Detector::restore(settings, engine, progress)? })
+    Ok(Restored { generation, position, accounts, detector: Detector::restore(settings, engine, progress)? })
 }
 
 /// What a checkpoint begins with.

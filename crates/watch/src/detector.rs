@@ -256,8 +256,8 @@ impl Detector {
                 .map(|(account, probability)| Member { account: account.to_owned(), probability })
                 .collect(),
         });
-        let Board { life, sequence, .. } = *self.board;
-        let board = Board { life, sequence, campaigns: campaigns.collect() };
+        let Board { generation, sequence, .. } = *self.board;
+        let board = Board { generation, sequence, campaigns: campaigns.collect() };
         if board != *self.board {
             self.board = Arc::new(Board { sequence: board.sequence + 1, ..board });
         }

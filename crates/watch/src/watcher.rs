@@ -37,7 +37,7 @@ pub struct Setup {
     /// How to detect.
     pub settings: Settings,
     /// A number that no other beginning has, for when nothing was written down: names of campaigns begin anew then.
-    pub new_life: u64,
+    pub new_generation: u64,
     /// What the thread does first, such as to stand back behind others.
     pub begin: Box<dyn FnOnce() + Send>,
     /// Hears of trouble, in words without any text of a caller.
@@ -68,7 +68,7 @@ impl std::fmt::Debug for Setup {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Status {
     /// Since which beginning campaigns have their names; none before it has taken up what it knew.
-    pub life: Option<u64>,
+    pub generation: Option<u64>,
     /// Whether it has come to the end of the record since it began. Before that it may not know of everybody whom it knew before.
     pub has_caught_up: bool,
     /// What was read.
@@ -182,7 +182,7 @@ struct Loop {
     follower: Follower,
     detector: Detector,
     accounts: Accounts,
-    life: u64,
+    generation: u64,
     has_caught_up: bool,
     written: Instant,
     /// Whether something was read that is not written down.
@@ -195,7 +195,7 @@ struct Loop {
 impl Loop {
     fn new(mut setup: Setup, watched: Arc<Watched>) -> Loop {
         std::mem::replace(&mut setup.begin, Box::new(|| {}))();
-        let Restored { life, position, accounts, detector } = restored(&setup);
+        let Restored { generation, position, accounts, detector } = restored(&setup);
         let follower = Follower::new(&setup.folder, position);
         let accounts = Accounts::new(setup.accounts.clone(), accounts);
         Loop {
@@ -204,7 +204,7 @@ impl Loop {
             follower,
             detector,
             accounts,
-            life,
+            generation,
             has_caught_up: false,
             written: now(),
             is_unwritten: false,
@@ -270,7 +270,8 @@ impl Loop {
     fn write_down(&mut self) {
         self.written = now();
         let Some(path) = &self.setup.checkpoint else { return };
-        let bytes = checkpoint::write(self.life, self.follower.position(), self.accounts.progress(), &self.detector);
+        let bytes =
+            checkpoint::write(self.generation, self.follower.position(), self.accounts.progress(), &self.detector);
         let failed = whole::write(path, &bytes).err();
         self.is_unwritten = failed.is_some();
         let failed = failed.map(|error| format!("what detection knows cannot be written down: {error}"));
@@ -294,11 +295,11 @@ impl Loop {
 
     fn publish(&self) {
         if self.watched.board.load().sequence != self.detector.board().sequence {
-            let board = Board { life: self.life, ..(**self.detector.board()).clone() };
+            let board = Board { generation: self.generation, ..(**self.detector.board()).clone() };
             self.watched.board.store(Arc::new(board));
         }
         let status = Status {
-            life: Some(self.life),
+            generation: Some(self.generation),
             has_caught_up: self.has_caught_up,
             counts: self.detector.counts(),
             lost: self.follower.position().lost,
@@ -316,36 +317,47 @@ impl Loop {
 /// What was written down, or a beginning.
 fn restored(setup: &Setup) -> Restored {
     let anew = || Restored {
-        life: setup.new_life,
+        generation: setup.new_generation,
         position: Position::default(),
         accounts: facts::Progress::default(),
         detector: Detector::new(&setup.settings),
     };
     let Some(path) = &setup.checkpoint else { return anew() };
-    let bytes = match fs::read(path) {
-        Ok(bytes) => bytes,
+    let why = match fs::read(path) {
+        Ok(bytes) => match checkpoint::read(&bytes, &setup.settings) {
+            Ok(restored) => return restored,
+            Err(error) => format!("what detection knew cannot be restored ({error})"),
+        },
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            if store::segment::files(&setup.folder).is_ok_and(|files| !files.is_empty()) {
-                (setup.say)(
-                    "nothing is written down of what detection knew: the record is read again, and names of campaigns begin anew",
-                );
+            if store::segment::files(&setup.folder).map_or(true, |files| files.is_empty()) {
+                return anew();
             }
-            return anew();
+            "nothing is written down of what detection knew".to_owned()
         }
-        Err(error) => {
-            let again = "the record is read again, and names of campaigns begin anew";
-            (setup.say)(&format!("what detection knew cannot be read ({error}): {again}"));
-            return anew();
-        }
+        Err(error) => format!("what detection knew cannot be read ({error})"),
     };
-    checkpoint::read(&bytes, &setup.settings).unwrap_or_else(|error| {
-        let again = "the record is read again, and names of campaigns begin anew";
-        (setup.say)(&format!("what detection knew cannot be restored ({error}): {again}"));
-        anew()
-    })
+    (setup.say)(&format!("{why}: the record is read again, and names of campaigns begin anew"));
+    anew()
 }
 
 #[expect(clippy::disallowed_methods, reason = "how often something is done, and nothing that is found depends on it")]
 fn now() -> Instant {
     Instant::now()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn so_many_may_wait_for_findings_and_no_more() {
+        let (questions, asked) = sync_channel(QUESTIONS_MAX);
+        let (board, status, ends) = (ArcSwap::default(), Mutex::default(), AtomicBool::new(false));
+        let watched = Watched { board, status, questions, ends };
+        let ask = || watched.findings(Duration::ZERO).map(|_| ()).unwrap_err();
+        assert!((0..QUESTIONS_MAX).all(|_| ask() == Unanswered::Silent));
+        assert_eq!(ask(), Unanswered::Busy);
+        drop(asked);
+        assert_eq!(ask(), Unanswered::Silent, "detection has ended");
+    }
 }

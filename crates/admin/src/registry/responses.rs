@@ -21,12 +21,12 @@ use super::{ACCOUNT, COVER, Known, RESPONSE, Registry, RegistryError, SUSPICION,
 const ENTRIES_AT_ONCE: usize = 2_000;
 const HOUR: i64 = 3_600_000_000_000;
 
-/// What detection says, to be heeded.
+/// What detection says.
 #[derive(Clone, Copy, Debug)]
-pub struct Heard<'a> {
+pub struct DetectionReport<'a> {
     /// How everybody stands.
     pub board: &'a Board,
-    /// Which detection says so, and since which beginning its campaigns have their names: `FOLDER.LIFE`.
+    /// Which detection says so, and since which beginning its campaigns have their names: `FOLDER.GENERATION`.
     pub source: &'a str,
     /// How many accounts one person, or a rule, may block.
     pub block_alone_max: u32,
@@ -36,8 +36,8 @@ pub struct Heard<'a> {
     pub is_behind: bool,
 }
 
-impl<'a> Heard<'a> {
-    /// The name of the folder of a source `FOLDER.LIFE`.
+impl<'a> DetectionReport<'a> {
+    /// The name of the folder of a source `FOLDER.GENERATION`.
     fn folder(&self) -> &'a str {
         self.source.rsplit_once('.').map_or(self.source, |(folder, _)| folder)
     }
@@ -51,22 +51,22 @@ fn is_of(source: &str, folder: &str) -> bool {
 pub type Listed = (Arc<Response>, u64);
 
 impl Registry {
-    /// Knows what detection says from now on, and lets responses follow who joins their campaigns and who leaves them. How many entries
+    /// Reconciles policies and responses with what detection says: knows it from now on, and lets responses follow who joins their campaigns and who leaves them. How many entries
     /// changed.
     ///
     /// # Errors
     ///
-    /// When it cannot be written; then it is as if it had not been heard, in whole or in part.
-    pub async fn heed(&self, heard: Heard<'_>, now: Time) -> Result<usize, RegistryError> {
+    /// When it cannot be written; then it is as if it had not been reported, in whole or in part.
+    pub async fn reconcile(&self, report: DetectionReport<'_>, now: Time) -> Result<usize, RegistryError> {
         let mut known = self.known.lock().await;
-        let mut entries = suspicions(&known.directory, heard);
-        entries.extend(covers(&known.directory, heard, now));
+        let mut entries = suspicions(&known.directory, report);
+        entries.extend(covers(&known.directory, report, now));
         for part in entries.chunks(ENTRIES_AT_ONCE) {
             self.put(&mut known, part).await?;
         }
         let mut changed = entries.len();
-        for (response, members) in by_rule(&known.directory, heard, now)? {
-            let (_, covered) = self.take(&mut known, response, &members, heard.block_alone_max).await?;
+        for (response, members) in by_rule(&known.directory, report, now)? {
+            let (_, covered) = self.take(&mut known, response, &members, report.block_alone_max).await?;
             changed += 1 + covered as usize;
         }
         Ok(changed)
@@ -104,9 +104,12 @@ impl Registry {
             Target::Campaign(_) => members.iter().filter(|account| directory.account(account).is_some()).collect(),
         };
         // Before anybody is covered by it.
-        let mut entries = self.room(directory, response.since)?;
+        let mut entries = Vec::new();
         if response.budget.is_some() && known.quotas().len() >= QUOTAS_MAX {
-            return Err(TooManyQuotas.into());
+            entries =
+                without_the_oldest(directory, response.since, |past| past.budget.is_some()).ok_or(TooManyQuotas)?;
+        } else if directory.responses().count() >= RESPONSES_MAX {
+            entries = without_the_oldest(directory, response.since, |_| true).ok_or(Full)?;
         }
         if response.rung == Rung::Block && !response.shadow && covered.len() > block_alone_max as usize {
             response.approval = Approval::Wanted;
@@ -173,11 +176,8 @@ impl Registry {
     /// Every response with how many accounts it covers, in the order of their ids.
     pub async fn responses(&self) -> Vec<Listed> {
         let directory = self.directory().await;
-        let mut counts: BTreeMap<&ResponseId, u64> = BTreeMap::new();
-        for id in directory.covered().flat_map(|(_, covers)| covers) {
-            *counts.entry(id).or_default() += 1;
-        }
-        let count = |response: &Arc<Response>| counts.get(&response.id).copied().unwrap_or(0);
+        let accounts = by_response(directory.covered());
+        let count = |response: &Arc<Response>| accounts.get(&response.id).map_or(0, |accounts| accounts.len() as u64);
         let mut responses: Vec<Listed> =
             directory.responses().map(|response| (Arc::clone(response), count(response))).collect();
         responses.sort_by(|one, other| one.0.id.cmp(&other.0.id));
@@ -192,7 +192,8 @@ impl Registry {
     pub async fn response(&self, id: &ResponseId) -> Result<(Arc<Response>, Vec<AccountId>), RegistryError> {
         let directory = self.directory().await;
         let response = directory.response(id).cloned().ok_or_else(|| missing(RESPONSE, id.as_str()))?;
-        Ok((response, covered_by(&directory, id).into_iter().cloned().collect()))
+        let covered = by_response(directory.covered()).remove(id).unwrap_or_default();
+        Ok((response, covered.into_iter().cloned().collect()))
     }
 
     /// Everything that detection says, in the order of accounts.
@@ -222,35 +223,38 @@ impl Registry {
         let number = u64::from_be_bytes([0, 0, a, b, c, d, e, f]);
         format!("rsp_{number:012x}").parse().map_err(|_| RegistryError::NoRandom)
     }
-
-    /// Makes room for one more by removing the response that was undone or over longest ago; nothing where there is room.
-    fn room(&self, directory: &Directory, now: Time) -> Result<Vec<Entry>, RegistryError> {
-        if directory.responses().count() < RESPONSES_MAX {
-            return Ok(Vec::new());
-        }
-        let past = directory.responses().filter_map(|response| {
-            let over = response.until.filter(|until| *until <= now);
-            Some((response.undone.as_ref().map(|undone| undone.time).or(over)?, &response.id))
-        });
-        let (_, id) = past.min().ok_or(Full)?;
-        let covers = covered_by(directory, id).into_iter().chain(left_by(directory, id));
-        let covers = covers.map(|account| Entry::gone(COVER, &place(id, account)));
-        Ok(std::iter::once(Entry::gone(RESPONSE, id.as_str())).chain(covers).collect())
-    }
 }
 
-fn left_by<'d>(directory: &'d Directory, id: &ResponseId) -> BTreeSet<&'d AccountId> {
-    directory.left().filter(|(_, covers)| covers.contains(id)).map(|(account, _)| account).collect()
+/// Makes room by removing the response that was undone or over longest ago at `now`, of those that `may_go`; none where there is none.
+fn without_the_oldest(directory: &Directory, now: Time, may_go: impl Fn(&Response) -> bool) -> Option<Vec<Entry>> {
+    let past = directory.responses().filter(|response| may_go(response)).filter_map(|response| {
+        let over = response.until.filter(|until| *until <= now);
+        Some((response.undone.as_ref().map(|undone| undone.time).or(over)?, &response.id))
+    });
+    let (_, id) = past.min()?;
+    let covers =
+        by_response(directory.covered()).remove(id).into_iter().chain(by_response(directory.left()).remove(id));
+    let covers = covers.flatten().map(|account| Entry::gone(COVER, &place(id, account)));
+    Some(std::iter::once(Entry::gone(RESPONSE, id.as_str())).chain(covers).collect())
+}
+
+/// The accounts of each response.
+fn by_response<'d>(
+    covers: impl Iterator<Item = (&'d AccountId, &'d [ResponseId])>,
+) -> BTreeMap<&'d ResponseId, BTreeSet<&'d AccountId>> {
+    let mut accounts: BTreeMap<&ResponseId, BTreeSet<&AccountId>> = BTreeMap::new();
+    for (account, ids) in covers {
+        for id in ids {
+            accounts.entry(id).or_default().insert(account);
+        }
+    }
+    accounts
 }
 
 /// Whether two names are one but for case and spaces.
 fn is_same(one: &str, other: &str) -> bool {
     let plain = |name: &str| name.to_lowercase().split_whitespace().collect::<Vec<_>>().join(" ");
     plain(one) == plain(other)
-}
-
-fn covered_by<'d>(directory: &'d Directory, id: &ResponseId) -> BTreeSet<&'d AccountId> {
-    directory.covered().filter(|(_, covers)| covers.contains(id)).map(|(account, _)| account).collect()
 }
 
 fn place(response: &ResponseId, account: &AccountId) -> String {
@@ -274,19 +278,19 @@ fn in_percent(probability: f64) -> i64 {
 /// The responses that rules take now: to campaigns that are strong enough, and to which no response of the rule holds or was undone.
 fn by_rule(
     directory: &Directory,
-    heard: Heard<'_>,
+    report: DetectionReport<'_>,
     now: Time,
 ) -> Result<Vec<(Response, Vec<AccountId>)>, RegistryError> {
     let mut taken = Vec::new();
-    for rule in heard.rules {
+    for rule in report.rules {
         let author = rule.author();
-        for campaign in &heard.board.campaigns {
+        for campaign in &report.board.campaigns {
             let target = Target::Campaign(campaign.id.clone());
             let stands = |known: &Arc<Response>| {
                 let is_over = known.until.is_some_and(|until| until <= now);
                 known.author == author
                     && known.target == target
-                    && known.source == heard.source
+                    && known.source == report.source
                     && (known.undone.is_some() || !is_over)
             };
             if (campaign.log10_e.floor() as i64) < rule.strength || directory.responses().any(stands) {
@@ -307,7 +311,7 @@ fn by_rule(
                 reason: rule.reason.clone(),
                 author: author.clone(),
                 approval: Approval::Needless,
-                source: heard.source.to_owned(),
+                source: report.source.to_owned(),
                 undone: None,
             };
             taken.push((response, likely(campaign, rule.probability).collect()));
@@ -317,9 +321,9 @@ fn by_rule(
 }
 
 /// What changes in what is said of accounts.
-fn suspicions(directory: &Directory, heard: Heard<'_>) -> Vec<Entry> {
+fn suspicions(directory: &Directory, report: DetectionReport<'_>) -> Vec<Entry> {
     let mut said: BTreeMap<AccountId, Suspicion> = BTreeMap::new();
-    for campaign in &heard.board.campaigns {
+    for campaign in &report.board.campaigns {
         for member in &campaign.members {
             let Ok(account) = member.account.parse::<AccountId>() else { continue };
             if directory.account(&account).is_none() {
@@ -332,7 +336,7 @@ fn suspicions(directory: &Directory, heard: Heard<'_>) -> Vec<Entry> {
                 probability: in_percent(member.probability),
                 since: campaign.since,
                 rival: campaign.rival.clone(),
-                source: heard.source.to_owned(),
+                source: report.source.to_owned(),
             };
             let surest = said.get(&account);
             if surest
@@ -342,9 +346,9 @@ fn suspicions(directory: &Directory, heard: Heard<'_>) -> Vec<Entry> {
             }
         }
     }
-    // What an earlier life of it said is of nobody else.
-    let is_ours = |known: &Suspicion| known.source == heard.source || is_of(&known.source, heard.folder());
-    let is_gone = |known: &Suspicion| !heard.is_behind && is_ours(known) && !said.contains_key(&known.account);
+    // What an earlier generation of it said is of nobody else.
+    let is_ours = |known: &Suspicion| known.source == report.source || is_of(&known.source, report.folder());
+    let is_gone = |known: &Suspicion| !report.is_behind && is_ours(known) && !said.contains_key(&known.account);
     let gone = directory.suspicions().filter(|known| is_gone(known));
     let gone: Vec<Entry> = gone.map(|known| Entry::gone(SUSPICION, known.account.as_str())).collect();
     let is_new = |new: &&Suspicion| {
@@ -357,31 +361,33 @@ fn suspicions(directory: &Directory, heard: Heard<'_>) -> Vec<Entry> {
 }
 
 /// Who is covered anew, and who no longer: whoever joins a campaign where joiners inherit, and whoever left one that stands.
-fn covers(directory: &Directory, heard: Heard<'_>, now: Time) -> Vec<Entry> {
-    let mut entries = Vec::new();
+fn covers(directory: &Directory, report: DetectionReport<'_>, now: Time) -> Vec<Entry> {
+    let (nobody, mut entries) = (BTreeSet::new(), Vec::new());
+    let (covered, left) = (by_response(directory.covered()), by_response(directory.left()));
     for response in
-        directory.responses().filter(|response| response.source == heard.source && response.undone.is_none())
+        directory.responses().filter(|response| response.source == report.source && response.undone.is_none())
     {
         let Target::Campaign(id) = &response.target else { continue };
         if response.until.is_some_and(|until| until <= now) {
             continue;
         }
         // One that stands no longer keeps its response until that is over or undone: it may come back within minutes.
-        let Some(campaign) = heard.board.campaigns.iter().find(|campaign| campaign.id == *id) else { continue };
+        let Some(campaign) = report.board.campaigns.iter().find(|campaign| campaign.id == *id) else { continue };
         let members: BTreeSet<AccountId> = likely(campaign, response.probability).collect();
-        let covered = covered_by(directory, &response.id);
-        let has_left = |account: &&&AccountId| !heard.is_behind && !members.contains(**account);
-        let left: Vec<&&AccountId> = covered.iter().filter(has_left).collect();
-        entries.extend(left.iter().map(|account| entry(COVER, &place(&response.id, account), &false)));
-        let (inherits, came_back) = (response.joiners == Joiners::Inherit, left_by(directory, &response.id));
+        let covered = covered.get(&response.id).unwrap_or(&nobody);
+        let has_left = |account: &&&AccountId| !report.is_behind && !members.contains(**account);
+        let leaving: Vec<&&AccountId> = covered.iter().filter(has_left).collect();
+        entries.extend(leaving.iter().map(|account| entry(COVER, &place(&response.id, account), &false)));
+        let (inherits, may_come_back) =
+            (response.joiners == Joiners::Inherit, left.get(&response.id).unwrap_or(&nobody));
         let joined = members.iter().filter(|account| {
             let is_free = directory.account(account).is_some() && !covered.contains(account);
-            is_free && (inherits || came_back.contains(account))
+            is_free && (inherits || may_come_back.contains(account))
         });
         // One that waits for a second person is approved with all whom it covers by then.
         let is_bounded = response.rung == Rung::Block && !response.shadow && response.approval == Approval::Needless;
         let room = if is_bounded {
-            (heard.block_alone_max as usize).saturating_sub(covered.len() - left.len())
+            (report.block_alone_max as usize).saturating_sub(covered.len() - leaving.len())
         } else {
             usize::MAX
         };
@@ -428,11 +434,11 @@ mod tests {
             rival: "a tool".to_owned(),
             members: members.clone().map(|n| Member { account: format!("a{n}"), probability: 0.987 }).collect(),
         };
-        Board { life: 1, sequence: 1, campaigns: campaigns.iter().map(campaign).collect() }
+        Board { generation: 1, sequence: 1, campaigns: campaigns.iter().map(campaign).collect() }
     }
 
-    fn heard(board: &Board) -> Heard<'_> {
-        Heard { board, source: "here", block_alone_max: ALONE, rules: &[], is_behind: false }
+    fn report(board: &Board) -> DetectionReport<'_> {
+        DetectionReport { board, source: "here", block_alone_max: ALONE, rules: &[], is_behind: false }
     }
 
     fn ids(numbers: std::ops::Range<usize>) -> Vec<AccountId> {
@@ -483,17 +489,17 @@ mod tests {
         };
         // Of accounts that are not known here nothing is said.
         let first = board(&[("cmp_1", 0..2), ("cmp_2", 3..9)]);
-        assert_eq!(registry.heed(heard(&first), NOW).await.unwrap(), 3);
+        assert_eq!(registry.reconcile(report(&first), NOW).await.unwrap(), 3);
         assert_eq!(said().await, ["a0 cmp_1 6", "a1 cmp_1 6", "a3 cmp_2 6"]);
         assert_eq!(registry.suspicions().await[0].probability, 98);
-        assert_eq!(registry.heed(heard(&first), NOW).await.unwrap(), 0, "nothing changed");
+        assert_eq!(registry.reconcile(report(&first), NOW).await.unwrap(), 0, "nothing changed");
         let nothing = Board::default();
-        let behind = Heard { is_behind: true, ..heard(&nothing) };
-        assert_eq!(registry.heed(behind, NOW).await.unwrap(), 0, "it may not have come to them yet");
+        let behind = DetectionReport { is_behind: true, ..report(&nothing) };
+        assert_eq!(registry.reconcile(behind, NOW).await.unwrap(), 0, "it may not have come to them yet");
         // Another detection on the same database neither takes it back nor is taken back.
         let other = board(&[("cmp_1", 2..3)]);
-        registry.heed(Heard { source: "there", ..heard(&other) }, NOW).await.unwrap();
-        assert_eq!(registry.heed(heard(&board(&[("cmp_1", 1..2)])), NOW).await.unwrap(), 2);
+        registry.reconcile(DetectionReport { source: "there", ..report(&other) }, NOW).await.unwrap();
+        assert_eq!(registry.reconcile(report(&board(&[("cmp_1", 1..2)])), NOW).await.unwrap(), 2);
         assert_eq!(said().await, ["a1 cmp_1 6", "a2 cmp_1 6"]);
     }
 
@@ -505,20 +511,20 @@ mod tests {
         for response in [&inherits, &leaves] {
             registry.respond(response.clone(), &ids(0..3), ALONE).await.unwrap();
         }
-        registry.heed(heard(&board(&[("cmp_1", 1..5)])), NOW).await.unwrap();
+        registry.reconcile(report(&board(&[("cmp_1", 1..5)])), NOW).await.unwrap();
         assert_eq!(covered(&registry, &inherits.id).await, ids(1..5));
         assert_eq!(covered(&registry, &leaves.id).await, ids(1..3));
-        registry.heed(heard(&board(&[("cmp_1", 0..5)])), NOW).await.unwrap();
+        registry.reconcile(report(&board(&[("cmp_1", 0..5)])), NOW).await.unwrap();
         assert_eq!(covered(&registry, &leaves.id).await, ids(0..3), "who comes back is covered as before");
-        registry.heed(heard(&board(&[("cmp_1", 1..5)])), NOW).await.unwrap();
+        registry.reconcile(report(&board(&[("cmp_1", 1..5)])), NOW).await.unwrap();
         let few = board(&[("cmp_1", 1..2)]);
-        registry.heed(Heard { is_behind: true, ..heard(&few) }, NOW).await.unwrap();
+        registry.reconcile(DetectionReport { is_behind: true, ..report(&few) }, NOW).await.unwrap();
         assert_eq!(covered(&registry, &inherits.id).await, ids(1..5), "it may not have come to all of them yet");
         // One that stands no longer may come back within minutes.
-        registry.heed(heard(&board(&[])), NOW).await.unwrap();
+        registry.reconcile(report(&board(&[])), NOW).await.unwrap();
         assert_eq!(covered(&registry, &inherits.id).await, ids(1..5));
         registry.undo_response(&inherits.id, undone()).await.unwrap();
-        registry.heed(heard(&board(&[("cmp_1", 1..7)])), NOW).await.unwrap();
+        registry.reconcile(report(&board(&[("cmp_1", 1..7)])), NOW).await.unwrap();
         assert_eq!(covered(&registry, &inherits.id).await, ids(1..5), "what is undone grows no more");
     }
 
@@ -526,12 +532,12 @@ mod tests {
     async fn names_of_campaigns_that_begin_anew_are_of_other_campaigns() {
         let (registry, _folder) = registry(9).await;
         let nothing = board(&[]);
-        let first = Heard { source: "folder.1", ..heard(&nothing) };
+        let first = DetectionReport { source: "folder.1", ..report(&nothing) };
         let block = Response { source: first.source.to_owned(), ..response(cmp_1(), Rung::Shield, Joiners::Inherit) };
-        registry.heed(Heard { board: &board(&[("cmp_1", 0..3)]), ..first }, NOW).await.unwrap();
+        registry.reconcile(DetectionReport { board: &board(&[("cmp_1", 0..3)]), ..first }, NOW).await.unwrap();
         registry.respond(block.clone(), &ids(0..3), ALONE).await.unwrap();
-        let second = Heard { source: "folder.2", ..first };
-        registry.heed(Heard { board: &board(&[("cmp_1", 5..8)]), ..second }, NOW).await.unwrap();
+        let second = DetectionReport { source: "folder.2", ..first };
+        registry.reconcile(DetectionReport { board: &board(&[("cmp_1", 5..8)]), ..second }, NOW).await.unwrap();
         assert_eq!(covered(&registry, &block.id).await, ids(0..3), "it stays with those whom it was about");
         let suspected: Vec<String> = registry.suspicions().await.iter().map(|said| said.account.to_string()).collect();
         assert_eq!(suspected, ["a5", "a6", "a7"], "what it said before is forgotten");
@@ -544,7 +550,7 @@ mod tests {
         let few = response(cmp_1(), Rung::Block, Joiners::Inherit);
         registry.respond(few.clone(), &ids(0..ALONE as usize), ALONE).await.unwrap();
         assert_eq!(rung("a0").await, Rung::Block, "at the limit");
-        registry.heed(heard(&board(&[("cmp_1", 0..7)])), NOW).await.unwrap();
+        registry.reconcile(report(&board(&[("cmp_1", 0..7)])), NOW).await.unwrap();
         assert_eq!(covered(&registry, &few.id).await, ids(0..3), "who joins does not lead beyond it");
         registry.undo_response(&few.id, undone()).await.unwrap();
 
@@ -555,13 +561,13 @@ mod tests {
             let same = registry.approve_response(&many.id, same).await;
             assert!(matches!(same, Err(RegistryError::SamePerson(_))), "{same:?}");
         }
-        registry.heed(heard(&board(&[("cmp_1", 0..6)])), NOW).await.unwrap();
+        registry.reconcile(report(&board(&[("cmp_1", 0..6)])), NOW).await.unwrap();
         assert_eq!(covered(&registry, &many.id).await, ids(0..6), "it is approved with whom it covers by then");
         registry.approve_response(&many.id, "bob").await.unwrap();
         assert_eq!(rung("a0").await, Rung::Block);
         let again = registry.approve_response(&many.id, "cat").await;
         assert!(matches!(again, Err(RegistryError::NotWanted(_))), "{again:?}");
-        registry.heed(heard(&board(&[("cmp_1", 0..7)])), NOW).await.unwrap();
+        registry.reconcile(report(&board(&[("cmp_1", 0..7)])), NOW).await.unwrap();
         assert_eq!(covered(&registry, &many.id).await, ids(0..7));
     }
 
@@ -583,23 +589,49 @@ mod tests {
         let rules = [rule.clone(), Rule { name: "stronger".to_owned(), strength: 7, ..rule }];
         let mut standing = board(&[("cmp_1", 0..3)]);
         standing.campaigns[0].members[2].probability = 0.899;
-        let heed =
-            async |board: &Board, now| registry.heed(Heard { rules: &rules, ..heard(board) }, now).await.unwrap();
-        heed(&standing, NOW).await;
+        let reconcile = async |board: &Board, now| {
+            registry.reconcile(DetectionReport { rules: &rules, ..report(board) }, now).await.unwrap()
+        };
+        reconcile(&standing, NOW).await;
         let [(response, 2)] = &registry.responses().await[..] else { panic!("{:?}", registry.responses().await) };
         assert_eq!((response.author.as_str(), covered(&registry, &response.id).await), ("rule:strong", ids(0..2)));
         standing.campaigns[0].members[2].probability = 0.9;
-        heed(&standing, NOW).await;
+        reconcile(&standing, NOW).await;
         assert_eq!(registry.responses().await.len(), 1, "once");
         assert_eq!(covered(&registry, &response.id).await, ids(0..3), "who is likely enough by now");
         let later = Time::from_seconds(1_000 + 3_600);
-        heed(&standing, later).await;
+        reconcile(&standing, later).await;
         assert_eq!(registry.responses().await.len(), 2, "anew once it is over");
         for (response, _) in registry.responses().await {
             registry.undo_response(&response.id, undone()).await.unwrap();
         }
-        heed(&standing, Time::from_seconds(1_000_000)).await;
+        reconcile(&standing, Time::from_seconds(1_000_000)).await;
         assert_eq!(registry.responses().await.len(), 2, "a person took it back");
+    }
+
+    #[tokio::test]
+    async fn there_is_room_where_something_is_over_and_none_where_all_hold() {
+        let (registry, _folder) = registry(1).await;
+        let to_a = || Target::Account("a0".parse().unwrap());
+        for (rung, limit) in [(Rung::Shield, RESPONSES_MAX), (Rung::ShareBudget, QUOTAS_MAX)] {
+            let put = async |responses: Vec<Response>| {
+                let entries: Vec<Entry> =
+                    responses.iter().map(|response| entry(RESPONSE, response.id.as_str(), response)).collect();
+                registry.put(&mut *registry.known.lock().await, &entries).await.unwrap();
+            };
+            let over = Response { until: Some(NOW), ..response(to_a(), rung, Joiners::Leave) };
+            let named = |number| Response { id: format!("rsp_{number}").parse().unwrap(), ..over.clone() };
+            put((0..limit).map(named).collect()).await;
+            let new = response(to_a(), rung, Joiners::Leave);
+            registry.respond(new.clone(), &[], ALONE).await.unwrap();
+            let kept = registry.responses().await;
+            assert!(kept.len() == limit && kept.iter().any(|(kept, _)| kept.id == new.id), "the oldest made room");
+            put(kept.iter().map(|(kept, _)| Response { until: None, ..(**kept).clone() }).collect()).await;
+            registry.respond(response(to_a(), rung, Joiners::Leave), &[], ALONE).await.unwrap_err();
+            let gone: Vec<Entry> =
+                registry.responses().await.iter().map(|(kept, _)| Entry::gone(RESPONSE, kept.id.as_str())).collect();
+            registry.put(&mut *registry.known.lock().await, &gone).await.unwrap();
+        }
     }
 
     /// What everybody may do, and which quotas there are.
@@ -639,8 +671,8 @@ mod tests {
                     }
                     taken.push(response.id.clone());
                     let standing = board(&[("cmp_1", from.saturating_sub(1)..from + 1)]);
-                    registry.heed(heard(&standing), NOW).await.unwrap();
-                    registry.heed(heard(&board(&[])), NOW).await.unwrap();
+                    registry.reconcile(report(&standing), NOW).await.unwrap();
+                    registry.reconcile(report(&board(&[])), NOW).await.unwrap();
                 }
                 while !taken.is_empty() {
                     let id = taken.swap_remove(order as usize % taken.len());

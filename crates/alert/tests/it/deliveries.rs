@@ -40,7 +40,7 @@ fn board(sequence: u64, campaigns: usize) -> Board {
         rival: "a class".to_owned(),
         members: vec![Member { account: "acc_1".to_owned(), probability: 0.9 }],
     };
-    Board { life: 1, sequence, campaigns: (1..=campaigns).map(campaign).collect() }
+    Board { generation: 1, sequence, campaigns: (1..=campaigns).map(campaign).collect() }
 }
 
 fn tls(authority: Option<CertificateDer<'static>>) -> Arc<rustls::ClientConfig> {

@@ -18,7 +18,7 @@ fn origin() -> Origin {
 
 fn notice(kind: Kind) -> Notice {
     Notice {
-        life: 1,
+        generation: 1,
         kind,
         time: "2026-03-01T10:00:00.123456789Z".parse().unwrap(),
         campaign: "cmp_1".to_owned(),
@@ -103,7 +103,7 @@ fn no_form_names_an_account() {
     };
     let rules = Rules { repeat_seconds: 60, settle_seconds: 60, quiet: None, quiet_detected: false };
     let mut planner = Planner::new(rules, Kept::default());
-    let board = Board { life: 1, sequence: 1, campaigns: vec![campaign] };
+    let board = Board { generation: 1, sequence: 1, campaigns: vec![campaign] };
     let notices = planner.step("2026-03-01T10:00:00Z".parse().unwrap(), &board, false);
     assert_eq!(notices.len(), 1);
     let told = &notices[0];

@@ -52,9 +52,12 @@ fn add(args: &AddLabel) -> Result<Exit, Failure> {
             "--until goes with --verdict research only: other verdicts are taken back by `undo`",
         ));
     }
-    let gateway = args.book.data.as_deref().map(Gateway::of).transpose()?;
+    let gateway = args.book.data.as_deref().map(gateway).transpose()?;
     let (name, text) = match (&args.from, &gateway) {
-        (None, Some(gateway)) => ("what the gateway found".to_owned(), gateway.findings()?),
+        (None, Some(gateway)) => (
+            "what the gateway found".to_owned(),
+            gateway.ask(Method::GET, "/api/v1/findings", None)?.to_string().into_bytes(),
+        ),
         (from, _) => {
             let path = from.as_deref().unwrap_or(Path::new(""));
             let name = format!("`{}`", path.display());
@@ -82,7 +85,7 @@ fn add(args: &AddLabel) -> Result<Exit, Failure> {
 }
 
 fn undo(args: &UndoLabel) -> Result<Exit, Failure> {
-    let gateway = args.book.data.as_deref().map(Gateway::of).transpose()?;
+    let gateway = args.book.data.as_deref().map(gateway).transpose()?;
     let labels = args.book.path();
     let said = said(&args.says, gateway.as_ref())?;
     let id = labels::undo(&labels, &args.id, &said).map_err(Failure::unreadable)?;
@@ -181,7 +184,7 @@ impl<'a> Row<'a> {
 }
 
 /// Who says something, when and why; by a gateway's own clock where it is said to one.
-fn said<'s>(says: &'s Says, gateway: Option<&Gateway>) -> Result<Said<'s>, Failure> {
+fn said<'s>(says: &'s Says, gateway: Option<&AdminClient>) -> Result<Said<'s>, Failure> {
     let now = match (says.at, gateway) {
         (Some(at), _) => Some(at),
         (None, Some(gateway)) => Some(gateway.time()?),
@@ -191,26 +194,9 @@ fn said<'s>(says: &'s Says, gateway: Option<&Gateway>) -> Result<Said<'s>, Failu
     Ok(Said { by: &says.by, time, reason: &says.reason })
 }
 
-/// A running gateway whose findings are labelled.
-struct Gateway(AdminClient);
-
-impl Gateway {
-    /// The one with the data folder `data`.
-    fn of(data: &Path) -> Result<Gateway, Failure> {
-        let server = Server { data: data.to_owned(), server: None, admin_key_file: None, json: true };
-        AdminClient::new(&server).map(Gateway)
-    }
-
-    fn findings(&self) -> Result<Vec<u8>, Failure> {
-        Ok(self.0.ask(Method::GET, "/api/v1/findings", None)?.to_string().into_bytes())
-    }
-
-    /// What time it is for it.
-    fn time(&self) -> Result<Time, Failure> {
-        let status = self.0.ask(Method::GET, "/api/v1/status", None)?;
-        let time = status.get("time").and_then(Value::as_str).and_then(|time| time.parse().ok());
-        time.ok_or_else(|| Failure::service("the gateway does not say what time it is"))
-    }
+/// The running gateway with the data folder `data`, whose findings are labelled.
+fn gateway(data: &Path) -> Result<AdminClient, Failure> {
+    AdminClient::new(&Server { data: data.to_owned(), server: None, admin_key_file: None, json: true })
 }
 
 impl LabelFile {

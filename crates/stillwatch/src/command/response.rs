@@ -61,15 +61,16 @@ pub(crate) fn run(command: &ResponseCommand) -> Result<Exit, Failure> {
 }
 
 fn apply(args: &ResponseApply) -> Result<Exit, Failure> {
+    let client = AdminClient::new(&args.server)?;
     let until = match (args.until, args.hours) {
         (Some(until), _) => Some(until),
-        (None, Some(hours)) => Some(Time::from_nanos(now(args)?.nanos().saturating_add(i64::from(hours) * HOUR))),
+        (None, Some(hours)) => Some(Time::from_nanos(client.time()?.nanos().saturating_add(i64::from(hours) * HOUR))),
         (None, None) => None,
     };
     let body = json!({
         "target": target(&args.target),
-        "rung": args.rung.replace('-', "_"),
-        "assurance": args.assurance.as_deref().unwrap_or("none"),
+        "rung": args.measure.rung.replace('-', "_"),
+        "assurance": args.measure.assurance.as_deref().unwrap_or("none"),
         "budget": args.budget.as_deref().map(budget).transpose()?,
         "probability": args.probability,
         "joiners": args.joiners,
@@ -78,7 +79,7 @@ fn apply(args: &ResponseApply) -> Result<Exit, Failure> {
         "reason": args.reason,
         "author": args.by,
     });
-    let taken = AdminClient::new(&args.server)?.ask(Method::POST, RESPONSES, Some(&body))?;
+    let taken = client.ask(Method::POST, RESPONSES, Some(&body))?;
     let id = taken.get("id").and_then(Value::as_str).unwrap_or_default();
     let next = if taken.get("state") == Some(&json!("waits")) {
         format!(
@@ -89,13 +90,6 @@ fn apply(args: &ResponseApply) -> Result<Exit, Failure> {
         format!("\nTo take it back:\n  stillwatch response undo {id} --by NAME --reason TEXT\n")
     };
     show(&args.server, &taken, &next)
-}
-
-/// What time it is for the gateway.
-fn now(args: &ResponseApply) -> Result<Time, Failure> {
-    let status = AdminClient::new(&args.server)?.ask(Method::GET, "/api/v1/status", None)?;
-    let time = status.get("time").and_then(Value::as_str).and_then(|time| time.parse().ok());
-    time.ok_or_else(|| Failure::service("the gateway does not say what time it is"))
 }
 
 fn target(target: &Target) -> Value {
@@ -136,8 +130,8 @@ fn simulate(args: &ResponseSimulate) -> Result<Exit, Failure> {
         }
     };
     let response = Force {
-        rung: word(&args.rung.replace('-', "_"))?,
-        assurance: word(args.assurance.as_deref().unwrap_or("none"))?,
+        rung: word(&args.measure.rung.replace('-', "_"))?,
+        assurance: word(args.measure.assurance.as_deref().unwrap_or("none"))?,
     };
     let time = SystemClock.now();
     let was = |who: &Who, ask: &Ask| replay::outcome(&permits, who, who.responses.force(time), ask);
@@ -147,7 +141,7 @@ fn simulate(args: &ResponseSimulate) -> Result<Exit, Failure> {
         let force = if covered.contains(who.account.id.as_str()) { Force { rung, assurance } } else { force };
         replay::outcome(&permits, who, force, ask)
     };
-    if args.rung == "share-budget" {
+    if args.measure.rung == "share-budget" {
         eprintln!("note: what a shared budget would turn away is not simulated, only what its rung takes");
     }
     let comparison = replay::compare(&args.server, args.days, time, &was, &would)?;

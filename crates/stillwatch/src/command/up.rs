@@ -37,7 +37,7 @@ use crate::output::print;
 mod detection;
 mod keep;
 
-use detection::{Heeder, Teller, alerter, watch};
+use detection::{Reconciler, Teller, alerter, watch};
 use keep::{IdentityKeeper, Keeper};
 
 /// Runs until it is told to end.
@@ -158,17 +158,17 @@ async fn serve(args: &cli::Up, checked: Checked) -> Result<(), Failure> {
         alerts: alert_counts,
         folder: source.clone(),
     });
-    let listener_of_detection = watcher.as_ref().map(|watcher| {
+    let reconciler = watcher.as_ref().map(|watcher| {
         let (watched, registry) = (Arc::clone(watcher.watched()), Arc::clone(&registry));
         tokio::spawn(
-            Heeder {
+            Reconciler {
                 watched,
                 registry,
                 settings: Arc::clone(&settings),
                 clock: Arc::clone(&clock),
                 folder: source,
                 last: None,
-                heard: None,
+                reconciled: None,
             }
             .run(),
         )
@@ -214,7 +214,7 @@ async fn serve(args: &cli::Up, checked: Checked) -> Result<(), Failure> {
     }
     keeper.abort();
     identities.abort();
-    listener_of_detection.iter().for_each(tokio::task::JoinHandle::abort);
+    reconciler.iter().for_each(tokio::task::JoinHandle::abort);
     let mut last = Keeper::new(Arc::clone(&registry), &folder, &clock);
     let kept = registry.save_uses().await.map_err(|error| Failure::io("what is known", error));
     let (kept, stepped) = (kept.err(), last.step().await.err());

@@ -194,3 +194,15 @@ fn the_schema_names_the_keys_that_are_read() {
     assert_eq!(schema.pointer("/properties/drain_seconds/default"), Some(&json!(30)));
     assert_eq!(schema.pointer("/properties/drain_seconds/type"), Some(&json!("integer")));
 }
+
+#[test]
+fn a_gateway_detects_as_a_hunt_does_unless_it_is_told() {
+    let table = gateway::config::DetectionTable::default();
+    assert_eq!(table.alpha.to_string(), detect::Config::default().alpha.to_string());
+    let read = |seconds: u32| {
+        let text = format!("[detection]\nlateness_seconds = {seconds}\n");
+        gateway::config::Config::parse(std::path::Path::new("gateway.toml"), &text)
+    };
+    let most = watch::limits::LATENESS_SECONDS_MAX;
+    assert!(read(most).is_ok() && read(most + 1).is_err());
+}

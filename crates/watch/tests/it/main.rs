@@ -114,7 +114,7 @@ fn pieces_kills_and_restarts_change_nothing() {
                 let restored = checkpoint::read(&written, &SETTINGS).unwrap();
                 (follower, detector) = (Follower::new(folder.path(), restored.position), restored.detector);
                 known = said(folder.path(), restored.accounts);
-                assert_eq!(restored.life, 5);
+                assert_eq!(restored.generation, 5);
                 read(&mut known, &mut follower, &mut detector);
             }
             _ => {}
@@ -139,7 +139,7 @@ fn a_campaign_is_told_while_it_runs_and_stays_the_same_after_a_restart() {
             checkpoint: checkpoint.map(place),
             verdicts: Box::new(|_| None),
             settings: SETTINGS,
-            new_life: 9,
+            new_generation: 9,
             begin: Box::new(|| {}),
             say: Box::new(|said| assert!(said.starts_with("nothing is written down"), "{said}")),
             tell: Box::new(move |told| heard.lock().unwrap().extend(told.iter().cloned())),
@@ -211,7 +211,7 @@ fn what_cannot_be_restored_is_said_and_read_again() {
             checkpoint: Some(place("state")),
             verdicts: Box::new(|_| None),
             settings: SETTINGS,
-            new_life: 9,
+            new_generation: 9,
             begin: Box::new(|| {}),
             say: Box::new(move |trouble| heard.lock().unwrap().push(trouble.to_owned())),
             tell: Box::new(|_| {}),
@@ -219,8 +219,8 @@ fn what_cannot_be_restored_is_said_and_read_again() {
         let watcher = watcher.unwrap();
         let watched = Arc::clone(watcher.watched());
         watcher.finish();
-        let life = if expected.is_none() { 5 } else { 9 };
-        assert_eq!((watched.status().life, watched.status().has_caught_up), (Some(life), true));
+        let generation = if expected.is_none() { 5 } else { 9 };
+        assert_eq!((watched.status().generation, watched.status().has_caught_up), (Some(generation), true));
         let said = said.lock().unwrap();
         match expected {
             None => assert!(said.is_empty(), "{said:?}"),

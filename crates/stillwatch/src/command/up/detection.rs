@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use admin::Registry;
 use admin::registry::RegistryError;
-use admin::registry::responses::Heard;
+use admin::registry::responses::DetectionReport;
 use alert::delivery::World;
 use alert::pace::Pace;
 use alert::{Alerter, Counts, Destination, Origin};
@@ -29,19 +29,19 @@ use crate::log::say;
 #[cfg(target_os = "linux")]
 const DETECTION_NICENESS: i32 = 10;
 
-/// How often what detection says is heeded although it says nothing new.
-const HEED_ANYWAY_TIME: Duration = Duration::from_secs(10);
+/// How often responses are reconciled with what detection says although it says nothing new.
+const RECONCILE_ANYWAY_TIME: Duration = Duration::from_secs(10);
 
 /// How often it is looked whether detection says something new.
-const HEED_TIME: Duration = Duration::from_millis(500);
+const RECONCILE_TIME: Duration = Duration::from_millis(500);
 
 /// From how many bytes that detection is behind it may be reading the record anew, so that no campaign counts as gone.
 const BEHIND_BYTES_MAX: u64 = 64 * 1024 * 1024;
 
 /// Looks for campaigns in what is recorded.
 pub(super) fn watch(config: &Config, folder: &DataFolder) -> Result<Watcher, Failure> {
-    let mut life = [0; 8];
-    let filled = aws_lc_rs::rand::fill(&mut life);
+    let mut generation = [0; 8];
+    let filled = aws_lc_rs::rand::fill(&mut generation);
     filled.map_err(|_| Failure::service("the machine gives no random bytes"))?;
     let setup = watch::Setup {
         folder: folder.exchanges(),
@@ -52,7 +52,7 @@ pub(super) fn watch(config: &Config, folder: &DataFolder) -> Result<Watcher, Fai
             alpha: config.detection.alpha,
             lateness_seconds: config.detection.lateness_seconds,
         },
-        new_life: u64::from_be_bytes(life),
+        new_generation: u64::from_be_bytes(generation),
         begin: Box::new(stand_back),
         say: Box::new(say),
         tell: Box::new(|changes| changes.iter().filter_map(sentence).for_each(|sentence| say(&sentence))),
@@ -63,9 +63,9 @@ pub(super) fn watch(config: &Config, folder: &DataFolder) -> Result<Watcher, Fai
 /// What detection in this folder said before is no longer said, since it is turned off.
 pub(super) async fn forget(registry: &Registry, folder: &str, now: Time) -> Result<(), Failure> {
     let (board, source) = (Board::default(), admin::source(folder, 0));
-    let heard = Heard { board: &board, source: &source, block_alone_max: 0, rules: &[], is_behind: false };
-    let heeded = registry.heed(heard, now).await;
-    heeded.map(|_| ()).map_err(|error| Failure::io("what detection said before cannot be taken back", error))
+    let report = DetectionReport { board: &board, source: &source, block_alone_max: 0, rules: &[], is_behind: false };
+    let reconciled = registry.reconcile(report, now).await;
+    reconciled.map(|_| ()).map_err(|error| Failure::io("what detection said before cannot be taken back", error))
 }
 
 /// Has this thread wait for the processor where those that serve requests need it.
@@ -112,49 +112,50 @@ fn sentence(change: &Told) -> Option<String> {
 }
 
 /// Lets policies know what detection says, and responses follow who joins their campaigns.
-pub(super) struct Heeder {
+pub(super) struct Reconciler {
     pub(super) watched: Arc<Watched>,
     pub(super) registry: Arc<Registry>,
     pub(super) settings: Arc<ArcSwap<Settings>>,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) folder: String,
-    /// When it last heeded anything.
+    /// When it last reconciled anything.
     pub(super) last: Option<Instant>,
-    /// The board that was heeded last, and whether detection was behind then.
-    pub(super) heard: Option<(u64, bool)>,
+    /// The board that was reconciled last, and whether detection was behind then.
+    pub(super) reconciled: Option<(u64, bool)>,
 }
 
-impl Heeder {
+impl Reconciler {
     pub(super) async fn run(mut self) {
         let mut is_failing = false;
         loop {
-            tokio::time::sleep(HEED_TIME).await;
-            match self.step().await {
-                Ok(()) if is_failing => say("what detection says is known to policies again"),
-                Err(error) if !is_failing => say(&format!("what detection says is not known to policies: {error}")),
+            tokio::time::sleep(RECONCILE_TIME).await;
+            let failed = self.step().await.err();
+            match &failed {
+                None if is_failing => say("what detection says is known to policies again"),
+                Some(error) if !is_failing => say(&format!("what detection says is not known to policies: {error}")),
                 _ => {}
             }
-            is_failing = self.heard.is_none();
+            is_failing = failed.is_some();
         }
     }
 
     async fn step(&mut self) -> Result<(), RegistryError> {
         let (status, board) = (self.watched.status(), self.watched.board());
-        let Some(life) = status.life else { return Ok(()) };
+        let Some(generation) = status.generation else { return Ok(()) };
         let is_behind = !status.has_caught_up || status.behind_bytes > BEHIND_BYTES_MAX;
         // A rule responds anew once its response is over, whatever changed.
-        let is_due = self.last.is_none_or(|last| last.elapsed() >= HEED_ANYWAY_TIME);
-        if self.heard == Some((board.sequence, is_behind)) && !is_due {
+        let is_due = self.last.is_none_or(|last| last.elapsed() >= RECONCILE_ANYWAY_TIME);
+        if self.reconciled == Some((board.sequence, is_behind)) && !is_due {
             return Ok(());
         }
         self.last = Some(Instant::now());
-        self.heard = None;
+        self.reconciled = None;
         let settings = self.settings.load_full();
         let (block_alone_max, rules) = (settings.block_alone_max, settings.rules.as_slice());
-        let source = admin::source(&self.folder, life);
-        let heard = Heard { board: &board, source: &source, block_alone_max, rules, is_behind };
-        self.registry.heed(heard, self.clock.now()).await?;
-        self.heard = Some((board.sequence, is_behind));
+        let source = admin::source(&self.folder, generation);
+        let report = DetectionReport { board: &board, source: &source, block_alone_max, rules, is_behind };
+        self.registry.reconcile(report, self.clock.now()).await?;
+        self.reconciled = Some((board.sequence, is_behind));
         Ok(())
     }
 }
@@ -191,7 +192,7 @@ impl Teller {
     pub(super) async fn run(mut self, mut ended: oneshot::Receiver<()>) {
         loop {
             tokio::select! {
-                () = tokio::time::sleep(HEED_TIME) => self.step(),
+                () = tokio::time::sleep(RECONCILE_TIME) => self.step(),
                 _ = &mut ended => break,
             }
         }
@@ -201,7 +202,7 @@ impl Teller {
 
     fn step(&mut self) {
         let status = self.watched.status();
-        if status.life.is_none() {
+        if status.generation.is_none() {
             return;
         }
         let is_behind = !status.has_caught_up || status.behind_bytes > BEHIND_BYTES_MAX;
