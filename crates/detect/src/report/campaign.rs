@@ -228,25 +228,17 @@ fn in_common<'d>(
     })
 }
 
-/// Joins clusters into one bundle. Who sends the leading one is in; who does not must send about as many of the others as
-/// those in it do, since a phrase that also occurs in a template is sent by strangers.
+/// Joins clusters into one bundle. Who sends the leading one is in. Who sends others alone is not: a campaign's further texts are phrases
+/// and items that it has in common with strangers, and with those who work off the same public list.
 fn join<'e>(view: View<'_>, mut draft: Vec<Draft<'e>>) -> Bundle<'e> {
     // All of them are reported; the one leads that tells most about who sends it: many send it, strangers hardly.
     let lead = lead(view, &draft);
     draft.swap(0, lead);
-    let mut shown: BTreeMap<AccountNo, usize> = BTreeMap::new();
-    for number in draft.iter().flat_map(|(_, members)| sure(members)) {
-        *shown.entry(number).or_default() += 1;
-    }
     let lead = draft.first().map_or_else(BTreeSet::new, |(_, members)| sure(members));
-    let mut usual: Vec<usize> = lead.iter().filter_map(|number| shown.get(number).copied()).collect();
-    usual.sort_unstable();
-    let usual = usual.get(usual.len() / 2).copied().unwrap_or(1);
-    let needed = usual.div_ceil(2).max(FURTHER_CLUSTERS_MIN);
     let mut members: BTreeMap<AccountNo, Part> = BTreeMap::new();
     for (at, (_, parts)) in draft.iter().enumerate() {
         for (&number, &part) in parts {
-            if at > 0 && !lead.contains(&number) && shown.get(&number).is_none_or(|&shown| shown < needed) {
+            if at > 0 && !lead.contains(&number) {
                 continue;
             }
             let known = members.entry(number).or_insert(part);
@@ -891,8 +883,6 @@ const CERTAIN: f64 = 0.99;
 const SHOWN_FROM: f64 = 0.2;
 /// A cluster that tells this many times less than another of the same campaign does not lead it.
 const LEAD_TELLS: f64 = 2.0;
-/// Clusters of a campaign that an account must send to be in without sending the leading one, at least.
-const FURTHER_CLUSTERS_MIN: usize = 2;
 /// Values held by at most this many accounts are rare.
 const RARE_HOLDERS_MAX: u64 = 50;
 /// Rare values in common that link two campaigns.
