@@ -141,6 +141,7 @@ struct NewAccount {
 async fn add_account(State(admin): Shared, body: Body<NewAccount>) -> Answer<(StatusCode, Json<Account>)> {
     let Json(new) = body?;
     let account = Account {
+        discovered: false,
         id: new.id,
         name: new.name,
         organisation: new.organisation,
@@ -496,6 +497,7 @@ mod tests {
                 settings: Arc::default(),
                 detection: None,
                 alerts: Arc::default(),
+                sensors: None,
                 folder: "here".to_owned(),
             });
             Rig { router: router(Arc::clone(&admin)), admin, credential: secret.expose().to_owned(), _folder: folder }

@@ -14,7 +14,6 @@ use watch::Watched;
 use crate::registry::Registry;
 
 /// What the API works with.
-#[derive(Debug)]
 pub struct Admin {
     /// Who there is.
     pub registry: Arc<Registry>,
@@ -36,8 +35,22 @@ pub struct Admin {
     pub detection: Option<Arc<Watched>>,
     /// What is counted of alerts.
     pub alerts: Arc<alert::Counts>,
+    /// What is counted of sensors, by name.
+    pub sensors: Option<Counted>,
     /// The name of the folder of that detection, where several work on one database.
     pub folder: String,
+}
+
+/// Numbers, each with its name, as they are now.
+pub type Counted = Box<dyn Fn() -> Vec<(&'static str, u64)> + Send + Sync>;
+
+impl std::fmt::Debug for Admin {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.debug_struct("Admin")
+            .field("registry", &self.registry)
+            .field("folder", &self.folder)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Admin {

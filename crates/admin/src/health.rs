@@ -115,6 +115,9 @@ impl Collector for Counts {
         count("alerts_sent", "Alerts that a destination took", admin.alerts.sent())?;
         count("alerts_failed", "Alerts that were given up: refused for good, or for too long", admin.alerts.failed())?;
         count("alerts_dropped", "Alerts for which the queue of a destination had no room", admin.alerts.dropped())?;
+        for (name, value) in admin.sensors.iter().flat_map(|counted| counted()) {
+            count(&format!("sensor_{name}"), "Counted of sensors since it began; see docs/sensors.md", value)?;
+        }
         let detection = admin.detection.as_ref().map(|watched| (watched.status(), watched.board()));
         if let Some((status, _)) = &detection {
             count("detection_exchanges", "Exchanges that detection has read", status.counts.exchanges)?;

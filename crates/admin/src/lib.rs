@@ -14,5 +14,5 @@ pub mod registry;
 mod responses;
 
 pub use api::serve;
-pub use context::{Admin, source};
+pub use context::{Admin, Counted, source};
 pub use registry::Registry;

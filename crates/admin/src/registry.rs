@@ -259,6 +259,18 @@ impl Registry {
         self.put_account(&mut known, account).await
     }
 
+    /// Adds the accounts of these that are not known.
+    ///
+    /// # Errors
+    ///
+    /// When they cannot be written, or there is no room for all of them; then none is added.
+    pub async fn add_missing(&self, accounts: Vec<Account>) -> Result<(), RegistryError> {
+        let mut known = self.known.lock().await;
+        let missing = accounts.iter().filter(|account| known.directory.account(&account.id).is_none());
+        let entries: Vec<Entry> = missing.map(|account| entry(ACCOUNT, account.id.as_str(), account)).collect();
+        if entries.is_empty() { Ok(()) } else { self.put(&mut known, &entries).await }
+    }
+
     /// Changes an account.
     ///
     /// # Errors

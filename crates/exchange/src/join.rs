@@ -431,6 +431,12 @@ impl Joiner {
         self.expire(sink);
     }
 
+    /// Whether anything waits for another record.
+    #[must_use]
+    pub fn waits(&self) -> bool {
+        self.waiting > 0
+    }
+
     /// Hands on everything that waits.
     pub fn finish(&mut self, sink: &mut dyn FnMut(Exchange<'static>)) {
         while let Some((since, entry)) = self.queue.pop_front() {

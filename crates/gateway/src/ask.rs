@@ -24,6 +24,8 @@ pub struct Ask {
     pub model: Option<String>,
     /// What it wants to do.
     pub wanted: Actions,
+    /// Of what is wanted, what is refused where it is not permitted though it could be held back: whoever asks on its behalf takes nothing out.
+    pub strict: Actions,
     /// The most tokens that the reply may have, by the request's own words, all answers together.
     pub output_tokens_max: Option<u64>,
     /// How many texts are to be completed, each for itself.
@@ -133,6 +135,7 @@ impl Fields<'_> {
         Ok(Ask {
             model: Some(model.into_owned()),
             wanted,
+            strict: Actions::NONE,
             output_tokens_max: each.map(|each| each.saturating_mul(answers)),
             prompts,
             answers,

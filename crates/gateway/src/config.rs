@@ -32,10 +32,12 @@ use crate::limits::{
     ALERTS_MAX, EMBEDDING_DECIMALS_MAX, IDENTITIES_MAX, RULES_MAX, SHIELDED_EMBEDDING_DECIMALS, SHIELDED_OUTPUT_TOKENS,
     STALE_SECONDS, STALE_SECONDS_MAX, STALE_SECONDS_MIN,
 };
+use crate::sensors::SensorTable;
 use crate::shield::Caps;
 use crate::tls::{self, BadCertificates};
 use crate::trust::Trust;
 use crate::upstream::{Credential, Server, Tls};
+use crate::values::{parsed, parsed_list, parsed_one, told, told_list, told_one};
 use crate::worker::Settings;
 
 /// The configuration of a Stillwatch gateway.
@@ -78,6 +80,9 @@ pub struct Config {
     /// Who is told what becomes of campaigns.
     #[serde(default)]
     pub alert: Vec<AlertTable>,
+    /// Sensors beside the gateway.
+    #[serde(default)]
+    pub sensor: SensorTable,
     /// Where callers reach it, as `scheme://host[:port]`: what proofs of possession have to be for.
     #[serde(default)]
     pub origins: Vec<String>,
@@ -588,41 +593,6 @@ fn default_pause() -> u64 {
     300
 }
 
-/// Reads a value by its own rules.
-fn parsed_one<'de, D: Deserializer<'de>, T: std::str::FromStr<Err: std::fmt::Display>>(from: D) -> Result<T, D::Error> {
-    let text = String::deserialize(from)?;
-    text.parse().map_err(|error| serde::de::Error::custom(format!("`{}`: {error}", text.escape_default())))
-}
-
-fn parsed<'de, D: Deserializer<'de>, T: std::str::FromStr<Err: std::fmt::Display>>(
-    from: D,
-) -> Result<Option<T>, D::Error> {
-    parsed_one(from).map(Some)
-}
-
-fn parsed_list<'de, D: Deserializer<'de>, T: std::str::FromStr<Err: std::fmt::Display>>(
-    from: D,
-) -> Result<Vec<T>, D::Error> {
-    let texts = Vec::<String>::deserialize(from)?;
-    let one = |text: String| {
-        text.parse().map_err(|error| serde::de::Error::custom(format!("`{}`: {error}", text.escape_default())))
-    };
-    texts.into_iter().map(one).collect()
-}
-
-/// Writes a value as [`parsed_one`] reads it.
-fn told_one<S: Serializer, T: std::fmt::Display>(value: &T, to: S) -> Result<S::Ok, S::Error> {
-    to.collect_str(value)
-}
-
-fn told<S: Serializer, T: std::fmt::Display>(value: &Option<T>, to: S) -> Result<S::Ok, S::Error> {
-    value.as_ref().map(ToString::to_string).serialize(to)
-}
-
-fn told_list<S: Serializer, T: std::fmt::Display>(values: &[T], to: S) -> Result<S::Ok, S::Error> {
-    to.collect_seq(values.iter().map(ToString::to_string))
-}
-
 /// A URL without the passwords in it, to be shown. What looks like one is taken for one.
 fn without_password(url: &str) -> String {
     let (scheme, rest) = url.split_once("://").unwrap_or(("", url));
@@ -692,6 +662,7 @@ impl Default for Config {
             detection: DetectionTable::default(),
             response: ResponseTable::default(),
             alert: Vec::new(),
+            sensor: SensorTable::default(),
             origins: Vec::new(),
             workers: 0,
             drain_seconds: default_drain(),
@@ -723,7 +694,8 @@ impl Config {
             tls.client_authorities.iter_mut().for_each(place);
         }
         place(&mut config.data);
-        config.key_pepper_file.iter_mut().chain(&mut config.prices_file).for_each(place);
+        let files = config.key_pepper_file.iter_mut().chain(&mut config.prices_file).chain(&mut config.sensor.key_file);
+        files.for_each(place);
         for identity in &mut config.identity {
             identity.keys_file.iter_mut().chain(&mut identity.authorities).for_each(place);
         }
@@ -846,6 +818,9 @@ impl Config {
             if config.alert.iter().take(index).any(|other| other.name == alert.name) {
                 return wrong(field("name"), "expected one that no other destination has; what was told is kept by it");
             }
+        }
+        if let Some((name, expected)) = config.sensor.wrong(config.tls.is_some()) {
+            return wrong(format!("sensor.{name}"), expected);
         }
         let recording = &config.recording;
         if recording.file_bytes == 0 || recording.file_seconds == 0 {
@@ -1217,6 +1192,10 @@ mod tests {
             ("[detection]\nenabled = false\n[[alert]]\nname = 'a'", "`alert`: expected `detection.enabled`"),
             ("[[alert]]\nname = 'a'", "`alert[0].webhook`: expected exactly one of"),
             ("[[alert]]\nname = 'a'\nsyslog = 'udp://h'\nform = 'xml'", "unknown variant `xml`"),
+            ("[sensor]\nlisten = '127.0.0.1:1'", "`sensor.key_file`: expected the file"),
+            ("[sensor]\nlisten = '0.0.0.0:1'\nkey_file = 'k'", "`sensor.listen`: expected an address of this machine"),
+            ("[sensor]\ntier = 'gold'", "unknown variant `gold`"),
+            ("[sensor]\nenvoy_account_header = 'a b'", "`a b`"),
             ("[recording]\nfile_bytes = 0", "`recording.file_…`: expected at least 1"),
             (
                 "[[identity]]\nissuer = 'i'\naudience = 'a'",

@@ -46,11 +46,25 @@ impl Encoding {
 
 /// Why a body cannot be decompressed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum BadBody {
+pub enum BadBody {
+    /// It is compressed in a way that is not understood.
+    Unknown,
     /// More than [`BODY_BYTES_MAX`] bytes come out of it.
     TooLong,
     /// It is not whole, not what it is called, or something follows its end.
     Broken,
+}
+
+/// A body that came as a whole, as it was before it was compressed.
+///
+/// # Errors
+///
+/// When its encoding is not known, it is not what that says, or more than [`BODY_BYTES_MAX`] bytes come out of it.
+pub async fn decompressed(headers: &HeaderMap, body: Bytes) -> Result<Bytes, BadBody> {
+    let encoding = Encoding::of(headers).ok_or(BadBody::Unknown)?;
+    let Some(mut decoder) = Decoder::new(encoding) else { return Ok(body) };
+    decoder.take(&body).await?;
+    decoder.finish()
 }
 
 /// A body on its way through.

@@ -111,6 +111,14 @@ impl Flight {
         }
     }
 
+    /// Charges what was asked for an exchange of which nobody shows what comes back, and hands nothing over.
+    pub fn settle_unseen(mut self) {
+        self.landed = true;
+        if let Some(Bill { quotas, reserved, input_tokens, price, time, .. }) = self.bill.take() {
+            quotas.settle(reserved, Used { input: input_tokens, output: 0 }.amounts(price), time);
+        }
+    }
+
     /// Ends.
     pub fn land(mut self, end: End) {
         self.finish(end);
@@ -172,7 +180,7 @@ mod tests {
             account: Arc::new(serde_json::from_value(account).unwrap()),
             key: None,
             path: "/v1/messages".to_owned(),
-            caller: Caller { address: "192.0.2.1".parse().unwrap(), ja4: None, asn: None, country: None },
+            caller: Some(Caller { address: "192.0.2.1".parse().unwrap(), ja4: None, asn: None, country: None }),
             user_agent: None,
             decision: crate::record::Decision::default(),
             request: Bytes::from_static(b"{}"),

@@ -21,7 +21,7 @@ use policy::proof::UsedProofs;
 use policy::quota::{Asker, NotReserved, Quotas, Reservation};
 use policy::token::Identities;
 use policy::who::{Reception, Shown, Who};
-use policy::{Action, Actions, Permit, Policies, ResponseId, Rung};
+use policy::{Account, AccountId, Action, Actions, Permit, Policies, ResponseId, Rung};
 
 use crate::ask::Ask;
 use crate::freshness::Freshness;
@@ -160,19 +160,33 @@ impl Gate {
             method: head.parts.method.as_str(),
             path: head.parts.uri.path(),
         };
-        let directory = self.directory.load();
-        let reception = Reception {
-            directory: &directory,
-            keys: &self.keys,
-            identities: &self.identities.load(),
-            origins: &self.origins,
-        };
+        let (directory, identities) = (self.directory.load(), self.identities.load());
+        let reception =
+            Reception { directory: &directory, keys: &self.keys, identities: &identities, origins: &self.origins };
         let (who, proof) = reception.who(&shown, now).map_err(|_| Refusal::Unauthenticated)?;
         if let Some(proof) = proof {
             let mut used = self.used.lock().map_err(|_| Refusal::Failed)?;
             used.spend(proof, now).map_err(|_| Refusal::Unauthenticated)?;
         }
         Ok(who)
+    }
+
+    /// Who an account is by the word of `teller`, who is believed; one that is not known is `stranger`.
+    ///
+    /// # Errors
+    ///
+    /// When the account may do nothing.
+    pub fn told(&self, id: &AccountId, teller: &str, stranger: impl FnOnce() -> Account) -> Result<Who, Refusal> {
+        let (directory, identities) = (self.directory.load(), self.identities.load());
+        let reception =
+            Reception { directory: &directory, keys: &self.keys, identities: &identities, origins: &self.origins };
+        reception.by_word(id, teller, stranger).map_err(|_| Refusal::Forbidden)
+    }
+
+    /// Whether an account is known.
+    #[must_use]
+    pub fn knows(&self, id: &AccountId) -> bool {
+        self.directory.load().account(id).is_some()
     }
 
     /// Lets `who` do what is asked, or not; `may_take` is reserved of every quota last, so that what is refused takes nothing.
@@ -195,7 +209,8 @@ impl Gate {
     /// When policies or the credential's scope leave out what is asked.
     pub fn allow(&self, who: &Who, call: Call, ask: &Ask, now: Time) -> Result<Pass, Refusal> {
         let scope = &who.scope;
-        let needed = ask.wanted.minus(HELD_BACK.into_iter().collect());
+        let held_back: Actions = HELD_BACK.into_iter().collect();
+        let needed = ask.wanted.minus(held_back.minus(ask.strict));
         let permit = self.permits.permit(who, ask.model.as_deref(), needed, now);
         let permit = permit.map_err(|denied| match denied {
             Denied::NotAllowed => Refusal::Forbidden,

@@ -4,12 +4,13 @@
 //! not understand: paths, bodies, credentials. What passes is passed as it is, byte for byte, unless something is held
 //! back. Everything is bounded ([`limits`]). A request's way is in [`proxy`], top to bottom.
 
+pub mod admission;
 pub mod alerts;
 pub mod ask;
 mod batch;
 pub mod clock;
 pub mod config;
-mod encoding;
+pub mod encoding;
 pub mod environment;
 mod fields;
 pub mod flight;
@@ -29,6 +30,7 @@ mod references;
 pub mod refuse;
 pub mod relay;
 pub mod route;
+pub mod sensors;
 pub mod server;
 pub mod shield;
 mod stats;
@@ -38,4 +40,5 @@ pub mod tls;
 pub mod trust;
 pub mod upstream;
 mod usage;
+mod values;
 pub mod worker;

@@ -3,8 +3,6 @@
 //! Read top-down it is the order in which a request is looked at: path, who asks, body, what is asked, what is
 //! allowed, and only then a server. Every step that fails refuses.
 
-use std::sync::Arc;
-
 use bytes::Bytes;
 use http_body_util::{BodyExt, Collected, LengthLimitError, Limited as LimitedBody};
 use hyper::body::{Body, Incoming};
@@ -14,16 +12,16 @@ use hyper::{Method, Request, Response, StatusCode};
 use policy::Actions;
 use tokio::time::{Instant, timeout};
 
+use crate::admission::{self, Asking, Telling};
 use crate::ask::Ask;
-use crate::encoding::{BadBody, Decoder, Encoding};
-use crate::flight::{Bill, Flight};
+use crate::encoding::{Decoder, Encoding};
+use crate::flight::Flight;
 use crate::gate::{Head, exchange_id};
 use crate::headers::{passed_on, tidy};
 use crate::limits::{
     BODY_BYTES_MAX, BODY_TIME_MAX, COPIED_BYTES_MAX, FILTERED_BYTES_MAX, QUERY_BYTES_MAX, UNREAD_BYTES_MAX,
     UNREAD_TIME_MAX,
 };
-use crate::record::{Decision, Seen};
 use crate::refuse::Refusal;
 use crate::relay::{Outward, Relay};
 use crate::route::{Call, Dialect, Route, Unserved, dialect, route};
@@ -32,7 +30,6 @@ use crate::stats::{End, Stats};
 use crate::stored::{self, Asked};
 use crate::trust::Peer;
 use crate::upstream::{Outgoing, Reply, To};
-use crate::usage::{self, Used};
 use crate::worker::Worker;
 
 /// Answers a request.
@@ -109,29 +106,30 @@ async fn answer(
     } else {
         Box::pin(stored::server_of(shared.owners.as_ref(), &ask.files, asker.account.id.as_str())).await?
     };
-    let input_tokens = usage::input_tokens(&body);
-    let price = settings.price(ask.model.as_deref().unwrap_or_default(), &shared.stats);
-    let may_take = Used { input: input_tokens, output: ask.output_tokens(route.call) }.amounts(price);
-    let mut seen = match route.call.is_generated() {
-        true => {
-            let id = exchange_id()?;
-            Some(Box::new(Seen::begun(id, &asker, caller, &head.headers, &route.path, body.clone(), now)))
-        }
-        false => None,
+    let asking = Asking {
+        id: exchange_id()?,
+        who: &asker,
+        caller: Some(caller),
+        headers: &head.headers,
+        path: &route.path,
+        call: route.call,
+        ask: &ask,
+        body: &body,
+        dialect,
+        now,
     };
-    let admitted = shared.gate.admit(&asker, route.call, &ask, may_take, now);
-    let mut pass = admitted.inspect_err(|refusal| {
-        seen.take().into_iter().for_each(|seen| worker.tap.offer(turned_away(seen, refusal, dialect)));
-    })?;
-    if let Some(seen) = &mut seen {
-        seen.decision = Decision::of(&pass);
-    }
-    let quotas = Arc::clone(shared.gate.quotas());
-    let bill = Bill { quotas, reserved: pass.take_reserved(), input_tokens, answers: ask.answers, price, time: now };
+    let telling = Telling { tap: &worker.tap, stats: &shared.stats };
+    let (pass, flight) = admission::admit(asking, shared, &settings, telling)?;
     let thinks = ask.model.as_deref().is_some_and(|model| settings.is_thinking(model));
     let hold = Hold::of(pass.held(), settings.caps, &body, route.call, ask.prompts, thinks);
     let body = if route.call.is_asked() && !pass.held().is_empty() {
-        shield::request(&body, route.call, hold.held, hold.caps).map_err(|_| bad_body())?
+        match shield::request(&body, route.call, hold.held, hold.caps) {
+            Ok(body) => body,
+            Err(_) => {
+                flight.abort();
+                return Err(bad_body());
+            }
+        }
     } else {
         body
     };
@@ -146,7 +144,6 @@ async fn answer(
         dialect,
         repeatable: head.method != Method::POST || route.call.is_asked(),
     };
-    let flight = Flight::new(seen, Some(bill), worker.tap.clone(), Arc::clone(&shared.stats));
     let upstreams = worker.upstreams(&settings);
     // A long reply keeps nobody's settings.
     drop(settings);
@@ -183,17 +180,13 @@ async fn whole(head: &Parts, body: &mut Incoming) -> Result<Bytes, Refusal> {
 
 /// The body as it was before it was compressed.
 async fn decompressed(encoding: Encoding, mut body: LimitedBody<&mut Incoming>) -> Result<Bytes, Refusal> {
-    let bad = |bad| match bad {
-        BadBody::TooLong => Refusal::TooLarge,
-        BadBody::Broken => Refusal::Bad("The request body is not compressed as its content-encoding says.".to_owned()),
-    };
     let mut decoder = Decoder::new(encoding).ok_or(Refusal::Failed)?;
     while let Some(frame) = body.frame().await {
         if let Ok(part) = frame.map_err(|error| broken_off(&*error))?.into_data() {
-            decoder.take(&part).await.map_err(bad)?;
+            decoder.take(&part).await?;
         }
     }
-    decoder.finish().map_err(bad)
+    Ok(decoder.finish()?)
 }
 
 fn broken_off(error: &(dyn std::error::Error + Send + Sync + 'static)) -> Refusal {
@@ -213,15 +206,6 @@ fn ask(route: &Route, body: &[u8]) -> Result<Ask, Refusal> {
 
 fn bad_body() -> Refusal {
     Refusal::Bad("The request body is not a JSON object.".to_owned())
-}
-
-/// A request that was refused, with what its caller heard.
-fn turned_away(mut seen: Box<Seen>, refusal: &Refusal, dialect: Dialect) -> Box<Seen> {
-    let (status, _, body) = refusal.reply(dialect);
-    seen.decision.refused = Some(refusal.name());
-    seen.status = status.as_u16();
-    seen.reply = vec![body];
-    seen
 }
 
 /// The reply, as it is passed on.

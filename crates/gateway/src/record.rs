@@ -38,8 +38,8 @@ pub struct Seen {
     pub key: Option<String>,
     /// The path.
     pub path: String,
-    /// Where it came from.
-    pub caller: Caller,
+    /// Where it came from; none where whoever tells of it does not know.
+    pub caller: Option<Caller>,
     /// The `User-Agent` header.
     pub user_agent: Option<String>,
     /// What was decided about it.
@@ -83,7 +83,7 @@ impl Seen {
     pub fn begun(
         id: String,
         who: &Who,
-        caller: Caller,
+        caller: Option<Caller>,
         headers: &HeaderMap,
         path: &str,
         request: Bytes,
@@ -91,7 +91,7 @@ impl Seen {
     ) -> Seen {
         let key = match &who.credential {
             Credential::Key(id) => Some(id.to_string()),
-            Credential::Token(_) | Credential::Certificate(_) => None,
+            Credential::Token(_) | Credential::Certificate(_) | Credential::Word(_) => None,
         };
         Seen {
             time,
@@ -125,10 +125,10 @@ impl Seen {
             key: self.key.as_deref(),
             endpoint: &self.path,
             client: Client {
-                ip: self.caller.address,
-                asn: self.caller.asn,
-                country: self.caller.country.as_deref(),
-                ja4: self.caller.ja4.as_deref(),
+                ip: self.caller.as_ref().map(|caller| caller.address),
+                asn: self.caller.as_ref().and_then(|caller| caller.asn),
+                country: self.caller.as_ref().and_then(|caller| caller.country.as_deref()),
+                ja4: self.caller.as_ref().and_then(|caller| caller.ja4.as_deref()),
                 user_agent: self.user_agent.as_deref(),
             },
             decision: Decided {
@@ -188,7 +188,8 @@ struct Head<'s> {
 
 #[derive(Serialize)]
 struct Client<'s> {
-    ip: std::net::IpAddr,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ip: Option<std::net::IpAddr>,
     asn: Option<u32>,
     country: Option<&'s str>,
     ja4: Option<&'s str>,
@@ -351,25 +352,44 @@ impl Tap {
             counters.shed.fetch_add(1, Ordering::Relaxed);
         }
     }
+
+    /// Hands over what is one line of the record already, a JSON object without a newline; says whether there was room. For taps with a lane only.
+    #[must_use]
+    pub fn offer_line(&self, line: &[u8]) -> bool {
+        let End { lane: Some(lane), counters, .. } = &*self.0 else { return false };
+        counters.offered.fetch_add(1, Ordering::Relaxed);
+        if !counters.has_room(line.len()) {
+            counters.shed.fetch_add(1, Ordering::Relaxed);
+            return false;
+        }
+        lane.lock().is_ok_and(|mut lines| {
+            lines.add_line(line.len(), |to| to.extend_from_slice(line));
+            true
+        })
+    }
 }
 
 impl Lines {
     fn add(&mut self, seen: &Seen, bytes: usize) {
+        self.add_line(bytes, |line| seen.write_line(line));
+        let Some(key) = &seen.key else { return };
+        match self.used.get_mut(key) {
+            Some(last) => *last = seen.time.max(*last),
+            None => drop(self.used.insert(key.clone(), seen.time)),
+        }
+    }
+
+    fn add_line(&mut self, bytes: usize, write: impl FnOnce(&mut Vec<u8>)) {
         let is_full = |piece: &Vec<u8>| piece.len() >= LINES_PIECE_BYTES;
         if self.pieces.last().is_none_or(is_full) {
             let room = || Vec::with_capacity(LINES_PIECE_BYTES + LINE_BYTES_MAX);
             self.pieces.push(self.free.pop().unwrap_or_else(room));
         }
         if let Some(piece) = self.pieces.last_mut() {
-            write_line(piece, |line| seen.write_line(line));
+            write_line(piece, write);
         }
         self.count += 1;
         self.held += bytes;
-        let Some(key) = &seen.key else { return };
-        match self.used.get_mut(key) {
-            Some(last) => *last = seen.time.max(*last),
-            None => drop(self.used.insert(key.clone(), seen.time)),
-        }
     }
 }
 
@@ -447,7 +467,7 @@ mod tests {
             account: Arc::new(serde_json::from_value(account).unwrap()),
             key: Some("key-1".to_owned()),
             path: "/v1/chat/completions".to_owned(),
-            caller: Caller { address: "192.0.2.1".parse().unwrap(), ja4: None, asn: Some(64_500), country: None },
+            caller: Some(Caller { address: "192.0.2.1".parse().unwrap(), ja4: None, asn: Some(64_500), country: None }),
             user_agent: Some("test/1.0".to_owned()),
             decision: Decision::default(),
             request: Bytes::from(request.to_owned()),

@@ -244,7 +244,7 @@ mod tests {
             account: Arc::new(serde_json::from_value(account).unwrap()),
             key: Some("key-1".to_owned()),
             path: "/v1/chat/completions".to_owned(),
-            caller: Caller { address: "192.0.2.1".parse().unwrap(), ja4: None, asn: None, country: None },
+            caller: Some(Caller { address: "192.0.2.1".parse().unwrap(), ja4: None, asn: None, country: None }),
             user_agent: None,
             decision: crate::record::Decision::default(),
             request: Bytes::from_static(br#"{"model":"m","messages":[{"role":"user","content":"x"}]}"#),

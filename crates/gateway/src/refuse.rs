@@ -10,7 +10,7 @@ use policy::amount::Unit;
 use policy::quota::Exhausted;
 use serde_json::json;
 
-use crate::encoding::ACCEPTED;
+use crate::encoding::{ACCEPTED, BadBody};
 use crate::route::Dialect;
 
 /// Why a request is not served, as the caller hears it.
@@ -42,6 +42,18 @@ pub enum Refusal {
     Failed,
     /// The server did not answer in time.
     Timeout,
+}
+
+impl From<BadBody> for Refusal {
+    fn from(bad: BadBody) -> Refusal {
+        match bad {
+            BadBody::Unknown => Refusal::Encoding,
+            BadBody::TooLong => Refusal::TooLarge,
+            BadBody::Broken => {
+                Refusal::Bad("The request body is not compressed as its content-encoding says.".to_owned())
+            }
+        }
+    }
 }
 
 impl Refusal {

@@ -613,7 +613,7 @@ impl Stored<'_> {
         let endpoint = batch.endpoint.as_str();
         for one in &batch.requests {
             let mut seen =
-                Seen::begun(exchange_id()?, who, caller.clone(), &head.headers, endpoint, one.body.clone(), *now);
+                Seen::begun(exchange_id()?, who, Some(caller.clone()), &head.headers, endpoint, one.body.clone(), *now);
             seen.status = StatusCode::ACCEPTED.as_u16();
             seen.decision = Decision { held, ..Decision::of(pass) };
             worker.tap.offer(Box::new(seen));

@@ -35,8 +35,11 @@ pub struct Account {
     /// Whether it may do anything at all.
     #[serde(default)]
     pub status: Status,
-    /// When it signed up.
+    /// When it signed up; of one that was discovered, when that was.
     pub created: Time,
+    /// Whether it was made since a sensor told of it: then nothing is known of its sign-up.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub discovered: bool,
 }
 
 /// A verified organisation: its accounts count as one customer.

@@ -10,6 +10,7 @@ use exchange::Time;
 
 use crate::account::{Account, Organisation, Status};
 use crate::directory::Directory;
+use crate::id::AccountId;
 use crate::key::{BRAND, Binding, Keys, Lapsed, NotAKey, Scope};
 use crate::proof::{self, BadProof, Expected, Used};
 use crate::response::Responses;
@@ -63,6 +64,8 @@ pub enum Credential {
     Token(Box<str>),
     /// A client certificate, by its thumbprint.
     Certificate(Box<str>),
+    /// The word of somebody who is believed and asks for it, by his name.
+    Word(Box<str>),
 }
 
 impl Credential {
@@ -70,7 +73,10 @@ impl Credential {
     #[must_use]
     pub fn name(&self) -> &str {
         match self {
-            Credential::Key(name) | Credential::Token(name) | Credential::Certificate(name) => name,
+            Credential::Key(name)
+            | Credential::Token(name)
+            | Credential::Certificate(name)
+            | Credential::Word(name) => name,
         }
     }
 }
@@ -155,11 +161,7 @@ impl Reception<'_> {
             (None, None, Some(certificate)) => (self.by_certificate(certificate)?, None, ""),
             (None, None, None) => return Err(Nobody::NoCredential),
         };
-        match who.account.status {
-            Status::Active => {}
-            Status::Suspended => return Err(Nobody::Suspended),
-            Status::Closed => return Err(Nobody::Closed),
-        }
+        is_active(&who.account)?;
         if !who.scope.networks.is_empty() && !shown.address.is_some_and(|address| who.scope.has_address(address)) {
             return Err(Nobody::Network);
         }
@@ -185,6 +187,17 @@ impl Reception<'_> {
             }
         };
         Ok((who, used))
+    }
+
+    /// Who an account is by the word of `teller`; one that is not known is `stranger`.
+    ///
+    /// # Errors
+    ///
+    /// When the account may do nothing.
+    pub fn by_word(&self, id: &AccountId, teller: &str, stranger: impl FnOnce() -> Account) -> Result<Who, Nobody> {
+        let account = self.directory.account(id).cloned().unwrap_or_else(|| Arc::new(stranger()));
+        is_active(&account)?;
+        Ok(self.somebody(account, Credential::Word(teller.into()), Scope::default()))
     }
 
     fn by_text(&self, text: &str, now: Time) -> Result<(Who, Option<Binding>), Nobody> {
@@ -215,6 +228,14 @@ impl Reception<'_> {
         let responses = self.directory.responses_to(&account.id);
         let suspicion = self.directory.suspicion(&account.id).cloned();
         Who { account, organisation, responses, suspicion, credential, scope }
+    }
+}
+
+fn is_active(account: &Account) -> Result<(), Nobody> {
+    match account.status {
+        Status::Active => Ok(()),
+        Status::Suspended => Err(Nobody::Suspended),
+        Status::Closed => Err(Nobody::Closed),
     }
 }
 

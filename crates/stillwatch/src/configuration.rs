@@ -14,6 +14,7 @@ use gateway::worker::Settings;
 use crate::alerts;
 use crate::cli;
 use crate::failure::Failure;
+use crate::sensors;
 
 /// What is said where [`Config::verifies_its_database`] does not hold.
 pub(crate) const UNVERIFIED_DATABASE: &str = "the certificate of the database is not verified, and whoever answers in its place can make \
@@ -27,6 +28,7 @@ pub(crate) struct Checked {
     pub(crate) settings: Settings,
     pub(crate) certificates: Option<Arc<Certificates>>,
     pub(crate) alerts: Vec<Destination>,
+    pub(crate) sensors: Option<sensors::Configured>,
 }
 
 impl Checked {
@@ -36,7 +38,8 @@ impl Checked {
         let settings = config.settings(&path).map_err(unusable)?;
         let certificates = certificates(&config)?;
         let alerts = alerts::destinations(&config, &path)?;
-        Ok(Checked { path, config, settings, certificates, alerts })
+        let sensors = sensors::configured(&config, &path)?;
+        Ok(Checked { path, config, settings, certificates, alerts, sensors })
     }
 }
 

@@ -36,6 +36,9 @@ const DETECTION: &str = "detection.state";
 const ALERTS: &str = "alerts.json";
 /// By what several detections on one database are told apart.
 const SOURCE: &str = "detection-id";
+/// What sensors received that is to be put on record, and up to where it is.
+const RECEIVED: &str = "received";
+const RECEIVED_POSITION: &str = "received.json";
 const LOCK: &str = "lock";
 const EXCHANGES: &str = "exchanges";
 const SECRET_BYTES_MAX: u64 = 1024;
@@ -46,6 +49,8 @@ pub(crate) struct Running {
     pub(crate) gateway: String,
     pub(crate) admin: String,
     pub(crate) admin_key_file: PathBuf,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) sensors: Option<String>,
     pub(crate) pid: u32,
 }
 
@@ -107,6 +112,11 @@ impl DataFolder {
     /// Where detection writes down what it knows.
     pub(crate) fn detection(&self) -> PathBuf {
         self.path.join(DETECTION)
+    }
+
+    /// Where what sensors received is kept, and the file that says up to where it is on record.
+    pub(crate) fn received(&self) -> (PathBuf, PathBuf) {
+        (self.path.join(RECEIVED), self.path.join(RECEIVED_POSITION))
     }
 
     /// Where it is written what was told of campaigns.
@@ -248,8 +258,9 @@ fn fact(account: &Account, closed: Option<Time>, time: Time) -> AccountFact<'_> 
         time,
         account: account.id.as_str().into(),
         org: account.organisation.as_ref().map(|organisation| organisation.as_str().into()),
-        created: Some(account.created),
-        plan: word(serde_json::to_value(account.tier)).map(Into::into),
+        // Of one that was discovered only what was entered since is known.
+        created: (!account.discovered).then_some(account.created),
+        plan: (!account.discovered).then(|| word(serde_json::to_value(account.tier))).flatten().map(Into::into),
         program: word(serde_json::to_value(account.programme)).map(Into::into),
         assurance: Some(account.assurance),
         payment: account.payment.as_ref().map(|payment| payment.as_str().into()),

@@ -26,6 +26,7 @@ mod progress;
 mod reading;
 mod replay;
 mod report;
+mod sensors;
 mod table;
 mod words;
 

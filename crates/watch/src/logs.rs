@@ -11,8 +11,7 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use event::Signals;
-use exchange::{Call, Chunk, Joiner, ReadOptions, ReadReport, Time, first_time, parse_chunk};
+use exchange::{Call, Chunk, Exchange, Joiner, ReadOptions, ReadReport, Time, first_time, parse_chunk};
 
 use crate::limits::{LINE_BYTES_MAX, READ_BYTES};
 
@@ -113,7 +112,7 @@ fn whole_lines(path: &Path, progress: &mut Progress) -> io::Result<Vec<u8>> {
 /// By how many of its first bytes a file is known again.
 const HEAD_BYTES: u64 = 256;
 
-/// Makes what detection sees of the records of logs, in whatever format they are, with those of one call put together.
+/// Makes exchanges of the records of logs, in whatever format they are, with those of one call put together.
 #[derive(Debug)]
 pub struct Reader {
     options: ReadOptions,
@@ -128,40 +127,46 @@ impl Reader {
         Reader { joiner: Joiner::new(options.clone()), options, report: ReadReport::default() }
     }
 
-    /// What the records of a chunk show, and those of earlier ones that need not wait any more.
-    pub fn read(&mut self, chunk: &Chunk) -> Vec<Box<Signals>> {
-        let mut read: Vec<Box<Signals>> = Vec::new();
+    /// Hands the exchanges of a chunk to `each`, and those of earlier ones that need not wait any more.
+    pub fn read(&mut self, chunk: &Chunk, each: &mut dyn FnMut(&Exchange<'_>)) {
         if let Some(first) = first_time(chunk, &self.options) {
-            self.joiner.advance(first, &mut |exchange| read.push(Box::new(signals::of(&exchange))));
+            self.advance(first, each);
         }
         let joiner = &mut self.joiner;
         let mut see = |call: Call<'_>, line| {
             if call.stands_alone() {
                 if joiner.passes(call.key(), &chunk.source, line) {
-                    read.push(Box::new(signals::of(&call.exchange)));
+                    each(&call.exchange);
                 }
             } else {
-                let sink = &mut |exchange| read.push(Box::new(signals::of(&exchange)));
-                joiner.push(call.into_owned(), &chunk.source, line, sink);
+                joiner.push(call.into_owned(), &chunk.source, line, &mut |exchange| each(&exchange));
             }
         };
         parse_chunk(chunk, &self.options, &mut see, &mut self.report);
         self.report.merge(self.joiner.take_report());
-        read
     }
 
-    /// What still waits for other records of its call.
-    pub fn finish(&mut self) -> Vec<Box<Signals>> {
-        let mut read: Vec<Box<Signals>> = Vec::new();
-        self.joiner.finish(&mut |exchange| read.push(Box::new(signals::of(&exchange))));
+    /// Everything that comes is later than `time`: hands what need not wait any more to `each`.
+    pub fn advance(&mut self, time: Time, each: &mut dyn FnMut(&Exchange<'_>)) {
+        self.joiner.advance(time, &mut |exchange| each(&exchange));
+    }
+
+    /// Hands what still waits for other records of its call to `each`.
+    pub fn finish(&mut self, each: &mut dyn FnMut(&Exchange<'_>)) {
+        self.joiner.finish(&mut |exchange| each(&exchange));
         self.report.merge(self.joiner.take_report());
-        read
     }
 
     /// From when on something may still come that waits for another record of its call.
     #[must_use]
     pub fn earliest(&self) -> Option<Time> {
         self.joiner.earliest()
+    }
+
+    /// Whether anything waits for another record of its call.
+    #[must_use]
+    pub fn waits(&self) -> bool {
+        self.joiner.waits()
     }
 
     /// The account of the reading so far.

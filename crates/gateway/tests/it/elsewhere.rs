@@ -148,7 +148,10 @@ fn no_name_that_a_client_gives_is_believed() {
         assert_eq!(ask(&rig, "POST /v1/chat/completions", &headers, &body.to_string()).status, expected, "{n}");
     }
     let seen = rig.records.next().unwrap();
-    assert_eq!((seen.account.id.as_str(), seen.caller.address.to_string().as_str()), ("acct", "127.0.0.1"));
+    assert_eq!(
+        (seen.account.id.as_str(), seen.caller.as_ref().unwrap().address.to_string().as_str()),
+        ("acct", "127.0.0.1")
+    );
 }
 
 /// Paths that two programs read differently came past the check.

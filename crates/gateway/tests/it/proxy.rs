@@ -322,7 +322,7 @@ fn what_went_by_is_handed_over_once() {
         let seen = rig.records.next().unwrap();
         assert_eq!((seen.account.id.as_str(), seen.status, seen.streamed), ("acct", 200, streamed));
         assert_eq!((seen.request.as_ref(), seen.reply.concat()), (body.as_bytes(), answer.body));
-        assert_eq!(seen.caller.address.to_string(), "127.0.0.1");
+        assert_eq!(seen.caller.as_ref().unwrap().address.to_string(), "127.0.0.1");
         assert!(!String::from_utf8(line(&seen)).unwrap().contains(&KEY.to_string()));
     }
     rig.post("/v1/messages/count_tokens", r#"{"model":"mock-1","messages":[]}"#);

@@ -42,7 +42,7 @@ pub(crate) fn run(command: &ConfigCommand) -> Result<Exit, Failure> {
 }
 
 fn summary(checked: &Checked) -> serde_json::Value {
-    let Checked { path, config, settings, certificates, alerts } = checked;
+    let Checked { path, config, settings, certificates, alerts, sensors } = checked;
     json!({
         "ok": true,
         "configuration": path,
@@ -52,12 +52,13 @@ fn summary(checked: &Checked) -> serde_json::Value {
         "tls": certificates.is_some(),
         "database_is_verified": config.verifies_its_database(),
         "alert": alerts.iter().map(|destination| &destination.name).collect::<Vec<_>>(),
+        "sensor": sensors.as_ref().map(|sensors| sensors.listen),
         "upstream": settings.servers.iter().map(|server| &server.name).collect::<Vec<_>>(),
     })
 }
 
 fn sentences(checked: &Checked) -> String {
-    let Checked { path, config, settings, certificates, alerts } = checked;
+    let Checked { path, config, settings, certificates, alerts, .. } = checked;
     let scheme = if certificates.is_some() { "https" } else { "http" };
     let names: Vec<&str> = settings.servers.iter().map(|server| server.name.as_str()).collect();
     let told: Vec<&str> = alerts.iter().map(|destination| destination.name.as_str()).collect();

@@ -19,6 +19,8 @@ use gateway::server::Listen;
 use gateway::tls::Certificates;
 use gateway::worker::{Settings, Shared, Stats};
 use policy::key::Keys;
+use sensor::Sensors;
+use sensor::newcomers::Newcomers;
 use store::control::Control;
 use store::segment::{Rotation, Segments};
 use tokio::net::TcpListener;
@@ -33,12 +35,13 @@ use crate::data_folder::{AdminKey, DataFolder, Running, write_ready};
 use crate::failure::{Exit, Failure};
 use crate::log::say;
 use crate::output::print;
+use crate::sensors;
 
 mod detection;
 mod keep;
 
 use detection::{Reconciler, Teller, alerter, watch};
-use keep::{IdentityKeeper, Keeper};
+use keep::{Arrivals, IdentityKeeper, Keeper};
 
 /// Runs until it is told to end.
 pub(crate) fn run(args: &cli::Up) -> Result<Exit, Failure> {
@@ -70,7 +73,7 @@ fn use_small_pages() {
 }
 
 async fn serve(args: &cli::Up, checked: Checked) -> Result<(), Failure> {
-    let Checked { path, mut config, mut settings, certificates, alerts } = checked;
+    let Checked { path, mut config, mut settings, certificates, alerts, sensors } = checked;
     let mut signals = Signals::new()?;
     let clock = clock(args);
     let folder = DataFolder::open(&config.data)?;
@@ -124,12 +127,34 @@ async fn serve(args: &cli::Up, checked: Checked) -> Result<(), Failure> {
         stats: Arc::clone(&stats),
         clock: Box::new(Arc::clone(&clock)),
     });
-    let listen = Listen { address: config.listen, certificates: certificates.clone(), workers: config.workers, shared };
+    let newcomers = Arc::new(Newcomers::default());
+    let sensor_counts = Arc::default();
+    let tier = config.sensor.tier;
+    let sensors = match sensors {
+        Some(configured) => {
+            let listener = listen(configured.listen).await?;
+            let setup = sensor::Setup {
+                shared: Arc::clone(&shared),
+                listener,
+                certificates: certificates.clone(),
+                key: configured.key,
+                naming: configured.naming,
+                options: configured.options,
+                received: folder.received(),
+                newcomers: Arc::clone(&newcomers),
+                counts: Arc::clone(&sensor_counts),
+                say,
+            };
+            Some(Sensors::start(setup).map_err(|error| Failure::io("sensors cannot be listened to", error))?)
+        }
+        None => None,
+    };
+    let address = config.listen;
+    let listen_to = Listen { address, certificates: certificates.clone(), workers: config.workers, shared };
     // It has runtimes of its own, which may not go within this one.
-    let gateway = tokio::task::block_in_place(|| gateway::server::start(listen));
+    let gateway = tokio::task::block_in_place(|| gateway::server::start(listen_to));
     let gateway = gateway.map_err(|error| Failure::io(format!("{} cannot be listened on", config.listen), error))?;
-    let listener = TcpListener::bind(config.admin).await;
-    let listener = listener.map_err(|error| Failure::io(format!("{} cannot be listened on", config.admin), error))?;
+    let listener = listen(config.admin).await?;
     let admin_address = listener.local_addr().map_err(|error| Failure::io("the admin API", error))?;
 
     let alert_counts = Arc::new(Counts::default());
@@ -156,6 +181,7 @@ async fn serve(args: &cli::Up, checked: Checked) -> Result<(), Failure> {
         settings: Arc::clone(&settings),
         detection: watcher.as_ref().map(|watcher| Arc::clone(watcher.watched())),
         alerts: alert_counts,
+        sensors: sensors.as_ref().map(|_| sensors::counted(&sensor_counts)),
         folder: source.clone(),
     });
     let reconciler = watcher.as_ref().map(|watcher| {
@@ -177,6 +203,9 @@ async fn serve(args: &cli::Up, checked: Checked) -> Result<(), Failure> {
     let api = tokio::spawn(admin::serve(listener, admin, async move {
         let _ = ended.await;
     }));
+    let newcomers =
+        Arrivals { registry: Arc::clone(&registry), newcomers, tier, clock: Arc::clone(&clock), trouble: None };
+    let arrivals = tokio::spawn(newcomers.run());
     let keeper = tokio::spawn(Keeper::new(Arc::clone(&registry), &folder, &clock).run());
 
     let scheme = if certificates.is_some() { "https" } else { "http" };
@@ -184,6 +213,7 @@ async fn serve(args: &cli::Up, checked: Checked) -> Result<(), Failure> {
         gateway: format!("{scheme}://{}", gateway.address()),
         admin: format!("http://{admin_address}"),
         admin_key_file: admin_key.file.clone(),
+        sensors: sensors.as_ref().map(|sensors| format!("{scheme}://{}", sensors.address())),
         pid: std::process::id(),
     };
     folder.tell(&running)?;
@@ -200,6 +230,10 @@ async fn serve(args: &cli::Up, checked: Checked) -> Result<(), Failure> {
     }
     say("ending: what is under way comes to its end");
     let patience = Duration::from_secs(config.drain_seconds);
+    // First, so that what they tell at last is recorded.
+    if let Some(sensors) = sensors {
+        sensors.finish(patience).await;
+    }
     let drained = tokio::task::spawn_blocking(move || {
         gateway.drain(patience);
         recorder.finish();
@@ -213,6 +247,7 @@ async fn serve(args: &cli::Up, checked: Checked) -> Result<(), Failure> {
         let _ = teller.await;
     }
     keeper.abort();
+    arrivals.abort();
     identities.abort();
     reconciler.iter().for_each(tokio::task::JoinHandle::abort);
     let mut last = Keeper::new(Arc::clone(&registry), &folder, &clock);
@@ -223,6 +258,10 @@ async fn serve(args: &cli::Up, checked: Checked) -> Result<(), Failure> {
     let _ = api.await;
     folder.leave();
     Ok(())
+}
+
+async fn listen(address: SocketAddr) -> Result<TcpListener, Failure> {
+    TcpListener::bind(address).await.map_err(|error| Failure::io(format!("{address} cannot be listened on"), error))
 }
 
 /// The mock as a model server. Its port is another one at each start, and what it kept is found by its name.
@@ -331,11 +370,12 @@ fn greet(running: &Running, config: &Config, admin_key: &AdminKey, is_mock: bool
     let made = admin_key.made.as_ref().map_or_else(String::new, |secret| {
         format!("\nThe admin credential, shown this once and kept in {data}/admin-key:\n  {}\n", secret.expose())
     });
-    let Running { gateway, admin, .. } = running;
+    let Running { gateway, admin, sensors, .. } = running;
+    let sensors = sensors.as_ref().map_or_else(String::new, |sensors| format!("\n  sensors  {sensors}"));
     let folder = if config.data == Path::new("stillwatch-data") { String::new() } else { format!(" --data {data}") };
     let model_name = if is_mock { "mock-1" } else { "MODEL" };
     print(&format!(
-        "Stillwatch {version} is up.\n  gateway  {gateway}\n  admin    {admin}\n  data     {data}\n  model    {model}\n{made}\n\
+        "Stillwatch {version} is up.\n  gateway  {gateway}\n  admin    {admin}{sensors}\n  data     {data}\n  model    {model}\n{made}\n\
          Try it:\n  stillwatch account add --id acc_1{folder}\n  stillwatch key add --account acc_1{folder}\n  \
          curl {gateway}/v1/chat/completions -H 'authorization: Bearer KEY' -H 'content-type: application/json' \\\n    \
          -d '{{\"model\":\"{model_name}\",\"messages\":[{{\"role\":\"user\",\"content\":\"Hello\"}}]}}'\n  \

@@ -127,7 +127,8 @@ impl Followed {
                     *looked = Some(now());
                 }
                 let Some(chunk) = logs.read(found).map_err(failed)? else { return Ok(false) };
-                let read = reader.read(&chunk);
+                let mut read = Vec::new();
+                reader.read(&chunk, &mut |exchange| read.push(Box::new(signals::of(exchange))));
                 detector.see(read, reader.earliest());
             }
         }
@@ -136,7 +137,8 @@ impl Followed {
 
     fn finish(&mut self, detector: &mut Detector) {
         if let Followed::Logs { reader, .. } = self {
-            let read = reader.finish();
+            let mut read = Vec::new();
+            reader.finish(&mut |exchange| read.push(Box::new(signals::of(exchange))));
             detector.see(read, None);
             hunt::tell(reader.report(), "exchanges");
         }

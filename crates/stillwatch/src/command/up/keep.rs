@@ -10,6 +10,8 @@ use arc_swap::ArcSwap;
 use gateway::clock::Clock;
 use gateway::worker::Settings;
 use policy::AccountId;
+use policy::account::Tier;
+use sensor::newcomers::Newcomers;
 
 use crate::data_folder::{AccountFacts, DataFolder, QuotasUsed};
 use crate::failure::Failure;
@@ -92,6 +94,36 @@ impl Keeper {
             self.written = Some(state);
         }
         Ok(())
+    }
+}
+
+/// Makes accounts of which only sensors told.
+pub(super) struct Arrivals {
+    pub(super) registry: Arc<Registry>,
+    pub(super) newcomers: Arc<Newcomers>,
+    pub(super) tier: Tier,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) trouble: Option<String>,
+}
+
+impl Arrivals {
+    pub(super) async fn run(mut self) {
+        loop {
+            tokio::time::sleep(admin::limits::REFRESH_TIME).await;
+            let now = self.clock.now();
+            let accounts = self.newcomers.take().into_iter().map(|id| sensor::newcomer(id, self.tier, now)).collect();
+            let trouble = self.registry.add_missing(accounts).await.err().map(|error| error.to_string());
+            match (&self.trouble, &trouble) {
+                (None, Some(trouble)) => {
+                    say(&format!(
+                        "accounts that sensors tell of cannot be made, so that no response covers them: {trouble}"
+                    ));
+                }
+                (Some(_), None) => say("accounts that sensors tell of are made again"),
+                _ => {}
+            }
+            self.trouble = trouble;
+        }
     }
 }
 

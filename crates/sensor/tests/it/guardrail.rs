@@ -1,0 +1,72 @@
+//! LiteLLM's generic guardrail API.
+
+use serde_json::{Value, json};
+
+use crate::stand::{KEY, Stand, post, stand};
+
+async fn tell(stand: &Stand, key: &str, body: &Value) -> (u16, Value) {
+    let url = format!("{}/beta/litellm_basic_guardrail_api", stand.url());
+    let headers = [("x-api-key", key), ("content-type", "application/json")];
+    let (status, answer) = post(&url, &headers, body.to_string().into_bytes()).await;
+    (status, serde_json::from_slice(&answer).unwrap_or_default())
+}
+
+fn asks(call: &str, account: &str) -> Value {
+    json!({"input_type": "request", "litellm_call_id": call, "model": "m", "texts": ["What is due north?"],
+        "structured_messages": [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "What is due north?"}],
+        "request_headers": {"user-agent": "test/1", "x-forwarded-for": "6.6.6.6, 192.0.2.7", "x-other": "[present]"},
+        "request_data": {"user_api_key_hash": account, "user_api_key_team_id": "t"}})
+}
+
+fn says(call: &str, text: &str) -> Value {
+    json!({"input_type": "response", "litellm_call_id": call, "model": "m", "texts": [text], "request_data": {}})
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_call_is_permitted_and_recorded_with_the_whole_of_its_answer() {
+    let stand = stand(tempfile::tempdir().unwrap()).await;
+    for _ in 0..2 {
+        // Several guardrails ask of one call.
+        assert_eq!(tell(&stand, KEY, &asks("c1", "acc_1")).await, (200, json!({"action": "NONE"})));
+    }
+    for text in ["The p", "The pole.", "The"] {
+        assert_eq!(tell(&stand, KEY, &says("c1", text)).await.1["action"], "NONE");
+    }
+    assert_eq!(stand.newcomers.take(), ["acc_1".parse().unwrap()]);
+    assert_eq!((stand.count("permitted"), stand.count("unpaired")), (1, 0));
+    let (records, _folder) = stand.end().await;
+    let [record] = records.as_slice() else { panic!("{records:?}") };
+    assert_eq!(record["account"], "acc_1");
+    assert_eq!(record["client"]["ip"], "192.0.2.7");
+    assert_eq!(record["client"]["user_agent"], "test/1");
+    assert_eq!(record["request"]["messages"][1]["content"], "What is due north?");
+    assert_eq!(record["response"]["choices"][0]["message"]["content"], "The pole.");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_may_nothing_or_is_nobody_is_blocked_and_does_not_learn_why() {
+    let stand = stand(tempfile::tempdir().unwrap()).await;
+    let (status, verdict) = tell(&stand, KEY, &asks("c1", "blocked")).await;
+    assert_eq!((status, verdict["action"].as_str()), (200, Some("BLOCKED")));
+    assert_eq!(verdict["blocked_reason"], "You do not have access to what this request asks for.");
+    for nobody in ["", "no account", &"x".repeat(1_000)] {
+        assert_eq!(tell(&stand, KEY, &asks("c2", nobody)).await.1["action"], "BLOCKED", "{nobody}");
+    }
+    assert_eq!(tell(&stand, KEY, &says("unheard-of", "x")).await.1["action"], "NONE");
+    assert_eq!((stand.count("refused"), stand.count("nobody"), stand.count("unpaired")), (1, 3, 1));
+    let (records, _folder) = stand.end().await;
+    let [record] = records.as_slice() else { panic!("{records:?}") };
+    assert_eq!((record["decision"]["reason"].as_str(), record["status"].as_u64()), (Some("forbidden"), Some(403)));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_is_read_without_the_key_and_nonsense_is_told() {
+    let stand = stand(tempfile::tempdir().unwrap()).await;
+    for key in ["", "another", &KEY[1..], &format!("{KEY}0")] {
+        assert_eq!(tell(&stand, key, &asks("c1", "acc_1")).await.0, 401, "{key}");
+    }
+    assert_eq!(tell(&stand, KEY, &json!({"input_type": "neither"})).await.0, 422);
+    assert_eq!(tell(&stand, KEY, &json!([])).await.0, 422);
+    assert_eq!((stand.count("unauthenticated"), stand.count("unreadable")), (4, 2));
+    assert_eq!(stand.end().await.0, Vec::<Value>::new());
+}
