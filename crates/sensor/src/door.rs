@@ -1,6 +1,6 @@
 //! The door: who may talk to us, over HTTP/1.1 or HTTP/2, with TLS or without.
 //!
-//! Promises that nothing is read of a message whose sender does not show the sensors' key. Bounded by [`CONNECTIONS_MAX`] and [`MESSAGES_MAX`].
+//! Promises that nothing is read of a message whose sender does not show the sensors' key. Bounded by [`MESSAGES_MAX`].
 
 use std::sync::Arc;
 
