@@ -60,7 +60,8 @@ def body(record):
         messages = [{"role": "system", "content": request["system"]}, *messages]
     made = {"model": record.get("model", "mock-1"), "messages": messages}
     made |= {key: value for key, value in request.get("params", {}).items() if value is not None and key != "stream"}
-    tools = [tool if isinstance(tool, dict) else {"type": "function", "function": {"name": tool}} for tool in request.get("tools", [])]
+    functions = [tool if isinstance(tool, dict) else {"name": tool} for tool in request.get("tools", [])]
+    tools = [tool if "type" in tool else {"type": "function", "function": tool} for tool in functions]
     if tools:
         made["tools"] = tools
     return json.dumps(made)

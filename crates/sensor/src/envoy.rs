@@ -162,6 +162,10 @@ impl ExternalProcessor for Envoy {
                         break;
                     }
                 }
+                // Where it observes only, Envoy keeps the stream for seconds unless it is ended here, and has a limit of streams.
+                if view.is_whole {
+                    break;
+                }
             }
             view.end();
         });
