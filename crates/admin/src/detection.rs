@@ -30,7 +30,8 @@ pub(crate) fn routes() -> Router<Arc<Admin>> {
 }
 
 fn watched(admin: &Admin) -> Answer<&Arc<Watched>> {
-    let message = "detection is turned off in this gateway (`[detection] enabled`)";
+    let message =
+        "no detection runs in this process: it is turned off (`[detection] enabled`), or another process has that role";
     admin.detection.as_ref().ok_or_else(|| Problem::new(StatusCode::CONFLICT, "no_detection", message))
 }
 

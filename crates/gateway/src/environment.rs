@@ -18,7 +18,7 @@ use crate::config::{BadConfig, Config};
 pub const BEGINNING: &str = "STILLWATCH_";
 
 /// The rest of the names that have a meaning elsewhere: they are flags of the command line.
-const FLAGS: [&str; 7] = ["CONFIG", "DATA", "LISTEN", "ADMIN", "UPSTREAM", "SERVER", "ADMIN_KEY_FILE"];
+const FLAGS: [&str; 8] = ["CONFIG", "DATA", "LISTEN", "ADMIN", "UPSTREAM", "SERVER", "ADMIN_KEY_FILE", "ROLES"];
 
 /// Puts the values of `variables` in their places. Paths among them are relative to the folder that the process is in.
 ///

@@ -41,7 +41,8 @@ impl AdminClient {
             (Some(url), Some(file)) => (url.clone(), file.clone()),
             (url, file) => {
                 let running = data_folder::running(&server.data)?;
-                let url = url.clone().unwrap_or(running.admin);
+                let nobody = || Failure::usage("the process there has no admin API; name one by --server");
+                let url = url.clone().or(running.admin).ok_or_else(nobody)?;
                 (url, file.clone().unwrap_or(running.admin_key_file))
             }
         };

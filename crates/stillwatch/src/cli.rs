@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 use exchange::{Format, Time};
 use findings::Verdict;
 
@@ -403,12 +403,38 @@ pub(crate) struct Up {
     /// Written once everything listens: addresses, the file of the admin credential and the process, as JSON
     #[arg(long, value_name = "FILE")]
     pub(crate) ready_file: Option<PathBuf>,
+    /// What this process is for: several may share a data folder, each role being one process's
+    #[arg(
+        long,
+        value_name = "ROLES",
+        env = "STILLWATCH_ROLES",
+        value_delimiter = ',',
+        default_value = "gateway,detect,console"
+    )]
+    pub(crate) roles: Vec<Role>,
     /// For drills: what time it is for the gateway when it begins
     #[arg(long, value_name = "TIME", value_parser = date, hide_short_help = true)]
     pub(crate) drill_begins: Option<Time>,
     /// For drills: how many times as fast as the machine's its clock runs, with all quotas and ends of responses
     #[arg(long, value_name = "FACTOR", hide_short_help = true)]
     pub(crate) drill_speed: Option<std::num::NonZeroU32>,
+}
+
+/// What a process of a running gateway is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Role {
+    /// Serves callers, listens to sensors and records
+    Gateway,
+    /// Looks for campaigns in what is recorded, tells policies, and alerts
+    Detect,
+    /// The admin API
+    Console,
+}
+
+impl std::fmt::Display for Role {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.to_possible_value().map_or(Ok(()), |value| out.write_str(value.get_name()))
+    }
 }
 
 /// The configuration of a gateway: a file, and the flags that go before it.

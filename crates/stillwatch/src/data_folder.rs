@@ -17,6 +17,7 @@ use serde_json::Value;
 use xxhash_rust::xxh3::xxh3_64;
 use zeroize::Zeroizing;
 
+use crate::cli::Role;
 use crate::failure::Failure;
 use crate::output::OutputFile;
 
@@ -40,14 +41,20 @@ const SOURCE: &str = "detection-id";
 const RECEIVED: &str = "received";
 const RECEIVED_POSITION: &str = "received.json";
 const LOCK: &str = "lock";
+const LOCK_DETECT: &str = "lock-detect";
+const LOCK_CONSOLE: &str = "lock-console";
 const EXCHANGES: &str = "exchanges";
 const SECRET_BYTES_MAX: u64 = 1024;
 
 /// Where a running gateway is reached.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Running {
-    pub(crate) gateway: String,
-    pub(crate) admin: String,
+    /// Where callers are served, if they are by that process.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) gateway: Option<String>,
+    /// Where it is managed, if it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) admin: Option<String>,
     pub(crate) admin_key_file: PathBuf,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) sensors: Option<String>,
@@ -58,8 +65,8 @@ pub(crate) struct Running {
 #[derive(Debug)]
 pub(crate) struct DataFolder {
     path: PathBuf,
-    /// Held while the process lives.
-    _lock: File,
+    /// One for each role, held while the process lives.
+    _locks: Vec<File>,
 }
 
 /// The admin credential.
@@ -71,22 +78,34 @@ pub(crate) struct AdminKey {
 }
 
 impl DataFolder {
-    /// Makes the folder if need be, and takes it for this process alone.
-    pub(crate) fn open(path: &Path) -> Result<DataFolder, Failure> {
+    /// Makes the folder if need be, and takes these roles in it for this process alone.
+    pub(crate) fn open(path: &Path, roles: &[Role]) -> Result<DataFolder, Failure> {
         let failed = |error| Failure::io(format!("the data folder `{}` cannot be used", path.display()), error);
         DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(failed)?;
         // Others may use what is told of it from another folder.
         let path = &path.canonicalize().map_err(failed)?;
-        let lock = OpenOptions::new().create(true).write(true).truncate(false).mode(0o600).open(path.join(LOCK));
-        let lock = lock.map_err(failed)?;
-        match lock.try_lock() {
-            Ok(()) => Ok(DataFolder { path: path.to_owned(), _lock: lock }),
-            Err(TryLockError::WouldBlock) => Err(Failure::service(format!(
-                "the data folder `{}` is in use by another gateway; stop it, or name another folder by --data",
-                path.display()
-            ))),
-            Err(TryLockError::Error(error)) => Err(failed(error)),
+        let mut locks = Vec::new();
+        for role in roles {
+            let name = match role {
+                Role::Gateway => LOCK,
+                Role::Detect => LOCK_DETECT,
+                Role::Console => LOCK_CONSOLE,
+            };
+            let lock = OpenOptions::new().create(true).write(true).truncate(false).mode(0o600).open(path.join(name));
+            let lock = lock.map_err(failed)?;
+            match lock.try_lock() {
+                Ok(()) => locks.push(lock),
+                Err(TryLockError::WouldBlock) => {
+                    return Err(Failure::service(format!(
+                        "the data folder `{}` is in use by another process with the role `{role}`; stop it, or name another folder by \
+                         --data",
+                        path.display()
+                    )));
+                }
+                Err(TryLockError::Error(error)) => return Err(failed(error)),
+            }
         }
+        Ok(DataFolder { path: path.to_owned(), _locks: locks })
     }
 
     /// Where control state is kept unless somebody says otherwise.

@@ -10,27 +10,19 @@ use admin::{Admin, Registry};
 use alert::{Counts, Origin};
 use arc_swap::ArcSwap;
 use gateway::clock::{Clock, DrillClock, SystemClock};
-use gateway::config::{Config, SyncWhen, Upstream};
+use gateway::config::Config;
 use gateway::mock::Mock;
 use gateway::owners::Owners;
-use gateway::record::queue_of_lines;
-use gateway::recorder::{Recorder, Recording, Setup, Sync};
-use gateway::server::Listen;
 use gateway::tls::Certificates;
-use gateway::worker::{Settings, Shared, Stats};
+use gateway::worker::Settings;
 use policy::key::Keys;
-use sensor::Sensors;
-use sensor::newcomers::Newcomers;
 use store::control::Control;
-use store::segment::{Rotation, Segments};
-use tokio::net::TcpListener;
 use tokio::runtime::Handle;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::oneshot;
-use watch::Watcher;
 
-use crate::cli;
-use crate::configuration::{self, Checked, upstream};
+use crate::cli::{self, Role};
+use crate::configuration::{self, Checked};
 use crate::data_folder::{AdminKey, DataFolder, Running, write_ready};
 use crate::failure::{Exit, Failure};
 use crate::log::say;
@@ -39,9 +31,11 @@ use crate::sensors;
 
 mod detection;
 mod keep;
+mod serving;
 
-use detection::{Reconciler, Teller, alerter, watch};
-use keep::{Arrivals, IdentityKeeper, Keeper};
+use detection::{Detecting, alerter};
+use keep::Keeper;
+use serving::{Parts, Serving, listen, mock_server};
 
 /// Runs until it is told to end.
 pub(crate) fn run(args: &cli::Up) -> Result<Exit, Failure> {
@@ -73,10 +67,11 @@ fn use_small_pages() {
 }
 
 async fn serve(args: &cli::Up, checked: Checked) -> Result<(), Failure> {
-    let Checked { path, mut config, mut settings, certificates, alerts, sensors } = checked;
+    let Checked { path, mut config, settings, certificates, alerts, sensors } = checked;
+    let roles = Roles::of(&args.roles);
     let mut signals = Signals::new()?;
     let clock = clock(args);
-    let folder = DataFolder::open(&config.data)?;
+    let folder = DataFolder::open(&config.data, &args.roles)?;
     let pepper = folder.pepper(config.key_pepper_file.as_deref())?;
     let admin_key = folder.admin_key(*pepper)?;
     if !config.verifies_its_database() {
@@ -90,183 +85,115 @@ async fn serve(args: &cli::Up, checked: Checked) -> Result<(), Failure> {
     let owners = Owners::new(control.clone(), Handle::current());
     let registry = Registry::open(control, *pepper, config.origins.clone()).await;
     let registry = Arc::new(registry.map_err(|error| Failure::io("control state cannot be read", error))?);
-
-    folder.quotas_used().restore(registry.gate().quotas())?;
-
-    let (tap, records) = queue_of_lines();
-    let counters = Arc::clone(tap.counters());
-    let recording = Arc::new(Recording::default());
-    let recorder = record(&config, &folder, records, &registry, &recording, &clock)?;
+    let settings = Arc::new(ArcSwap::from_pointee(settings));
     let source = folder.source()?;
-    let watcher = config.detection.enabled.then(|| watch(&config, &folder)).transpose()?;
-    if watcher.is_none() {
-        detection::forget(&registry, &source, clock.now()).await?;
-    }
 
-    let mock = if config.upstream.is_empty() {
-        let mock = Mock::start(SocketAddr::from(([127, 0, 0, 1], 0)));
-        let mock = mock.map_err(|error| Failure::io("the mock model cannot be started", error))?;
-        config.upstream.push(mock_server(&mock)?);
-        settings = configuration::settings(&config, &path)?;
-        Some(mock)
+    let serving = if roles.gateway {
+        let (config, registry, settings, certificates) = (&mut config, &registry, &settings, certificates.clone());
+        let (path, folder, clock) = (path.as_path(), &folder, &clock);
+        let parts = Parts { config, path, folder, registry, settings, certificates, sensors, owners, clock };
+        Some(Serving::start(parts).await?)
     } else {
         None
     };
-    let stats = Arc::new(Stats::default());
-    let settings = Arc::new(ArcSwap::from_pointee(settings));
-    let mut identities = IdentityKeeper::new(&registry, &settings, &clock);
-    // Before anybody can ask, so that tokens hold from the beginning where their issuer can be reached.
-    identities.step().await;
-    let identities = tokio::spawn(identities.run());
-    let shared = Arc::new(Shared {
-        gate: Arc::clone(registry.gate()),
-        tap,
-        recording: Arc::clone(&recording),
-        settings: Arc::clone(&settings),
-        owners: Some(owners),
-        stats: Arc::clone(&stats),
-        clock: Box::new(Arc::clone(&clock)),
-    });
-    let newcomers = Arc::new(Newcomers::default());
-    let sensor_counts = Arc::default();
-    let tier = config.sensor.tier;
-    let sensors = match sensors {
-        Some(configured) => {
-            let listener = listen(configured.listen).await?;
-            let setup = sensor::Setup {
-                shared: Arc::clone(&shared),
-                listener,
-                certificates: certificates.clone(),
-                key: configured.key,
-                naming: configured.naming,
-                options: configured.options,
-                received: folder.received(),
-                newcomers: Arc::clone(&newcomers),
-                counts: Arc::clone(&sensor_counts),
-                say,
-            };
-            Some(Sensors::start(setup).map_err(|error| Failure::io("sensors cannot be listened to", error))?)
-        }
-        None => None,
+    let console = if roles.console { Some(listen(config.admin).await?) } else { None };
+    let admin_address = match &console {
+        Some(listener) => listener.local_addr().map_err(|error| Failure::io("the admin API", error))?,
+        None => config.admin,
     };
-    let address = config.listen;
-    let listen_to = Listen { address, certificates: certificates.clone(), workers: config.workers, shared };
-    // It has runtimes of its own, which may not go within this one.
-    let gateway = tokio::task::block_in_place(|| gateway::server::start(listen_to));
-    let gateway = gateway.map_err(|error| Failure::io(format!("{} cannot be listened on", config.listen), error))?;
-    let listener = listen(config.admin).await?;
-    let admin_address = listener.local_addr().map_err(|error| Failure::io("the admin API", error))?;
-
     let alert_counts = Arc::new(Counts::default());
-    let teller = match &watcher {
-        Some(watcher) if !alerts.is_empty() => {
-            let link = format!("http://{admin_address}/api/v1/campaigns/{{id}}");
-            let origin = Origin { source: source.clone(), link, version: env!("CARGO_PKG_VERSION").to_owned() };
-            let alerter = alerter(&folder, alerts, origin, &alert_counts)?;
-            Some(Teller { watched: Arc::clone(watcher.watched()), alerter, clock: Arc::clone(&clock) })
+    let detecting = if roles.detect && config.detection.enabled {
+        let link = format!("http://{admin_address}/api/v1/campaigns/{{id}}");
+        let origin = Origin { source: source.clone(), link, version: env!("CARGO_PKG_VERSION").to_owned() };
+        let alerter = if alerts.is_empty() { None } else { Some(alerter(&folder, alerts, origin, &alert_counts)?) };
+        Some(Detecting::start(&config, &folder, alerter, &registry, &settings, &source, &clock)?)
+    } else {
+        if roles.detect {
+            detection::forget(&registry, &source, clock.now()).await?;
         }
-        _ => None,
+        None
     };
-    let (end_telling, telling_ended) = oneshot::channel::<()>();
-    let teller = teller.map(|teller| tokio::spawn(teller.run(telling_ended)));
 
-    let admin = Arc::new(Admin {
-        registry: Arc::clone(&registry),
-        credential: admin_key.hash,
-        keys: Keys::new(*pepper),
-        clock: Box::new(Arc::clone(&clock)),
-        stats,
-        queue: counters,
-        recording,
-        settings: Arc::clone(&settings),
-        detection: watcher.as_ref().map(|watcher| Arc::clone(watcher.watched())),
-        alerts: alert_counts,
-        sensors: sensors.as_ref().map(|_| sensors::counted(&sensor_counts)),
-        folder: source.clone(),
-    });
-    let reconciler = watcher.as_ref().map(|watcher| {
-        let (watched, registry) = (Arc::clone(watcher.watched()), Arc::clone(&registry));
-        tokio::spawn(
-            Reconciler {
-                watched,
-                registry,
-                settings: Arc::clone(&settings),
-                clock: Arc::clone(&clock),
-                folder: source,
-                last: None,
-                reconciled: None,
-            }
-            .run(),
-        )
-    });
     let (end, ended) = oneshot::channel::<()>();
-    let api = tokio::spawn(admin::serve(listener, admin, async move {
-        let _ = ended.await;
-    }));
-    let newcomers =
-        Arrivals { registry: Arc::clone(&registry), newcomers, tier, clock: Arc::clone(&clock), trouble: None };
-    let arrivals = tokio::spawn(newcomers.run());
-    let keeper = tokio::spawn(Keeper::new(Arc::clone(&registry), &folder, &clock).run());
+    let api = console.map(|listener| {
+        let admin = Arc::new(Admin {
+            registry: Arc::clone(&registry),
+            credential: admin_key.hash,
+            keys: Keys::new(*pepper),
+            clock: Box::new(Arc::clone(&clock)),
+            stats: serving.as_ref().map(|serving| Arc::clone(&serving.stats)).unwrap_or_default(),
+            queue: serving.as_ref().map(|serving| Arc::clone(&serving.queue)).unwrap_or_default(),
+            recording: serving.as_ref().map(|serving| Arc::clone(&serving.recording)).unwrap_or_default(),
+            settings: Arc::clone(&settings),
+            detection: detecting.as_ref().map(|detecting| Arc::clone(detecting.watched())),
+            alerts: alert_counts,
+            sensors: serving.as_ref().and_then(|serving| serving.sensors().map(|_| sensors::counted(&serving.counts))),
+            folder: source,
+        });
+        tokio::spawn(admin::serve(listener, admin, async move {
+            let _ = ended.await;
+        }))
+    });
+    let keeper = tokio::spawn(Keeper::new(Arc::clone(&registry), roles.gateway.then_some(&folder), &clock).run());
 
     let scheme = if certificates.is_some() { "https" } else { "http" };
+    let url = |address: SocketAddr| format!("{scheme}://{address}");
     let running = Running {
-        gateway: format!("{scheme}://{}", gateway.address()),
-        admin: format!("http://{admin_address}"),
+        gateway: serving.as_ref().map(|serving| url(serving.address())),
+        admin: api.as_ref().map(|_| format!("http://{admin_address}")),
         admin_key_file: admin_key.file.clone(),
-        sensors: sensors.as_ref().map(|sensors| format!("{scheme}://{}", sensors.address())),
+        sensors: serving.as_ref().and_then(Serving::sensors).map(url),
         pid: std::process::id(),
     };
-    folder.tell(&running)?;
+    if api.is_some() {
+        folder.tell(&running)?;
+    }
     if let Some(path) = &args.ready_file {
         write_ready(path, &running)?;
     }
-    greet(&running, &config, &admin_key, mock.is_some())?;
+    greet(&running, &config, &admin_key, roles)?;
 
+    let mock = serving.as_ref().and_then(|serving| serving.mock.as_ref());
     while signals.next().await == Wanted::Reload {
-        match reload(args, &config, &settings, certificates.as_deref(), mock.as_ref()) {
+        match reload(args, &config, &settings, certificates.as_deref(), mock, roles) {
             Ok(()) => say("the configuration is read anew; what a reload does not take up stays until a restart"),
             Err(failure) => say(&format!("the configuration stays as it was: {failure}")),
         }
     }
     say("ending: what is under way comes to its end");
-    let patience = Duration::from_secs(config.drain_seconds);
-    // First, so that what they tell at last is recorded.
-    if let Some(sensors) = sensors {
-        sensors.finish(patience).await;
+    if let Some(serving) = serving {
+        serving.finish(Duration::from_secs(config.drain_seconds)).await;
     }
-    let drained = tokio::task::spawn_blocking(move || {
-        gateway.drain(patience);
-        recorder.finish();
-        // Last, so that it reads all that was recorded.
-        watcher.into_iter().for_each(Watcher::finish);
-    });
-    let _ = drained.await;
-    // After detection, so that what it found at the end is told.
-    let _ = end_telling.send(());
-    if let Some(teller) = teller {
-        let _ = teller.await;
+    // Then, so that it reads all that was recorded, and what it found at the end is told.
+    if let Some(detecting) = detecting {
+        detecting.finish().await;
     }
     keeper.abort();
-    arrivals.abort();
-    identities.abort();
-    reconciler.iter().for_each(tokio::task::JoinHandle::abort);
-    let mut last = Keeper::new(Arc::clone(&registry), &folder, &clock);
+    let mut last = Keeper::new(Arc::clone(&registry), roles.gateway.then_some(&folder), &clock);
     let kept = registry.save_uses().await.map_err(|error| Failure::io("what is known", error));
     let (kept, stepped) = (kept.err(), last.step().await.err());
     kept.into_iter().chain(stepped).for_each(|failure| say(&format!("not kept at the end: {failure}")));
     let _ = end.send(());
-    let _ = api.await;
-    folder.leave();
+    if let Some(api) = api {
+        let _ = api.await;
+        folder.leave();
+    }
     Ok(())
 }
 
-async fn listen(address: SocketAddr) -> Result<TcpListener, Failure> {
-    TcpListener::bind(address).await.map_err(|error| Failure::io(format!("{address} cannot be listened on"), error))
+/// What this process is for.
+#[derive(Clone, Copy, Debug)]
+struct Roles {
+    gateway: bool,
+    detect: bool,
+    console: bool,
 }
 
-/// The mock as a model server. Its port is another one at each start, and what it kept is found by its name.
-fn mock_server(mock: &Mock) -> Result<Upstream, Failure> {
-    Ok(Upstream { name: Some("mock".to_owned()), ..upstream(&format!("http://{}", mock.address()))? })
+impl Roles {
+    fn of(roles: &[Role]) -> Roles {
+        let [gateway, detect, console] = [Role::Gateway, Role::Detect, Role::Console].map(|role| roles.contains(&role));
+        Roles { gateway, detect, console }
+    }
 }
 
 /// Takes up the model servers, identity providers, `trust`, `allow`, `shield`, `recording.required`, `database_stale_seconds` and the
@@ -277,12 +204,13 @@ fn reload(
     settings: &ArcSwap<Settings>,
     certificates: Option<&Certificates>,
     mock: Option<&Mock>,
+    roles: Roles,
 ) -> Result<(), Failure> {
     let (path, mut config) = configuration::read(&args.configuration)?;
     if let (Some(mock), true) = (mock, config.upstream.is_empty()) {
         config.upstream.push(mock_server(mock)?);
     }
-    if config.upstream.is_empty() {
+    if config.upstream.is_empty() && roles.gateway {
         return Err(Failure::bad_input("no model server is named any more"));
     }
     if config.tls.is_some() != old.tls.is_some() {
@@ -293,38 +221,6 @@ fn reload(
     certificates.map_or(Ok(()), Certificates::reload).map_err(Failure::unreadable)?;
     settings.store(Arc::new(new));
     Ok(())
-}
-
-fn record(
-    config: &Config,
-    folder: &DataFolder,
-    records: gateway::record::Records,
-    registry: &Arc<Registry>,
-    recording: &Arc<Recording>,
-    clock: &Arc<dyn Clock>,
-) -> Result<Recorder, Failure> {
-    let failed = |error| Failure::io("exchanges cannot be recorded", error);
-    let table = &config.recording;
-    let rotation = Rotation {
-        bytes_max: table.file_bytes,
-        age_max: Duration::from_secs(table.file_seconds),
-        kept_bytes_max: table.kept_bytes,
-    };
-    let sync = match table.sync {
-        SyncWhen::Never => Sync::Never,
-        SyncWhen::Always => Sync::Always,
-        SyncWhen::Seconds(seconds) => Sync::Every(Duration::from_secs(seconds)),
-    };
-    let users = Arc::clone(registry);
-    let setup = Setup {
-        records,
-        segments: Segments::open(&folder.exchanges(), rotation).map_err(failed)?,
-        sync,
-        clock: Box::new(Arc::clone(clock)),
-        say: Box::new(say),
-        used: Box::new(move |key, time| users.used(key, time)),
-    };
-    Recorder::start(setup, Arc::clone(recording)).map_err(failed)
 }
 
 /// What a signal asks for.
@@ -360,8 +256,9 @@ impl Signals {
 }
 
 /// What somebody who started it wants to know.
-fn greet(running: &Running, config: &Config, admin_key: &AdminKey, is_mock: bool) -> Result<(), Failure> {
+fn greet(running: &Running, config: &Config, admin_key: &AdminKey, roles: Roles) -> Result<(), Failure> {
     let data = config.data.display();
+    let is_mock = config.upstream.iter().any(|upstream| upstream.name() == "mock");
     let model = if is_mock {
         "the built-in mock; name a real server by --upstream URL".to_owned()
     } else {
@@ -370,16 +267,28 @@ fn greet(running: &Running, config: &Config, admin_key: &AdminKey, is_mock: bool
     let made = admin_key.made.as_ref().map_or_else(String::new, |secret| {
         format!("\nThe admin credential, shown this once and kept in {data}/admin-key:\n  {}\n", secret.expose())
     });
-    let Running { gateway, admin, sensors, .. } = running;
-    let sensors = sensors.as_ref().map_or_else(String::new, |sensors| format!("\n  sensors  {sensors}"));
+    let mut text = format!("Stillwatch {} is up.\n", env!("CARGO_PKG_VERSION"));
+    let mut line = |name: &str, value: Option<&str>| {
+        if let Some(value) = value {
+            text += &format!("  {name:<8} {value}\n");
+        }
+    };
+    line("gateway", running.gateway.as_deref());
+    line("detects", (!roles.gateway && roles.detect).then_some("campaigns in what is recorded there"));
+    line("admin", running.admin.as_deref());
+    line("sensors", running.sensors.as_deref());
+    line("data", Some(&data.to_string()));
+    line("model", roles.gateway.then_some(model.as_str()));
+    text += &made;
     let folder = if config.data == Path::new("stillwatch-data") { String::new() } else { format!(" --data {data}") };
     let model_name = if is_mock { "mock-1" } else { "MODEL" };
-    print(&format!(
-        "Stillwatch {version} is up.\n  gateway  {gateway}\n  admin    {admin}{sensors}\n  data     {data}\n  model    {model}\n{made}\n\
-         Try it:\n  stillwatch account add --id acc_1{folder}\n  stillwatch key add --account acc_1{folder}\n  \
-         curl {gateway}/v1/chat/completions -H 'authorization: Bearer KEY' -H 'content-type: application/json' \\\n    \
-         -d '{{\"model\":\"{model_name}\",\"messages\":[{{\"role\":\"user\",\"content\":\"Hello\"}}]}}'\n  \
-         stillwatch hunt {data}\n",
-        version = env!("CARGO_PKG_VERSION"),
-    ))
+    if let (Some(gateway), Some(_)) = (&running.gateway, &running.admin) {
+        text += &format!(
+            "\nTry it:\n  stillwatch account add --id acc_1{folder}\n  stillwatch key add --account acc_1{folder}\n  \
+             curl {gateway}/v1/chat/completions -H 'authorization: Bearer KEY' -H 'content-type: application/json' \\\n    \
+             -d '{{\"model\":\"{model_name}\",\"messages\":[{{\"role\":\"user\",\"content\":\"Hello\"}}]}}'\n  \
+             stillwatch hunt {data}\n"
+        );
+    }
+    print(&text)
 }

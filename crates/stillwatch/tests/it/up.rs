@@ -17,6 +17,7 @@ pub(crate) struct Gateway {
     process: Process,
     ready: Value,
     folder: Folder,
+    data: String,
 }
 
 /// A process that does not outlive its test, whatever comes of it.
@@ -35,7 +36,13 @@ impl Gateway {
     }
 
     pub(crate) fn start_in(folder: Folder, more: &[&str]) -> Gateway {
-        let (data, ready) = (folder.path("data"), folder.path("ready.json"));
+        let data = folder.path("data");
+        Gateway::start_on(folder, data, more)
+    }
+
+    /// On the data of another folder.
+    fn start_on(folder: Folder, data: String, more: &[&str]) -> Gateway {
+        let ready = folder.path("ready.json");
         let _ = std::fs::remove_file(&ready);
         let process = Command::new(env!("CARGO_BIN_EXE_stillwatch"))
             .args(["up", "--data", &data, "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0", "--ready-file", &ready])
@@ -48,7 +55,7 @@ impl Gateway {
         for _ in 0..600 {
             if let Ok(text) = std::fs::read(&ready) {
                 let ready = serde_json::from_slice(&text).expect("JSON");
-                return Gateway { process, ready, folder };
+                return Gateway { process, ready, folder, data };
             }
             assert_eq!(process.0.try_wait().expect("a process"), None, "it ended before it was ready");
             std::thread::sleep(Duration::from_millis(50));
@@ -92,7 +99,7 @@ impl Gateway {
     }
 
     pub(crate) fn data(&self) -> String {
-        self.folder.path("data")
+        self.data.clone()
     }
 
     /// What a command that manages it prints as JSON.
@@ -320,11 +327,54 @@ fn a_data_folder_belongs_to_one_gateway_and_its_secrets_to_its_owner() {
     let gateway = Gateway::start("owned", &[]);
     let data = gateway.data();
     let second = run(&["up", "--data", &data, "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"]);
-    assert!(second.code == 74 && second.stderr.contains("in use by another gateway"), "{second:?}");
+    assert!(
+        second.code == 74 && second.stderr.contains("in use by another process with the role `gateway`"),
+        "{second:?}"
+    );
     for (name, mode) in [("", 0o700), ("admin-key", 0o600), ("key-pepper", 0o600)] {
         let metadata = std::fs::metadata(Path::new(&data).join(name)).expect("it is there");
         assert_eq!(metadata.permissions().mode() & 0o777, mode, "{name}");
     }
+}
+
+/// One process serves and records, and another detects and is managed; each role is one process's.
+#[test]
+fn roles_are_shared_out_between_processes() {
+    let serving = Gateway::start("roles", &["--roles", "gateway"]);
+    let beside = Folder::new("up-roles-beside");
+    let deciding = Gateway::start_on(beside, serving.data(), &["--roles", "detect,console"]);
+    assert!(serving.ready.get("admin").is_none() && deciding.ready.get("gateway").is_none());
+    let key = deciding.key_of("acc_1");
+    assert!(within(Duration::from_secs(10), || serving.ask(&key, "hello").0 == 200), "the key is not known");
+    let is_read = || {
+        let went = deciding.get("/api/v1/detection");
+        let read = ["exchanges", "waiting"].iter().filter_map(|name| went[name].as_u64()).sum::<u64>();
+        went["behind_bytes"] == 0 && read > 0
+    };
+    assert!(within(Duration::from_secs(10), is_read), "{:?}", deciding.get("/api/v1/detection"));
+    deciding.manage(&[
+        "response",
+        "apply",
+        "--account",
+        "acc_1",
+        "--rung",
+        "block",
+        "--by",
+        "ann",
+        "--reason",
+        "x",
+        "--hours",
+        "1",
+    ]);
+    assert!(within(Duration::from_secs(10), || serving.ask(&key, "hello").0 == 403), "the block is not known");
+    let data = serving.data();
+    for role in ["gateway", "detect", "console"] {
+        let second =
+            run(&["up", "--data", &data, "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0", "--roles", role]);
+        assert!(second.code == 74 && second.stderr.contains(&format!("with the role `{role}`")), "{second:?}");
+    }
+    assert_eq!(deciding.end("-TERM").0, Some(0));
+    assert_eq!(serving.end("-TERM").0, Some(0));
 }
 
 /// A configuration that can be used is taken up as a whole; one that cannot leaves everything as it was.

@@ -16,6 +16,7 @@ use gateway::clock::{Clock, SystemClock};
 use gateway::config::Config;
 use gateway::worker::Settings;
 use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
 use tokio::time::Instant;
 use watch::detector::{Told, What};
 use watch::{Board, Watched, Watcher};
@@ -38,8 +39,61 @@ const RECONCILE_TIME: Duration = Duration::from_millis(500);
 /// From how many bytes that detection is behind it may be reading the record anew, so that no campaign counts as gone.
 const BEHIND_BYTES_MAX: u64 = 64 * 1024 * 1024;
 
+/// The role of detection: campaigns are looked for, policies know what comes out, and people are alerted.
+pub(super) struct Detecting {
+    watcher: Watcher,
+    reconciler: JoinHandle<()>,
+    /// What tells alerts that it ends, and that they have.
+    telling: Option<(oneshot::Sender<()>, JoinHandle<()>)>,
+}
+
+impl Detecting {
+    pub(super) fn start(
+        config: &Config,
+        folder: &DataFolder,
+        alerter: Option<Alerter>,
+        registry: &Arc<Registry>,
+        settings: &Arc<ArcSwap<Settings>>,
+        source: &str,
+        clock: &Arc<dyn Clock>,
+    ) -> Result<Detecting, Failure> {
+        let watcher = watch(config, folder)?;
+        let watched = || Arc::clone(watcher.watched());
+        let telling = alerter.map(|alerter| {
+            let (end, ended) = oneshot::channel();
+            (end, tokio::spawn(Teller { watched: watched(), alerter, clock: Arc::clone(clock) }.run(ended)))
+        });
+        let reconciler = Reconciler {
+            watched: watched(),
+            registry: Arc::clone(registry),
+            settings: Arc::clone(settings),
+            clock: Arc::clone(clock),
+            folder: source.to_owned(),
+            last: None,
+            reconciled: None,
+        };
+        let reconciler = tokio::spawn(reconciler.run());
+        Ok(Detecting { watcher, reconciler, telling })
+    }
+
+    pub(super) fn watched(&self) -> &Arc<Watched> {
+        self.watcher.watched()
+    }
+
+    /// Ends, once all that is recorded was read and what came out was told.
+    pub(super) async fn finish(self) {
+        let watcher = self.watcher;
+        let _ = tokio::task::spawn_blocking(move || watcher.finish()).await;
+        if let Some((end, telling)) = self.telling {
+            let _ = end.send(());
+            let _ = telling.await;
+        }
+        self.reconciler.abort();
+    }
+}
+
 /// Looks for campaigns in what is recorded.
-pub(super) fn watch(config: &Config, folder: &DataFolder) -> Result<Watcher, Failure> {
+fn watch(config: &Config, folder: &DataFolder) -> Result<Watcher, Failure> {
     let mut generation = [0; 8];
     let filled = aws_lc_rs::rand::fill(&mut generation);
     filled.map_err(|_| Failure::service("the machine gives no random bytes"))?;
@@ -112,20 +166,20 @@ fn sentence(change: &Told) -> Option<String> {
 }
 
 /// Lets policies know what detection says, and responses follow who joins their campaigns.
-pub(super) struct Reconciler {
-    pub(super) watched: Arc<Watched>,
-    pub(super) registry: Arc<Registry>,
-    pub(super) settings: Arc<ArcSwap<Settings>>,
-    pub(super) clock: Arc<dyn Clock>,
-    pub(super) folder: String,
+struct Reconciler {
+    watched: Arc<Watched>,
+    registry: Arc<Registry>,
+    settings: Arc<ArcSwap<Settings>>,
+    clock: Arc<dyn Clock>,
+    folder: String,
     /// When it last reconciled anything.
-    pub(super) last: Option<Instant>,
+    last: Option<Instant>,
     /// The board that was reconciled last, and whether detection was behind then.
-    pub(super) reconciled: Option<(u64, bool)>,
+    reconciled: Option<(u64, bool)>,
 }
 
 impl Reconciler {
-    pub(super) async fn run(mut self) {
+    async fn run(mut self) {
         let mut is_failing = false;
         loop {
             tokio::time::sleep(RECONCILE_TIME).await;
@@ -182,14 +236,14 @@ pub(super) fn alerter(
 }
 
 /// Has alerts follow what detection says.
-pub(super) struct Teller {
-    pub(super) watched: Arc<Watched>,
-    pub(super) alerter: Alerter,
-    pub(super) clock: Arc<dyn Clock>,
+struct Teller {
+    watched: Arc<Watched>,
+    alerter: Alerter,
+    clock: Arc<dyn Clock>,
 }
 
 impl Teller {
-    pub(super) async fn run(mut self, mut ended: oneshot::Receiver<()>) {
+    async fn run(mut self, mut ended: oneshot::Receiver<()>) {
         loop {
             tokio::select! {
                 () = tokio::time::sleep(RECONCILE_TIME) => self.step(),

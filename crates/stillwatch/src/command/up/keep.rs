@@ -26,28 +26,27 @@ const IDENTITY_STEP_TIME: Duration = Duration::from_secs(1);
 /// Keeps up with other processes, and what is in the data folder with what is known.
 pub(super) struct Keeper {
     registry: Arc<Registry>,
-    quotas_used: QuotasUsed,
-    accounts: AccountFacts,
+    /// What the role of the gateway keeps there.
+    kept: Option<Kept>,
     clock: Arc<dyn Clock>,
-    /// The revision of the accounts that are written, and who was blocked then.
-    written: Option<(i64, BTreeSet<AccountId>)>,
     saved: tokio::time::Instant,
     /// What goes wrong now, and was told.
     trouble: Option<String>,
 }
 
+struct Kept {
+    quotas_used: QuotasUsed,
+    accounts: AccountFacts,
+    /// The revision of the accounts that are written, and who was blocked then.
+    written: Option<(i64, BTreeSet<AccountId>)>,
+}
+
 impl Keeper {
-    pub(super) fn new(registry: Arc<Registry>, folder: &DataFolder, clock: &Arc<dyn Clock>) -> Keeper {
-        let (quotas_used, accounts, clock) = (folder.quotas_used(), folder.accounts(), Arc::clone(clock));
-        Keeper {
-            registry,
-            quotas_used,
-            accounts,
-            clock,
-            written: None,
-            saved: tokio::time::Instant::now(),
-            trouble: None,
-        }
+    /// Keeps what is in `folder`, where that is for this process to write.
+    pub(super) fn new(registry: Arc<Registry>, folder: Option<&DataFolder>, clock: &Arc<dyn Clock>) -> Keeper {
+        let kept =
+            folder.map(|folder| Kept { quotas_used: folder.quotas_used(), accounts: folder.accounts(), written: None });
+        Keeper { registry, kept, clock: Arc::clone(clock), saved: tokio::time::Instant::now(), trouble: None }
     }
 
     pub(super) async fn run(mut self) {
@@ -65,9 +64,10 @@ impl Keeper {
 
     pub(super) async fn step(&mut self) -> Result<(), Failure> {
         let learned = self.learn().await;
+        let Some(Kept { quotas_used, .. }) = &mut self.kept else { return learned };
         // Also while the database is away: what is used up stays used up.
         let quotas = self.registry.gate().quotas();
-        let saved = tokio::task::block_in_place(|| self.quotas_used.save(quotas, self.clock.now()));
+        let saved = tokio::task::block_in_place(|| quotas_used.save(quotas, self.clock.now()));
         learned.and(saved)
     }
 
@@ -83,15 +83,16 @@ impl Keeper {
             self.saved = tokio::time::Instant::now();
             self.registry.save_uses().await.map_err(kept)?;
         }
+        let Some(Kept { accounts: file, written, .. }) = &mut self.kept else { return Ok(()) };
         let now = self.clock.now();
         // A block ends by itself, too.
         let state = (self.registry.revision().await, self.registry.blocked(now).await);
-        if self.written.as_ref() != Some(&state) {
+        if written.as_ref() != Some(&state) {
             let accounts = self.registry.accounts().await;
             let facts: Vec<_> =
                 accounts.into_iter().map(|account| (Arc::clone(&account), state.1.contains(&account.id))).collect();
-            tokio::task::block_in_place(|| self.accounts.write(&facts, now))?;
-            self.written = Some(state);
+            tokio::task::block_in_place(|| file.write(&facts, now))?;
+            *written = Some(state);
         }
         Ok(())
     }
