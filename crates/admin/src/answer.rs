@@ -8,7 +8,7 @@ use policy::policies::BadPolicies;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use crate::limits::PAGE_MAX;
+use crate::limits::{PAGE_MAX, WORDS_BYTES_MAX};
 use crate::registry::RegistryError;
 
 /// An answer that says what is wrong.
@@ -46,7 +46,9 @@ impl From<RegistryError> for Problem {
             RegistryError::Lapsed(_) => (StatusCode::CONFLICT, "lapsed"),
             RegistryError::NotWanted(_) | RegistryError::Undone(_) => (StatusCode::CONFLICT, "conflict"),
             RegistryError::SamePerson(_) => (StatusCode::FORBIDDEN, "same_person"),
-            RegistryError::Full(_) | RegistryError::TooManyQuotas(_) => (StatusCode::INSUFFICIENT_STORAGE, "full"),
+            RegistryError::Full(_) | RegistryError::TooManyQuotas(_) | RegistryError::TooManyAppeals => {
+                (StatusCode::INSUFFICIENT_STORAGE, "full")
+            }
             _ => (StatusCode::SERVICE_UNAVAILABLE, "unavailable"),
         };
         let problem = Problem::new(status, code, error.to_string());
@@ -97,4 +99,27 @@ pub(crate) fn part<T: Serialize>(name: &str, all: Vec<T>, id: impl Fn(&T) -> Str
     let items: Vec<T> = rest.by_ref().take(limit).collect();
     let next = rest.next().and_then(|_| items.last().map(&id));
     json!({name: items, "next": next})
+}
+
+/// Whether a text says something, and not too much.
+pub(crate) fn words(name: &str, text: &str) -> Answer<()> {
+    if text.trim().is_empty() || text.len() > WORDS_BYTES_MAX {
+        return Err(bad(format!("`{name}`: expected 1 to {WORDS_BYTES_MAX} bytes of text")));
+    }
+    Ok(())
+}
+
+/// Whether a name is plain, so that nobody is taken for another, or for a rule.
+pub(crate) fn person(name: &str) -> Answer<()> {
+    words("author", name)?;
+    let is_plain = |c: char| c.is_alphanumeric() || " -_.@'+".contains(c);
+    if name.trim() != name || !name.chars().all(is_plain) {
+        return Err(bad("`author`: expected a name of letters, digits, spaces within and -_.@'+"));
+    }
+    Ok(())
+}
+
+/// A request that cannot be followed, and what was expected.
+pub(crate) fn bad(message: impl Into<String>) -> Problem {
+    Problem::new(StatusCode::BAD_REQUEST, "bad_request", message)
 }

@@ -6,6 +6,7 @@
 
 mod answer;
 pub mod api;
+mod appeals;
 mod context;
 mod detection;
 mod health;

@@ -8,6 +8,8 @@ pub const BODY_BYTES_MAX: usize = 256 * 1024;
 pub const PAGE_MAX: usize = 1_000;
 /// Bytes of a reason and of an author's name. A longer one is refused.
 pub const WORDS_BYTES_MAX: usize = 1_000;
+/// Appeals that are kept. At the limit the one that was rejected longest ago goes; where none was, further ones are refused.
+pub const APPEALS_MAX: usize = 20_000;
 /// How often the database is asked what other processes changed.
 pub const REFRESH_TIME: Duration = Duration::from_millis(500);
 /// Keys whose last use is remembered between two writes to the database. The use of further ones is not.

@@ -10,6 +10,7 @@ use std::sync::Mutex;
 
 use exchange::Time;
 use gateway::gate::Gate;
+use policy::appeal::Appeal;
 use policy::directory::{Change, Cover, Directory, Full};
 use policy::key::{ADMIN_BRAND, BRAND, Keys, RANDOM_BYTES, Secret};
 use policy::policies::{BadPolicies, DEFAULT, Explanation, Subject};
@@ -26,8 +27,9 @@ use tokio::time::Instant;
 
 use policy::limits::QUOTAS_MAX;
 
-use crate::limits::USES_MAX;
+use crate::limits::{APPEALS_MAX, USES_MAX};
 
+pub mod appeals;
 pub mod responses;
 
 const ACCOUNT: &str = "account";
@@ -36,6 +38,7 @@ const KEY: &str = "key";
 const CERTIFICATE: &str = "certificate";
 const QUOTA: &str = "quota";
 const RESPONSE: &str = "response";
+const APPEAL: &str = "appeal";
 /// That a response covers an account, or did before that left: `RESPONSE/ACCOUNT`, since neither can have a `/` in it.
 const COVER: &str = "cover";
 const SUSPICION: &str = "suspicion";
@@ -64,6 +67,7 @@ struct Known {
     /// Whether the operator applied them.
     are_applied: bool,
     quotas: BTreeMap<String, Quota>,
+    appeals: BTreeMap<String, Appeal>,
     /// When keys were last used, by their ids.
     uses: HashMap<String, Time>,
     /// The hash, as it is here, of a key that nobody has.
@@ -111,6 +115,9 @@ pub enum RegistryError {
     /// Policies that cannot be used.
     #[error(transparent)]
     BadPolicies(#[from] BadPolicies),
+    /// There are too many appeals, all of which wait or clear somebody.
+    #[error("there are {APPEALS_MAX} appeals, all of which wait for a decision or were upheld")]
+    TooManyAppeals,
     /// There are too many quotas.
     #[error(transparent)]
     TooManyQuotas(#[from] TooManyQuotas),
@@ -557,6 +564,7 @@ impl Known {
             are_applied: false,
             pepper: None,
             quotas: BTreeMap::new(),
+            appeals: BTreeMap::new(),
             uses: HashMap::default(),
             revision: 0,
             went_back: None,
@@ -599,6 +607,12 @@ impl Known {
                     match &entry.body {
                         Some(body) => self.quotas.insert(entry.id.clone(), parsed(entry, body)?),
                         None => self.quotas.remove(&entry.id),
+                    };
+                }
+                APPEAL => {
+                    match &entry.body {
+                        Some(body) => self.appeals.insert(entry.id.clone(), parsed(entry, body)?),
+                        None => self.appeals.remove(&entry.id),
                     };
                 }
                 POLICIES => {

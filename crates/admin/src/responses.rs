@@ -13,9 +13,8 @@ use policy::{AccountId, Response, ResponseId, Rung};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::answer::{Answer, Body, Part, Problem, id, part};
+use crate::answer::{Answer, Body, Part, Problem, bad, id, part, person, words};
 use crate::context::Admin;
-use crate::limits::WORDS_BYTES_MAX;
 use crate::registry::Registry;
 use crate::registry::responses::likely;
 
@@ -172,27 +171,6 @@ fn check(rung: Rung, assurance: Assurance, budget: Option<Budget>) -> Answer<()>
         return Err(bad("`share_budget`, and no other rung, needs a `budget` with `unit`, `amount` and `per`"));
     }
     Ok(())
-}
-
-fn words(name: &str, text: &str) -> Answer<()> {
-    if text.trim().is_empty() || text.len() > WORDS_BYTES_MAX {
-        return Err(bad(format!("`{name}`: expected 1 to {WORDS_BYTES_MAX} bytes of text")));
-    }
-    Ok(())
-}
-
-/// Whether a name is plain, so that nobody is taken for another, or for a rule.
-fn person(name: &str) -> Answer<()> {
-    words("author", name)?;
-    let is_plain = |c: char| c.is_alphanumeric() || " -_.@'+".contains(c);
-    if name.trim() != name || !name.chars().all(is_plain) {
-        return Err(bad("`author`: expected a name of letters, digits, spaces within and -_.@'+"));
-    }
-    Ok(())
-}
-
-fn bad(message: impl Into<String>) -> Problem {
-    Problem::new(StatusCode::BAD_REQUEST, "bad_request", message)
 }
 
 #[derive(Debug, Deserialize)]

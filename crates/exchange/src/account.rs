@@ -52,6 +52,9 @@ pub struct AccountFact<'a> {
     /// When it was closed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub closed: Option<Time>,
+    /// Whether a person decided that it belongs to no campaign.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cleared: Option<bool>,
 }
 
 /// Reads one line of `accounts.jsonl`.
@@ -91,6 +94,7 @@ fn fact<'a>(mut fact: Fields<'a>, notes: &mut Notes) -> Result<AccountFact<'a>, 
         phone_country: fact.id(&["phone_country"], notes),
         status: fact.id(&["status"], notes),
         closed: fact.time(&["closed"], notes),
+        cleared: fact.flag(&["cleared"], notes),
     })
 }
 

@@ -37,6 +37,9 @@ pub struct Account {
     pub status: Status,
     /// When it signed up; of one that was discovered, when that was.
     pub created: Time,
+    /// Since when it is cleared: a person decided that it belongs to no campaign, whatever detection says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cleared: Option<Time>,
     /// Whether it was made since a sensor told of it: then nothing is known of its sign-up.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub discovered: bool,

@@ -12,7 +12,7 @@ use crate::account::{Account, Organisation};
 use crate::id::{AccountId, KeyId, OrganisationId, ResponseId};
 use crate::key::Key;
 use crate::limits::{ACCOUNTS_MAX, KEYS_MAX, RESPONSES_MAX};
-use crate::response::{Response, Responses};
+use crate::response::{Response, Responses, Target};
 use crate::suspicion::Suspicion;
 
 type Table<K, V> = HashMap<K, V, Xxh3DefaultBuilder>;
@@ -219,11 +219,14 @@ impl Directory {
         self.responses.values()
     }
 
-    /// The responses that cover an account.
+    /// The responses that cover an account; of one that is cleared, those to itself only.
     #[must_use]
     pub fn responses_to(&self, account: &AccountId) -> Responses {
+        let is_cleared = self.accounts.get(account).is_some_and(|account| account.cleared.is_some());
         let covers = self.covered.get(account).into_iter().flat_map(|covers| covers.iter());
-        covers.filter_map(|id| self.responses.get(id)).cloned().collect()
+        let responses = covers.filter_map(|id| self.responses.get(id));
+        let holds = |response: &&Arc<Response>| !is_cleared || matches!(response.target, Target::Account(_));
+        responses.filter(holds).cloned().collect()
     }
 
     /// Every account that a response covers, each with those that do.
@@ -240,6 +243,12 @@ impl Directory {
     #[must_use]
     pub fn suspicion(&self, account: &AccountId) -> Option<&Arc<Suspicion>> {
         self.suspicions.get(account)
+    }
+
+    /// The same of an account that is known; nothing of one that is cleared.
+    #[must_use]
+    pub fn suspicion_of(&self, account: &Account) -> Option<&Arc<Suspicion>> {
+        if account.cleared.is_some() { None } else { self.suspicion(&account.id) }
     }
 
     /// Everything that detection says.

@@ -58,6 +58,8 @@ ids! {
     PaymentGroup,
     /// A response to an account or a campaign.
     ResponseId,
+    /// An appeal of an account.
+    AppealId,
 }
 
 impl KeyId {

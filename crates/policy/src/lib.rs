@@ -8,6 +8,7 @@
 pub mod account;
 pub mod action;
 pub mod amount;
+pub mod appeal;
 pub mod directory;
 pub mod id;
 pub mod key;
@@ -25,7 +26,7 @@ pub mod who;
 
 pub use account::{Account, Organisation, Programme, Status, Tier};
 pub use action::{Action, Actions};
-pub use id::{AccountId, BadId, KeyId, OrganisationId, PaymentGroup, ResponseId};
+pub use id::{AccountId, AppealId, BadId, KeyId, OrganisationId, PaymentGroup, ResponseId};
 pub use key::{Binding, Key, KeyHash, Scope};
 pub use permit::Permit;
 pub use policies::Policies;

@@ -82,7 +82,7 @@ impl<'a> Subject<'a> {
             account,
             organisation: organisation.map(AsRef::as_ref),
             force: directory.responses_to(&account.id).force(now),
-            suspicion: directory.suspicion(&account.id).map(AsRef::as_ref),
+            suspicion: directory.suspicion_of(account).map(AsRef::as_ref),
             model,
         }
     }

@@ -226,7 +226,7 @@ impl Reception<'_> {
     fn somebody(&self, account: Arc<Account>, credential: Credential, scope: Scope) -> Who {
         let organisation = account.organisation.as_ref().and_then(|id| self.directory.organisation(id)).cloned();
         let responses = self.directory.responses_to(&account.id);
-        let suspicion = self.directory.suspicion(&account.id).cloned();
+        let suspicion = self.directory.suspicion_of(&account).cloned();
         Who { account, organisation, responses, suspicion, credential, scope }
     }
 }

@@ -229,6 +229,7 @@ pub fn newcomer(id: AccountId, tier: Tier, now: Time) -> Account {
         region: None,
         status: Status::Active,
         created: now,
+        cleared: None,
         discovered: true,
     }
 }

@@ -207,6 +207,7 @@ fn write_facts(accounts: &[Account], without: &[Fields], mut output: &mut dyn Wr
             phone_country: logged.phone.then_some(known.phone_country.into()),
             status: Some("active".into()),
             closed: None,
+            cleared: None,
         };
         if let Some(closed) = known.closed {
             let closed = time(closed);

@@ -33,6 +33,7 @@ pub(crate) enum Command {
     Policy(Policy),
     Findings(Findings),
     Response(Response),
+    Appeal(Appeal),
 }
 
 /// See what a log holds, and what is made of it, before a hunt.
@@ -546,6 +547,64 @@ pub(crate) struct Findings {
 pub(crate) struct Response {
     #[command(subcommand)]
     pub(crate) command: ResponseCommand,
+}
+
+/// Enter and decide what accounts appeal against.
+///
+/// An appeal that is upheld clears its account: responses to the account itself are undone, no response to a campaign covers it any more, and
+/// detection counts it as a member of none. Whoever decides otherwise later takes that back.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  stillwatch appeal open --account acc_1 --text 'We teach a class with one template.' --by ann\n  \
+                        stillwatch appeal list\n  \
+                        stillwatch appeal decide apl_0123456789ab --upheld --by bob --reason 'the school confirms it'"
+)]
+pub(crate) struct Appeal {
+    #[command(subcommand)]
+    pub(crate) command: AppealCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum AppealCommand {
+    /// List all appeals, and what was decided
+    List {
+        #[command(flatten)]
+        server: Server,
+    },
+    /// Enter an appeal of an account
+    Open {
+        /// The account
+        #[arg(long, value_name = "ID")]
+        account: String,
+        /// What it says
+        #[arg(long, value_name = "TEXT")]
+        text: String,
+        /// Who enters it
+        #[arg(long, value_name = "NAME")]
+        by: String,
+        #[command(flatten)]
+        server: Server,
+    },
+    /// Decide an appeal, also one that was decided otherwise before
+    #[command(group(clap::ArgGroup::new("ruling").required(true)))]
+    Decide {
+        /// The appeal
+        id: String,
+        /// The account is in the right
+        #[arg(long, group = "ruling")]
+        upheld: bool,
+        /// It is not
+        #[arg(long, group = "ruling")]
+        rejected: bool,
+        /// Who decides
+        #[arg(long, value_name = "NAME")]
+        by: String,
+        /// Why
+        #[arg(long, value_name = "TEXT")]
+        reason: String,
+        #[command(flatten)]
+        server: Server,
+    },
 }
 
 #[derive(Debug, Subcommand)]

@@ -1,6 +1,7 @@
 //! What each command does, one a file.
 
 pub(crate) mod account;
+pub(crate) mod appeal;
 pub(crate) mod config;
 pub(crate) mod demo;
 pub(crate) mod evaluate;

@@ -287,6 +287,7 @@ fn fact(account: &Account, closed: Option<Time>, time: Time) -> AccountFact<'_> 
         phone_country: None,
         status: word(serde_json::to_value(account.status)).map(Into::into),
         closed,
+        cleared: account.cleared.map(|_| true),
     }
 }
 

@@ -56,6 +56,7 @@ fn main() -> ExitCode {
         cli::Command::Policy(args) => command::policy::run(&args.command),
         cli::Command::Findings(args) => command::findings::run(&args),
         cli::Command::Response(args) => command::response::run(&args.command),
+        cli::Command::Appeal(args) => command::appeal::run(&args.command),
     };
     match outcome {
         Ok(exit) => exit.into(),

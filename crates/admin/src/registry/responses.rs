@@ -101,7 +101,7 @@ impl Registry {
                 directory.account(account).ok_or_else(|| missing(ACCOUNT, account.as_str()))?;
                 vec![account]
             }
-            Target::Campaign(_) => members.iter().filter(|account| directory.account(account).is_some()).collect(),
+            Target::Campaign(_) => members.iter().filter(|account| may_be_covered(directory, account)).collect(),
         };
         // Before anybody is covered by it.
         let mut entries = Vec::new();
@@ -206,11 +206,9 @@ impl Registry {
     /// Every account that is blocked at `now`.
     pub async fn blocked(&self, now: Time) -> BTreeSet<AccountId> {
         let directory = self.directory().await;
-        let is_blocked = |covers: &[ResponseId]| {
-            let mut responses = covers.iter().filter_map(|id| directory.response(id));
-            responses.any(|response| response.rung == Rung::Block && !response.shadow && response.holds(now))
-        };
-        directory.covered().filter(|(_, covers)| is_blocked(covers)).map(|(account, _)| account.clone()).collect()
+        let accounts = directory.covered().map(|(account, _)| account);
+        let is_blocked = |account: &&AccountId| directory.responses_to(account).force(now).rung == Rung::Block;
+        accounts.filter(is_blocked).cloned().collect()
     }
 
     /// A name for a response that no other has.
@@ -223,6 +221,11 @@ impl Registry {
         let number = u64::from_be_bytes([0, 0, a, b, c, d, e, f]);
         format!("rsp_{number:012x}").parse().map_err(|_| RegistryError::NoRandom)
     }
+}
+
+/// Whether a response to a campaign may cover an account.
+fn may_be_covered(directory: &Directory, account: &AccountId) -> bool {
+    directory.account(account).is_some_and(|account| account.cleared.is_none())
 }
 
 /// Makes room by removing the response that was undone or over longest ago at `now`, of those that `may_go`; none where there is none.
@@ -375,13 +378,14 @@ fn covers(directory: &Directory, report: DetectionReport<'_>, now: Time) -> Vec<
         let Some(campaign) = report.board.campaigns.iter().find(|campaign| campaign.id == *id) else { continue };
         let members: BTreeSet<AccountId> = likely(campaign, response.probability).collect();
         let covered = covered.get(&response.id).unwrap_or(&nobody);
-        let has_left = |account: &&&AccountId| !report.is_behind && !members.contains(**account);
+        let is_member = |account: &AccountId| members.contains(account) && may_be_covered(directory, account);
+        let has_left = |account: &&&AccountId| !report.is_behind && !is_member(account);
         let leaving: Vec<&&AccountId> = covered.iter().filter(has_left).collect();
         entries.extend(leaving.iter().map(|account| entry(COVER, &place(&response.id, account), &false)));
         let (inherits, may_come_back) =
             (response.joiners == Joiners::Inherit, left.get(&response.id).unwrap_or(&nobody));
         let joined = members.iter().filter(|account| {
-            let is_free = directory.account(account).is_some() && !covered.contains(account);
+            let is_free = may_be_covered(directory, account) && !covered.contains(account);
             is_free && (inherits || may_come_back.contains(account))
         });
         // One that waits for a second person is approved with all whom it covers by then.

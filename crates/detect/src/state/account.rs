@@ -559,6 +559,7 @@ pub(crate) mod tests {
             phone_country: None,
             status: None,
             closed: None,
+            cleared: None,
         }
     }
 

@@ -67,7 +67,9 @@ impl Facts {
             self.opened = self.opened.max(Some(fact.time));
         }
         self.closed = fact.closed.or(self.closed);
-        self.assurance = fact.assurance.or(self.assurance);
+        // A person's word about an account counts as a contract does.
+        let assurance = if fact.cleared == Some(true) { Some(Assurance::Contract) } else { fact.assurance };
+        self.assurance = assurance.or(self.assurance);
         self.org = fact.org.as_ref().map(|org| Hash::of(org.as_str())).or(self.org);
         let said = [&fact.payment, &fact.email_domain, &fact.program, &fact.plan];
         for (have, said) in self.texts.iter_mut().zip(said) {
@@ -147,6 +149,26 @@ mod tests {
         let text = format!(r#"{{"time":1,"account":"{account}","payment":"p"}}"#);
         let leaked: &'static str = Box::leak(text.into_boxed_str());
         exchange::read_account(leaked.as_bytes(), &mut exchange::Notes::default()).unwrap()
+    }
+
+    #[test]
+    fn a_persons_word_counts_as_a_contract_until_a_later_fact_lacks_it() {
+        let fact = |cleared: Option<bool>| AccountFact {
+            assurance: Some(Assurance::Email),
+            cleared,
+            ..exchange::read_account(
+                br#"{"time":"2026-01-01T00:00:00Z","account":"a"}"#,
+                &mut exchange::Notes::default(),
+            )
+            .unwrap()
+        };
+        let mut facts = Facts::of(&fact(None));
+        for (cleared, expected) in
+            [(Some(true), Assurance::Contract), (None, Assurance::Email), (Some(false), Assurance::Email)]
+        {
+            facts.learn(&fact(cleared));
+            assert_eq!(facts.assurance, Some(expected), "{cleared:?}");
+        }
     }
 
     #[test]

@@ -154,6 +154,7 @@ prop_compose! {
     ) -> AccountFact<'static> {
         AccountFact {
             time, account, org, created, plan, program, assurance, payment, email_domain, phone_country, status, closed,
+            cleared: Some(true),
         }
     }
 }

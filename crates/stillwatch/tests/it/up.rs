@@ -337,6 +337,32 @@ fn a_data_folder_belongs_to_one_gateway_and_its_secrets_to_its_owner() {
     }
 }
 
+/// A block ends when the account's appeal is upheld, which detection hears of; who decides otherwise later takes that back.
+#[test]
+fn an_appeal_that_is_upheld_frees_its_account() {
+    let gateway = Gateway::start("appeal", &[]);
+    let key = gateway.key_of("acc_1");
+    let block = ["response", "apply", "--account", "acc_1", "--rung", "block", "--by", "ann", "--reason", "x"];
+    gateway.manage(&block);
+    assert_eq!(gateway.ask(&key, "hello").0, 403);
+    let appeal = gateway.manage(&["appeal", "open", "--account", "acc_1", "--text", "we teach", "--by", "ann"]);
+    let id = appeal["id"].as_str().expect("an id").to_owned();
+    assert_eq!(gateway.ask(&key, "hello").0, 403, "nothing is decided");
+    let decide = |how: &str| gateway.manage(&["appeal", "decide", &id, how, "--by", "bob", "--reason", "a school"]);
+    assert_eq!(decide("--upheld")["ruling"]["author"], "bob");
+    assert_eq!(gateway.ask(&key, "hello").0, 200);
+    assert_eq!(gateway.manage(&["response", "list"])["responses"][0]["state"], "undone");
+    let facts = Path::new(&gateway.data()).join("exchanges/accounts.jsonl");
+    let last_fact = || {
+        let text = std::fs::read_to_string(&facts).unwrap_or_default();
+        text.lines().next_back().and_then(|line| serde_json::from_str::<Value>(line).ok()).unwrap_or_default()
+    };
+    assert!(within(Duration::from_secs(5), || last_fact()["cleared"] == true), "{}", last_fact());
+    assert_eq!(decide("--rejected")["ruling"]["upheld"], false);
+    assert!(within(Duration::from_secs(5), || last_fact().get("cleared").is_none()), "{}", last_fact());
+    assert_eq!(gateway.manage(&["appeal", "list"])["appeals"][0]["id"], id.as_str());
+}
+
 /// One process serves and records, and another detects and is managed; each role is one process's.
 #[test]
 fn roles_are_shared_out_between_processes() {
