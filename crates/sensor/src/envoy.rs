@@ -25,11 +25,14 @@ use envoy_types::pb::envoy::r#type::v3::HttpStatus;
 use envoy_types::pb::google::protobuf::value::Kind;
 use envoy_types::pb::google::rpc::Status as RpcStatus;
 use exchange::Time;
+use gateway::encoding::decompressed;
 use gateway::flight::{End, Flight};
 use gateway::gate::exchange_id;
-use gateway::limits::{BODY_BYTES_MAX, HEADERS_MAX};
+use gateway::limits::{BODY_BYTES_MAX, HEADERS_MAX, TEE_BYTES_MAX};
 use gateway::refuse::Refusal;
 use gateway::route::{Dialect, dialect};
+use hyper::HeaderMap;
+use hyper::header::CONTENT_ENCODING;
 use hyper::http::request::Parts;
 use tokio_stream::StreamExt as _;
 use tokio_stream::wrappers::ReceiverStream;
@@ -56,7 +59,7 @@ impl Authorization for Envoy {
         let http = attributes.request.as_ref().and_then(|request| request.http.clone()).unwrap_or_default();
         let versioned = http.headers.contains_key("anthropic-version");
         let dialect = dialect(path_of(&http.path), versioned);
-        Ok(Response::new(match self.check_http(&attributes, http) {
+        Ok(Response::new(match self.check_http(&attributes, http).await {
             Ok(()) => permitted(),
             Err(refusal) => denied(&refusal, dialect),
         }))
@@ -64,7 +67,7 @@ impl Authorization for Envoy {
 }
 
 impl Envoy {
-    fn check_http(&self, attributes: &AttributeContext, http: HttpRequest) -> Result<(), Refusal> {
+    async fn check_http(&self, attributes: &AttributeContext, http: HttpRequest) -> Result<(), Refusal> {
         self.0.open()?;
         let named = http.headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes()));
         let of_map =
@@ -75,6 +78,7 @@ impl Envoy {
         }
         let known = self.0.known(head, source(attributes), SENSOR)?;
         let body = if http.raw_body.is_empty() { Bytes::from(http.body) } else { Bytes::from(http.raw_body) };
+        let body = decompressed(&known.head.headers, body).await?;
         let (_, flight) = self.0.admit(exchange_id()?, &known, &body)?;
         // What comes back is not told here; what was asked is charged, and the exchange is what `ext_proc` shows.
         flight.settle_unseen();
@@ -155,7 +159,7 @@ impl ExternalProcessor for Envoy {
             let mut view = View::new(desk);
             while let Some(Ok(part)) = shown.next().await {
                 let is_awaited = !part.observability_mode;
-                let word = view.see(part);
+                let word = view.see(part).await;
                 if let (true, Some(word)) = (is_awaited, word) {
                     let word = ProcessingResponse { response: Some(word), ..ProcessingResponse::default() };
                     if words.send(Ok(word)).await.is_err() {
@@ -167,7 +171,7 @@ impl ExternalProcessor for Envoy {
                     break;
                 }
             }
-            view.end();
+            view.end().await;
         });
         Ok(Response::new(Box::pin(ReceiverStream::new(taken))))
     }
@@ -181,16 +185,26 @@ struct View {
     /// Whether the body is longer than one that is recorded.
     is_too_long: bool,
     flight: Option<Flight>,
+    /// The answer so far, and what says how it is compressed, where it is.
+    packed: Option<(HeaderMap, BytesMut)>,
     is_whole: bool,
 }
 
 impl View {
     fn new(desk: Arc<Desk>) -> View {
-        View { desk, begun: None, body: BytesMut::new(), is_too_long: false, flight: None, is_whole: false }
+        View {
+            desk,
+            begun: None,
+            body: BytesMut::new(),
+            is_too_long: false,
+            flight: None,
+            packed: None,
+            is_whole: false,
+        }
     }
 
     /// Takes the next part; the word with which it goes on.
-    fn see(&mut self, part: ProcessingRequest) -> Option<Word> {
+    async fn see(&mut self, part: ProcessingRequest) -> Option<Word> {
         let attributes = part.attributes;
         match part.request? {
             Shown::RequestHeaders(headers) => {
@@ -208,12 +222,16 @@ impl View {
                 Some(Word::RequestBody(BodyResponse::default()))
             }
             Shown::ResponseHeaders(headers) => {
-                self.answered(&headers);
+                self.answered(&headers).await;
                 Some(Word::ResponseHeaders(HeadersResponse::default()))
             }
             Shown::ResponseBody(body) => {
-                if let Some(flight) = &mut self.flight {
-                    flight.saw(&Bytes::from(body.body));
+                match (&mut self.packed, &mut self.flight) {
+                    (Some((_, packed)), _) if packed.len() + body.body.len() <= TEE_BYTES_MAX => {
+                        packed.extend_from_slice(&body.body);
+                    }
+                    (None, Some(flight)) => flight.saw(&Bytes::from(body.body)),
+                    _ => {}
                 }
                 self.is_whole |= body.end_of_stream;
                 Some(Word::ResponseBody(BodyResponse::default()))
@@ -250,9 +268,10 @@ impl View {
         }
     }
 
-    fn answered(&mut self, headers: &HttpHeaders) {
+    async fn answered(&mut self, headers: &HttpHeaders) {
         let Some((known, time)) = self.begun.take() else { return };
         let body = std::mem::take(&mut self.body).freeze();
+        let body = decompressed(&known.head.headers, body).await.unwrap_or_default();
         let Ok(id) = exchange_id() else { return };
         let is_object =
             serde_json::from_slice::<&serde_json::value::RawValue>(&body).is_ok_and(|it| it.get().starts_with('{'));
@@ -267,12 +286,20 @@ impl View {
         };
         let status = value(":status").and_then(|status| std::str::from_utf8(status).ok()?.parse().ok()).unwrap_or(0);
         flight.answered(status, value("content-type").is_some_and(|kind| kind.starts_with(b"text/event-stream")));
+        self.packed = value("content-encoding").and_then(|encoding| {
+            let encoding = hyper::header::HeaderValue::from_bytes(encoding).ok()?;
+            Some((HeaderMap::from_iter([(CONTENT_ENCODING, encoding)]), BytesMut::new()))
+        });
         self.flight = Some(flight);
         self.is_whole = headers.end_of_stream;
     }
 
-    fn end(self) {
-        if let Some(flight) = self.flight {
+    async fn end(self) {
+        if let Some(mut flight) = self.flight {
+            if let Some((headers, packed)) = self.packed {
+                // Of what is cut off, or compressed in a way that is not known, nothing is recorded.
+                flight.saw(&decompressed(&headers, packed.freeze()).await.unwrap_or_default());
+            }
             flight.land(if self.is_whole { End::Whole } else { End::Left });
         }
     }

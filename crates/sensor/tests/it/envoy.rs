@@ -102,11 +102,27 @@ fn part(body: &[u8], end_of_stream: bool) -> HttpBody {
 
 /// An exchange as it goes by; how many words came back.
 async fn shown(stand: &Stand, account: &str, request: &[&[u8]], answer: &[&[u8]], observes: bool) -> usize {
+    packed(stand, account, request, answer, observes, "identity").await
+}
+
+/// The same with an answer that is compressed.
+async fn packed(
+    stand: &Stand,
+    account: &str,
+    request: &[&[u8]],
+    answer: &[&[u8]],
+    observes: bool,
+    encoding: &str,
+) -> usize {
     let asked =
         [(":method", "POST"), (":path", PATH), ("x-account", account), ("x-forwarded-for", "6.6.6.6, 192.0.2.7")];
     let mut parts = vec![Shown::RequestHeaders(headers(&asked))];
     parts.extend(request.iter().map(|piece| Shown::RequestBody(part(piece, false))));
-    parts.push(Shown::ResponseHeaders(headers(&[(":status", "200"), ("content-type", "application/json")])));
+    parts.push(Shown::ResponseHeaders(headers(&[
+        (":status", "200"),
+        ("content-type", "application/json"),
+        ("content-encoding", encoding),
+    ])));
     parts.extend(answer.iter().enumerate().map(|(n, piece)| Shown::ResponseBody(part(piece, n + 1 == answer.len()))));
     let requests: Vec<ProcessingRequest> = parts
         .into_iter()
@@ -131,9 +147,15 @@ async fn what_goes_by_is_recorded_and_never_held_up() {
     // What is no request to a model, or of nobody, is let go by.
     assert_eq!(shown(&stand, "acc_3", &[b"no JSON"], &answer, false).await, 5);
     assert_eq!(shown(&stand, "no account", &request, &answer, false).await, 6);
+    let gzip = crate::otlp::gzip(&answer.concat());
+    let (one, other) = gzip.split_at(20);
+    packed(&stand, "acc_4", &request, &[one, other], true, "gzip").await;
+    packed(&stand, "acc_5", &request, &[b"?"], true, "br").await;
     let (records, _folder) = stand.end().await;
     let accounts: Vec<&str> = records.iter().filter_map(|record| record["account"].as_str()).collect();
-    assert_eq!(accounts, ["acc_1", "acc_2"]);
+    assert_eq!(accounts, ["acc_1", "acc_2", "acc_4", "acc_5"]);
+    assert_eq!(records[2]["response"], records[0]["response"]);
+    assert_eq!(records[3]["response"], "");
     assert_eq!(records[0]["request"]["messages"][0]["content"], "What is due north?");
     assert_eq!(records[0]["response"]["choices"][0]["message"]["content"], "The pole.");
     assert_eq!((records[0]["client"]["ip"].as_str(), records[0]["status"].as_u64()), (Some("192.0.2.7"), Some(200)));

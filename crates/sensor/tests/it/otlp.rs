@@ -31,7 +31,7 @@ fn export(from: usize, count: usize) -> ExportTraceServiceRequest {
     serde_json::from_value(spans(from, count)).unwrap()
 }
 
-fn gzip(bytes: &[u8]) -> Vec<u8> {
+pub(crate) fn gzip(bytes: &[u8]) -> Vec<u8> {
     let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
     encoder.write_all(bytes).unwrap();
     encoder.finish().unwrap()
