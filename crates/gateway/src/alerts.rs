@@ -68,6 +68,12 @@ pub struct MailTable {
     /// Whether the relay must speak TLS.
     #[serde(default)]
     pub starttls: bool,
+    /// As whom it is logged in to; with STARTTLS only, but for a relay on this machine.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user: Option<String>,
+    /// The file with the password of that user.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub password_file: Option<PathBuf>,
 }
 
 /// The form of an alert.
@@ -147,6 +153,16 @@ impl AlertTable {
             if self.form.is_some() {
                 return Err(wrong("form", "expected none; a mail is plain text"));
             }
+            if mail.user.is_some() != mail.password_file.is_some() {
+                return Err(wrong("mail.password_file", "expected with `user`, and only with it"));
+            }
+            let is_here = matches!(self.place()?, Place::Mail { host, .. } if is_loopback(&host));
+            if mail.user.is_some() && !mail.starttls && !is_here {
+                return Err(wrong(
+                    "mail.starttls",
+                    "expected `true`; without it whoever listens on the way reads the password",
+                ));
+            }
             if !(1..=MAILBOXES_MAX).contains(&mail.to.len()) {
                 return Err(wrong("mail.to", format!("expected 1 to {MAILBOXES_MAX} mailboxes")));
             }
@@ -208,6 +224,11 @@ fn syslog(url: &str) -> Result<Place, Wrong> {
     }
     // Ports of RFC 5426 and, by custom, of RFC 6587.
     Ok(Place::Syslog { is_tcp, host: host(&authority), port: port(&authority, 514).ok_or_else(wrong)? })
+}
+
+/// Whether a host is this machine.
+fn is_loopback(host: &str) -> bool {
+    host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
 }
 
 /// A host as sockets take it.

@@ -700,7 +700,8 @@ impl Config {
             identity.keys_file.iter_mut().chain(&mut identity.authorities).for_each(place);
         }
         for alert in &mut config.alert {
-            alert.key_file.iter_mut().chain(&mut alert.authorities).for_each(place);
+            let password = alert.mail.iter_mut().flat_map(|mail| &mut mail.password_file);
+            alert.key_file.iter_mut().chain(&mut alert.authorities).chain(password).for_each(place);
         }
         for upstream in &mut config.upstream {
             upstream.key_file.iter_mut().chain(&mut upstream.authorities).for_each(place);
@@ -1192,6 +1193,14 @@ mod tests {
             ("[detection]\nenabled = false\n[[alert]]\nname = 'a'", "`alert`: expected `detection.enabled`"),
             ("[[alert]]\nname = 'a'", "`alert[0].webhook`: expected exactly one of"),
             ("[[alert]]\nname = 'a'\nsyslog = 'udp://h'\nform = 'xml'", "unknown variant `xml`"),
+            (
+                "[[alert]]\nname = 'a'\nmail = {relay = 'r', from = 'a@b', to = ['a@b'], user = 'u'}",
+                "`alert[0].mail.password_file`: expected with `user`",
+            ),
+            (
+                "[[alert]]\nname = 'a'\nmail = {relay = 'r', from = 'a@b', to = ['a@b'], user = 'u', password_file = 'p'}",
+                "`alert[0].mail.starttls`: expected `true`",
+            ),
             ("[sensor]\nlisten = '127.0.0.1:1'", "`sensor.key_file`: expected the file"),
             ("[sensor]\nlisten = '0.0.0.0:1'\nkey_file = 'k'", "`sensor.listen`: expected an address of this machine"),
             ("[sensor]\ntier = 'gold'", "unknown variant `gold`"),

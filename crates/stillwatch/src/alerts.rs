@@ -7,6 +7,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use alert::form::Form;
+use alert::send::mail::{Login, Relay};
 use alert::send::webhook::Key;
 use alert::send::{Mail, Syslog, Webhook};
 use alert::{Destination, Quiet, Rules, Target};
@@ -47,11 +48,28 @@ fn destination(table: &AlertTable, path: &Path, index: usize) -> Result<Destinat
         Place::Syslog { is_tcp, host, port } => Target::Syslog(Syslog { is_tcp, host, port }, form),
         Place::Mail { host, port } => {
             let mail = table.mail.as_ref().ok_or_else(|| wrong("mail", &"expected a relay and mailboxes"))?;
-            let mail = Mail::new(&host, port, mail.starttls, &mail.from, &mail.to);
+            let login = mail.user.clone().zip(mail.password_file.as_ref()).map(|(user, file)| {
+                let password = password(file).map_err(|error| wrong("mail.password_file", &error))?;
+                Ok::<_, Failure>(Login { user, password })
+            });
+            let relay = Relay { host: &host, port, is_starttls: mail.starttls, login: login.transpose()? };
+            let mail = Mail::new(relay, &mail.from, &mail.to);
             Target::Mail(mail.map_err(|error| wrong("mail", &error))?)
         }
     };
     Ok(Destination { name: table.name.clone(), rules, target, link: table.link.clone() })
+}
+
+/// The password in a file; what is wrong with it, without any of it.
+fn password(file: &Path) -> Result<Zeroizing<String>, String> {
+    let text = fs::read_to_string(file)
+        .map(Zeroizing::new)
+        .map_err(|error| format!("{}: cannot be read: {error}", file.display()))?;
+    let password = text.trim_end_matches(['\r', '\n']);
+    if password.is_empty() || password.contains(['\r', '\n']) {
+        return Err(format!("{}: expected one line", file.display()));
+    }
+    Ok(Zeroizing::new(password.to_owned()))
 }
 
 /// The key in a file; what is wrong with it, without any of it.

@@ -6,8 +6,10 @@ use std::io;
 
 use exchange::Time;
 use lettre::message::Mailbox;
+use lettre::transport::smtp::authentication::Credentials;
 use lettre::transport::smtp::client::{Tls, TlsParameters};
 use lettre::{AsyncSmtpTransport, AsyncTransport as _, Tokio1Executor};
+use zeroize::Zeroizing;
 
 use crate::form;
 use crate::limits::ATTEMPT_TIME_MAX;
@@ -20,6 +22,33 @@ pub struct Mail {
     relay: AsyncSmtpTransport<Tokio1Executor>,
     from: Mailbox,
     to: Vec<Mailbox>,
+}
+
+/// A relay, as it is reached.
+#[derive(Debug)]
+pub struct Relay<'r> {
+    /// Its name or address.
+    pub host: &'r str,
+    /// Its port.
+    pub port: u16,
+    /// Whether it must speak TLS.
+    pub is_starttls: bool,
+    /// As whom it is logged in to, where it asks for that.
+    pub login: Option<Login>,
+}
+
+/// A user of a relay, and the password.
+pub struct Login {
+    /// The user.
+    pub user: String,
+    /// The password.
+    pub password: Zeroizing<String>,
+}
+
+impl std::fmt::Debug for Login {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.debug_struct("Login").field("user", &self.user).finish_non_exhaustive()
+    }
 }
 
 /// Why there is no mail.
@@ -35,17 +64,23 @@ pub enum BadMail {
 }
 
 impl Mail {
-    /// From one mailbox to others, through the relay at `host`.
+    /// From one mailbox to others, through a relay.
     ///
     /// # Errors
     ///
     /// When a mailbox is none, or TLS cannot be used.
-    pub fn new(host: &str, port: u16, is_starttls: bool, from: &str, to: &[String]) -> Result<Mail, BadMail> {
+    pub fn new(relay: Relay<'_>, from: &str, to: &[String]) -> Result<Mail, BadMail> {
+        let Relay { host, port, is_starttls, login } = relay;
         let mailbox = |text: &str| text.parse::<Mailbox>().map_err(|_| BadMail::Mailbox(text.to_owned()));
         let (from, to) = (mailbox(from)?, to.iter().map(|text| mailbox(text)).collect::<Result<_, _>>()?);
         let tls = if is_starttls { Tls::Required(TlsParameters::new(host.to_owned())?) } else { Tls::None };
         let relay = AsyncSmtpTransport::<Tokio1Executor>::builder_dangerous(host);
-        Ok(Mail { relay: relay.port(port).tls(tls).timeout(Some(ATTEMPT_TIME_MAX)).build(), from, to })
+        let relay = relay.port(port).tls(tls).timeout(Some(ATTEMPT_TIME_MAX));
+        let relay = match login {
+            Some(Login { user, password }) => relay.credentials(Credentials::new(user, (*password).clone())),
+            None => relay,
+        };
+        Ok(Mail { relay: relay.build(), from, to })
     }
 
     /// Brings a notice there.

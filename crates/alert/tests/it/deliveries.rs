@@ -10,6 +10,7 @@ use alert::delivery::World;
 use alert::form::Form;
 use alert::limits::{ATTEMPT_TIME_MAX, FINISH_TIME_MAX, QUEUE_MAX, RETRY_TIME_MAX, STEP_TIME};
 use alert::pace::Pace;
+use alert::send::mail::{Login, Relay};
 use alert::send::webhook::Key;
 use alert::send::{Mail, Syslog, Webhook};
 use alert::{Alerter, Counts, Destination, Origin, Rules, Setup, Target};
@@ -242,9 +243,29 @@ async fn syslog_comes_as_a_datagram_and_counted_in_a_stream() {
 }
 
 fn mail(address: SocketAddr, is_starttls: bool) -> Target {
+    mail_as(address, is_starttls, None)
+}
+
+fn mail_as(address: SocketAddr, is_starttls: bool, login: Option<Login>) -> Target {
     let to = ["soc@example.com".to_owned(), "Ann <ann@example.com>".to_owned()];
     let host = address.ip().to_string();
-    Target::Mail(Mail::new(&host, address.port(), is_starttls, "Stillwatch <alerts@example.com>", &to).unwrap())
+    let relay = Relay { host: &host, port: address.port(), is_starttls, login };
+    Target::Mail(Mail::new(relay, "Stillwatch <alerts@example.com>", &to).unwrap())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_relay_that_asks_who_is_there_is_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let (address, conversations) = servers::relay(&["250 fine"]);
+    let login = Login { user: "ann".to_owned(), password: "s3cret".to_owned().into() };
+    assert!(!format!("{login:?}").contains("s3cret"));
+    let target = mail_as(address, false, Some(login));
+    let mut told = start(folder.path(), PACE, vec![destination("mail", target)]);
+    told.alerter.step(now(), &board(1, 1), false);
+    let lines = soon(&conversations);
+    // RFC 4616: a NUL before the user and the password.
+    assert!(lines.iter().any(|line| line == "AUTH PLAIN AGFubgBzM2NyZXQ="), "{lines:?}");
+    until(|| told.counts.sent() == 1).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

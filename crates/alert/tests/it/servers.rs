@@ -172,7 +172,8 @@ fn converse(stream: TcpStream, end: &str) -> Vec<String> {
                 end
             }
             _ if is_data => "",
-            "EHLO" => "250 relay.example",
+            "EHLO" => "250-relay.example\r\n250 AUTH PLAIN",
+            "AUTH" => "235 welcome",
             "DATA" => {
                 is_data = true;
                 "354 go on"
