@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use admin::{Admin, Registry};
-use alert::{Counts, Origin};
+use alert::{Counts, Destination, Origin};
 use arc_swap::ArcSwap;
 use gateway::clock::{Clock, DrillClock, SystemClock};
 use gateway::config::Config;
@@ -27,13 +27,13 @@ use crate::data_folder::{AdminKey, DataFolder, Running, write_ready};
 use crate::failure::{Exit, Failure};
 use crate::log::say;
 use crate::output::print;
-use crate::sensors;
+use crate::{alerts, sensors};
 
 mod detection;
 mod keep;
 mod serving;
 
-use detection::{Detecting, alerter};
+use detection::{Alerts, Detecting};
 use keep::Keeper;
 use serving::{Parts, Serving, listen, mock_server};
 
@@ -67,7 +67,7 @@ fn use_small_pages() {
 }
 
 async fn serve(args: &cli::Up, checked: Checked) -> Result<(), Failure> {
-    let Checked { path, mut config, settings, certificates, alerts, sensors } = checked;
+    let Checked { path, mut config, settings, certificates, alerts: destinations, sensors } = checked;
     let roles = Roles::of(&args.roles);
     let mut signals = Signals::new()?;
     let clock = clock(args);
@@ -105,8 +105,9 @@ async fn serve(args: &cli::Up, checked: Checked) -> Result<(), Failure> {
     let detecting = if roles.detect && config.detection.enabled {
         let link = format!("http://{admin_address}/api/v1/campaigns/{{id}}");
         let origin = Origin { source: source.clone(), link, version: env!("CARGO_PKG_VERSION").to_owned() };
-        let alerter = if alerts.is_empty() { None } else { Some(alerter(&folder, alerts, origin, &alert_counts)?) };
-        Some(Detecting::start(&config, &folder, alerter, &registry, &settings, &source, &clock)?)
+        let (file, counts) = (folder.alerts(), Arc::clone(&alert_counts));
+        let alerts = Alerts { origin, file, counts };
+        Some(Detecting::start(&config, &folder, (alerts, destinations), &registry, &settings, &source, &clock)?)
     } else {
         if roles.detect {
             detection::forget(&registry, &source, clock.now()).await?;
@@ -156,7 +157,12 @@ async fn serve(args: &cli::Up, checked: Checked) -> Result<(), Failure> {
     let mock = serving.as_ref().and_then(|serving| serving.mock.as_ref());
     while signals.next().await == Wanted::Reload {
         match reload(args, &config, &settings, certificates.as_deref(), mock, roles) {
-            Ok(()) => say("the configuration is read anew; what a reload does not take up stays until a restart"),
+            Ok(destinations) => {
+                if let Some(detecting) = &detecting {
+                    detecting.renew(destinations);
+                }
+                say("the configuration is read anew; what a reload does not take up stays until a restart");
+            }
             Err(failure) => say(&format!("the configuration stays as it was: {failure}")),
         }
     }
@@ -196,7 +202,7 @@ impl Roles {
     }
 }
 
-/// Takes up the model servers, identity providers, `trust`, `allow`, `shield`, `recording.required`, `database_stale_seconds` and the
+/// Takes up the destinations of alerts, the model servers, identity providers, `trust`, `allow`, `shield`, `recording.required`, `database_stale_seconds` and the
 /// certificates anew, all of it or nothing.
 fn reload(
     args: &cli::Up,
@@ -205,7 +211,7 @@ fn reload(
     certificates: Option<&Certificates>,
     mock: Option<&Mock>,
     roles: Roles,
-) -> Result<(), Failure> {
+) -> Result<Vec<Destination>, Failure> {
     let (path, mut config) = configuration::read(&args.configuration)?;
     if let (Some(mock), true) = (mock, config.upstream.is_empty()) {
         config.upstream.push(mock_server(mock)?);
@@ -217,10 +223,11 @@ fn reload(
         return Err(Failure::bad_input("TLS can be turned on or off by a restart only"));
     }
     let new = configuration::settings(&config, &path)?;
+    let alerts = alerts::destinations(&config, &path)?;
     // Last, since nothing may fail after it.
     certificates.map_or(Ok(()), Certificates::reload).map_err(Failure::unreadable)?;
     settings.store(Arc::new(new));
-    Ok(())
+    Ok(alerts)
 }
 
 /// What a signal asks for.

@@ -4,7 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
-use std::net::TcpStream;
+use std::net::{TcpStream, UdpSocket};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -46,7 +46,16 @@ fn a_campaign_is_found_and_stopped_while_it_runs_and_nobody_else_is_touched() {
     assert_eq!(code, Some(0));
     let clock = ["--drill-begins", &begins.to_string(), "--drill-speed", &SPEED.to_string()];
     let gateway = Gateway::start_in(folder, &[&["--config", &config], &clock[..]].concat());
+    // Whoever is named by a reload is told as well.
+    let (soc, address) = datagrams();
+    let before = std::fs::read_to_string(&config).expect("the configuration");
+    let named = format!("{before}[[alert]]\nname = 'soc'\nsyslog = 'udp://{address}'\n");
+    std::fs::write(&config, named).expect("written");
+    gateway.signal("-HUP");
     let answers = drive(&gateway, &records, &keys);
+    let mut alert = [0; 4_096];
+    let length = soc.recv(&mut alert).expect("an alert");
+    assert!(String::from_utf8_lossy(&alert[..length]).contains(" campaign_detected "));
 
     let (of_campaign, of_others): (Vec<_>, Vec<_>) =
         answers.iter().partition(|(index, _)| campaign.contains(&records[**index].account));
@@ -81,6 +90,14 @@ fn a_campaign_is_found_and_stopped_while_it_runs_and_nobody_else_is_touched() {
         both * 20 > hunted.len() * 19 && both * 20 > live.len() * 19,
         "{live:?} and a hunt over the record {hunted:?}"
     );
+}
+
+/// Where datagrams come to, and its address.
+fn datagrams() -> (UdpSocket, String) {
+    let socket = UdpSocket::bind("127.0.0.1:0").expect("a socket");
+    socket.set_read_timeout(Some(Duration::from_secs(20))).expect("a time");
+    let address = socket.local_addr().expect("an address").to_string();
+    (socket, address)
 }
 
 /// What a world is simulated to: what is sent, in order; what is known of accounts; who is in the campaign.

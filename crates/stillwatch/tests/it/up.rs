@@ -146,7 +146,7 @@ impl Gateway {
         (reply.split(' ').nth(1).and_then(|status| status.parse().ok()).expect("a status"), reply)
     }
 
-    fn signal(&self, signal: &str) {
+    pub(crate) fn signal(&self, signal: &str) {
         let status = Command::new("kill").args([signal, &self.process.0.id().to_string()]).status();
         assert!(status.expect("a signal").success());
     }

@@ -15,6 +15,7 @@ use exchange::Time;
 use gateway::clock::{Clock, SystemClock};
 use gateway::config::Config;
 use gateway::worker::Settings;
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
@@ -43,15 +44,17 @@ const BEHIND_BYTES_MAX: u64 = 64 * 1024 * 1024;
 pub(super) struct Detecting {
     watcher: Watcher,
     reconciler: JoinHandle<()>,
+    /// What tells alerts that they have other destinations.
+    renew: UnboundedSender<Vec<Destination>>,
     /// What tells alerts that it ends, and that they have.
-    telling: Option<(oneshot::Sender<()>, JoinHandle<()>)>,
+    telling: (oneshot::Sender<()>, JoinHandle<()>),
 }
 
 impl Detecting {
     pub(super) fn start(
         config: &Config,
         folder: &DataFolder,
-        alerter: Option<Alerter>,
+        (alerts, destinations): (Alerts, Vec<Destination>),
         registry: &Arc<Registry>,
         settings: &Arc<ArcSwap<Settings>>,
         source: &str,
@@ -59,10 +62,11 @@ impl Detecting {
     ) -> Result<Detecting, Failure> {
         let watcher = watch(config, folder)?;
         let watched = || Arc::clone(watcher.watched());
-        let telling = alerter.map(|alerter| {
-            let (end, ended) = oneshot::channel();
-            (end, tokio::spawn(Teller { watched: watched(), alerter, clock: Arc::clone(clock) }.run(ended)))
-        });
+        let alerter = alerts.begin(destinations)?;
+        let (renew, renewed) = unbounded_channel();
+        let (end, ended) = oneshot::channel();
+        let teller = Teller { watched: watched(), alerter, alerts, renewed, clock: Arc::clone(clock) };
+        let telling = (end, tokio::spawn(teller.run(ended)));
         let reconciler = Reconciler {
             watched: watched(),
             registry: Arc::clone(registry),
@@ -73,21 +77,26 @@ impl Detecting {
             reconciled: None,
         };
         let reconciler = tokio::spawn(reconciler.run());
-        Ok(Detecting { watcher, reconciler, telling })
+        Ok(Detecting { watcher, reconciler, renew, telling })
     }
 
     pub(super) fn watched(&self) -> &Arc<Watched> {
         self.watcher.watched()
     }
 
+    /// Alerts go to these destinations from now on.
+    pub(super) fn renew(&self, destinations: Vec<Destination>) {
+        // Where nobody hears it any more all ends.
+        let _ = self.renew.send(destinations);
+    }
+
     /// Ends, once all that is recorded was read and what came out was told.
     pub(super) async fn finish(self) {
         let watcher = self.watcher;
         let _ = tokio::task::spawn_blocking(move || watcher.finish()).await;
-        if let Some((end, telling)) = self.telling {
-            let _ = end.send(());
-            let _ = telling.await;
-        }
+        let (end, telling) = self.telling;
+        let _ = end.send(());
+        let _ = telling.await;
         self.reconciler.abort();
     }
 }
@@ -214,13 +223,25 @@ impl Reconciler {
     }
 }
 
-/// Tells whoever the configuration names what becomes of campaigns.
-pub(super) fn alerter(
-    folder: &DataFolder,
-    destinations: Vec<Destination>,
-    origin: Origin,
-    counts: &Arc<Counts>,
-) -> Result<Alerter, Failure> {
+/// What alerts are told with, whoever the configuration names.
+pub(super) struct Alerts {
+    pub(super) origin: Origin,
+    /// Where what was told is written down.
+    pub(super) file: PathBuf,
+    pub(super) counts: Arc<Counts>,
+}
+
+impl Alerts {
+    /// Begins to tell these, if there are any.
+    fn begin(&self, destinations: Vec<Destination>) -> Result<Option<Alerter>, Failure> {
+        if destinations.is_empty() {
+            return Ok(None);
+        }
+        alerter(self, destinations).map(Some)
+    }
+}
+
+fn alerter(alerts: &Alerts, destinations: Vec<Destination>) -> Result<Alerter, Failure> {
     let random = || {
         let mut bytes = [0; 8];
         // Without chance, those who failed at once are asked again at once, and no more than that.
@@ -229,7 +250,7 @@ pub(super) fn alerter(
     };
     // Receivers compare the time of an alert with their own clock, also in a drill.
     let world = World { now: Arc::new(|| SystemClock.now()), random: Arc::new(random), say: Arc::new(say) };
-    let (file, counts) = (folder.alerts(), Arc::clone(counts));
+    let (file, counts, origin) = (alerts.file.clone(), Arc::clone(&alerts.counts), alerts.origin.clone());
     let failed = format!("`{}` cannot be read", file.display());
     let setup = alert::Setup { destinations, origin, file, pace: Pace::default(), counts, world };
     Alerter::start(setup).map_err(|error| Failure::io(failed, error))
@@ -238,7 +259,10 @@ pub(super) fn alerter(
 /// Has alerts follow what detection says.
 struct Teller {
     watched: Arc<Watched>,
-    alerter: Alerter,
+    /// None where nobody is to be told.
+    alerter: Option<Alerter>,
+    alerts: Alerts,
+    renewed: UnboundedReceiver<Vec<Destination>>,
     clock: Arc<dyn Clock>,
 }
 
@@ -247,11 +271,25 @@ impl Teller {
         loop {
             tokio::select! {
                 () = tokio::time::sleep(RECONCILE_TIME) => self.step(),
+                Some(destinations) = self.renewed.recv() => self.renew(destinations).await,
                 _ = &mut ended => break,
             }
         }
         self.step();
-        self.alerter.finish().await;
+        if let Some(alerter) = self.alerter {
+            alerter.finish().await;
+        }
+    }
+
+    async fn renew(&mut self, destinations: Vec<Destination>) {
+        // What was told, and what waits, is written down first and taken up by those that are named still.
+        if let Some(before) = self.alerter.take() {
+            before.finish().await;
+        }
+        match self.alerts.begin(destinations) {
+            Ok(alerter) => self.alerter = alerter,
+            Err(failure) => say(&format!("nobody is alerted until a reload or a restart: {failure}")),
+        }
     }
 
     fn step(&mut self) {
@@ -261,6 +299,8 @@ impl Teller {
         }
         let is_behind = !status.has_caught_up || status.behind_bytes > BEHIND_BYTES_MAX;
         let (board, now) = (self.watched.board(), self.clock.now());
-        tokio::task::block_in_place(|| self.alerter.step(now, &board, is_behind));
+        if let Some(alerter) = &mut self.alerter {
+            tokio::task::block_in_place(|| alerter.step(now, &board, is_behind));
+        }
     }
 }
