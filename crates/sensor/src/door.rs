@@ -11,10 +11,11 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 use tokio::sync::Semaphore;
+use tokio::time::timeout;
 use tonic::Code;
 
 use crate::counts::{Counts, add};
-use crate::limits::MESSAGES_MAX;
+use crate::limits::{MESSAGE_TIME_MAX, MESSAGES_MAX};
 
 /// The key that sensors show.
 #[derive(Clone)]
@@ -89,7 +90,16 @@ async fn enter(State(door): State<Door>, request: Request, next: Next) -> Respon
             "too much is under way; try again",
         );
     };
-    next.run(request).await
+    let Ok(answer) = timeout(MESSAGE_TIME_MAX, next.run(request)).await else {
+        add(&door.counts.turned_away);
+        return refused(
+            is_grpc,
+            StatusCode::REQUEST_TIMEOUT,
+            Code::DeadlineExceeded,
+            "the message did not come in time",
+        );
+    };
+    answer
 }
 
 fn refused(is_grpc: bool, status: StatusCode, code: Code, message: &'static str) -> Response {

@@ -150,15 +150,8 @@ impl Guardrail {
             flight.land(End::Left);
             return;
         };
-        let now = Instant::now();
-        let mut calls = self.lock();
-        calls.order.push_back((now, id.into()));
-        calls.bytes += bytes;
-        calls.known.insert(id.into(), Open { flight, begun: now, bytes, answer: None });
-        while calls.known.len() > CALLS_MAX || calls.bytes > CALLS_BYTES_MAX {
-            let Some(open) = calls.oldest() else { break };
-            self.land(open);
-        }
+        let surplus = self.lock().enter(id, Open { flight, begun: Instant::now(), bytes, answer: None });
+        surplus.into_iter().for_each(|open| self.land(open));
     }
 
     fn tell(&self, post: &Post) -> Verdict {
@@ -178,10 +171,9 @@ impl Guardrail {
         open.bytes += more;
         open.answer = Some((answer, Instant::now()));
         calls.bytes += more;
-        while calls.bytes > CALLS_BYTES_MAX {
-            let Some(open) = calls.oldest() else { break };
-            self.land(open);
-        }
+        let surplus = calls.surplus();
+        drop(calls);
+        surplus.into_iter().for_each(|open| self.land(open));
         Verdict::PASS
     }
 
@@ -230,6 +222,25 @@ impl Guardrail {
 }
 
 impl Calls {
+    /// Lets a call wait; those that there is no room for any more.
+    fn enter(&mut self, id: &str, open: Open) -> Vec<Open> {
+        self.order.push_back((open.begun, id.into()));
+        self.bytes += open.bytes;
+        let before = self.known.insert(id.into(), open);
+        self.bytes -= before.as_ref().map_or(0, |before| before.bytes);
+        before.into_iter().chain(self.surplus()).collect()
+    }
+
+    /// The oldest, so far as there are too many or too long ones.
+    fn surplus(&mut self) -> Vec<Open> {
+        let mut surplus = Vec::new();
+        while self.known.len() > CALLS_MAX || self.bytes > CALLS_BYTES_MAX {
+            let Some(open) = self.oldest() else { break };
+            surplus.push(open);
+        }
+        surplus
+    }
+
     fn oldest(&mut self) -> Option<Open> {
         loop {
             let (begun, id) = self.order.pop_front()?;
@@ -296,5 +307,37 @@ impl Post {
             message.insert("tool_calls".to_owned(), calls);
         }
         json!({"model": self.model, "choices": [{"index": 0, "message": message}]})
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use gateway::record::Tap;
+
+    use super::*;
+
+    fn open(bytes: usize) -> Open {
+        let flight = Flight::new(None, None, Tap::closed(), Arc::default());
+        Open { flight, begun: Instant::now(), bytes, answer: None }
+    }
+
+    #[test]
+    fn calls_that_wait_have_a_limit_and_the_oldest_goes_first() {
+        let mut calls = Calls::default();
+        for n in 0..CALLS_MAX {
+            assert!(calls.enter(&n.to_string(), open(1)).is_empty(), "{n}");
+        }
+        assert_eq!(calls.enter("one more", open(1)).len(), 1);
+        assert!(!calls.known.contains_key("0") && calls.known.contains_key("1"));
+        assert_eq!((calls.known.len(), calls.bytes), (CALLS_MAX, CALLS_MAX));
+        // One that comes twice takes the place of itself.
+        assert_eq!(calls.enter("1", open(3)).len(), 1);
+        assert_eq!((calls.known.len(), calls.bytes), (CALLS_MAX, CALLS_MAX + 2));
+
+        let mut calls = Calls::default();
+        assert!(calls.enter("a", open(CALLS_BYTES_MAX - 1)).is_empty());
+        assert!(calls.enter("b", open(1)).is_empty());
+        assert_eq!(calls.enter("c", open(1)).len(), 1);
+        assert_eq!((calls.known.len(), calls.bytes), (2, 2));
     }
 }

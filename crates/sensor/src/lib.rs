@@ -33,7 +33,7 @@ use exchange::ReadOptions;
 use gateway::refuse::Refusal;
 use gateway::tls::Certificates;
 use gateway::worker::Shared;
-use hyper_util::rt::{TokioExecutor, TokioIo};
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use hyper_util::service::TowerToHyperService;
 use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
@@ -53,7 +53,7 @@ pub use crate::desk::{Naming, newcomer};
 use crate::door::{SensorKey, guarded};
 use crate::envoy::Envoy;
 use crate::guardrail::Guardrail;
-use crate::limits::{CONNECTIONS_MAX, HANDSHAKE_TIME_MAX, MESSAGE_BYTES_MAX, OTLP_BYTES_MAX};
+use crate::limits::{CONNECTIONS_MAX, HANDSHAKE_TIME_MAX, HEAD_TIME_MAX, MESSAGE_BYTES_MAX, OTLP_BYTES_MAX, PING_TIME};
 use crate::newcomers::Newcomers;
 use crate::otlp::Otlp;
 use crate::received::{Filing, Received};
@@ -237,7 +237,9 @@ async fn connection(
 ) {
     let _ = stream.set_nodelay(true);
     let service = TowerToHyperService::new(router);
-    let builder = Builder::new(TokioExecutor::new());
+    let mut builder = Builder::new(TokioExecutor::new());
+    builder.http1().timer(TokioTimer::new()).header_read_timeout(HEAD_TIME_MAX);
+    builder.http2().timer(TokioTimer::new()).keep_alive_interval(PING_TIME);
     // What goes wrong on one connection ends it, and its sensor opens another.
     match certificates {
         None => {

@@ -10,6 +10,12 @@ pub const MESSAGE_BYTES_MAX: usize = gateway::limits::BODY_BYTES_MAX + 1024 * 10
 pub const CONNECTIONS_MAX: usize = 1_024;
 /// Messages that are dealt with at once. A further one is turned away, and its sender tries again.
 pub const MESSAGES_MAX: usize = 256;
+/// How long the head of a message may take over HTTP/1.1.
+pub const HEAD_TIME_MAX: Duration = Duration::from_secs(30);
+/// How long it may take until a message is there and its answer begins. A longer one is turned away.
+pub const MESSAGE_TIME_MAX: Duration = Duration::from_secs(60);
+/// How often a connection over HTTP/2 is asked whether its other end is there; one that does not answer is closed.
+pub const PING_TIME: Duration = Duration::from_secs(60);
 /// How long a handshake of TLS may take.
 pub const HANDSHAKE_TIME_MAX: Duration = Duration::from_secs(10);
 

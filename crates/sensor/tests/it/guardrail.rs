@@ -1,6 +1,9 @@
 //! LiteLLM's generic guardrail API.
 
+use sensor::limits::MESSAGES_MAX;
 use serde_json::{Value, json};
+use tokio::io::AsyncWriteExt as _;
+use tokio::net::TcpStream;
 
 use crate::stand::{KEY, Stand, post, stand};
 
@@ -69,4 +72,33 @@ async fn nothing_is_read_without_the_key_and_nonsense_is_told() {
     assert_eq!(tell(&stand, KEY, &json!([])).await.0, 422);
     assert_eq!((stand.count("unauthenticated"), stand.count("unreadable")), (4, 2));
     assert_eq!(stand.end().await.0, Vec::<Value>::new());
+}
+
+/// Messages of which the end does not come hold their places.
+#[tokio::test(flavor = "multi_thread")]
+async fn so_many_messages_are_under_way_at_once_and_no_more() {
+    let stand = stand(tempfile::tempdir().unwrap()).await;
+    let address = stand.url().trim_start_matches("http://").to_owned();
+    let head = format!(
+        "POST /beta/litellm_basic_guardrail_api HTTP/1.1\r\nhost: x\r\nx-api-key: {KEY}\r\ncontent-type: application/json\r\n\
+         content-length: 9\r\n\r\n{{"
+    );
+    let mut held = Vec::new();
+    for _ in 0..MESSAGES_MAX - 1 {
+        let mut stream = TcpStream::connect(&address).await.unwrap();
+        stream.write_all(head.as_bytes()).await.unwrap();
+        held.push(stream);
+    }
+    tokio::time::sleep(std::time::Duration::from_millis(300)).await;
+    assert_eq!(tell(&stand, KEY, &asks("c1", "acc_1")).await.0, 200, "the last place");
+    let mut stream = TcpStream::connect(&address).await.unwrap();
+    stream.write_all(head.as_bytes()).await.unwrap();
+    held.push(stream);
+    tokio::time::sleep(std::time::Duration::from_millis(300)).await;
+    assert_eq!(tell(&stand, KEY, &asks("c2", "acc_1")).await.0, 503);
+    assert_eq!(stand.count("turned_away"), 1);
+    drop(held);
+    tokio::time::sleep(std::time::Duration::from_millis(300)).await;
+    assert_eq!(tell(&stand, KEY, &asks("c3", "acc_1")).await.0, 200);
+    stand.end().await;
 }
