@@ -3,6 +3,7 @@
 //! Promises that nothing is read of a message whose sender does not show the sensors' key. Bounded by [`MESSAGES_MAX`].
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use aws_lc_rs::constant_time::verify_slices_are_equal;
 use axum::Router;
@@ -54,6 +55,16 @@ impl SensorKey {
 /// Bytes of a key at least: 128 bits, as hexadecimal digits.
 pub const KEY_BYTES_MIN: usize = 32;
 
+/// Whether the key was shown on a connection.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Known(Arc<AtomicBool>);
+
+impl Known {
+    pub(crate) fn is_so(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
 #[derive(Clone)]
 struct Door {
     key: SensorKey,
@@ -80,6 +91,9 @@ async fn enter(State(door): State<Door>, request: Request, next: Next) -> Respon
             Code::Unauthenticated,
             "the sensors' key is missing or another",
         );
+    }
+    if let Some(Known(known)) = request.extensions().get() {
+        known.store(true, Ordering::Relaxed);
     }
     let Ok(_place) = Arc::clone(&door.under_way).try_acquire_owned() else {
         add(&door.counts.turned_away);

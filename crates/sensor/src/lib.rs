@@ -22,11 +22,11 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Router;
 use axum::extract::{DefaultBodyLimit, Request};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::post;
+use axum::{Extension, Router};
 use envoy_types::pb::envoy::service::auth::v3::authorization_server::AuthorizationServer;
 use envoy_types::pb::envoy::service::ext_proc::v3::external_processor_server::ExternalProcessorServer;
 use exchange::ReadOptions;
@@ -50,7 +50,7 @@ use tonic::service::Routes;
 use crate::counts::Counts;
 use crate::desk::Desk;
 pub use crate::desk::{Naming, newcomer};
-use crate::door::{SensorKey, guarded};
+use crate::door::{Known, SensorKey, guarded};
 use crate::envoy::Envoy;
 use crate::guardrail::Guardrail;
 use crate::limits::{CONNECTIONS_MAX, HANDSHAKE_TIME_MAX, HEAD_TIME_MAX, MESSAGE_BYTES_MAX, OTLP_BYTES_MAX, PING_TIME};
@@ -236,7 +236,8 @@ async fn connection(
     mut ended: signal::Receiver<bool>,
 ) {
     let _ = stream.set_nodelay(true);
-    let service = TowerToHyperService::new(router);
+    let known = Known::default();
+    let service = TowerToHyperService::new(router.layer(Extension(known.clone())));
     let mut builder = Builder::new(TokioExecutor::new());
     builder.http1().timer(TokioTimer::new()).header_read_timeout(HEAD_TIME_MAX);
     builder.http2().timer(TokioTimer::new()).keep_alive_interval(PING_TIME);
@@ -244,24 +245,39 @@ async fn connection(
     match certificates {
         None => {
             let serving = builder.serve_connection(TokioIo::new(stream), service);
-            until(serving, &mut ended).await;
+            until(serving, &known, &mut ended).await;
         }
         Some(certificates) => {
             let shaken = timeout(HANDSHAKE_TIME_MAX, certificates.acceptor().accept(stream)).await;
             if let Ok(Ok(stream)) = shaken {
                 let serving = builder.serve_connection(TokioIo::new(stream), service);
-                until(serving, &mut ended).await;
+                until(serving, &known, &mut ended).await;
             }
         }
     }
 }
 
-/// Serves a connection until its end, or until all end.
-async fn until<C: hyper_util::server::graceful::GracefulConnection>(serving: C, ended: &mut signal::Receiver<bool>) {
+/// Serves a connection until its end, or until all end; one on which nobody has shown the key in time is closed.
+async fn until<C: hyper_util::server::graceful::GracefulConnection>(
+    serving: C,
+    known: &Known,
+    ended: &mut signal::Receiver<bool>,
+) {
     let mut serving = std::pin::pin!(serving);
-    tokio::select! {
-        _ = serving.as_mut() => return,
-        _ = ended.changed() => serving.as_mut().graceful_shutdown(),
+    let mut late = std::pin::pin!(tokio::time::sleep(HEAD_TIME_MAX));
+    let mut may_be_late = true;
+    loop {
+        tokio::select! {
+            _ = serving.as_mut() => return,
+            () = late.as_mut(), if may_be_late => {
+                if !known.is_so() {
+                    return;
+                }
+                may_be_late = false;
+            }
+            _ = ended.changed() => break,
+        }
     }
+    serving.as_mut().graceful_shutdown();
     let _ = serving.await;
 }

@@ -37,7 +37,7 @@ pub const NEWCOMERS_AT_ONCE: usize = 1_024;
 pub const RECEIVED_FILE_BYTES: u64 = 64 * 1024 * 1024;
 /// The same in time.
 pub const RECEIVED_FILE_TIME: Duration = Duration::from_secs(3_600);
-/// Bytes of received records that are kept, whether they were put on record or not. The oldest files go, and that is told.
+/// Bytes of received records that are kept until they are on record. The oldest files go, and that is told.
 pub const RECEIVED_BYTES_MAX: u64 = 2 * 1024 * 1024 * 1024;
 /// How long to wait where nothing was received.
 pub const POLL_TIME: Duration = Duration::from_millis(50);
@@ -45,5 +45,7 @@ pub const POLL_TIME: Duration = Duration::from_millis(50);
 pub const SETTLE_TIME: Duration = Duration::from_secs(2);
 /// How long a record may wait for another one of its call, and a minute. Received records that were read so long ago are not read again by a restart.
 pub const JOIN_TIME_MAX: Duration = Duration::from_secs(900 + 60);
+/// How often a position is remembered meanwhile.
+pub const POSITION_TIME: Duration = Duration::from_secs(1);
 /// By how many seconds records of one call may come after each other, while nothing else comes.
 pub const LATENESS_SECONDS: i64 = 30;

@@ -1,6 +1,6 @@
 //! What was received and is to be put on record: lines in files of their own, and a thread that reads them.
 //!
-//! Promises that what was kept goes on record once its call is whole, also after a restart: the position up to which everything is on record is
+//! Promises that what was kept goes on record once its call is whole, also after a restart, and is removed then, but for the file that is written: the position up to which everything is on record is
 //! written down, and what comes after it is read again. So a record may go on record twice, under the same id, and counts once.
 
 use std::collections::VecDeque;
@@ -21,8 +21,8 @@ use watch::{Follower, Position};
 use crate::counts::{Counts, add};
 use crate::desk::Desk;
 use crate::limits::{
-    JOIN_TIME_MAX, LATENESS_SECONDS, POLL_TIME, RECEIVED_BYTES_MAX, RECEIVED_FILE_BYTES, RECEIVED_FILE_TIME,
-    SETTLE_TIME,
+    JOIN_TIME_MAX, LATENESS_SECONDS, POLL_TIME, POSITION_TIME, RECEIVED_BYTES_MAX, RECEIVED_FILE_BYTES,
+    RECEIVED_FILE_TIME, SETTLE_TIME,
 };
 
 /// What was received.
@@ -57,6 +57,12 @@ impl Received {
             return Err(io::Error::other("there is no room"));
         }
         segments.flush(now)
+    }
+
+    /// Removes what is on record, by the position up to which everything is.
+    fn remove(&self, position: &Position) -> io::Result<()> {
+        let mut segments = self.segments.lock().unwrap_or_else(PoisonError::into_inner);
+        position.finished().try_for_each(|(name, bytes)| segments.remove(name, bytes))
     }
 
     fn expire(&self) -> io::Result<u64> {
@@ -121,14 +127,16 @@ struct Clerk {
     read: VecDeque<(Instant, Position)>,
     /// A position that is to be written down once everything before it is on record.
     next: Option<(Instant, Position)>,
+    /// What is written down.
+    written: Position,
     trouble: Option<String>,
 }
 
 impl Clerk {
     fn new(setup: Setup, position: Position) -> Clerk {
-        let follower = Follower::new(&setup.folder, position);
+        let follower = Follower::new(&setup.folder, position.clone());
         let reader = Reader::new(setup.options.clone());
-        Clerk { setup, follower, reader, read: VecDeque::new(), next: None, trouble: None }
+        Clerk { setup, follower, reader, read: VecDeque::new(), next: None, written: position, trouble: None }
     }
 
     fn run(mut self, ends: &AtomicBool) {
@@ -191,7 +199,8 @@ impl Clerk {
                 self.reader.advance(Time::from_nanos(now.saturating_sub(LATENESS_SECONDS * 1_000_000_000)), &mut each);
             }
         }
-        if !is_idle {
+        let is_due = self.read.back().is_none_or(|(read, _)| read.elapsed() >= POSITION_TIME);
+        if !is_idle && is_due {
             self.read.push_back((Instant::now(), before));
         }
         self.note()?;
@@ -211,8 +220,11 @@ impl Clerk {
         if self.next.as_ref().is_none_or(|(since, _)| since.elapsed() < SETTLE_TIME) || self.setup.desk.is_failing() {
             return Ok(());
         }
-        if let Some((_, position)) = self.next.take() {
+        if let Some((_, position)) = self.next.take().filter(|(_, position)| *position != self.written) {
             whole::write(&self.setup.position, &serde_json::to_vec(&position)?)?;
+            // What is on record is not kept twice.
+            self.setup.received.remove(&position)?;
+            self.written = position;
         }
         Ok(())
     }

@@ -51,6 +51,7 @@ pub struct Segments {
 
 #[derive(Debug)]
 struct Open {
+    name: String,
     file: File,
     /// Bytes of whole lines in it.
     bytes: u64,
@@ -163,6 +164,21 @@ impl Segments {
         Ok((removed, removed_bytes))
     }
 
+    /// Removes a file of which nobody needs anything any more who has read `bytes` of it; leaves the one that is written, and one that is longer.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be removed.
+    pub fn remove(&mut self, name: &str, bytes: u64) -> io::Result<()> {
+        let is_written = self.open.as_ref().is_some_and(|open| open.name == name);
+        let path = self.folder.join(name);
+        match path.metadata() {
+            Ok(known) if known.len() == bytes && !is_written => fs::remove_file(&path),
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+            _ => Ok(()),
+        }
+    }
+
     fn close(&mut self) -> io::Result<()> {
         self.sync()?;
         self.open = None;
@@ -173,10 +189,10 @@ impl Segments {
         let began = Timestamp::try_from(now).unwrap_or(Timestamp::UNIX_EPOCH).strftime("%Y%m%dT%H%M%S%3fZ");
         self.begun += 1;
         let name = format!("{began}-{}-{:06}{ENDING}", std::process::id(), self.begun);
-        let path = self.folder.join(name);
+        let path = self.folder.join(&name);
         let file = OpenOptions::new().append(true).create_new(true).open(&path)?;
         sync_folder(&path)?;
-        Ok(Open { file, bytes: 0, since: now })
+        Ok(Open { name, file, bytes: 0, since: now })
     }
 }
 
@@ -300,6 +316,27 @@ mod tests {
         assert_eq!(segments.expire().unwrap(), (2, 4 * bytes as u64));
         assert_eq!(counts(folder.path()), [1, 1, 1]);
         assert_eq!(segments.expire().unwrap(), (0, 0));
+    }
+
+    #[test]
+    fn a_file_that_was_read_is_removed_unless_it_is_written_or_longer() {
+        let folder = tempfile::tempdir().unwrap();
+        let rotation = Rotation { age_max: Duration::from_secs(60), ..KEEPS_ALL };
+        let mut segments = Segments::open(folder.path(), rotation).unwrap();
+        for second in [0, 61] {
+            assert_eq!(add(&mut segments, br#"{"n":1}"#), 0);
+            segments.flush(at(second)).unwrap();
+        }
+        let there = || files(folder.path()).unwrap();
+        let [closed, written] = &there()[..] else { panic!("{:?}", there()) };
+        let name = |path: &Path| path.file_name().unwrap().to_str().unwrap().to_owned();
+        let bytes = closed.metadata().unwrap().len();
+        segments.remove(&name(closed), bytes - 1).unwrap();
+        segments.remove(&name(written), bytes).unwrap();
+        assert_eq!(there().len(), 2);
+        segments.remove(&name(closed), bytes).unwrap();
+        assert_eq!(there(), std::slice::from_ref(written));
+        segments.remove(&name(closed), bytes).unwrap();
     }
 
     #[test]

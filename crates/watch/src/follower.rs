@@ -33,6 +33,14 @@ struct Progress {
     bytes: u64,
 }
 
+impl Position {
+    /// The files that were read to their ends, by their names, each with its length then.
+    pub fn finished(&self) -> impl Iterator<Item = (&str, u64)> {
+        let read = self.files.iter().filter(|(_, progress)| progress.read == progress.bytes);
+        read.map(|(name, progress)| (name.as_str(), progress.bytes))
+    }
+}
+
 /// What could not be read.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Lost {
@@ -217,6 +225,12 @@ mod tests {
         add(folder, "2.jsonl", &line(4));
         assert_eq!(all(&mut follower), [line(3), line(4)].concat());
         assert_eq!((follower.waiting_bytes(), follower.position().lost), (0, Lost::default()));
+        let lengths = [line(1), line(2), line(3)].concat().len() as u64;
+        let finished: Vec<_> = follower.position().finished().collect();
+        assert_eq!(finished, [("1.jsonl", lengths), ("2.jsonl", line(4).len() as u64)]);
+        add(folder, "2.jsonl", b"more");
+        follower.read().unwrap();
+        assert_eq!(follower.position().finished().count(), 1);
     }
 
     #[test]

@@ -1,8 +1,10 @@
 //! LiteLLM's generic guardrail API.
 
-use sensor::limits::MESSAGES_MAX;
+use sensor::limits::{HEAD_TIME_MAX, MESSAGES_MAX};
+use std::time::Duration;
+
 use serde_json::{Value, json};
-use tokio::io::AsyncWriteExt as _;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
 use crate::stand::{KEY, Stand, post, stand};
@@ -72,6 +74,27 @@ async fn nothing_is_read_without_the_key_and_nonsense_is_told() {
     assert_eq!(tell(&stand, KEY, &json!([])).await.0, 422);
     assert_eq!((stand.count("unauthenticated"), stand.count("unreadable")), (4, 2));
     assert_eq!(stand.end().await.0, Vec::<Value>::new());
+}
+
+/// Time goes on by itself here whenever nothing else happens.
+#[tokio::test]
+async fn a_connection_on_which_nobody_shows_the_key_is_closed() {
+    let stand = stand(tempfile::tempdir().unwrap()).await;
+    let address = stand.url().trim_start_matches("http://").to_owned();
+    for beginning in ["", "P", "POST / HTTP/1.1\r\n", "GET / HTTP/1.1\r\nhost: x\r\n\r\n"] {
+        let mut stream = TcpStream::connect(&address).await.unwrap();
+        stream.write_all(beginning.as_bytes()).await.unwrap();
+        let begun = tokio::time::Instant::now();
+        tokio::time::pause();
+        let mut answer = Vec::new();
+        // What is cut off may be told as an error.
+        let _ = stream.read_to_end(&mut answer).await;
+        tokio::time::resume();
+        let took = begun.elapsed();
+        assert!(took <= HEAD_TIME_MAX + Duration::from_secs(1), "{beginning}: {took:?}");
+        assert!(beginning.is_empty() || took >= HEAD_TIME_MAX / 2, "{beginning}: {took:?}");
+    }
+    stand.end().await;
 }
 
 /// Messages of which the end does not come hold their places.

@@ -84,8 +84,11 @@ async fn what_was_acknowledged_goes_on_record_after_a_restart() {
     std::fs::write(received.join("99990101T000000000Z-1-000001.jsonl"), text).unwrap();
     let second = stand(folder).await;
     tokio::time::sleep(std::time::Duration::from_millis(500)).await;
+    let received = second.received();
     let (records, _folder) = second.end().await;
     assert_eq!(accounts(&records), ["acc_0", "acc_1", "acc_2", "acc_3"]);
+    // What is on record is not kept twice.
+    assert_eq!(std::fs::read_dir(received).unwrap().count(), 0);
 }
 
 #[tokio::test(flavor = "multi_thread")]
