@@ -115,6 +115,10 @@ impl Desk {
             Unserved::NotFound => Refusal::NotFound,
             Unserved::Method(method) => Refusal::Method(method),
         })?;
+        // Whose a stored thing is, and what is in it, is known to the gateway only.
+        if matches!(route.call, Call::Stored(..)) {
+            return Err(Refusal::Forbidden);
+        }
         let caller = peer.map(|peer| settings.trust.caller(peer, &head.headers));
         let who = match &self.naming.header {
             Some(header) => {

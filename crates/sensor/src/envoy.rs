@@ -78,7 +78,8 @@ impl Envoy {
         }
         let known = self.0.known(head, source(attributes), SENSOR)?;
         let body = if http.raw_body.is_empty() { Bytes::from(http.body) } else { Bytes::from(http.raw_body) };
-        let body = decompressed(&known.head.headers, body).await?;
+        // Envoy may be told to show no body.
+        let body = if body.is_empty() { body } else { decompressed(&known.head.headers, body).await? };
         let (_, flight) = self.0.admit(exchange_id()?, &known, &body)?;
         // What comes back is not told here; what was asked is charged, and the exchange is what `ext_proc` shows.
         flight.settle_unseen();

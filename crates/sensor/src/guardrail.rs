@@ -23,7 +23,7 @@ use tokio::time::Instant;
 
 use crate::counts::add;
 use crate::desk::{Desk, Known, chat, forwarded};
-use crate::limits::{ANSWER_TIME_MAX, CALLS_BYTES_MAX, CALLS_MAX, MORE_TIME_MAX};
+use crate::limits::{ANSWER_TIME_MAX, CALL_ID_BYTES_MAX, CALLS_BYTES_MAX, CALLS_MAX, MORE_TIME_MAX};
 
 /// What it is called in the record.
 const SENSOR: &str = "litellm";
@@ -112,15 +112,11 @@ impl Guardrail {
     }
 
     fn ask(&self, post: &Post) -> Verdict {
-        // Several guardrails of one proxy ask of one call.
-        if let Some(id) = &post.litellm_call_id
-            && self.lock().known.contains_key(id.as_str())
-        {
-            return Verdict::PASS;
-        }
+        // Each is decided, also under an id that is known: callers choose it.
         match self.permit(post) {
             Ok((flight, bytes)) => {
-                self.wait(post.litellm_call_id.as_deref(), flight, bytes);
+                let id = post.litellm_call_id.as_deref().filter(|id| id.len() <= CALL_ID_BYTES_MAX);
+                self.wait(id, flight, bytes);
                 Verdict::PASS
             }
             Err(refusal) => Verdict::of(&refusal),
@@ -135,7 +131,8 @@ impl Guardrail {
         head.headers = post.headers();
         let caller = forwarded(&head.headers).map(|peer| self.desk.caller(peer, &head.headers));
         let body = post.body()?;
-        let bytes = body.len();
+        let in_headers = head.headers.iter().map(|(name, value)| name.as_str().len() + value.len()).sum::<usize>();
+        let bytes = body.len() + in_headers;
         let known = Known { who, caller, head, route };
         let (_, flight) = self.desk.admit(exchange_id()?, &known, &body)?;
         add(&self.desk.counts().recorded);

@@ -4,6 +4,10 @@ use std::time::Duration;
 
 /// Bytes of one message of OTLP, decompressed. A longer one is refused with `RESOURCE_EXHAUSTED` or 413, and its sender has to send less at once.
 pub const OTLP_BYTES_MAX: usize = 16 * 1024 * 1024;
+/// Spans or log records of one message of OTLP. More are refused for good.
+pub const OTLP_RECORDS_MAX: usize = 16_384;
+/// Bytes of the records of one message of OTLP, each with what its resource and its library say of themselves. More are refused for good.
+pub const OTLP_RECORDS_BYTES_MAX: usize = 32 * 1024 * 1024;
 /// Bytes of one message of Envoy or LiteLLM: a body as long as the gateway takes, and what stands around it. A longer one is refused.
 pub const MESSAGE_BYTES_MAX: usize = gateway::limits::BODY_BYTES_MAX + 1024 * 1024;
 /// Connections of sensors at once. Further ones wait.
@@ -23,6 +27,8 @@ pub const HANDSHAKE_TIME_MAX: Duration = Duration::from_secs(10);
 pub const CALLS_MAX: usize = 16_384;
 /// Bytes of these calls. Over it the oldest go on likewise.
 pub const CALLS_BYTES_MAX: usize = 256 * 1024 * 1024;
+/// Bytes of the id of a call. One with a longer id goes on record without its answer.
+pub const CALL_ID_BYTES_MAX: usize = 256;
 /// How long the answer to a call is waited for; as long as LiteLLM waits for a model.
 pub const ANSWER_TIME_MAX: Duration = Duration::from_secs(600);
 /// How long more of an answer is waited for: of a stream LiteLLM tells again and again, a longer part each time.
@@ -33,6 +39,8 @@ pub const NEWCOMERS_MAX: usize = 65_536;
 /// Accounts that are made at once.
 pub const NEWCOMERS_AT_ONCE: usize = 1_024;
 
+/// Bytes of the lines of one message of OTLP: as many as may wait to be written, less their sums. More are refused for good.
+pub const RECEIVED_AT_ONCE_MAX: usize = 60 * 1024 * 1024;
 /// Bytes of one file of received records, after which another is begun.
 pub const RECEIVED_FILE_BYTES: u64 = 64 * 1024 * 1024;
 /// The same in time.

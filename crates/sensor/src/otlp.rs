@@ -22,7 +22,11 @@ use serde_json::json;
 use tonic::{Request, Response, Status};
 
 use crate::counts::{Counts, add};
+use crate::limits::{OTLP_RECORDS_BYTES_MAX, OTLP_RECORDS_MAX, RECEIVED_AT_ONCE_MAX};
 use crate::received::Received;
+
+/// What is said of a message that is not taken, now or later.
+const TOO_LARGE: &str = "too many or too long records in one message; send fewer at once";
 
 /// The receiver.
 #[derive(Clone, Debug)]
@@ -36,12 +40,27 @@ pub(crate) trait Export: Message + Default + DeserializeOwned + Send + 'static {
     /// What it is answered.
     type Answer: Message + Default + Serialize;
 
+    /// How many spans or log records it has, and how many bytes these are, each with what its resource and its library say of themselves.
+    fn size(&self) -> (usize, usize);
+
     /// One line for each span or log record, each with what its resource and its library say of themselves.
     fn lines(self) -> serde_json::Result<Vec<Vec<u8>>>;
 }
 
 impl Export for ExportTraceServiceRequest {
     type Answer = ExportTraceServiceResponse;
+
+    fn size(&self) -> (usize, usize) {
+        let around = |of: &ResourceSpans| of.resource.as_ref().map_or(0, Message::encoded_len) + of.schema_url.len();
+        let scopes =
+            self.resource_spans.iter().flat_map(|of| of.scope_spans.iter().map(move |scope| (around(of), scope)));
+        let sizes = scopes.map(|(around, scope)| {
+            let own = scope.scope.as_ref().map_or(0, Message::encoded_len) + scope.schema_url.len();
+            let spans = scope.spans.iter().map(Message::encoded_len).sum();
+            repeated(scope.spans.len(), around.saturating_add(own), spans)
+        });
+        sizes.fold((0, 0), together)
+    }
 
     fn lines(self) -> serde_json::Result<Vec<Vec<u8>>> {
         let mut lines = Vec::new();
@@ -65,6 +84,18 @@ impl Export for ExportTraceServiceRequest {
 impl Export for ExportLogsServiceRequest {
     type Answer = ExportLogsServiceResponse;
 
+    fn size(&self) -> (usize, usize) {
+        let around = |of: &ResourceLogs| of.resource.as_ref().map_or(0, Message::encoded_len) + of.schema_url.len();
+        let scopes =
+            self.resource_logs.iter().flat_map(|of| of.scope_logs.iter().map(move |scope| (around(of), scope)));
+        let sizes = scopes.map(|(around, scope)| {
+            let own = scope.scope.as_ref().map_or(0, Message::encoded_len) + scope.schema_url.len();
+            let records = scope.log_records.iter().map(Message::encoded_len).sum();
+            repeated(scope.log_records.len(), around.saturating_add(own), records)
+        });
+        sizes.fold((0, 0), together)
+    }
+
     fn lines(self) -> serde_json::Result<Vec<Vec<u8>>> {
         let mut lines = Vec::new();
         for ResourceLogs { resource, scope_logs, schema_url } in self.resource_logs {
@@ -85,18 +116,37 @@ impl Export for ExportLogsServiceRequest {
     }
 }
 
+/// The size of records with what stands around each.
+fn repeated(count: usize, around: usize, records: usize) -> (usize, usize) {
+    (count, count.saturating_mul(around).saturating_add(records))
+}
+
+fn together(one: (usize, usize), other: (usize, usize)) -> (usize, usize) {
+    (one.0.saturating_add(other.0), one.1.saturating_add(other.1))
+}
+
 /// Why records were not kept.
 enum NotKept {
+    TooLarge,
     Unreadable,
     NoRoom,
 }
 
 impl Otlp {
     async fn keep<E: Export>(&self, export: E) -> Result<(), NotKept> {
+        let (records, bytes) = export.size();
+        if records > OTLP_RECORDS_MAX || bytes > OTLP_RECORDS_BYTES_MAX {
+            add(&self.counts.unreadable);
+            return Err(NotKept::TooLarge);
+        }
         let received = Arc::clone(&self.received);
         let kept = tokio::task::spawn_blocking(move || {
             let lines = export.lines().map_err(|_| NotKept::Unreadable)?;
             let count = lines.len() as u64;
+            // JSON may take several times as much; what never fits is not asked for again.
+            if lines.iter().map(Vec::len).sum::<usize>() > RECEIVED_AT_ONCE_MAX {
+                return Err(NotKept::TooLarge);
+            }
             received.keep(&lines).map_err(|_| NotKept::NoRoom)?;
             Ok(count)
         });
@@ -107,6 +157,7 @@ impl Otlp {
 
     async fn export<E: Export>(&self, export: E) -> Result<Response<E::Answer>, Status> {
         self.keep(export).await.map_err(|not_kept| match not_kept {
+            NotKept::TooLarge => Status::invalid_argument(TOO_LARGE),
             NotKept::Unreadable => Status::invalid_argument("the records cannot be read"),
             NotKept::NoRoom => Status::unavailable("the records cannot be kept now; send them again"),
         })?;
@@ -155,6 +206,7 @@ pub(crate) async fn post<E: Export>(State(otlp): State<Otlp>, headers: HeaderMap
         Ok(()) => {
             ([(header::CONTENT_TYPE, "application/x-protobuf")], E::Answer::default().encode_to_vec()).into_response()
         }
+        Err(NotKept::TooLarge) => (StatusCode::PAYLOAD_TOO_LARGE, TOO_LARGE).into_response(),
         Err(NotKept::Unreadable) => refused(&otlp, StatusCode::BAD_REQUEST, "the records cannot be read"),
         Err(NotKept::NoRoom) => (
             StatusCode::SERVICE_UNAVAILABLE,

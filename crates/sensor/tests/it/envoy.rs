@@ -68,11 +68,15 @@ async fn a_request_gets_the_permit_that_the_gateway_would_give() {
         ("POST", PATH, "blocked", body, 403, "permission_denied"),
         ("POST", PATH, "no account", body, 401, "invalid_api_key"),
         ("POST", "/metrics", "acc_1", body, 404, "not_found"),
+        ("GET", "/v1/files", "acc_1", "", 403, "permission_denied"),
+        ("POST", "/v1/batches", "acc_1", body, 403, "permission_denied"),
         ("GET", PATH, "acc_1", "", 405, "not_found"),
     ] {
         let (was, reply) = denied(&stand, check(method, path, &named(account), body)).await.unwrap();
         assert_eq!((was, reply["error"]["code"].as_str()), (status, Some(code)), "{method} {path} {account}");
     }
+    let packed = [("x-account", "acc_1"), ("content-encoding", "gzip")];
+    assert_eq!(denied(&stand, check("POST", PATH, &packed, "")).await, None, "no body is shown");
     let (status, reply) = denied(&stand, check("POST", "/v1/messages", &named("blocked"), body)).await.unwrap();
     assert_eq!((status, &reply["error"]["type"]), (403, &json!("permission_error")));
     assert_eq!(denied(&stand, check("POST", PATH, &[], body)).await.unwrap().0, 401, "nobody is named");

@@ -1,6 +1,6 @@
 //! LiteLLM's generic guardrail API.
 
-use sensor::limits::{HEAD_TIME_MAX, MESSAGES_MAX};
+use sensor::limits::{CALL_ID_BYTES_MAX, HEAD_TIME_MAX, MESSAGES_MAX};
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -30,18 +30,17 @@ fn says(call: &str, text: &str) -> Value {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_call_is_permitted_and_recorded_with_the_whole_of_its_answer() {
     let stand = stand(tempfile::tempdir().unwrap()).await;
-    for _ in 0..2 {
-        // Several guardrails ask of one call.
-        assert_eq!(tell(&stand, KEY, &asks("c1", "acc_1")).await, (200, json!({"action": "NONE"})));
-    }
+    assert_eq!(tell(&stand, KEY, &asks("c1", "acc_1")).await, (200, json!({"action": "NONE"})));
+    // Callers choose the id, so nobody comes in by another's.
+    assert_eq!(tell(&stand, KEY, &asks("c1", "blocked")).await.1["action"], "BLOCKED");
     for text in ["The p", "The pole.", "The"] {
         assert_eq!(tell(&stand, KEY, &says("c1", text)).await.1["action"], "NONE");
     }
     assert_eq!(stand.newcomers.take(), ["acc_1".parse().unwrap()]);
     assert_eq!((stand.count("permitted"), stand.count("unpaired")), (1, 0));
     let (records, _folder) = stand.end().await;
-    let [record] = records.as_slice() else { panic!("{records:?}") };
-    assert_eq!(record["account"], "acc_1");
+    let of_account = |record: &&Value| record["account"] == "acc_1";
+    let [record] = records.iter().filter(of_account).collect::<Vec<_>>()[..] else { panic!("{records:?}") };
     assert_eq!(record["client"]["ip"], "192.0.2.7");
     assert_eq!(record["client"]["user_agent"], "test/1");
     assert_eq!(record["request"]["messages"][1]["content"], "What is due north?");
@@ -74,6 +73,21 @@ async fn nothing_is_read_without_the_key_and_nonsense_is_told() {
     assert_eq!(tell(&stand, KEY, &json!([])).await.0, 422);
     assert_eq!((stand.count("unauthenticated"), stand.count("unreadable")), (4, 2));
     assert_eq!(stand.end().await.0, Vec::<Value>::new());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_call_under_one_id_is_recorded() {
+    let stand = stand(tempfile::tempdir().unwrap()).await;
+    for _ in 0..3 {
+        assert_eq!(tell(&stand, KEY, &asks("c1", "acc_1")).await.1["action"], "NONE");
+    }
+    for bytes in [CALL_ID_BYTES_MAX, CALL_ID_BYTES_MAX + 1] {
+        let id = "i".repeat(bytes);
+        assert_eq!(tell(&stand, KEY, &asks(&id, "acc_1")).await.1["action"], "NONE");
+        tell(&stand, KEY, &says(&id, "The pole.")).await;
+    }
+    assert_eq!((stand.count("permitted"), stand.count("unpaired")), (5, 1));
+    assert_eq!(stand.end().await.0.len(), 5);
 }
 
 /// Time goes on by itself here whenever nothing else happens.

@@ -5,7 +5,7 @@ use std::io::Write as _;
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::collector::trace::v1::trace_service_client::TraceServiceClient;
 use prost::Message as _;
-use sensor::limits::OTLP_BYTES_MAX;
+use sensor::limits::{OTLP_BYTES_MAX, OTLP_RECORDS_BYTES_MAX, OTLP_RECORDS_MAX};
 use serde_json::{Value, json};
 use tonic::Code;
 use tonic::codec::CompressionEncoding;
@@ -113,6 +113,18 @@ async fn what_is_malformed_too_long_or_a_bomb_is_refused() {
     ] {
         let told = headers.clone();
         assert_eq!(post(&url, &headers, body).await.0, expected, "{told:?}");
+    }
+    // Records that are short but many, and a resource that stands around each of many.
+    let url_bytes = OTLP_RECORDS_BYTES_MAX / 16;
+    for (count, around, expected) in
+        [(OTLP_RECORDS_MAX + 1, 0, Code::InvalidArgument), (16, url_bytes, Code::InvalidArgument)]
+    {
+        let mut request = export(0, 1);
+        let scope = &mut request.resource_spans[0].scope_spans[0];
+        scope.spans = vec![Default::default(); count];
+        request.resource_spans[0].schema_url = "x".repeat(around + usize::from(around > 0));
+        let mut client = TraceServiceClient::new(stand.channel().await);
+        assert_eq!(client.export(keyed(request)).await.unwrap_err().code(), expected, "{count}");
     }
     // A message in the frame of gRPC: whether it is compressed, its length, and the bomb.
     let framed = [&[1][..], &u32::try_from(bomb.len()).unwrap().to_be_bytes(), &bomb].concat();
