@@ -8,6 +8,7 @@ use bytes::Bytes;
 use exchange::Time;
 use hyper::HeaderMap;
 use policy::who::Who;
+use tokio::time::Instant;
 
 use crate::ask::Ask;
 use crate::flight::{Bill, Flight};
@@ -52,6 +53,17 @@ pub struct Telling<'t> {
     pub tap: &'t Tap,
     /// What is counted.
     pub stats: &'t Arc<Stats>,
+}
+
+/// Whether anybody can be let go on now; `is_recorded` tells whether the exchange has to be recorded.
+///
+/// # Errors
+///
+/// When it has to be and cannot, or what is known of accounts is too old.
+pub fn open(shared: &Shared, settings: &Settings, is_recorded: bool) -> Result<(), Refusal> {
+    let is_unrecorded = settings.needs_recording && is_recorded && shared.recording.is_failing();
+    let is_stale = shared.gate.freshness().is_lost(settings.stale_time_max, Instant::now());
+    if is_unrecorded || is_stale { Err(Refusal::Unavailable) } else { Ok(()) }
 }
 
 /// Lets a request go on, with what is reserved for it.

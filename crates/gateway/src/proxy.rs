@@ -10,7 +10,7 @@ use hyper::header::{CONNECTION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, 
 use hyper::http::request::Parts;
 use hyper::{Method, Request, Response, StatusCode};
 use policy::Actions;
-use tokio::time::{Instant, timeout};
+use tokio::time::timeout;
 
 use crate::admission::{self, Asking, Telling};
 use crate::ask::Ask;
@@ -24,7 +24,7 @@ use crate::limits::{
 };
 use crate::refuse::Refusal;
 use crate::relay::{Outward, Relay};
-use crate::route::{Call, Dialect, Route, Unserved, dialect, route};
+use crate::route::{Call, Dialect, Route, dialect, route};
 use crate::shield::{self, Filter, Hold};
 use crate::stats::{End, Stats};
 use crate::stored::{self, Asked};
@@ -76,20 +76,12 @@ async fn answer(
     let settings = shared.settings.load();
     let now = shared.clock.now();
     let path = head.uri.path();
-    let route = route(&head.method, path, &settings.listed).map_err(|unserved| match unserved {
-        Unserved::NotFound => Refusal::NotFound,
-        Unserved::Method(method) => Refusal::Method(method),
-    })?;
+    let route = route(&head.method, path, &settings.listed)?;
     let query = head.uri.query().filter(|query| !query.is_empty());
     if query.is_some_and(|query| query.len() > QUERY_BYTES_MAX) {
         return Err(Refusal::Bad("The query is too long.".to_owned()));
     }
-    if settings.needs_recording && route.call.is_recorded() && shared.recording.is_failing() {
-        return Err(Refusal::Unavailable);
-    }
-    if shared.gate.freshness().is_lost(settings.stale_time_max, Instant::now()) {
-        return Err(Refusal::Unavailable);
-    }
+    admission::open(shared, &settings, route.call.is_recorded())?;
     let caller = settings.trust.caller(peer.address, &head.headers);
     let asker = shared.gate.identify(&Head { parts: head, peer, caller: &caller }, now)?;
     let body = whole(head, body).await?;

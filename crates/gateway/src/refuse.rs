@@ -11,7 +11,7 @@ use policy::quota::Exhausted;
 use serde_json::json;
 
 use crate::encoding::{ACCEPTED, BadBody};
-use crate::route::Dialect;
+use crate::route::{Dialect, Unserved};
 
 /// Why a request is not served, as the caller hears it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,6 +42,15 @@ pub enum Refusal {
     Failed,
     /// The server did not answer in time.
     Timeout,
+}
+
+impl From<Unserved> for Refusal {
+    fn from(unserved: Unserved) -> Refusal {
+        match unserved {
+            Unserved::NotFound => Refusal::NotFound,
+            Unserved::Method(method) => Refusal::Method(method),
+        }
+    }
 }
 
 impl From<BadBody> for Refusal {

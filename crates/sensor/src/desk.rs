@@ -14,16 +14,15 @@ use gateway::flight::Flight;
 use gateway::gate::{Head, Pass};
 use gateway::record::{Seen, Tap};
 use gateway::refuse::Refusal;
-use gateway::route::{Call, Route, Unserved};
+use gateway::route::{Call, Route};
 use gateway::trust::{Caller, Peer};
-use gateway::worker::{Settings, Shared, Stats};
+use gateway::worker::{Shared, Stats};
 use hyper::HeaderMap;
 use hyper::header::HeaderName;
 use hyper::http::request::Parts;
 use policy::account::{Account, Programme, Status, Tier};
 use policy::who::Who;
 use policy::{AccountId, Action, Actions};
-use tokio::time::Instant;
 
 use crate::counts::{Counts, add};
 use crate::newcomers::Newcomers;
@@ -83,10 +82,7 @@ impl Desk {
 
     /// Whether anybody can be let go on now.
     pub(crate) fn open(&self) -> Result<(), Refusal> {
-        let settings = self.shared.settings.load();
-        let is_unrecorded = settings.needs_recording && self.shared.recording.is_failing();
-        let is_stale = self.shared.gate.freshness().is_lost(settings.stale_time_max, Instant::now());
-        if is_unrecorded || is_stale { Err(Refusal::Unavailable) } else { Ok(()) }
+        admission::open(&self.shared, &self.shared.settings.load(), true)
     }
 
     /// Has an account made that is not known, where its name is one that accounts have here.
@@ -100,21 +96,14 @@ impl Desk {
 
     /// Who an account is, by the word of a sensor.
     pub(crate) fn named(&self, name: &str, sensor: &str) -> Result<Who, Refusal> {
-        let Some(id) = self.meet(name) else {
-            add(&self.counts.nobody);
-            return Err(Refusal::Unauthenticated);
-        };
+        let id = self.meet(name).ok_or_else(|| self.nobody())?;
         self.shared.gate.told(&id, sensor, || newcomer(id.clone(), self.naming.tier, self.now()))
     }
 
     /// What is known of a call that Envoy tells of, which came to it from `peer`.
     pub(crate) fn known(&self, head: Parts, peer: Option<IpAddr>, sensor: &str) -> Result<Known, Refusal> {
         let settings = self.shared.settings.load();
-        let route = gateway::route::route(&head.method, head.uri.path(), &settings.listed);
-        let route = route.map_err(|unserved| match unserved {
-            Unserved::NotFound => Refusal::NotFound,
-            Unserved::Method(method) => Refusal::Method(method),
-        })?;
+        let route = gateway::route::route(&head.method, head.uri.path(), &settings.listed)?;
         // Whose a stored thing is, and what is in it, is known to the gateway only.
         if matches!(route.call, Call::Stored(..)) {
             return Err(Refusal::Forbidden);
@@ -124,18 +113,13 @@ impl Desk {
             Some(header) => {
                 let mut names = head.headers.get_all(header).iter();
                 match (names.next().and_then(|name| name.to_str().ok()), names.next()) {
-                    (Some(name), None) => self.named(name, sensor),
+                    (Some(name), None) => self.named(name, sensor)?,
                     // Nobody is named, or two are.
-                    _ => Err(Refusal::Unauthenticated),
+                    _ => return Err(self.nobody()),
                 }
             }
-            None => self.by_key(&head, caller.as_ref()),
+            None => self.by_key(&head, caller.as_ref())?,
         };
-        let who = who.inspect_err(|refusal| {
-            if *refusal == Refusal::Unauthenticated {
-                add(&self.counts.nobody);
-            }
-        })?;
         Ok(Known { who, caller, head, route })
     }
 
@@ -148,7 +132,14 @@ impl Desk {
         let nowhere = Caller { address: IpAddr::from([0, 0, 0, 0]), ja4: None, asn: None, country: None };
         let caller = caller.unwrap_or(&nowhere);
         let peer = Peer { address: caller.address, certificate: None, tls: false };
-        self.shared.gate.identify(&Head { parts: head, peer: &peer, caller }, self.now())
+        let who = self.shared.gate.identify(&Head { parts: head, peer: &peer, caller }, self.now());
+        who.map_err(|refusal| if refusal == Refusal::Unauthenticated { self.nobody() } else { refusal })
+    }
+
+    /// That nobody could tell who calls.
+    fn nobody(&self) -> Refusal {
+        add(&self.counts.nobody);
+        Refusal::Unauthenticated
     }
 
     /// Lets a call go on. Its flight is to be landed.
@@ -163,18 +154,6 @@ impl Desk {
             Ask { wanted: Actions::NONE.with(call.action()), ..Ask::default() }
         };
         ask.strict = ASKED_FOR.into_iter().collect();
-        self.admit_as(id, known, &ask, body, &settings)
-    }
-
-    /// The same, where it is known what is asked for.
-    fn admit_as(
-        &self,
-        id: String,
-        known: &Known,
-        ask: &Ask,
-        body: &Bytes,
-        settings: &Settings,
-    ) -> Result<(Pass, Flight), Refusal> {
         let asking = Asking {
             id,
             who: &known.who,
@@ -182,13 +161,13 @@ impl Desk {
             headers: &known.head.headers,
             path: &known.route.path,
             call: known.route.call,
-            ask,
+            ask: &ask,
             body,
             dialect: gateway::route::dialect(&known.route.path, known.head.headers.contains_key("anthropic-version")),
             now: self.now(),
         };
         let telling = Telling { tap: &self.tap, stats: &self.stats };
-        let admitted = admission::admit(asking, &self.shared, settings, telling);
+        let admitted = admission::admit(asking, &self.shared, &settings, telling);
         add(if admitted.is_ok() { &self.counts.permitted } else { &self.counts.refused });
         admitted
     }

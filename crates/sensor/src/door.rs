@@ -57,9 +57,9 @@ pub const KEY_BYTES_MIN: usize = 32;
 
 /// Whether the key was shown on a connection.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Known(Arc<AtomicBool>);
+pub(crate) struct KeyShown(Arc<AtomicBool>);
 
-impl Known {
+impl KeyShown {
     pub(crate) fn is_so(&self) -> bool {
         self.0.load(Ordering::Relaxed)
     }
@@ -92,8 +92,8 @@ async fn enter(State(door): State<Door>, request: Request, next: Next) -> Respon
             "the sensors' key is missing or another",
         );
     }
-    if let Some(Known(known)) = request.extensions().get() {
-        known.store(true, Ordering::Relaxed);
+    if let Some(KeyShown(shown)) = request.extensions().get() {
+        shown.store(true, Ordering::Relaxed);
     }
     let Ok(_place) = Arc::clone(&door.under_way).try_acquire_owned() else {
         add(&door.counts.turned_away);

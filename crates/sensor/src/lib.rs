@@ -50,7 +50,7 @@ use tonic::service::Routes;
 use crate::counts::Counts;
 use crate::desk::Desk;
 pub use crate::desk::{Naming, newcomer};
-use crate::door::{Known, SensorKey, guarded};
+use crate::door::{KeyShown, SensorKey, guarded};
 use crate::envoy::Envoy;
 use crate::guardrail::Guardrail;
 use crate::limits::{CONNECTIONS_MAX, HANDSHAKE_TIME_MAX, HEAD_TIME_MAX, MESSAGE_BYTES_MAX, OTLP_BYTES_MAX, PING_TIME};
@@ -154,8 +154,7 @@ impl Sensors {
 
 fn router(desk: Arc<Desk>, guardrail: Arc<Guardrail>, otlp: Otlp) -> Router {
     let envoy = Envoy(desk);
-    let compressed = [CompressionEncoding::Gzip, CompressionEncoding::Zstd];
-    let [gzip, zstd] = compressed;
+    let (gzip, zstd) = (CompressionEncoding::Gzip, CompressionEncoding::Zstd);
     let traces = TraceServiceServer::new(otlp.clone())
         .max_decoding_message_size(OTLP_BYTES_MAX)
         .accept_compressed(gzip)
@@ -236,8 +235,8 @@ async fn connection(
     mut ended: signal::Receiver<bool>,
 ) {
     let _ = stream.set_nodelay(true);
-    let known = Known::default();
-    let service = TowerToHyperService::new(router.layer(Extension(known.clone())));
+    let shown = KeyShown::default();
+    let service = TowerToHyperService::new(router.layer(Extension(shown.clone())));
     let mut builder = Builder::new(TokioExecutor::new());
     builder.http1().timer(TokioTimer::new()).header_read_timeout(HEAD_TIME_MAX);
     builder.http2().timer(TokioTimer::new()).keep_alive_interval(PING_TIME);
@@ -245,13 +244,13 @@ async fn connection(
     match certificates {
         None => {
             let serving = builder.serve_connection(TokioIo::new(stream), service);
-            until(serving, &known, &mut ended).await;
+            until(serving, &shown, &mut ended).await;
         }
         Some(certificates) => {
             let shaken = timeout(HANDSHAKE_TIME_MAX, certificates.acceptor().accept(stream)).await;
             if let Ok(Ok(stream)) = shaken {
                 let serving = builder.serve_connection(TokioIo::new(stream), service);
-                until(serving, &known, &mut ended).await;
+                until(serving, &shown, &mut ended).await;
             }
         }
     }
@@ -260,7 +259,7 @@ async fn connection(
 /// Serves a connection until its end, or until all end; one on which nobody has shown the key in time is closed.
 async fn until<C: hyper_util::server::graceful::GracefulConnection>(
     serving: C,
-    known: &Known,
+    shown: &KeyShown,
     ended: &mut signal::Receiver<bool>,
 ) {
     let mut serving = std::pin::pin!(serving);
@@ -270,7 +269,7 @@ async fn until<C: hyper_util::server::graceful::GracefulConnection>(
         tokio::select! {
             _ = serving.as_mut() => return,
             () = late.as_mut(), if may_be_late => {
-                if !known.is_so() {
+                if !shown.is_so() {
                     return;
                 }
                 may_be_late = false;

@@ -51,15 +51,12 @@ impl Export for ExportTraceServiceRequest {
     type Answer = ExportTraceServiceResponse;
 
     fn size(&self) -> (usize, usize) {
-        let around = |of: &ResourceSpans| of.resource.as_ref().map_or(0, Message::encoded_len) + of.schema_url.len();
-        let scopes =
-            self.resource_spans.iter().flat_map(|of| of.scope_spans.iter().map(move |scope| (around(of), scope)));
-        let sizes = scopes.map(|(around, scope)| {
-            let own = scope.scope.as_ref().map_or(0, Message::encoded_len) + scope.schema_url.len();
-            let spans = scope.spans.iter().map(Message::encoded_len).sum();
-            repeated(scope.spans.len(), around.saturating_add(own), spans)
-        });
-        sizes.fold((0, 0), together)
+        total(self.resource_spans.iter().flat_map(|of| {
+            let outer = around(of.resource.as_ref(), &of.schema_url);
+            of.scope_spans.iter().map(move |scope| {
+                (outer.saturating_add(around(scope.scope.as_ref(), &scope.schema_url)), scope.spans.as_slice())
+            })
+        }))
     }
 
     fn lines(self) -> serde_json::Result<Vec<Vec<u8>>> {
@@ -85,15 +82,12 @@ impl Export for ExportLogsServiceRequest {
     type Answer = ExportLogsServiceResponse;
 
     fn size(&self) -> (usize, usize) {
-        let around = |of: &ResourceLogs| of.resource.as_ref().map_or(0, Message::encoded_len) + of.schema_url.len();
-        let scopes =
-            self.resource_logs.iter().flat_map(|of| of.scope_logs.iter().map(move |scope| (around(of), scope)));
-        let sizes = scopes.map(|(around, scope)| {
-            let own = scope.scope.as_ref().map_or(0, Message::encoded_len) + scope.schema_url.len();
-            let records = scope.log_records.iter().map(Message::encoded_len).sum();
-            repeated(scope.log_records.len(), around.saturating_add(own), records)
-        });
-        sizes.fold((0, 0), together)
+        total(self.resource_logs.iter().flat_map(|of| {
+            let outer = around(of.resource.as_ref(), &of.schema_url);
+            of.scope_logs.iter().map(move |scope| {
+                (outer.saturating_add(around(scope.scope.as_ref(), &scope.schema_url)), scope.log_records.as_slice())
+            })
+        }))
     }
 
     fn lines(self) -> serde_json::Result<Vec<Vec<u8>>> {
@@ -116,13 +110,18 @@ impl Export for ExportLogsServiceRequest {
     }
 }
 
-/// The size of records with what stands around each.
-fn repeated(count: usize, around: usize, records: usize) -> (usize, usize) {
-    (count, count.saturating_mul(around).saturating_add(records))
+/// Bytes of what a resource or a library says of itself.
+fn around<M: Message>(of: Option<&M>, schema_url: &str) -> usize {
+    of.map_or(0, Message::encoded_len).saturating_add(schema_url.len())
 }
 
-fn together(one: (usize, usize), other: (usize, usize)) -> (usize, usize) {
-    (one.0.saturating_add(other.0), one.1.saturating_add(other.1))
+/// How many records groups have, and how many bytes they are with what stands around each.
+fn total<'r, R: Message + 'r>(groups: impl Iterator<Item = (usize, &'r [R])>) -> (usize, usize) {
+    groups.fold((0, 0), |(count, bytes), (around, records)| {
+        let own = records.iter().fold(0_usize, |sum, record| sum.saturating_add(record.encoded_len()));
+        let around = records.len().saturating_mul(around);
+        (count.saturating_add(records.len()), bytes.saturating_add(around).saturating_add(own))
+    })
 }
 
 /// Why records were not kept.

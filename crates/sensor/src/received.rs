@@ -74,7 +74,7 @@ impl Received {
 /// Puts on record what was received.
 #[derive(Debug)]
 pub(crate) struct Filing {
-    thread: Option<JoinHandle<()>>,
+    thread: JoinHandle<()>,
     ends: Arc<AtomicBool>,
 }
 
@@ -107,15 +107,13 @@ impl Filing {
         let told = Arc::clone(&ends);
         let thread =
             thread::Builder::new().name("sensors".to_owned()).spawn(move || Clerk::new(setup, position).run(&told))?;
-        Ok(Filing { thread: Some(thread), ends })
+        Ok(Filing { thread, ends })
     }
 
     /// Ends, when all that was received is read.
-    pub(crate) fn finish(mut self) {
+    pub(crate) fn finish(self) {
         self.ends.store(true, Ordering::Relaxed);
-        if let Some(thread) = self.thread.take() {
-            let _ = thread.join();
-        }
+        let _ = self.thread.join();
     }
 }
 

@@ -1,6 +1,6 @@
 //! LiteLLM's generic guardrail API.
 
-use sensor::limits::{CALL_ID_BYTES_MAX, HEAD_TIME_MAX, MESSAGES_MAX};
+use sensor::limits::{CALL_ID_BYTES_MAX, HEAD_TIME_MAX, MESSAGE_BYTES_MAX, MESSAGES_MAX};
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -73,6 +73,19 @@ async fn nothing_is_read_without_the_key_and_nonsense_is_told() {
     assert_eq!(tell(&stand, KEY, &json!([])).await.0, 422);
     assert_eq!((stand.count("unauthenticated"), stand.count("unreadable")), (4, 2));
     assert_eq!(stand.end().await.0, Vec::<Value>::new());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_message_has_a_limit() {
+    let stand = stand(tempfile::tempdir().unwrap()).await;
+    let mut body = asks("c1", "acc_1");
+    let around = body.to_string().len();
+    for (bytes, expected) in [(MESSAGE_BYTES_MAX, 200), (MESSAGE_BYTES_MAX + 1, 413)] {
+        body["model"] = "m".repeat(bytes - around + 1).into();
+        assert_eq!(body.to_string().len(), bytes);
+        assert_eq!(tell(&stand, KEY, &body).await.0, expected, "{bytes}");
+    }
+    stand.end().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -4,8 +4,9 @@ use std::io::Write as _;
 
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::collector::trace::v1::trace_service_client::TraceServiceClient;
+use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans};
 use prost::Message as _;
-use sensor::limits::{OTLP_BYTES_MAX, OTLP_RECORDS_BYTES_MAX, OTLP_RECORDS_MAX};
+use sensor::limits::{OTLP_BYTES_MAX, OTLP_RECORDS_BYTES_MAX, OTLP_RECORDS_MAX, RECEIVED_AT_ONCE_MAX};
 use serde_json::{Value, json};
 use tonic::Code;
 use tonic::codec::CompressionEncoding;
@@ -114,6 +115,11 @@ async fn what_is_malformed_too_long_or_a_bomb_is_refused() {
         let told = headers.clone();
         assert_eq!(post(&url, &headers, body).await.0, expected, "{told:?}");
     }
+    // What is short as it comes and long as it is kept.
+    let mut request = export(0, 1);
+    request.resource_spans[0].scope_spans[0].spans[0].name = "\u{1}".repeat(RECEIVED_AT_ONCE_MAX / 6 + 1);
+    let refused = TraceServiceClient::new(stand.channel().await).export(keyed(request)).await.unwrap_err();
+    assert_eq!(refused.code(), Code::InvalidArgument);
     // Records that are short but many, and a resource that stands around each of many.
     let url_bytes = OTLP_RECORDS_BYTES_MAX / 16;
     for (count, around, expected) in
@@ -121,7 +127,8 @@ async fn what_is_malformed_too_long_or_a_bomb_is_refused() {
     {
         let mut request = export(0, 1);
         let scope = &mut request.resource_spans[0].scope_spans[0];
-        scope.spans = vec![Default::default(); count];
+        (scope.scope, scope.spans) = (None, vec![Default::default(); count]);
+        request.resource_spans[0].resource = None;
         request.resource_spans[0].schema_url = "x".repeat(around + usize::from(around > 0));
         let mut client = TraceServiceClient::new(stand.channel().await);
         assert_eq!(client.export(keyed(request)).await.unwrap_err().code(), expected, "{count}");
@@ -139,6 +146,24 @@ async fn what_is_malformed_too_long_or_a_bomb_is_refused() {
     assert_eq!(grpc(&stand.url(), framed).await, Code::ResourceExhausted as i32);
     assert_eq!(stand.count("received"), 0);
     assert_eq!(stand.end().await.0, Vec::<Value>::new());
+}
+
+/// A message with as many records as one may have, and one whose records are as long.
+#[tokio::test(flavor = "multi_thread")]
+async fn as_much_as_is_allowed_is_taken() {
+    let stand = stand(tempfile::tempdir().unwrap()).await;
+    for (count, around) in [(OTLP_RECORDS_MAX, 0), (16, OTLP_RECORDS_BYTES_MAX / 16)] {
+        let mut request = ExportTraceServiceRequest::default();
+        let spans = vec![Default::default(); count];
+        request.resource_spans = vec![ResourceSpans {
+            scope_spans: vec![ScopeSpans { spans, ..Default::default() }],
+            schema_url: "x".repeat(around),
+            ..Default::default()
+        }];
+        TraceServiceClient::new(stand.channel().await).export(keyed(request)).await.unwrap();
+    }
+    assert_eq!(stand.count("received"), OTLP_RECORDS_MAX as u64 + 16);
+    stand.end().await;
 }
 
 /// Sends what is in a frame, compressed with gzip; the status that comes back.

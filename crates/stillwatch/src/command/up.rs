@@ -152,9 +152,9 @@ async fn serve(args: &cli::Up, checked: Checked) -> Result<(), Failure> {
     if let Some(path) = &args.ready_file {
         write_ready(path, &running)?;
     }
-    greet(&running, &config, &admin_key, roles)?;
-
     let mock = serving.as_ref().and_then(|serving| serving.mock.as_ref());
+    greet(&running, &config, &admin_key, roles, mock.is_some())?;
+
     while signals.next().await == Wanted::Reload {
         match reload(args, &config, &settings, certificates.as_deref(), mock, roles) {
             Ok(destinations) => {
@@ -263,9 +263,8 @@ impl Signals {
 }
 
 /// What somebody who started it wants to know.
-fn greet(running: &Running, config: &Config, admin_key: &AdminKey, roles: Roles) -> Result<(), Failure> {
+fn greet(running: &Running, config: &Config, admin_key: &AdminKey, roles: Roles, is_mock: bool) -> Result<(), Failure> {
     let data = config.data.display();
-    let is_mock = config.upstream.iter().any(|upstream| upstream.name() == "mock");
     let model = if is_mock {
         "the built-in mock; name a real server by --upstream URL".to_owned()
     } else {
