@@ -4,10 +4,11 @@ Every proxy stands in front of the same server, which answers at once (`load ser
 round, so that what else the machine does falls on all of them; tables show medians over the rounds. The gateway runs as it
 is run for real: it checks keys, asks policies for permits, counts quotas and records every exchange.
 
-With `--with`, AI gateways of others are measured too, each as one worker or process without a database: LiteLLM's proxy with
-its master key, and Portkey, which has no keys of its own. They are much slower, so a fifth as many requests are timed and
-streams held, they are five times as long under load, and streams run on an eighth of the connections; otherwise those that
-are cut off at the end of the load would be more than a few of all.
+With `--with undetecting`, the gateway is measured without detection, too, and with `--with nginx-writing`, nginx that writes
+requests to a file. With the others of `--with`, AI gateways of others are measured, each as one worker or process without a
+database: LiteLLM's proxy with its master key, and Portkey, which has no keys of its own. They are much slower, so a fifth as
+many requests are timed and streams held, they are five times as long under load, and streams run on an eighth of the
+connections; otherwise those that are cut off at the end of the load would be more than a few of all.
 Everything then runs in a network namespace that has a loopback address and nothing else, which needs root.
 """
 
@@ -228,12 +229,20 @@ def configured(name, text, command):
     return start
 
 
-def stillwatch(stack, folder, server, binaries):
-    """The gateway with authentication, permits, quotas and recording on."""
-    ready, data, program = folder / "ready.json", folder / "data", str(binaries / "stillwatch")
+def undetecting(stack, folder, server, binaries):
+    """The same with detection off."""
+    config = folder / "undetecting.toml"
+    config.write_text("[detection]\nenabled = false\n")
+    return stillwatch(stack, folder, server, binaries, name="undetecting", config=config)
+
+
+def stillwatch(stack, folder, server, binaries, name="stillwatch", config=None):
+    """The gateway with authentication, permits, quotas, recording and detection on."""
+    ready, data, program = folder / f"{name}.json", folder / f"{name}.data", str(binaries / "stillwatch")
     command = [program, "up", "--data", data, "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"]
     command += ["--upstream", f"http://{server}", "--ready-file", ready]
-    process = started(stack, command, stderr=(folder / "stillwatch.err").open("w"))
+    command += ["--config", config] if config else []
+    process = started(stack, command, stderr=(folder / f"{name}.err").open("w"))
     deadline = time.monotonic() + START_SECONDS
     while not ready.exists() and time.monotonic() < deadline:
         time.sleep(0.05)
@@ -252,7 +261,7 @@ def stillwatch(stack, folder, server, binaries):
     ]:
         manage("quota", "set", name, "--of", of, "--unit", unit, "--amount", "1000000000000", "--per", per)
     version = said([program, "--version"]).rpartition(" ")[2]
-    return Proxy("stillwatch", where["gateway"].removeprefix("http://"), key, process, version, admin=where["admin"])
+    return Proxy(name, where["gateway"].removeprefix("http://"), key, process, version, admin=where["admin"])
 
 
 def litellm(stack, folder, server, _binaries):
@@ -295,6 +304,7 @@ STARTS = {
     "stillwatch": stillwatch,
 }
 OTHERS = {
+    "undetecting": undetecting,
     "nginx-writing": configured("nginx-writing", NGINX_WRITING, ["nginx", "-e", "stderr", "-c", "{path}"]),
     "litellm": litellm,
     "portkey": portkey,

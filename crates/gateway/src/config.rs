@@ -820,7 +820,7 @@ impl Config {
                 return wrong(field("name"), "expected one that no other destination has; what was told is kept by it");
             }
         }
-        if let Some((name, expected)) = config.sensor.wrong(config.tls.is_some()) {
+        if let Some((name, expected)) = config.sensor.wrong([config.listen, config.admin], config.tls.is_some()) {
             return wrong(format!("sensor.{name}"), expected);
         }
         let recording = &config.recording;
@@ -1203,6 +1203,15 @@ mod tests {
             ),
             ("[sensor]\nlisten = '127.0.0.1:1'", "`sensor.key_file`: expected the file"),
             ("[sensor]\nlisten = '0.0.0.0:1'\nkey_file = 'k'", "`sensor.listen`: expected an address of this machine"),
+            ("[sensor]\nkey_file = 'k'", "`sensor.listen`: expected an address; nothing else"),
+            (
+                "listen = '127.0.0.1:7'\n[sensor]\nlisten = '0.0.0.0:7'",
+                "`sensor.listen`: expected an address and port that",
+            ),
+            (
+                "admin = '127.0.0.1:7'\n[sensor]\nlisten = '127.0.0.1:7'",
+                "`sensor.listen`: expected an address and port that",
+            ),
             ("[sensor]\ntier = 'gold'", "unknown variant `gold`"),
             ("[sensor]\nenvoy_account_header = 'a b'", "`a b`"),
             ("[recording]\nfile_bytes = 0", "`recording.file_…`: expected at least 1"),

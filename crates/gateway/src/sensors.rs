@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::values::{parsed, told};
 
 /// `[sensor]`
-#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct SensorTable {
     /// Where sensors connect: OTLP and Envoy over gRPC, OTLP and LiteLLM over HTTP. Nobody is listened to when absent.
@@ -48,10 +48,16 @@ impl Default for SensorTable {
 }
 
 impl SensorTable {
-    /// Why it cannot be used, if it cannot: the key, and what was expected.
-    pub(crate) fn wrong(&self, has_tls: bool) -> Option<(&'static str, &'static str)> {
-        let listen = self.listen?;
-        if self.key_file.is_none() {
+    /// Why it cannot be used, if it cannot: the key, and what was expected. `taken` is where callers are served and where it is managed.
+    pub(crate) fn wrong(&self, taken: [SocketAddr; 2], has_tls: bool) -> Option<(&'static str, &'static str)> {
+        let Some(listen) = self.listen else {
+            let is_empty = *self == SensorTable::default();
+            return (!is_empty)
+                .then_some(("listen", "expected an address; nothing else of `[sensor]` does anything without one"));
+        };
+        if listen.port() != 0 && taken.iter().any(|other| overlap(listen, *other)) {
+            Some(("listen", "expected an address and port that neither `listen` nor `admin` has"))
+        } else if self.key_file.is_none() {
             Some(("key_file", "expected the file with the key that sensors show"))
         } else if !listen.ip().is_loopback() && !has_tls {
             Some((
@@ -64,4 +70,10 @@ impl SensorTable {
             None
         }
     }
+}
+
+/// Whether two listeners cannot be there at once.
+fn overlap(one: SocketAddr, other: SocketAddr) -> bool {
+    let is_any = one.ip().is_unspecified() || other.ip().is_unspecified();
+    one.port() == other.port() && (is_any || one.ip() == other.ip())
 }

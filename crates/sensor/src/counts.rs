@@ -32,8 +32,12 @@ counts! {
     refused,
     /// Calls of accounts that nobody could tell.
     nobody,
+    /// Exchanges that Envoy showed and that were not recorded whole, since too much was being shown at once.
+    crowded,
     /// Spans and log records that were received.
     received,
+    /// Spans and log records that were received and could not be read: without an account, or with a time that cannot be.
+    bad_records,
     /// Exchanges that were put on record.
     recorded,
     /// Answers whose request was not told.

@@ -23,8 +23,10 @@ use hyper::http::request::Parts;
 use policy::account::{Account, Programme, Status, Tier};
 use policy::who::Who;
 use policy::{AccountId, Action, Actions};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::counts::{Counts, add};
+use crate::limits::SHOWN_BYTES_MAX;
 use crate::newcomers::Newcomers;
 
 /// What is asked for by a field of a request, and not left out by a sensor.
@@ -51,6 +53,8 @@ pub(crate) struct Desk {
     naming: Naming,
     newcomers: Arc<Newcomers>,
     counts: Arc<Counts>,
+    /// A permit for each byte of exchanges that Envoy shows and that have not ended.
+    room: Arc<Semaphore>,
 }
 
 /// A call to a model, with what is known of it before it goes on.
@@ -65,7 +69,8 @@ pub(crate) struct Known {
 impl Desk {
     pub(crate) fn new(shared: Arc<Shared>, naming: Naming, newcomers: Arc<Newcomers>, counts: Arc<Counts>) -> Desk {
         let tap = shared.tap.with_lane();
-        Desk { shared, tap, stats: Arc::default(), naming, newcomers, counts }
+        let room = Arc::new(Semaphore::new(SHOWN_BYTES_MAX));
+        Desk { shared, tap, stats: Arc::default(), naming, newcomers, counts, room }
     }
 
     pub(crate) fn naming(&self) -> &Naming {
@@ -74,6 +79,11 @@ impl Desk {
 
     pub(crate) fn counts(&self) -> &Counts {
         &self.counts
+    }
+
+    /// Room for so many bytes more of what Envoy shows, if there is any.
+    pub(crate) fn room(&self, bytes: usize) -> Option<OwnedSemaphorePermit> {
+        Arc::clone(&self.room).try_acquire_many_owned(u32::try_from(bytes).ok()?).ok()
     }
 
     pub(crate) fn now(&self) -> Time {

@@ -34,6 +34,7 @@ use gateway::route::{Dialect, dialect};
 use hyper::HeaderMap;
 use hyper::header::CONTENT_ENCODING;
 use hyper::http::request::Parts;
+use tokio::sync::OwnedSemaphorePermit;
 use tokio_stream::StreamExt as _;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Code, Request, Response, Status, Streaming};
@@ -45,6 +46,8 @@ use crate::desk::{Desk, Known, forwarded};
 const SENSOR: &str = "envoy";
 /// What Envoy sets where it passes on the beginning of a body only.
 const PARTIAL: &str = "x-envoy-auth-partial-body";
+/// From here on statuses are those of answers; lower ones announce that one is to come.
+const ANSWER_STATUS_MIN: u16 = 200;
 /// Words that wait until Envoy takes them.
 const WORDS_MAX: usize = 8;
 
@@ -183,7 +186,11 @@ struct View {
     desk: Arc<Desk>,
     begun: Option<(Known, Time)>,
     body: BytesMut,
-    /// Whether the body is longer than one that is recorded.
+    /// What it takes of the room for all of them.
+    room: Option<OwnedSemaphorePermit>,
+    /// Whether there was no room once: nothing more is kept, so that there is no hole.
+    is_crowded: bool,
+    /// Whether the body is longer than one that is recorded, or there was no room for it.
     is_too_long: bool,
     flight: Option<Flight>,
     /// The answer so far, and what says how it is compressed, where it is.
@@ -197,6 +204,8 @@ impl View {
             desk,
             begun: None,
             body: BytesMut::new(),
+            room: None,
+            is_crowded: false,
             is_too_long: false,
             flight: None,
             packed: None,
@@ -223,16 +232,21 @@ impl View {
                 Some(Word::RequestBody(BodyResponse::default()))
             }
             Shown::ResponseHeaders(headers) => {
-                self.answered(&headers).await;
+                if status(&headers) >= ANSWER_STATUS_MIN {
+                    self.answered(&headers).await;
+                }
                 Some(Word::ResponseHeaders(HeadersResponse::default()))
             }
             Shown::ResponseBody(body) => {
-                match (&mut self.packed, &mut self.flight) {
-                    (Some((_, packed)), _) if packed.len() + body.body.len() <= TEE_BYTES_MAX => {
-                        packed.extend_from_slice(&body.body);
+                // What there is no room for is cut off, as what is too long is.
+                if self.flight.is_some() && self.has_room(body.body.len()) {
+                    match (&mut self.packed, &mut self.flight) {
+                        (Some((_, packed)), _) if packed.len() + body.body.len() <= TEE_BYTES_MAX => {
+                            packed.extend_from_slice(&body.body);
+                        }
+                        (None, Some(flight)) => flight.saw(&Bytes::from(body.body)),
+                        _ => {}
                     }
-                    (None, Some(flight)) => flight.saw(&Bytes::from(body.body)),
-                    _ => {}
                 }
                 self.is_whole |= body.end_of_stream;
                 Some(Word::ResponseBody(BodyResponse::default()))
@@ -263,10 +277,30 @@ impl View {
     }
 
     fn take(&mut self, part: &HttpBody) {
-        self.is_too_long |= self.body.len().saturating_add(part.body.len()) > BODY_BYTES_MAX;
-        if self.begun.is_some() && !self.is_too_long {
+        if self.begun.is_none() || self.is_too_long {
+            return;
+        }
+        self.is_too_long =
+            self.body.len().saturating_add(part.body.len()) > BODY_BYTES_MAX || !self.has_room(part.body.len());
+        if !self.is_too_long {
             self.body.extend_from_slice(&part.body);
         }
+    }
+
+    /// Whether so many bytes more can be held.
+    fn has_room(&mut self, bytes: usize) -> bool {
+        if self.is_crowded {
+            return false;
+        }
+        match (&mut self.room, self.desk.room(bytes)) {
+            (_, None) => {
+                self.is_crowded = true;
+                add(&self.desk.counts().crowded);
+            }
+            (Some(room), Some(more)) => room.merge(more),
+            (room, more) => *room = more,
+        }
+        !self.is_crowded
     }
 
     async fn answered(&mut self, headers: &HttpHeaders) {
@@ -281,13 +315,9 @@ impl View {
             return;
         }
         let mut flight = self.desk.watch(id, &known, body, time);
-        let value = |wanted: &str| {
-            let mut all = headers.headers.iter().flat_map(|map: &EnvoyHeaders| &map.headers);
-            all.find(|header| header.key.eq_ignore_ascii_case(wanted)).map(text)
-        };
-        let status = value(":status").and_then(|status| std::str::from_utf8(status).ok()?.parse().ok()).unwrap_or(0);
-        flight.answered(status, value("content-type").is_some_and(|kind| kind.starts_with(b"text/event-stream")));
-        self.packed = value("content-encoding").and_then(|encoding| {
+        let is_stream = value(headers, "content-type").is_some_and(|kind| kind.starts_with(b"text/event-stream"));
+        flight.answered(status(headers), is_stream);
+        self.packed = value(headers, "content-encoding").and_then(|encoding| {
             let encoding = hyper::header::HeaderValue::from_bytes(encoding).ok()?;
             Some((HeaderMap::from_iter([(CONTENT_ENCODING, encoding)]), BytesMut::new()))
         });
@@ -304,6 +334,17 @@ impl View {
             flight.land(if self.is_whole { End::Whole } else { End::Left });
         }
     }
+}
+
+/// The status of an answer; one that cannot be read is taken for an error of the server's.
+fn status(headers: &HttpHeaders) -> u16 {
+    let told = value(headers, ":status").and_then(|status| std::str::from_utf8(status).ok()?.parse().ok());
+    told.unwrap_or(502)
+}
+
+fn value<'h>(headers: &'h HttpHeaders, wanted: &str) -> Option<&'h [u8]> {
+    let mut all = headers.headers.iter().flat_map(|map: &EnvoyHeaders| &map.headers);
+    all.find(|header| header.key.eq_ignore_ascii_case(wanted)).map(text)
 }
 
 /// An address with its port.

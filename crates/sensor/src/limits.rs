@@ -23,6 +23,9 @@ pub const PING_TIME: Duration = Duration::from_secs(60);
 /// How long a handshake of TLS may take.
 pub const HANDSHAKE_TIME_MAX: Duration = Duration::from_secs(10);
 
+/// Bytes of exchanges that Envoy has begun to show and not ended, of all together. Of those for which there is no room the request goes by
+/// unrecorded, or the answer is recorded as far as it came.
+pub const SHOWN_BYTES_MAX: usize = 256 * 1024 * 1024;
 /// Calls of which LiteLLM told the request and not the end yet. At one more the oldest goes on as it is, without its answer.
 pub const CALLS_MAX: usize = 16_384;
 /// Bytes of these calls. Over it the oldest go on likewise.

@@ -191,6 +191,7 @@ impl Clerk {
             Some(lines) => {
                 let chunk = Chunk::of_lines(lines.source, lines.text, 1);
                 self.reader.read(&chunk, &mut each);
+                self.setup.counts.bad_records.store(self.reader.report().bad_lines, Ordering::Relaxed);
             }
             None => {
                 let now = desk.now().nanos();

@@ -15,6 +15,9 @@ use envoy_types::pb::envoy::service::ext_proc::v3::{HttpBody, HttpHeaders, Proce
 use serde_json::{Value, json};
 use tokio_stream::StreamExt as _;
 
+use gateway::limits::BODY_BYTES_MAX;
+use sensor::limits::SHOWN_BYTES_MAX;
+
 use crate::stand::{Stand, keyed, stand};
 
 const PATH: &str = "/v1/chat/completions";
@@ -163,4 +166,66 @@ async fn what_goes_by_is_recorded_and_never_held_up() {
     assert_eq!(records[0]["request"]["messages"][0]["content"], "What is due north?");
     assert_eq!(records[0]["response"]["choices"][0]["message"]["content"], "The pole.");
     assert_eq!((records[0]["client"]["ip"].as_str(), records[0]["status"].as_u64()), (Some("192.0.2.7"), Some(200)));
+}
+
+/// The parts of a call's request and answer, the answer after the statuses `before`.
+fn parts_of(account: &str, request: &[u8], statuses: &[&str], answer: &[u8]) -> Vec<ProcessingRequest> {
+    let asked = [(":method", "POST"), (":path", PATH), ("x-account", account)];
+    let mut parts = vec![Shown::RequestHeaders(headers(&asked)), Shown::RequestBody(part(request, true))];
+    parts.extend(statuses.iter().map(|status| Shown::ResponseHeaders(headers(&[(":status", status)]))));
+    if !statuses.is_empty() {
+        parts.push(Shown::ResponseBody(part(answer, true)));
+    }
+    parts.into_iter().map(|shown| ProcessingRequest { request: Some(shown), ..ProcessingRequest::default() }).collect()
+}
+
+const ASKED: &[u8] = br#"{"model":"m","messages":[{"role":"user","content":"What is due north?"}]}"#;
+const ANSWERED: &[u8] = br#"{"choices":[{"message":{"role":"assistant","content":"The pole."}}]}"#;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_status_that_announces_an_answer_is_not_the_answers() {
+    let stand = stand(tempfile::tempdir().unwrap()).await;
+    let mut client = ExternalProcessorClient::new(stand.channel().await);
+    let parts = parts_of("acc_1", ASKED, &["103", "200"], ANSWERED);
+    let words = client.process(keyed(tokio_stream::iter(parts))).await.unwrap().into_inner();
+    assert_eq!(words.fold(0, |count, word| count + usize::from(word.is_ok())).await, 5);
+    let (records, _folder) = stand.end().await;
+    assert_eq!((records.len(), records[0]["status"].as_u64()), (1, Some(200)), "{records:?}");
+    assert_eq!(records[0]["response"]["choices"][0]["message"]["content"], "The pole.");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_shown_at_once_has_a_limit_and_going_by_it_is_counted() {
+    let stand = stand(tempfile::tempdir().unwrap()).await;
+    let mut client = ExternalProcessorClient::new(stand.channel().await);
+    let body = vec![b' '; BODY_BYTES_MAX];
+    let mut open = Vec::new();
+    for _ in 0..SHOWN_BYTES_MAX / BODY_BYTES_MAX {
+        let (parts, shown) = tokio::sync::mpsc::channel(2);
+        for part in parts_of("acc_1", &body, &[], b"") {
+            parts.send(part).await.unwrap();
+        }
+        let shown = tokio_stream::wrappers::ReceiverStream::new(shown);
+        let mut words = client.process(keyed(shown)).await.unwrap().into_inner();
+        for _ in 0..2 {
+            words.next().await.unwrap().unwrap();
+        }
+        open.push((parts, words));
+    }
+    let mut show = async |account: &str| {
+        let parts = parts_of(account, ASKED, &["200"], ANSWERED);
+        let words = client.process(keyed(tokio_stream::iter(parts))).await.unwrap().into_inner();
+        assert_eq!(words.fold(0, |count, word| count + usize::from(word.is_ok())).await, 4, "it goes by all the same");
+    };
+    assert_eq!(stand.count("crowded"), 0);
+    show("acc_2").await;
+    assert_eq!(stand.count("crowded"), 1);
+    for (parts, words) in open {
+        drop(parts);
+        assert_eq!(words.fold(0, |count, _| count + 1).await, 0);
+    }
+    show("acc_3").await;
+    assert_eq!(stand.count("crowded"), 1);
+    let (records, _folder) = stand.end().await;
+    assert_eq!(records.iter().map(|record| record["account"].as_str().unwrap()).collect::<Vec<_>>(), ["acc_3"]);
 }

@@ -69,6 +69,23 @@ async fn spans_go_on_record_however_they_come() {
     assert_eq!(records[0]["response"]["content"], "The pole.");
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn records_that_cannot_be_read_are_counted() {
+    let stand = stand(tempfile::tempdir().unwrap()).await;
+    let mut client = TraceServiceClient::new(stand.channel().await);
+    let mut bad = spans(0, 3);
+    let some = &mut bad["resourceSpans"][0]["scopeSpans"][0]["spans"];
+    some[0]["startTimeUnixNano"] = json!("18446744073709551615");
+    some[0]["endTimeUnixNano"] = json!("18446744073709551615");
+    some[1]["attributes"][2]["value"]["stringValue"] = json!("");
+    client.export(keyed(serde_json::from_value(bad).unwrap())).await.unwrap();
+    let counts = std::sync::Arc::clone(&stand.counts);
+    let (records, _folder) = stand.end().await;
+    assert_eq!(accounts(&records), ["acc_2"]);
+    let count = |name: &str| counts.all().find(|(known, _)| *known == name).unwrap().1;
+    assert_eq!((count("received"), count("bad_records")), (3, 2));
+}
+
 /// What was acknowledged and not on record yet is after the next start, and what was on record is not again.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_was_acknowledged_goes_on_record_after_a_restart() {
