@@ -9,7 +9,8 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::seal::{Ending, MasterKey, Reader, SealError, Writer, sync_folder};
+use crate::seal::{Ending, MasterKey, Reader, SealError, Writer};
+use crate::whole::sync_folder;
 
 /// Bytes of a checkpoint in one sealed entry.
 const PIECE_BYTES: usize = 1 << 20;

@@ -14,6 +14,7 @@ use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
 use zeroize::Zeroizing;
 
 use crate::limits::ENTRY_BYTES_MAX;
+use crate::whole::sync_folder;
 
 /// The key that everything on this machine is sealed with.
 pub struct MasterKey(Zeroizing<[u8; 32]>);
@@ -344,12 +345,4 @@ fn private(path: &Path, options: &mut OpenOptions) -> io::Result<File> {
         options.mode(0o600);
     }
     options.open(path)
-}
-
-/// Makes a new, renamed or removed name in the folder of `path` outlive the machine's power.
-pub(crate) fn sync_folder(path: &Path) -> io::Result<()> {
-    match path.parent().filter(|parent| !parent.as_os_str().is_empty()) {
-        Some(parent) => File::open(parent)?.sync_all(),
-        None => File::open(".")?.sync_all(),
-    }
 }

@@ -18,7 +18,7 @@ use jiff::Timestamp;
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::limits::SEGMENT_WAITING_BYTES_MAX;
-use crate::seal::sync_folder;
+use crate::whole::sync_folder;
 
 const BEGINS: &[u8] = b"{\"sum\":\"";
 const BEHIND_SUM: &[u8] = b"\",";

@@ -1,11 +1,9 @@
 //! Files that are written whole: what is read back is all that was written last, or all that was written before.
 
-use std::fs::{self, OpenOptions};
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
-
-use crate::seal::sync_folder;
 
 /// Writes `bytes` to `path`, readable for the owner only. On disk when this returns.
 ///
@@ -24,6 +22,18 @@ pub fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
     };
     written().inspect_err(|_| drop(fs::remove_file(&part)))?;
     sync_folder(path)
+}
+
+/// Makes a new, renamed or removed name in the folder of `path` outlive the machine's power.
+///
+/// # Errors
+///
+/// When that cannot be done.
+pub fn sync_folder(path: &Path) -> io::Result<()> {
+    match path.parent().filter(|parent| !parent.as_os_str().is_empty()) {
+        Some(parent) => File::open(parent)?.sync_all(),
+        None => File::open(".")?.sync_all(),
+    }
 }
 
 #[cfg(test)]

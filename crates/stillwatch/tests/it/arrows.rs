@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use cargo_metadata::{DependencyKind, MetadataCommand};
 
 /// The crates of the workspace, each with those it may use. A new crate needs a line here.
-const ALLOWED: [(&str, &[&str]); 14] = [
+const ALLOWED: [(&str, &[&str]); 16] = [
     ("exchange", &[]),
     ("event", &["exchange"]),
     ("signals", &["event", "exchange"]),
@@ -16,9 +16,11 @@ const ALLOWED: [(&str, &[&str]); 14] = [
     ("admin", &["alert", "exchange", "findings", "gateway", "policy", "store", "watch"]),
     ("gateway", &["exchange", "policy", "store"]),
     ("sensor", &["exchange", "gateway", "policy", "store", "watch"]),
+    ("ledger", &["store", "verify"]),
     ("policy", &["exchange"]),
     ("simulator", &["exchange"]),
     ("store", &["exchange", "policy"]),
+    ("verify", &[]),
     (
         "stillwatch",
         &[

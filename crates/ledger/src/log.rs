@@ -1,0 +1,419 @@
+//! The ledger in its folder: `log`, which anybody may see, `statements`, and the lock of whoever appends.
+//!
+//! Promises that what [`Ledger::append`] returned from is on disk and signed, that no two checkpoints are ever signed of which one does not go
+//! on from the other, whoever else appends meanwhile, and that a crash leaves the log as it was before or as it is after. Whoever appends holds
+//! a lock on the folder, and goes on from the checkpoint that is there then.
+
+use std::collections::BTreeSet;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write as _};
+use std::ops::Range;
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
+
+use store::whole::{self, sync_folder};
+use verify::checkpoint::{BadCheckpoint, Checkpoint, SignedCheckpoint};
+use verify::entry::{BadOpening, Entry, EntryTime, NotAnEntry, Opening, SALT_BYTES, Statement, is_kind};
+use verify::note::VerifierKey;
+use verify::receipt::Receipt;
+use verify::tiles::{BadTiles, CHECKPOINT, Of, Tiles, WIDTH, path};
+use verify::tree::{Tree, is_continued};
+
+use crate::edge::{Edge, Folder};
+use crate::limits::{APPENDED_MAX, STATEMENT_BYTES_MAX};
+use crate::signer::SigningKey;
+use crate::statements::Statements;
+
+const LOG: &str = "log";
+const STATEMENTS: &str = "statements";
+const LOCK: &str = "lock";
+
+/// Why a ledger cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum LedgerError {
+    /// There is none.
+    #[error("{0}: there is no ledger")]
+    Missing(PathBuf),
+    /// A file cannot be read or written.
+    #[error("{path}: cannot be read or written")]
+    Failed {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// A file of the log cannot be read, or holds something else.
+    #[error(transparent)]
+    Tiles(#[from] BadTiles),
+    /// The checkpoint does not count.
+    #[error("{path}: the checkpoint does not count")]
+    Checkpoint {
+        /// Where it is.
+        path: PathBuf,
+        /// Why.
+        source: BadCheckpoint,
+    },
+    /// The tiles are not those of the checkpoint.
+    #[error("{0}: the log's hashes do not come to the root that its checkpoint says; it was changed or damaged")]
+    OtherRoot(PathBuf),
+    /// The checkpoint does not go on from one that was there before.
+    #[error(
+        "{path}: the checkpoint of {found} entries does not go on from that of {known} that was there before; it was put back or forked, and nothing is signed"
+    )]
+    NotContinued {
+        /// Where it is.
+        path: PathBuf,
+        /// How many entries there were.
+        known: u64,
+        /// How many there are.
+        found: u64,
+    },
+    /// An entry cannot be read.
+    #[error("entry {index}: {source}")]
+    Entry {
+        /// Which.
+        index: u64,
+        /// Why.
+        source: NotAnEntry,
+    },
+    /// A statement does not fit its entry.
+    #[error("entry {index}: {source}")]
+    Opening {
+        /// Which.
+        index: u64,
+        /// Why.
+        source: BadOpening,
+    },
+    /// A statement cannot be appended.
+    #[error("a statement cannot be appended: {0}")]
+    Refused(&'static str),
+}
+
+/// A ledger to be read.
+#[derive(Clone, Debug)]
+pub struct View {
+    folder: PathBuf,
+    key: VerifierKey,
+    tiles: Tiles<Folder>,
+    statements: Statements,
+}
+
+impl View {
+    /// The ledger in `folder`, which is signed by `key`.
+    #[must_use]
+    pub fn new(folder: &Path, key: VerifierKey) -> View {
+        View {
+            folder: folder.to_owned(),
+            key,
+            tiles: Tiles::new(Folder::new(&folder.join(LOG))),
+            statements: Statements::new(folder.join(STATEMENTS)),
+        }
+    }
+
+    /// The tiles of its log.
+    #[must_use]
+    pub fn tiles(&self) -> &Tiles<Folder> {
+        &self.tiles
+    }
+
+    fn checkpoint_path(&self) -> PathBuf {
+        self.folder.join(LOG).join(CHECKPOINT)
+    }
+
+    fn failed(&self, source: io::Error) -> LedgerError {
+        LedgerError::Failed { path: self.folder.clone(), source }
+    }
+
+    /// The checkpoint that is there, as a note, and what it says.
+    ///
+    /// # Errors
+    ///
+    /// When there is none that counts.
+    pub fn checkpoint(&self) -> Result<(String, SignedCheckpoint), LedgerError> {
+        let path = self.checkpoint_path();
+        let note = fs::read_to_string(&path).map_err(|source| match source.kind() {
+            io::ErrorKind::NotFound => LedgerError::Missing(self.folder.clone()),
+            _ => LedgerError::Failed { path: path.clone(), source },
+        })?;
+        let checkpoint = SignedCheckpoint::parse(&note, &self.key, &[]);
+        let checkpoint = checkpoint.map_err(|source| LedgerError::Checkpoint { path, source })?;
+        Ok((note, checkpoint))
+    }
+
+    /// The entries of the `n`-th 256 in a log of `size`, each with what opens it, if that is there.
+    ///
+    /// # Errors
+    ///
+    /// When one cannot be read, or a statement does not fit its entry.
+    pub fn part(&self, n: u64, size: u64) -> Result<Vec<Known>, LedgerError> {
+        let entries = self.tiles.entries(n, size)?;
+        let openings = self.statements.openings(n).map_err(|source| self.failed(source))?;
+        let mut openings: std::collections::BTreeMap<u64, Opening> = openings.into_iter().collect();
+        let read = |(index, bytes): (u64, &Vec<u8>)| {
+            let entry = Entry::parse(bytes).map_err(|source| LedgerError::Entry { index, source })?;
+            let opening = openings.remove(&index);
+            let statement = opening.as_ref().map(|opening| opening.check(&entry)).transpose();
+            let statement = statement.map_err(|source| LedgerError::Opening { index, source })?;
+            Ok(Known { index, entry, opening, statement })
+        };
+        (n * WIDTH..).zip(&entries).map(read).collect()
+    }
+
+    /// One entry of a log of `size`.
+    ///
+    /// # Errors
+    ///
+    /// When there is none, or it cannot be read.
+    pub fn entry(&self, index: u64, size: u64) -> Result<Known, LedgerError> {
+        let bytes = self.tiles.entry(index, size)?;
+        let entry = Entry::parse(&bytes).map_err(|source| LedgerError::Entry { index, source })?;
+        let opening = self.statements.opening(index).map_err(|source| self.failed(source))?;
+        let statement = opening.as_ref().map(|opening| opening.check(&entry)).transpose();
+        let statement = statement.map_err(|source| LedgerError::Opening { index, source })?;
+        Ok(Known { index, entry, opening, statement })
+    }
+
+    /// What shows that the entry `index` is in the log, by the checkpoint that is there now.
+    ///
+    /// # Errors
+    ///
+    /// When there is no such entry.
+    pub fn receipt(&self, index: u64) -> Result<Receipt, LedgerError> {
+        let (note, checkpoint) = self.checkpoint()?;
+        let size = checkpoint.tree().size;
+        let proof = self.tiles.inclusion(index, size)?;
+        let receipt = Receipt { extra: None, index, proof, checkpoint: note };
+        let entry = self.tiles.entry(index, size)?;
+        // What is handed out is checked first, as whoever gets it will.
+        let counts = receipt.check(&entry, &self.key, &[]).is_ok();
+        if counts { Ok(receipt) } else { Err(LedgerError::OtherRoot(self.folder.join(LOG))) }
+    }
+}
+
+/// An entry, with what is known of it.
+#[derive(Clone, Debug)]
+pub struct Known {
+    /// Its number, counted from 0.
+    pub index: u64,
+    /// The entry.
+    pub entry: Entry,
+    /// What opens it; none where that was destroyed, or is kept elsewhere.
+    pub opening: Option<Opening>,
+    /// The statement.
+    pub statement: Option<Statement>,
+}
+
+/// A ledger to be appended to.
+#[derive(Debug)]
+pub struct Ledger {
+    view: View,
+    key: SigningKey,
+    edge: Edge,
+    /// The checkpoint that it goes on from.
+    note: String,
+    /// When the last entry was made.
+    last: Option<EntryTime>,
+}
+
+impl Ledger {
+    /// Opens the ledger in `folder`, or begins one there.
+    ///
+    /// # Errors
+    ///
+    /// When there is one that does not count.
+    pub fn open(folder: &Path, key: SigningKey) -> Result<Ledger, LedgerError> {
+        let view = View::new(folder, key.public().clone());
+        let failed = |source| LedgerError::Failed { path: folder.to_owned(), source };
+        fs::create_dir_all(folder.join(LOG)).map_err(failed)?;
+        let mut ledger = Ledger { view, key, edge: Edge::default(), note: String::new(), last: None };
+        let lock = ledger.lock()?;
+        match ledger.view.checkpoint() {
+            Ok(_) => ledger.renew()?,
+            // A log without a checkpoint is one that nobody was told of.
+            Err(LedgerError::Missing(_)) => {
+                sync_folder(&folder.join(LOG)).map_err(failed)?;
+                ledger.sign(ledger.edge.tree())?;
+            }
+            Err(other) => return Err(other),
+        }
+        drop(lock);
+        Ok(ledger)
+    }
+
+    /// It, to be read.
+    #[must_use]
+    pub fn view(&self) -> &View {
+        &self.view
+    }
+
+    /// How many entries it had when it was last looked at, and their root.
+    #[must_use]
+    pub fn tree(&self) -> Tree {
+        self.edge.tree()
+    }
+
+    /// Appends statements as entries made at `now`, or at the last entry's time where that is later; which they are. `salt` gives random bytes.
+    ///
+    /// # Errors
+    ///
+    /// When they cannot be appended. Then none was, unless the disk failed at the very end: then all may have been.
+    pub fn append(
+        &mut self,
+        now: &EntryTime,
+        statements: Vec<Statement>,
+        salt: &mut dyn FnMut() -> [u8; SALT_BYTES],
+    ) -> Result<Range<u64>, LedgerError> {
+        if statements.len() > APPENDED_MAX {
+            return Err(LedgerError::Refused("too many at once"));
+        }
+        let lock = self.lock()?;
+        self.catch_up()?;
+        let first = self.edge.tree().size;
+        if statements.is_empty() {
+            return Ok(first..first);
+        }
+        let at = self.last.iter().chain([now]).max().cloned().unwrap_or_else(|| now.clone());
+        let mut entries = Vec::with_capacity(statements.len());
+        let mut openings = Vec::with_capacity(statements.len());
+        for mut statement in statements {
+            at.as_str().clone_into(&mut statement.at);
+            let (entry, opening) = closed(&statement, at.clone(), &salt())?;
+            entries.push(entry.bytes());
+            openings.push(opening);
+        }
+        self.view.statements.append(first, &openings).map_err(|source| self.view.failed(source))?;
+        let mut edge = self.edge.clone();
+        let files = edge.append(&entries);
+        self.write(&files)?;
+        self.sign(edge.tree())?;
+        self.edge = edge;
+        self.last = Some(at);
+        self.tidy(first);
+        drop(lock);
+        Ok(first..self.edge.tree().size)
+    }
+
+    /// Destroys what opens these entries, which stay in the log.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be destroyed.
+    pub fn destroy(&mut self, indexes: &BTreeSet<u64>) -> Result<(), LedgerError> {
+        let _lock = self.lock()?;
+        self.view.statements.destroy(indexes).map_err(|source| self.view.failed(source))
+    }
+
+    fn lock(&self) -> Result<File, LedgerError> {
+        let path = self.view.folder.join(LOCK);
+        let locked = || {
+            let file = OpenOptions::new().create(true).write(true).truncate(false).mode(0o600).open(&path)?;
+            file.lock()?;
+            Ok(file)
+        };
+        locked().map_err(|source| LedgerError::Failed { path: path.clone(), source })
+    }
+
+    /// Goes on from the checkpoint that is there, where somebody else appended.
+    fn catch_up(&mut self) -> Result<(), LedgerError> {
+        let path = self.view.checkpoint_path();
+        let note = fs::read_to_string(&path).map_err(|source| LedgerError::Failed { path, source })?;
+        if note == self.note { Ok(()) } else { self.renew() }
+    }
+
+    /// Reads the right edge of what is there.
+    fn renew(&mut self) -> Result<(), LedgerError> {
+        let (note, checkpoint) = self.view.checkpoint()?;
+        let (known, found) = (self.edge.tree(), checkpoint.tree());
+        let is_continued = found.size >= known.size && {
+            let proof = self.view.tiles.continuation(known.size, found.size)?;
+            is_continued(known, found, &proof)
+        };
+        if !is_continued {
+            let path = self.view.checkpoint_path();
+            return Err(LedgerError::NotContinued { path, known: known.size, found: found.size });
+        }
+        let edge = Edge::read(&self.view.tiles, found.size)?;
+        if edge.tree() != found {
+            return Err(LedgerError::OtherRoot(self.view.folder.join(LOG)));
+        }
+        self.last = match found.size.checked_sub(1) {
+            Some(index) => Some(self.view.entry(index, found.size)?.entry.at),
+            None => None,
+        };
+        (self.edge, self.note) = (edge, note);
+        Ok(())
+    }
+
+    /// Writes files of the log. They are on disk when this returns.
+    fn write(&self, files: &[(String, Vec<u8>)]) -> Result<(), LedgerError> {
+        let log = self.view.folder.join(LOG);
+        let mut folders = BTreeSet::new();
+        for (name, bytes) in files {
+            let path = log.join(name);
+            let mut written = || {
+                if let Some(folder) = path.parent().filter(|folder| !folder.is_dir()) {
+                    fs::create_dir_all(folder)?;
+                    // Every new folder has to be known to the one above it.
+                    let new = folder.ancestors().take_while(|above| above.starts_with(&log));
+                    folders.extend(new.map(Path::to_owned));
+                }
+                let mut file = OpenOptions::new().create(true).write(true).truncate(true).mode(0o644).open(&path)?;
+                file.write_all(bytes)?;
+                file.sync_data()?;
+                folders.extend(path.parent().map(Path::to_owned));
+                Ok(())
+            };
+            written().map_err(|source| LedgerError::Failed { path: path.clone(), source })?;
+        }
+        for folder in folders {
+            File::open(&folder)
+                .and_then(|file| file.sync_all())
+                .map_err(|source| LedgerError::Failed { path: folder, source })?;
+        }
+        Ok(())
+    }
+
+    /// Signs a tree and puts it in the place of the checkpoint that is there.
+    fn sign(&mut self, tree: Tree) -> Result<(), LedgerError> {
+        let origin = self.key.public().name().to_owned();
+        let note = self.key.note(&Checkpoint { origin, tree, extension: Vec::new() }.to_string());
+        let path = self.view.checkpoint_path();
+        // What is handed out is checked first, as whoever gets it will.
+        let signed = SignedCheckpoint::parse(&note, self.key.public(), &[]);
+        signed.map_err(|source| LedgerError::Checkpoint { path: path.clone(), source })?;
+        whole::write(&path, note.as_bytes()).map_err(|source| LedgerError::Failed { path, source })?;
+        self.note = note;
+        Ok(())
+    }
+
+    /// Removes parts of tiles that are full now. Nobody needs them, so that it does not matter if that fails.
+    fn tidy(&self, first: u64) {
+        let size = self.edge.tree().size;
+        let log = self.view.folder.join(LOG);
+        for level in 0..8 {
+            let on_level = |size: u64| size >> (8 * level);
+            let full = on_level(first) / WIDTH..on_level(size) / WIDTH;
+            for n in full {
+                let kinds = [Some(Of::Hashes(level)), (level == 0).then_some(Of::Entries)];
+                for of in kinds.into_iter().flatten() {
+                    let _ = fs::remove_dir_all(log.join(format!("{}.p", path(of, n, WIDTH))));
+                }
+            }
+        }
+    }
+}
+
+/// A statement as an entry, and what opens it.
+fn closed(statement: &Statement, at: EntryTime, salt: &[u8; SALT_BYTES]) -> Result<(Entry, Opening), LedgerError> {
+    if !is_kind(&statement.kind) {
+        return Err(LedgerError::Refused("its kind is not small letters, digits and `_`"));
+    }
+    let cannot = |_| LedgerError::Refused("it cannot be written");
+    let opening = Opening::new(statement, salt).map_err(cannot)?;
+    if opening.bytes() > STATEMENT_BYTES_MAX {
+        return Err(LedgerError::Refused("it is longer than a megabyte"));
+    }
+    let entry = Entry { at, kind: statement.kind.clone(), hash: opening.hash().map_err(cannot)? };
+    Ok((entry, opening))
+}

@@ -1,0 +1,148 @@
+//! The statements that entries commit to, beside the log: what is destroyed when somebody is erased.
+//!
+//! A file for every 256 entries, with a line for each that has a statement here. What comes after the last checkpoint was never acknowledged:
+//! it is passed over, and taken away by the next who appends.
+
+use std::collections::BTreeSet;
+use std::fs::{self, OpenOptions};
+use std::io::{self, Read as _, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+use store::whole::{self, sync_folder};
+use verify::entry::Opening;
+use verify::tiles::WIDTH;
+
+use crate::limits::STATEMENTS_FILE_BYTES_MAX;
+
+/// Statements in a folder.
+#[derive(Clone, Debug)]
+pub(crate) struct Statements(PathBuf);
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Line {
+    index: u64,
+    opening: Opening,
+}
+
+impl Statements {
+    pub(crate) fn new(folder: PathBuf) -> Statements {
+        Statements(folder)
+    }
+
+    /// Of 256 entries, beginning with the `n`-th such.
+    fn file(&self, n: u64) -> PathBuf {
+        self.0.join(format!("{:06}", n / 1_000)).join(format!("{:03}.jsonl", n % 1_000))
+    }
+
+    /// Puts down the openings of entries from `first` on, which are on disk when this returns. There are `first` entries in the log.
+    pub(crate) fn append(&self, first: u64, openings: &[Opening]) -> io::Result<()> {
+        self.cut(first)?;
+        let mut openings = (first..).zip(openings).peekable();
+        while let Some((index, _)) = openings.peek() {
+            let n = index / WIDTH;
+            let mut text = Vec::new();
+            while let Some((index, opening)) = openings.next_if(|(index, _)| index / WIDTH == n) {
+                let line = Line { index, opening: opening.clone() };
+                serde_json::to_writer(&mut text, &line)?;
+                text.push(b'\n');
+            }
+            let path = self.file(n);
+            let is_new = !path.exists();
+            if let Some(folder) = path.parent().filter(|_| is_new) {
+                fs::create_dir_all(folder)?;
+                sync_folder(folder)?;
+            }
+            let mut file = OpenOptions::new().create(true).append(true).mode(0o600).open(&path)?;
+            file.write_all(&text)?;
+            file.sync_data()?;
+            if is_new {
+                sync_folder(&path)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes away what was put down for entries that are not in the log, of which there are `size`.
+    fn cut(&self, size: u64) -> io::Result<()> {
+        let n = size / WIDTH;
+        let known = read(&self.file(n))?;
+        let is_cut = known.ends_with_whole_line && known.lines.iter().all(|line| line.index < size);
+        if !is_cut {
+            self.write(n, known.lines.into_iter().filter(|line| line.index < size))?;
+        }
+        for later in n + 1.. {
+            let path = self.file(later);
+            match fs::remove_file(&path) {
+                Ok(()) => sync_folder(&path)?,
+                Err(error) if error.kind() == io::ErrorKind::NotFound => break,
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
+    fn write(&self, n: u64, lines: impl Iterator<Item = Line>) -> io::Result<()> {
+        let mut text = Vec::new();
+        for line in lines {
+            serde_json::to_writer(&mut text, &line)?;
+            text.push(b'\n');
+        }
+        whole::write(&self.file(n), &text)
+    }
+
+    /// What opens the entry `index`, if that is here.
+    pub(crate) fn opening(&self, index: u64) -> io::Result<Option<Opening>> {
+        let lines = read(&self.file(index / WIDTH))?.lines;
+        Ok(lines.into_iter().find(|line| line.index == index).map(|line| line.opening))
+    }
+
+    /// What opens the entries of the `n`-th 256, with their numbers.
+    pub(crate) fn openings(&self, n: u64) -> io::Result<Vec<(u64, Opening)>> {
+        Ok(read(&self.file(n))?.lines.into_iter().map(|line| (line.index, line.opening)).collect())
+    }
+
+    /// Destroys what opens these entries.
+    pub(crate) fn destroy(&self, indexes: &BTreeSet<u64>) -> io::Result<()> {
+        let files: BTreeSet<u64> = indexes.iter().map(|index| index / WIDTH).collect();
+        for n in files {
+            let lines = read(&self.file(n))?.lines;
+            if lines.iter().any(|line| indexes.contains(&line.index)) {
+                self.write(n, lines.into_iter().filter(|line| !indexes.contains(&line.index)))?;
+            }
+        }
+        Ok(())
+    }
+}
+
+struct Known {
+    lines: Vec<Line>,
+    ends_with_whole_line: bool,
+}
+
+/// The lines of a file; none where there is no file. A last line without its end was not written whole, and is passed over.
+fn read(path: &Path) -> io::Result<Known> {
+    let mut text = Vec::new();
+    match fs::File::open(path) {
+        Ok(file) => file.take(STATEMENTS_FILE_BYTES_MAX + 1).read_to_end(&mut text)?,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => 0,
+        Err(error) => return Err(error),
+    };
+    if text.len() as u64 > STATEMENTS_FILE_BYTES_MAX {
+        return Err(io::Error::other(format!("{}: longer than {STATEMENTS_FILE_BYTES_MAX} bytes", path.display())));
+    }
+    let (whole, rest) = text.split_at(text.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1));
+    let mut lines = Vec::new();
+    for (number, line) in (1..).zip(whole.split(|byte| *byte == b'\n').filter(|line| !line.is_empty())) {
+        let line = serde_json::from_slice(line).map_err(|error| {
+            io::Error::new(
+                io::ErrorKind::InvalidData,
+                format!("{}:{number}: not a statement of a ledger: {error}", path.display()),
+            )
+        })?;
+        lines.push(line);
+    }
+    Ok(Known { lines, ends_with_whole_line: rest.is_empty() })
+}

@@ -1,0 +1,17 @@
+//! Checks what a ledger proves, without the ledger and without the rest of Stillwatch.
+//!
+//! Promises that nothing counts that is not shown: a note only with the signature of a key that the caller trusts, an entry only with a proof
+//! that leads from it to a signed checkpoint, a statement only with the entry that commits to it. Reads no file, no clock and no network.
+//! Everything is bounded ([`limits`]).
+//!
+//! [`hash`] and [`tree`] are the Merkle tree, [`note`] signed texts, [`tiles`] a log as files, [`checkpoint`] and [`receipt`] what a log hands out, [`entry`] what is in it, [`log`] the whole of one.
+
+pub mod checkpoint;
+pub mod entry;
+pub mod hash;
+pub mod limits;
+pub mod log;
+pub mod note;
+pub mod receipt;
+pub mod tiles;
+pub mod tree;

@@ -1,0 +1,14 @@
+//! Every limit of this crate, and what happens at it.
+
+/// Bytes of a note. A longer one is refused.
+pub const NOTE_BYTES_MAX: usize = 1024 * 1024;
+/// Signatures of a note. One with more is refused.
+pub const SIGNATURES_MAX: usize = 64;
+/// Bytes of the name of a key. A longer one is refused.
+pub const KEY_NAME_BYTES_MAX: usize = 255;
+/// Hashes of a proof: a tree of 2^63 entries needs as many. A longer proof is refused.
+pub const PROOF_HASHES_MAX: usize = 63;
+/// Bytes of an entry of a log: its length is written with 16 bits. A longer one is refused.
+pub const ENTRY_BYTES_MAX: usize = 65_535;
+/// Bytes of the name of a kind of statements. An entry with a longer one is refused.
+pub const KIND_BYTES_MAX: usize = 32;
