@@ -10,6 +10,8 @@ mod appeals;
 mod context;
 mod detection;
 mod health;
+pub mod journal;
+mod kind;
 pub mod limits;
 pub mod registry;
 mod responses;

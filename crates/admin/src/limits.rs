@@ -14,3 +14,7 @@ pub const APPEALS_MAX: usize = 20_000;
 pub const REFRESH_TIME: Duration = Duration::from_millis(500);
 /// Keys whose last use is remembered between two writes to the database. The use of further ones is not.
 pub const USES_MAX: usize = 100_000;
+/// Changes in one statement of the ledger. Further ones are in the next.
+pub const STATEMENT_CHANGES_MAX: usize = 256;
+/// Bytes of what things are now, in one statement. What is longer is told by its hash.
+pub const TOLD_BYTES_MAX: usize = 256 * 1024;

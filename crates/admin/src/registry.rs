@@ -21,34 +21,22 @@ use policy::{
     Status,
 };
 use serde::de::DeserializeOwned;
-use store::control::{Changes, Control, ControlError, Entry};
+use store::control::{Changes, Control, ControlError, Entry, Place};
 use tokio::sync::Mutex as AsyncMutex;
 use tokio::time::Instant;
 
 use policy::limits::QUOTAS_MAX;
+use verify::entry::Statement;
 
+use crate::journal;
+use crate::kind::{
+    ACCOUNT, APPEAL, CERTIFICATE, COVER, KEY, ORGANISATION, PEPPER, POLICIES, POLICIES_ID, QUOTA, RESPONSE, SUSPICION,
+    USE,
+};
 use crate::limits::{APPEALS_MAX, USES_MAX};
 
 pub mod appeals;
 pub mod responses;
-
-const ACCOUNT: &str = "account";
-const ORGANISATION: &str = "organisation";
-const KEY: &str = "key";
-const CERTIFICATE: &str = "certificate";
-const QUOTA: &str = "quota";
-const RESPONSE: &str = "response";
-const APPEAL: &str = "appeal";
-/// That a response covers an account, or did before that left: `RESPONSE/ACCOUNT`, since neither can have a `/` in it.
-const COVER: &str = "cover";
-const SUSPICION: &str = "suspicion";
-/// The policies that the operator applied: one entry, [`POLICIES_ID`].
-const POLICIES: &str = "policies";
-const POLICIES_ID: &str = "applied";
-/// What tells whether keys are hashed with the same pepper here as by those who wrote the others.
-const PEPPER: &str = "pepper";
-/// When a key was last used; written by whoever saw it, and no reason to change the directory.
-const USE: &str = "use";
 
 /// Who there is.
 #[derive(Debug)]
@@ -509,6 +497,25 @@ impl Registry {
     pub fn mint_admin(pepper: [u8; 32]) -> Result<(Secret, KeyHash), RegistryError> {
         let (_, secret, hash) = Keys::new(pepper).mint(ADMIN_BRAND, random()?);
         Ok((secret, hash))
+    }
+
+    /// What was changed and is not in the ledger yet, and up to where that is.
+    ///
+    /// # Errors
+    ///
+    /// When the database fails.
+    pub async fn journal(&self) -> Result<Option<(Vec<Statement>, Place)>, RegistryError> {
+        let changes = self.control.journal().await?;
+        Ok(changes.last().map(|last| (journal::statements(&changes), last.place)))
+    }
+
+    /// Says that changes up to `place` are in the ledger.
+    ///
+    /// # Errors
+    ///
+    /// When the database fails.
+    pub async fn taken_down(&self, place: Place) -> Result<(), RegistryError> {
+        Ok(self.control.forget(place).await?)
     }
 
     async fn directory(&self) -> Arc<Directory> {

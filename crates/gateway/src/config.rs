@@ -28,6 +28,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use crate::alerts::AlertTable;
 use crate::health::Health;
 use crate::identity::{self, NotFetched, Provider, Source};
+use crate::ledger::LedgerTable;
 use crate::limits::{
     ALERTS_MAX, EMBEDDING_DECIMALS_MAX, IDENTITIES_MAX, RULES_MAX, SHIELDED_EMBEDDING_DECIMALS, SHIELDED_OUTPUT_TOKENS,
     STALE_SECONDS, STALE_SECONDS_MAX, STALE_SECONDS_MIN,
@@ -83,6 +84,9 @@ pub struct Config {
     /// Sensors beside the gateway.
     #[serde(default)]
     pub sensor: SensorTable,
+    /// Whether what is found and done is put down so that it can be proved.
+    #[serde(default)]
+    pub ledger: LedgerTable,
     /// Where callers reach it, as `scheme://host[:port]`: what proofs of possession have to be for.
     #[serde(default)]
     pub origins: Vec<String>,
@@ -663,6 +667,7 @@ impl Default for Config {
             response: ResponseTable::default(),
             alert: Vec::new(),
             sensor: SensorTable::default(),
+            ledger: LedgerTable::default(),
             origins: Vec::new(),
             workers: 0,
             drain_seconds: default_drain(),
@@ -822,6 +827,9 @@ impl Config {
         }
         if let Some((name, expected)) = config.sensor.wrong([config.listen, config.admin], config.tls.is_some()) {
             return wrong(format!("sensor.{name}"), expected);
+        }
+        if let Some((name, expected)) = config.ledger.wrong() {
+            return wrong(format!("ledger.{name}"), expected);
         }
         let recording = &config.recording;
         if recording.file_bytes == 0 || recording.file_seconds == 0 {
@@ -1203,6 +1211,7 @@ mod tests {
             ),
             ("[sensor]\nlisten = '127.0.0.1:1'", "`sensor.key_file`: expected the file"),
             ("[sensor]\nlisten = '0.0.0.0:1'\nkey_file = 'k'", "`sensor.listen`: expected an address of this machine"),
+            ("[ledger]\nname = 'two words'", "`ledger.name`: expected 1 to 255 bytes"),
             ("[sensor]\nkey_file = 'k'", "`sensor.listen`: expected an address; nothing else"),
             (
                 "listen = '127.0.0.1:7'\n[sensor]\nlisten = '0.0.0.0:7'",

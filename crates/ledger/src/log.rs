@@ -27,6 +27,8 @@ use crate::statements::Statements;
 const LOG: &str = "log";
 const STATEMENTS: &str = "statements";
 const LOCK: &str = "lock";
+/// The public half of the key that signs.
+const KEY: &str = "key.pub";
 
 /// Why a ledger cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -42,6 +44,18 @@ pub enum LedgerError {
         path: PathBuf,
         /// Why.
         source: io::Error,
+    },
+    /// It is signed by another key.
+    #[error(
+        "{path}: the ledger is signed by the key `{found}`, and not by `{expected}`; expected the key file that it was begun with"
+    )]
+    OtherKey {
+        /// Where that is said.
+        path: PathBuf,
+        /// By which it is signed.
+        found: String,
+        /// By which it should be.
+        expected: String,
     },
     /// A file of the log cannot be read, or holds something else.
     #[error(transparent)]
@@ -109,6 +123,33 @@ impl View {
             tiles: Tiles::new(Folder::new(&folder.join(LOG))),
             statements: Statements::new(folder.join(STATEMENTS)),
         }
+    }
+
+    /// The ledger in `folder`, which is signed by the key that it names itself.
+    ///
+    /// # Errors
+    ///
+    /// When it names none.
+    pub fn open(folder: &Path) -> Result<View, LedgerError> {
+        let path = folder.join(KEY);
+        let text = fs::read_to_string(&path).map_err(|source| match source.kind() {
+            io::ErrorKind::NotFound => LedgerError::Missing(folder.to_owned()),
+            _ => LedgerError::Failed { path: path.clone(), source },
+        })?;
+        let wrong = |source| LedgerError::Failed { path: path.clone(), source: io::Error::other(source) };
+        Ok(View::new(folder, text.trim_end().parse().map_err(wrong)?))
+    }
+
+    /// The key that signs it.
+    #[must_use]
+    pub fn key(&self) -> &VerifierKey {
+        &self.key
+    }
+
+    /// The folder of its log, which anybody may see.
+    #[must_use]
+    pub fn log(&self) -> PathBuf {
+        self.folder.join(LOG)
     }
 
     /// The tiles of its log.
@@ -228,6 +269,7 @@ impl Ledger {
         fs::create_dir_all(folder.join(LOG)).map_err(failed)?;
         let mut ledger = Ledger { view, key, edge: Edge::default(), note: String::new(), last: None };
         let lock = ledger.lock()?;
+        ledger.name_key()?;
         match ledger.view.checkpoint() {
             Ok(_) => ledger.renew()?,
             // A log without a checkpoint is one that nobody was told of.
@@ -262,7 +304,7 @@ impl Ledger {
         &mut self,
         now: &EntryTime,
         statements: Vec<Statement>,
-        salt: &mut dyn FnMut() -> [u8; SALT_BYTES],
+        salt: &mut dyn FnMut() -> Option<[u8; SALT_BYTES]>,
     ) -> Result<Range<u64>, LedgerError> {
         if statements.len() > APPENDED_MAX {
             return Err(LedgerError::Refused("too many at once"));
@@ -278,7 +320,7 @@ impl Ledger {
         let mut openings = Vec::with_capacity(statements.len());
         for mut statement in statements {
             at.as_str().clone_into(&mut statement.at);
-            let (entry, opening) = closed(&statement, at.clone(), &salt())?;
+            let (entry, opening) = closed(&statement, at.clone(), &random(salt)?)?;
             entries.push(entry.bytes());
             openings.push(opening);
         }
@@ -302,6 +344,21 @@ impl Ledger {
     pub fn destroy(&mut self, indexes: &BTreeSet<u64>) -> Result<(), LedgerError> {
         let _lock = self.lock()?;
         self.view.statements.destroy(indexes).map_err(|source| self.view.failed(source))
+    }
+
+    /// Says in the folder by which key it is signed, or sees that it is this one.
+    fn name_key(&self) -> Result<(), LedgerError> {
+        let path = self.view.folder.join(KEY);
+        let ours = self.key.public().to_string();
+        match fs::read_to_string(&path) {
+            Ok(text) if text.trim_end() == ours => Ok(()),
+            Ok(text) => Err(LedgerError::OtherKey { path, found: text.trim_end().to_owned(), expected: ours }),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                let written = whole::write(&path, format!("{ours}\n").as_bytes());
+                written.map_err(|source| LedgerError::Failed { path, source })
+            }
+            Err(source) => Err(LedgerError::Failed { path, source }),
+        }
     }
 
     fn lock(&self) -> Result<File, LedgerError> {
@@ -402,6 +459,10 @@ impl Ledger {
             }
         }
     }
+}
+
+fn random(salt: &mut dyn FnMut() -> Option<[u8; SALT_BYTES]>) -> Result<[u8; SALT_BYTES], LedgerError> {
+    salt().ok_or(LedgerError::Refused("no random bytes can be had"))
 }
 
 /// A statement as an entry, and what opens it.

@@ -34,6 +34,8 @@ pub(crate) enum Command {
     Findings(Findings),
     Response(Response),
     Appeal(Appeal),
+    Ledger(Ledger),
+    Verify(Verify),
 }
 
 /// See what a log holds, and what is made of it, before a hunt.
@@ -605,6 +607,95 @@ pub(crate) enum AppealCommand {
         #[command(flatten)]
         server: Server,
     },
+}
+
+/// See what was found and done, and prove it.
+///
+/// A running gateway puts down every change of accounts, keys, quotas, policies and responses, every appeal, verdict and finding: who, why, and
+/// the hash of what was there before and after. Each is an entry of a transparency log (C2SP tlog-tiles) in DIR/ledger/log, which can be shown to
+/// anybody: an entry is a salted hash. What was said stands beside it, in DIR/ledger/statements.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  stillwatch ledger tail\n  stillwatch ledger prove 17 --out entry-17.tlog-proof\n  \
+                        stillwatch verify entry-17.tlog-proof --key \"$(stillwatch ledger key)\""
+)]
+pub(crate) struct Ledger {
+    #[command(subcommand)]
+    pub(crate) command: LedgerCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum LedgerCommand {
+    /// Show the last entries, and what was said
+    Tail {
+        /// How many
+        #[arg(short = 'n', long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u64).range(1..=100_000))]
+        entries: u64,
+        #[command(flatten)]
+        place: LedgerPlace,
+    },
+    /// Write a receipt for an entry, which can be checked without the ledger
+    Prove {
+        /// The entry's number, as `tail` shows it
+        index: u64,
+        /// Where to write it, instead of standard output
+        #[arg(long, value_name = "FILE")]
+        out: Option<PathBuf>,
+        /// Keep back what was said, and show only that it was
+        #[arg(long)]
+        closed: bool,
+        #[command(flatten)]
+        place: LedgerPlace,
+    },
+    /// Print the checkpoint: how many entries there are, and their root, signed
+    Checkpoint {
+        #[command(flatten)]
+        place: LedgerPlace,
+    },
+    /// Print the key that signs the ledger, by which others check it
+    Key {
+        #[command(flatten)]
+        place: LedgerPlace,
+    },
+}
+
+/// Which ledger.
+#[derive(Debug, Args)]
+pub(crate) struct LedgerPlace {
+    /// The data folder that it is in
+    #[arg(long, value_name = "DIR", default_value = "stillwatch-data", env = "STILLWATCH_DATA")]
+    pub(crate) data: PathBuf,
+    /// Print as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Check a receipt, or a whole ledger, without asking anybody.
+///
+/// Says what is shown, by which key, and where it fails. A ledger is checked entry by entry, tile by tile, up to its signed root; what was said is
+/// checked where it stands beside the log.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  stillwatch verify entry-17.tlog-proof --key evidence.example.com/2026+1a2b3c4d+AR...\n  \
+                        stillwatch verify stillwatch-data/ledger --key-file ledger.pub\n\n\
+                        Exit codes: 0 it is what it says, 65 it is not, 2 wrong usage."
+)]
+pub(crate) struct Verify {
+    /// A receipt, or the folder of a ledger
+    #[arg(value_name = "PATH")]
+    pub(crate) path: PathBuf,
+    /// The key that has to have signed it, as `stillwatch ledger key` prints it
+    #[arg(long, value_name = "KEY", conflicts_with = "key_file")]
+    pub(crate) key: Option<verify::note::VerifierKey>,
+    /// The file with that key
+    #[arg(long, value_name = "FILE")]
+    pub(crate) key_file: Option<PathBuf>,
+    /// A witness whose signature has to be there; can be given several times
+    #[arg(long, value_name = "KEY")]
+    pub(crate) witness: Vec<verify::note::VerifierKey>,
+    /// Print as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 #[derive(Debug, Subcommand)]

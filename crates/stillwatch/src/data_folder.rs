@@ -108,6 +108,11 @@ impl DataFolder {
         Ok(DataFolder { path: path.to_owned(), _locks: locks })
     }
 
+    /// Where it is.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// Where control state is kept unless somebody says otherwise.
     pub(crate) fn database(&self) -> PathBuf {
         self.path.join("control.db")

@@ -16,6 +16,7 @@ mod events;
 mod failure;
 mod inputs;
 mod labels;
+mod ledgers;
 mod listing;
 mod log;
 mod output;
@@ -57,6 +58,8 @@ fn main() -> ExitCode {
         cli::Command::Findings(args) => command::findings::run(&args),
         cli::Command::Response(args) => command::response::run(&args.command),
         cli::Command::Appeal(args) => command::appeal::run(&args.command),
+        cli::Command::Ledger(args) => command::ledger::run(&args.command),
+        cli::Command::Verify(args) => command::verify::run(&args),
     };
     match outcome {
         Ok(exit) => exit.into(),

@@ -3,7 +3,8 @@
 //! Promises that what [`Control::put`] returned from is on disk, that changes made together are there together or not at
 //! all, and that every change has a revision greater than all before it, also where several processes write. So whoever
 //! keeps a copy in memory asks for what changed since its own revision ([`Control::since`]). Knows nothing of what the
-//! entries mean: they are JSON texts of at most [`ENTRY_BYTES_MAX`] bytes. A database that does not answer within
+//! entries mean: they are JSON texts of at most [`ENTRY_BYTES_MAX`] bytes. Changes of kinds that are journalled are kept with what was there
+//! before, in the same transaction, until somebody has taken them down elsewhere ([`Control::journal`], [`Control::forget`]). A database that does not answer within
 //! [`CONTROL_TIME_MAX`] is away; connections that broke are made anew by whoever asks next.
 
 use std::path::Path;
@@ -14,7 +15,9 @@ use sqlx::migrate::Migrator;
 use sqlx::{AnyPool, Row};
 use tokio::time::timeout;
 
-use crate::limits::{CONTROL_CONNECT_TIME_MAX, CONTROL_CONNECTIONS_MAX, CONTROL_TIME_MAX, ENTRY_BYTES_MAX};
+use crate::limits::{
+    CONTROL_CONNECT_TIME_MAX, CONTROL_CONNECTIONS_MAX, CONTROL_TIME_MAX, ENTRY_BYTES_MAX, JOURNAL_ROWS_MAX,
+};
 
 static MIGRATIONS: Migrator = sqlx::migrate!("./migrations");
 
@@ -24,6 +27,8 @@ pub struct Control {
     pool: AnyPool,
     /// How a change begins.
     begin: &'static str,
+    /// Kinds whose changes are journalled.
+    journalled: &'static [&'static str],
 }
 
 /// Something that is kept.
@@ -49,6 +54,30 @@ impl Entry {
     pub fn gone(kind: &str, id: &str) -> Entry {
         Entry { kind: kind.to_owned(), id: id.to_owned(), body: None }
     }
+}
+
+/// Where a change stands in the journal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Place {
+    /// The revision that it was made with.
+    pub revision: i64,
+    /// Which of the changes of that revision it is.
+    pub place: i64,
+}
+
+/// A change that was journalled.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Journalled {
+    /// Where it stands.
+    pub place: Place,
+    /// What sort of thing was changed.
+    pub kind: String,
+    /// Its id.
+    pub id: String,
+    /// What it was; none where it was not there.
+    pub before: Option<String>,
+    /// What it is from then on; none where it was removed.
+    pub after: Option<String>,
 }
 
 /// What a database says, and at which revision.
@@ -100,7 +129,7 @@ impl Control {
         // Whoever waited for another writer goes on from what that one wrote, also where the server would rather have him
         // fail by default.
         let begin = if url.starts_with("postgres") { "BEGIN ISOLATION LEVEL READ COMMITTED" } else { "BEGIN" };
-        Ok(Control { pool, begin })
+        Ok(Control { pool, begin, journalled: &[] })
     }
 
     /// Opens the file `path`, making it if need be.
@@ -113,6 +142,12 @@ impl Control {
         // Readers go on while somebody writes, and what was committed is on disk.
         sqlx::query("PRAGMA journal_mode = WAL").execute(&control.pool).await?;
         Ok(control)
+    }
+
+    /// The same database, with changes of these kinds journalled from now on.
+    #[must_use]
+    pub fn journalling(self, kinds: &'static [&'static str]) -> Control {
+        Control { journalled: kinds, ..self }
     }
 
     /// Puts down what is new, different or gone, all of it or nothing; returns the revision.
@@ -137,7 +172,20 @@ impl Control {
             .fetch_one(&mut *transaction)
             .await?
             .try_get(0)?;
-        for entry in entries {
+        for (place, entry) in (0_i64..).zip(entries) {
+            if self.journalled.contains(&entry.kind.as_str()) {
+                sqlx::query(
+                    "INSERT INTO journal (revision, place, kind, id, body_before, body_after) \
+                     VALUES ($1, $2, $3, $4, (SELECT body FROM entries WHERE kind = $3 AND id = $4), $5)",
+                )
+                .bind(revision)
+                .bind(place)
+                .bind(entry.kind.as_str())
+                .bind(entry.id.as_str())
+                .bind(entry.body.as_deref())
+                .execute(&mut *transaction)
+                .await?;
+            }
             sqlx::query(
                 "INSERT INTO entries (kind, id, body, revision) VALUES ($1, $2, $3, $4) \
                  ON CONFLICT (kind, id) DO UPDATE SET body = excluded.body, revision = excluded.revision",
@@ -181,6 +229,46 @@ impl Control {
             changes.revision = changes.revision.max(row.try_get(3)?);
         }
         Ok(changes)
+    }
+
+    /// The first [`JOURNAL_ROWS_MAX`] changes of the journal, in the order in which they were made.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be read.
+    pub async fn journal(&self) -> Result<Vec<Journalled>, ControlError> {
+        in_time(CONTROL_TIME_MAX, async {
+            let rows = sqlx::query(
+                "SELECT revision, place, kind, id, body_before, body_after FROM journal ORDER BY revision, place LIMIT $1",
+            )
+            .bind(JOURNAL_ROWS_MAX)
+            .fetch_all(&self.pool)
+            .await?;
+            let read = |row: &sqlx::any::AnyRow| {
+                let place = Place { revision: row.try_get(0)?, place: row.try_get(1)? };
+                let (before, after) = (row.try_get(4)?, row.try_get(5)?);
+                Ok(Journalled { place, kind: row.try_get(2)?, id: row.try_get(3)?, before, after })
+            };
+            rows.iter().map(read).collect()
+        })
+        .await
+    }
+
+    /// Forgets the changes of the journal up to `place`, which are taken down elsewhere.
+    ///
+    /// # Errors
+    ///
+    /// When that cannot be written.
+    pub async fn forget(&self, place: Place) -> Result<(), ControlError> {
+        in_time(CONTROL_TIME_MAX, async {
+            sqlx::query("DELETE FROM journal WHERE revision < $1 OR (revision = $1 AND place <= $2)")
+                .bind(place.revision)
+                .bind(place.place)
+                .execute(&self.pool)
+                .await?;
+            Ok(())
+        })
+        .await
     }
 
     pub(crate) fn pool(&self) -> &AnyPool {
@@ -244,6 +332,62 @@ mod tests {
         // It is there again afterwards.
         let again = open().await;
         assert_eq!(again.since(0).await.unwrap(), before);
+    }
+
+    /// Changes of some kinds are kept with what was there before, until they are forgotten.
+    async fn keeps_a_journal(open: impl AsyncFn() -> Control) {
+        let control = open().await.journalling(&["key", "quota"]);
+        let entry = |kind, body: &str| Entry::new(kind, "a", body.to_owned());
+        let first = control.put(&[entry("account", "1"), entry("key", "1"), entry("quota", "1")]).await.unwrap();
+        let second = control.put(&[entry("key", "2")]).await.unwrap();
+        let third = control.put(&[Entry::gone("key", "a"), entry("account", "2")]).await.unwrap();
+        // Nothing of what was not written is in it.
+        assert!(control.put(&[entry("key", "3"), entry("key", &"x".repeat(ENTRY_BYTES_MAX + 1))]).await.is_err());
+        let of = |(revision, place), kind: &str, before: Option<&str>, after: Option<&str>| Journalled {
+            place: Place { revision, place },
+            kind: kind.to_owned(),
+            id: "a".to_owned(),
+            before: before.map(str::to_owned),
+            after: after.map(str::to_owned),
+        };
+        let all = [
+            of((first, 1), "key", None, Some("1")),
+            of((first, 2), "quota", None, Some("1")),
+            of((second, 0), "key", Some("1"), Some("2")),
+            of((third, 0), "key", Some("2"), None),
+        ];
+        assert_eq!(control.journal().await.unwrap(), all);
+        control.forget(all[0].place).await.unwrap();
+        assert_eq!(control.journal().await.unwrap(), all[1..]);
+        control.close().await;
+        // It outlives the process, and whoever does not journal adds nothing to it.
+        let again = open().await;
+        again.put(&[entry("key", "4")]).await.unwrap();
+        assert_eq!(again.journal().await.unwrap(), all[1..]);
+        again.forget(all[3].place).await.unwrap();
+        assert_eq!(again.journal().await.unwrap(), []);
+        // It is read in parts.
+        let many: Vec<Entry> =
+            (0..=JOURNAL_ROWS_MAX).map(|n| Entry::new("quota", &n.to_string(), "{}".to_owned())).collect();
+        let again = again.journalling(&["quota"]);
+        again.put(&many).await.unwrap();
+        let part = again.journal().await.unwrap();
+        assert_eq!(part.len() as i64, JOURNAL_ROWS_MAX);
+        again.forget(part.last().unwrap().place).await.unwrap();
+        assert_eq!(again.journal().await.unwrap().len(), 1);
+    }
+
+    #[test]
+    fn a_file_keeps_a_journal() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("control.db");
+        run(keeps_a_journal(async || Control::open_file(&path).await.unwrap()));
+    }
+
+    #[test]
+    fn a_postgresql_keeps_a_journal() {
+        let postgres = Postgres::new();
+        run(keeps_a_journal(async || Control::open(&postgres.url()).await.unwrap()));
     }
 
     #[test]

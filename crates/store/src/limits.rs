@@ -14,3 +14,5 @@ pub const CONTROL_TIME_MAX: Duration = Duration::from_secs(10);
 pub const SEGMENT_WAITING_BYTES_MAX: usize = 64 * 1024 * 1024;
 /// Things of one kind that a model server keeps for one account. Further ones are refused.
 pub const OWNED_MAX: u32 = 10_000;
+/// Changes of the journal that are read at once. Further ones are read next.
+pub const JOURNAL_ROWS_MAX: i64 = 1_024;

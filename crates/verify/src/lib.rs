@@ -4,10 +4,11 @@
 //! that leads from it to a signed checkpoint, a statement only with the entry that commits to it. Reads no file, no clock and no network.
 //! Everything is bounded ([`limits`]).
 //!
-//! [`hash`] and [`tree`] are the Merkle tree, [`note`] signed texts, [`tiles`] a log as files, [`checkpoint`] and [`receipt`] what a log hands out, [`entry`] what is in it, [`log`] the whole of one.
+//! [`hash`] and [`tree`] are the Merkle tree, [`note`] signed texts, [`tiles`] a log as files, [`checkpoint`] and [`receipt`] what a log hands out, [`entry`] what is in it, [`log`] the whole of one, and [`exhibit`] one entry of it with its receipt.
 
 pub mod checkpoint;
 pub mod entry;
+pub mod exhibit;
 pub mod hash;
 pub mod limits;
 pub mod log;

@@ -161,7 +161,7 @@ fn a_log_of_another_key_or_another_name_is_not_opened() {
     grow(&mut open(folder.path()), 3);
     for other in [SigningKey::new(NAME, [8; 32]).unwrap(), SigningKey::new("other.example.com", [7; 32]).unwrap()] {
         let refused = Ledger::open(folder.path(), other);
-        assert!(matches!(refused, Err(LedgerError::Checkpoint { .. })), "{refused:?}");
+        assert!(matches!(refused, Err(LedgerError::OtherKey { .. })), "{refused:?}");
     }
 }
 

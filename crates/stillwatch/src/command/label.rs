@@ -12,7 +12,8 @@ use exchange::Time;
 use findings::{Identity, Verdict};
 use hyper::Method;
 use serde::Serialize;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
+use verify::entry::Statement;
 
 use crate::admin_client::AdminClient;
 use crate::cli::{AddLabel, LabelCommand, LabelFile, ListLabels, Says, Server, UndoLabel};
@@ -20,7 +21,7 @@ use crate::failure::{Exit, Failure};
 use crate::labels::{self, Book, Draft, Entry, Said, Undoing};
 use crate::output::print;
 use crate::words::{self, counted, minute, printable};
-use crate::{clock, data_folder};
+use crate::{clock, data_folder, ledgers};
 
 /// Does what was asked.
 pub(crate) fn run(command: &LabelCommand) -> Result<Exit, Failure> {
@@ -69,7 +70,10 @@ fn add(args: &AddLabel) -> Result<Exit, Failure> {
     let accounts = identity.accounts.len() as u64;
     let draft = Draft { verdict: args.verdict, until: args.until, finding: args.finding.clone(), identity };
     let labels = args.book.path();
-    let id = labels::add(&labels, &draft, &said(&args.says, gateway.as_ref())?).map_err(Failure::unreadable)?;
+    let said = said(&args.says, gateway.as_ref())?;
+    let id = labels::add(&labels, &draft, &said).map_err(Failure::unreadable)?;
+    let detail = json!({"label": id, "verdict": args.verdict, "until": args.until, "accounts": accounts});
+    put_down(&args.book, &said, &args.finding, detail)?;
     let labels = labels.display();
     let next = match gateway {
         Some(_) => "The gateway heeds it when its own time comes to that.".to_owned(),
@@ -89,8 +93,29 @@ fn undo(args: &UndoLabel) -> Result<Exit, Failure> {
     let labels = args.book.path();
     let said = said(&args.says, gateway.as_ref())?;
     let id = labels::undo(&labels, &args.id, &said).map_err(Failure::unreadable)?;
+    put_down(&args.book, &said, &args.id, json!({"label": id, "undoes": args.id}))?;
     print(&format!("Wrote {id} to {}: {} is taken back.\n", labels.display(), printable(&args.id, ID_CHARS)))?;
     Ok(Exit::Nothing)
+}
+
+/// Puts a verdict down in the ledger of the gateway that it is said to.
+fn put_down(book: &LabelFile, said: &Said<'_>, about: &str, detail: Value) -> Result<(), Failure> {
+    let Some(data) = &book.data else { return Ok(()) };
+    let statement = Statement {
+        at: String::new(),
+        kind: "verdict".to_owned(),
+        actor: format!("person:{}", said.by),
+        reason: Some(said.reason.to_owned()),
+        subject: format!("finding:{about}"),
+        before: None,
+        after: None,
+        detail,
+    };
+    let appended = ledgers::open_if_there(data).and_then(|ledger| match ledger {
+        Some(mut ledger) => ledgers::append(&mut ledger, said.time, vec![statement]),
+        None => Ok(()),
+    });
+    appended.map_err(|failure| Failure::service(format!("the verdict holds, and is not in the ledger: {failure}")))
 }
 
 fn list(args: &ListLabels) -> Result<Exit, Failure> {

@@ -19,7 +19,7 @@ use policy::key::Keys;
 use store::control::Control;
 use tokio::runtime::Handle;
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::sync::oneshot;
+use tokio::sync::{Mutex, oneshot};
 
 use crate::cli::{self, Role};
 use crate::configuration::{self, Checked};
@@ -29,10 +29,12 @@ use crate::log::say;
 use crate::output::print;
 use crate::{alerts, sensors};
 
+mod bookkeeping;
 mod detection;
 mod keep;
 mod serving;
 
+use bookkeeping::Bookkeeper;
 use detection::{Alerts, Detecting};
 use keep::Keeper;
 use serving::{Parts, Serving, listen, mock_server};
@@ -82,11 +84,21 @@ async fn serve(args: &cli::Up, checked: Checked) -> Result<(), Failure> {
         None => Control::open_file(&folder.database()).await,
     };
     let control = control.map_err(|error| Failure::io("control state cannot be read", error))?;
+    let journalled: &[&str] = if config.ledger.enabled { &admin::journal::JOURNALLED } else { &[] };
+    let control = control.journalling(journalled);
     let owners = Owners::new(control.clone(), Handle::current());
     let registry = Registry::open(control, *pepper, config.origins.clone()).await;
     let registry = Arc::new(registry.map_err(|error| Failure::io("control state cannot be read", error))?);
     let settings = Arc::new(ArcSwap::from_pointee(settings));
     let source = folder.source()?;
+    // Before anybody is served, so that nobody is where nothing can be put down.
+    let books = if roles.console && config.ledger.enabled {
+        let mut books = Bookkeeper::open(folder.path(), &config, &source, &registry, &clock)?;
+        books.note("start", &path)?;
+        Some(Arc::new(Mutex::new(books)))
+    } else {
+        None
+    };
 
     let serving = if roles.gateway {
         let (config, registry, settings, certificates) = (&mut config, &registry, &settings, certificates.clone());
@@ -137,6 +149,15 @@ async fn serve(args: &cli::Up, checked: Checked) -> Result<(), Failure> {
     });
     let keeper = tokio::spawn(Keeper::new(Arc::clone(&registry), roles.gateway.then_some(&folder), &clock).run());
 
+    let bookkeeping = books.clone().map(|books| {
+        tokio::spawn(async move {
+            loop {
+                tokio::time::sleep(admin::limits::REFRESH_TIME).await;
+                books.lock().await.step().await;
+            }
+        })
+    });
+
     let scheme = if certificates.is_some() { "https" } else { "http" };
     let url = |address: SocketAddr| format!("{scheme}://{address}");
     let running = Running {
@@ -161,6 +182,11 @@ async fn serve(args: &cli::Up, checked: Checked) -> Result<(), Failure> {
                 if let Some(detecting) = &detecting {
                     detecting.renew(destinations);
                 }
+                if let Some(books) = &books
+                    && let Err(failure) = books.lock().await.note("reload", &path)
+                {
+                    say(&format!("the reload is not put down in the ledger: {failure}"));
+                }
                 say("the configuration is read anew; what a reload does not take up stays until a restart");
             }
             Err(failure) => say(&format!("the configuration stays as it was: {failure}")),
@@ -183,6 +209,13 @@ async fn serve(args: &cli::Up, checked: Checked) -> Result<(), Failure> {
     if let Some(api) = api {
         let _ = api.await;
         folder.leave();
+    }
+    // Last, when nobody changes anything any more.
+    if let (Some(books), Some(bookkeeping)) = (books, bookkeeping) {
+        let mut books = books.lock().await;
+        bookkeeping.abort();
+        books.step().await;
+        books.note("end", &path)?;
     }
     Ok(())
 }

@@ -7,6 +7,7 @@ mod cli;
 mod config;
 mod frame;
 mod label;
+mod ledger;
 mod live;
 mod package;
 #[path = "../../../store/src/postgres.rs"]

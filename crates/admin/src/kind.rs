@@ -1,0 +1,19 @@
+//! The kinds of what control state holds, by the names that they have in the database.
+
+pub(crate) const ACCOUNT: &str = "account";
+pub(crate) const ORGANISATION: &str = "organisation";
+pub(crate) const KEY: &str = "key";
+pub(crate) const CERTIFICATE: &str = "certificate";
+pub(crate) const QUOTA: &str = "quota";
+pub(crate) const RESPONSE: &str = "response";
+pub(crate) const APPEAL: &str = "appeal";
+/// That a response covers an account, or did before that left: `RESPONSE/ACCOUNT`, since neither can have a `/` in it.
+pub(crate) const COVER: &str = "cover";
+pub(crate) const SUSPICION: &str = "suspicion";
+/// The policies that the operator applied: one entry, [`POLICIES_ID`].
+pub(crate) const POLICIES: &str = "policies";
+pub(crate) const POLICIES_ID: &str = "applied";
+/// What tells whether keys are hashed with the same pepper here as by those who wrote the others.
+pub(crate) const PEPPER: &str = "pepper";
+/// When a key was last used; written by whoever saw it, and no reason to change the directory.
+pub(crate) const USE: &str = "use";

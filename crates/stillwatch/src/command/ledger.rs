@@ -1,0 +1,98 @@
+//! `stillwatch ledger`: what was put down, and receipts for it.
+
+use ::ledger::{Known, View};
+use ::verify::exhibit;
+use serde_json::{Value, json};
+
+use crate::cli::LedgerCommand;
+use crate::failure::{Exit, Failure};
+use crate::output::{print, print_json, write_file};
+use crate::words::{self, printable};
+use crate::{ledgers, listing};
+
+/// Does what was asked.
+pub(crate) fn run(command: &LedgerCommand) -> Result<Exit, Failure> {
+    match command {
+        LedgerCommand::Tail { entries, place } => tail(&ledgers::view(&place.data)?, *entries, place.json),
+        LedgerCommand::Prove { index, out, closed, place } => {
+            let view = ledgers::view(&place.data)?;
+            let receipt = view.receipt(*index).map_err(Failure::unreadable)?;
+            let size = view.checkpoint().map_err(Failure::unreadable)?.1.tree().size;
+            let known = view.entry(*index, size).map_err(Failure::unreadable)?;
+            let opening = if *closed { None } else { known.opening };
+            let receipt = exhibit::exhibit(receipt, &known.entry, opening).map_err(Failure::unreadable)?.to_string();
+            match (out, place.json) {
+                (Some(path), _) => {
+                    write_file(path, receipt.as_bytes())?;
+                    print(&format!(
+                        "Wrote {}.\nWhoever gets it checks it by:\n  stillwatch verify {} --key {}\n",
+                        path.display(),
+                        path.display(),
+                        view.key()
+                    ))?;
+                    Ok(Exit::Nothing)
+                }
+                (None, true) => print_json(&json!({"index": index, "receipt": receipt, "key": view.key().to_string()})),
+                (None, false) => print(&receipt).map(|()| Exit::Nothing),
+            }
+        }
+        LedgerCommand::Checkpoint { place } => {
+            let (note, checkpoint) = ledgers::view(&place.data)?.checkpoint().map_err(Failure::unreadable)?;
+            let tree = checkpoint.tree();
+            if place.json {
+                let origin = &checkpoint.checkpoint().origin;
+                return print_json(
+                    &json!({"origin": origin, "entries": tree.size, "root": tree.root.to_base64(), "note": note}),
+                );
+            }
+            print(&note).map(|()| Exit::Nothing)
+        }
+        LedgerCommand::Key { place } => {
+            let view = ledgers::view(&place.data)?;
+            if place.json {
+                return print_json(&json!({"key": view.key().to_string(), "name": view.key().name()}));
+            }
+            print(&format!("{}\n", view.key())).map(|()| Exit::Nothing)
+        }
+    }
+}
+
+/// Shows the last entries.
+fn tail(view: &View, entries: u64, is_json: bool) -> Result<Exit, Failure> {
+    let (_, checkpoint) = view.checkpoint().map_err(Failure::unreadable)?;
+    let size = checkpoint.tree().size;
+    let first = size.saturating_sub(entries);
+    let mut rows = Vec::new();
+    for n in first / ::verify::tiles::WIDTH..size.div_ceil(::verify::tiles::WIDTH) {
+        let part = view.part(n, size).map_err(Failure::unreadable)?;
+        rows.extend(part.into_iter().filter(|known| known.index >= first).map(|known| row(&known)));
+    }
+    if is_json {
+        return print_json(&json!({"name": view.key().name(), "size": size, "entries": rows}));
+    }
+    for row in rows.iter_mut().filter_map(Value::as_object_mut) {
+        let when = row.get("at").and_then(Value::as_str).and_then(|at| at.parse().ok()).map(words::minute);
+        row.insert("time".to_owned(), json!(when));
+        let statement = row.remove("statement");
+        let said = |name: &str| statement.as_ref().and_then(|said| said.get(name)).cloned().unwrap_or_default();
+        for name in ["actor", "subject", "reason"] {
+            row.insert(name.to_owned(), said(name));
+        }
+        if statement.as_ref().is_none_or(Value::is_null) {
+            row.insert("subject".to_owned(), json!("(what was said is not here)"));
+        }
+    }
+    print(&listing::columns(&["index", "time", "kind", "actor", "subject", "reason"], &rows))?;
+    print(&format!("{size} entries in {}\n", printable(view.key().name(), words::MESSAGE_CHARS_MAX)))?;
+    Ok(Exit::Nothing)
+}
+
+fn row(known: &Known) -> Value {
+    json!({
+        "index": known.index,
+        "at": known.entry.at,
+        "kind": known.entry.kind,
+        "hash": known.entry.hash.to_hex(),
+        "statement": known.statement,
+    })
+}

@@ -1,0 +1,88 @@
+//! The ledger, kept up with what is changed: by people over the admin API, by rules, by detection, and by this process itself.
+//!
+//! Promises that every journalled change is put down, also after the process died: a change stays in the database's journal until the ledger has
+//! it. So a change that was put down just before a crash may be put down twice.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use admin::Registry;
+use gateway::clock::Clock;
+use gateway::config::Config;
+use ledger::Ledger;
+use serde_json::json;
+use verify::entry::Statement;
+use verify::hash::Hash;
+
+use crate::failure::Failure;
+use crate::ledgers;
+use crate::log::say;
+
+/// Puts down what is changed.
+pub(super) struct Bookkeeper {
+    ledger: Ledger,
+    registry: Arc<Registry>,
+    clock: Arc<dyn Clock>,
+    /// What goes wrong now, and was told.
+    trouble: Option<String>,
+}
+
+impl Bookkeeper {
+    /// Opens the ledger of a data folder, or begins one; `source` names the folder.
+    pub(super) fn open(
+        data: &Path,
+        config: &Config,
+        source: &str,
+        registry: &Arc<Registry>,
+        clock: &Arc<dyn Clock>,
+    ) -> Result<Bookkeeper, Failure> {
+        let name = config.ledger.name.clone().unwrap_or_else(|| format!("stillwatch/{source}"));
+        let ledger = ledgers::open(data, &name)?;
+        let known = ledger.view().key().name();
+        if config.ledger.name.as_deref().is_some_and(|name| name != known) {
+            return Err(Failure::bad_input(format!(
+                "`ledger.name`: the ledger in the data folder is called `{known}`, for good; expected that, or none"
+            )));
+        }
+        Ok(Bookkeeper { ledger, registry: Arc::clone(registry), clock: Arc::clone(clock), trouble: None })
+    }
+
+    /// Puts down that this process began, ended, or took up its configuration, with the hash of that.
+    pub(super) fn note(&mut self, kind: &str, configuration: &Path) -> Result<(), Failure> {
+        // Without a file the defaults hold.
+        let text = std::fs::read(configuration).unwrap_or_default();
+        let statement = Statement {
+            at: String::new(),
+            kind: kind.to_owned(),
+            actor: "stillwatch".to_owned(),
+            reason: None,
+            subject: "configuration".to_owned(),
+            before: None,
+            after: Some(Hash::of(&[&text]).to_hex()),
+            detail: json!({"version": env!("CARGO_PKG_VERSION")}),
+        };
+        tokio::task::block_in_place(|| ledgers::append(&mut self.ledger, self.clock.now(), vec![statement]))
+    }
+
+    /// Puts down what is in the journal, and tells when that goes wrong.
+    pub(super) async fn step(&mut self) {
+        let trouble = self.take_down().await.err().map(|failure| failure.to_string());
+        match (&self.trouble, &trouble) {
+            (None, Some(trouble)) => {
+                say(&format!("changes are not put down in the ledger, and wait in the database: {trouble}"));
+            }
+            (Some(_), None) => say("changes are put down in the ledger again"),
+            _ => {}
+        }
+        self.trouble = trouble;
+    }
+
+    async fn take_down(&mut self) -> Result<(), Failure> {
+        let failed = |error| Failure::io("the journal of changes", error);
+        while let Some((statements, place)) = self.registry.journal().await.map_err(failed)? {
+            tokio::task::block_in_place(|| ledgers::append(&mut self.ledger, self.clock.now(), statements))?;
+            self.registry.taken_down(place).await.map_err(failed)?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,148 @@
+//! What a gateway puts down, as whoever keeps it and whoever checks it see it.
+
+#![expect(clippy::indexing_slicing, reason = "what is read here was written here")]
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use serde_json::Value;
+
+use crate::cli::{Folder, run};
+use crate::up::{Gateway, within};
+
+/// The last entries: kind, actor, subject and reason.
+fn tail(data: &str) -> Vec<[String; 4]> {
+    let output = run(&["ledger", "tail", "--data", data, "--json", "-n", "1000"]);
+    assert_eq!(output.code, 0, "{output:?}");
+    let json: Value = serde_json::from_str(&output.stdout).expect("JSON");
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let of = |entry: &Value| {
+        let said = &entry["statement"];
+        [text(&entry["kind"]), text(&said["actor"]), text(&said["subject"]), text(&said["reason"])]
+    };
+    json["entries"].as_array().expect("entries").iter().map(of).collect()
+}
+
+fn key(data: &str) -> String {
+    run(&["ledger", "key", "--data", data]).stdout.trim().to_owned()
+}
+
+#[test]
+fn what_people_do_is_put_down_and_a_receipt_of_it_is_checked_without_the_ledger() {
+    let gateway = Gateway::start_in(Folder::new("ledger-receipt"), &[]);
+    let data = gateway.data();
+    gateway.manage(&["account", "add", "--id", "acc_1"]);
+    let taken = gateway.manage(&[
+        "response",
+        "apply",
+        "--account",
+        "acc_1",
+        "--rung",
+        "shield",
+        "--reason",
+        "odd requests",
+        "--by",
+        "ann",
+    ]);
+    let response = taken["id"].as_str().expect("an id");
+    gateway.manage(&["response", "undo", response, "--by", "bob", "--reason", "a class"]);
+    let subject = format!("response:{response}");
+    let expected = [
+        ["start", "stillwatch", "configuration", ""],
+        ["account", "admin", "account:acc_1", ""],
+        ["response", "person:ann", &subject, "odd requests"],
+        ["response", "person:bob", &subject, "a class"],
+    ];
+    let all_there = || {
+        let told = tail(&data);
+        expected.iter().all(|entry| told.iter().any(|told| told == entry))
+    };
+    assert!(within(Duration::from_secs(10), all_there), "{:?}", tail(&data));
+    gateway.signal("-HUP");
+    assert!(within(Duration::from_secs(10), || tail(&data).iter().any(|[kind, ..]| kind == "reload")));
+    let index = tail(&data).iter().position(|[_, actor, ..]| actor == "person:ann").expect("an entry").to_string();
+    let (code, folder) = gateway.end("-TERM");
+    assert_eq!((code, tail(&data).pop().map(|[kind, ..]| kind).as_deref()), (Some(0), Some("end")));
+
+    let (receipt, closed) = (folder.path("receipt"), folder.path("closed"));
+    for (path, more) in [(&receipt, &[][..]), (&closed, &["--closed"])] {
+        let output = run(&[&["ledger", "prove", &index, "--out", path, "--data", &data], more].concat());
+        assert_eq!(output.code, 0, "{output:?}");
+    }
+    let key = key(&data);
+    // Whoever checks it has nothing but the file and the key.
+    std::fs::remove_dir_all(&data).expect("removed");
+    let shown = run(&["verify", &receipt, "--key", &key]);
+    assert!(shown.code == 0 && shown.stdout.contains("why     odd requests"), "{shown:?}");
+    let shown = run(&["verify", &closed, "--key", &key]);
+    assert!(shown.code == 0 && !shown.stdout.contains("odd requests"), "{shown:?}");
+    let text = std::fs::read_to_string(&receipt).expect("a receipt");
+    let changed = folder.file("changed", text.replacen("index ", "index 1", 1));
+    let refused = run(&["verify", &changed, "--key", &key]);
+    assert!(refused.code == 65 && refused.stderr.contains("does not show that this entry is number 1"), "{refused:?}");
+    let other = "stillwatch/other+38b917ff+Aad6K4nz3LYKZTT2m6CknTcJipwoaa+OskUcpttuSeVS";
+    assert_eq!(run(&["verify", &receipt, "--key", other]).code, 2, "no key");
+    assert_eq!(run(&["verify", &receipt]).code, 2, "no key is named");
+}
+
+#[test]
+fn a_ledger_that_was_changed_is_told_with_the_place() {
+    let gateway = Gateway::start_in(Folder::new("ledger-changed"), &[]);
+    let data = gateway.data();
+    for n in 0..3 {
+        gateway.manage(&["account", "add", "--id", &format!("acc_{n}")]);
+    }
+    let (code, _folder) = gateway.end("-TERM");
+    assert_eq!(code, Some(0));
+    let key = key(&data);
+    let whole = run(&["verify", &data, "--key", &key, "--json"]);
+    let shown: Value = serde_json::from_str(&whole.stdout).expect("JSON");
+    assert_eq!((whole.code, &shown["entries"], &shown["statements"]), (0, &5.into(), &5.into()), "{whole:?}");
+    let own = run(&["verify", &data]);
+    assert!(own.code == 0 && own.stdout.contains("not whose it is"), "{own:?}");
+    let ledger = PathBuf::from(&data).join("ledger");
+    let change = |file: &str, from: &str, to: &str, told: &str| {
+        let path = ledger.join(file);
+        let right = std::fs::read(&path).expect("a file");
+        let place = right.windows(from.len()).position(|part| part == from.as_bytes()).expect("what is changed");
+        let (before, after) = (&right[..place], &right[place + from.len()..]);
+        std::fs::write(&path, [before, to.as_bytes(), after].concat()).expect("written");
+        let refused = run(&["verify", &data, "--key", &key]);
+        assert!(refused.code == 65 && refused.stderr.contains(told), "{refused:?}");
+        std::fs::write(&path, right).expect("written");
+    };
+    change("statements/000000/000.jsonl", "account:acc_1", "account:acc_7", "entry 2: the statement is not the one");
+    change("log/tile/entries/000.p/5", "\"account\"", "\"akkount\"", "entry 1, in tile/entries/000.p/5");
+    change("log/checkpoint", "\n5\n", "\n4\n", "the signature of");
+    assert_eq!(run(&["verify", &data, "--key", &key]).code, 0);
+}
+
+#[test]
+fn what_was_changed_before_a_crash_is_put_down_after_it() {
+    let mut gateway = Gateway::start_in(Folder::new("ledger-crash"), &[]);
+    let data = gateway.data();
+    for round in 0..3 {
+        let ids: Vec<String> = (0..5).map(|n| format!("acc_{round}_{n}")).collect();
+        for id in &ids {
+            gateway.manage(&["account", "add", "--id", id]);
+        }
+        let (_, folder) = gateway.end("-KILL");
+        gateway = Gateway::start_in(folder, &[]);
+        let is_down = || {
+            let told = tail(&data);
+            ids.iter().all(|id| told.iter().any(|[_, _, subject, _]| *subject == format!("account:{id}")))
+        };
+        assert!(within(Duration::from_secs(10), is_down), "{:?}", tail(&data));
+    }
+    let (code, folder) = gateway.end("-TERM");
+    assert_eq!(code, Some(0));
+    assert_eq!(run(&["verify", &data, "--key", &key(&data)]).code, 0);
+    // Without its key nothing is put down, and nobody is served.
+    std::fs::remove_file(PathBuf::from(&data).join("ledger-key")).expect("removed");
+    let refused = run(&["up", "--data", &data, "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"]);
+    assert!(refused.code == 65 && refused.stderr.contains("ledger-key"), "{refused:?}");
+    let off = folder.file("off.toml", "[ledger]\nenabled = false\n");
+    let gateway = Gateway::start_in(folder, &["--config", &off]);
+    gateway.manage(&["account", "add", "--id", "acc_off"]);
+    assert_eq!(gateway.end("-TERM").0, Some(0));
+}
