@@ -12,21 +12,16 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 use bytes::Bytes;
 use exchange::Time;
-use http_body_util::{BodyExt, Empty, Limited};
-use hyper::client::conn::http1;
-use hyper::header::{ACCEPT, HOST, HeaderValue};
+use http_body_util::Full;
+use hyper::header::{ACCEPT, HeaderValue};
 use hyper::{Request, StatusCode, Uri};
-use hyper_util::rt::TokioIo;
 use policy::limits::ISSUER_KEY_BYTES_MAX;
 use policy::token::{BadKeySet, Identities, Issuer, KeyCache, KeySet};
-use rustls::pki_types::ServerName;
 use serde::Deserialize;
-use tokio::net::TcpStream;
 use tokio::time::timeout;
-use tokio_rustls::TlsConnector;
-use tokio_util::either::Either;
 
 use crate::limits::IDENTITY_TIME_MAX;
+use crate::outward::{self, host};
 
 /// Where what describes an issuer stands, below its URL (OpenID Connect Discovery 1.0, section 4).
 const DISCOVERY: &str = "/.well-known/openid-configuration";
@@ -115,10 +110,6 @@ pub fn usable(url: &str) -> Result<Uri, NotFetched> {
     }
 }
 
-fn host(uri: &Uri) -> Option<&str> {
-    uri.host().map(|host| host.trim_start_matches('[').trim_end_matches(']'))
-}
-
 impl Provider {
     /// Its keys, as it publishes them now.
     ///
@@ -153,42 +144,13 @@ impl Provider {
 
     async fn get_at_leisure(&self, uri: &Uri) -> Result<Bytes, NotFetched> {
         let failed = |error| NotFetched::Unreachable(uri.clone(), error);
-        let stream = self.connect(uri).await.map_err(failed)?;
-        let (mut sender, connection) =
-            http1::handshake(TokioIo::new(stream)).await.map_err(io::Error::other).map_err(failed)?;
-        let asked = async {
-            let mut request = Request::new(Empty::<Bytes>::new());
-            let path = uri.path_and_query().map_or("/", |path| path.as_str());
-            *request.uri_mut() = path.parse().map_err(io::Error::other)?;
-            let authority = uri.authority().map_or("", |authority| authority.as_str());
-            request.headers_mut().insert(HOST, HeaderValue::from_str(authority).map_err(io::Error::other)?);
-            request.headers_mut().insert(ACCEPT, HeaderValue::from_static("application/json"));
-            let response = sender.send_request(request).await.map_err(io::Error::other)?;
-            let status = response.status();
-            let body = Limited::new(response.into_body(), ISSUER_KEY_BYTES_MAX).collect().await;
-            Ok((status, body.map_err(io::Error::other)?.to_bytes()))
-        };
-        tokio::pin!(connection, asked);
-        let answer: io::Result<(StatusCode, Bytes)> = tokio::select! {
-            answer = asked.as_mut() => answer,
-            // It may have ended with the answer's last byte.
-            _ = connection => asked.await,
-        };
+        let mut request = Request::new(Full::default());
+        request.headers_mut().insert(ACCEPT, HeaderValue::from_static("application/json"));
+        let answer = outward::ask(uri, &self.tls, request, ISSUER_KEY_BYTES_MAX).await;
         match answer.map_err(failed)? {
             (StatusCode::OK, body) => Ok(body),
             (status, _) => Err(NotFetched::Status(uri.clone(), status)),
         }
-    }
-
-    async fn connect(&self, uri: &Uri) -> io::Result<Either<TcpStream, tokio_rustls::client::TlsStream<TcpStream>>> {
-        let host = host(uri).unwrap_or_default();
-        let is_tls = uri.scheme_str() == Some("https");
-        let socket = TcpStream::connect((host, uri.port_u16().unwrap_or(if is_tls { 443 } else { 80 }))).await?;
-        if !is_tls {
-            return Ok(Either::Left(socket));
-        }
-        let name = ServerName::try_from(host.to_owned()).map_err(io::Error::other)?;
-        Ok(Either::Right(TlsConnector::from(Arc::clone(&self.tls)).connect(name, socket).await?))
     }
 
     /// Whether `other` has the same keys, wherever its trust comes from.

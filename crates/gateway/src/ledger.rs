@@ -1,10 +1,28 @@
 //! `[ledger]` of the configuration: whether what is found and done is put down so that it can be proved, and by which name.
 
+use std::path::PathBuf;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// Bytes of the name of a ledger.
 const NAME_BYTES_MAX: usize = 255;
+
+/// Witnesses. A configuration with more is refused: each is asked about every checkpoint.
+const WITNESSES_MAX: usize = 16;
+
+/// `[[ledger.witness]]`: somebody who signs checkpoints that go on from those that were shown before (C2SP tlog-witness).
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct WitnessTable {
+    /// Where checkpoints are shown: what `/add-checkpoint` is put behind.
+    pub url: String,
+    /// The key that it signs with, as `NAME+ID+BASE64`.
+    pub key: String,
+    /// The certificates of authorities whose word about it is taken, instead of those of this machine.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub authorities: Option<PathBuf>,
+}
 
 /// `[ledger]`
 #[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
@@ -16,23 +34,32 @@ pub struct LedgerTable {
     /// made up when absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
+    /// How often witnesses are asked, where there is something new, in seconds.
+    pub witness_seconds: u64,
+    /// Who is shown checkpoints, and signs them.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub witness: Vec<WitnessTable>,
 }
 
 impl Default for LedgerTable {
     fn default() -> Self {
-        LedgerTable { enabled: true, name: None }
+        LedgerTable { enabled: true, name: None, witness_seconds: 60, witness: Vec::new() }
     }
 }
 
 impl LedgerTable {
     /// Why it cannot be used, if it cannot: the key, and what was expected.
     pub(crate) fn wrong(&self) -> Option<(&'static str, &'static str)> {
-        let name = self.name.as_ref()?;
         let is_fine = |sign: char| !sign.is_whitespace() && !sign.is_control() && sign != '+';
-        let is_name = (1..=NAME_BYTES_MAX).contains(&name.len()) && name.chars().all(is_fine);
-        (!is_name).then_some((
-            "name",
-            "expected 1 to 255 bytes without white space and `+`, such as `evidence.example.com/2026`",
-        ))
+        let is_name = |name: &String| (1..=NAME_BYTES_MAX).contains(&name.len()) && name.chars().all(is_fine);
+        if self.name.as_ref().is_some_and(|name| !is_name(name)) {
+            Some(("name", "expected 1 to 255 bytes without white space and `+`, such as `evidence.example.com/2026`"))
+        } else if self.witness_seconds == 0 {
+            Some(("witness_seconds", "expected at least 1"))
+        } else if self.witness.len() > WITNESSES_MAX {
+            Some(("witness", "expected at most 16"))
+        } else {
+            None
+        }
     }
 }

@@ -23,6 +23,7 @@ pub mod identity;
 pub mod ledger;
 pub mod limits;
 pub mod mock;
+pub mod outward;
 pub mod owners;
 pub mod proxy;
 pub mod record;

@@ -29,6 +29,8 @@ const STATEMENTS: &str = "statements";
 const LOCK: &str = "lock";
 /// The public half of the key that signs.
 const KEY: &str = "key.pub";
+/// The last checkpoint that witnesses signed.
+const WITNESSED: &str = "witnessed";
 
 /// Why a ledger cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -215,13 +217,44 @@ impl View {
         Ok(Known { index, entry, opening, statement })
     }
 
-    /// What shows that the entry `index` is in the log, by the checkpoint that is there now.
+    /// The last checkpoint that witnesses signed, as a note, and what it says; none where there is none.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be read, or does not count.
+    pub fn witnessed(&self) -> Result<Option<(String, SignedCheckpoint)>, LedgerError> {
+        let path = self.folder.join(WITNESSED);
+        let note = match fs::read_to_string(&path) {
+            Ok(note) => note,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(source) => return Err(LedgerError::Failed { path, source }),
+        };
+        let checkpoint = SignedCheckpoint::parse(&note, &self.key, &[]);
+        let checkpoint = checkpoint.map_err(|source| LedgerError::Checkpoint { path, source })?;
+        Ok(Some((note, checkpoint)))
+    }
+
+    /// Keeps a checkpoint with the signatures of witnesses, which receipts have with them from then on.
+    ///
+    /// # Errors
+    ///
+    /// When it does not count, or cannot be written.
+    pub fn keep_witnessed(&self, note: &str) -> Result<(), LedgerError> {
+        let path = self.folder.join(WITNESSED);
+        let checkpoint = SignedCheckpoint::parse(note, &self.key, &[]);
+        checkpoint.map_err(|source| LedgerError::Checkpoint { path: path.clone(), source })?;
+        whole::write(&path, note.as_bytes()).map_err(|source| LedgerError::Failed { path, source })
+    }
+
+    /// What shows that the entry `index` is in the log: by the last checkpoint that witnesses signed, where that has it, or else by the one that
+    /// is there now.
     ///
     /// # Errors
     ///
     /// When there is no such entry.
     pub fn receipt(&self, index: u64) -> Result<Receipt, LedgerError> {
-        let (note, checkpoint) = self.checkpoint()?;
+        let witnessed = self.witnessed()?.filter(|(_, checkpoint)| checkpoint.tree().size > index);
+        let (note, checkpoint) = witnessed.map_or_else(|| self.checkpoint(), Ok)?;
         let size = checkpoint.tree().size;
         let proof = self.tiles.inclusion(index, size)?;
         let receipt = Receipt { extra: None, index, proof, checkpoint: note };

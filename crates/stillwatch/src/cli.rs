@@ -652,6 +652,19 @@ pub(crate) enum LedgerCommand {
         #[command(flatten)]
         place: LedgerPlace,
     },
+    /// Show the checkpoint to a witness, who signs that it goes on from those that were shown before
+    ///
+    /// Receipts have its signature with them from then on. `[[ledger.witness]]` of the configuration does this all the time.
+    Witness {
+        /// Where the witness takes checkpoints
+        #[arg(long, value_name = "URL")]
+        url: String,
+        /// The key that it signs with
+        #[arg(long, value_name = "KEY")]
+        key: String,
+        #[command(flatten)]
+        place: LedgerPlace,
+    },
     /// Print the key that signs the ledger, by which others check it
     Key {
         #[command(flatten)]

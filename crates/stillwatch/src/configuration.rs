@@ -11,10 +11,9 @@ use gateway::environment;
 use gateway::tls::{Certificates, Files};
 use gateway::worker::Settings;
 
-use crate::alerts;
-use crate::cli;
 use crate::failure::Failure;
-use crate::sensors;
+use crate::witnesses::Witness;
+use crate::{alerts, cli, sensors, witnesses};
 
 /// What is said where [`Config::verifies_its_database`] does not hold.
 pub(crate) const UNVERIFIED_DATABASE: &str = "the certificate of the database is not verified, and whoever answers in its place can make \
@@ -29,6 +28,7 @@ pub(crate) struct Checked {
     pub(crate) certificates: Option<Arc<Certificates>>,
     pub(crate) alerts: Vec<Destination>,
     pub(crate) sensors: Option<sensors::Configured>,
+    pub(crate) witnesses: Vec<Witness>,
 }
 
 impl Checked {
@@ -39,7 +39,8 @@ impl Checked {
         let certificates = certificates(&config)?;
         let alerts = alerts::destinations(&config, &path)?;
         let sensors = sensors::configured(&config, &path)?;
-        Ok(Checked { path, config, settings, certificates, alerts, sensors })
+        let witnesses = witnesses::configured(&config, &path)?;
+        Ok(Checked { path, config, settings, certificates, alerts, sensors, witnesses })
     }
 }
 

@@ -4,7 +4,7 @@
 //! that leads from it to a signed checkpoint, a statement only with the entry that commits to it. Reads no file, no clock and no network.
 //! Everything is bounded ([`limits`]).
 //!
-//! [`hash`] and [`tree`] are the Merkle tree, [`note`] signed texts, [`tiles`] a log as files, [`checkpoint`] and [`receipt`] what a log hands out, [`entry`] what is in it, [`log`] the whole of one, and [`exhibit`] one entry of it with its receipt.
+//! [`hash`] and [`tree`] are the Merkle tree, [`note`] signed texts, [`tiles`] a log as files, [`checkpoint`] and [`receipt`] what a log hands out, [`entry`] what is in it, [`log`] the whole of one, and [`exhibit`] one entry of it with its receipt. [`witness`] is how others vouch for checkpoints.
 
 pub mod checkpoint;
 pub mod entry;
@@ -16,3 +16,4 @@ pub mod note;
 pub mod receipt;
 pub mod tiles;
 pub mod tree;
+pub mod witness;

@@ -7,6 +7,7 @@ use crate::cli::ConfigCommand;
 use crate::configuration::{self, Checked};
 use crate::failure::{Exit, Failure};
 use crate::output::{print, print_json};
+use crate::witnesses::Witness;
 
 /// Does what was asked.
 pub(crate) fn run(command: &ConfigCommand) -> Result<Exit, Failure> {
@@ -42,7 +43,7 @@ pub(crate) fn run(command: &ConfigCommand) -> Result<Exit, Failure> {
 }
 
 fn summary(checked: &Checked) -> serde_json::Value {
-    let Checked { path, config, settings, certificates, alerts, sensors } = checked;
+    let Checked { path, config, settings, certificates, alerts, sensors, witnesses } = checked;
     json!({
         "ok": true,
         "configuration": path,
@@ -52,6 +53,7 @@ fn summary(checked: &Checked) -> serde_json::Value {
         "tls": certificates.is_some(),
         "database_is_verified": config.verifies_its_database(),
         "alert": alerts.iter().map(|destination| &destination.name).collect::<Vec<_>>(),
+        "witness": witnesses.iter().map(Witness::name).collect::<Vec<_>>(),
         "sensor": sensors.as_ref().map(|sensors| sensors.listen),
         "upstream": settings.servers.iter().map(|server| &server.name).collect::<Vec<_>>(),
     })

@@ -2,13 +2,15 @@
 
 use ::ledger::{Known, View};
 use ::verify::exhibit;
+use gateway::ledger::WitnessTable;
 use serde_json::{Value, json};
 
 use crate::cli::LedgerCommand;
 use crate::failure::{Exit, Failure};
 use crate::output::{print, print_json, write_file};
+use crate::witnesses::Witness;
 use crate::words::{self, printable};
-use crate::{ledgers, listing};
+use crate::{ledgers, listing, witnesses};
 
 /// Does what was asked.
 pub(crate) fn run(command: &LedgerCommand) -> Result<Exit, Failure> {
@@ -44,6 +46,25 @@ pub(crate) fn run(command: &LedgerCommand) -> Result<Exit, Failure> {
                 return print_json(
                     &json!({"origin": origin, "entries": tree.size, "root": tree.root.to_base64(), "note": note}),
                 );
+            }
+            print(&note).map(|()| Exit::Nothing)
+        }
+        LedgerCommand::Witness { url, key, place } => {
+            let table = WitnessTable { url: url.clone(), key: key.clone(), authorities: None };
+            let witness = Witness::new(&table).map_err(|(name, why)| Failure::usage(format!("--{name}: {why}")))?;
+            let view = ledgers::view(&place.data)?;
+            let failed = |error| Failure::io("the witness cannot be asked", error);
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(failed)?;
+            let refused = runtime.block_on(witnesses::show(&view, std::slice::from_ref(&witness)))?;
+            if let Some((name, why)) = refused.first() {
+                return Err(Failure::service(format!("`{name}` did not sign: {why}")));
+            }
+            let (note, checkpoint) = match view.witnessed().map_err(Failure::unreadable)? {
+                Some(witnessed) => witnessed,
+                None => return Err(Failure::bad_input("there is no entry yet, and so nothing to sign")),
+            };
+            if place.json {
+                return print_json(&json!({"entries": checkpoint.tree().size, "note": note}));
             }
             print(&note).map(|()| Exit::Nothing)
         }

@@ -20,6 +20,7 @@ use store::control::Control;
 use tokio::runtime::Handle;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{Mutex, oneshot};
+use tokio::task::JoinHandle;
 
 use crate::cli::{self, Role};
 use crate::configuration::{self, Checked};
@@ -34,7 +35,7 @@ mod detection;
 mod keep;
 mod serving;
 
-use bookkeeping::Bookkeeper;
+use bookkeeping::{Bookkeeper, Showing};
 use detection::{Alerts, Detecting};
 use keep::Keeper;
 use serving::{Parts, Serving, listen, mock_server};
@@ -69,7 +70,7 @@ fn use_small_pages() {
 }
 
 async fn serve(args: &cli::Up, checked: Checked) -> Result<(), Failure> {
-    let Checked { path, mut config, settings, certificates, alerts: destinations, sensors } = checked;
+    let Checked { path, mut config, settings, certificates, alerts: destinations, sensors, witnesses } = checked;
     let roles = Roles::of(&args.roles);
     let mut signals = Signals::new()?;
     let clock = clock(args);
@@ -149,6 +150,13 @@ async fn serve(args: &cli::Up, checked: Checked) -> Result<(), Failure> {
     });
     let keeper = tokio::spawn(Keeper::new(Arc::clone(&registry), roles.gateway.then_some(&folder), &clock).run());
 
+    let showing = match &books {
+        Some(books) if !witnesses.is_empty() => {
+            let showing = Showing::new(books.lock().await.view(), witnesses);
+            Some(tokio::spawn(showing.run(Duration::from_secs(config.ledger.witness_seconds))))
+        }
+        _ => None,
+    };
     let bookkeeping = books.clone().map(|books| {
         tokio::spawn(async move {
             loop {
@@ -214,6 +222,7 @@ async fn serve(args: &cli::Up, checked: Checked) -> Result<(), Failure> {
     if let (Some(books), Some(bookkeeping)) = (books, bookkeeping) {
         let mut books = books.lock().await;
         bookkeeping.abort();
+        showing.iter().for_each(JoinHandle::abort);
         books.step().await;
         books.note("end", &path)?;
     }

@@ -9,6 +9,7 @@ use serde_json::Value;
 
 use crate::cli::{Folder, run};
 use crate::up::{Gateway, within};
+use crate::witness::Witness;
 
 /// The last entries: kind, actor, subject and reason.
 fn tail(data: &str) -> Vec<[String; 4]> {
@@ -145,4 +146,71 @@ fn what_was_changed_before_a_crash_is_put_down_after_it() {
     let gateway = Gateway::start_in(folder, &["--config", &off]);
     gateway.manage(&["account", "add", "--id", "acc_off"]);
     assert_eq!(gateway.end("-TERM").0, Some(0));
+}
+
+#[test]
+fn a_witness_signs_what_goes_on_and_tells_a_ledger_that_was_put_back() {
+    let gateway = Gateway::start_in(Folder::new("ledger-witness"), &[]);
+    let data = gateway.data();
+    gateway.manage(&["account", "add", "--id", "acc_1"]);
+    assert!(within(Duration::from_secs(10), || tail(&data).len() == 2));
+    let key = key(&data);
+    let witness = Witness::start(&key);
+    let (url, its_key) = (witness.url(), witness.key());
+    let show = || run(&["ledger", "witness", "--url", &url, "--key", &its_key, "--data", &data]);
+    let shown = show();
+    assert!(shown.code == 0 && shown.stdout.contains("witness.example.com/w1"), "{shown:?}");
+    assert_eq!(witness.seen(), 2);
+    // A gateway that is told of it shows it everything.
+    let (code, folder) = gateway.end("-TERM");
+    assert_eq!(code, Some(0));
+    let backup = folder.path("backup");
+    copy(&PathBuf::from(&data), &PathBuf::from(&backup));
+    let config = folder.file(
+        "witness.toml",
+        format!("[ledger]\nwitness_seconds = 1\n[[ledger.witness]]\nurl = '{url}/'\nkey = '{its_key}'\n"),
+    );
+    let gateway = Gateway::start_in(folder, &["--config", &config]);
+    gateway.manage(&["account", "add", "--id", "acc_2"]);
+    assert!(within(Duration::from_secs(10), || witness.seen() >= 5), "{} {:?}", witness.seen(), tail(&data));
+    let (_, folder) = gateway.end("-TERM");
+    // Receipts have its signature with them.
+    let receipt = folder.path("receipt");
+    let proved = || run(&["ledger", "prove", "1", "--out", &receipt, "--data", &data]);
+    assert_eq!(proved().code, 0);
+    let verified = || run(&["verify", &receipt, "--key", &key, "--witness", &its_key]);
+    let shown = verified();
+    assert!(shown.code == 0 && shown.stdout.contains("w1, which saw it 2026-03-01"), "{shown:?}");
+    // An older copy is put in its place.
+    std::fs::remove_dir_all(&data).expect("removed");
+    copy(&PathBuf::from(&backup), &PathBuf::from(&data));
+    let gateway = Gateway::start_in(folder, &["--config", &config]);
+    let log = gateway.log();
+    let told = || std::fs::read_to_string(&log).expect("a log").contains("the ledger was put back to an older copy");
+    assert!(within(Duration::from_secs(10), told), "{}", std::fs::read_to_string(&log).expect("a log"));
+    // It goes on from there, which the witness never signs.
+    for n in 0..5 {
+        gateway.manage(&["account", "add", "--id", &format!("acc_other_{n}")]);
+    }
+    let is_fork = || std::fs::read_to_string(&log).expect("a log").contains("the ledger is forked");
+    assert!(within(Duration::from_secs(10), is_fork), "{}", std::fs::read_to_string(&log).expect("a log"));
+    let (code, _folder) = gateway.end("-TERM");
+    assert_eq!(code, Some(0));
+    std::fs::remove_file(PathBuf::from(&data).join("ledger/witnessed")).expect("removed");
+    assert_eq!(proved().code, 0);
+    let unsigned = verified();
+    assert!(unsigned.code == 65 && unsigned.stderr.contains("did not sign"), "{unsigned:?}");
+}
+
+fn copy(from: &std::path::Path, to: &std::path::Path) {
+    std::fs::create_dir_all(to).expect("a folder");
+    for entry in std::fs::read_dir(from).expect("a folder") {
+        let entry = entry.expect("an entry");
+        let target = to.join(entry.file_name());
+        if entry.file_type().expect("a type").is_dir() {
+            copy(&entry.path(), &target);
+        } else {
+            std::fs::copy(entry.path(), target).expect("copied");
+        }
+    }
 }

@@ -14,3 +14,4 @@ mod package;
 mod postgres;
 mod shapes;
 mod up;
+mod witness;

@@ -146,6 +146,11 @@ impl Gateway {
         (reply.split(' ').nth(1).and_then(|status| status.parse().ok()).expect("a status"), reply)
     }
 
+    /// The file that its log goes to.
+    pub(crate) fn log(&self) -> String {
+        self.folder.path("log")
+    }
+
     pub(crate) fn signal(&self, signal: &str) {
         let status = Command::new("kill").args([signal, &self.process.0.id().to_string()]).status();
         assert!(status.expect("a signal").success());

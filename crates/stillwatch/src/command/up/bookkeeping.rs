@@ -5,18 +5,20 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use admin::Registry;
 use gateway::clock::Clock;
 use gateway::config::Config;
-use ledger::Ledger;
+use ledger::{Ledger, View};
 use serde_json::json;
 use verify::entry::Statement;
 use verify::hash::Hash;
 
 use crate::failure::Failure;
-use crate::ledgers;
 use crate::log::say;
+use crate::witnesses::Witness;
+use crate::{ledgers, witnesses};
 
 /// Puts down what is changed.
 pub(super) struct Bookkeeper {
@@ -45,6 +47,11 @@ impl Bookkeeper {
             )));
         }
         Ok(Bookkeeper { ledger, registry: Arc::clone(registry), clock: Arc::clone(clock), trouble: None })
+    }
+
+    /// The ledger, to be read.
+    pub(super) fn view(&self) -> View {
+        self.ledger.view().clone()
     }
 
     /// Puts down that this process began, ended, or took up its configuration, with the hash of that.
@@ -84,5 +91,37 @@ impl Bookkeeper {
             self.registry.taken_down(place).await.map_err(failed)?;
         }
         Ok(())
+    }
+}
+
+/// Shows checkpoints to witnesses.
+pub(super) struct Showing {
+    view: View,
+    witnesses: Vec<Witness>,
+    /// Who did not sign, and why, as it was told.
+    told: Vec<(String, String)>,
+}
+
+impl Showing {
+    pub(super) fn new(view: View, witnesses: Vec<Witness>) -> Showing {
+        Showing { view, witnesses, told: Vec::new() }
+    }
+
+    /// Shows what there is, and again so often.
+    pub(super) async fn run(mut self, every: Duration) {
+        loop {
+            let failed = match witnesses::show(&self.view, &self.witnesses).await {
+                Ok(failed) => failed,
+                Err(failure) => vec![("all witnesses".to_owned(), failure.to_string())],
+            };
+            for (name, why) in failed.iter().filter(|one| !self.told.contains(one)) {
+                say(&format!("the ledger's checkpoint is not signed by {name}: {why}"));
+            }
+            for (name, _) in self.told.iter().filter(|(name, _)| failed.iter().all(|(other, _)| other != name)) {
+                say(&format!("the ledger's checkpoint is signed by {name} again"));
+            }
+            self.told = failed;
+            tokio::time::sleep(every).await;
+        }
     }
 }
