@@ -9,23 +9,15 @@ use std::io::{self, Read as _, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
-use serde::{Deserialize, Serialize};
 use store::whole::{self, sync_folder};
 use verify::entry::Opening;
-use verify::tiles::WIDTH;
+use verify::statements::{Line, file_of};
 
 use crate::limits::STATEMENTS_FILE_BYTES_MAX;
 
 /// Statements in a folder.
 #[derive(Clone, Debug)]
 pub(crate) struct Statements(PathBuf);
-
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Line {
-    index: u64,
-    opening: Opening,
-}
 
 impl Statements {
     pub(crate) fn new(folder: PathBuf) -> Statements {
@@ -34,7 +26,7 @@ impl Statements {
 
     /// Of 256 entries, beginning with the `n`-th such.
     fn file(&self, n: u64) -> PathBuf {
-        self.0.join(format!("{:06}", n / 1_000)).join(format!("{:03}.jsonl", n % 1_000))
+        self.0.join(verify::statements::path(n))
     }
 
     /// Puts down the openings of entries from `first` on, which are on disk when this returns. There are `first` entries in the log.
@@ -42,9 +34,9 @@ impl Statements {
         self.cut(first)?;
         let mut openings = (first..).zip(openings).peekable();
         while let Some((index, _)) = openings.peek() {
-            let n = index / WIDTH;
+            let n = file_of(*index);
             let mut text = Vec::new();
-            while let Some((index, opening)) = openings.next_if(|(index, _)| index / WIDTH == n) {
+            while let Some((index, opening)) = openings.next_if(|(index, _)| file_of(*index) == n) {
                 let line = Line { index, opening: opening.clone() };
                 serde_json::to_writer(&mut text, &line)?;
                 text.push(b'\n');
@@ -67,7 +59,7 @@ impl Statements {
 
     /// Takes away what was put down for entries that are not in the log, of which there are `size`.
     fn cut(&self, size: u64) -> io::Result<()> {
-        let n = size / WIDTH;
+        let n = file_of(size);
         let known = read(&self.file(n))?;
         let is_cut = known.ends_with_whole_line && known.lines.iter().all(|line| line.index < size);
         if !is_cut {
@@ -95,7 +87,7 @@ impl Statements {
 
     /// What opens the entry `index`, if that is here.
     pub(crate) fn opening(&self, index: u64) -> io::Result<Option<Opening>> {
-        let lines = read(&self.file(index / WIDTH))?.lines;
+        let lines = read(&self.file(file_of(index)))?.lines;
         Ok(lines.into_iter().find(|line| line.index == index).map(|line| line.opening))
     }
 
@@ -106,7 +98,7 @@ impl Statements {
 
     /// Destroys what opens these entries.
     pub(crate) fn destroy(&self, indexes: &BTreeSet<u64>) -> io::Result<()> {
-        let files: BTreeSet<u64> = indexes.iter().map(|index| index / WIDTH).collect();
+        let files: BTreeSet<u64> = indexes.iter().map(|index| file_of(*index)).collect();
         for n in files {
             let lines = read(&self.file(n))?.lines;
             if lines.iter().any(|line| indexes.contains(&line.index)) {
@@ -133,16 +125,7 @@ fn read(path: &Path) -> io::Result<Known> {
     if text.len() as u64 > STATEMENTS_FILE_BYTES_MAX {
         return Err(io::Error::other(format!("{}: longer than {STATEMENTS_FILE_BYTES_MAX} bytes", path.display())));
     }
-    let (whole, rest) = text.split_at(text.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1));
-    let mut lines = Vec::new();
-    for (number, line) in (1..).zip(whole.split(|byte| *byte == b'\n').filter(|line| !line.is_empty())) {
-        let line = serde_json::from_slice(line).map_err(|error| {
-            io::Error::new(
-                io::ErrorKind::InvalidData,
-                format!("{}:{number}: not a statement of a ledger: {error}", path.display()),
-            )
-        })?;
-        lines.push(line);
-    }
-    Ok(Known { lines, ends_with_whole_line: rest.is_empty() })
+    let (lines, ends_with_whole_line) = verify::statements::read(&text)
+        .map_err(|bad| io::Error::new(io::ErrorKind::InvalidData, format!("{}: {bad}", path.display())))?;
+    Ok(Known { lines, ends_with_whole_line })
 }

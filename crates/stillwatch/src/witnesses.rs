@@ -116,7 +116,7 @@ pub(crate) async fn show(view: &View, witnesses: &[Witness]) -> Result<Vec<(Stri
     for witness in witnesses {
         let signed = |note: &str| {
             let parsed = SignedCheckpoint::parse(note, view.key(), std::slice::from_ref(&witness.key)).ok();
-            parsed.filter(|parsed| parsed.signed().iter().any(|signed| signed.name == witness.name()))
+            parsed.filter(|parsed| parsed.signed().iter().any(|signed| signed.key == witness.key))
         };
         if signed(&note).is_some() {
             continue;

@@ -4,16 +4,19 @@
 //! that leads from it to a signed checkpoint, a statement only with the entry that commits to it. Reads no file, no clock and no network.
 //! Everything is bounded ([`limits`]).
 //!
-//! [`hash`] and [`tree`] are the Merkle tree, [`note`] signed texts, [`tiles`] a log as files, [`checkpoint`] and [`receipt`] what a log hands out, [`entry`] what is in it, [`log`] the whole of one, and [`exhibit`] one entry of it with its receipt. [`witness`] is how others vouch for checkpoints.
+//! [`hash`] and [`tree`] are the Merkle tree, [`note`] signed texts, [`tiles`] a log as files, [`checkpoint`] and [`receipt`] what a log hands out, [`entry`] what is in it, [`statements`] what opens that, [`log`] the whole of one, [`ledger`] that with its statements, and [`exhibit`] one entry of it with its receipt. [`witness`] is how others vouch for checkpoints, [`report`] what a check shows.
 
 pub mod checkpoint;
 pub mod entry;
 pub mod exhibit;
 pub mod hash;
+pub mod ledger;
 pub mod limits;
 pub mod log;
 pub mod note;
 pub mod receipt;
+pub mod report;
+pub mod statements;
 pub mod tiles;
 pub mod tree;
 pub mod witness;

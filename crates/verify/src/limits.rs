@@ -12,3 +12,5 @@ pub const PROOF_HASHES_MAX: usize = 63;
 pub const ENTRY_BYTES_MAX: usize = 65_535;
 /// Bytes of the name of a kind of statements. An entry with a longer one is refused.
 pub const KIND_BYTES_MAX: usize = 32;
+/// Bytes of a receipt with its entry. A longer one is refused.
+pub const RECEIPT_BYTES_MAX: usize = 4 * 1024 * 1024;

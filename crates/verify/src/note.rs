@@ -95,7 +95,7 @@ impl VerifierKey {
         };
         let signature = Ed25519Signature::from_slice(signature).ok()?;
         self.key.verify_strict(message.as_bytes(), &signature).ok()?;
-        Some(Signed { name: self.name.clone(), time })
+        Some(Signed { key: self.clone(), time })
     }
 }
 
@@ -134,8 +134,8 @@ fn is_name(name: &str) -> bool {
 /// What a key that is trusted signed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Signed {
-    /// The key's name.
-    pub name: String,
+    /// The key.
+    pub key: VerifierKey,
     /// When it signed, in seconds since 1970, where it says so.
     pub time: Option<u64>,
 }

@@ -112,7 +112,12 @@ fn a_ledger_that_was_changed_is_told_with_the_place() {
         assert!(refused.code == 65 && refused.stderr.contains(told), "{refused:?}");
         std::fs::write(&path, right).expect("written");
     };
-    change("statements/000000/000.jsonl", "account:acc_1", "account:acc_7", "entry 2: the statement is not the one");
+    change(
+        "statements/000000/000.jsonl",
+        "account:acc_1",
+        "account:acc_7",
+        "entry 2, in statements/000000/000.jsonl: the statement is not the one",
+    );
     change("log/tile/entries/000.p/5", "\"account\"", "\"akkount\"", "entry 1, in tile/entries/000.p/5");
     change("log/checkpoint", "\n5\n", "\n4\n", "the signature of");
     assert_eq!(run(&["verify", &data, "--key", &key]).code, 0);
@@ -180,7 +185,7 @@ fn a_witness_signs_what_goes_on_and_tells_a_ledger_that_was_put_back() {
     assert_eq!(proved().code, 0);
     let verified = || run(&["verify", &receipt, "--key", &key, "--witness", &its_key]);
     let shown = verified();
-    assert!(shown.code == 0 && shown.stdout.contains("w1, which saw it 2026-03-01"), "{shown:?}");
+    assert!(shown.code == 0 && shown.stdout.contains("w1, who saw it 2026-03-01"), "{shown:?}");
     // An older copy is put in its place.
     std::fs::remove_dir_all(&data).expect("removed");
     copy(&PathBuf::from(&backup), &PathBuf::from(&data));

@@ -1,0 +1,129 @@
+//! `stillwatch-verify`: checks receipts and ledgers of Stillwatch where nothing else of it is.
+//!
+//! Reads what it is given and nothing else: no network, no clock, no settings.
+
+use std::ffi::OsString;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use verify::note::VerifierKey;
+use verify::tiles::Source;
+use verify::{exhibit, ledger, limits, report};
+
+const HELP: &str = "\
+Checks a receipt or a whole ledger of Stillwatch, without asking anybody.
+
+Usage: stillwatch-verify PATH --key KEY [--witness KEY]...
+
+  PATH           a receipt (.tlog-proof), or the folder of a ledger, in which `log/checkpoint` is
+  --key KEY      the key that has to have signed it, from somebody you trust
+  --witness KEY  a witness whose signature has to be there
+
+Exit codes: 0 it is what it says, 65 it is not, 2 wrong usage.
+";
+
+fn main() -> ExitCode {
+    let asked = match Asked::read(std::env::args_os().skip(1)) {
+        Ok(Some(asked)) => asked,
+        Ok(None) => {
+            print!("{HELP}");
+            return ExitCode::SUCCESS;
+        }
+        Err(wrong) => {
+            eprintln!("stillwatch-verify: {wrong}\n\n{HELP}");
+            return ExitCode::from(2);
+        }
+    };
+    match check(&asked) {
+        Ok(shown) => {
+            print!("{shown}");
+            ExitCode::SUCCESS
+        }
+        Err(wrong) => {
+            eprintln!("stillwatch-verify: {}: {}", report::plain(&asked.path.to_string_lossy()), report::plain(&wrong));
+            ExitCode::from(65)
+        }
+    }
+}
+
+/// What was typed.
+struct Asked {
+    path: PathBuf,
+    key: VerifierKey,
+    witnesses: Vec<VerifierKey>,
+}
+
+impl Asked {
+    /// None where help is asked for.
+    fn read(words: impl Iterator<Item = OsString>) -> Result<Option<Asked>, String> {
+        let (mut path, mut key, mut witnesses) = (None, None, Vec::new());
+        let mut words = words;
+        while let Some(word) = words.next() {
+            let mut value = |name: &str| {
+                let text = words.next().and_then(|value| value.into_string().ok());
+                let text = text.ok_or_else(|| format!("expected a key after {name}"))?;
+                text.parse::<VerifierKey>().map_err(|wrong| format!("{name}: {wrong}"))
+            };
+            match word.to_str() {
+                Some("-h" | "--help") => return Ok(None),
+                Some("--key") if key.is_none() => key = Some(value("--key")?),
+                Some("--witness") => witnesses.push(value("--witness")?),
+                Some(flag) if flag.starts_with('-') => {
+                    return Err(format!("`{}` is not known, or given twice", report::plain(flag)));
+                }
+                _ if path.is_none() => path = Some(PathBuf::from(word)),
+                _ => return Err("expected one path".to_owned()),
+            }
+        }
+        match (path, key) {
+            (Some(path), Some(key)) => Ok(Some(Asked { path, key, witnesses })),
+            (None, _) => Err("expected a path".to_owned()),
+            (_, None) => {
+                Err("expected --key: what is checked is worth what the key is worth that signed it".to_owned())
+            }
+        }
+    }
+}
+
+/// What is shown, or why nothing is.
+fn check(asked: &Asked) -> Result<String, String> {
+    let Asked { path, key, witnesses } = asked;
+    let (shown, checkpoint) = if path.is_dir() {
+        let (checkpoint, statements) =
+            ledger::check(&Folder(path), key, witnesses).map_err(|wrong| wrong.to_string())?;
+        (report::ledger(&checkpoint, statements, key), checkpoint)
+    } else {
+        let text = read(path, limits::RECEIPT_BYTES_MAX).map_err(|wrong| wrong.to_string())?;
+        let text = String::from_utf8(text).map_err(|_| "it is no text, and so no receipt".to_owned())?;
+        let shown = exhibit::check(&text, key, witnesses).map_err(|wrong| wrong.to_string())?;
+        (report::receipt(&shown, key), shown.checkpoint)
+    };
+    match checkpoint.lacks(witnesses) {
+        None => Ok(shown),
+        Some(name) => Err(format!("the witness `{name}` did not sign the checkpoint")),
+    }
+}
+
+/// A folder of this machine.
+struct Folder<'p>(&'p Path);
+
+impl Source for Folder<'_> {
+    fn read(&self, path: &str, bytes_max: usize) -> io::Result<Vec<u8>> {
+        read(&self.0.join(path), bytes_max)
+    }
+}
+
+fn read(path: &Path, bytes_max: usize) -> io::Result<Vec<u8>> {
+    use std::io::Read as _;
+    let file = std::fs::File::open(path)?;
+    if !file.metadata()?.is_file() {
+        return Err(io::Error::other("it is no file"));
+    }
+    let mut bytes = Vec::new();
+    file.take(bytes_max as u64 + 1).read_to_end(&mut bytes)?;
+    if bytes.len() > bytes_max {
+        return Err(io::Error::other(format!("it has more than {bytes_max} bytes")));
+    }
+    Ok(bytes)
+}
