@@ -8,12 +8,14 @@ use store::control::Journalled;
 use verify::entry::Statement;
 use verify::hash::Hash;
 
-use crate::kind::{ACCOUNT, APPEAL, CERTIFICATE, COVER, KEY, ORGANISATION, POLICIES, QUOTA, RESPONSE, SUSPICION};
+use crate::kind::{
+    ACCOUNT, ALERT, APPEAL, CERTIFICATE, COVER, KEY, ORGANISATION, POLICIES, QUOTA, RESPONSE, SUSPICION,
+};
 use crate::limits::{STATEMENT_CHANGES_MAX, TOLD_BYTES_MAX};
 
 /// Kinds whose changes are journalled: all but when keys were last used, and what tells peppers apart.
-pub const JOURNALLED: [&str; 10] =
-    [ACCOUNT, ORGANISATION, KEY, CERTIFICATE, QUOTA, RESPONSE, APPEAL, COVER, SUSPICION, POLICIES];
+pub const JOURNALLED: [&str; 11] =
+    [ACCOUNT, ORGANISATION, KEY, CERTIFICATE, QUOTA, RESPONSE, APPEAL, COVER, SUSPICION, POLICIES, ALERT];
 
 /// Statements of changes, in the order in which these were made. Their times are for whoever appends them.
 #[must_use]
@@ -71,7 +73,7 @@ fn row(change: &Journalled, told: &mut usize) -> Value {
 
 /// Who made a change, where nothing says more.
 fn actor(kind: &str, after: Option<&Value>) -> String {
-    let is_own = [COVER, SUSPICION].contains(&kind);
+    let is_own = [COVER, SUSPICION, ALERT].contains(&kind);
     let is_discovered = after.is_some_and(|after| *at(after, "discovered") == true);
     if is_own || is_discovered { "stillwatch" } else { "admin" }.to_owned()
 }

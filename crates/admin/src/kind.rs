@@ -17,3 +17,5 @@ pub(crate) const POLICIES_ID: &str = "applied";
 pub(crate) const PEPPER: &str = "pepper";
 /// When a key was last used; written by whoever saw it, and no reason to change the directory.
 pub(crate) const USE: &str = "use";
+/// What was told of a campaign, and to whom: `DESTINATION/CAMPAIGN`, of which the last is kept.
+pub(crate) const ALERT: &str = "alert";

@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::sync::Mutex;
 
+use alert::Notice;
 use exchange::Time;
 use gateway::gate::Gate;
 use policy::appeal::Appeal;
@@ -30,8 +31,8 @@ use verify::entry::Statement;
 
 use crate::journal;
 use crate::kind::{
-    ACCOUNT, APPEAL, CERTIFICATE, COVER, KEY, ORGANISATION, PEPPER, POLICIES, POLICIES_ID, QUOTA, RESPONSE, SUSPICION,
-    USE,
+    ACCOUNT, ALERT, APPEAL, CERTIFICATE, COVER, KEY, ORGANISATION, PEPPER, POLICIES, POLICIES_ID, QUOTA, RESPONSE,
+    SUSPICION, USE,
 };
 use crate::limits::{APPEALS_MAX, USES_MAX};
 
@@ -497,6 +498,16 @@ impl Registry {
     pub fn mint_admin(pepper: [u8; 32]) -> Result<(Secret, KeyHash), RegistryError> {
         let (_, secret, hash) = Keys::new(pepper).mint(ADMIN_BRAND, random()?);
         Ok((secret, hash))
+    }
+
+    /// Has it put down that a destination is told of a campaign.
+    ///
+    /// # Errors
+    ///
+    /// When the database fails.
+    pub async fn put_alert(&self, destination: &str, notice: &Notice) -> Result<(), RegistryError> {
+        let entry = entry(ALERT, &format!("{destination}/{}", notice.campaign), notice);
+        self.put(&mut *self.known.lock().await, &[entry]).await
     }
 
     /// What was changed and is not in the ledger yet, and up to where that is.

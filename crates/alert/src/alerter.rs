@@ -17,7 +17,7 @@ use crate::counts::Counts;
 use crate::delivery::{Delivery, World};
 use crate::kept::{self, Destinations};
 use crate::limits::{FINISH_TIME_MAX, STEP_TIME};
-use crate::notice::Origin;
+use crate::notice::{Notice, Origin};
 use crate::pace::Pace;
 use crate::planner::{Planner, Rules};
 use crate::queue::{Queue, Waiting};
@@ -109,9 +109,10 @@ impl Alerter {
         Ok(Alerter { channels, file, counts, world, written: None, is_failing: false, looked: None })
     }
 
-    /// Looks at how everybody stands, hands over what is to be told, and writes down what was. `is_behind` says whether detection is far behind
-    /// what is recorded.
-    pub fn step(&mut self, now: Time, board: &Board, is_behind: bool) {
+    /// Looks at how everybody stands, hands over what is to be told, and writes down what was; which notices go to whom from now on. `is_behind`
+    /// says whether detection is far behind what is recorded.
+    pub fn step(&mut self, now: Time, board: &Board, is_behind: bool) -> Vec<(String, Notice)> {
+        let mut handed = Vec::new();
         let is_new = self.looked.is_none_or(|(sequence, time)| {
             sequence != board.sequence || (now.nanos() - time.nanos()).unsigned_abs() >= nanos(STEP_TIME)
         });
@@ -119,14 +120,19 @@ impl Alerter {
             self.looked = Some((board.sequence, now));
             let since = (self.world.now)();
             for channel in &mut self.channels {
-                let notices = channel.planner.step(now, board, is_behind).into_iter();
-                let left =
-                    notices.filter(|notice| !channel.queue.push(Waiting { since, notice: notice.clone() })).count();
+                let mut left = 0_u64;
+                for notice in channel.planner.step(now, board, is_behind) {
+                    if channel.queue.push(Waiting { since, notice: notice.clone() }) {
+                        handed.push((channel.name.clone(), notice));
+                    } else {
+                        left += 1;
+                    }
+                }
                 if left == 0 {
                     channel.is_full &= !channel.queue.is_empty();
                     continue;
                 }
-                self.counts.add_dropped(left as u64);
+                self.counts.add_dropped(left);
                 if !std::mem::replace(&mut channel.is_full, true) {
                     let name = &channel.name;
                     (self.world.say)(&format!("the queue of alerts for `{name}` is full; what has no room is counted"));
@@ -134,6 +140,7 @@ impl Alerter {
             }
         }
         self.write_down();
+        handed
     }
 
     /// Writes down what was told and what waits, where that changed.

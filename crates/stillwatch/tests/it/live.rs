@@ -70,6 +70,19 @@ fn a_campaign_is_found_and_stopped_while_it_runs_and_nobody_else_is_touched() {
     assert!(refused * 10 > of_campaign.len(), "{refused} of {} were stopped: {responses}", of_campaign.len());
     assert_eq!(responses["responses"][0]["author"], "rule:stop");
 
+    // All of it is put down: what was found, who was told, what was done about it and by which rule.
+    let data = gateway.data();
+    for (kind, actor) in
+        [("finding", "stillwatch"), ("alert", "stillwatch"), ("response", "rule:stop"), ("cover", "stillwatch")]
+    {
+        let is_down = || {
+            let entries = run(&["ledger", "tail", "-n", "100000", "--data", &data, "--json"]).stdout;
+            let entries: Value = serde_json::from_str(&entries).expect("JSON");
+            let is_it = |entry: &Value| entry["kind"] == kind && entry["statement"]["actor"] == actor;
+            entries["entries"].as_array().expect("entries").iter().any(is_it)
+        };
+        assert!(within(Duration::from_secs(10), is_down), "{kind} of {actor}");
+    }
     let is_read = || gateway.get("/api/v1/detection")["behind_bytes"] == 0;
     assert!(within(Duration::from_secs(30), is_read), "detection does not catch up");
     let members = |findings: &Value| -> BTreeSet<String> {

@@ -65,13 +65,21 @@ impl Detecting {
         let alerter = alerts.begin(destinations)?;
         let (renew, renewed) = unbounded_channel();
         let (end, ended) = oneshot::channel();
-        let teller = Teller { watched: watched(), alerter, alerts, renewed, clock: Arc::clone(clock) };
+        let (registry, clock) = (Arc::clone(registry), Arc::clone(clock));
+        let teller = Teller {
+            watched: watched(),
+            alerter,
+            alerts,
+            renewed,
+            registry: Arc::clone(&registry),
+            clock: Arc::clone(&clock),
+        };
         let telling = (end, tokio::spawn(teller.run(ended)));
         let reconciler = Reconciler {
             watched: watched(),
-            registry: Arc::clone(registry),
+            registry,
             settings: Arc::clone(settings),
-            clock: Arc::clone(clock),
+            clock,
             folder: source.to_owned(),
             last: None,
             reconciled: None,
@@ -263,6 +271,7 @@ struct Teller {
     alerter: Option<Alerter>,
     alerts: Alerts,
     renewed: UnboundedReceiver<Vec<Destination>>,
+    registry: Arc<Registry>,
     clock: Arc<dyn Clock>,
 }
 
@@ -270,12 +279,12 @@ impl Teller {
     async fn run(mut self, mut ended: oneshot::Receiver<()>) {
         loop {
             tokio::select! {
-                () = tokio::time::sleep(RECONCILE_TIME) => self.step(),
+                () = tokio::time::sleep(RECONCILE_TIME) => self.step().await,
                 Some(destinations) = self.renewed.recv() => self.renew(destinations).await,
                 _ = &mut ended => break,
             }
         }
-        self.step();
+        self.step().await;
         if let Some(alerter) = self.alerter {
             alerter.finish().await;
         }
@@ -292,15 +301,18 @@ impl Teller {
         }
     }
 
-    fn step(&mut self) {
+    async fn step(&mut self) {
         let status = self.watched.status();
         if status.generation.is_none() {
             return;
         }
         let is_behind = !status.has_caught_up || status.behind_bytes > BEHIND_BYTES_MAX;
         let (board, now) = (self.watched.board(), self.clock.now());
-        if let Some(alerter) = &mut self.alerter {
-            tokio::task::block_in_place(|| alerter.step(now, &board, is_behind));
+        let Some(alerter) = &mut self.alerter else { return };
+        for (destination, notice) in tokio::task::block_in_place(|| alerter.step(now, &board, is_behind)) {
+            if let Err(error) = self.registry.put_alert(&destination, &notice).await {
+                say(&format!("an alert for `{destination}` is told, and not put down: {error}"));
+            }
         }
     }
 }
