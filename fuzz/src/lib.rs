@@ -202,3 +202,35 @@ pub fn events(bytes: &[u8]) {
     again.extend_from_slice(last.get(HEAD_BYTES..).unwrap_or_default());
     assert_eq!(framed(&again).as_ref(), Ok(&read));
 }
+
+/// What reads a ledger's receipts, checkpoints, entries and statements: nothing is taken that was not signed, and what is read is written alike.
+pub fn proofs(bytes: &[u8]) {
+    use verify::checkpoint::Checkpoint;
+    use verify::entry::Entry;
+    use verify::note::{Note, Scheme, VerifierKey};
+    use verify::receipt::Receipt;
+
+    // The base point of the curve: nobody has signed anything with it.
+    let mut public = [0x66; 32];
+    public[0] = 0x58;
+    let key = VerifierKey::new("evidence.example.com", Scheme::Ed25519, &public).unwrap();
+    if let Ok(entry) = Entry::parse(bytes) {
+        assert_eq!(entry.bytes(), bytes);
+    }
+    let _ = verify::statements::read(bytes);
+    let Ok(text) = std::str::from_utf8(bytes) else { return };
+    assert!(verify::exhibit::check(text, &key, &[]).is_err());
+    if let Ok(receipt) = Receipt::parse(text) {
+        assert_eq!(receipt.to_string(), text);
+    }
+    if let Ok(checkpoint) = Checkpoint::parse(text) {
+        assert_eq!(checkpoint.to_string(), text);
+    }
+    if let Ok(note) = Note::parse(text) {
+        assert!(note.signed_by(&[key]).is_err());
+    }
+    if let Ok(key) = text.parse::<VerifierKey>() {
+        assert_eq!(key.to_string().parse(), Ok(key));
+    }
+    assert!(!verify::report::plain(text).chars().any(char::is_control));
+}
