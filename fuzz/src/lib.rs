@@ -217,7 +217,7 @@ pub fn proofs(bytes: &[u8]) {
     if let Ok(entry) = Entry::parse(bytes) {
         assert_eq!(entry.bytes(), bytes);
     }
-    let _ = verify::statements::read(bytes);
+    let _ = verify::statements::read(bytes, 0);
     let Ok(text) = std::str::from_utf8(bytes) else { return };
     assert!(verify::exhibit::check(text, &key, &[]).is_err());
     if let Ok(receipt) = Receipt::parse(text) {

@@ -72,9 +72,9 @@ fn row(change: &Journalled, told: &mut usize) -> Value {
 }
 
 /// Who made a change, where nothing says more.
-fn actor(kind: &str, after: Option<&Value>) -> String {
+fn actor(kind: &str, made: Option<&Value>) -> String {
     let is_own = [COVER, SUSPICION, ALERT].contains(&kind);
-    let is_discovered = after.is_some_and(|after| *at(after, "discovered") == true);
+    let is_discovered = made.is_some_and(|made| *at(made, "discovered") == true);
     if is_own || is_discovered { "stillwatch" } else { "admin" }.to_owned()
 }
 
@@ -98,7 +98,7 @@ fn said(change: &Journalled) -> (String, Option<String>) {
         APPEAL => by(at(&after, "author"), &Value::Null),
         _ => None,
     };
-    signed.unwrap_or_else(|| (actor(&change.kind, Some(&after)), None))
+    signed.unwrap_or_else(|| (actor(&change.kind, Some(&after).filter(|_| before.is_null())), None))
 }
 
 /// A field of an object; null where there is none.
@@ -148,6 +148,13 @@ mod tests {
             (KEY, None, Some(json!({"hash": "x"})), "admin", None),
             (POLICIES, Some(json!("old")), None, "admin", None),
             (ACCOUNT, None, Some(json!({"discovered": true})), "stillwatch", None),
+            (
+                ACCOUNT,
+                Some(json!({"discovered": true})),
+                Some(json!({"discovered": true, "tier": "free"})),
+                "admin",
+                None,
+            ),
             (SUSPICION, None, Some(json!({"strength": 7})), "stillwatch", None),
         ] {
             let told = statements(&[change(3, 0, kind, before, after)]);

@@ -1212,7 +1212,7 @@ mod tests {
             ("[sensor]\nlisten = '127.0.0.1:1'", "`sensor.key_file`: expected the file"),
             ("[sensor]\nlisten = '0.0.0.0:1'\nkey_file = 'k'", "`sensor.listen`: expected an address of this machine"),
             ("[ledger]\nwitness_seconds = 0", "`ledger.witness_seconds`: expected at least 1"),
-            ("[ledger]\nname = 'two words'", "`ledger.name`: expected 1 to 255 bytes"),
+            ("[ledger]\nname = 'two words'", "`ledger.name`: expected 1 to 255 letters"),
             ("[sensor]\nkey_file = 'k'", "`sensor.listen`: expected an address; nothing else"),
             (
                 "listen = '127.0.0.1:7'\n[sensor]\nlisten = '0.0.0.0:7'",

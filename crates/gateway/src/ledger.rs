@@ -50,10 +50,10 @@ impl Default for LedgerTable {
 impl LedgerTable {
     /// Why it cannot be used, if it cannot: the key, and what was expected.
     pub(crate) fn wrong(&self) -> Option<(&'static str, &'static str)> {
-        let is_fine = |sign: char| !sign.is_whitespace() && !sign.is_control() && sign != '+';
-        let is_name = |name: &String| (1..=NAME_BYTES_MAX).contains(&name.len()) && name.chars().all(is_fine);
+        let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"./_:-".contains(&byte);
+        let is_name = |name: &String| (1..=NAME_BYTES_MAX).contains(&name.len()) && name.bytes().all(is_plain);
         if self.name.as_ref().is_some_and(|name| !is_name(name)) {
-            Some(("name", "expected 1 to 255 bytes without white space and `+`, such as `evidence.example.com/2026`"))
+            Some(("name", "expected 1 to 255 letters, digits and `./_:-`, such as `evidence.example.com/2026`"))
         } else if self.witness_seconds == 0 {
             Some(("witness_seconds", "expected at least 1"))
         } else if self.witness.len() > WITNESSES_MAX {

@@ -14,13 +14,14 @@ use std::path::{Path, PathBuf};
 use store::whole::{self, sync_folder};
 use verify::checkpoint::{BadCheckpoint, Checkpoint, SignedCheckpoint};
 use verify::entry::{BadOpening, Entry, EntryTime, NotAnEntry, Opening, SALT_BYTES, Statement, is_kind};
+use verify::limits::NOTE_BYTES_MAX;
 use verify::note::VerifierKey;
 use verify::receipt::Receipt;
 use verify::tiles::{BadTiles, CHECKPOINT, Of, Tiles, WIDTH, path};
 use verify::tree::{Tree, is_continued};
 
-use crate::edge::{Edge, Folder};
-use crate::limits::{APPENDED_MAX, STATEMENT_BYTES_MAX};
+use crate::edge::{Edge, Folder, read_text};
+use crate::limits::{APPENDED_MAX, LOCK_TIME_MAX, STATEMENT_BYTES_MAX};
 use crate::signer::SigningKey;
 use crate::statements::Statements;
 
@@ -32,6 +33,9 @@ const KEY: &str = "key.pub";
 /// The last checkpoint that witnesses signed.
 const WITNESSED: &str = "witnessed";
 
+/// How often it is seen whether the lock is free.
+const LOCK_STEP_TIME: std::time::Duration = std::time::Duration::from_millis(2);
+
 /// Why a ledger cannot be used.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -39,6 +43,11 @@ pub enum LedgerError {
     /// There is none.
     #[error("{0}: there is no ledger")]
     Missing(PathBuf),
+    /// There are entries, and no checkpoint over them.
+    #[error(
+        "{0}: the checkpoint is missing, and there are entries: put it back from a copy, or move the ledger away to begin another"
+    )]
+    NoCheckpoint(PathBuf),
     /// A file cannot be read or written.
     #[error("{path}: cannot be read or written")]
     Failed {
@@ -134,7 +143,7 @@ impl View {
     /// When it names none.
     pub fn open(folder: &Path) -> Result<View, LedgerError> {
         let path = folder.join(KEY);
-        let text = fs::read_to_string(&path).map_err(|source| match source.kind() {
+        let text = read_text(&path, NOTE_BYTES_MAX).map_err(|source| match source.kind() {
             io::ErrorKind::NotFound => LedgerError::Missing(folder.to_owned()),
             _ => LedgerError::Failed { path: path.clone(), source },
         })?;
@@ -175,7 +184,7 @@ impl View {
     /// When there is none that counts.
     pub fn checkpoint(&self) -> Result<(String, SignedCheckpoint), LedgerError> {
         let path = self.checkpoint_path();
-        let note = fs::read_to_string(&path).map_err(|source| match source.kind() {
+        let note = read_text(&path, NOTE_BYTES_MAX).map_err(|source| match source.kind() {
             io::ErrorKind::NotFound => LedgerError::Missing(self.folder.clone()),
             _ => LedgerError::Failed { path: path.clone(), source },
         })?;
@@ -224,7 +233,7 @@ impl View {
     /// When it cannot be read, or does not count.
     pub fn witnessed(&self) -> Result<Option<(String, SignedCheckpoint)>, LedgerError> {
         let path = self.folder.join(WITNESSED);
-        let note = match fs::read_to_string(&path) {
+        let note = match read_text(&path, NOTE_BYTES_MAX) {
             Ok(note) => note,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(source) => return Err(LedgerError::Failed { path, source }),
@@ -305,6 +314,12 @@ impl Ledger {
         ledger.name_key()?;
         match ledger.view.checkpoint() {
             Ok(_) => ledger.renew()?,
+            // Where there is anything else nothing may be begun over it.
+            Err(LedgerError::Missing(_))
+                if folder.join(STATEMENTS).exists() || folder.join(LOG).join("tile").exists() =>
+            {
+                return Err(LedgerError::NoCheckpoint(ledger.view.checkpoint_path()));
+            }
             // A log without a checkpoint is one that nobody was told of.
             Err(LedgerError::Missing(_)) => {
                 sync_folder(&folder.join(LOG)).map_err(failed)?;
@@ -326,6 +341,33 @@ impl Ledger {
     #[must_use]
     pub fn tree(&self) -> Tree {
         self.edge.tree()
+    }
+
+    /// When the last entry was made; none where there is none.
+    #[must_use]
+    pub fn last(&self) -> Option<&EntryTime> {
+        self.last.as_ref()
+    }
+
+    /// Whether it goes on from a checkpoint of its own that somebody kept.
+    ///
+    /// # Errors
+    ///
+    /// When it does not.
+    pub fn goes_on_from(&self, note: &str) -> Result<(), LedgerError> {
+        let path = self.view.checkpoint_path();
+        let kept = SignedCheckpoint::parse(note, self.key.public(), &[]);
+        let kept = kept.map_err(|source| LedgerError::Checkpoint { path: path.clone(), source })?.tree();
+        let now = self.edge.tree();
+        let proof = if kept.size <= now.size { Some(self.view.tiles.continuation(kept.size, now.size)?) } else { None };
+        let goes_on = proof.is_some_and(|proof| is_continued(kept, now, &proof));
+        if goes_on { Ok(()) } else { Err(LedgerError::NotContinued { path, known: kept.size, found: now.size }) }
+    }
+
+    /// The checkpoint as a note, as it was when it was last looked at.
+    #[must_use]
+    pub fn note(&self) -> &str {
+        &self.note
     }
 
     /// Appends statements as entries made at `now`, or at the last entry's time where that is later; which they are. `salt` gives random bytes.
@@ -383,11 +425,11 @@ impl Ledger {
     fn name_key(&self) -> Result<(), LedgerError> {
         let path = self.view.folder.join(KEY);
         let ours = self.key.public().to_string();
-        match fs::read_to_string(&path) {
+        match read_text(&path, NOTE_BYTES_MAX) {
             Ok(text) if text.trim_end() == ours => Ok(()),
             Ok(text) => Err(LedgerError::OtherKey { path, found: text.trim_end().to_owned(), expected: ours }),
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                let written = whole::write(&path, format!("{ours}\n").as_bytes());
+                let written = whole::write_for_all(&path, format!("{ours}\n").as_bytes());
                 written.map_err(|source| LedgerError::Failed { path, source })
             }
             Err(source) => Err(LedgerError::Failed { path, source }),
@@ -398,7 +440,19 @@ impl Ledger {
         let path = self.view.folder.join(LOCK);
         let locked = || {
             let file = OpenOptions::new().create(true).write(true).truncate(false).mode(0o600).open(&path)?;
-            file.lock()?;
+            // Whoever holds it appends, which takes a moment.
+            let mut waited = std::time::Duration::ZERO;
+            while let Err(held) = file.try_lock() {
+                let std::fs::TryLockError::WouldBlock = held else { return Err(held.into()) };
+                if waited >= LOCK_TIME_MAX {
+                    return Err(io::Error::other(format!(
+                        "another process has held it for {} s",
+                        LOCK_TIME_MAX.as_secs()
+                    )));
+                }
+                std::thread::sleep(LOCK_STEP_TIME);
+                waited += LOCK_STEP_TIME;
+            }
             Ok(file)
         };
         locked().map_err(|source| LedgerError::Failed { path: path.clone(), source })
@@ -407,7 +461,7 @@ impl Ledger {
     /// Goes on from the checkpoint that is there, where somebody else appended.
     fn catch_up(&mut self) -> Result<(), LedgerError> {
         let path = self.view.checkpoint_path();
-        let note = fs::read_to_string(&path).map_err(|source| LedgerError::Failed { path, source })?;
+        let note = read_text(&path, NOTE_BYTES_MAX).map_err(|source| LedgerError::Failed { path, source })?;
         if note == self.note { Ok(()) } else { self.renew() }
     }
 
@@ -472,7 +526,7 @@ impl Ledger {
         // What is handed out is checked first, as whoever gets it will.
         let signed = SignedCheckpoint::parse(&note, self.key.public(), &[]);
         signed.map_err(|source| LedgerError::Checkpoint { path: path.clone(), source })?;
-        whole::write(&path, note.as_bytes()).map_err(|source| LedgerError::Failed { path, source })?;
+        whole::write_for_all(&path, note.as_bytes()).map_err(|source| LedgerError::Failed { path, source })?;
         self.note = note;
         Ok(())
     }

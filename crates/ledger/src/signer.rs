@@ -53,7 +53,7 @@ pub enum KeyError {
     },
     /// A key cannot have this name.
     #[error(
-        "`{0}` cannot name a ledger; expected up to 255 bytes without white space and `+`, such as `evidence.example.com/2026`"
+        "`{0}` cannot name a ledger; expected up to 255 letters, digits and `./_:-`, such as `evidence.example.com/2026`"
     )]
     Name(String),
 }
@@ -67,6 +67,11 @@ impl SigningKey {
     pub fn new(name: &str, seed: [u8; SEED_BYTES]) -> Result<SigningKey, KeyError> {
         let seed = Zeroizing::new(seed);
         let wrong = || KeyError::Name(name.to_owned());
+        // Names are shown to people, and written into commands.
+        let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"./_:-".contains(&byte);
+        if !name.bytes().all(is_plain) {
+            return Err(wrong());
+        }
         let pair = Ed25519KeyPair::from_seed_unchecked(seed.as_ref()).map_err(|_| wrong())?;
         let public = pair.public_key().as_ref().try_into().map_err(|_| wrong())?;
         let public = VerifierKey::new(name, Scheme::Ed25519, &public).map_err(|_| wrong())?;

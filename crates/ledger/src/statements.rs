@@ -5,7 +5,7 @@
 
 use std::collections::BTreeSet;
 use std::fs::{self, OpenOptions};
-use std::io::{self, Read as _, Write as _};
+use std::io::{self, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
@@ -13,6 +13,7 @@ use store::whole::{self, sync_folder};
 use verify::entry::Opening;
 use verify::statements::{Line, file_of};
 
+use crate::edge::read_file;
 use crate::limits::STATEMENTS_FILE_BYTES_MAX;
 
 /// Statements in a folder.
@@ -60,7 +61,7 @@ impl Statements {
     /// Takes away what was put down for entries that are not in the log, of which there are `size`.
     fn cut(&self, size: u64) -> io::Result<()> {
         let n = file_of(size);
-        let known = read(&self.file(n))?;
+        let known = read(&self.file(n), n)?;
         let is_cut = known.ends_with_whole_line && known.lines.iter().all(|line| line.index < size);
         if !is_cut {
             self.write(n, known.lines.into_iter().filter(|line| line.index < size))?;
@@ -87,20 +88,21 @@ impl Statements {
 
     /// What opens the entry `index`, if that is here.
     pub(crate) fn opening(&self, index: u64) -> io::Result<Option<Opening>> {
-        let lines = read(&self.file(file_of(index)))?.lines;
+        let n = file_of(index);
+        let lines = read(&self.file(n), n)?.lines;
         Ok(lines.into_iter().find(|line| line.index == index).map(|line| line.opening))
     }
 
     /// What opens the entries of the `n`-th 256, with their numbers.
     pub(crate) fn openings(&self, n: u64) -> io::Result<Vec<(u64, Opening)>> {
-        Ok(read(&self.file(n))?.lines.into_iter().map(|line| (line.index, line.opening)).collect())
+        Ok(read(&self.file(n), n)?.lines.into_iter().map(|line| (line.index, line.opening)).collect())
     }
 
     /// Destroys what opens these entries.
     pub(crate) fn destroy(&self, indexes: &BTreeSet<u64>) -> io::Result<()> {
         let files: BTreeSet<u64> = indexes.iter().map(|index| file_of(*index)).collect();
         for n in files {
-            let lines = read(&self.file(n))?.lines;
+            let lines = read(&self.file(n), n)?.lines;
             if lines.iter().any(|line| indexes.contains(&line.index)) {
                 self.write(n, lines.into_iter().filter(|line| !indexes.contains(&line.index)))?;
             }
@@ -114,18 +116,14 @@ struct Known {
     ends_with_whole_line: bool,
 }
 
-/// The lines of a file; none where there is no file. A last line without its end was not written whole, and is passed over.
-fn read(path: &Path) -> io::Result<Known> {
-    let mut text = Vec::new();
-    match fs::File::open(path) {
-        Ok(file) => file.take(STATEMENTS_FILE_BYTES_MAX + 1).read_to_end(&mut text)?,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => 0,
-        Err(error) => return Err(error),
+/// The lines of the `n`-th file; none where there is no file. A last line without its end was not written whole, and is passed over.
+fn read(path: &Path, n: u64) -> io::Result<Known> {
+    let text = match read_file(path, STATEMENTS_FILE_BYTES_MAX) {
+        Ok(text) => text,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
+        Err(error) => return Err(io::Error::new(error.kind(), format!("{}: {error}", path.display()))),
     };
-    if text.len() as u64 > STATEMENTS_FILE_BYTES_MAX {
-        return Err(io::Error::other(format!("{}: longer than {STATEMENTS_FILE_BYTES_MAX} bytes", path.display())));
-    }
-    let (lines, ends_with_whole_line) = verify::statements::read(&text)
+    let (lines, ends_with_whole_line) = verify::statements::read(&text, n)
         .map_err(|bad| io::Error::new(io::ErrorKind::InvalidData, format!("{}: {bad}", path.display())))?;
     Ok(Known { lines, ends_with_whole_line })
 }

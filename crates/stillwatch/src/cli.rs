@@ -694,7 +694,7 @@ pub(crate) struct LedgerPlace {
                         Exit codes: 0 it is what it says, 65 it is not, 2 wrong usage."
 )]
 pub(crate) struct Verify {
-    /// A receipt, or the folder of a ledger
+    /// A receipt, or the folder of a ledger, of its log, or of a gateway's data
     #[arg(value_name = "PATH")]
     pub(crate) path: PathBuf,
     /// The key that has to have signed it, as `stillwatch ledger key` prints it

@@ -1,9 +1,12 @@
 //! The ledger of a data folder: opened to be read, or to append to it.
 
+use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use exchange::Time;
 use ledger::{Ledger, LedgerError, SigningKey, View};
+use store::whole;
 use verify::entry::{EntryTime, SALT_BYTES, Statement};
 use zeroize::Zeroizing;
 
@@ -11,6 +14,8 @@ use crate::failure::Failure;
 
 const FOLDER: &str = "ledger";
 const KEY: &str = "ledger-key";
+/// The last checkpoint that was signed here, apart from the ledger itself.
+const KNOWN: &str = "ledger-known";
 
 /// Where the ledger of a data folder is.
 pub(crate) fn folder(data: &Path) -> PathBuf {
@@ -34,34 +39,57 @@ pub(crate) fn view(data: &Path) -> Result<View, Failure> {
 
 /// The ledger of a data folder, to append to it. Where there is none, one is begun with this name.
 pub(crate) fn open(data: &Path, name: &str) -> Result<Ledger, Failure> {
-    let file = key_file(data);
-    let key = if file.exists() {
-        SigningKey::read(&file).map_err(Failure::unreadable)?
-    } else {
-        if folder(data).exists() {
-            let path = file.display();
+    let (file, folder) = (key_file(data), folder(data));
+    let failed = |error| Failure::io(format!("`{}` cannot be used", folder.display()), error);
+    let is_empty = match fs::read_dir(&folder) {
+        Ok(mut entries) => Some(entries.next().is_none()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+        Err(error) => return Err(failed(error)),
+    };
+    let key = match (file.exists(), is_empty) {
+        (true, Some(_)) => SigningKey::read(&file).map_err(Failure::unreadable)?,
+        (true, None) => {
             return Err(Failure::bad_input(format!(
-                "`{path}` is missing, which the ledger is signed with: put it back from a copy, or move the folder `{}` away to begin another",
-                folder(data).display()
+                "the folder `{}` is missing, which is signed with `{}`: put it back from a copy, or move that key away to begin another ledger",
+                folder.display(),
+                file.display()
             )));
         }
-        let mut seed = Zeroizing::new([0; 32]);
-        aws_lc_rs::rand::fill(seed.as_mut_slice())
-            .map_err(|_| Failure::service("the machine gives no random bytes"))?;
-        let key = SigningKey::new(name, *seed).map_err(Failure::unreadable)?;
-        key.write(&file).map_err(Failure::unreadable)?;
-        key
+        (false, Some(false)) => {
+            return Err(Failure::bad_input(format!(
+                "`{}` is missing, which the ledger is signed with: put it back from a copy, or move the folder `{}` away to begin another ledger",
+                file.display(),
+                folder.display()
+            )));
+        }
+        (false, _) => {
+            fs::create_dir_all(&folder).map_err(failed)?;
+            let mut seed = Zeroizing::new([0; 32]);
+            let filled = aws_lc_rs::rand::fill(seed.as_mut_slice());
+            filled.map_err(|_| Failure::service("the machine gives no random bytes"))?;
+            let key = SigningKey::new(name, *seed).map_err(Failure::unreadable)?;
+            key.write(&file).map_err(Failure::unreadable)?;
+            key
+        }
     };
-    Ledger::open(&folder(data), key).map_err(Failure::unreadable)
+    let ledger = Ledger::open(&folder, key).map_err(Failure::unreadable)?;
+    // Its folder by itself may have been put back to an older copy.
+    match fs::read_to_string(data.join(KNOWN)) {
+        Ok(note) => ledger.goes_on_from(&note).map_err(Failure::unreadable)?,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+        Err(error) => return Err(Failure::io(format!("`{}` cannot be read", data.join(KNOWN).display()), error)),
+    }
+    Ok(ledger)
 }
 
 /// The ledger of a data folder, to append to it; none where there is none.
 pub(crate) fn open_if_there(data: &Path) -> Result<Option<Ledger>, Failure> {
-    if key_file(data).exists() { open(data, "").map(Some) } else { Ok(None) }
+    let is_there = key_file(data).exists() || folder(data).exists();
+    if is_there { open(data, "").map(Some) } else { Ok(None) }
 }
 
-/// Appends statements made at `now`.
-pub(crate) fn append(ledger: &mut Ledger, now: Time, statements: Vec<Statement>) -> Result<(), Failure> {
+/// Appends statements made at `now` to the ledger of a data folder.
+pub(crate) fn append(ledger: &mut Ledger, data: &Path, now: Time, statements: Vec<Statement>) -> Result<(), Failure> {
     let Some(now) = entry_time(now) else {
         return Err(Failure::service(format!("the clock says {now}, which no entry of a ledger can say")));
     };
@@ -70,7 +98,15 @@ pub(crate) fn append(ledger: &mut Ledger, now: Time, statements: Vec<Statement>)
         aws_lc_rs::rand::fill(&mut salt).is_ok().then_some(salt)
     };
     ledger.append(&now, statements, &mut salt).map_err(Failure::unreadable)?;
-    Ok(())
+    let path = data.join(KNOWN);
+    let kept = whole::write(&path, ledger.note().as_bytes());
+    kept.map_err(|error| Failure::io(format!("`{}` cannot be written", path.display()), error))
+}
+
+/// By how much the last entry is later than `now`, if it is: entries are never earlier than those before them.
+pub(crate) fn is_ahead(ledger: &Ledger, now: Time) -> Option<String> {
+    let last = ledger.last()?;
+    (Some(last) > entry_time(now).as_ref()).then(|| last.as_str().to_owned())
 }
 
 /// A time as entries say it: to the nanosecond.

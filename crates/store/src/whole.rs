@@ -11,11 +11,24 @@ use std::path::{Path, PathBuf};
 ///
 /// When it cannot be written; then what was there before is there still.
 pub fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    write_as(path, bytes, 0o600)
+}
+
+/// The same for everybody to read.
+///
+/// # Errors
+///
+/// When it cannot be written; then what was there before is there still.
+pub fn write_for_all(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    write_as(path, bytes, 0o644)
+}
+
+fn write_as(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
     let mut part = path.as_os_str().to_owned();
     part.push(".part");
     let part = PathBuf::from(part);
     let written = || {
-        let mut file = OpenOptions::new().create(true).write(true).truncate(true).mode(0o600).open(&part)?;
+        let mut file = OpenOptions::new().create(true).write(true).truncate(true).mode(mode).open(&part)?;
         file.write_all(bytes)?;
         file.sync_all()?;
         fs::rename(&part, path)

@@ -7,16 +7,16 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use verify::note::VerifierKey;
-use verify::tiles::Source;
-use verify::{exhibit, ledger, limits, report};
+use verify::note::{VerifierKey, can_witness};
+use verify::tiles::{CHECKPOINT, Source, Tiles};
+use verify::{exhibit, ledger, limits, log, report};
 
 const HELP: &str = "\
 Checks a receipt or a whole ledger of Stillwatch, without asking anybody.
 
 Usage: stillwatch-verify PATH --key KEY [--witness KEY]...
 
-  PATH           a receipt (.tlog-proof), or the folder of a ledger, in which `log/checkpoint` is
+  PATH           a receipt (.tlog-proof), or the folder of a ledger or of its log
   --key KEY      the key that has to have signed it, from somebody you trust
   --witness KEY  a witness whose signature has to be there
 
@@ -77,6 +77,9 @@ impl Asked {
             }
         }
         match (path, key) {
+            (Some(_), Some(key)) if witnesses.iter().any(|witness| !can_witness(witness, &key)) => {
+                Err("--witness: expected a key that cosigns (of the type 04) and is not the one of --key".to_owned())
+            }
             (Some(path), Some(key)) => Ok(Some(Asked { path, key, witnesses })),
             (None, _) => Err("expected a path".to_owned()),
             (_, None) => {
@@ -89,7 +92,10 @@ impl Asked {
 /// What is shown, or why nothing is.
 fn check(asked: &Asked) -> Result<String, String> {
     let Asked { path, key, witnesses } = asked;
-    let (shown, checkpoint) = if path.is_dir() {
+    let (shown, checkpoint) = if path.join(CHECKPOINT).is_file() {
+        let checkpoint = log::check(&Tiles::new(Folder(path)), key, witnesses).map_err(|wrong| wrong.to_string())?;
+        (report::log(&checkpoint, key), checkpoint)
+    } else if path.is_dir() {
         let (checkpoint, statements) =
             ledger::check(&Folder(path), key, witnesses).map_err(|wrong| wrong.to_string())?;
         (report::ledger(&checkpoint, statements, key), checkpoint)
@@ -116,12 +122,12 @@ impl Source for Folder<'_> {
 
 fn read(path: &Path, bytes_max: usize) -> io::Result<Vec<u8>> {
     use std::io::Read as _;
-    let file = std::fs::File::open(path)?;
-    if !file.metadata()?.is_file() {
+    // Before it is opened, which for a pipe would wait for its other end.
+    if !std::fs::metadata(path)?.is_file() {
         return Err(io::Error::other("it is no file"));
     }
     let mut bytes = Vec::new();
-    file.take(bytes_max as u64 + 1).read_to_end(&mut bytes)?;
+    std::fs::File::open(path)?.take(bytes_max as u64 + 1).read_to_end(&mut bytes)?;
     if bytes.len() > bytes_max {
         return Err(io::Error::other(format!("it has more than {bytes_max} bytes")));
     }

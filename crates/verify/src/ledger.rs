@@ -85,7 +85,7 @@ pub fn check<S: Source>(
             Err(source) => return Err(BadLedger::Unread { path, source }),
         };
         let (lines, _) =
-            statements::read(&bytes).map_err(|source| BadLedger::Malformed { path: path.clone(), source })?;
+            statements::read(&bytes, n).map_err(|source| BadLedger::Malformed { path: path.clone(), source })?;
         let entries = tiles.entries(n, size).map_err(BadLog::from)?;
         // What comes after the checkpoint was never acknowledged.
         for line in lines.iter().filter(|line| line.index < size) {

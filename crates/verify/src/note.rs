@@ -125,6 +125,12 @@ impl FromStr for VerifierKey {
     }
 }
 
+/// Whether a key can vouch for checkpoints of the log `log`: it signs the time as well, and is of somebody else.
+#[must_use]
+pub fn can_witness(key: &VerifierKey, log: &VerifierKey) -> bool {
+    key.scheme == Scheme::Cosignature && key.key != log.key
+}
+
 /// Whether keys can have this name.
 fn is_name(name: &str) -> bool {
     let is_fine = |sign: char| !sign.is_whitespace() && !sign.is_control() && sign != '+';

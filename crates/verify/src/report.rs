@@ -46,11 +46,16 @@ pub fn receipt(shown: &Shown, key: &VerifierKey) -> String {
 /// What a whole ledger shows, of which `statements` are there.
 #[must_use]
 pub fn ledger(checkpoint: &SignedCheckpoint, statements: u64, key: &VerifierKey) -> String {
+    format!("{}What was said is here for {statements}, and fits each.\n", log(checkpoint, key))
+}
+
+/// What a log shows by itself.
+#[must_use]
+pub fn log(checkpoint: &SignedCheckpoint, key: &VerifierKey) -> String {
     let size = checkpoint.tree().size;
     let entries = if size == 1 { "1 entry".to_owned() } else { format!("{size} entries") };
     format!(
-        "It counts: {entries} in {}, none changed, removed, moved or put in, up to the signed root.\n{}\
-         What was said is here for {statements}, and fits each.\n",
+        "It counts: {entries} in {}, none changed, removed, moved or put in, up to the signed root.\n{}",
         plain(key.name()),
         signers(checkpoint),
     )

@@ -35,15 +35,24 @@ pub fn file_of(index: u64) -> u64 {
     index / WIDTH
 }
 
-/// The lines of a file, and whether it ends with a whole one: a last line without its end was not written whole, and is passed over.
+/// The lines of the `n`-th file, in the order of their entries, and whether it ends with a whole one: a last line without its end was not written whole, and is passed over.
 ///
 /// # Errors
 ///
-/// When a whole line cannot be read.
-pub fn read(bytes: &[u8]) -> Result<(Vec<Line>, bool), BadLine> {
+/// When a whole line cannot be read, or is for an entry that belongs elsewhere or had its line before.
+pub fn read(bytes: &[u8], n: u64) -> Result<(Vec<Line>, bool), BadLine> {
     let (whole, rest) = bytes.split_at(bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1));
     let lines = (1..).zip(whole.split(|byte| *byte == b'\n')).filter(|(_, line)| !line.is_empty());
-    let parsed = lines
-        .map(|(line, text)| serde_json::from_slice(text).map_err(|error| BadLine { line, reason: error.to_string() }));
+    let mut next = n.saturating_mul(WIDTH);
+    let end = next.saturating_add(WIDTH);
+    let parsed = lines.map(|(line, text)| {
+        let wrong = |reason: String| BadLine { line, reason };
+        let one: Line = serde_json::from_slice(text).map_err(|error| wrong(error.to_string()))?;
+        if !(next..end).contains(&one.index) {
+            return Err(wrong(format!("it is for entry {}; expected one from {next} to {}", one.index, end - 1)));
+        }
+        next = one.index + 1;
+        Ok(one)
+    });
     Ok((parsed.collect::<Result<_, _>>()?, rest.is_empty()))
 }

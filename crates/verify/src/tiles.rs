@@ -72,7 +72,7 @@ pub fn width(level: u32, n: u64, size: u64) -> u64 {
 #[non_exhaustive]
 pub enum BadTiles {
     /// A file cannot be read.
-    #[error("{path}: cannot be read")]
+    #[error("{path}: cannot be read: {source}")]
     Unread {
         /// Which.
         path: String,

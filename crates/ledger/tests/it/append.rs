@@ -123,6 +123,18 @@ fn where_the_disk_fails_nothing_is_signed_and_it_goes_on_when_it_works() {
 }
 
 #[test]
+fn whoever_waits_too_long_for_another_is_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut ledger = open(folder.path());
+    let held = fs::File::open(folder.path().join("lock")).unwrap();
+    held.lock().unwrap();
+    let refused = ledger.append(&at(0), vec![statement(0)], &mut salts());
+    assert!(matches!(refused, Err(LedgerError::Failed { .. })), "{refused:?}");
+    drop(held);
+    grow(&mut ledger, 1);
+}
+
+#[test]
 fn a_key_is_read_as_it_was_written_and_nothing_else_is_one() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("ledger-key");
@@ -142,7 +154,9 @@ fn a_key_is_read_as_it_was_written_and_nothing_else_is_one() {
         fs::write(&path, wrong).unwrap();
         assert!(SigningKey::read(&path).is_err(), "{wrong}");
     }
-    assert!(SigningKey::new("two words", [1; 32]).is_err());
+    for wrong in ["", "two words", "a+b", "a;b", "\u{202e}", "$(x)"] {
+        assert!(SigningKey::new(wrong, [1; 32]).is_err(), "{wrong}");
+    }
     assert!(Ledger::open(folder.path(), SigningKey::new(&"n".repeat(255), [1; 32]).unwrap()).is_ok());
     assert!(SigningKey::new(&"n".repeat(256), [1; 32]).is_err());
 }

@@ -211,3 +211,28 @@ fn a_checkpoint_with_a_signature_twice_counts_it_once() {
     let signed = SignedCheckpoint::parse(&twice, key().public(), &[]).unwrap();
     assert_eq!(signed.signed().len(), 1);
 }
+
+#[test]
+fn a_ledger_without_its_checkpoint_is_not_begun_anew() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut ledger = open(folder.path());
+    grow(&mut ledger, 10);
+    let kept = ledger.note().to_owned();
+    fs::remove_file(log(folder.path()).join("checkpoint")).unwrap();
+    let statements = fs::read(folder.path().join("statements/000000/000.jsonl")).unwrap();
+    assert!(matches!(Ledger::open(folder.path(), key()), Err(LedgerError::NoCheckpoint(_))));
+    assert_eq!(fs::read(folder.path().join("statements/000000/000.jsonl")).unwrap(), statements, "nothing is lost");
+    fs::write(log(folder.path()).join("checkpoint"), &kept).unwrap();
+    let mut ledger = open(folder.path());
+    grow(&mut ledger, 3);
+    // Whoever kept a checkpoint can see that it goes on from there, and that another does not.
+    ledger.goes_on_from(&kept).unwrap();
+    let other = tempfile::tempdir().unwrap();
+    let mut fork = open(other.path());
+    fork.append(&at(0), vec![statement(5)], &mut salts()).unwrap();
+    let shorter = fork.note().to_owned();
+    grow(&mut fork, 30);
+    for note in [shorter.as_str(), fork.note()] {
+        assert!(matches!(ledger.goes_on_from(note), Err(LedgerError::NotContinued { .. })));
+    }
+}

@@ -72,8 +72,9 @@ fn add(args: &AddLabel) -> Result<Exit, Failure> {
     let labels = args.book.path();
     let said = said(&args.says, gateway.as_ref())?;
     let id = labels::add(&labels, &draft, &said).map_err(Failure::unreadable)?;
-    let detail = json!({"label": id, "verdict": args.verdict, "until": args.until, "accounts": accounts});
-    put_down(&args.book, &said, &args.finding, detail)?;
+    let detail =
+        json!({"label": id, "verdict": args.verdict, "until": args.until, "accounts": accounts, "said_at": said.time});
+    put_down(&args.book, gateway.as_ref(), &said, &args.finding, detail)?;
     let labels = labels.display();
     let next = match gateway {
         Some(_) => "The gateway heeds it when its own time comes to that.".to_owned(),
@@ -93,14 +94,26 @@ fn undo(args: &UndoLabel) -> Result<Exit, Failure> {
     let labels = args.book.path();
     let said = said(&args.says, gateway.as_ref())?;
     let id = labels::undo(&labels, &args.id, &said).map_err(Failure::unreadable)?;
-    put_down(&args.book, &said, &args.id, json!({"label": id, "undoes": args.id}))?;
+    put_down(
+        &args.book,
+        gateway.as_ref(),
+        &said,
+        &args.id,
+        json!({"label": id, "undoes": args.id, "said_at": said.time}),
+    )?;
     print(&format!("Wrote {id} to {}: {} is taken back.\n", labels.display(), printable(&args.id, ID_CHARS)))?;
     Ok(Exit::Nothing)
 }
 
 /// Puts a verdict down in the ledger of the gateway that it is said to.
-fn put_down(book: &LabelFile, said: &Said<'_>, about: &str, detail: Value) -> Result<(), Failure> {
-    let Some(data) = &book.data else { return Ok(()) };
+fn put_down(
+    book: &LabelFile,
+    gateway: Option<&AdminClient>,
+    said: &Said<'_>,
+    about: &str,
+    detail: Value,
+) -> Result<(), Failure> {
+    let (Some(data), Some(gateway)) = (&book.data, gateway) else { return Ok(()) };
     let statement = Statement {
         at: String::new(),
         kind: "verdict".to_owned(),
@@ -112,7 +125,8 @@ fn put_down(book: &LabelFile, said: &Said<'_>, about: &str, detail: Value) -> Re
         detail,
     };
     let appended = ledgers::open_if_there(data).and_then(|ledger| match ledger {
-        Some(mut ledger) => ledgers::append(&mut ledger, said.time, vec![statement]),
+        // When it is put down is for the gateway's clock to say, whatever time the verdict is given.
+        Some(mut ledger) => ledgers::append(&mut ledger, data, gateway.time()?, vec![statement]),
         None => Ok(()),
     });
     appended.map_err(|failure| Failure::service(format!("the verdict holds, and is not in the ledger: {failure}")))

@@ -2,12 +2,13 @@
 
 use std::fs;
 use std::io::{self, Read as _};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use ::ledger::{Folder, View};
 use ::verify::checkpoint::SignedCheckpoint;
-use ::verify::note::VerifierKey;
-use ::verify::{exhibit, ledger, limits, report};
+use ::verify::note::{NotAKey, VerifierKey, can_witness};
+use ::verify::tiles::Tiles;
+use ::verify::{exhibit, ledger, limits, log, report};
 use serde_json::{Value, json};
 
 use crate::cli;
@@ -22,24 +23,50 @@ pub(crate) fn run(args: &cli::Verify) -> Result<Exit, Failure> {
         (None, Some(path)) => Some(key_in(path)?),
         (None, None) => None,
     };
-    match ledger_in(&args.path) {
-        Some(folder) => whole(&folder, key, args),
-        None => receipt(key, args),
+    let path = &args.path;
+    let below = ledgers::folder(path);
+    if path.join("log/checkpoint").is_file() {
+        whole(path, key, args)
+    } else if path.join("checkpoint").is_file() {
+        log_alone(key, args)
+    } else if below.join("log/checkpoint").is_file() {
+        whole(&below, key, args)
+    } else {
+        receipt(key, args)
     }
 }
 
 fn key_in(path: &Path) -> Result<VerifierKey, Failure> {
-    let wrong = |reason: String| Failure::bad_input(format!("`{}`: {reason}", path.display()));
-    let text = fs::read_to_string(path).map_err(|error| wrong(error.to_string()))?;
-    text.trim_end().parse().map_err(|error: ::verify::note::NotAKey| wrong(error.to_string()))
+    let text = text_in(path)?;
+    let wrong = |error: NotAKey| Failure::bad_input(format!("`{}`: {error}", path.display()));
+    text.trim_end().parse().map_err(wrong)
 }
 
-/// The folder of the ledger that a path is about: itself, its log, or the one of a data folder.
-fn ledger_in(path: &Path) -> Option<PathBuf> {
-    let is_ledger = |folder: &Path| folder.join("log/checkpoint").is_file();
-    let own = path.to_owned();
-    let above = path.join("checkpoint").is_file().then(|| path.parent().map(Path::to_owned)).flatten();
-    [Some(own), above, Some(ledgers::folder(path))].into_iter().flatten().find(|folder| is_ledger(folder))
+/// The text of a file that is no longer than a receipt may be.
+fn text_in(path: &Path) -> Result<String, Failure> {
+    let wrong = |reason: String| Failure::bad_input(format!("`{}`: {reason}", path.display()));
+    let unread = |error: io::Error| wrong(format!("cannot be read: {error}"));
+    if !fs::metadata(path).map_err(unread)?.is_file() {
+        return Err(wrong("expected a file, or a folder with `log/checkpoint` or `checkpoint` in it".to_owned()));
+    }
+    let mut bytes = Vec::new();
+    let file = fs::File::open(path).map_err(unread)?;
+    file.take(limits::RECEIPT_BYTES_MAX as u64 + 1).read_to_end(&mut bytes).map_err(unread)?;
+    if bytes.len() > limits::RECEIPT_BYTES_MAX {
+        return Err(wrong(format!("expected at most {} bytes", limits::RECEIPT_BYTES_MAX)));
+    }
+    String::from_utf8(bytes).map_err(|_| wrong("expected text".to_owned()))
+}
+
+/// The witnesses that are asked for, where each can be one.
+fn witnesses<'a>(args: &'a cli::Verify, log: &VerifierKey) -> Result<&'a [VerifierKey], Failure> {
+    match args.witness.iter().find(|key| !can_witness(key, log)) {
+        None => Ok(&args.witness),
+        Some(key) => Err(Failure::usage(format!(
+            "--witness `{}`: expected a key that cosigns (of the type 04) and is not the ledger's own",
+            report::plain(key.name())
+        ))),
+    }
 }
 
 /// Sees that every witness that is asked for signed.
@@ -52,28 +79,13 @@ fn witnessed(checkpoint: &SignedCheckpoint, args: &cli::Verify) -> Result<(), Fa
 
 fn receipt(key: Option<VerifierKey>, args: &cli::Verify) -> Result<Exit, Failure> {
     let path = args.path.display();
-    let unread = |error: io::Error| Failure::bad_input(format!("`{path}` cannot be read: {error}"));
-    if !fs::metadata(&args.path).map_err(unread)?.is_file() {
-        let expected = "expected a receipt, or a folder with `log/checkpoint` in it";
-        return Err(Failure::bad_input(format!("`{path}` is neither a receipt nor a ledger; {expected}")));
-    }
-    let mut bytes = Vec::new();
-    let file = fs::File::open(&args.path).map_err(unread)?;
-    file.take(limits::RECEIPT_BYTES_MAX as u64 + 1).read_to_end(&mut bytes).map_err(unread)?;
-    if bytes.len() > limits::RECEIPT_BYTES_MAX {
-        return Err(Failure::bad_input(format!(
-            "`{path}` has more than {} bytes, and is no receipt",
-            limits::RECEIPT_BYTES_MAX
-        )));
-    }
-    let text =
-        String::from_utf8(bytes).map_err(|_| Failure::bad_input(format!("`{path}` is no text, and so no receipt")))?;
+    let text = text_in(&args.path)?;
     let Some(key) = key else {
         return Err(Failure::usage(
             "a receipt is worth what the key is worth that signed it: name the key by --key or --key-file, from somebody you trust",
         ));
     };
-    let shown = exhibit::check(&text, &key, &args.witness)
+    let shown = exhibit::check(&text, &key, witnesses(args, &key)?)
         .map_err(|error| Failure::bad_input(format!("`{path}` shows nothing: {error}")))?;
     witnessed(&shown.checkpoint, args)?;
     let tree = shown.checkpoint.tree();
@@ -91,13 +103,33 @@ fn names(checkpoint: &SignedCheckpoint) -> Vec<Value> {
     checkpoint.signed().iter().map(|signed| json!({"name": signed.key.name(), "time": signed.time})).collect()
 }
 
+/// A log without its statements, as somebody who keeps these gives it away.
+fn log_alone(key: Option<VerifierKey>, args: &cli::Verify) -> Result<Exit, Failure> {
+    let Some(key) = key else {
+        return Err(Failure::usage(
+            "name the key that has to have signed the log by --key or --key-file, from somebody you trust",
+        ));
+    };
+    let checked = log::check(&Tiles::new(Folder::new(&args.path)), &key, witnesses(args, &key)?);
+    let checkpoint = checked.map_err(|error| Failure::bad_input(format!("`{}`: {error}", args.path.display())))?;
+    witnessed(&checkpoint, args)?;
+    if args.json {
+        return print_json(&json!({
+            "name": key.name(), "entries": checkpoint.tree().size, "root": checkpoint.tree().root.to_base64(),
+            "signed_by": names(&checkpoint),
+        }));
+    }
+    print(&report::log(&checkpoint, &key))?;
+    Ok(Exit::Nothing)
+}
+
 fn whole(folder: &Path, key: Option<VerifierKey>, args: &cli::Verify) -> Result<Exit, Failure> {
     let is_own = key.is_none();
     let key = match key {
         Some(key) => key,
         None => View::open(folder).map_err(Failure::unreadable)?.key().clone(),
     };
-    let checked = ledger::check(&Folder::new(folder), &key, &args.witness);
+    let checked = ledger::check(&Folder::new(folder), &key, witnesses(args, &key)?);
     let (checkpoint, here) = checked.map_err(|error| Failure::bad_input(format!("`{}`: {error}", folder.display())))?;
     witnessed(&checkpoint, args)?;
     let size = checkpoint.tree().size;
@@ -112,7 +144,7 @@ fn whole(folder: &Path, key: Option<VerifierKey>, args: &cli::Verify) -> Result<
         out += &format!(
             "\nChecked by the key that stands beside it. That shows that it is of one piece, and not whose it is: name the key by --key, from\n\
              somebody you trust.\n  {}\n",
-            key
+            report::plain(&key.to_string())
         );
     }
     print(&out)?;

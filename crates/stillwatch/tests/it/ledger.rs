@@ -143,6 +143,25 @@ fn what_was_changed_before_a_crash_is_put_down_after_it() {
     let (code, folder) = gateway.end("-TERM");
     assert_eq!(code, Some(0));
     assert_eq!(run(&["verify", &data, "--key", &key(&data)]).code, 0);
+    // An older copy of the ledger alone is not gone on from, and one without its checkpoint or its folder is not begun anew.
+    let (ledger, older) = (PathBuf::from(&data).join("ledger"), PathBuf::from(&data).join("older"));
+    let refused = |told: &str| {
+        let refused = run(&["up", "--data", &data, "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"]);
+        assert!(refused.code == 65 && refused.stderr.contains(told), "{refused:?}");
+    };
+    copy(&ledger, &older);
+    let (code, folder) = Gateway::start_in(folder, &[]).end("-TERM");
+    assert_eq!(code, Some(0));
+    let newer = PathBuf::from(&data).join("newer");
+    std::fs::rename(&ledger, &newer).expect("moved");
+    refused("is missing, which is signed with");
+    std::fs::rename(&older, &ledger).expect("moved");
+    refused("does not go on from that of");
+    std::fs::remove_dir_all(&ledger).expect("removed");
+    std::fs::rename(&newer, &ledger).expect("moved");
+    std::fs::rename(ledger.join("log/checkpoint"), ledger.join("kept")).expect("moved");
+    refused("the checkpoint is missing, and there are entries");
+    std::fs::rename(ledger.join("kept"), ledger.join("log/checkpoint")).expect("moved");
     // Without its key nothing is put down, and nobody is served.
     std::fs::remove_file(PathBuf::from(&data).join("ledger-key")).expect("removed");
     let refused = run(&["up", "--data", &data, "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"]);

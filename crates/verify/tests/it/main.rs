@@ -6,9 +6,12 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use ledger::{Ledger, SigningKey};
 use verify::entry::{EntryTime, Statement};
 use verify::exhibit::exhibit;
+use verify::note::{Scheme, VerifierKey};
 
 /// What it says, and its exit code.
 fn run(words: &[&str]) -> (i32, String, String) {
@@ -64,8 +67,21 @@ fn it_says_what_counts_and_where_it_does_not() {
     let other = SigningKey::new("evidence.example.com", [8; 32]).unwrap().public().to_string();
     fs::write(&path, receipt(&ledger, 7)).unwrap();
     assert_eq!(run(&[file, "--key", &other]).0, 65);
-    let (code, _, wrong) = run(&[file, "--key", &key, "--witness", &other]);
+    let witness = |seed: u8| {
+        let pair = SigningKey::new("evidence.example.com", [seed; 32]).unwrap();
+        let text = pair.public().to_string();
+        let public = STANDARD.decode(text.splitn(3, '+').nth(2).unwrap()).unwrap();
+        VerifierKey::new("evidence.example.com", Scheme::Cosignature, public[1..].try_into().unwrap())
+            .unwrap()
+            .to_string()
+    };
+    // A witness that has the ledger's name has not signed because the ledger did, and the ledger's own key is nobody's witness.
+    let (code, _, wrong) = run(&[file, "--key", &key, "--witness", &witness(8)]);
     assert!(code == 65 && wrong.contains("did not sign"), "{wrong}");
+    for own in [&key, &witness(7)] {
+        let (code, _, wrong) = run(&[file, "--key", &key, "--witness", own]);
+        assert!(code == 2 && wrong.contains("not the one of --key"), "{wrong}");
+    }
 
     let (code, shown, _) = run(&[whole, "--key", &key]);
     assert!(code == 0 && shown.contains("300 entries") && shown.contains("here for 300"), "{shown}");
@@ -74,6 +90,17 @@ fn it_says_what_counts_and_where_it_does_not() {
     fs::write(&statements, text.replace("reason 260", "reason 261")).unwrap();
     let (code, _, wrong) = run(&[whole, "--key", &key]);
     assert!(code == 65 && wrong.contains("entry 260, in statements/000000/001.jsonl"), "{wrong}");
+    // Nothing is put in beside what is there.
+    let first = text.lines().next().unwrap();
+    for forged in [format!("{first}\n{text}"), format!("{text}{}\n", first.replace("\"index\":256", "\"index\":77777"))]
+    {
+        fs::write(&statements, forged).unwrap();
+        let (code, _, wrong) = run(&[whole, "--key", &key]);
+        assert!(code == 65 && wrong.contains("is not a statement of a ledger: it is for entry"), "{wrong}");
+    }
+    let alone = place.join("log");
+    let (code, shown, _) = run(&[alone.to_str().unwrap(), "--key", &key]);
+    assert!(code == 0 && shown.contains("300 entries") && !shown.contains("What was said"), "{shown}");
     fs::remove_file(&statements).unwrap();
     let (code, shown, _) = run(&[whole, "--key", &key]);
     assert!(code == 0 && shown.contains("here for 256"), "{shown}");

@@ -3,7 +3,7 @@
 //! Promises that every journalled change is put down, also after the process died: a change stays in the database's journal until the ledger has
 //! it. So a change that was put down just before a crash may be put down twice.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -23,6 +23,8 @@ use crate::{ledgers, witnesses};
 /// Puts down what is changed.
 pub(super) struct Bookkeeper {
     ledger: Ledger,
+    /// The folder that it is in.
+    data: PathBuf,
     registry: Arc<Registry>,
     clock: Arc<dyn Clock>,
     /// What goes wrong now, and was told.
@@ -46,7 +48,13 @@ impl Bookkeeper {
                 "`ledger.name`: the ledger in the data folder is called `{known}`, for good; expected that, or none"
             )));
         }
-        Ok(Bookkeeper { ledger, registry: Arc::clone(registry), clock: Arc::clone(clock), trouble: None })
+        if let Some(last) = ledgers::is_ahead(&ledger, clock.now()) {
+            say(&format!(
+                "the last entry of the ledger says {last}, later than it is: until then every entry will say that time"
+            ));
+        }
+        let (registry, clock) = (Arc::clone(registry), Arc::clone(clock));
+        Ok(Bookkeeper { ledger, data: data.to_owned(), registry, clock, trouble: None })
     }
 
     /// The ledger, to be read.
@@ -68,7 +76,7 @@ impl Bookkeeper {
             after: Some(Hash::of(&[&text]).to_hex()),
             detail: json!({"version": env!("CARGO_PKG_VERSION")}),
         };
-        tokio::task::block_in_place(|| ledgers::append(&mut self.ledger, self.clock.now(), vec![statement]))
+        tokio::task::block_in_place(|| ledgers::append(&mut self.ledger, &self.data, self.clock.now(), vec![statement]))
     }
 
     /// Puts down what is in the journal, and tells when that goes wrong.
@@ -87,7 +95,9 @@ impl Bookkeeper {
     async fn take_down(&mut self) -> Result<(), Failure> {
         let failed = |error| Failure::io("the journal of changes", error);
         while let Some((statements, place)) = self.registry.journal().await.map_err(failed)? {
-            tokio::task::block_in_place(|| ledgers::append(&mut self.ledger, self.clock.now(), statements))?;
+            tokio::task::block_in_place(|| {
+                ledgers::append(&mut self.ledger, &self.data, self.clock.now(), statements)
+            })?;
             self.registry.taken_down(place).await.map_err(failed)?;
         }
         Ok(())
