@@ -38,7 +38,6 @@ fn statement(changes: &[Journalled]) -> Statement {
     let id = first.map_or("", |change| change.id.as_str());
     let mut told = 0;
     let rows: Vec<Value> = changes.iter().map(|change| row(change, &mut told)).collect();
-    let hash = |body: Option<&String>| body.map(|body| Hash::of(&[body.as_bytes()]).to_hex());
     let one = first.filter(|_| changes.len() == 1);
     let (actor, reason) = one.map_or_else(|| (actor(kind, None), None), said);
     Statement {
@@ -50,15 +49,14 @@ fn statement(changes: &[Journalled]) -> Statement {
             0 | 1 => format!("{kind}:{id}"),
             count => format!("{kind}:{id} and {} more", count - 1),
         },
-        before: one.and_then(|change| hash(change.before.as_ref())),
-        after: one.and_then(|change| hash(change.after.as_ref())),
+        before: one.and_then(|change| hash(&change.before)),
+        after: one.and_then(|change| hash(&change.after)),
         detail: json!({"revision": first.map(|change| change.place.revision), "changes": rows}),
     }
 }
 
 /// One change: hashes, and what it is now where that is no secret and not too long.
 fn row(change: &Journalled, told: &mut usize) -> Value {
-    let hash = |body: &Option<String>| body.as_ref().map(|body| Hash::of(&[body.as_bytes()]).to_hex());
     let row = json!({"id": change.id, "before": hash(&change.before), "after": hash(&change.after)});
     // What is kept of a key is worth nothing without the pepper, and yet is not for a ledger that others may read.
     let is_secret = [KEY, CERTIFICATE].contains(&change.kind.as_str());
@@ -69,6 +67,10 @@ fn row(change: &Journalled, told: &mut usize) -> Value {
         row.insert("is".to_owned(), serde_json::from_str(body).unwrap_or(Value::Null));
     }
     Value::Object(row)
+}
+
+fn hash(body: &Option<String>) -> Option<String> {
+    body.as_ref().map(|body| Hash::of(&[body.as_bytes()]).to_hex())
 }
 
 /// Who made a change, where nothing says more.

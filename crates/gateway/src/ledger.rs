@@ -63,3 +63,21 @@ impl LedgerTable {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_and_witnesses_have_limits() {
+        let witness = || WitnessTable { url: String::new(), key: String::new(), authorities: None };
+        let of = |name: usize, witnesses: usize| LedgerTable {
+            name: Some("n".repeat(name)),
+            witness: (0..witnesses).map(|_| witness()).collect(),
+            ..LedgerTable::default()
+        };
+        assert_eq!(of(NAME_BYTES_MAX, WITNESSES_MAX).wrong(), None);
+        assert_eq!(of(NAME_BYTES_MAX + 1, 0).wrong().map(|(name, _)| name), Some("name"));
+        assert_eq!(of(1, WITNESSES_MAX + 1).wrong().map(|(name, _)| name), Some("witness"));
+    }
+}

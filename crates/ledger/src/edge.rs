@@ -1,8 +1,5 @@
 //! The right edge of a log: what is needed to append to it, and the files that appending makes.
 
-use std::io;
-use std::path::Path;
-
 use verify::hash::{HASH_BYTES, Hash};
 use verify::tiles::{BadTiles, Of, Source, Tiles, WIDTH, of_row, path, width};
 use verify::tree::Tree;
@@ -107,42 +104,4 @@ fn bytes_of(hashes: &[Hash]) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(hashes.len() * HASH_BYTES);
     hashes.iter().for_each(|hash| bytes.extend_from_slice(hash.bytes()));
     bytes
-}
-
-/// A log in a folder.
-#[derive(Clone, Debug)]
-pub struct Folder(Box<Path>);
-
-impl Folder {
-    /// The folder at `path`.
-    #[must_use]
-    pub fn new(path: &Path) -> Folder {
-        Folder(path.into())
-    }
-}
-
-impl Source for Folder {
-    fn read(&self, path: &str, bytes_max: usize) -> io::Result<Vec<u8>> {
-        read_file(&self.0.join(path), bytes_max)
-    }
-}
-
-/// A file of at most `bytes_max`. What is no file, and might never end, is refused.
-pub(crate) fn read_file(path: &Path, bytes_max: usize) -> io::Result<Vec<u8>> {
-    use std::io::Read as _;
-    // Before it is opened, which for a pipe would wait for its other end.
-    if !std::fs::metadata(path)?.is_file() {
-        return Err(io::Error::other("it is no file"));
-    }
-    let mut bytes = Vec::new();
-    std::fs::File::open(path)?.take(bytes_max as u64 + 1).read_to_end(&mut bytes)?;
-    if bytes.len() > bytes_max {
-        return Err(io::Error::other(format!("it has more than {bytes_max} bytes")));
-    }
-    Ok(bytes)
-}
-
-/// A text file, likewise.
-pub(crate) fn read_text(path: &Path, bytes_max: usize) -> io::Result<String> {
-    String::from_utf8(read_file(path, bytes_max)?).map_err(|_| io::Error::other("it is no text"))
 }

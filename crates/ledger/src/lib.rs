@@ -4,14 +4,15 @@
 //! Promises that an entry, once acknowledged, is never changed, moved or removed, and that whoever has an older checkpoint can be shown so.
 //! Statements are kept apart, so that they can be destroyed while the log stays whole. Everything is bounded ([`limits`]).
 //!
-//! [`signer`] holds the key, [`log`] the folder.
+//! [`signer`] holds the key, [`log`] the ledger in its folder, [`folder`] reads files.
 
 mod edge;
+pub mod folder;
 pub mod limits;
 pub mod log;
 pub mod signer;
 mod statements;
 
-pub use edge::Folder;
+pub use folder::Folder;
 pub use log::{Known, Ledger, LedgerError, View};
 pub use signer::{KeyError, SigningKey};

@@ -4,7 +4,7 @@
 //! on from the other, whoever else appends meanwhile, and that a crash leaves the log as it was before or as it is after. Whoever appends holds
 //! a lock on the folder, and goes on from the checkpoint that is there then.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write as _};
 use std::ops::Range;
@@ -14,19 +14,19 @@ use std::path::{Path, PathBuf};
 use store::whole::{self, sync_folder};
 use verify::checkpoint::{BadCheckpoint, Checkpoint, SignedCheckpoint};
 use verify::entry::{BadOpening, Entry, EntryTime, NotAnEntry, Opening, SALT_BYTES, Statement, is_kind};
+use verify::ledger::{LOG, STATEMENTS};
 use verify::limits::NOTE_BYTES_MAX;
 use verify::note::VerifierKey;
 use verify::receipt::Receipt;
 use verify::tiles::{BadTiles, CHECKPOINT, Of, Tiles, WIDTH, path};
 use verify::tree::{Tree, is_continued};
 
-use crate::edge::{Edge, Folder, read_text};
+use crate::edge::Edge;
+use crate::folder::{Folder, read_text};
 use crate::limits::{APPENDED_MAX, LOCK_TIME_MAX, STATEMENT_BYTES_MAX};
 use crate::signer::SigningKey;
 use crate::statements::Statements;
 
-const LOG: &str = "log";
-const STATEMENTS: &str = "statements";
 const LOCK: &str = "lock";
 /// The public half of the key that signs.
 const KEY: &str = "key.pub";
@@ -201,15 +201,8 @@ impl View {
     pub fn part(&self, n: u64, size: u64) -> Result<Vec<Known>, LedgerError> {
         let entries = self.tiles.entries(n, size)?;
         let openings = self.statements.openings(n).map_err(|source| self.failed(source))?;
-        let mut openings: std::collections::BTreeMap<u64, Opening> = openings.into_iter().collect();
-        let read = |(index, bytes): (u64, &Vec<u8>)| {
-            let entry = Entry::parse(bytes).map_err(|source| LedgerError::Entry { index, source })?;
-            let opening = openings.remove(&index);
-            let statement = opening.as_ref().map(|opening| opening.check(&entry)).transpose();
-            let statement = statement.map_err(|source| LedgerError::Opening { index, source })?;
-            Ok(Known { index, entry, opening, statement })
-        };
-        (n * WIDTH..).zip(&entries).map(read).collect()
+        let mut openings: BTreeMap<u64, Opening> = openings.into_iter().collect();
+        (n * WIDTH..).zip(&entries).map(|(index, bytes)| Known::read(index, bytes, openings.remove(&index))).collect()
     }
 
     /// One entry of a log of `size`.
@@ -219,11 +212,8 @@ impl View {
     /// When there is none, or it cannot be read.
     pub fn entry(&self, index: u64, size: u64) -> Result<Known, LedgerError> {
         let bytes = self.tiles.entry(index, size)?;
-        let entry = Entry::parse(&bytes).map_err(|source| LedgerError::Entry { index, source })?;
         let opening = self.statements.opening(index).map_err(|source| self.failed(source))?;
-        let statement = opening.as_ref().map(|opening| opening.check(&entry)).transpose();
-        let statement = statement.map_err(|source| LedgerError::Opening { index, source })?;
-        Ok(Known { index, entry, opening, statement })
+        Known::read(index, &bytes, opening)
     }
 
     /// The last checkpoint that witnesses signed, as a note, and what it says; none where there is none.
@@ -285,6 +275,15 @@ pub struct Known {
     pub opening: Option<Opening>,
     /// The statement.
     pub statement: Option<Statement>,
+}
+
+impl Known {
+    fn read(index: u64, bytes: &[u8], opening: Option<Opening>) -> Result<Known, LedgerError> {
+        let entry = Entry::parse(bytes).map_err(|source| LedgerError::Entry { index, source })?;
+        let statement = opening.as_ref().map(|opening| opening.check(&entry)).transpose();
+        let statement = statement.map_err(|source| LedgerError::Opening { index, source })?;
+        Ok(Known { index, entry, opening, statement })
+    }
 }
 
 /// A ledger to be appended to.

@@ -11,10 +11,10 @@ use std::path::{Path, PathBuf};
 
 use store::whole::{self, sync_folder};
 use verify::entry::Opening;
+use verify::limits::STATEMENTS_BYTES_MAX;
 use verify::statements::{Line, file_of};
 
-use crate::edge::read_file;
-use crate::limits::STATEMENTS_FILE_BYTES_MAX;
+use crate::folder::read_file;
 
 /// Statements in a folder.
 #[derive(Clone, Debug)]
@@ -36,12 +36,8 @@ impl Statements {
         let mut openings = (first..).zip(openings).peekable();
         while let Some((index, _)) = openings.peek() {
             let n = file_of(*index);
-            let mut text = Vec::new();
-            while let Some((index, opening)) = openings.next_if(|(index, _)| file_of(*index) == n) {
-                let line = Line { index, opening: opening.clone() };
-                serde_json::to_writer(&mut text, &line)?;
-                text.push(b'\n');
-            }
+            let in_file = std::iter::from_fn(|| openings.next_if(|(index, _)| file_of(*index) == n));
+            let text = text_of(in_file.map(|(index, opening)| Line { index, opening: opening.clone() }))?;
             let path = self.file(n);
             let is_new = !path.exists();
             if let Some(folder) = path.parent().filter(|_| is_new) {
@@ -78,12 +74,7 @@ impl Statements {
     }
 
     fn write(&self, n: u64, lines: impl Iterator<Item = Line>) -> io::Result<()> {
-        let mut text = Vec::new();
-        for line in lines {
-            serde_json::to_writer(&mut text, &line)?;
-            text.push(b'\n');
-        }
-        whole::write(&self.file(n), &text)
+        whole::write(&self.file(n), &text_of(lines)?)
     }
 
     /// What opens the entry `index`, if that is here.
@@ -111,6 +102,16 @@ impl Statements {
     }
 }
 
+/// Lines as they are in a file.
+fn text_of(lines: impl Iterator<Item = Line>) -> io::Result<Vec<u8>> {
+    let mut text = Vec::new();
+    for line in lines {
+        serde_json::to_writer(&mut text, &line)?;
+        text.push(b'\n');
+    }
+    Ok(text)
+}
+
 struct Known {
     lines: Vec<Line>,
     ends_with_whole_line: bool,
@@ -118,7 +119,7 @@ struct Known {
 
 /// The lines of the `n`-th file; none where there is no file. A last line without its end was not written whole, and is passed over.
 fn read(path: &Path, n: u64) -> io::Result<Known> {
-    let text = match read_file(path, STATEMENTS_FILE_BYTES_MAX) {
+    let text = match read_file(path, STATEMENTS_BYTES_MAX) {
         Ok(text) => text,
         Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
         Err(error) => return Err(io::Error::new(error.kind(), format!("{}: {error}", path.display()))),

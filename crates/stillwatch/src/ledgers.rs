@@ -37,8 +37,8 @@ pub(crate) fn view(data: &Path) -> Result<View, Failure> {
     })
 }
 
-/// The ledger of a data folder, to append to it. Where there is none, one is begun with this name.
-pub(crate) fn open(data: &Path, name: &str) -> Result<Ledger, Failure> {
+/// The ledger of a data folder, to append to it. Where there is none, one is begun with the name to `begin` with; none without such a name.
+pub(crate) fn open(data: &Path, begin: Option<&str>) -> Result<Option<Ledger>, Failure> {
     let (file, folder) = (key_file(data), folder(data));
     let failed = |error| Failure::io(format!("`{}` cannot be used", folder.display()), error);
     let is_empty = match fs::read_dir(&folder) {
@@ -63,6 +63,7 @@ pub(crate) fn open(data: &Path, name: &str) -> Result<Ledger, Failure> {
             )));
         }
         (false, _) => {
+            let Some(name) = begin else { return Ok(None) };
             fs::create_dir_all(&folder).map_err(failed)?;
             let mut seed = Zeroizing::new([0; 32]);
             let filled = aws_lc_rs::rand::fill(seed.as_mut_slice());
@@ -79,13 +80,7 @@ pub(crate) fn open(data: &Path, name: &str) -> Result<Ledger, Failure> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {}
         Err(error) => return Err(Failure::io(format!("`{}` cannot be read", data.join(KNOWN).display()), error)),
     }
-    Ok(ledger)
-}
-
-/// The ledger of a data folder, to append to it; none where there is none.
-pub(crate) fn open_if_there(data: &Path) -> Result<Option<Ledger>, Failure> {
-    let is_there = key_file(data).exists() || folder(data).exists();
-    if is_there { open(data, "").map(Some) } else { Ok(None) }
+    Ok(Some(ledger))
 }
 
 /// Appends statements made at `now` to the ledger of a data folder.

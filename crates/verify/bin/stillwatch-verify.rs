@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use verify::note::{VerifierKey, can_witness};
-use verify::tiles::{CHECKPOINT, Source, Tiles};
+use verify::tiles::{CHECKPOINT, Source, Tiles, read_bounded};
 use verify::{exhibit, ledger, limits, log, report};
 
 const HELP: &str = "\
@@ -121,15 +121,9 @@ impl Source for Folder<'_> {
 }
 
 fn read(path: &Path, bytes_max: usize) -> io::Result<Vec<u8>> {
-    use std::io::Read as _;
     // Before it is opened, which for a pipe would wait for its other end.
     if !std::fs::metadata(path)?.is_file() {
         return Err(io::Error::other("it is no file"));
     }
-    let mut bytes = Vec::new();
-    std::fs::File::open(path)?.take(bytes_max as u64 + 1).read_to_end(&mut bytes)?;
-    if bytes.len() > bytes_max {
-        return Err(io::Error::other(format!("it has more than {bytes_max} bytes")));
-    }
-    Ok(bytes)
+    read_bounded(std::fs::File::open(path)?, bytes_max)
 }

@@ -9,7 +9,7 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 
 use crate::hash::{Hash, from_hex, to_hex};
-use crate::limits::{ENTRY_BYTES_MAX, KIND_BYTES_MAX};
+use crate::limits::KIND_BYTES_MAX;
 
 /// The bytes of a salt.
 pub const SALT_BYTES: usize = 32;
@@ -67,9 +67,6 @@ impl Entry {
     ///
     /// When it is none, or is written in another way.
     pub fn parse(bytes: &[u8]) -> Result<Entry, NotAnEntry> {
-        if bytes.len() > ENTRY_BYTES_MAX {
-            return Err(NotAnEntry);
-        }
         let written: Written = serde_json::from_slice(bytes).map_err(|_| NotAnEntry)?;
         let (Some(at), Some(hash)) = (EntryTime::parse(&written.at), Hash::from_hex(&written.hash)) else {
             return Err(NotAnEntry);

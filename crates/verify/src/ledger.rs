@@ -7,6 +7,7 @@ use std::io;
 
 use crate::checkpoint::SignedCheckpoint;
 use crate::entry::{BadOpening, Entry};
+use crate::limits::STATEMENTS_BYTES_MAX;
 use crate::log::{self, BadLog};
 use crate::note::VerifierKey;
 use crate::statements::{self, BadLine};
@@ -16,8 +17,6 @@ use crate::tiles::{Source, Tiles, WIDTH};
 pub const LOG: &str = "log";
 /// The folder of the statements.
 pub const STATEMENTS: &str = "statements";
-/// Bytes of a file of statements that is read.
-const FILE_BYTES_MAX: usize = 512 * 1024 * 1024;
 
 /// Where a ledger is not what it should be.
 #[derive(Debug, thiserror::Error)]
@@ -79,7 +78,7 @@ pub fn check<S: Source>(
     let mut count = 0;
     for n in 0..size.div_ceil(WIDTH) {
         let path = format!("{STATEMENTS}/{}", statements::path(n));
-        let bytes = match folder.read(&path, FILE_BYTES_MAX) {
+        let bytes = match folder.read(&path, STATEMENTS_BYTES_MAX) {
             Ok(bytes) => bytes,
             Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
             Err(source) => return Err(BadLedger::Unread { path, source }),

@@ -8,9 +8,11 @@ pub const SIGNATURES_MAX: usize = 64;
 pub const KEY_NAME_BYTES_MAX: usize = 255;
 /// Hashes of a proof: a tree of 2^63 entries needs as many. A longer proof is refused.
 pub const PROOF_HASHES_MAX: usize = 63;
-/// Bytes of an entry of a log: its length is written with 16 bits. A longer one is refused.
+/// Bytes of an entry of a log: its length is written with 16 bits, so that none is longer.
 pub const ENTRY_BYTES_MAX: usize = 65_535;
 /// Bytes of the name of a kind of statements. An entry with a longer one is refused.
 pub const KIND_BYTES_MAX: usize = 32;
 /// Bytes of a receipt with its entry. A longer one is refused.
 pub const RECEIPT_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// Bytes of a file of statements, of which it has 256 at most. A longer one is refused.
+pub const STATEMENTS_BYTES_MAX: usize = 512 * 1024 * 1024;

@@ -255,3 +255,43 @@ impl Line {
 pub fn line(key: &VerifierKey, signature: &[u8]) -> String {
     format!("{DASH}{} {}\n", key.name, STANDARD.encode([key.id().as_slice(), signature].concat()))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn note(text: &str, signatures: usize) -> String {
+        // The base point of the curve.
+        let mut public = [0x66; 32];
+        public[0] = 0x58;
+        let key = VerifierKey::new("n", Scheme::Ed25519, &public).unwrap();
+        let lines: String = (0..signatures).map(|_| line(&key, &[1])).collect();
+        format!("{text}\n\n{lines}")
+    }
+
+    #[test]
+    fn a_note_has_limits() {
+        let around = note("", 1).len();
+        assert!(Note::parse(&note(&"x".repeat(NOTE_BYTES_MAX - around), 1)).is_ok());
+        let long = Note::parse(&note(&"x".repeat(NOTE_BYTES_MAX - around + 1), 1));
+        assert_eq!(long, Err(BadNote::TooLong(NOTE_BYTES_MAX + 1)));
+        assert!(Note::parse(&note("x", SIGNATURES_MAX)).is_ok());
+        assert_eq!(Note::parse(&note("x", SIGNATURES_MAX + 1)), Err(BadNote::TooManySignatures));
+    }
+
+    #[test]
+    fn what_is_no_note_is_refused() {
+        for wrong in [
+            "",
+            "x",
+            "x\n\n",
+            "x\n\ny\n",
+            "\u{7}\n\n\u{2014} n AAAA\n",
+            "x\n\n\u{2014} n AAAAAAA=",
+            "x\n\n\u{2014} a+b AAAAAAA=\n",
+        ] {
+            assert_eq!(Note::parse(wrong), Err(BadNote::Malformed), "{wrong:?}");
+        }
+        assert!(Note::parse("x\n\n\u{2014} n AAAAAAA=\n").is_ok());
+    }
+}

@@ -106,3 +106,20 @@ impl fmt::Display for Receipt {
         write!(out, "\n{}", self.checkpoint)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_proof_has_a_limit() {
+        let of = |hashes: usize| Receipt {
+            extra: None,
+            index: 0,
+            proof: vec![Hash::of_nothing(); hashes],
+            checkpoint: "x\n".to_owned(),
+        };
+        assert_eq!(Receipt::parse(&of(PROOF_HASHES_MAX).to_string()), Ok(of(PROOF_HASHES_MAX)));
+        assert_eq!(Receipt::parse(&of(PROOF_HASHES_MAX + 1).to_string()), Err(BadReceipt::Malformed));
+    }
+}

@@ -3,7 +3,7 @@
 //! Promises that what is read has the length that a tree of its size asks for. Whether it is what was signed is for whoever asks to check: the
 //! root that follows from it is that of the checkpoint, or it is not. Reads through a [`Source`] and remembers nothing.
 
-use std::io;
+use std::io::{self, Read as _};
 
 use crate::hash::{HASH_BYTES, Hash};
 use crate::limits::ENTRY_BYTES_MAX;
@@ -26,6 +26,20 @@ pub trait Source {
     ///
     /// When there is none, or it cannot be read.
     fn read(&self, path: &str, bytes_max: usize) -> io::Result<Vec<u8>>;
+}
+
+/// Everything that is read; refused where it is more than `bytes_max`.
+///
+/// # Errors
+///
+/// When it cannot be read, or is more.
+pub fn read_bounded(from: impl io::Read, bytes_max: usize) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    from.take(bytes_max as u64 + 1).read_to_end(&mut bytes)?;
+    if bytes.len() > bytes_max {
+        return Err(io::Error::other(format!("it has more than {bytes_max} bytes")));
+    }
+    Ok(bytes)
 }
 
 impl<S: Source + ?Sized> Source for &S {
@@ -304,6 +318,13 @@ mod tests {
         assert_eq!(path(Of::Hashes(0), 1_234_067, 256), "tile/0/x001/x234/067");
         assert_eq!(path(Of::Hashes(2), 0, 1), "tile/2/000.p/1");
         assert_eq!(path(Of::Entries, 273, 112), "tile/entries/273.p/112");
+    }
+
+    #[test]
+    fn what_is_read_has_a_limit() {
+        assert_eq!(read_bounded(&b"1234"[..], 4).unwrap(), b"1234");
+        assert!(read_bounded(&b"12345"[..], 4).is_err());
+        assert!(read_bounded(io::repeat(0), 4).is_err(), "what never ends");
     }
 
     #[test]

@@ -124,7 +124,7 @@ fn put_down(
         after: None,
         detail,
     };
-    let appended = ledgers::open_if_there(data).and_then(|ledger| match ledger {
+    let appended = ledgers::open(data, None).and_then(|ledger| match ledger {
         // When it is put down is for the gateway's clock to say, whatever time the verdict is given.
         Some(mut ledger) => ledgers::append(&mut ledger, data, gateway.time()?, vec![statement]),
         None => Ok(()),

@@ -1,9 +1,8 @@
 //! `stillwatch verify`: receipts and whole ledgers, checked without asking anybody.
 
-use std::fs;
-use std::io::{self, Read as _};
 use std::path::Path;
 
+use ::ledger::folder::read_text;
 use ::ledger::{Folder, View};
 use ::verify::checkpoint::SignedCheckpoint;
 use ::verify::note::{NotAKey, VerifierKey, can_witness};
@@ -44,18 +43,11 @@ fn key_in(path: &Path) -> Result<VerifierKey, Failure> {
 
 /// The text of a file that is no longer than a receipt may be.
 fn text_in(path: &Path) -> Result<String, Failure> {
-    let wrong = |reason: String| Failure::bad_input(format!("`{}`: {reason}", path.display()));
-    let unread = |error: io::Error| wrong(format!("cannot be read: {error}"));
-    if !fs::metadata(path).map_err(unread)?.is_file() {
-        return Err(wrong("expected a file, or a folder with `log/checkpoint` or `checkpoint` in it".to_owned()));
-    }
-    let mut bytes = Vec::new();
-    let file = fs::File::open(path).map_err(unread)?;
-    file.take(limits::RECEIPT_BYTES_MAX as u64 + 1).read_to_end(&mut bytes).map_err(unread)?;
-    if bytes.len() > limits::RECEIPT_BYTES_MAX {
-        return Err(wrong(format!("expected at most {} bytes", limits::RECEIPT_BYTES_MAX)));
-    }
-    String::from_utf8(bytes).map_err(|_| wrong("expected text".to_owned()))
+    let unread = |reason: &dyn std::fmt::Display| {
+        let expected = "expected a receipt or a key, or a folder with `log/checkpoint` or `checkpoint` in it";
+        Failure::bad_input(format!("`{}` cannot be read: {reason}; {expected}", path.display()))
+    };
+    read_text(path, limits::RECEIPT_BYTES_MAX).map_err(|error| unread(&error))
 }
 
 /// The witnesses that are asked for, where each can be one.

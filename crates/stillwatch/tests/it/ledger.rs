@@ -173,6 +173,30 @@ fn what_was_changed_before_a_crash_is_put_down_after_it() {
 }
 
 #[test]
+fn a_verdict_is_put_down_when_it_was_and_a_clock_that_ran_ahead_is_told() {
+    let gateway = Gateway::start_in(Folder::new("ledger-time"), &["--drill-begins", "2100-01-01T00:00:00Z"]);
+    let data = gateway.data();
+    let (code, folder) = gateway.end("-TERM");
+    assert_eq!(code, Some(0));
+    let finding = r#"{"id":"cmp_1","identity":{"infrastructure":true,"template":"0123456789abcdef","accounts":["a1"],"payers":"","habits":null}}"#;
+    let finding = folder.file("finding.json", finding);
+    let gateway = Gateway::start_in(folder, &[]);
+    let log = std::fs::read_to_string(gateway.log()).expect("a log");
+    assert!(log.contains("the last entry of the ledger says 2100-01-01T") && log.contains("later than it is"), "{log}");
+    let said = ["label", "add", "cmp_1", "--verdict", "benign", "--by", "ann", "--reason", "a class"];
+    let at = ["--at", "2200-01-01T00:00:00Z", "--from", &finding, "--data", &data];
+    let labelled = run(&[&said[..], &at].concat());
+    assert_eq!(labelled.code, 0, "{labelled:?}");
+    let output = run(&["ledger", "tail", "--data", &data, "--json", "-n", "1"]);
+    let json: Value = serde_json::from_str(&output.stdout).expect("JSON");
+    let entry = &json["entries"][0];
+    assert!(entry["at"].as_str().is_some_and(|at| at.starts_with("2100-01-01T")), "{entry}");
+    assert_eq!((&entry["kind"], &entry["statement"]["actor"]), (&"verdict".into(), &"person:ann".into()));
+    assert_eq!(entry["statement"]["detail"]["said_at"], "2200-01-01T00:00:00Z");
+    assert_eq!(gateway.end("-TERM").0, Some(0));
+}
+
+#[test]
 fn a_witness_signs_what_goes_on_and_tells_a_ledger_that_was_put_back() {
     let gateway = Gateway::start_in(Folder::new("ledger-witness"), &[]);
     let data = gateway.data();

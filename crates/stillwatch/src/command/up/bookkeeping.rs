@@ -41,7 +41,8 @@ impl Bookkeeper {
         clock: &Arc<dyn Clock>,
     ) -> Result<Bookkeeper, Failure> {
         let name = config.ledger.name.clone().unwrap_or_else(|| format!("stillwatch/{source}"));
-        let ledger = ledgers::open(data, &name)?;
+        let ledger = ledgers::open(data, Some(&name))?;
+        let ledger = ledger.ok_or_else(|| Failure::service("no ledger was begun"))?;
         let known = ledger.view().key().name();
         if config.ledger.name.as_deref().is_some_and(|name| name != known) {
             return Err(Failure::bad_input(format!(
