@@ -207,8 +207,11 @@ pub fn events(bytes: &[u8]) {
 pub fn proofs(bytes: &[u8]) {
     use verify::checkpoint::Checkpoint;
     use verify::entry::Entry;
+    use verify::hash::Hash;
     use verify::note::{Note, Scheme, VerifierKey};
     use verify::receipt::Receipt;
+    use verify::timestamp::Authorities;
+    use verify::trust::Trust;
 
     // The base point of the curve: nobody has signed anything with it.
     let mut public = [0x66; 32];
@@ -218,8 +221,12 @@ pub fn proofs(bytes: &[u8]) {
         assert_eq!(entry.bytes(), bytes);
     }
     let _ = verify::statements::read(bytes, 0);
+    // Nobody vouches for anything where nobody is named.
+    let stamp = verify::timestamp::check(bytes, &Hash::of_nothing(), &Authorities::default());
+    assert!(stamp.is_err() || stamp.is_ok_and(|stamp| stamp.by.is_none()));
     let Ok(text) = std::str::from_utf8(bytes) else { return };
-    assert!(verify::exhibit::check(text, &key, &[]).is_err());
+    let trust = Trust::new(key.clone(), Vec::new(), Authorities::default()).unwrap();
+    assert!(verify::exhibit::check(text, &trust).is_err());
     if let Ok(receipt) = Receipt::parse(text) {
         assert_eq!(receipt.to_string(), text);
     }

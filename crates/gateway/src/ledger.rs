@@ -24,6 +24,23 @@ pub struct WitnessTable {
     pub authorities: Option<PathBuf>,
 }
 
+/// `[ledger.timestamp]`: an authority that says when a checkpoint was there (RFC 3161).
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct TimestampTable {
+    /// Where it takes requests.
+    pub url: String,
+    /// The certificates (PEM) of whoever vouches for what it signs.
+    pub authority: PathBuf,
+    /// How often it is asked, where there is something new, in seconds.
+    #[serde(default = "a_minute")]
+    pub seconds: u64,
+}
+
+fn a_minute() -> u64 {
+    60
+}
+
 /// `[ledger]`
 #[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
@@ -39,11 +56,14 @@ pub struct LedgerTable {
     /// Who is shown checkpoints, and signs them.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub witness: Vec<WitnessTable>,
+    /// Who says when.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub timestamp: Option<TimestampTable>,
 }
 
 impl Default for LedgerTable {
     fn default() -> Self {
-        LedgerTable { enabled: true, name: None, witness_seconds: 60, witness: Vec::new() }
+        LedgerTable { enabled: true, name: None, witness_seconds: 60, witness: Vec::new(), timestamp: None }
     }
 }
 
@@ -56,6 +76,8 @@ impl LedgerTable {
             Some(("name", "expected 1 to 255 letters, digits and `./_:-`, such as `evidence.example.com/2026`"))
         } else if self.witness_seconds == 0 {
             Some(("witness_seconds", "expected at least 1"))
+        } else if self.timestamp.as_ref().is_some_and(|table| table.seconds == 0) {
+            Some(("timestamp.seconds", "expected at least 1"))
         } else if self.witness.len() > WITNESSES_MAX {
             Some(("witness", "expected at most 16"))
         } else {

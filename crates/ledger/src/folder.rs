@@ -21,6 +21,16 @@ impl Source for Folder {
     fn read(&self, path: &str, bytes_max: usize) -> io::Result<Vec<u8>> {
         read_file(&self.0.join(path), bytes_max)
     }
+
+    fn list(&self, path: &str) -> io::Result<Vec<String>> {
+        let entries = match std::fs::read_dir(self.0.join(path)) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            entries => entries?,
+        };
+        // What has no name that is text is none of ours.
+        let name = |entry: io::Result<std::fs::DirEntry>| entry.map(|entry| entry.file_name().into_string().ok());
+        entries.filter_map(|entry| name(entry).transpose()).collect()
+    }
 }
 
 /// A file of at most `bytes_max`. What is no file, and might never end, is refused.

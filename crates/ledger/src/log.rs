@@ -13,7 +13,9 @@ use std::path::{Path, PathBuf};
 
 use store::whole::{self, sync_folder};
 use verify::checkpoint::{BadCheckpoint, Checkpoint, SignedCheckpoint};
+use verify::dated::{self, Dated, TIMESTAMPS};
 use verify::entry::{BadOpening, Entry, EntryTime, NotAnEntry, Opening, SALT_BYTES, Statement, is_kind};
+use verify::exhibit::Timestamp;
 use verify::ledger::{LOG, STATEMENTS};
 use verify::limits::NOTE_BYTES_MAX;
 use verify::note::VerifierKey;
@@ -243,6 +245,53 @@ impl View {
         let checkpoint = SignedCheckpoint::parse(note, &self.key, &[]);
         checkpoint.map_err(|source| LedgerError::Checkpoint { path: path.clone(), source })?;
         whole::write(&path, note.as_bytes()).map_err(|source| LedgerError::Failed { path, source })
+    }
+
+    /// The folder of its timestamps.
+    fn stamped(&self) -> Folder {
+        Folder::new(&self.folder.join(TIMESTAMPS))
+    }
+
+    /// The checkpoints that have a timestamp, by how many entries they are of, in order.
+    ///
+    /// # Errors
+    ///
+    /// When their folder cannot be read.
+    pub fn timestamps(&self) -> Result<Vec<u64>, LedgerError> {
+        dated::sizes(&self.stamped()).map_err(|source| self.failed(source))
+    }
+
+    /// Keeps the timestamp of a checkpoint of `size` entries, which receipts have with them from then on.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be written.
+    pub fn keep_timestamp(&self, size: u64, dated: &Dated) -> Result<(), LedgerError> {
+        let folder = self.folder.join(TIMESTAMPS);
+        let kept = || {
+            if !folder.is_dir() {
+                fs::create_dir_all(&folder)?;
+                sync_folder(&folder)?;
+            }
+            // An answer is there only with what it is over.
+            whole::write_for_all(&folder.join(dated::text_path(size)), dated.checkpoint.as_bytes())?;
+            whole::write_for_all(&folder.join(dated::answer_path(size)), &dated.answer)
+        };
+        kept().map_err(|source| LedgerError::Failed { path: folder.clone(), source })
+    }
+
+    /// The first timestamp of a checkpoint that has the entry `index`, and what leads from the entry to it; none where there is none yet.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be read.
+    pub fn timestamp(&self, index: u64) -> Result<Option<Timestamp>, LedgerError> {
+        let size = self.checkpoint()?.1.tree().size;
+        let Some(stamped) = self.timestamps()?.into_iter().find(|stamped| (index + 1..=size).contains(stamped)) else {
+            return Ok(None);
+        };
+        let dated = Dated::read(&self.stamped(), stamped).map_err(|source| self.failed(source))?;
+        Ok(Some(Timestamp { dated, proof: self.tiles.inclusion(index, stamped)? }))
     }
 
     /// What shows that the entry `index` is in the log: by the last checkpoint that witnesses signed, where that has it, or else by the one that

@@ -665,6 +665,19 @@ pub(crate) enum LedgerCommand {
         #[command(flatten)]
         place: LedgerPlace,
     },
+    /// Have an authority say when the checkpoint was there (RFC 3161)
+    ///
+    /// Receipts of what is in it have that with them from then on. `[ledger.timestamp]` of the configuration does this all the time.
+    Timestamp {
+        /// Where the authority takes requests
+        #[arg(long, value_name = "URL")]
+        url: String,
+        /// The certificates (PEM) of whoever vouches for what it signs
+        #[arg(long, value_name = "FILE")]
+        authority: PathBuf,
+        #[command(flatten)]
+        place: LedgerPlace,
+    },
     /// Print the key that signs the ledger, by which others check it
     Key {
         #[command(flatten)]
@@ -706,6 +719,9 @@ pub(crate) struct Verify {
     /// A witness whose signature has to be there; can be given several times
     #[arg(long, value_name = "KEY")]
     pub(crate) witness: Vec<verify::note::VerifierKey>,
+    /// The certificates (PEM) of authorities that say when (RFC 3161); one has to have said so
+    #[arg(long, value_name = "FILE")]
+    pub(crate) authority: Option<PathBuf>,
     /// Print as JSON
     #[arg(long)]
     pub(crate) json: bool,

@@ -12,8 +12,9 @@ use gateway::tls::{Certificates, Files};
 use gateway::worker::Settings;
 
 use crate::failure::Failure;
+use crate::timestamps::Authority;
 use crate::witnesses::Witness;
-use crate::{alerts, cli, sensors, witnesses};
+use crate::{alerts, cli, sensors, timestamps, witnesses};
 
 /// What is said where [`Config::verifies_its_database`] does not hold.
 pub(crate) const UNVERIFIED_DATABASE: &str = "the certificate of the database is not verified, and whoever answers in its place can make \
@@ -29,6 +30,7 @@ pub(crate) struct Checked {
     pub(crate) alerts: Vec<Destination>,
     pub(crate) sensors: Option<sensors::Configured>,
     pub(crate) witnesses: Vec<Witness>,
+    pub(crate) timestamps: Option<Authority>,
 }
 
 impl Checked {
@@ -40,7 +42,8 @@ impl Checked {
         let alerts = alerts::destinations(&config, &path)?;
         let sensors = sensors::configured(&config, &path)?;
         let witnesses = witnesses::configured(&config, &path)?;
-        Ok(Checked { path, config, settings, certificates, alerts, sensors, witnesses })
+        let timestamps = timestamps::configured(&config, &path)?;
+        Ok(Checked { path, config, settings, certificates, alerts, sensors, witnesses, timestamps })
     }
 }
 

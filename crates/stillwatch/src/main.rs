@@ -29,6 +29,7 @@ mod replay;
 mod report;
 mod sensors;
 mod table;
+mod timestamps;
 mod witnesses;
 mod words;
 

@@ -7,18 +7,21 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use verify::note::{VerifierKey, can_witness};
+use verify::note::VerifierKey;
 use verify::tiles::{CHECKPOINT, Source, Tiles, read_bounded};
+use verify::timestamp::Authorities;
+use verify::trust::Trust;
 use verify::{exhibit, ledger, limits, log, report};
 
 const HELP: &str = "\
 Checks a receipt or a whole ledger of Stillwatch, without asking anybody.
 
-Usage: stillwatch-verify PATH --key KEY [--witness KEY]...
+Usage: stillwatch-verify PATH --key KEY [--witness KEY]... [--authority FILE]
 
   PATH           a receipt (.tlog-proof), or the folder of a ledger or of its log
   --key KEY      the key that has to have signed it, from somebody you trust
   --witness KEY  a witness whose signature has to be there
+  --authority FILE  certificates (PEM) of authorities that say when; one has to have said so
 
 Exit codes: 0 it is what it says, 65 it is not, 2 wrong usage.
 ";
@@ -50,25 +53,30 @@ fn main() -> ExitCode {
 /// What was typed.
 struct Asked {
     path: PathBuf,
-    key: VerifierKey,
-    witnesses: Vec<VerifierKey>,
+    trust: Trust,
 }
 
 impl Asked {
     /// None where help is asked for.
     fn read(words: impl Iterator<Item = OsString>) -> Result<Option<Asked>, String> {
-        let (mut path, mut key, mut witnesses) = (None, None, Vec::new());
+        let (mut path, mut key, mut witnesses, mut authorities) = (None, None, Vec::new(), Authorities::default());
         let mut words = words;
         while let Some(word) = words.next() {
             let mut value = |name: &str| {
                 let text = words.next().and_then(|value| value.into_string().ok());
-                let text = text.ok_or_else(|| format!("expected a key after {name}"))?;
-                text.parse::<VerifierKey>().map_err(|wrong| format!("{name}: {wrong}"))
+                text.ok_or_else(|| format!("expected something after {name}"))
             };
+            let key_in =
+                |name: &str, text: String| text.parse::<VerifierKey>().map_err(|wrong| format!("{name}: {wrong}"));
             match word.to_str() {
                 Some("-h" | "--help") => return Ok(None),
-                Some("--key") if key.is_none() => key = Some(value("--key")?),
-                Some("--witness") => witnesses.push(value("--witness")?),
+                Some("--key") if key.is_none() => key = Some(key_in("--key", value("--key")?)?),
+                Some("--witness") => witnesses.push(key_in("--witness", value("--witness")?)?),
+                Some("--authority") if authorities.is_empty() => {
+                    let path = PathBuf::from(value("--authority")?);
+                    let pem = read(&path, limits::NOTE_BYTES_MAX).map_err(|wrong| format!("--authority: {wrong}"))?;
+                    authorities = Authorities::read(&pem).map_err(|wrong| format!("--authority: {wrong}"))?;
+                }
                 Some(flag) if flag.starts_with('-') => {
                     return Err(format!("`{}` is not known, or given twice", report::plain(flag)));
                 }
@@ -77,10 +85,10 @@ impl Asked {
             }
         }
         match (path, key) {
-            (Some(_), Some(key)) if witnesses.iter().any(|witness| !can_witness(witness, &key)) => {
-                Err("--witness: expected a key that cosigns (of the type 04) and is not the one of --key".to_owned())
+            (Some(path), Some(key)) => {
+                let trust = Trust::new(key, witnesses, authorities).map_err(|wrong| format!("--witness: {wrong}"))?;
+                Ok(Some(Asked { path, trust }))
             }
-            (Some(path), Some(key)) => Ok(Some(Asked { path, key, witnesses })),
             (None, _) => Err("expected a path".to_owned()),
             (_, None) => {
                 Err("expected --key: what is checked is worth what the key is worth that signed it".to_owned())
@@ -91,23 +99,20 @@ impl Asked {
 
 /// What is shown, or why nothing is.
 fn check(asked: &Asked) -> Result<String, String> {
-    let Asked { path, key, witnesses } = asked;
-    let (shown, checkpoint) = if path.join(CHECKPOINT).is_file() {
-        let checkpoint = log::check(&Tiles::new(Folder(path)), key, witnesses).map_err(|wrong| wrong.to_string())?;
-        (report::log(&checkpoint, key), checkpoint)
+    let Asked { path, trust } = asked;
+    if path.join(CHECKPOINT).is_file() {
+        let log = Tiles::new(Folder(path));
+        let checkpoint = log::check(&log, trust.log(), trust.witnesses()).map_err(|wrong| wrong.to_string())?;
+        trust.witnessed(&checkpoint).map_err(|wrong| wrong.to_string())?;
+        Ok(report::log(&checkpoint, trust.log()))
     } else if path.is_dir() {
-        let (checkpoint, statements) =
-            ledger::check(&Folder(path), key, witnesses).map_err(|wrong| wrong.to_string())?;
-        (report::ledger(&checkpoint, statements, key), checkpoint)
+        let checked = ledger::check(&Folder(path), trust).map_err(|wrong| wrong.to_string())?;
+        Ok(report::ledger(&checked, trust.log()))
     } else {
         let text = read(path, limits::RECEIPT_BYTES_MAX).map_err(|wrong| wrong.to_string())?;
         let text = String::from_utf8(text).map_err(|_| "it is no text, and so no receipt".to_owned())?;
-        let shown = exhibit::check(&text, key, witnesses).map_err(|wrong| wrong.to_string())?;
-        (report::receipt(&shown, key), shown.checkpoint)
-    };
-    match checkpoint.lacks(witnesses) {
-        None => Ok(shown),
-        Some(name) => Err(format!("the witness `{name}` did not sign the checkpoint")),
+        let shown = exhibit::check(&text, trust).map_err(|wrong| wrong.to_string())?;
+        Ok(report::receipt(&shown, trust.log()))
     }
 }
 
@@ -117,6 +122,16 @@ struct Folder<'p>(&'p Path);
 impl Source for Folder<'_> {
     fn read(&self, path: &str, bytes_max: usize) -> io::Result<Vec<u8>> {
         read(&self.0.join(path), bytes_max)
+    }
+
+    fn list(&self, path: &str) -> io::Result<Vec<String>> {
+        let entries = match std::fs::read_dir(self.0.join(path)) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            entries => entries?,
+        };
+        // What has no name that is text is none of ours.
+        let name = |entry: io::Result<std::fs::DirEntry>| entry.map(|entry| entry.file_name().into_string().ok());
+        entries.filter_map(|entry| name(entry).transpose()).collect()
     }
 }
 

@@ -111,13 +111,6 @@ impl SignedCheckpoint {
         self.checkpoint.tree
     }
 
-    /// The first of these witnesses who did not sign it.
-    #[must_use]
-    pub fn lacks<'w>(&self, witnesses: &'w [VerifierKey]) -> Option<&'w str> {
-        let is_missing = |key: &&VerifierKey| !self.signed.iter().any(|signed| signed.key == **key);
-        witnesses.iter().find(is_missing).map(VerifierKey::name)
-    }
-
     /// Who signed it, of those who are trusted.
     #[must_use]
     pub fn signed(&self) -> &[Signed] {

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
+use crate::civil;
 use crate::hash::{Hash, from_hex, to_hex};
 use crate::limits::KIND_BYTES_MAX;
 
@@ -32,6 +33,12 @@ impl EntryTime {
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+
+    /// Seconds since 1970; none where there is no such time.
+    #[must_use]
+    pub fn seconds(&self) -> Option<u64> {
+        civil::seconds(&self.0)
     }
 }
 

@@ -1,17 +1,19 @@
 //! A whole ledger: its log, and the statements beside it.
 //!
 //! Promises what [`log::check`] does, and that every statement that is there is the one that its entry commits to. A statement that is not there
-//! proves nothing: it was destroyed, or kept back.
+//! proves nothing: it was destroyed, or kept back. Every timestamp that is there is over what is there, and no entry's time contradicts one.
 
 use std::io;
 
 use crate::checkpoint::SignedCheckpoint;
+use crate::dated::{self, BadDate, TIMESTAMPS};
 use crate::entry::{BadOpening, Entry};
 use crate::limits::STATEMENTS_BYTES_MAX;
 use crate::log::{self, BadLog};
-use crate::note::VerifierKey;
 use crate::statements::{self, BadLine};
 use crate::tiles::{Source, Tiles, WIDTH};
+use crate::timestamp::Stamp;
+use crate::trust::{Lacking, Trust};
 
 /// The folder of the log, in that of a ledger.
 pub const LOG: &str = "log";
@@ -41,6 +43,17 @@ pub enum BadLedger {
         /// Why.
         source: BadLine,
     },
+    /// A timestamp does not count.
+    #[error("{TIMESTAMPS}/{path}: {source}")]
+    Timestamp {
+        /// Which.
+        path: String,
+        /// Why.
+        source: BadDate,
+    },
+    /// Somebody who was asked for does not vouch for it.
+    #[error(transparent)]
+    Lacking(#[from] Lacking),
     /// A statement is not the one that was logged.
     #[error("entry {index}, in {path}: {source}")]
     Statement {
@@ -60,20 +73,34 @@ impl<S: Source> Source for Below<'_, S> {
     fn read(&self, path: &str, bytes_max: usize) -> io::Result<Vec<u8>> {
         self.0.read(&format!("{}/{path}", self.1), bytes_max)
     }
+
+    fn list(&self, path: &str) -> io::Result<Vec<String>> {
+        self.0.list(&format!("{}/{path}", self.1))
+    }
 }
 
-/// That a ledger is what it says; its checkpoint, and how many statements are there.
+/// What a ledger is shown to be.
+#[derive(Clone, Debug)]
+pub struct Checked {
+    /// The checkpoint over it.
+    pub checkpoint: SignedCheckpoint,
+    /// How many statements are there.
+    pub statements: u64,
+    /// How many timestamps are there.
+    pub timestamps: u64,
+    /// The last of them, and how many entries it is over.
+    pub last_timestamp: Option<(u64, Stamp)>,
+}
+
+/// That a ledger is what it says, by those who are trusted.
 ///
 /// # Errors
 ///
 /// The first place where it is not.
-pub fn check<S: Source>(
-    folder: &S,
-    key: &VerifierKey,
-    witnesses: &[VerifierKey],
-) -> Result<(SignedCheckpoint, u64), BadLedger> {
+pub fn check<S: Source>(folder: &S, trust: &Trust) -> Result<Checked, BadLedger> {
     let tiles = Tiles::new(Below(folder, LOG));
-    let checkpoint = log::check(&tiles, key, witnesses)?;
+    let checkpoint = log::check(&tiles, trust.log(), trust.witnesses())?;
+    trust.witnessed(&checkpoint)?;
     let size = checkpoint.tree().size;
     let mut count = 0;
     for n in 0..size.div_ceil(WIDTH) {
@@ -95,5 +122,10 @@ pub fn check<S: Source>(
             count += 1;
         }
     }
-    Ok((checkpoint, count))
+    let stamps = Below(folder, TIMESTAMPS);
+    let stamps = dated::all(&stamps, &tiles, size, trust.log(), trust.authorities())
+        .map_err(|(size, source)| BadLedger::Timestamp { path: dated::answer_path(size), source })?;
+    trust.dated(!stamps.is_empty())?;
+    let timestamps = stamps.len() as u64;
+    Ok(Checked { checkpoint, statements: count, timestamps, last_timestamp: stamps.into_iter().next_back() })
 }

@@ -16,3 +16,7 @@ pub const KIND_BYTES_MAX: usize = 32;
 pub const RECEIPT_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// Bytes of a file of statements, of which it has 256 at most. A longer one is refused.
 pub const STATEMENTS_BYTES_MAX: usize = 512 * 1024 * 1024;
+/// Certificates of authorities, and of a timestamp. More are refused.
+pub const CERTIFICATES_MAX: usize = 16;
+/// Bytes of a timestamp as an authority gives it. A longer one is refused.
+pub const TIMESTAMP_BYTES_MAX: usize = 64 * 1024;

@@ -3,8 +3,11 @@
 //! Promises that nothing in what is checked can move a terminal or pass for words of ours: whatever does not print stands escaped.
 
 use crate::checkpoint::SignedCheckpoint;
+use crate::civil::utc;
 use crate::exhibit::Shown;
+use crate::ledger::Checked;
 use crate::note::VerifierKey;
+use crate::timestamp::Stamp;
 
 /// Characters of a text from outside that are shown.
 const CHARS_MAX: usize = 2_000;
@@ -40,20 +43,47 @@ pub fn receipt(shown: &Shown, key: &VerifierKey) -> String {
         }
         None => out += "  what was said is not in it: it is only shown that something was\n",
     }
-    out + "\nThe time is that of the clock of whoever kept the ledger.\n"
+    out += &match &shown.stamp {
+        None => "\nThe time is that of the clock of whoever kept the ledger.\n".to_owned(),
+        Some(stamp) => format!("\nIt was there {}\n", dated(stamp)),
+    };
+    out
 }
 
-/// What a whole ledger shows, of which `statements` are there.
+/// What a timestamp shows, from "there" on.
+fn dated(stamp: &Stamp) -> String {
+    let time = stamp.time.as_str();
+    match &stamp.by {
+        Some(name) => format!("at {time} at the latest: {} says so (RFC 3161).", plain(name)),
+        None => format!(
+            "at {time} at the latest, says a timestamp that is with it. It was not checked who signed that: name the authority's certificate by --authority."
+        ),
+    }
+}
+
+/// What a whole ledger shows.
 #[must_use]
-pub fn ledger(checkpoint: &SignedCheckpoint, statements: u64, key: &VerifierKey) -> String {
-    format!("{}What was said is here for {statements}, and fits each.\n", log(checkpoint, key))
+pub fn ledger(checked: &Checked, key: &VerifierKey) -> String {
+    let mut out = log(&checked.checkpoint, key);
+    out += &format!("What was said is here for {}, and fits each.\n", checked.statements);
+    if let Some((entries, stamp)) = &checked.last_timestamp {
+        let (entries, count) =
+            (number(*entries, "entry", "entries"), number(checked.timestamps, "timestamp", "timestamps"));
+        out += &format!("{count}, which no entry contradicts. Of the last, {entries} were there {}\n", dated(stamp));
+    }
+    out
+}
+
+/// A number of things.
+fn number(count: u64, one: &str, more: &str) -> String {
+    if count == 1 { format!("1 {one}") } else { format!("{count} {more}") }
 }
 
 /// What a log shows by itself.
 #[must_use]
 pub fn log(checkpoint: &SignedCheckpoint, key: &VerifierKey) -> String {
     let size = checkpoint.tree().size;
-    let entries = if size == 1 { "1 entry".to_owned() } else { format!("{size} entries") };
+    let entries = number(size, "entry", "entries");
     format!(
         "It counts: {entries} in {}, none changed, removed, moved or put in, up to the signed root.\n{}",
         plain(key.name()),
@@ -68,21 +98,6 @@ fn signers(checkpoint: &SignedCheckpoint) -> String {
         Some(time) => format!("Signed by the witness {}, who saw it {}.\n", plain(signed.key.name()), utc(time)),
     };
     checkpoint.signed().iter().map(line).collect()
-}
-
-/// Seconds since 1970 as a time in UTC.
-fn utc(seconds: u64) -> String {
-    let (days, second) = (seconds / 86_400, seconds % 86_400);
-    // Years that begin in March end with the day that not all of them have.
-    let days = days.saturating_add(719_468);
-    let (era, day) = (days / 146_097, days % 146_097);
-    let year = (day - day / 1_460 + day / 36_524 - day / 146_096) / 365;
-    let day = day - (365 * year + year / 4 - year / 100);
-    let month = (5 * day + 2) / 153;
-    let day_of_month = day - (153 * month + 2) / 5 + 1;
-    let (month, next) = if month < 10 { (month + 3, 0) } else { (month - 9, 1) };
-    let year = era.saturating_mul(400).saturating_add(year + next);
-    format!("{year:04}-{month:02}-{day_of_month:02}T{:02}:{:02}:{:02}Z", second / 3_600, second / 60 % 60, second % 60)
 }
 
 /// Text from outside, with whatever does not print escaped.
@@ -103,20 +118,6 @@ pub fn plain(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn seconds_are_told_as_times() {
-        for (seconds, told) in [
-            (0, "1970-01-01T00:00:00Z"),
-            (951_782_399, "2000-02-28T23:59:59Z"),
-            (951_782_400, "2000-02-29T00:00:00Z"),
-            (4_107_542_400, "2100-03-01T00:00:00Z"),
-            (1_772_356_350, "2026-03-01T09:12:30Z"),
-        ] {
-            assert_eq!(utc(seconds), told);
-        }
-        assert!(utc(u64::MAX).ends_with('Z'));
-    }
 
     #[test]
     fn what_does_not_print_is_escaped() {

@@ -26,6 +26,13 @@ pub trait Source {
     ///
     /// When there is none, or it cannot be read.
     fn read(&self, path: &str, bytes_max: usize) -> io::Result<Vec<u8>>;
+
+    /// The names of the files in the folder at this path; none where there is no such folder.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be read.
+    fn list(&self, path: &str) -> io::Result<Vec<String>>;
 }
 
 /// Everything that is read; refused where it is more than `bytes_max`.
@@ -45,6 +52,10 @@ pub fn read_bounded(from: impl io::Read, bytes_max: usize) -> io::Result<Vec<u8>
 impl<S: Source + ?Sized> Source for &S {
     fn read(&self, path: &str, bytes_max: usize) -> io::Result<Vec<u8>> {
         (*self).read(path, bytes_max)
+    }
+
+    fn list(&self, path: &str) -> io::Result<Vec<String>> {
+        (*self).list(path)
     }
 }
 

@@ -43,7 +43,7 @@ pub(crate) fn run(command: &ConfigCommand) -> Result<Exit, Failure> {
 }
 
 fn summary(checked: &Checked) -> serde_json::Value {
-    let Checked { path, config, settings, certificates, alerts, sensors, witnesses } = checked;
+    let Checked { path, config, settings, certificates, alerts, sensors, witnesses, timestamps } = checked;
     json!({
         "ok": true,
         "configuration": path,
@@ -54,6 +54,7 @@ fn summary(checked: &Checked) -> serde_json::Value {
         "database_is_verified": config.verifies_its_database(),
         "alert": alerts.iter().map(|destination| &destination.name).collect::<Vec<_>>(),
         "witness": witnesses.iter().map(Witness::name).collect::<Vec<_>>(),
+        "timestamp": timestamps.as_ref().map(|authority| authority.place().to_string()),
         "sensor": sensors.as_ref().map(|sensors| sensors.listen),
         "upstream": settings.servers.iter().map(|server| &server.name).collect::<Vec<_>>(),
     })

@@ -2,15 +2,16 @@
 
 use ::ledger::{Known, View};
 use ::verify::exhibit;
-use gateway::ledger::WitnessTable;
+use gateway::ledger::{TimestampTable, WitnessTable};
 use serde_json::{Value, json};
 
 use crate::cli::LedgerCommand;
 use crate::failure::{Exit, Failure};
 use crate::output::{print, print_json, write_file};
+use crate::timestamps::Authority;
 use crate::witnesses::Witness;
 use crate::words::{self, printable};
-use crate::{ledgers, listing, witnesses};
+use crate::{ledgers, listing, timestamps, witnesses};
 
 /// Does what was asked.
 pub(crate) fn run(command: &LedgerCommand) -> Result<Exit, Failure> {
@@ -22,7 +23,9 @@ pub(crate) fn run(command: &LedgerCommand) -> Result<Exit, Failure> {
             let size = view.checkpoint().map_err(Failure::unreadable)?.1.tree().size;
             let known = view.entry(*index, size).map_err(Failure::unreadable)?;
             let opening = if *closed { None } else { known.opening };
-            let receipt = exhibit::exhibit(receipt, &known.entry, opening).map_err(Failure::unreadable)?.to_string();
+            let timestamp = view.timestamp(*index).map_err(Failure::unreadable)?;
+            let receipt = exhibit::exhibit(receipt, &known.entry, opening, timestamp.as_ref());
+            let receipt = receipt.map_err(Failure::unreadable)?.to_string();
             match (out, place.json) {
                 (Some(path), _) => {
                     write_file(path, receipt.as_bytes())?;
@@ -53,9 +56,7 @@ pub(crate) fn run(command: &LedgerCommand) -> Result<Exit, Failure> {
             let table = WitnessTable { url: url.clone(), key: key.clone(), authorities: None };
             let witness = Witness::new(&table).map_err(|(name, why)| Failure::usage(format!("--{name}: {why}")))?;
             let view = ledgers::view(&place.data)?;
-            let failed = |error| Failure::io("the witness cannot be asked", error);
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(failed)?;
-            let refused = runtime.block_on(witnesses::show(&view, std::slice::from_ref(&witness)))?;
+            let refused = asking()?.block_on(witnesses::show(&view, std::slice::from_ref(&witness)))?;
             if let Some((name, why)) = refused.first() {
                 return Err(Failure::service(format!("`{name}` did not sign: {why}")));
             }
@@ -68,6 +69,23 @@ pub(crate) fn run(command: &LedgerCommand) -> Result<Exit, Failure> {
             }
             print(&note).map(|()| Exit::Nothing)
         }
+        LedgerCommand::Timestamp { url, authority, place } => {
+            let table = TimestampTable { url: url.clone(), authority: authority.clone(), seconds: 0 };
+            let authority = Authority::new(&table).map_err(|(name, why)| Failure::usage(format!("--{name}: {why}")))?;
+            let view = ledgers::view(&place.data)?;
+            let stamp = match asking()?.block_on(timestamps::stamp(&view, &authority))? {
+                Some(stamp) => stamp.map_err(|why| Failure::service(format!("there is no timestamp: {why}")))?,
+                None => {
+                    print("There is nothing new: the last timestamp is over all entries.\n")?;
+                    return Ok(Exit::Nothing);
+                }
+            };
+            if place.json {
+                return print_json(&json!({"time": stamp.time, "by": stamp.by}));
+            }
+            let by = printable(stamp.by.as_deref().unwrap_or_default(), words::MESSAGE_CHARS_MAX);
+            print(&format!("Stamped {} by {by}.\n", stamp.time.as_str())).map(|()| Exit::Nothing)
+        }
         LedgerCommand::Key { place } => {
             let view = ledgers::view(&place.data)?;
             if place.json {
@@ -76,6 +94,12 @@ pub(crate) fn run(command: &LedgerCommand) -> Result<Exit, Failure> {
             print(&format!("{}\n", view.key())).map(|()| Exit::Nothing)
         }
     }
+}
+
+/// What somebody elsewhere is asked with.
+fn asking() -> Result<tokio::runtime::Runtime, Failure> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    runtime.map_err(|error| Failure::io("nobody can be asked", error))
 }
 
 /// Shows the last entries.

@@ -35,7 +35,7 @@ mod detection;
 mod keep;
 mod serving;
 
-use bookkeeping::{Bookkeeper, Showing};
+use bookkeeping::{Bookkeeper, Showing, Stamping};
 use detection::{Alerts, Detecting};
 use keep::Keeper;
 use serving::{Parts, Serving, listen, mock_server};
@@ -70,7 +70,8 @@ fn use_small_pages() {
 }
 
 async fn serve(args: &cli::Up, checked: Checked) -> Result<(), Failure> {
-    let Checked { path, mut config, settings, certificates, alerts: destinations, sensors, witnesses } = checked;
+    let Checked { path, mut config, settings, certificates, alerts: destinations, sensors, witnesses, timestamps } =
+        checked;
     let roles = Roles::of(&args.roles);
     let mut signals = Signals::new()?;
     let clock = clock(args);
@@ -157,6 +158,13 @@ async fn serve(args: &cli::Up, checked: Checked) -> Result<(), Failure> {
         }
         _ => None,
     };
+    let stamping = match (&books, timestamps, &config.ledger.timestamp) {
+        (Some(books), Some(authority), Some(table)) => {
+            let stamping = Stamping::new(books.lock().await.view(), authority);
+            Some(tokio::spawn(stamping.run(Duration::from_secs(table.seconds))))
+        }
+        _ => None,
+    };
     let bookkeeping = books.clone().map(|books| {
         tokio::spawn(async move {
             loop {
@@ -222,7 +230,7 @@ async fn serve(args: &cli::Up, checked: Checked) -> Result<(), Failure> {
     if let (Some(books), Some(bookkeeping)) = (books, bookkeeping) {
         let mut books = books.lock().await;
         bookkeeping.abort();
-        showing.iter().for_each(JoinHandle::abort);
+        showing.iter().chain(&stamping).for_each(JoinHandle::abort);
         books.step().await;
         books.note("end", &path)?;
     }

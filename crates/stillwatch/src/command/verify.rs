@@ -5,15 +5,17 @@ use std::path::Path;
 use ::ledger::folder::read_text;
 use ::ledger::{Folder, View};
 use ::verify::checkpoint::SignedCheckpoint;
-use ::verify::note::{NotAKey, VerifierKey, can_witness};
+use ::verify::note::{NotAKey, VerifierKey};
 use ::verify::tiles::Tiles;
+use ::verify::timestamp::Stamp;
+use ::verify::trust::Trust;
 use ::verify::{exhibit, ledger, limits, log, report};
 use serde_json::{Value, json};
 
 use crate::cli;
 use crate::failure::{Exit, Failure};
-use crate::ledgers;
 use crate::output::{print, print_json};
+use crate::{ledgers, timestamps};
 
 /// Does what was asked.
 pub(crate) fn run(args: &cli::Verify) -> Result<Exit, Failure> {
@@ -50,23 +52,12 @@ fn text_in(path: &Path) -> Result<String, Failure> {
     read_text(path, limits::RECEIPT_BYTES_MAX).map_err(|error| unread(&error))
 }
 
-/// The witnesses that are asked for, where each can be one.
-fn witnesses<'a>(args: &'a cli::Verify, log: &VerifierKey) -> Result<&'a [VerifierKey], Failure> {
-    match args.witness.iter().find(|key| !can_witness(key, log)) {
-        None => Ok(&args.witness),
-        Some(key) => Err(Failure::usage(format!(
-            "--witness `{}`: expected a key that cosigns (of the type 04) and is not the ledger's own",
-            report::plain(key.name())
-        ))),
-    }
-}
-
-/// Sees that every witness that is asked for signed.
-fn witnessed(checkpoint: &SignedCheckpoint, args: &cli::Verify) -> Result<(), Failure> {
-    match checkpoint.lacks(&args.witness) {
-        None => Ok(()),
-        Some(name) => Err(Failure::bad_input(format!("the witness `{name}` did not sign the checkpoint"))),
-    }
+/// Whose word is taken.
+fn trust(key: VerifierKey, args: &cli::Verify) -> Result<Trust, Failure> {
+    let authorities = args.authority.as_deref().map(timestamps::authorities).transpose();
+    let authorities = authorities.map_err(|why| Failure::bad_input(format!("--authority: {why}")))?;
+    let trust = Trust::new(key, args.witness.clone(), authorities.unwrap_or_default());
+    trust.map_err(|error| Failure::usage(format!("--witness: {}", report::plain(&error.to_string()))))
 }
 
 fn receipt(key: Option<VerifierKey>, args: &cli::Verify) -> Result<Exit, Failure> {
@@ -77,18 +68,22 @@ fn receipt(key: Option<VerifierKey>, args: &cli::Verify) -> Result<Exit, Failure
             "a receipt is worth what the key is worth that signed it: name the key by --key or --key-file, from somebody you trust",
         ));
     };
-    let shown = exhibit::check(&text, &key, witnesses(args, &key)?)
-        .map_err(|error| Failure::bad_input(format!("`{path}` shows nothing: {error}")))?;
-    witnessed(&shown.checkpoint, args)?;
+    let trust = trust(key, args)?;
+    let shown = exhibit::check(&text, &trust);
+    let shown = shown.map_err(|error| Failure::bad_input(format!("`{path}` shows nothing: {error}")))?;
     let tree = shown.checkpoint.tree();
     if args.json {
         return print_json(&json!({
             "index": shown.index, "entries": tree.size, "at": shown.entry.at, "kind": shown.entry.kind,
-            "statement": shown.statement, "signed_by": names(&shown.checkpoint),
+            "statement": shown.statement, "signed_by": names(&shown.checkpoint), "timestamp": stamp(shown.stamp.as_ref()),
         }));
     }
-    print(&report::receipt(&shown, &key))?;
+    print(&report::receipt(&shown, trust.log()))?;
     Ok(Exit::Nothing)
+}
+
+fn stamp(stamp: Option<&Stamp>) -> Option<Value> {
+    stamp.map(|stamp| json!({"time": stamp.time, "by": stamp.by}))
 }
 
 fn names(checkpoint: &SignedCheckpoint) -> Vec<Value> {
@@ -102,16 +97,22 @@ fn log_alone(key: Option<VerifierKey>, args: &cli::Verify) -> Result<Exit, Failu
             "name the key that has to have signed the log by --key or --key-file, from somebody you trust",
         ));
     };
-    let checked = log::check(&Tiles::new(Folder::new(&args.path)), &key, witnesses(args, &key)?);
-    let checkpoint = checked.map_err(|error| Failure::bad_input(format!("`{}`: {error}", args.path.display())))?;
-    witnessed(&checkpoint, args)?;
+    if args.authority.is_some() {
+        return Err(Failure::usage("--authority: timestamps are not in the log; name the folder of the whole ledger"));
+    }
+    let trust = trust(key, args)?;
+    let key = trust.log();
+    let wrong = |error: &dyn std::fmt::Display| Failure::bad_input(format!("`{}`: {error}", args.path.display()));
+    let checked = log::check(&Tiles::new(Folder::new(&args.path)), key, trust.witnesses());
+    let checkpoint = checked.map_err(|error| wrong(&error))?;
+    trust.witnessed(&checkpoint).map_err(|error| wrong(&error))?;
     if args.json {
         return print_json(&json!({
             "name": key.name(), "entries": checkpoint.tree().size, "root": checkpoint.tree().root.to_base64(),
             "signed_by": names(&checkpoint),
         }));
     }
-    print(&report::log(&checkpoint, &key))?;
+    print(&report::log(&checkpoint, key))?;
     Ok(Exit::Nothing)
 }
 
@@ -121,17 +122,20 @@ fn whole(folder: &Path, key: Option<VerifierKey>, args: &cli::Verify) -> Result<
         Some(key) => key,
         None => View::open(folder).map_err(Failure::unreadable)?.key().clone(),
     };
-    let checked = ledger::check(&Folder::new(folder), &key, witnesses(args, &key)?);
-    let (checkpoint, here) = checked.map_err(|error| Failure::bad_input(format!("`{}`: {error}", folder.display())))?;
-    witnessed(&checkpoint, args)?;
+    let trust = trust(key, args)?;
+    let key = trust.log();
+    let checked = ledger::check(&Folder::new(folder), &trust);
+    let checked = checked.map_err(|error| Failure::bad_input(format!("`{}`: {error}", folder.display())))?;
+    let checkpoint = &checked.checkpoint;
     let size = checkpoint.tree().size;
     if args.json {
         return print_json(&json!({
-            "name": key.name(), "entries": size, "statements": here, "root": checkpoint.tree().root.to_base64(),
-            "signed_by": names(&checkpoint), "by_its_own_key": is_own,
+            "name": key.name(), "entries": size, "statements": checked.statements, "root": checkpoint.tree().root.to_base64(),
+            "signed_by": names(checkpoint), "by_its_own_key": is_own, "timestamps": checked.timestamps,
+            "last_timestamp": stamp(checked.last_timestamp.as_ref().map(|(_, stamp)| stamp)),
         }));
     }
-    let mut out = report::ledger(&checkpoint, here, &key);
+    let mut out = report::ledger(&checked, key);
     if is_own {
         out += &format!(
             "\nChecked by the key that stands beside it. That shows that it is of one piece, and not whose it is: name the key by --key, from\n\

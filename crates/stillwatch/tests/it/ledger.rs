@@ -8,6 +8,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use crate::cli::{Folder, run};
+use crate::clock::Clock;
 use crate::up::{Gateway, within};
 use crate::witness::Witness;
 
@@ -248,6 +249,56 @@ fn a_witness_signs_what_goes_on_and_tells_a_ledger_that_was_put_back() {
     assert_eq!(proved().code, 0);
     let unsigned = verified();
     assert!(unsigned.code == 65 && unsigned.stderr.contains("did not sign"), "{unsigned:?}");
+}
+
+#[test]
+fn an_authority_says_when_a_checkpoint_was_there_and_receipts_show_it() {
+    let folder = Folder::new("ledger-timestamp");
+    let clock = Clock::start(&PathBuf::from(folder.path("clock")));
+    let (url, root) = (clock.url(), clock.root());
+    let config = folder
+        .file("timestamp.toml", format!("[ledger.timestamp]\nurl = '{url}'\nauthority = '{root}'\nseconds = 1\n"));
+    let gateway = Gateway::start_in(folder, &["--config", &config]);
+    let data = gateway.data();
+    gateway.manage(&["account", "add", "--id", "acc_1"]);
+    let stamped = |least: u64| {
+        let folder = std::fs::read_dir(PathBuf::from(&data).join("ledger/timestamps"));
+        let name = |entry: std::fs::DirEntry| entry.file_name().into_string().expect("a name");
+        let names = folder.into_iter().flatten().flatten().map(name);
+        names.filter_map(|name| name.strip_suffix(".tsr")?.parse::<u64>().ok()).any(|size| size >= least)
+    };
+    assert!(within(Duration::from_secs(20), || stamped(2)), "{:?}", tail(&data));
+    // While it does not answer that is told, and what is put down meanwhile is stamped later.
+    let log = gateway.log();
+    let told = |text: &str| std::fs::read_to_string(&log).expect("a log").contains(text);
+    clock.set_down(true);
+    gateway.manage(&["account", "add", "--id", "acc_2"]);
+    assert!(within(Duration::from_secs(20), || told("has no timestamp by http://127.0.0.1")));
+    clock.set_down(false);
+    assert!(within(Duration::from_secs(20), || stamped(3)), "{:?}", tail(&data));
+    assert!(within(Duration::from_secs(20), || told("again")));
+    let (code, folder) = gateway.end("-TERM");
+    assert_eq!(code, Some(0));
+    // What came at the end is stamped by hand.
+    let stamp = || run(&["ledger", "timestamp", "--url", &url, "--authority", &root, "--data", &data]);
+    let shown = stamp();
+    assert!(shown.code == 0 && shown.stdout.contains("by Clock of tests"), "{shown:?}");
+    assert!(stamp().stdout.contains("nothing new"));
+    let (key, receipt) = (key(&data), folder.path("receipt"));
+    assert_eq!(run(&["ledger", "prove", "1", "--out", &receipt, "--data", &data]).code, 0);
+    let verified = run(&["verify", &receipt, "--key", &key, "--authority", &root]);
+    assert!(verified.code == 0 && verified.stdout.contains("at the latest: Clock of tests says so"), "{verified:?}");
+    let unnamed = run(&["verify", &receipt, "--key", &key]);
+    assert!(unnamed.code == 0 && unnamed.stdout.contains("It was not checked who signed that"), "{unnamed:?}");
+    let whole = run(&["verify", &data, "--key", &key, "--authority", &root, "--json"]);
+    let json: Value = serde_json::from_str(&whole.stdout).expect("JSON");
+    assert_eq!(json["last_timestamp"]["by"], "Clock of tests", "{whole:?}");
+    // What somebody else signed is not kept.
+    let other = Clock::start(&PathBuf::from(folder.path("other")));
+    std::fs::remove_dir_all(PathBuf::from(&data).join("ledger/timestamps")).expect("removed");
+    let refused = run(&["ledger", "timestamp", "--url", &other.url(), "--authority", &root, "--data", &data]);
+    assert!(refused.code != 0 && refused.stderr.contains("no authority vouches"), "{refused:?}");
+    assert!(!stamped(1));
 }
 
 fn copy(from: &std::path::Path, to: &std::path::Path) {

@@ -3,7 +3,10 @@
 #![expect(clippy::expect_used, clippy::panic, reason = "a test that panics has failed, as it should")]
 
 mod arrows;
+#[path = "../../../verify/tests/it/authority.rs"]
+mod authority;
 mod cli;
+mod clock;
 mod config;
 mod frame;
 mod label;

@@ -2,6 +2,9 @@
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests")]
 
+mod authority;
+mod timestamps;
+
 use std::fs;
 use std::path::Path;
 use std::process::Command;
@@ -40,7 +43,7 @@ fn made(folder: &Path) -> Ledger {
 
 fn receipt(ledger: &Ledger, index: u64) -> String {
     let known = ledger.view().entry(index, 300).unwrap();
-    exhibit(ledger.view().receipt(index).unwrap(), &known.entry, known.opening).unwrap().to_string()
+    exhibit(ledger.view().receipt(index).unwrap(), &known.entry, known.opening, None).unwrap().to_string()
 }
 
 #[test]
@@ -80,7 +83,7 @@ fn it_says_what_counts_and_where_it_does_not() {
     assert!(code == 65 && wrong.contains("did not sign"), "{wrong}");
     for own in [&key, &witness(7)] {
         let (code, _, wrong) = run(&[file, "--key", &key, "--witness", own]);
-        assert!(code == 2 && wrong.contains("not the one of --key"), "{wrong}");
+        assert!(code == 2 && wrong.contains("not the ledger's own"), "{wrong}");
     }
 
     let (code, shown, _) = run(&[whole, "--key", &key]);

@@ -17,8 +17,9 @@ use verify::hash::Hash;
 
 use crate::failure::Failure;
 use crate::log::say;
+use crate::timestamps::Authority;
 use crate::witnesses::Witness;
-use crate::{ledgers, witnesses};
+use crate::{ledgers, timestamps, witnesses};
 
 /// Puts down what is changed.
 pub(super) struct Bookkeeper {
@@ -130,6 +131,43 @@ impl Showing {
             }
             for (name, _) in self.told.iter().filter(|(name, _)| failed.iter().all(|(other, _)| other != name)) {
                 say(&format!("the ledger's checkpoint is signed by {name} again"));
+            }
+            self.told = failed;
+            tokio::time::sleep(every).await;
+        }
+    }
+}
+
+/// Has checkpoints stamped.
+pub(super) struct Stamping {
+    view: View,
+    authority: Authority,
+    /// Why the authority gave no timestamp, as it was told.
+    told: Option<String>,
+}
+
+impl Stamping {
+    pub(super) fn new(view: View, authority: Authority) -> Stamping {
+        Stamping { view, authority, told: None }
+    }
+
+    /// Has what there is stamped, and again so often.
+    pub(super) async fn run(mut self, every: Duration) {
+        let place = self.authority.place().to_string();
+        loop {
+            let failed = match timestamps::stamp(&self.view, &self.authority).await {
+                Ok(Some(Err(why))) => Some(why),
+                Ok(_) => None,
+                Err(failure) => Some(failure.to_string()),
+            };
+            match &failed {
+                Some(why) if self.told.as_ref() != Some(why) => {
+                    say(&format!("the ledger's checkpoint has no timestamp by {place}: {why}"));
+                }
+                None if self.told.is_some() => {
+                    say(&format!("the ledger's checkpoint has a timestamp by {place} again"));
+                }
+                _ => {}
             }
             self.told = failed;
             tokio::time::sleep(every).await;
