@@ -182,7 +182,10 @@ impl Field {
                 let request = &exchange.request;
                 request.system.is_some() || request.messages.iter().any(|turn| turn.role == Role::System)
             }
-            Field::Answer => exchange.response.content.is_some() || !exchange.response.tool_calls.is_empty(),
+            Field::Answer => {
+                let is_printed = exchange.fingerprint.as_ref().is_some_and(|prints| !prints.output.is_empty());
+                exchange.response.content.is_some() || !exchange.response.tool_calls.is_empty() || is_printed
+            }
             Field::Model => exchange.model.is_some(),
             Field::Settings => !crate::record::is_default(&exchange.request.params),
             Field::Tools => !exchange.request.tools.is_empty(),

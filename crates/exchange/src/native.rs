@@ -95,10 +95,14 @@ fn fingerprint<'a>(mut fields: Fields<'a>, notes: &mut Notes) -> Option<Fingerpr
         fields.typed(&["prints"], "24 hexadecimal digits a fingerprint", notes, digits(Fingerprint::PRINT_DIGITS))?;
     let output =
         fields.typed(&["output"], "16 hexadecimal digits a fingerprint", notes, digits(Fingerprint::OUTPUT_DIGITS));
+    let words = fields.typed(&["words"], "8 hexadecimal digits a word", notes, digits(Fingerprint::WORD_DIGITS));
+    let meaning = fields.typed(&["meaning"], "128 hexadecimal digits", notes, digits(Fingerprint::MEANING_DIGITS));
     let intents = fields.list(&["intents"], notes).unwrap_or_default().into_iter().filter_map(Json::text);
     Some(Fingerprint {
         prints,
         output: output.unwrap_or_default(),
+        words: words.unwrap_or_default(),
+        meaning: meaning.filter(|digits| digits.len() <= Fingerprint::MEANING_DIGITS).unwrap_or_default(),
         intents: intents.take(INTENTS_MAX).collect(),
         follow_up: fields.flag(&["follow_up"], notes).unwrap_or(false),
     })

@@ -37,6 +37,8 @@ impl Exchange<'_> {
             fingerprint: self.fingerprint.map(|fingerprint| Fingerprint {
                 prints: own(fingerprint.prints),
                 output: own(fingerprint.output),
+                words: own(fingerprint.words),
+                meaning: own(fingerprint.meaning),
                 intents: fingerprint.intents.into_iter().map(own).collect(),
                 follow_up: fingerprint.follow_up,
             }),

@@ -127,6 +127,12 @@ pub struct Fingerprint<'a> {
     /// What was answered: 16 hexadecimal digits a fingerprint.
     #[serde(skip_serializing_if = "str::is_empty")]
     pub output: Cow<'a, str>,
+    /// A sample of the words that were asked, as hashes: 8 hexadecimal digits a word.
+    #[serde(skip_serializing_if = "str::is_empty")]
+    pub words: Cow<'a, str>,
+    /// What was asked means, coarsely: 2 hexadecimal digits a number; absent where that is not known.
+    #[serde(skip_serializing_if = "str::is_empty")]
+    pub meaning: Cow<'a, str>,
     /// What it is after, by the names of capabilities.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub intents: Vec<Cow<'a, str>>,
@@ -140,6 +146,10 @@ impl Fingerprint<'_> {
     pub const PRINT_DIGITS: usize = 24;
     /// Digits of one fingerprint of what was answered.
     pub const OUTPUT_DIGITS: usize = 16;
+    /// Digits of one word.
+    pub const WORD_DIGITS: usize = 8;
+    /// Digits of a meaning.
+    pub const MEANING_DIGITS: usize = 128;
 }
 
 /// The kind of call.

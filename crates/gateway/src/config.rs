@@ -33,6 +33,7 @@ use crate::limits::{
     ALERTS_MAX, EMBEDDING_DECIMALS_MAX, IDENTITIES_MAX, RULES_MAX, SHIELDED_EMBEDDING_DECIMALS, SHIELDED_OUTPUT_TOKENS,
     STALE_SECONDS, STALE_SECONDS_MAX, STALE_SECONDS_MIN,
 };
+use crate::sealing::SealingTable;
 use crate::sensors::SensorTable;
 use crate::shield::Caps;
 use crate::tls::{self, BadCertificates};
@@ -87,6 +88,9 @@ pub struct Config {
     /// Whether what is found and done is put down so that it can be proved.
     #[serde(default)]
     pub ledger: LedgerTable,
+    /// Whether recorded texts are sealed.
+    #[serde(default)]
+    pub sealing: SealingTable,
     /// Where callers reach it, as `scheme://host[:port]`: what proofs of possession have to be for.
     #[serde(default)]
     pub origins: Vec<String>,
@@ -668,6 +672,7 @@ impl Default for Config {
             alert: Vec::new(),
             sensor: SensorTable::default(),
             ledger: LedgerTable::default(),
+            sealing: SealingTable::default(),
             origins: Vec::new(),
             workers: 0,
             drain_seconds: default_drain(),
@@ -830,6 +835,9 @@ impl Config {
         }
         if let Some((name, expected)) = config.ledger.wrong() {
             return wrong(format!("ledger.{name}"), expected);
+        }
+        if let Some((name, expected)) = config.sealing.wrong() {
+            return wrong(format!("sealing.{name}"), expected);
         }
         let recording = &config.recording;
         if recording.file_bytes == 0 || recording.file_seconds == 0 {
@@ -1211,6 +1219,8 @@ mod tests {
             ),
             ("[sensor]\nlisten = '127.0.0.1:1'", "`sensor.key_file`: expected the file"),
             ("[sensor]\nlisten = '0.0.0.0:1'\nkey_file = 'k'", "`sensor.listen`: expected an address of this machine"),
+            ("[sealing]\nkeep_days = 3", "`sealing.keep_days`: expected `key` beside it"),
+            ("[sealing]\nkey = 'k'\nkeep_days = 0", "`sealing.keep_days`: expected at least 1"),
             ("[ledger]\nwitness_seconds = 0", "`ledger.witness_seconds`: expected at least 1"),
             ("[ledger]\nname = 'two words'", "`ledger.name`: expected 1 to 255 letters"),
             ("[sensor]\nkey_file = 'k'", "`sensor.listen`: expected an address; nothing else"),

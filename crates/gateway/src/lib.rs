@@ -32,6 +32,7 @@ mod references;
 pub mod refuse;
 pub mod relay;
 pub mod route;
+pub mod sealing;
 pub mod sensors;
 pub mod server;
 pub mod shield;

@@ -93,6 +93,8 @@ pub struct Recorder {
 pub struct Setup {
     /// Where exchanges come from.
     pub records: Records,
+    /// What they go through; where nothing, they are written as they are.
+    pub closing: Option<Box<dyn Closing>>,
     /// Where they go.
     pub segments: Segments,
     /// When what was written is made to outlive the machine.
@@ -103,6 +105,19 @@ pub struct Setup {
     pub say: Box<dyn Fn(&str) + Send>,
     /// Hears of each key that was used, and when.
     pub used: Used,
+}
+
+/// What lines go through before they are written.
+pub trait Closing: Send {
+    /// Puts sealed lines in the place of whole lines.
+    fn close(&mut self, lines: &mut Vec<u8>);
+
+    /// Hands to the system what opens the lines that were sealed so far, and waits until it is on disk where `is_synced`.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be; then none of these lines may be written.
+    fn flush(&mut self, is_synced: bool) -> std::io::Result<()>;
 }
 
 /// Hears of a key, by its public id, and when it was used.
@@ -138,11 +153,12 @@ impl Recorder {
 }
 
 fn record(setup: Setup, recording: &Recording) {
-    let Setup { mut records, mut segments, sync, clock, say, used } = setup;
+    let Setup { mut records, mut closing, mut segments, sync, clock, say, used } = setup;
     let (mut synced, mut tidied) = (Instant::now(), Instant::now());
     // Exchanges that wait to be written, and whether something that was written waits to be synced.
     let (mut waiting, mut unsynced) = (0, false);
     let mut line = Vec::new();
+    let is_always = sync == Sync::Always;
     loop {
         let before = waiting;
         let mut lost = 0;
@@ -152,6 +168,7 @@ fn record(setup: Setup, recording: &Recording) {
                 Next::Seen(seen) => {
                     seen.key.iter().for_each(|key| used(key, seen.time));
                     write_line(&mut line, |line| seen.write_line(line));
+                    closing.iter_mut().for_each(|closing| closing.close(&mut line));
                     let no_room = segments.append(&mut line);
                     line.clear();
                     (waiting, lost) = (waiting + 1 - no_room, lost + no_room);
@@ -169,7 +186,8 @@ fn record(setup: Setup, recording: &Recording) {
             for piece in &mut lines.pieces {
                 // Each for itself while the processor has it at hand; what cannot be written is told below.
                 unsynced |= segments.waiting_bytes() > 0;
-                let _ = segments.flush(time_of(&*clock));
+                let _ = flush(&mut segments, closing.as_deref_mut(), is_always, &*clock);
+                closing.iter_mut().for_each(|closing| closing.close(piece));
                 let no_room = segments.append(piece);
                 (waiting, lost) = (waiting - no_room, lost + no_room);
             }
@@ -185,7 +203,7 @@ fn record(setup: Setup, recording: &Recording) {
         };
         if segments.waiting_bytes() > 0 || unsynced && is_due {
             unsynced |= segments.waiting_bytes() > 0;
-            let mut written = segments.flush(time_of(&*clock));
+            let mut written = flush(&mut segments, closing.as_deref_mut(), is_due, &*clock);
             if written.is_ok() && is_due {
                 written = segments.sync();
                 (synced, unsynced) = (Instant::now(), written.is_err());
@@ -217,6 +235,17 @@ fn record(setup: Setup, recording: &Recording) {
             }
         }
     }
+}
+
+/// Hands what waits to the system, behind what opens it.
+fn flush(
+    segments: &mut Segments,
+    closing: Option<&mut (dyn Closing + 'static)>,
+    is_synced: bool,
+    clock: &dyn Clock,
+) -> std::io::Result<()> {
+    closing.map_or(Ok(()), |closing| closing.flush(is_synced))?;
+    segments.flush(time_of(clock))
 }
 
 fn time_of(clock: &dyn Clock) -> SystemTime {
@@ -262,6 +291,7 @@ mod tests {
         let heard = Arc::clone(&said);
         let setup = Setup {
             records,
+            closing: None,
             segments: Segments::open(folder, rotation).unwrap(),
             sync,
             clock: Box::new(SystemClock),

@@ -13,7 +13,7 @@ use zeroize::{Zeroize, ZeroizeOnDrop};
 
 use event::Print;
 use event::file::PRINTS_MAX;
-use event::{Capability, Intents};
+use event::{Capability, Intents, Meaning};
 use event::{OUTPUT_PRINTS_MAX, Signals};
 
 /// The key of fingerprints. Not shown by `Debug`, and overwritten when it is no longer needed.
@@ -73,16 +73,20 @@ impl std::fmt::Debug for FingerprintKey {
 /// Signals without texts, and with fingerprints under `key`. What they mean stays, coarsely; credentials, end users and sessions are in no signals.
 #[must_use]
 pub fn sealed(signals: Signals, key: &FingerprintKey) -> Signals {
-    let mut words: Box<[u32]> = signals.words.iter().map(|&word| key.exact(word)).collect();
-    words.sort_unstable();
     Signals {
         prints: signals.prints.iter().map(|&print| key.print(print)).collect(),
-        words,
+        words: keyed(&signals.words, key),
         output: signals.output.iter().map(|&print| key.key(print)).collect(),
         excerpt: "".into(),
         answer: "".into(),
         ..signals
     }
+}
+
+fn keyed(words: &[u32], key: &FingerprintKey) -> Box<[u32]> {
+    let mut words: Box<[u32]> = words.iter().map(|&word| key.exact(word)).collect();
+    words.sort_unstable();
+    words
 }
 
 /// The exchange without its texts, and with fingerprints of them under `key`. Of the address its block stays; credentials,
@@ -97,6 +101,8 @@ pub fn seal<'a>(exchange: &Exchange<'a>, key: &FingerprintKey) -> Exchange<'a> {
         .map(|Print { key, exact }| format!("{key:016x}{exact:08x}"))
         .collect();
     let output: String = signals.output.iter().map(|&print| format!("{:016x}", key.key(print))).collect();
+    let words = keyed(&signals.words, key);
+    let meaning: String = signals.meaning.0.iter().map(|number| format!("{number:02x}")).collect();
     let mut client = exchange.client.clone();
     client.ip = signals.client.block.map(|block| block.base().to_string().into());
     Exchange {
@@ -118,6 +124,8 @@ pub fn seal<'a>(exchange: &Exchange<'a>, key: &FingerprintKey) -> Exchange<'a> {
         fingerprint: Some(Fingerprint {
             prints: prints.into(),
             output: output.into(),
+            words: words.iter().map(|word| format!("{word:08x}")).collect::<String>().into(),
+            meaning: if signals.meaning.known() { meaning.into() } else { "".into() },
             intents: signals.intents.iter().map(|capability| capability.id().into()).collect(),
             follow_up: signals.follow_up,
         }),
@@ -137,6 +145,19 @@ pub(crate) fn prints(fingerprint: &Fingerprint<'_>) -> Vec<Print> {
 pub(crate) fn output(fingerprint: &Fingerprint<'_>) -> Vec<u64> {
     let number = |digits: &str| u64::from_str_radix(digits, 16).ok();
     pieces(&fingerprint.output, Fingerprint::OUTPUT_DIGITS).filter_map(number).take(OUTPUT_PRINTS_MAX).collect()
+}
+
+/// The words, as hashes.
+pub(crate) fn words(fingerprint: &Fingerprint<'_>) -> Vec<u32> {
+    let number = |digits: &str| u32::from_str_radix(digits, 16).ok();
+    pieces(&fingerprint.words, Fingerprint::WORD_DIGITS).filter_map(number).collect()
+}
+
+/// The meaning; an unknown one where none is told.
+pub(crate) fn meaning(fingerprint: &Fingerprint<'_>) -> Meaning {
+    let number = |digits: &str| Some(u8::from_str_radix(digits, 16).ok()?.cast_signed());
+    let numbers: Option<Vec<i8>> = pieces(&fingerprint.meaning, 2).map(number).collect();
+    numbers.and_then(|numbers| numbers.try_into().ok()).map(Meaning).unwrap_or_default()
 }
 
 /// The intents that are named; unknown names are left out.
@@ -187,9 +208,12 @@ mod tests {
                 signals.params,
                 signals.client.clone(),
                 signals.follow_up,
+                signals.meaning,
+                signals.words.len(),
             )
         };
         assert_eq!(same(&read), same(&plain));
+        assert!(read.meaning.known() && read.words.len() > 8 && read.words.is_sorted());
         assert!(read.excerpt.is_empty());
     }
 

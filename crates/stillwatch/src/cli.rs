@@ -35,6 +35,7 @@ pub(crate) enum Command {
     Response(Response),
     Appeal(Appeal),
     Ledger(Ledger),
+    Seal(Seal),
     Verify(Verify),
 }
 
@@ -689,6 +690,266 @@ pub(crate) enum LedgerCommand {
 #[derive(Debug, Args)]
 pub(crate) struct LedgerPlace {
     /// The data folder that it is in
+    #[arg(long, value_name = "DIR", default_value = "stillwatch-data", env = "STILLWATCH_DATA")]
+    pub(crate) data: PathBuf,
+    /// Print as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Seal recorded texts, and open, hold, erase or close them.
+///
+/// A gateway whose configuration names an evidence key ([sealing] key = "FILE.pub") records no text in clear: of each exchange stays what detection
+/// needs, as keyed fingerprints, and the text itself is encrypted by a key of its account for a day. These keys lie on disk wrapped for the
+/// holder of the evidence key only: the gateway itself cannot read what it recorded. Each reading, erasure, expiry, hold, grant and rotation is an entry of the ledger,
+/// before it is done.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  stillwatch seal key --out evidence.key --name ann --purpose investigation --passphrase-file ann.txt\n  \
+                        stillwatch seal open --account acc_7 --key evidence.key --by ann --purpose investigation --reason \"case 12\" --passphrase-file ann.txt --out acc_7.jsonl\n  \
+                        stillwatch seal erase --account acc_9 --by ann --reason \"asked to be forgotten\""
+)]
+pub(crate) struct Seal {
+    #[command(subcommand)]
+    pub(crate) command: SealCommand,
+}
+
+/// What locks a private key.
+#[derive(Debug, Args)]
+#[group(required = true, multiple = false)]
+pub(crate) struct LockedBy {
+    /// The file whose first line is the passphrase
+    #[arg(long, value_name = "FILE")]
+    pub(crate) passphrase_file: Option<PathBuf>,
+    /// A program that is run as `PROGRAM wrap` or `PROGRAM unwrap`, gets a key in base64 as a line, and prints a line
+    #[arg(long, value_name = "PROGRAM")]
+    pub(crate) command: Option<PathBuf>,
+}
+
+/// Who uses the evidence key.
+#[derive(Debug, Args)]
+pub(crate) struct Unlocking {
+    /// The key file
+    #[arg(long, value_name = "FILE")]
+    pub(crate) key: PathBuf,
+    /// Who uses it, by the name that it is granted to
+    #[arg(long, value_name = "NAME")]
+    pub(crate) by: String,
+    #[command(flatten)]
+    pub(crate) locked: LockedBy,
+}
+
+/// What locks another grant.
+#[derive(Debug, Args)]
+#[group(required = true, multiple = false)]
+pub(crate) struct LockedAnewBy {
+    /// The file whose first line is the passphrase of the new grant
+    #[arg(long, value_name = "FILE")]
+    pub(crate) new_passphrase_file: Option<PathBuf>,
+    /// The program that locks the new grant
+    #[arg(long, value_name = "PROGRAM")]
+    pub(crate) new_command: Option<PathBuf>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum SealCommand {
+    /// Make an evidence key: FILE, which stays with whoever may read, and FILE.pub, which the gateway seals for
+    Key {
+        /// Where to write it
+        #[arg(long, value_name = "FILE")]
+        out: PathBuf,
+        /// To whom it is granted first, who may grant it to others
+        #[arg(long, value_name = "NAME")]
+        name: String,
+        /// For what besides administration; can be given several times
+        #[arg(long, value_name = "WORD")]
+        purpose: Vec<String>,
+        #[command(flatten)]
+        locked: LockedBy,
+    },
+    /// Let somebody use the evidence key for named purposes
+    Grant {
+        #[command(flatten)]
+        unlocking: Unlocking,
+        /// Whom
+        #[arg(long, value_name = "NAME")]
+        to: String,
+        /// For what; can be given several times
+        #[arg(long, value_name = "WORD", required = true)]
+        purpose: Vec<String>,
+        #[command(flatten)]
+        locked: LockedAnewBy,
+        /// The data folder whose ledger says so
+        #[arg(long, value_name = "DIR", default_value = "stillwatch-data", env = "STILLWATCH_DATA")]
+        data: PathBuf,
+    },
+    /// Take what was granted away
+    Revoke {
+        #[command(flatten)]
+        unlocking: Unlocking,
+        /// From whom
+        #[arg(long, value_name = "NAME")]
+        from: String,
+        /// The data folder whose ledger says so
+        #[arg(long, value_name = "DIR", default_value = "stillwatch-data", env = "STILLWATCH_DATA")]
+        data: PathBuf,
+    },
+    /// Put another evidence key in the place of this one, for what was sealed too
+    Rotate {
+        #[command(flatten)]
+        unlocking: Unlocking,
+        #[command(flatten)]
+        locked: LockedAnewBy,
+        /// The data folder whose keys are wrapped anew
+        #[arg(long, value_name = "DIR", default_value = "stillwatch-data", env = "STILLWATCH_DATA")]
+        data: PathBuf,
+    },
+    /// Open sealed records, as they were before they were sealed; the ledger says who read them, and why
+    Open(SealOpen),
+    /// Keep accounts from being erased or closed by age while a case is open
+    Hold {
+        #[command(subcommand)]
+        command: HoldCommand,
+    },
+    /// Erase what accounts sent, by destroying its keys: nobody reads it any more, in no copy
+    ///
+    /// What an account sends on the same day after that is erased as well. What stands in clear of its records (when, how many tokens, which
+    /// network) stays.
+    Erase(SealErase),
+    /// Destroy the keys of all days before the last so many, but for those of accounts that are held
+    ///
+    /// With `[sealing] keep_days` a gateway does so by itself.
+    Expire(SealExpire),
+    /// Show by day for how many accounts texts are sealed
+    Status {
+        /// The data folder
+        #[arg(long, value_name = "DIR", default_value = "stillwatch-data", env = "STILLWATCH_DATA")]
+        data: PathBuf,
+        /// Print as JSON
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+/// What is opened, by whom and why.
+#[derive(Debug, Args)]
+pub(crate) struct SealOpen {
+    #[command(flatten)]
+    pub(crate) unlocking: Unlocking,
+    /// For what, one of the purposes that are granted
+    #[arg(long, value_name = "WORD")]
+    pub(crate) purpose: String,
+    /// Why
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) reason: String,
+    /// The case that it is for
+    #[arg(long, value_name = "ID")]
+    pub(crate) case: Option<String>,
+    /// Whose records; can be given several times
+    #[arg(long, value_name = "ID")]
+    pub(crate) account: Vec<String>,
+    /// Which records; can be given several times
+    #[arg(long, value_name = "ID")]
+    pub(crate) exchange: Vec<String>,
+    /// Only what was sent from then on, as 2026-03-01T09:00:00Z or its beginning
+    #[arg(long, value_name = "TIME")]
+    pub(crate) from: Option<String>,
+    /// Only what was sent before
+    #[arg(long, value_name = "TIME")]
+    pub(crate) to: Option<String>,
+    /// Where to write the records, instead of standard output
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: Option<PathBuf>,
+    /// The data folder that they are in
+    #[arg(long, value_name = "DIR", default_value = "stillwatch-data", env = "STILLWATCH_DATA")]
+    pub(crate) data: PathBuf,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum HoldCommand {
+    /// Hold an account for a case
+    Add {
+        /// The account
+        #[arg(long, value_name = "ID")]
+        account: String,
+        /// The case
+        #[arg(long, value_name = "ID")]
+        case: String,
+        /// Who asks for it
+        #[arg(long, value_name = "NAME")]
+        by: String,
+        /// Why
+        #[arg(long, value_name = "TEXT")]
+        reason: String,
+        /// The data folder
+        #[arg(long, value_name = "DIR", default_value = "stillwatch-data", env = "STILLWATCH_DATA")]
+        data: PathBuf,
+    },
+    /// Hold it no longer
+    Release {
+        /// The account
+        #[arg(long, value_name = "ID")]
+        account: String,
+        /// The case
+        #[arg(long, value_name = "ID")]
+        case: String,
+        /// Who says so
+        #[arg(long, value_name = "NAME")]
+        by: String,
+        /// Why
+        #[arg(long, value_name = "TEXT")]
+        reason: String,
+        /// The data folder
+        #[arg(long, value_name = "DIR", default_value = "stillwatch-data", env = "STILLWATCH_DATA")]
+        data: PathBuf,
+    },
+    /// List what is held
+    List {
+        /// The data folder
+        #[arg(long, value_name = "DIR", default_value = "stillwatch-data", env = "STILLWATCH_DATA")]
+        data: PathBuf,
+        /// Print as JSON
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+/// Who is erased.
+#[derive(Debug, Args)]
+pub(crate) struct SealErase {
+    /// The account; can be given several times
+    #[arg(long, value_name = "ID", required = true)]
+    pub(crate) account: Vec<String>,
+    /// Who erases
+    #[arg(long, value_name = "NAME")]
+    pub(crate) by: String,
+    /// Why
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) reason: String,
+    /// Only say what would be destroyed
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// The data folder
+    #[arg(long, value_name = "DIR", default_value = "stillwatch-data", env = "STILLWATCH_DATA")]
+    pub(crate) data: PathBuf,
+    /// Print as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// What is closed by age.
+#[derive(Debug, Args)]
+pub(crate) struct SealExpire {
+    /// Of how many days it can be opened still
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) days: u32,
+    /// Who does it
+    #[arg(long, value_name = "NAME")]
+    pub(crate) by: String,
+    /// Only say what would be destroyed
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// The data folder
     #[arg(long, value_name = "DIR", default_value = "stillwatch-data", env = "STILLWATCH_DATA")]
     pub(crate) data: PathBuf,
     /// Print as JSON

@@ -15,6 +15,7 @@ pub(crate) mod ledger;
 pub(crate) mod policy;
 pub(crate) mod quota;
 pub(crate) mod response;
+pub(crate) mod seal;
 pub(crate) mod simulate;
 pub(crate) mod up;
 pub(crate) mod verify;

@@ -10,11 +10,12 @@ use gateway::config::{BadConfig, Config, Upstream};
 use gateway::environment;
 use gateway::tls::{Certificates, Files};
 use gateway::worker::Settings;
+use seal::PublicKey;
 
 use crate::failure::Failure;
 use crate::timestamps::Authority;
 use crate::witnesses::Witness;
-use crate::{alerts, cli, sensors, timestamps, witnesses};
+use crate::{alerts, cli, sealing, sensors, timestamps, witnesses};
 
 /// What is said where [`Config::verifies_its_database`] does not hold.
 pub(crate) const UNVERIFIED_DATABASE: &str = "the certificate of the database is not verified, and whoever answers in its place can make \
@@ -31,6 +32,7 @@ pub(crate) struct Checked {
     pub(crate) sensors: Option<sensors::Configured>,
     pub(crate) witnesses: Vec<Witness>,
     pub(crate) timestamps: Option<Authority>,
+    pub(crate) seals_for: Option<PublicKey>,
 }
 
 impl Checked {
@@ -43,7 +45,10 @@ impl Checked {
         let sensors = sensors::configured(&config, &path)?;
         let witnesses = witnesses::configured(&config, &path)?;
         let timestamps = timestamps::configured(&config, &path)?;
-        Ok(Checked { path, config, settings, certificates, alerts, sensors, witnesses, timestamps })
+        let seals_for = config.sealing.key.as_deref().map(sealing::public_key).transpose();
+        let seals_for =
+            seals_for.map_err(|why| Failure::bad_input(format!("{}: `sealing.key`: {why}", path.display())))?;
+        Ok(Checked { path, config, settings, certificates, alerts, sensors, witnesses, timestamps, seals_for })
     }
 }
 

@@ -14,6 +14,7 @@ use policy::quota::Quotas;
 use policy::{Account, KeyHash, Status};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use signals::fingerprint::FingerprintKey;
 use xxhash_rust::xxh3::xxh3_64;
 use zeroize::Zeroizing;
 
@@ -23,6 +24,8 @@ use crate::output::OutputFile;
 
 /// What hashes of keys are keyed with; whoever has it and the database can tell whether a key is one of them, and no more.
 const PEPPER: &str = "key-pepper";
+/// What fingerprints of sealed texts are keyed with.
+const FINGERPRINT_KEY: &str = "fingerprint-key";
 const ADMIN_KEY: &str = "admin-key";
 const RUNNING: &str = "running.json";
 /// What is known of accounts, beside the exchanges, where a hunt looks for it.
@@ -165,6 +168,24 @@ impl DataFolder {
         let text = format!("{:016x}", u64::from_be_bytes(random));
         keep(&path, &text)?;
         Ok(text)
+    }
+
+    /// What fingerprints of sealed texts are keyed with; made at the first start.
+    pub(crate) fn fingerprint_key(&self) -> Result<FingerprintKey, Failure> {
+        let path = self.path.join(FINGERPRINT_KEY);
+        let text = match secret(&path)? {
+            Some(text) => text,
+            None => {
+                let mut random = Zeroizing::new([0; 16]);
+                let filled = aws_lc_rs::rand::fill(random.as_mut_slice());
+                filled.map_err(|_| Failure::service("the machine gives no random bytes"))?;
+                let text = Zeroizing::new(format!("{:032x}", u128::from_be_bytes(*random)));
+                keep(&path, &text)?;
+                text
+            }
+        };
+        FingerprintKey::parse(&text)
+            .map_err(|error| Failure::bad_input(format!("the key in `{}` cannot be read: {error}", path.display())))
     }
 
     /// What hashes of keys are keyed with: what is in the file that is `named`, or made at the first start.

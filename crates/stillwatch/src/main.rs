@@ -14,6 +14,7 @@ mod configuration;
 mod data_folder;
 mod events;
 mod failure;
+mod holds;
 mod inputs;
 mod labels;
 mod ledgers;
@@ -27,6 +28,7 @@ mod progress;
 mod reading;
 mod replay;
 mod report;
+mod sealing;
 mod sensors;
 mod table;
 mod timestamps;
@@ -61,6 +63,7 @@ fn main() -> ExitCode {
         cli::Command::Response(args) => command::response::run(&args.command),
         cli::Command::Appeal(args) => command::appeal::run(&args.command),
         cli::Command::Ledger(args) => command::ledger::run(&args.command),
+        cli::Command::Seal(args) => command::seal::run(&args.command),
         cli::Command::Verify(args) => command::verify::run(&args),
     };
     match outcome {

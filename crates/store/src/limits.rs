@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-/// Bytes of one sealed entry, or of one of control state. A longer one is refused when it is written, and is damage when it is read.
+/// Bytes of one entry of control state. A longer one is refused when it is written, and is damage when it is read.
 pub const ENTRY_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// Connections to the database that control state is in, at once. Further requests wait.
 pub const CONTROL_CONNECTIONS_MAX: u32 = 4;

@@ -240,6 +240,12 @@ fn sum(rest: &[u8]) -> [u8; SUM_BYTES] {
     sum
 }
 
+/// The object of a line, without its newline and its sum, and without the brace that opens it.
+#[must_use]
+pub fn inside(line: &[u8]) -> Option<&[u8]> {
+    line.strip_prefix(BEGINS)?.get(SUM_BYTES..)?.strip_prefix(BEHIND_SUM)
+}
+
 /// Whether a line, without its newline, is whole and as it was written.
 #[must_use]
 pub fn check(line: &[u8]) -> bool {
@@ -286,6 +292,7 @@ mod tests {
         assert_eq!(lines.lines().count(), 3);
         for (n, line) in lines.lines().enumerate() {
             assert!(check(line.as_bytes()) && line.contains(&format!("\"n\":{n},")), "{line}");
+            assert_eq!(inside(line.as_bytes()), Some(format!(r#""n":{n},"text":"é"}}"#).as_bytes()));
             assert!(!check(line.replace('é', "e").as_bytes()) && !check(&line.as_bytes()[..line.len() - 1]));
         }
         assert!(!check(b"") && !check(b"{\"sum\":\"") && !check(b"{\"n\":1}"));

@@ -18,6 +18,7 @@ pub mod log;
 pub mod note;
 pub mod receipt;
 pub mod report;
+pub mod sealed;
 pub mod statements;
 pub mod tiles;
 pub mod timestamp;

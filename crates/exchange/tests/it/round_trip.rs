@@ -110,10 +110,13 @@ prop_compose! {
     fn fingerprint()(
         prints in "([0-9a-f]{24}){0,4}",
         output in "([0-9a-f]{16}){0,3}",
+        words in "([0-9a-f]{8}){0,3}",
+        meaning in "([0-9a-f]{128})?",
         intents in prop::collection::vec(words(), 0..3),
         follow_up in any::<bool>(),
     ) -> exchange::Fingerprint<'static> {
-        exchange::Fingerprint { prints: prints.into(), output: output.into(), intents, follow_up }
+        let (words, meaning) = (words.into(), meaning.into());
+        exchange::Fingerprint { prints: prints.into(), output: output.into(), words, meaning, intents, follow_up }
     }
 }
 

@@ -54,6 +54,7 @@ pub(crate) async fn stand(folder: tempfile::TempDir) -> Stand {
     let recorder = Recorder::start(
         Recorded {
             records,
+            closing: None,
             segments: Segments::open(&folder.path().join("exchanges"), rotation).unwrap(),
             sync: Sync::Never,
             clock: Box::new(SystemClock),

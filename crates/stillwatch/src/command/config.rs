@@ -1,6 +1,7 @@
 //! `stillwatch config`: what a gateway's configuration is, may be, and whether it can be used, without running one.
 
 use gateway::config::Config;
+use seal::PublicKey;
 use serde_json::json;
 
 use crate::cli::ConfigCommand;
@@ -43,7 +44,7 @@ pub(crate) fn run(command: &ConfigCommand) -> Result<Exit, Failure> {
 }
 
 fn summary(checked: &Checked) -> serde_json::Value {
-    let Checked { path, config, settings, certificates, alerts, sensors, witnesses, timestamps } = checked;
+    let Checked { path, config, settings, certificates, alerts, sensors, witnesses, timestamps, seals_for } = checked;
     json!({
         "ok": true,
         "configuration": path,
@@ -55,6 +56,7 @@ fn summary(checked: &Checked) -> serde_json::Value {
         "alert": alerts.iter().map(|destination| &destination.name).collect::<Vec<_>>(),
         "witness": witnesses.iter().map(Witness::name).collect::<Vec<_>>(),
         "timestamp": timestamps.as_ref().map(|authority| authority.place().to_string()),
+        "sealed_for": seals_for.as_ref().map(PublicKey::id),
         "sensor": sensors.as_ref().map(|sensors| sensors.listen),
         "upstream": settings.servers.iter().map(|server| &server.name).collect::<Vec<_>>(),
     })

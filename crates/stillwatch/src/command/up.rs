@@ -32,11 +32,13 @@ use crate::{alerts, sensors};
 
 mod bookkeeping;
 mod detection;
+mod expiry;
 mod keep;
 mod serving;
 
 use bookkeeping::{Bookkeeper, Showing, Stamping};
 use detection::{Alerts, Detecting};
+use expiry::Expiry;
 use keep::Keeper;
 use serving::{Parts, Serving, listen, mock_server};
 
@@ -70,8 +72,17 @@ fn use_small_pages() {
 }
 
 async fn serve(args: &cli::Up, checked: Checked) -> Result<(), Failure> {
-    let Checked { path, mut config, settings, certificates, alerts: destinations, sensors, witnesses, timestamps } =
-        checked;
+    let Checked {
+        path,
+        mut config,
+        settings,
+        certificates,
+        alerts: destinations,
+        sensors,
+        witnesses,
+        timestamps,
+        seals_for,
+    } = checked;
     let roles = Roles::of(&args.roles);
     let mut signals = Signals::new()?;
     let clock = clock(args);
@@ -105,7 +116,7 @@ async fn serve(args: &cli::Up, checked: Checked) -> Result<(), Failure> {
     let serving = if roles.gateway {
         let (config, registry, settings, certificates) = (&mut config, &registry, &settings, certificates.clone());
         let (path, folder, clock) = (path.as_path(), &folder, &clock);
-        let parts = Parts { config, path, folder, registry, settings, certificates, sensors, owners, clock };
+        let parts = Parts { config, path, folder, registry, settings, certificates, sensors, seals_for, owners, clock };
         Some(Serving::start(parts).await?)
     } else {
         None
@@ -165,6 +176,10 @@ async fn serve(args: &cli::Up, checked: Checked) -> Result<(), Failure> {
         }
         _ => None,
     };
+    let expiry = config.sealing.keep_days.filter(|_| roles.console).map(|days| {
+        let (data, books, clock) = (folder.path().to_owned(), books.clone(), Arc::clone(&clock));
+        tokio::spawn(Expiry { data, days, books, clock }.run())
+    });
     let bookkeeping = books.clone().map(|books| {
         tokio::spawn(async move {
             loop {
@@ -226,6 +241,7 @@ async fn serve(args: &cli::Up, checked: Checked) -> Result<(), Failure> {
         let _ = api.await;
         folder.leave();
     }
+    expiry.iter().for_each(JoinHandle::abort);
     // Last, when nobody changes anything any more.
     if let (Some(books), Some(bookkeeping)) = (books, bookkeeping) {
         let mut books = books.lock().await;

@@ -1,4 +1,5 @@
-//! A campaign among honest customers, sent through a running gateway in compressed time: told, responded to, and nobody else touched.
+//! A campaign among honest customers, sent through a running gateway in compressed time: told, responded to, and nobody else touched. Texts are
+//! sealed, so that detection goes by fingerprints.
 
 #![expect(clippy::indexing_slicing, reason = "what is read here was written here")]
 
@@ -14,6 +15,7 @@ use serde_json::{Value, json};
 use simulator::{Output, World, simulate};
 
 use crate::cli::{Folder, run};
+use crate::sealing::Sealing;
 use crate::up::{Gateway, within};
 
 /// How many times as fast as the machine's the clock of the gateway runs: two days in 20 seconds.
@@ -32,9 +34,11 @@ fn a_campaign_is_found_and_stopped_while_it_runs_and_nobody_else_is_touched() {
     let (records, facts, campaign) = simulated();
     let begins = records.first().expect("exchanges").time;
     let folder = Folder::new("live");
+    let sealing = Sealing::made(&folder);
     let config = folder.file(
         "gateway.toml",
-        "[trust]\npeers = ['127.0.0.0/8']\naddress = 'x-forwarded-for'\nasn = 'x-asn'\nja4 = 'x-ja4'\n\
+        sealing.table()
+            + "[trust]\npeers = ['127.0.0.0/8']\naddress = 'x-forwarded-for'\nasn = 'x-asn'\nja4 = 'x-ja4'\n\
          [response]\nblock_alone_max = 1000\n[[response.rule]]\nname = 'stop'\nstrength = 3\nrung = 'block'\n\
          blocks_on_score_alone = true\nreason = 'a drill'\n",
     );
@@ -93,7 +97,7 @@ fn a_campaign_is_found_and_stopped_while_it_runs_and_nobody_else_is_touched() {
     };
     let live = members(&gateway.get("/api/v1/findings"));
     let data = gateway.data();
-    let (code, _folder) = gateway.end("-TERM");
+    let (code, folder) = gateway.end("-TERM");
     assert_eq!(code, Some(0));
     let hunted: Value = serde_json::from_str(&run(&["hunt", &data, "--json"]).stdout).expect("JSON");
     let hunted = members(&hunted);
@@ -103,6 +107,18 @@ fn a_campaign_is_found_and_stopped_while_it_runs_and_nobody_else_is_touched() {
         both * 20 > hunted.len() * 19 && both * 20 > live.len() * 19,
         "{live:?} and a hunt over the record {hunted:?}"
     );
+    // The record as it would be without sealing, which is hunted by its texts.
+    let texts = folder.path("opened.jsonl");
+    let accounts: BTreeSet<&str> = records.iter().map(|record| record.account.as_str()).collect();
+    let whose: Vec<&str> = accounts.iter().flat_map(|account| ["--account", *account]).collect();
+    let opened = sealing.open(&data, &[&whose[..], &["--out", &texts]].concat());
+    assert_eq!(opened.code, 0, "{opened:?}");
+    let facts = format!("{data}/exchanges/accounts.jsonl");
+    let by_text: Value =
+        serde_json::from_str(&run(&["hunt", &texts, "--accounts", &facts, "--json"]).stdout).expect("JSON");
+    let by_text = members(&by_text);
+    let both = by_text.intersection(&hunted).count();
+    assert!(both * 20 > by_text.len() * 19 && both * 20 > hunted.len() * 19, "{by_text:?} by texts, {hunted:?} sealed");
 }
 
 /// Where datagrams come to, and its address.

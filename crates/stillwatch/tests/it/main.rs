@@ -15,6 +15,7 @@ mod live;
 mod package;
 #[path = "../../../store/src/postgres.rs"]
 mod postgres;
+mod sealing;
 mod shapes;
 mod up;
 mod witness;

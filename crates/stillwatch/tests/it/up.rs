@@ -112,14 +112,14 @@ impl Gateway {
     }
 
     /// Makes an account with a key, and returns the key.
-    fn key_of(&self, account: &str) -> String {
+    pub(crate) fn key_of(&self, account: &str) -> String {
         self.manage(&["account", "add", "--id", account]);
         let key = self.manage(&["key", "add", "--account", account]);
         key.get("key").and_then(Value::as_str).expect("a key").to_owned()
     }
 
     /// Asks the model something; the status and the body of the reply.
-    fn ask(&self, key: &str, text: &str) -> (u16, String) {
+    pub(crate) fn ask(&self, key: &str, text: &str) -> (u16, String) {
         let url = self.ready.get("gateway").and_then(Value::as_str).expect("an address");
         let body = serde_json::json!({"model": "mock-1", "messages": [{"role": "user", "content": text}]}).to_string();
         let request = format!(

@@ -78,6 +78,11 @@ impl Bookkeeper {
             after: Some(Hash::of(&[&text]).to_hex()),
             detail: json!({"version": env!("CARGO_PKG_VERSION")}),
         };
+        self.put_down(statement)
+    }
+
+    /// Puts a statement down, whose time is now.
+    pub(super) fn put_down(&mut self, statement: Statement) -> Result<(), Failure> {
         tokio::task::block_in_place(|| ledgers::append(&mut self.ledger, &self.data, self.clock.now(), vec![statement]))
     }
 

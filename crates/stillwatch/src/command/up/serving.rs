@@ -12,10 +12,11 @@ use gateway::config::{Config, SyncWhen, Upstream};
 use gateway::mock::Mock;
 use gateway::owners::Owners;
 use gateway::record::{Counters, Records, queue_of_lines};
-use gateway::recorder::{Recorder, Recording, Setup, Sync};
+use gateway::recorder::{Closing, Recorder, Recording, Setup, Sync};
 use gateway::server::{Listen, Running};
 use gateway::tls::Certificates;
 use gateway::worker::{Settings, Shared, Stats};
+use seal::{PublicKey, Sealer};
 use sensor::Sensors;
 use sensor::counts::Counts;
 use sensor::newcomers::Newcomers;
@@ -28,6 +29,7 @@ use crate::configuration::{self, upstream};
 use crate::data_folder::DataFolder;
 use crate::failure::Failure;
 use crate::log::say;
+use crate::sealing::{self, Closer};
 use crate::sensors::Configured;
 
 /// A gateway at work.
@@ -55,18 +57,19 @@ pub(super) struct Parts<'p> {
     pub(super) settings: &'p Arc<ArcSwap<Settings>>,
     pub(super) certificates: Option<Arc<Certificates>>,
     pub(super) sensors: Option<Configured>,
+    pub(super) seals_for: Option<PublicKey>,
     pub(super) owners: Owners,
     pub(super) clock: &'p Arc<dyn Clock>,
 }
 
 impl Serving {
     pub(super) async fn start(parts: Parts<'_>) -> Result<Serving, Failure> {
-        let Parts { config, path, folder, registry, settings, certificates, sensors, owners, clock } = parts;
+        let Parts { config, path, folder, registry, settings, certificates, sensors, seals_for, owners, clock } = parts;
         folder.quotas_used().restore(registry.gate().quotas())?;
         let (tap, records) = queue_of_lines();
         let queue = Arc::clone(tap.counters());
         let recording = Arc::new(Recording::default());
-        let recorder = record(config, folder, records, registry, &recording, clock)?;
+        let recorder = record(config, folder, seals_for, records, registry, &recording, clock)?;
         let mock = if config.upstream.is_empty() {
             let mock = Mock::start(SocketAddr::from(([127, 0, 0, 1], 0)));
             let mock = mock.map_err(|error| Failure::io("the mock model cannot be started", error))?;
@@ -159,6 +162,7 @@ pub(super) fn mock_server(mock: &Mock) -> Result<Upstream, Failure> {
 fn record(
     config: &Config,
     folder: &DataFolder,
+    seals_for: Option<PublicKey>,
     records: Records,
     registry: &Arc<Registry>,
     recording: &Arc<Recording>,
@@ -177,8 +181,16 @@ fn record(
         SyncWhen::Seconds(seconds) => Sync::Every(Duration::from_secs(seconds)),
     };
     let users = Arc::clone(registry);
+    let closing = match seals_for {
+        Some(key) => {
+            let sealer = Sealer::new(key, sealing::keys(folder.path())?);
+            Some(Box::new(Closer::new(sealer, folder.fingerprint_key()?)) as Box<dyn Closing>)
+        }
+        None => None,
+    };
     let setup = Setup {
         records,
+        closing,
         segments: Segments::open(&folder.exchanges(), rotation).map_err(failed)?,
         sync,
         clock: Box::new(Arc::clone(clock)),

@@ -1,0 +1,416 @@
+//! `stillwatch seal`: keys for sealed texts, and what is done with these: opened, held, erased, closed by age.
+//!
+//! Promises that nothing is opened, erased or closed before the ledger says so.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::File;
+use std::io::{BufRead as _, BufReader};
+use std::path::Path;
+
+use ::seal::grant::ADMINISTRATION;
+use ::seal::keys::Erased;
+use ::seal::{AccountKey, Day, EvidenceKey, KeyFile, Lock};
+use ::verify::entry::Statement;
+use ::verify::hash::Hash;
+use ::verify::sealed::{self, Sealed};
+use exchange::Time;
+use serde::Deserialize;
+use serde_json::{Value, json};
+use store::{segment, whole};
+use zeroize::Zeroizing;
+
+use crate::cli::{HoldCommand, LockedAnewBy, LockedBy, SealCommand, SealErase, SealExpire, SealOpen, Unlocking};
+use crate::failure::{Exit, Failure};
+use crate::holds::{Hold, Holds};
+use crate::output::{print, print_json};
+use crate::words::counted;
+use crate::{clock, ledgers, listing, sealing};
+
+/// Records that are opened at once. For more the question has to be narrower.
+const OPENED_MAX: usize = 100_000;
+/// Bytes of a recorded line. A longer one is none of ours.
+const LINE_BYTES_MAX: u64 = 256 * 1024 * 1024;
+
+/// Does what was asked.
+pub(crate) fn run(command: &SealCommand) -> Result<Exit, Failure> {
+    match command {
+        SealCommand::Key { out, name, purpose, locked } => make(out, name, purpose, locked),
+        SealCommand::Grant { unlocking, to, purpose, locked, data } => {
+            let (mut file, granted) = unlocked(unlocking, ADMINISTRATION)?;
+            file.grant(&granted, to, purpose, &anew(locked)?).map_err(Failure::unreadable)?;
+            let detail = json!({"key": file.public().id(), "purposes": purpose});
+            let said = said("grant", &unlocking.by, None, format!("person:{to}"), detail);
+            append(data, said)?;
+            file.write(&unlocking.key).map_err(Failure::unreadable)?;
+            print(&format!("Granted to {to}: {}.\n", purpose.join(", "))).map(|()| Exit::Nothing)
+        }
+        SealCommand::Revoke { unlocking, from, data } => {
+            let (mut file, _) = unlocked(unlocking, ADMINISTRATION)?;
+            if !file.revoke(from) {
+                return Err(Failure::usage(format!("--from `{from}`: nothing is granted to somebody of that name")));
+            }
+            let detail = json!({"key": file.public().id(), "purposes": []});
+            append(data, said("grant", &unlocking.by, None, format!("person:{from}"), detail))?;
+            file.write(&unlocking.key).map_err(Failure::unreadable)?;
+            let advice =
+                "Whoever kept the key itself can use it still; `stillwatch seal rotate` puts another in its place.";
+            print(&format!("Nothing is granted to {from} any more.\n{advice}\n")).map(|()| Exit::Nothing)
+        }
+        SealCommand::Rotate { unlocking, locked, data } => rotate(unlocking, locked, data),
+        SealCommand::Open(args) => open(args),
+        SealCommand::Hold { command } => hold(command),
+        SealCommand::Erase(args) => erase(args),
+        SealCommand::Expire(args) => expire(args),
+        SealCommand::Status { data, json } => status(data, *json),
+    }
+}
+
+fn make(out: &Path, name: &str, purposes: &[String], locked: &LockedBy) -> Result<Exit, Failure> {
+    let public = out.with_extension("pub");
+    for path in [out, &public] {
+        if path.exists() {
+            return Err(Failure::usage(format!("`{}` is there already; name another file by --out", path.display())));
+        }
+    }
+    let key = EvidenceKey::random().map_err(Failure::unreadable)?;
+    let mut all = vec![ADMINISTRATION.to_owned()];
+    all.extend(purposes.iter().filter(|purpose| *purpose != ADMINISTRATION).cloned());
+    let file = KeyFile::new(&key, name, &all, &lock(locked)?).map_err(Failure::unreadable)?;
+    file.write(out).map_err(Failure::unreadable)?;
+    let text = format!("{}\n", file.public());
+    whole::write_for_all(&public, text.as_bytes()).map_err(|error| Failure::unwritable(&public, &error))?;
+    print(&format!(
+        "Wrote the evidence key to {out} and its public half to {public}.\n\
+         Keep {out} and what locks it away from the gateway: whoever has both reads what is sealed; without them nobody does.\n\
+         Next, in the configuration of the gateway, which only needs the public half:\n  [sealing]\n  key = \"{public}\"\n",
+        out = out.display(),
+        public = public.display(),
+    ))?;
+    Ok(Exit::Nothing)
+}
+
+/// What locks a private key, as it was named.
+fn lock(locked: &LockedBy) -> Result<Lock, Failure> {
+    one(locked.passphrase_file.as_deref(), locked.command.as_deref())
+}
+
+/// What locks another grant.
+fn anew(locked: &LockedAnewBy) -> Result<Lock, Failure> {
+    one(locked.new_passphrase_file.as_deref(), locked.new_command.as_deref())
+}
+
+fn one(passphrase_file: Option<&Path>, command: Option<&Path>) -> Result<Lock, Failure> {
+    match (passphrase_file, command) {
+        (Some(path), None) => Ok(Lock::Passphrase(passphrase(path)?)),
+        (None, Some(command)) => Ok(Lock::Command(command.to_owned())),
+        _ => Err(Failure::usage("expected a file with a passphrase, or a command")),
+    }
+}
+
+/// The passphrase in a file: its first line.
+fn passphrase(path: &Path) -> Result<Zeroizing<String>, Failure> {
+    let text = ledger::folder::read_text(path, ::seal::limits::PASSPHRASE_BYTES_MAX + 2).map(Zeroizing::new);
+    let text = text.map_err(|error| Failure::io(format!("`{}` cannot be read", path.display()), error))?;
+    let line = text.lines().next().unwrap_or_default();
+    if line.is_empty() {
+        return Err(Failure::bad_input(format!("`{}`: expected a passphrase in its first line", path.display())));
+    }
+    Ok(Zeroizing::new(line.to_owned()))
+}
+
+/// The private key, as somebody for a purpose.
+fn unlocked(unlocking: &Unlocking, purpose: &str) -> Result<(KeyFile, EvidenceKey), Failure> {
+    let file = KeyFile::read(&unlocking.key).map_err(Failure::unreadable)?;
+    let granted = file.open(&unlocking.by, purpose, &lock(&unlocking.locked)?).map_err(Failure::unreadable)?;
+    Ok((file, granted.key))
+}
+
+fn said(kind: &str, by: &str, reason: Option<&str>, subject: String, detail: Value) -> Statement {
+    Statement {
+        at: String::new(),
+        kind: kind.to_owned(),
+        actor: format!("person:{by}"),
+        reason: reason.map(str::to_owned),
+        subject,
+        before: None,
+        after: None,
+        detail,
+    }
+}
+
+/// Puts a statement down. Where there is no ledger nothing that has to be put down can be done.
+fn append(data: &Path, statement: Statement) -> Result<(), Failure> {
+    let ledger = ledgers::open(data, None)?;
+    let mut ledger = ledger.ok_or_else(|| {
+        Failure::bad_input(format!(
+            "the data folder `{}` has no ledger, in which this has to be put down; `stillwatch up` begins one, or say where it is by --data",
+            data.display()
+        ))
+    })?;
+    ledgers::append(&mut ledger, data, now()?, vec![statement])
+}
+
+fn now() -> Result<Time, Failure> {
+    clock::now().ok_or_else(|| Failure::service("the machine's clock cannot be read"))
+}
+
+fn rotate(unlocking: &Unlocking, locked: &LockedAnewBy, data: &Path) -> Result<Exit, Failure> {
+    let (file, old) = unlocked(unlocking, ADMINISTRATION)?;
+    let keys = sealing::keys(data)?;
+    let key = EvidenceKey::random().map_err(Failure::unreadable)?;
+    let purposes: Vec<String> = file
+        .grants()
+        .iter()
+        .find(|grant| grant.name == unlocking.by)
+        .map(|grant| grant.purposes.clone())
+        .unwrap_or_default();
+    let anew = KeyFile::new(&key, &unlocking.by, &purposes, &anew(locked)?).map_err(Failure::unreadable)?;
+    let detail = json!({"from": file.public().id(), "to": anew.public().id()});
+    append(data, said("rotation", &unlocking.by, None, "evidence key".to_owned(), detail))?;
+    // Before anything is wrapped for it, so that it is never lost; and the old one stays until all is.
+    let next = unlocking.key.with_extension("next");
+    anew.write(&next).map_err(Failure::unreadable)?;
+    let count = keys.rewrap(&old, anew.public()).map_err(Failure::unreadable)?;
+    std::fs::rename(&next, &unlocking.key).map_err(|error| Failure::unwritable(&unlocking.key, &error))?;
+    let public = unlocking.key.with_extension("pub");
+    let text = format!("{}\n", anew.public());
+    whole::write_for_all(&public, text.as_bytes()).map_err(|error| Failure::unwritable(&public, &error))?;
+    print(&format!(
+        "Wrapped {} for a new evidence key. Give {} to the gateway and restart it, then run this once more for what was sealed meanwhile; grant others anew.\n",
+        counted(count, "key"),
+        public.display()
+    ))?;
+    Ok(Exit::Nothing)
+}
+
+/// What stands in clear of a sealed record.
+#[derive(Deserialize)]
+struct Clear {
+    id: String,
+    time: String,
+    account: String,
+}
+
+/// A sealed record that was asked for.
+struct Found {
+    clear: Vec<u8>,
+    shown: Clear,
+    sealed: Sealed,
+}
+
+fn open(args: &SealOpen) -> Result<Exit, Failure> {
+    if args.account.is_empty() && args.exchange.is_empty() {
+        return Err(Failure::usage("say whose texts or which: expected --account or --exchange"));
+    }
+    let (file, key) = unlocked(&args.unlocking, &args.purpose)?;
+    let mut found = find(args)?;
+    let ids: BTreeSet<String> = found.iter().map(|found| found.sealed.key.clone()).collect();
+    let wrapped = sealing::keys(&args.data)?.find(&ids).map_err(Failure::unreadable)?;
+    // What was erased or closed by age is not there.
+    let before = found.len();
+    found.retain(|found| wrapped.contains_key(&found.sealed.key));
+    let closed = before - found.len();
+    if found.is_empty() {
+        let why =
+            if closed > 0 { "its keys were destroyed: it was erased, or closed by age" } else { "nothing sealed fits" };
+        return Err(Failure::bad_input(format!("there is nothing to open: {why}")));
+    }
+    let ids: String = found.iter().map(|found| format!("{}\n", found.shown.id)).collect();
+    let accounts: BTreeSet<&str> = found.iter().map(|found| found.shown.account.as_str()).collect();
+    let detail = json!({
+        "purpose": args.purpose, "case": args.case, "records": found.len(), "accounts": accounts.len(),
+        "exchanges": Hash::of(&[ids.as_bytes()]).to_hex(), "key": file.public().id(),
+    });
+    let subject = match (accounts.first(), accounts.len()) {
+        (Some(account), 1) => format!("account:{account}"),
+        _ => format!("{} accounts", accounts.len()),
+    };
+    append(&args.data, said("reading", &args.unlocking.by, Some(&args.reason), subject, detail))?;
+    let mut keys: BTreeMap<&str, AccountKey> = BTreeMap::new();
+    for (id, (day, wrapped)) in &wrapped {
+        keys.insert(id, key.unwrap(wrapped, day).map_err(Failure::unreadable)?);
+    }
+    let mut out = Zeroizing::new(Vec::new());
+    for Found { clear, shown, sealed } in &found {
+        let wrong = |why: &dyn std::fmt::Display| Failure::bad_input(format!("exchange `{}`: {why}", shown.id));
+        let account = keys.get(sealed.key.as_str()).ok_or_else(|| wrong(&"its key is missing"))?;
+        let record = account.record(&sealed.salt).map_err(Failure::unreadable)?;
+        out.extend_from_slice(&sealed.open(&record, clear).map_err(|error| wrong(&error))?);
+        out.push(b'\n');
+    }
+    let skipped = if closed > 0 {
+        format!(" {} cannot be opened any more.", counted(closed as u64, "record"))
+    } else {
+        String::new()
+    };
+    match &args.out {
+        Some(path) => {
+            whole::write(path, &out).map_err(|error| Failure::unwritable(path, &error))?;
+            let count = counted(found.len() as u64, "record");
+            print(&format!("Opened {count} to {}; the ledger says so.{skipped}\n", path.display()))?;
+        }
+        None => {
+            print(&String::from_utf8_lossy(&out))?;
+            if closed > 0 {
+                eprintln!("{}", skipped.trim());
+            }
+        }
+    }
+    Ok(Exit::Nothing)
+}
+
+/// The sealed records that were asked for.
+fn find(args: &SealOpen) -> Result<Vec<Found>, Failure> {
+    let folder = args.data.join("exchanges");
+    let failed = |error| Failure::io(format!("`{}` cannot be read", folder.display()), error);
+    let mut found = Vec::new();
+    for path in segment::files(&folder).map_err(failed)? {
+        let mut input = BufReader::new(File::open(&path).map_err(failed)?);
+        let mut line = Vec::new();
+        loop {
+            line.clear();
+            let read = std::io::Read::take(&mut input, LINE_BYTES_MAX).read_until(b'\n', &mut line).map_err(failed)?;
+            if read == 0 {
+                break;
+            }
+            let Some((clear, sealed)) = sealed::split(&line) else { continue };
+            let object = [b"{", clear, b"}"].concat();
+            let Ok(shown) = serde_json::from_slice::<Clear>(&object) else { continue };
+            let is_asked = args.account.contains(&shown.account) || args.exchange.contains(&shown.id);
+            let is_within = args.from.as_ref().is_none_or(|from| shown.time.as_str() >= from.as_str())
+                && args.to.as_ref().is_none_or(|to| shown.time.as_str() < to.as_str());
+            if is_asked && is_within {
+                found.push(Found { clear: clear.to_vec(), shown, sealed });
+            }
+            if found.len() > OPENED_MAX {
+                return Err(Failure::usage(format!(
+                    "more than {OPENED_MAX} records fit; narrow it by --from and --to, and open them in parts"
+                )));
+            }
+        }
+    }
+    Ok(found)
+}
+
+fn hold(command: &HoldCommand) -> Result<Exit, Failure> {
+    match command {
+        HoldCommand::Add { account, case, by, reason, data } => {
+            let mut holds = Holds::read(data)?;
+            let detail = json!({"case": case, "held": true});
+            append(data, said("hold", by, Some(reason), format!("account:{account}"), detail))?;
+            let since = now()?.to_string();
+            let (account, case) = (account.clone(), case.clone());
+            let told = format!(
+                "Held: what {account} sent is neither erased nor closed by age until the hold for {case} is released.\n"
+            );
+            holds.add(Hold { account, case, by: by.clone(), reason: reason.clone(), since })?;
+            print(&told).map(|()| Exit::Nothing)
+        }
+        HoldCommand::Release { account, case, by, reason, data } => {
+            let mut holds = Holds::read(data)?;
+            if !holds.all().iter().any(|hold| (&hold.account, &hold.case) == (account, case)) {
+                return Err(Failure::usage(format!("`{account}` is not held for `{case}`")));
+            }
+            let detail = json!({"case": case, "held": false});
+            append(data, said("hold", by, Some(reason), format!("account:{account}"), detail))?;
+            holds.release(account, case)?;
+            print(&format!("Released: {account} is not held for {case} any more.\n")).map(|()| Exit::Nothing)
+        }
+        HoldCommand::List { data, json } => {
+            let rows: Vec<Value> =
+                Holds::read(data)?.all().iter().filter_map(|hold| serde_json::to_value(hold).ok()).collect();
+            if *json {
+                return print_json(&json!({"holds": rows}));
+            }
+            print(&listing::columns(&["account", "case", "since", "by", "reason"], &rows)).map(|()| Exit::Nothing)
+        }
+    }
+}
+
+fn erase(args: &SealErase) -> Result<Exit, Failure> {
+    let holds = Holds::read(&args.data)?;
+    if let Some(hold) = args.account.iter().find_map(|account| holds.of(account)) {
+        return Err(Failure::bad_input(format!(
+            "`{}` is held for `{}` since {}: nothing is erased of it before the hold is released",
+            hold.account,
+            hold.case,
+            hold.since.get(..10).unwrap_or_default()
+        )));
+    }
+    let keys = sealing::keys(&args.data)?;
+    let accounts: BTreeSet<String> = args.account.iter().cloned().collect();
+    if args.dry_run {
+        let mut would = Erased::default();
+        for day in keys.days().map_err(Failure::unreadable)? {
+            let of_day = keys.of(&day).map_err(Failure::unreadable)?;
+            let count = of_day.iter().filter(|key| accounts.contains(&key.account)).count() as u64;
+            would.keys += count;
+            would.days += u64::from(count > 0);
+        }
+        return tell_erased(would, "Would destroy", args.json);
+    }
+    for account in &accounts {
+        append(
+            &args.data,
+            said("erasure", &args.by, Some(&args.reason), format!("account:{account}"), json!({"of": "texts"})),
+        )?;
+    }
+    let erased = keys.erase(&accounts).map_err(Failure::unreadable)?;
+    tell_erased(erased, "Destroyed", args.json)
+}
+
+fn tell_erased(erased: Erased, verb: &str, is_json: bool) -> Result<Exit, Failure> {
+    if is_json {
+        return print_json(&json!({"keys": erased.keys, "days": erased.days, "done": verb == "Destroyed"}));
+    }
+    let (keys, days) = (counted(erased.keys, "key"), counted(erased.days, "day"));
+    let what = if erased.keys == 0 {
+        "nothing is sealed by any.".to_owned()
+    } else {
+        format!("of {days}: what they sealed cannot be opened any more.")
+    };
+    print(&format!("{verb} {keys}; {what}\n")).map(|()| Exit::Nothing)
+}
+
+fn expire(args: &SealExpire) -> Result<Exit, Failure> {
+    let held = Holds::read(&args.data)?.accounts();
+    let keys = sealing::keys(&args.data)?;
+    let first = first_day(now()?, args.days)?;
+    let would = keys.expired(&first, &held).map_err(Failure::unreadable)?;
+    if args.dry_run || would.keys == 0 {
+        return tell_erased(would, if args.dry_run { "Would destroy" } else { "Destroyed" }, args.json);
+    }
+    let detail = json!({"before": first.as_str(), "keys": would.keys, "held": held.len()});
+    append(&args.data, said("expiry", &args.by, None, "texts".to_owned(), detail))?;
+    let erased = keys.expire(&first, &held).map_err(Failure::unreadable)?;
+    tell_erased(erased, "Destroyed", args.json)
+}
+
+/// The first day that is not older than so many days.
+fn first_day(now: Time, days: u32) -> Result<Day, Failure> {
+    sealing::first_day(now, days)
+        .ok_or_else(|| Failure::service(format!("the clock says {now}, of which no day can be told")))
+}
+
+fn status(data: &Path, is_json: bool) -> Result<Exit, Failure> {
+    let keys = sealing::keys(data)?;
+    let held = Holds::read(data)?.accounts();
+    let mut rows = Vec::new();
+    for day in keys.days().map_err(Failure::unreadable)? {
+        let of_day = keys.of(&day).map_err(Failure::unreadable)?;
+        let by: BTreeSet<&str> = of_day.iter().map(|key| key.by.as_str()).collect();
+        let accounts: BTreeSet<&str> = of_day.iter().map(|key| key.account.as_str()).collect();
+        let held = accounts.iter().filter(|account| held.contains(**account)).count();
+        let by: Vec<&str> = by.into_iter().collect();
+        rows.push(
+            json!({"day": day.as_str(), "accounts": accounts.len(), "held": held, "evidence_key": by.join(", ")}),
+        );
+    }
+    if is_json {
+        return print_json(&json!({"days": rows}));
+    }
+    if rows.is_empty() {
+        return print("Nothing is sealed here; `stillwatch seal key` begins.\n").map(|()| Exit::Nothing);
+    }
+    print(&listing::columns(&["day", "accounts", "held", "evidence_key"], &rows)).map(|()| Exit::Nothing)
+}
