@@ -699,7 +699,7 @@ pub(crate) struct LedgerPlace {
 
 /// Seal recorded texts, and open, hold, erase or close them.
 ///
-/// A gateway whose configuration names an evidence key ([sealing] key = "FILE.pub") records no text in clear: of each exchange stays what detection
+/// A gateway whose configuration names an evidence key (`[sealing] key = "FILE.pub"`) records no text in clear: of each exchange stays what detection
 /// needs, as keyed fingerprints, and the text itself is encrypted by a key of its account for a day. These keys lie on disk wrapped for the
 /// holder of the evidence key only: the gateway itself cannot read what it recorded. Each reading, erasure, expiry, hold, grant and rotation is an entry of the ledger,
 /// before it is done.
