@@ -122,9 +122,25 @@ class Drive:
                 self.sent.append((account, response.status))
 
 
+# Whether what is recorded is sealed.
+SEALED = False
+
+
+def sealing(binary, folder):
+    """What the configuration says where texts are sealed, for an evidence key that is made at first."""
+    if not SEALED:
+        return ""
+    key = folder / "evidence.key"
+    if not key.exists():
+        (folder / "passphrase").write_text("a drill\n")
+        command = [binary, "seal", "key", "--out", key, "--name", "drill", "--purpose", "investigation", "--passphrase-file", folder / "passphrase"]
+        subprocess.run([str(part) for part in command], check=True, stdout=subprocess.DEVNULL)
+    return f"[sealing]\nkey = '{folder / 'evidence.pub'}'\n"
+
+
 def start(binary, folder, begins, speed):
     configuration = folder / "gateway.toml"
-    configuration.write_text(CONFIGURATION)
+    configuration.write_text(CONFIGURATION + sealing(binary, folder))
     (folder / "ready.json").unlink(missing_ok=True)
     ready = folder / "ready.json"
     command = [binary, "up", "--config", configuration, "--data", folder / "data", "--listen", "127.0.0.1:0"]
@@ -176,8 +192,11 @@ def main():
     parser.add_argument("--budget", type=int, default=20, help="requests an hour that a campaign may make together")
     parser.add_argument("--block-after", type=float, default=6.0, help="hours from the budget to the block")
     parser.add_argument("--data", help="folder of simulated traffic, instead of a scenario")
+    parser.add_argument("--sealed", action="store_true", help="seal what is recorded, so that detection goes by fingerprints")
     parser.add_argument("--keep", help="folder to keep the gateway's data in")
     args = parser.parse_args()
+    global SEALED
+    SEALED = args.sealed
     with tempfile.TemporaryDirectory() as temporary:
         folder = pathlib.Path(args.keep or temporary)
         folder.mkdir(parents=True, exist_ok=True)

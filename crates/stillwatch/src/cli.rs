@@ -36,6 +36,7 @@ pub(crate) enum Command {
     Appeal(Appeal),
     Ledger(Ledger),
     Seal(Seal),
+    Case(CaseArgs),
     Verify(Verify),
 }
 
@@ -957,7 +958,80 @@ pub(crate) struct SealExpire {
     pub(crate) json: bool,
 }
 
-/// Check a receipt, or a whole ledger, without asking anybody.
+/// Make a case file: what was found and done about a campaign, with what shows it.
+#[derive(Debug, Args)]
+pub(crate) struct CaseArgs {
+    #[command(subcommand)]
+    pub(crate) command: CaseCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum CaseCommand {
+    /// Write one archive: a report (HTML and PDF), facts, recorded exchanges with receipts, method and error rates, a draft certification
+    ///
+    /// What is recorded stands apart from what is inferred; what speaks against it has the same room. The ledger has its hash before it is written,
+    /// and whoever gets it checks it offline by `stillwatch-verify`, a program of its own.
+    #[command(
+        after_help = "Examples:\n  stillwatch case export cmp_1 --out case-12.zip --case case-12 --by ann --reason \"for counsel\" --attach terms.pdf\n  \
+                            stillwatch case export cmp_1 --out case-12.zip --by ann --reason \"for counsel\" --plain --key evidence.key --passphrase-file ann.txt"
+    )]
+    Export(CaseExport),
+}
+
+/// What goes into a case file.
+#[derive(Debug, Args)]
+pub(crate) struct CaseExport {
+    /// The campaign, as `stillwatch findings` names it
+    #[arg(value_name = "CAMPAIGN")]
+    pub(crate) campaign: String,
+    /// Where to write it
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: PathBuf,
+    /// What the case is called, instead of as the campaign
+    #[arg(long, value_name = "ID")]
+    pub(crate) case: Option<String>,
+    /// Who exports it
+    #[arg(long, value_name = "NAME")]
+    pub(crate) by: String,
+    /// Why
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) reason: String,
+    /// What `stillwatch hunt --json` printed, instead of what a running gateway says
+    #[arg(long, value_name = "FILE")]
+    pub(crate) findings: Option<PathBuf>,
+    /// How many recorded exchanges of members go along, spread over accounts and time
+    #[arg(long, value_name = "N", default_value_t = 200, value_parser = clap::value_parser!(u32).range(0..=20_000))]
+    pub(crate) records: u32,
+    /// A file to put beside: terms, notices, licences; can be given several times
+    #[arg(long, value_name = "FILE")]
+    pub(crate) attach: Vec<PathBuf>,
+    /// Open the texts of sealed exchanges; the ledger says so
+    #[arg(long)]
+    pub(crate) plain: bool,
+    #[command(flatten)]
+    pub(crate) opening: OpenedBy,
+    #[command(flatten)]
+    pub(crate) server: Server,
+}
+
+/// Who opens sealed texts, where that is asked for.
+#[derive(Debug, Args)]
+pub(crate) struct OpenedBy {
+    /// With --plain: the key file
+    #[arg(long, value_name = "FILE", requires = "plain")]
+    pub(crate) key: Option<PathBuf>,
+    /// With --plain: the file whose first line is the passphrase
+    #[arg(long, value_name = "FILE", requires = "plain", conflicts_with = "command")]
+    pub(crate) passphrase_file: Option<PathBuf>,
+    /// With --plain: the program that unlocks the key
+    #[arg(long, value_name = "PROGRAM", requires = "plain")]
+    pub(crate) command: Option<PathBuf>,
+    /// With --plain: for what, one of the purposes that are granted
+    #[arg(long, value_name = "WORD", default_value = "investigation")]
+    pub(crate) purpose: String,
+}
+
+/// Check a case file, a receipt, or a whole ledger, without asking anybody.
 ///
 /// Says what is shown, by which key, and where it fails. A ledger is checked entry by entry, tile by tile, up to its signed root; what was said is
 /// checked where it stands beside the log.
@@ -968,7 +1042,7 @@ pub(crate) struct SealExpire {
                         Exit codes: 0 it is what it says, 65 it is not, 2 wrong usage."
 )]
 pub(crate) struct Verify {
-    /// A receipt, or the folder of a ledger, of its log, or of a gateway's data
+    /// A case file, a receipt, or the folder of a ledger, of its log, or of a gateway's data
     #[arg(value_name = "PATH")]
     pub(crate) path: PathBuf,
     /// The key that has to have signed it, as `stillwatch ledger key` prints it

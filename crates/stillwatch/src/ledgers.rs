@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use exchange::Time;
@@ -83,8 +84,13 @@ pub(crate) fn open(data: &Path, begin: Option<&str>) -> Result<Option<Ledger>, F
     Ok(Some(ledger))
 }
 
-/// Appends statements made at `now` to the ledger of a data folder.
-pub(crate) fn append(ledger: &mut Ledger, data: &Path, now: Time, statements: Vec<Statement>) -> Result<(), Failure> {
+/// Appends statements made at `now` to the ledger of a data folder; which entries they are.
+pub(crate) fn append(
+    ledger: &mut Ledger,
+    data: &Path,
+    now: Time,
+    statements: Vec<Statement>,
+) -> Result<Range<u64>, Failure> {
     let Some(now) = entry_time(now) else {
         return Err(Failure::service(format!("the clock says {now}, which no entry of a ledger can say")));
     };
@@ -92,10 +98,11 @@ pub(crate) fn append(ledger: &mut Ledger, data: &Path, now: Time, statements: Ve
         let mut salt = [0; SALT_BYTES];
         aws_lc_rs::rand::fill(&mut salt).is_ok().then_some(salt)
     };
-    ledger.append(&now, statements, &mut salt).map_err(Failure::unreadable)?;
+    let entries = ledger.append(&now, statements, &mut salt).map_err(Failure::unreadable)?;
     let path = data.join(KNOWN);
     let kept = whole::write(&path, ledger.note().as_bytes());
-    kept.map_err(|error| Failure::io(format!("`{}` cannot be written", path.display()), error))
+    kept.map_err(|error| Failure::io(format!("`{}` cannot be written", path.display()), error))?;
+    Ok(entries)
 }
 
 /// By how much the last entry is later than `now`, if it is: entries are never earlier than those before them.

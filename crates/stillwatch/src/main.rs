@@ -26,6 +26,7 @@ mod plot;
 mod prices;
 mod progress;
 mod reading;
+mod records;
 mod replay;
 mod report;
 mod sealing;
@@ -63,6 +64,7 @@ fn main() -> ExitCode {
         cli::Command::Response(args) => command::response::run(&args.command),
         cli::Command::Appeal(args) => command::appeal::run(&args.command),
         cli::Command::Ledger(args) => command::ledger::run(&args.command),
+        cli::Command::Case(args) => command::case::run(&args.command),
         cli::Command::Seal(args) => command::seal::run(&args.command),
         cli::Command::Verify(args) => command::verify::run(&args),
     };

@@ -11,14 +11,14 @@ use verify::note::VerifierKey;
 use verify::tiles::{CHECKPOINT, Source, Tiles, read_bounded};
 use verify::timestamp::Authorities;
 use verify::trust::Trust;
-use verify::{exhibit, ledger, limits, log, report};
+use verify::{case, exhibit, ledger, limits, log, report};
 
 const HELP: &str = "\
-Checks a receipt or a whole ledger of Stillwatch, without asking anybody.
+Checks a case file, a receipt or a whole ledger of Stillwatch, without asking anybody.
 
 Usage: stillwatch-verify PATH --key KEY [--witness KEY]... [--authority FILE]
 
-  PATH           a receipt (.tlog-proof), or the folder of a ledger or of its log
+  PATH           a case file (.zip), a receipt (.tlog-proof), or the folder of a ledger or of its log
   --key KEY      the key that has to have signed it, from somebody you trust
   --witness KEY  a witness whose signature has to be there
   --authority FILE  certificates (PEM) of authorities that say when; one has to have said so
@@ -109,8 +109,12 @@ fn check(asked: &Asked) -> Result<String, String> {
         let checked = ledger::check(&Folder(path), trust).map_err(|wrong| wrong.to_string())?;
         Ok(report::ledger(&checked, trust.log()))
     } else {
-        let text = read(path, limits::RECEIPT_BYTES_MAX).map_err(|wrong| wrong.to_string())?;
-        let text = String::from_utf8(text).map_err(|_| "it is no text, and so no receipt".to_owned())?;
+        let bytes = read(path, limits::CASE_BYTES_MAX).map_err(|wrong| wrong.to_string())?;
+        if bytes.starts_with(case::BEGINS) {
+            let checked = case::check(&bytes, trust).map_err(|wrong| wrong.to_string())?;
+            return Ok(report::case(&checked, trust));
+        }
+        let text = String::from_utf8(bytes).map_err(|_| "it is no text, and so no receipt".to_owned())?;
         let shown = exhibit::check(&text, trust).map_err(|wrong| wrong.to_string())?;
         Ok(report::receipt(&shown, trust.log()))
     }

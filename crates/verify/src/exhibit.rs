@@ -124,17 +124,28 @@ pub fn exhibit(
     Ok(Receipt { extra: Some(extra), ..receipt })
 }
 
-/// Checks an exhibit.
+/// Checks an exhibit, for which every witness and an authority that is trusted have to vouch.
 ///
 /// # Errors
 ///
 /// When it does not count.
 pub fn check(text: &str, trust: &Trust) -> Result<Shown, BadExhibit> {
+    let shown = shown(text, trust)?;
+    trust.witnessed(&shown.checkpoint)?;
+    trust.dated(shown.stamp.is_some())?;
+    Ok(shown)
+}
+
+/// Checks an exhibit among others, of which the latest may lack a witness or a timestamp still.
+///
+/// # Errors
+///
+/// When it does not count.
+pub(crate) fn shown(text: &str, trust: &Trust) -> Result<Shown, BadExhibit> {
     let receipt = Receipt::parse(text)?;
     let extra = receipt.extra.as_deref().ok_or(BadExhibit::NoEntry)?;
     let Extra { entry: bytes, opening, timestamp } = serde_json::from_slice(extra).map_err(|_| BadExhibit::NoEntry)?;
     let checkpoint = receipt.check(bytes.as_bytes(), trust.log(), trust.witnesses())?;
-    trust.witnessed(&checkpoint)?;
     let entry = Entry::parse(bytes.as_bytes())?;
     let statement = opening.map(|opening| opening.check(&entry)).transpose()?;
     let stamp = match timestamp {
@@ -146,6 +157,5 @@ pub fn check(text: &str, trust: &Trust) -> Result<Shown, BadExhibit> {
             Some(stamp.map_err(|wrong| BadExhibit::Timestamp(wrong.to_string()))?)
         }
     };
-    trust.dated(stamp.is_some())?;
     Ok(Shown { index: receipt.index, entry, statement, checkpoint, stamp })
 }

@@ -4,8 +4,9 @@
 //! that leads from it to a signed checkpoint, a statement only with the entry that commits to it. Reads no file, no clock and no network.
 //! Everything is bounded ([`limits`]).
 //!
-//! [`hash`] and [`tree`] are the Merkle tree, [`note`] signed texts, [`tiles`] a log as files, [`checkpoint`] and [`receipt`] what a log hands out, [`entry`] what is in it, [`statements`] what opens that, [`log`] the whole of one, [`ledger`] that with its statements, and [`exhibit`] one entry of it with its receipt. [`witness`] is how others vouch for checkpoints, [`timestamp`] and [`dated`] how they say when, [`trust`] whose word is taken, [`report`] what a check shows.
+//! [`hash`] and [`tree`] are the Merkle tree, [`note`] signed texts, [`tiles`] a log as files, [`checkpoint`] and [`receipt`] what a log hands out, [`entry`] what is in it, [`statements`] what opens that, [`log`] the whole of one, [`ledger`] that with its statements, and [`exhibit`] one entry of it with its receipt. [`witness`] is how others vouch for checkpoints, [`timestamp`] and [`dated`] how they say when, [`trust`] whose word is taken, [`sealed`] and [`recorded`] are recorded lines, [`case`] a case file, [`report`] what a check shows.
 
+pub mod case;
 pub mod checkpoint;
 mod civil;
 pub mod dated;
@@ -17,6 +18,7 @@ pub mod limits;
 pub mod log;
 pub mod note;
 pub mod receipt;
+pub mod recorded;
 pub mod report;
 pub mod sealed;
 pub mod statements;

@@ -20,3 +20,7 @@ pub const STATEMENTS_BYTES_MAX: usize = 512 * 1024 * 1024;
 pub const CERTIFICATES_MAX: usize = 16;
 /// Bytes of a timestamp as an authority gives it. A longer one is refused.
 pub const TIMESTAMP_BYTES_MAX: usize = 64 * 1024;
+/// Bytes of a case file. A longer one is refused.
+pub const CASE_BYTES_MAX: usize = 512 * 1024 * 1024;
+/// Files in a case file. One with more is refused.
+pub const CASE_FILES_MAX: u64 = 50_000;

@@ -2,12 +2,14 @@
 //!
 //! Promises that nothing in what is checked can move a terminal or pass for words of ours: whatever does not print stands escaped.
 
+use crate::case;
 use crate::checkpoint::SignedCheckpoint;
 use crate::civil::utc;
 use crate::exhibit::Shown;
 use crate::ledger::Checked;
 use crate::note::VerifierKey;
 use crate::timestamp::Stamp;
+use crate::trust::Trust;
 
 /// Characters of a text from outside that are shown.
 const CHARS_MAX: usize = 2_000;
@@ -59,6 +61,47 @@ fn dated(stamp: &Stamp) -> String {
             "at {time} at the latest, says a timestamp that is with it. It was not checked who signed that: name the authority's certificate by --authority."
         ),
     }
+}
+
+/// What a case file shows.
+#[must_use]
+pub fn case(checked: &case::Checked, trust: &Trust) -> String {
+    let case::Checked { manifest, export, entries, dated, witnessed, records, sealed, opened, .. } = checked;
+    let mut out = format!(
+        "It counts: case {} about {}, exported by {} {}.\n{}",
+        plain(&manifest.case),
+        plain(&manifest.campaign),
+        plain(&manifest.by),
+        plain(&manifest.made_at),
+        signers(&export.checkpoint),
+    );
+    let receipts = entries.len() as u64 + 1;
+    out += &format!(
+        "  {}, each with the hash that was exported, and none besides\n  {} of the ledger {}, the export itself as entry {}\n",
+        number(manifest.files.len() as u64, "file", "files"),
+        number(receipts, "entry", "entries"),
+        plain(trust.log().name()),
+        export.index,
+    );
+    out += &format!(
+        "  {}, as the ledger has them; {sealed} sealed, of which {opened} open by the keys that are with them\n",
+        number(*records, "recorded line", "recorded lines"),
+    );
+    if *dated > 0 {
+        let last = entries
+            .values()
+            .chain([export])
+            .filter_map(|shown| shown.stamp.as_ref())
+            .max_by(|a, b| a.time.cmp(&b.time));
+        let last = last.map(self::dated).unwrap_or_default();
+        out += &format!(
+            "  {dated} of {receipts} receipts have a timestamp; the latest entry that has one was there {last}\n"
+        );
+    }
+    if !trust.witnesses().is_empty() {
+        out += &format!("  {witnessed} of {receipts} receipts are signed by every witness\n");
+    }
+    out + "\nWhat its report says of a campaign is an inference, and was not checked; what it rests on was.\n"
 }
 
 /// What a whole ledger shows.

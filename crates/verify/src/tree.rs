@@ -34,6 +34,42 @@ pub fn is_included(index: u64, size: u64, leaf: Hash, proof: &[Hash], root: Hash
     last == 0 && hash == root
 }
 
+/// The root of the tree with these leaves.
+#[must_use]
+pub fn root(leaves: &[Hash]) -> Hash {
+    match leaves {
+        [] => Hash::of_nothing(),
+        [one] => *one,
+        more => {
+            let (left, right) = more.split_at(split(more.len()));
+            Hash::of_node(&root(left), &root(right))
+        }
+    }
+}
+
+/// What shows that the leaf `index` is in the tree with these leaves; nothing where there is no such leaf.
+#[must_use]
+pub fn inclusion(leaves: &[Hash], index: usize) -> Vec<Hash> {
+    let (mut leaves, mut index, mut proof) = (leaves, index, Vec::new());
+    while leaves.len() > 1 && index < leaves.len() {
+        let (left, right) = leaves.split_at(split(leaves.len()));
+        if index < left.len() {
+            proof.push(root(right));
+            leaves = left;
+        } else {
+            proof.push(root(left));
+            (leaves, index) = (right, index - left.len());
+        }
+    }
+    proof.reverse();
+    proof
+}
+
+/// The largest power of two that is less than `count`, of at least 2.
+fn split(count: usize) -> usize {
+    1 << (count - 1).ilog2()
+}
+
 /// A tree, as whoever signs it says that it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Tree {
@@ -82,4 +118,25 @@ pub fn is_continued(old: Tree, new: Tree, proof: &[Hash]) -> bool {
         last /= 2;
     }
     last == 0 && old_root == old.root && new_root == new.root
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_leaf_of_small_trees_is_shown_and_no_other() {
+        for size in 1..40_usize {
+            let leaves: Vec<Hash> = (0..size).map(|n| Hash::of_leaf(&[n as u8])).collect();
+            let root = root(&leaves);
+            for index in 0..size {
+                let proof = inclusion(&leaves, index);
+                for (other, leaf) in leaves.iter().enumerate() {
+                    let is_it = is_included(other as u64, size as u64, *leaf, &proof, root);
+                    assert_eq!(is_it, other == index, "{other} by the proof of {index} of {size}");
+                }
+            }
+            assert!(inclusion(&leaves, size).is_empty());
+        }
+    }
 }

@@ -126,7 +126,7 @@ fn put_down(
     };
     let appended = ledgers::open(data, None).and_then(|ledger| match ledger {
         // When it is put down is for the gateway's clock to say, whatever time the verdict is given.
-        Some(mut ledger) => ledgers::append(&mut ledger, data, gateway.time()?, vec![statement]),
+        Some(mut ledger) => ledgers::append(&mut ledger, data, gateway.time()?, vec![statement]).map(drop),
         None => Ok(()),
     });
     appended.map_err(|failure| Failure::service(format!("the verdict holds, and is not in the ledger: {failure}")))

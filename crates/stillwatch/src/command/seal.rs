@@ -7,6 +7,7 @@ use std::fs::File;
 use std::io::{BufRead as _, BufReader};
 use std::path::Path;
 
+use ::seal::evidence::Wrapped;
 use ::seal::grant::ADMINISTRATION;
 use ::seal::keys::Erased;
 use ::seal::{AccountKey, Day, EvidenceKey, KeyFile, Lock};
@@ -19,7 +20,9 @@ use serde_json::{Value, json};
 use store::{segment, whole};
 use zeroize::Zeroizing;
 
-use crate::cli::{HoldCommand, LockedAnewBy, LockedBy, SealCommand, SealErase, SealExpire, SealOpen, Unlocking};
+use crate::cli::{
+    HoldCommand, LockedAnewBy, LockedBy, OpenedBy, SealCommand, SealErase, SealExpire, SealOpen, Unlocking,
+};
 use crate::failure::{Exit, Failure};
 use crate::holds::{Hold, Holds};
 use crate::output::{print, print_json};
@@ -125,6 +128,37 @@ fn unlocked(unlocking: &Unlocking, purpose: &str) -> Result<(KeyFile, EvidenceKe
     Ok((file, granted.key))
 }
 
+/// The private key, as it was granted for reading.
+pub(super) struct Opening {
+    pub(super) purpose: String,
+    key: EvidenceKey,
+}
+
+/// Unlocks the private key for somebody who reads.
+pub(super) fn opening(args: &OpenedBy, by: &str) -> Result<Opening, Failure> {
+    let path = args.key.as_ref().ok_or_else(|| Failure::usage("--plain: expected --key, which opens sealed texts"))?;
+    let file = KeyFile::read(path).map_err(Failure::unreadable)?;
+    let lock = one(args.passphrase_file.as_deref(), args.command.as_deref())?;
+    let granted = file.open(by, &args.purpose, &lock).map_err(Failure::unreadable)?;
+    Ok(Opening { purpose: args.purpose.clone(), key: granted.key })
+}
+
+impl Opening {
+    /// The keys of accounts with these ids, as far as they were not destroyed.
+    pub(super) fn keys(&self, data: &Path, ids: &BTreeSet<String>) -> Result<BTreeMap<String, AccountKey>, Failure> {
+        let wrapped = sealing::keys(data)?.find(ids).map_err(Failure::unreadable)?;
+        let unwrap = |(id, (day, wrapped)): (String, (Day, Wrapped))| {
+            self.key.unwrap(&wrapped, &day).map(|key| (id, key)).map_err(Failure::unreadable)
+        };
+        wrapped.into_iter().map(unwrap).collect()
+    }
+
+    /// What tells the evidence key from others.
+    pub(super) fn key_id(&self) -> String {
+        self.key.public().id()
+    }
+}
+
 fn said(kind: &str, by: &str, reason: Option<&str>, subject: String, detail: Value) -> Statement {
     Statement {
         at: String::new(),
@@ -138,8 +172,8 @@ fn said(kind: &str, by: &str, reason: Option<&str>, subject: String, detail: Val
     }
 }
 
-/// Puts a statement down. Where there is no ledger nothing that has to be put down can be done.
-fn append(data: &Path, statement: Statement) -> Result<(), Failure> {
+/// Puts a statement down; which entry it is. Where there is no ledger nothing that has to be put down can be done.
+pub(super) fn append(data: &Path, statement: Statement) -> Result<u64, Failure> {
     let ledger = ledgers::open(data, None)?;
     let mut ledger = ledger.ok_or_else(|| {
         Failure::bad_input(format!(
@@ -147,7 +181,7 @@ fn append(data: &Path, statement: Statement) -> Result<(), Failure> {
             data.display()
         ))
     })?;
-    ledgers::append(&mut ledger, data, now()?, vec![statement])
+    ledgers::append(&mut ledger, data, now()?, vec![statement]).map(|entries| entries.start)
 }
 
 fn now() -> Result<Time, Failure> {

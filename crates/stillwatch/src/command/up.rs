@@ -71,6 +71,9 @@ fn use_small_pages() {
     let _ = rustix::thread::disable_transparent_huge_pages(true);
 }
 
+/// How often it is put down in the ledger what was recorded.
+const RECORDS_TIME: Duration = Duration::from_secs(60);
+
 async fn serve(args: &cli::Up, checked: Checked) -> Result<(), Failure> {
     let Checked {
         path,
@@ -182,9 +185,15 @@ async fn serve(args: &cli::Up, checked: Checked) -> Result<(), Failure> {
     });
     let bookkeeping = books.clone().map(|books| {
         tokio::spawn(async move {
+            let mut put_down = tokio::time::Instant::now();
             loop {
                 tokio::time::sleep(admin::limits::REFRESH_TIME).await;
-                books.lock().await.step().await;
+                let mut books = books.lock().await;
+                books.step().await;
+                if put_down.elapsed() >= RECORDS_TIME {
+                    put_down = tokio::time::Instant::now();
+                    books.put_down_records(false);
+                }
             }
         })
     });
@@ -248,6 +257,7 @@ async fn serve(args: &cli::Up, checked: Checked) -> Result<(), Failure> {
         bookkeeping.abort();
         showing.iter().chain(&stamping).for_each(JoinHandle::abort);
         books.step().await;
+        books.put_down_records(true);
         books.note("end", &path)?;
     }
     Ok(())

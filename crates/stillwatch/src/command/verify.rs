@@ -1,15 +1,15 @@
-//! `stillwatch verify`: receipts and whole ledgers, checked without asking anybody.
+//! `stillwatch verify`: case files, receipts and whole ledgers, checked without asking anybody.
 
 use std::path::Path;
 
-use ::ledger::folder::read_text;
+use ::ledger::folder::{read_file, read_text};
 use ::ledger::{Folder, View};
 use ::verify::checkpoint::SignedCheckpoint;
 use ::verify::note::{NotAKey, VerifierKey};
 use ::verify::tiles::Tiles;
 use ::verify::timestamp::Stamp;
 use ::verify::trust::Trust;
-use ::verify::{exhibit, ledger, limits, log, report};
+use ::verify::{case, exhibit, ledger, limits, log, report};
 use serde_json::{Value, json};
 
 use crate::cli;
@@ -33,8 +33,42 @@ pub(crate) fn run(args: &cli::Verify) -> Result<Exit, Failure> {
     } else if below.join("log/checkpoint").is_file() {
         whole(&below, key, args)
     } else {
-        receipt(key, args)
+        let unread = |error| {
+            Failure::bad_input(format!(
+                "`{}` cannot be read: {error}; expected a case file, a receipt, or a folder with `log/checkpoint` or `checkpoint` in it",
+                path.display()
+            ))
+        };
+        let bytes = read_file(path, limits::CASE_BYTES_MAX).map_err(unread)?;
+        if bytes.starts_with(case::BEGINS) {
+            case_file(&bytes, key, args)
+        } else {
+            receipt(&String::from_utf8_lossy(&bytes), key, args)
+        }
     }
+}
+
+fn case_file(bytes: &[u8], key: Option<VerifierKey>, args: &cli::Verify) -> Result<Exit, Failure> {
+    let Some(key) = key else {
+        return Err(Failure::usage(
+            "a case file is worth what the key is worth that signed it: name the key by --key or --key-file, from somebody you trust",
+        ));
+    };
+    let trust = trust(key, args)?;
+    let checked = case::check(bytes, &trust);
+    let checked =
+        checked.map_err(|error| Failure::bad_input(format!("`{}` does not count: {error}", args.path.display())))?;
+    if args.json {
+        return print_json(&json!({
+            "case": checked.manifest.case, "campaign": checked.manifest.campaign, "made_at": checked.manifest.made_at,
+            "by": checked.manifest.by, "files": checked.manifest.files.len(), "entry": checked.export.index,
+            "entries": checked.entries.len() + 1, "dated": checked.dated,
+            "witnessed": (!trust.witnesses().is_empty()).then_some(checked.witnessed),
+            "records": checked.records, "sealed": checked.sealed, "opened": checked.opened,
+        }));
+    }
+    print(&report::case(&checked, &trust))?;
+    Ok(Exit::Nothing)
 }
 
 fn key_in(path: &Path) -> Result<VerifierKey, Failure> {
@@ -43,10 +77,10 @@ fn key_in(path: &Path) -> Result<VerifierKey, Failure> {
     text.trim_end().parse().map_err(wrong)
 }
 
-/// The text of a file that is no longer than a receipt may be.
+/// The text of a file with a key.
 fn text_in(path: &Path) -> Result<String, Failure> {
     let unread = |reason: &dyn std::fmt::Display| {
-        let expected = "expected a receipt or a key, or a folder with `log/checkpoint` or `checkpoint` in it";
+        let expected = "expected a key, as `stillwatch ledger key` prints it";
         Failure::bad_input(format!("`{}` cannot be read: {reason}; {expected}", path.display()))
     };
     read_text(path, limits::RECEIPT_BYTES_MAX).map_err(|error| unread(&error))
@@ -60,16 +94,15 @@ fn trust(key: VerifierKey, args: &cli::Verify) -> Result<Trust, Failure> {
     trust.map_err(|error| Failure::usage(format!("--witness: {}", report::plain(&error.to_string()))))
 }
 
-fn receipt(key: Option<VerifierKey>, args: &cli::Verify) -> Result<Exit, Failure> {
+fn receipt(text: &str, key: Option<VerifierKey>, args: &cli::Verify) -> Result<Exit, Failure> {
     let path = args.path.display();
-    let text = text_in(&args.path)?;
     let Some(key) = key else {
         return Err(Failure::usage(
             "a receipt is worth what the key is worth that signed it: name the key by --key or --key-file, from somebody you trust",
         ));
     };
     let trust = trust(key, args)?;
-    let shown = exhibit::check(&text, &trust);
+    let shown = exhibit::check(text, &trust);
     let shown = shown.map_err(|error| Failure::bad_input(format!("`{path}` shows nothing: {error}")))?;
     let tree = shown.checkpoint.tree();
     if args.json {

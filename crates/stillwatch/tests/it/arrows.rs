@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use cargo_metadata::{DependencyKind, MetadataCommand};
 
 /// The crates of the workspace, each with those it may use. A new crate needs a line here.
-const ALLOWED: [(&str, &[&str]); 17] = [
+const ALLOWED: [(&str, &[&str]); 18] = [
     ("exchange", &[]),
     ("event", &["exchange"]),
     ("signals", &["event", "exchange"]),
@@ -19,6 +19,7 @@ const ALLOWED: [(&str, &[&str]); 17] = [
     ("ledger", &["store", "verify"]),
     ("policy", &["exchange"]),
     ("seal", &["store", "verify"]),
+    ("evidence", &["exchange", "findings", "verify"]),
     ("simulator", &["exchange"]),
     ("store", &["exchange", "policy"]),
     ("verify", &[]),
@@ -28,6 +29,7 @@ const ALLOWED: [(&str, &[&str]); 17] = [
             "admin",
             "alert",
             "event",
+            "evidence",
             "exchange",
             "findings",
             "signals",

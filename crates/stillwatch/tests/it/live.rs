@@ -117,6 +117,15 @@ fn a_campaign_is_found_and_stopped_while_it_runs_and_nobody_else_is_touched() {
     let by_text: Value =
         serde_json::from_str(&run(&["hunt", &texts, "--accounts", &facts, "--json"]).stdout).expect("JSON");
     let by_text = members(&by_text);
+    // A case file of it, with texts that were opened for it.
+    let (findings, case) = (folder.path("hunt.json"), folder.path("case.zip"));
+    std::fs::write(&findings, run(&["hunt", &data, "--json"]).stdout).expect("written");
+    let exported = sealing.export(&data, &["--findings", &findings, "--out", &case]);
+    assert_eq!(exported.code, 0, "{exported:?}");
+    let key = run(&["ledger", "key", "--data", &data]).stdout;
+    let checked: Value =
+        serde_json::from_str(&run(&["verify", &case, "--key", key.trim(), "--json"]).stdout).expect("JSON");
+    assert_eq!((&checked["records"], &checked["opened"]), (&json!(200), &json!(200)), "{checked}");
     let both = by_text.intersection(&hunted).count();
     assert!(both * 20 > by_text.len() * 19 && both * 20 > hunted.len() * 19, "{by_text:?} by texts, {hunted:?} sealed");
 }

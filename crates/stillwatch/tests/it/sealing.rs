@@ -49,6 +49,12 @@ impl Sealing {
         run(&[&words[..], &self.unlocking(), asked].concat())
     }
 
+    /// Exports a case file with texts that are opened for it.
+    pub(crate) fn export(&self, data: &str, more: &[&str]) -> Ran {
+        let words = ["case", "export", "cmp_1", "--data", data, "--reason", "for counsel", "--plain"];
+        run(&[&words[..], &self.unlocking(), more].concat())
+    }
+
     fn unlocking(&self) -> [&str; 6] {
         ["--key", &self.key, "--by", "ann", "--passphrase-file", &self.passphrase]
     }
@@ -204,7 +210,8 @@ fn what_is_granted_rotated_and_closed_by_age_is_put_down() {
         let mut paths = std::fs::read_dir(&keys).into_iter().flatten().flatten().map(|entry| entry.path());
         paths.find(|path| path.extension().is_some_and(|ending| ending == "keys"))
     };
-    assert!(within(Duration::from_secs(10), || day().is_some()));
+    let keys_of = |day: &Path| std::fs::read_to_string(day).expect("keys").matches("\"id\"").count();
+    assert!(within(Duration::from_secs(10), || day().is_some_and(|day| keys_of(&day) == 2)));
     let today = day().expect("a day");
     let old = keys.join("2020-01-01.keys");
     std::fs::copy(&today, &old).expect("copied");

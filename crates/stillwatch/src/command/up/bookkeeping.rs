@@ -19,7 +19,7 @@ use crate::failure::Failure;
 use crate::log::say;
 use crate::timestamps::Authority;
 use crate::witnesses::Witness;
-use crate::{ledgers, timestamps, witnesses};
+use crate::{ledgers, records, timestamps, witnesses};
 
 /// Puts down what is changed.
 pub(super) struct Bookkeeper {
@@ -30,6 +30,8 @@ pub(super) struct Bookkeeper {
     clock: Arc<dyn Clock>,
     /// What goes wrong now, and was told.
     trouble: Option<String>,
+    /// The same, of what is recorded.
+    records_trouble: Option<String>,
 }
 
 impl Bookkeeper {
@@ -56,7 +58,7 @@ impl Bookkeeper {
             ));
         }
         let (registry, clock) = (Arc::clone(registry), Arc::clone(clock));
-        Ok(Bookkeeper { ledger, data: data.to_owned(), registry, clock, trouble: None })
+        Ok(Bookkeeper { ledger, data: data.to_owned(), registry, clock, trouble: None, records_trouble: None })
     }
 
     /// The ledger, to be read.
@@ -83,7 +85,8 @@ impl Bookkeeper {
 
     /// Puts a statement down, whose time is now.
     pub(super) fn put_down(&mut self, statement: Statement) -> Result<(), Failure> {
-        tokio::task::block_in_place(|| ledgers::append(&mut self.ledger, &self.data, self.clock.now(), vec![statement]))
+        let now = self.clock.now();
+        tokio::task::block_in_place(|| ledgers::append(&mut self.ledger, &self.data, now, vec![statement]).map(drop))
     }
 
     /// Puts down what is in the journal, and tells when that goes wrong.
@@ -97,6 +100,23 @@ impl Bookkeeper {
             _ => {}
         }
         self.trouble = trouble;
+    }
+
+    /// Puts down what was recorded since the last time, all of it at the end, and tells when that goes wrong.
+    pub(super) fn put_down_records(&mut self, is_end: bool) {
+        let (now, ledger, data) = (self.clock.now(), &mut self.ledger, &self.data);
+        let put_down = tokio::task::block_in_place(|| {
+            if is_end {
+                records::put_down_all(ledger, data, now)
+            } else {
+                records::put_down(ledger, data, now).map(drop)
+            }
+        });
+        let trouble = put_down.err().map(|failure| failure.to_string());
+        if let Some(trouble) = trouble.as_ref().filter(|trouble| self.records_trouble.as_ref() != Some(trouble)) {
+            say(&format!("what is recorded is not put down in the ledger: {trouble}"));
+        }
+        self.records_trouble = trouble;
     }
 
     async fn take_down(&mut self) -> Result<(), Failure> {
