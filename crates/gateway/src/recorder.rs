@@ -109,8 +109,8 @@ pub struct Setup {
 
 /// What lines go through before they are written.
 pub trait Closing: Send {
-    /// Puts sealed lines in the place of whole lines.
-    fn close(&mut self, lines: &mut Vec<u8>);
+    /// Puts sealed lines in the place of whole lines; how many could not be sealed, and are left out.
+    fn close(&mut self, lines: &mut Vec<u8>) -> u64;
 
     /// Hands to the system what opens the lines that were sealed so far, and waits until it is on disk where `is_synced`.
     ///
@@ -168,8 +168,8 @@ fn record(setup: Setup, recording: &Recording) {
                 Next::Seen(seen) => {
                     seen.key.iter().for_each(|key| used(key, seen.time));
                     write_line(&mut line, |line| seen.write_line(line));
-                    closing.iter_mut().for_each(|closing| closing.close(&mut line));
-                    let no_room = segments.append(&mut line);
+                    let left_out = closing.as_mut().map_or(0, |closing| closing.close(&mut line));
+                    let no_room = segments.append(&mut line) + left_out;
                     line.clear();
                     (waiting, lost) = (waiting + 1 - no_room, lost + no_room);
                 }
@@ -187,8 +187,8 @@ fn record(setup: Setup, recording: &Recording) {
                 // Each for itself while the processor has it at hand; what cannot be written is told below.
                 unsynced |= segments.waiting_bytes() > 0;
                 let _ = flush(&mut segments, closing.as_deref_mut(), is_always, &*clock);
-                closing.iter_mut().for_each(|closing| closing.close(piece));
-                let no_room = segments.append(piece);
+                let left_out = closing.as_mut().map_or(0, |closing| closing.close(piece));
+                let no_room = segments.append(piece) + left_out;
                 (waiting, lost) = (waiting - no_room, lost + no_room);
             }
         });

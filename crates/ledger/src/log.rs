@@ -21,11 +21,12 @@ use verify::limits::NOTE_BYTES_MAX;
 use verify::note::VerifierKey;
 use verify::receipt::Receipt;
 use verify::tiles::{BadTiles, CHECKPOINT, Of, Tiles, WIDTH, path};
+use verify::timestamp::Authorities;
 use verify::tree::{Tree, is_continued};
 
 use crate::edge::Edge;
 use crate::folder::{Folder, read_text};
-use crate::limits::{APPENDED_MAX, LOCK_TIME_MAX, STATEMENT_BYTES_MAX};
+use crate::limits::{APPENDED_MAX, STATEMENT_BYTES_MAX};
 use crate::signer::SigningKey;
 use crate::statements::Statements;
 
@@ -34,9 +35,6 @@ const LOCK: &str = "lock";
 const KEY: &str = "key.pub";
 /// The last checkpoint that witnesses signed.
 const WITNESSED: &str = "witnessed";
-
-/// How often it is seen whether the lock is free.
-const LOCK_STEP_TIME: std::time::Duration = std::time::Duration::from_millis(2);
 
 /// Why a ledger cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -287,11 +285,20 @@ impl View {
     /// When it cannot be read.
     pub fn timestamp(&self, index: u64) -> Result<Option<Timestamp>, LedgerError> {
         let size = self.checkpoint()?.1.tree().size;
-        let Some(stamped) = self.timestamps()?.into_iter().find(|stamped| (index + 1..=size).contains(stamped)) else {
-            return Ok(None);
-        };
-        let dated = Dated::read(&self.stamped(), stamped).map_err(|source| self.failed(source))?;
-        Ok(Some(Timestamp { dated, proof: self.tiles.inclusion(index, stamped)? }))
+        for stamped in self.timestamps()?.into_iter().filter(|stamped| (index + 1..=size).contains(stamped)) {
+            // One that cannot be read, or is none, says nothing of this entry.
+            if let Some(dated) = self.dated(stamped, &Authorities::default()) {
+                return Ok(Some(Timestamp { dated, proof: self.tiles.inclusion(index, stamped)? }));
+            }
+        }
+        Ok(None)
+    }
+
+    /// The timestamp of the checkpoint of `stamped` entries, where it is one by these authorities; without any, by anybody.
+    #[must_use]
+    pub fn dated(&self, stamped: u64, authorities: &Authorities) -> Option<Dated> {
+        let dated = Dated::read(&self.stamped(), stamped).ok()?;
+        dated.check(&self.key, authorities).is_ok().then_some(dated)
     }
 
     /// What shows that the entry `index` is in the log: by the last checkpoint that witnesses signed, where that has it, or else by the one that
@@ -486,24 +493,7 @@ impl Ledger {
 
     fn lock(&self) -> Result<File, LedgerError> {
         let path = self.view.folder.join(LOCK);
-        let locked = || {
-            let file = OpenOptions::new().create(true).write(true).truncate(false).mode(0o600).open(&path)?;
-            // Whoever holds it appends, which takes a moment.
-            let mut waited = std::time::Duration::ZERO;
-            while let Err(held) = file.try_lock() {
-                let std::fs::TryLockError::WouldBlock = held else { return Err(held.into()) };
-                if waited >= LOCK_TIME_MAX {
-                    return Err(io::Error::other(format!(
-                        "another process has held it for {} s",
-                        LOCK_TIME_MAX.as_secs()
-                    )));
-                }
-                std::thread::sleep(LOCK_STEP_TIME);
-                waited += LOCK_STEP_TIME;
-            }
-            Ok(file)
-        };
-        locked().map_err(|source| LedgerError::Failed { path: path.clone(), source })
+        store::lock::exclusive(&path).map_err(|source| LedgerError::Failed { path: path.clone(), source })
     }
 
     /// Goes on from the checkpoint that is there, where somebody else appended.

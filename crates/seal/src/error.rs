@@ -33,8 +33,13 @@ pub enum SealError {
     #[error("the cryptography failed")]
     Crypto,
     /// A wrapped key opens by another evidence key, or was changed.
-    #[error("the key `{0}` was wrapped for another evidence key, or was changed")]
-    NotOurs(String),
+    #[error("the key `{key}` was wrapped for the evidence key {by}, which is not in the key file, or was changed")]
+    NotOurs {
+        /// Which.
+        key: String,
+        /// For whom it says that it was wrapped.
+        by: String,
+    },
     /// Nothing opens a private key.
     #[error("{0}")]
     Locked(String),

@@ -11,7 +11,7 @@ use zeroize::Zeroizing;
 
 use crate::account::{AccountKey, Day, fill};
 use crate::error::SealError;
-use crate::limits::ACCOUNT_BYTES_MAX;
+use crate::limits::{ACCOUNT_BYTES_MAX, RETIRED_MAX};
 
 const PREFIX: &str = "stillwatch-evidence+";
 const INFO: &[u8] = b"stillwatch account key 1";
@@ -90,9 +90,10 @@ fn bound(id: &str, account: &str, day: &Day) -> Vec<u8> {
     format!("{id}\n{}\n{account}", day.as_str()).into_bytes()
 }
 
-/// The private half: what opens. Wiped from memory when it is dropped.
+/// The private half: what opens, with those that it took the place of. Wiped from memory when it is dropped.
 pub struct EvidenceKey {
-    private: Zeroizing<Vec<u8>>,
+    /// The current pair first, then the retired ones, the latest first.
+    pairs: Vec<(Zeroizing<[u8; KEY_BYTES]>, PublicKey)>,
     public: PublicKey,
 }
 
@@ -111,29 +112,57 @@ impl EvidenceKey {
     pub fn random() -> Result<EvidenceKey, SealError> {
         let pair = DH_KEM_X25519_HKDF_SHA256_AES_256.generate_key_pair();
         let (public, private) = pair.map_err(|_| SealError::NoRandom)?;
-        let private = Zeroizing::new(private.secret_bytes().to_vec());
-        Ok(EvidenceKey { private, public: PublicKey(public.0) })
+        let bytes = private.secret_bytes().try_into().map_err(|_| SealError::Crypto)?;
+        let public = PublicKey(public.0);
+        Ok(EvidenceKey { pairs: vec![(Zeroizing::new(bytes), public.clone())], public })
     }
 
-    /// The pair with this private half, where it is the one of `public`.
-    pub(crate) fn of(private: Zeroizing<Vec<u8>>, public: &PublicKey) -> Result<EvidenceKey, SealError> {
-        let pair = EvidenceKey { private, public: public.clone() };
+    /// Another pair, which opens what this one does as well.
+    ///
+    /// # Errors
+    ///
+    /// When the cryptography fails, or there are too many.
+    pub fn next(&self) -> Result<EvidenceKey, SealError> {
+        if self.pairs.len() > RETIRED_MAX {
+            return Err(SealError::Refused(format!("{RETIRED_MAX} keys are retired; expected at most as many")));
+        }
+        let EvidenceKey { mut pairs, public } = EvidenceKey::random()?;
+        pairs.extend(self.pairs.iter().cloned());
+        Ok(EvidenceKey { pairs, public })
+    }
+
+    /// The pairs with these private halves, where they are those of the public ones.
+    pub(crate) fn of(private: &[u8], publics: &[PublicKey]) -> Result<EvidenceKey, SealError> {
+        let wrong = || SealError::Locked("the private key is not that of the public one".into());
+        let (halves, rest) = private.as_chunks::<KEY_BYTES>();
+        if halves.len() != publics.len() || !rest.is_empty() {
+            return Err(wrong());
+        }
+        let pairs: Vec<_> = halves.iter().map(|half| Zeroizing::new(*half)).zip(publics.iter().cloned()).collect();
+        let public = publics.first().cloned().ok_or_else(wrong)?;
+        let key = EvidenceKey { pairs, public };
         // A key that opens what the public half wraps is its private half.
         let day = Day::of("1970-01-01").ok_or(SealError::Crypto)?;
-        let probe = public.wrap(&AccountKey::random()?, "", &day)?;
-        pair.unwrap(&probe, &day)
-            .map_err(|_| SealError::Locked("the private key is not that of the public one".into()))?;
-        Ok(pair)
+        for public in publics {
+            let probe = public.wrap(&AccountKey::random()?, "", &day)?;
+            key.unwrap(&probe, &day).map_err(|_| wrong())?;
+        }
+        Ok(key)
     }
 
-    pub(crate) fn private(&self) -> &[u8] {
-        &self.private
+    pub(crate) fn private(&self) -> Zeroizing<Vec<u8>> {
+        Zeroizing::new(self.pairs.iter().flat_map(|(private, _)| private.iter().copied()).collect())
     }
 
-    /// The public half.
+    /// The public half of the current pair.
     #[must_use]
     pub fn public(&self) -> &PublicKey {
         &self.public
+    }
+
+    /// The public halves, the current one first.
+    pub(crate) fn publics(&self) -> Vec<PublicKey> {
+        self.pairs.iter().map(|(_, public)| public.clone()).collect()
     }
 
     /// The key of an account.
@@ -143,13 +172,14 @@ impl EvidenceKey {
     /// When it is wrapped for another evidence key, or was changed.
     pub fn unwrap(&self, wrapped: &Wrapped, day: &Day) -> Result<AccountKey, SealError> {
         let opened = || {
+            let (private, _) = self.pairs.iter().find(|(_, public)| public.id() == wrapped.by)?;
             let (enc, key) = (STANDARD.decode(&wrapped.enc).ok()?, STANDARD.decode(&wrapped.key).ok()?);
-            let private = HpkePrivateKey::from(self.private.to_vec());
+            let private = HpkePrivateKey::from(private.to_vec());
             let bound = bound(&wrapped.id, &wrapped.account, day);
             let suite = DH_KEM_X25519_HKDF_SHA256_AES_256;
             let key = Zeroizing::new(suite.open(&EncapsulatedSecret(enc), INFO, &bound, &key, &private).ok()?);
             key.as_slice().try_into().ok().map(AccountKey::new)
         };
-        opened().ok_or_else(|| SealError::NotOurs(wrapped.id.clone()))
+        opened().ok_or_else(|| SealError::NotOurs { key: wrapped.id.clone(), by: wrapped.by.clone() })
     }
 }

@@ -1,7 +1,7 @@
 //! Wrapped keys of accounts in a folder: a file for each day, a line for each key.
 //!
-//! Promises that what was erased is gone from these files, also where that was interrupted: what is asked for is written down first, and done
-//! by the next who opens the folder. Whoever changes them holds a lock.
+//! Promises that what was erased is gone from these files, also where that was interrupted: what is asked for is written down first, so that
+//! the next one can finish it. Whoever changes them holds a lock. Promises that no line is lost that cannot be read.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File, OpenOptions};
@@ -10,12 +10,12 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 use store::whole::{self, sync_folder};
-use verify::tiles::read_bounded;
 
 use crate::account::Day;
 use crate::error::SealError;
-use crate::evidence::{EvidenceKey, PublicKey, Wrapped};
-use crate::limits::DAY_BYTES_MAX;
+use crate::evidence::{EvidenceKey, Wrapped};
+use crate::files::read_file;
+use crate::limits::{DAY_BYTES_MAX, KEY_FILE_BYTES_MAX};
 
 const LOCK: &str = "lock";
 /// Accounts that are being erased.
@@ -26,6 +26,9 @@ const ENDING: &str = ".keys";
 #[derive(Clone, Debug)]
 pub struct Keys(PathBuf);
 
+/// A line, and the key that it says, if it says one.
+type Line = (Vec<u8>, Option<Wrapped>);
+
 /// What was taken away.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Erased {
@@ -35,12 +38,21 @@ pub struct Erased {
     pub days: u64,
 }
 
+/// What was wrapped anew.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Rewrapped {
+    /// Keys that are for the current evidence key now.
+    pub wrapped: u64,
+    /// Keys that are for an evidence key that is in no key file: they stay as they are.
+    pub others: u64,
+}
+
 impl Keys {
-    /// The keys in `folder`, which is made where it is not there. What was not erased to its end is.
+    /// The keys in `folder`, which is made where it is not there.
     ///
     /// # Errors
     ///
-    /// When it cannot be read or written.
+    /// When it cannot be made.
     pub fn open(folder: &Path) -> Result<Keys, SealError> {
         let keys = Keys(folder.to_owned());
         let made = || {
@@ -51,12 +63,6 @@ impl Keys {
             Ok(())
         };
         made().map_err(|source| keys.failed(source))?;
-        let lock = keys.lock()?;
-        let accounts = keys.erasing()?;
-        if !accounts.is_empty() {
-            keys.finish_erasing(&accounts)?;
-        }
-        drop(lock);
         Ok(keys)
     }
 
@@ -65,13 +71,8 @@ impl Keys {
     }
 
     fn lock(&self) -> Result<File, SealError> {
-        let locked = || {
-            let file =
-                OpenOptions::new().create(true).write(true).truncate(false).mode(0o600).open(self.0.join(LOCK))?;
-            file.lock()?;
-            Ok(file)
-        };
-        locked().map_err(|source| self.failed(source))
+        let path = self.0.join(LOCK);
+        store::lock::exclusive(&path).map_err(|source| SealError::Failed { path, source })
     }
 
     fn file(&self, day: &Day) -> PathBuf {
@@ -97,33 +98,25 @@ impl Keys {
         listed().map_err(|source| self.failed(source))
     }
 
-    /// The keys of a day. A last line that was cut off is passed over.
+    /// The keys of a day. What cannot be read as a key, as after a crash, is passed over.
     ///
     /// # Errors
     ///
     /// When they cannot be read.
     pub fn of(&self, day: &Day) -> Result<Vec<Wrapped>, SealError> {
+        Ok(self.lines(day)?.into_iter().filter_map(|(_, key)| key).collect())
+    }
+
+    /// The lines of a day, each with the key that it says, if it says one.
+    fn lines(&self, day: &Day) -> Result<Vec<Line>, SealError> {
         let path = self.file(day);
-        let bytes = match File::open(&path).and_then(|file| read_bounded(file, DAY_BYTES_MAX)) {
+        let bytes = match read_file(&path, DAY_BYTES_MAX) {
             Ok(bytes) => bytes,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
             Err(source) => return Err(SealError::Failed { path, source }),
         };
-        let mut keys = Vec::new();
-        for (at, line) in bytes.split(|byte| *byte == b'\n').enumerate().filter(|(_, line)| !line.is_empty()) {
-            match serde_json::from_slice(line) {
-                Ok(key) => keys.push(key),
-                // What follows it was written after a crash.
-                Err(error) if error.is_eof() => {}
-                Err(error) => {
-                    return Err(SealError::Malformed {
-                        path,
-                        reason: format!("line {}: {error}; expected a wrapped key", at + 1),
-                    });
-                }
-            }
-        }
-        Ok(keys)
+        let lines = bytes.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
+        Ok(lines.map(|line| (line.to_vec(), serde_json::from_slice(line).ok())).collect())
     }
 
     /// Adds keys of a day. They are handed to the system when this returns, and on disk after [`Keys::sync`].
@@ -176,22 +169,28 @@ impl Keys {
         Ok(found)
     }
 
-    /// Destroys all keys of these accounts, for good: what was sealed for them is closed from then on.
+    /// Writes down that the keys of these accounts are to be destroyed, which [`Keys::finish_erasing`] does, also after a crash.
     ///
     /// # Errors
     ///
-    /// When they cannot be written. What is not destroyed then is by the next who opens the folder.
-    pub fn erase(&self, accounts: &BTreeSet<String>) -> Result<Erased, SealError> {
+    /// When it cannot be written.
+    pub fn begin_erasing(&self, accounts: &BTreeSet<String>) -> Result<(), SealError> {
         let _lock = self.lock()?;
+        let mut all = self.erasing()?;
+        all.extend(accounts.iter().cloned());
         let path = self.0.join(ERASING);
-        let text = serde_json::to_vec(accounts).map_err(|_| SealError::Crypto)?;
-        whole::write(&path, &text).map_err(|source| SealError::Failed { path, source })?;
-        self.finish_erasing(accounts)
+        let text = serde_json::to_vec(&all).map_err(|_| SealError::Crypto)?;
+        whole::write(&path, &text).map_err(|source| SealError::Failed { path, source })
     }
 
-    fn erasing(&self) -> Result<BTreeSet<String>, SealError> {
+    /// The accounts that are being erased: of whom the keys may be there still.
+    ///
+    /// # Errors
+    ///
+    /// When that cannot be read.
+    pub fn erasing(&self) -> Result<BTreeSet<String>, SealError> {
         let path = self.0.join(ERASING);
-        match fs::read(&path) {
+        match read_file(&path, KEY_FILE_BYTES_MAX * 16) {
             Ok(bytes) => {
                 serde_json::from_slice(&bytes).map_err(|error| SealError::Malformed { path, reason: error.to_string() })
             }
@@ -200,8 +199,18 @@ impl Keys {
         }
     }
 
-    fn finish_erasing(&self, accounts: &BTreeSet<String>) -> Result<Erased, SealError> {
+    /// Destroys all keys of the accounts that are being erased, for good: what was sealed for them is closed from then on.
+    ///
+    /// # Errors
+    ///
+    /// When they cannot be written. What is not destroyed then is by the next call.
+    pub fn finish_erasing(&self) -> Result<Erased, SealError> {
+        let _lock = self.lock()?;
+        let accounts = self.erasing()?;
         let mut erased = Erased::default();
+        if accounts.is_empty() {
+            return Ok(erased);
+        }
         for day in self.days()? {
             let count = self.keep(&day, &mut |key| !accounts.contains(&key.account))?;
             erased.keys += count;
@@ -245,52 +254,60 @@ impl Keys {
         Ok(erased)
     }
 
-    /// Wraps every key for another evidence key; how many.
+    /// Wraps every key for the current evidence key that is wrapped for a retired one.
     ///
     /// # Errors
     ///
-    /// When one cannot be opened or written. Some days may be wrapped anew then, and the others as before: both evidence keys are needed until it is done again.
-    pub fn rewrap(&self, from: &EvidenceKey, to: &PublicKey) -> Result<u64, SealError> {
-        let _lock = self.lock()?;
-        let mut count = 0;
+    /// When one cannot be opened or written. Then it can be done again: none is lost.
+    pub fn rewrap(&self, key: &EvidenceKey) -> Result<Rewrapped, SealError> {
+        let mut rewrapped = Rewrapped::default();
         for day in self.days()? {
-            let mut changed = Vec::new();
-            for key in self.of(&day)? {
-                if key.by == to.id() {
-                    changed.push(key);
-                    continue;
+            // A day at a time, so that whoever seals does not wait for all of them.
+            let _lock = self.lock()?;
+            let mut lines = self.lines(&day)?;
+            let before = rewrapped.wrapped;
+            for (line, wrapped) in &mut lines {
+                let Some(old) = wrapped.as_ref().filter(|old| old.by != key.public().id()) else { continue };
+                match key.unwrap(old, &day) {
+                    Ok(account) => {
+                        let anew = key.public().wrap_as(&old.id, &account, &old.account, &day)?;
+                        *line = serde_json::to_vec(&anew).map_err(|_| SealError::Crypto)?;
+                        rewrapped.wrapped += 1;
+                    }
+                    Err(_) => rewrapped.others += 1,
                 }
-                changed.push(to.wrap_as(&key.id, &from.unwrap(&key, &day)?, &key.account, &day)?);
-                count += 1;
             }
-            self.write(&day, &changed)?;
+            if rewrapped.wrapped > before {
+                self.write(&day, lines.into_iter().map(|(line, _)| line))?;
+            }
         }
-        Ok(count)
+        Ok(rewrapped)
     }
 
-    /// Keeps of a day's keys those that `is_kept` says; how many are gone.
+    /// Keeps of a day's keys those that `is_kept` says; how many are gone. What cannot be read as a key stays as it is.
     fn keep(&self, day: &Day, is_kept: &mut dyn FnMut(&Wrapped) -> bool) -> Result<u64, SealError> {
-        let keys = self.of(day)?;
-        let before = keys.len();
-        let kept: Vec<Wrapped> = keys.into_iter().filter(|key| is_kept(key)).collect();
-        if kept.len() == before {
-            return Ok(0);
+        let lines = self.lines(day)?;
+        let before = lines.len();
+        let kept: Vec<Vec<u8>> =
+            lines.into_iter().filter(|(_, key)| key.as_ref().is_none_or(&mut *is_kept)).map(|(line, _)| line).collect();
+        let gone = (before - kept.len()) as u64;
+        match (gone, kept.is_empty()) {
+            (0, _) => {}
+            (_, true) => {
+                let path = self.file(day);
+                let removed = fs::remove_file(&path).and_then(|()| sync_folder(&path));
+                removed.map_err(|source| SealError::Failed { path, source })?;
+            }
+            (_, false) => self.write(day, kept.into_iter())?,
         }
-        if kept.is_empty() {
-            let path = self.file(day);
-            let removed = fs::remove_file(&path).and_then(|()| sync_folder(&path));
-            removed.map_err(|source| SealError::Failed { path, source })?;
-        } else {
-            self.write(day, &kept)?;
-        }
-        Ok((before - kept.len()) as u64)
+        Ok(gone)
     }
 
-    fn write(&self, day: &Day, keys: &[Wrapped]) -> Result<(), SealError> {
+    fn write(&self, day: &Day, lines: impl Iterator<Item = Vec<u8>>) -> Result<(), SealError> {
         let path = self.file(day);
         let mut text = Vec::new();
-        for key in keys {
-            serde_json::to_writer(&mut text, key).map_err(|_| SealError::Crypto)?;
+        for line in lines {
+            text.extend_from_slice(&line);
             text.push(b'\n');
         }
         whole::write(&path, &text).map_err(|source| SealError::Failed { path, source })

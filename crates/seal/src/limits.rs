@@ -18,3 +18,9 @@ pub const ACCOUNT_BYTES_MAX: usize = 1024;
 pub const PASSPHRASE_KIB_MAX: u32 = 1 << 20;
 /// How long a command may take that locks or unlocks. Then it is ended.
 pub const COMMAND_TIME_MAX: std::time::Duration = std::time::Duration::from_secs(30);
+/// Evidence keys that another took the place of, and that are kept in a key file. At as many no other is made.
+pub const RETIRED_MAX: usize = 32;
+/// How often a passphrase is hashed over. A key file that asks for more is refused.
+pub const PASSPHRASE_PASSES_MAX: u32 = 16;
+/// Days whose account keys are remembered while records are sealed. At another one those of the earliest are forgotten.
+pub const DAYS_MAX: usize = 4;

@@ -2,7 +2,8 @@
 //!
 //! Promises that what locks is never written down, and that a lock is bound to what it was made for.
 
-use std::io::{Read as _, Write as _};
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::os::unix::process::CommandExt as _;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::time::Duration;
@@ -17,7 +18,9 @@ use zeroize::Zeroizing;
 
 use crate::account::fill;
 use crate::error::SealError;
-use crate::limits::{COMMAND_TIME_MAX, KEY_FILE_BYTES_MAX, PASSPHRASE_BYTES_MAX, PASSPHRASE_KIB_MAX};
+use crate::limits::{
+    COMMAND_TIME_MAX, KEY_FILE_BYTES_MAX, PASSPHRASE_BYTES_MAX, PASSPHRASE_KIB_MAX, PASSPHRASE_PASSES_MAX,
+};
 
 /// Memory that a passphrase is hashed with, in KiB, and how often over: more than OWASP's least (19 MiB, twice), for a key that is used a few
 /// times a day.
@@ -114,6 +117,11 @@ impl Lock {
                     let expected = format!("expected a passphrase of 1 to {PASSPHRASE_BYTES_MAX} bytes");
                     return Err(SealError::Refused(expected));
                 }
+                if *passes > PASSPHRASE_PASSES_MAX {
+                    let reason =
+                        format!("its passphrase takes {passes} passes; expected at most {PASSPHRASE_PASSES_MAX}");
+                    return Err(SealError::Refused(reason));
+                }
                 if *kib > PASSPHRASE_KIB_MAX {
                     let reason =
                         format!("its passphrase takes {kib} KiB of memory; expected at most {PASSPHRASE_KIB_MAX}");
@@ -150,38 +158,48 @@ fn cipher(key: &Key) -> Result<LessSafeKey, SealError> {
 fn asked(path: &PathBuf, word: &str, line: &str) -> Result<Zeroizing<String>, SealError> {
     let failed = |why: String| SealError::Locked(format!("the command {} {word}: {why}", path.display()));
     let unusable = |error: std::io::Error| failed(error.to_string());
-    let mut child =
-        Command::new(path).arg(word).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().map_err(unusable)?;
-    if let Some(mut input) = child.stdin.take() {
-        // One that does not read what it is told tells so by its answer.
-        let _ = input.write_all(format!("{line}\n").as_bytes());
-    }
-    let output = child.stdout.take();
-    let read = std::thread::spawn(move || {
+    let mut command = Command::new(path);
+    // In a group of its own, so that what it begins can be ended with it.
+    command.arg(word).stdin(Stdio::piped()).stdout(Stdio::piped()).process_group(0);
+    let mut child = command.spawn().map_err(unusable)?;
+    let (input, output) = (child.stdin.take(), child.stdout.take());
+    let line = Zeroizing::new(format!("{line}\n"));
+    // Neither of these is waited for: what reads nothing and what never ends its output would hold them.
+    std::thread::spawn(move || input.map(|mut input| input.write_all(line.as_bytes())));
+    let (told, answers) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
         let mut text = Zeroizing::new(String::new());
-        let read = output.map(|output| output.take(KEY_FILE_BYTES_MAX as u64).read_to_string(&mut text));
-        read.transpose().map(|_| text)
+        let read = output.map(|output| BufReader::new(output.take(KEY_FILE_BYTES_MAX as u64)).read_line(&mut text));
+        let _ = told.send(read.transpose().map(|_| text));
     });
     let mut waited = Duration::ZERO;
-    let status = loop {
-        if let Some(status) = child.try_wait().map_err(unusable)? {
-            break status;
-        }
-        if waited >= COMMAND_TIME_MAX {
-            let _ = child.kill();
-            let _ = child.wait();
-            return Err(failed(format!("it did not end within {} s", COMMAND_TIME_MAX.as_secs())));
-        }
+    let mut status = None;
+    while status.is_none() && waited < COMMAND_TIME_MAX {
         std::thread::sleep(STEP_TIME);
         waited += STEP_TIME;
+        status = child.try_wait().map_err(unusable)?;
+    }
+    let Some(status) = status else {
+        end(&mut child);
+        return Err(failed(format!("it did not end within {} s", COMMAND_TIME_MAX.as_secs())));
     };
     if !status.success() {
         return Err(failed(format!("it ended with {status}")));
     }
-    let text = read.join().map_err(|_| failed("it cannot be read".to_owned()))?.map_err(unusable)?;
+    let answer = answers.recv_timeout(COMMAND_TIME_MAX.saturating_sub(waited));
+    let text = answer.map_err(|_| failed("expected one line with an answer".to_owned()))?.map_err(unusable)?;
     let answer = text.trim();
     if answer.is_empty() || answer.contains(char::is_whitespace) {
         return Err(failed("expected one line with an answer".to_owned()));
     }
     Ok(Zeroizing::new(answer.to_owned()))
+}
+
+/// Ends a command and what it began.
+fn end(child: &mut std::process::Child) {
+    let group = rustix::process::Pid::from_child(child);
+    // Where that cannot be, the command itself is ended.
+    let _ = rustix::process::kill_process_group(group, rustix::process::Signal::KILL);
+    let _ = child.kill();
+    let _ = child.wait();
 }

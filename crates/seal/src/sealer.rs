@@ -11,16 +11,15 @@ use crate::account::{AccountKey, Day, fill};
 use crate::error::SealError;
 use crate::evidence::{PublicKey, Wrapped};
 use crate::keys::Keys;
-use crate::limits::KNOWN_MAX;
+use crate::limits::{DAYS_MAX, KNOWN_MAX};
 
 /// Seals records.
 #[derive(Debug)]
 pub struct Sealer {
     public: PublicKey,
     keys: Keys,
-    day: Option<Day>,
-    /// The keys of this day's accounts, with their ids.
-    known: BTreeMap<Box<str>, (String, AccountKey)>,
+    /// The keys of accounts by day, with their ids.
+    known: BTreeMap<Day, BTreeMap<Box<str>, (String, AccountKey)>>,
     /// Those that are in no file yet.
     new: Vec<(Day, Wrapped)>,
     /// Days whose files have keys that may not be on disk yet.
@@ -31,7 +30,7 @@ impl Sealer {
     /// One that seals for the holder of an evidence key.
     #[must_use]
     pub fn new(public: PublicKey, keys: Keys) -> Sealer {
-        Sealer { public, keys, day: None, known: BTreeMap::new(), new: Vec::new(), unsynced: BTreeSet::new() }
+        Sealer { public, keys, known: BTreeMap::new(), new: Vec::new(), unsynced: BTreeSet::new() }
     }
 
     /// Appends a sealed line: what stands in clear, the fields of an object without its braces, and `text`, which an account sent on a day.
@@ -47,17 +46,21 @@ impl Sealer {
         text: Vec<u8>,
         line: &mut Vec<u8>,
     ) -> Result<(), SealError> {
-        if self.day.as_ref() != Some(day) || self.known.len() >= KNOWN_MAX {
-            self.known.clear();
-            self.day = Some(day.clone());
+        if !self.known.contains_key(day) && self.known.len() >= DAYS_MAX {
+            // The oldest of them: what comes late is mostly of yesterday.
+            self.known.pop_first();
         }
-        if !self.known.contains_key(account) {
+        if self.known.values().map(BTreeMap::len).sum::<usize>() >= KNOWN_MAX {
+            self.known.clear();
+        }
+        let accounts = self.known.entry(day.clone()).or_default();
+        if !accounts.contains_key(account) {
             let key = AccountKey::random()?;
             let wrapped = self.public.wrap(&key, account, day)?;
-            self.known.insert(account.into(), (wrapped.id.clone(), key));
+            accounts.insert(account.into(), (wrapped.id.clone(), key));
             self.new.push((day.clone(), wrapped));
         }
-        let Some((id, key)) = self.known.get(account) else { return Err(SealError::Crypto) };
+        let Some((id, key)) = accounts.get(account) else { return Err(SealError::Crypto) };
         let mut salt = [0; KEY_BYTES];
         fill(&mut salt)?;
         let sealed = Sealed::close(id, salt, &key.record(&salt)?, clear, text).map_err(|_| SealError::Crypto)?;

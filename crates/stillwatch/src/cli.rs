@@ -734,7 +734,7 @@ pub(crate) struct Unlocking {
     #[arg(long, value_name = "FILE")]
     pub(crate) key: PathBuf,
     /// Who uses it, by the name that it is granted to
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", value_parser = said)]
     pub(crate) by: String,
     #[command(flatten)]
     pub(crate) locked: LockedBy,
@@ -795,12 +795,22 @@ pub(crate) enum SealCommand {
         #[arg(long, value_name = "DIR", default_value = "stillwatch-data", env = "STILLWATCH_DATA")]
         data: PathBuf,
     },
-    /// Put another evidence key in the place of this one, for what was sealed too
+    /// Put another evidence key in the place of this one, and wrap the keys of what was sealed for it
+    ///
+    /// The key file keeps the old one as well, so that nothing is lost whatever is interrupted.
     Rotate {
         #[command(flatten)]
         unlocking: Unlocking,
         #[command(flatten)]
         locked: LockedAnewBy,
+        /// The data folder whose keys are wrapped anew
+        #[arg(long, value_name = "DIR", default_value = "stillwatch-data", env = "STILLWATCH_DATA")]
+        data: PathBuf,
+    },
+    /// Wrap the keys of what was sealed for earlier evidence keys for the current one, after a rotation
+    Rewrap {
+        #[command(flatten)]
+        unlocking: Unlocking,
         /// The data folder whose keys are wrapped anew
         #[arg(long, value_name = "DIR", default_value = "stillwatch-data", env = "STILLWATCH_DATA")]
         data: PathBuf,
@@ -814,8 +824,7 @@ pub(crate) enum SealCommand {
     },
     /// Erase what accounts sent, by destroying its keys: nobody reads it any more, in no copy
     ///
-    /// What an account sends on the same day after that is erased as well. What stands in clear of its records (when, how many tokens, which
-    /// network) stays.
+    /// That holds for what was recorded until then. What stands in clear of its records (when, how many tokens, which network) stays.
     Erase(SealErase),
     /// Destroy the keys of all days before the last so many, but for those of accounts that are held
     ///
@@ -841,23 +850,23 @@ pub(crate) struct SealOpen {
     #[arg(long, value_name = "WORD")]
     pub(crate) purpose: String,
     /// Why
-    #[arg(long, value_name = "TEXT")]
+    #[arg(long, value_name = "TEXT", value_parser = said)]
     pub(crate) reason: String,
     /// The case that it is for
-    #[arg(long, value_name = "ID")]
+    #[arg(long, value_name = "ID", value_parser = said)]
     pub(crate) case: Option<String>,
     /// Whose records; can be given several times
-    #[arg(long, value_name = "ID")]
+    #[arg(long, value_name = "ID", value_parser = said)]
     pub(crate) account: Vec<String>,
     /// Which records; can be given several times
     #[arg(long, value_name = "ID")]
     pub(crate) exchange: Vec<String>,
-    /// Only what was sent from then on, as 2026-03-01T09:00:00Z or its beginning
-    #[arg(long, value_name = "TIME")]
-    pub(crate) from: Option<String>,
+    /// Only what was sent from then on, as 2026-03-01T09:00:00Z
+    #[arg(long, value_name = "TIME", value_parser = date)]
+    pub(crate) from: Option<Time>,
     /// Only what was sent before
-    #[arg(long, value_name = "TIME")]
-    pub(crate) to: Option<String>,
+    #[arg(long, value_name = "TIME", value_parser = date)]
+    pub(crate) to: Option<Time>,
     /// Where to write the records, instead of standard output
     #[arg(long, value_name = "FILE")]
     pub(crate) out: Option<PathBuf>,
@@ -871,16 +880,16 @@ pub(crate) enum HoldCommand {
     /// Hold an account for a case
     Add {
         /// The account
-        #[arg(long, value_name = "ID")]
+        #[arg(long, value_name = "ID", value_parser = said)]
         account: String,
         /// The case
-        #[arg(long, value_name = "ID")]
+        #[arg(long, value_name = "ID", value_parser = said)]
         case: String,
         /// Who asks for it
-        #[arg(long, value_name = "NAME")]
+        #[arg(long, value_name = "NAME", value_parser = said)]
         by: String,
         /// Why
-        #[arg(long, value_name = "TEXT")]
+        #[arg(long, value_name = "TEXT", value_parser = said)]
         reason: String,
         /// The data folder
         #[arg(long, value_name = "DIR", default_value = "stillwatch-data", env = "STILLWATCH_DATA")]
@@ -889,16 +898,16 @@ pub(crate) enum HoldCommand {
     /// Hold it no longer
     Release {
         /// The account
-        #[arg(long, value_name = "ID")]
+        #[arg(long, value_name = "ID", value_parser = said)]
         account: String,
         /// The case
-        #[arg(long, value_name = "ID")]
+        #[arg(long, value_name = "ID", value_parser = said)]
         case: String,
         /// Who says so
-        #[arg(long, value_name = "NAME")]
+        #[arg(long, value_name = "NAME", value_parser = said)]
         by: String,
         /// Why
-        #[arg(long, value_name = "TEXT")]
+        #[arg(long, value_name = "TEXT", value_parser = said)]
         reason: String,
         /// The data folder
         #[arg(long, value_name = "DIR", default_value = "stillwatch-data", env = "STILLWATCH_DATA")]
@@ -919,13 +928,13 @@ pub(crate) enum HoldCommand {
 #[derive(Debug, Args)]
 pub(crate) struct SealErase {
     /// The account; can be given several times
-    #[arg(long, value_name = "ID", required = true)]
+    #[arg(long, value_name = "ID", required = true, value_parser = said)]
     pub(crate) account: Vec<String>,
     /// Who erases
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", value_parser = said)]
     pub(crate) by: String,
     /// Why
-    #[arg(long, value_name = "TEXT")]
+    #[arg(long, value_name = "TEXT", value_parser = said)]
     pub(crate) reason: String,
     /// Only say what would be destroyed
     #[arg(long)]
@@ -945,7 +954,7 @@ pub(crate) struct SealExpire {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) days: u32,
     /// Who does it
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", value_parser = said)]
     pub(crate) by: String,
     /// Only say what would be destroyed
     #[arg(long)]
@@ -988,13 +997,13 @@ pub(crate) struct CaseExport {
     #[arg(long, value_name = "FILE")]
     pub(crate) out: PathBuf,
     /// What the case is called, instead of as the campaign
-    #[arg(long, value_name = "ID")]
+    #[arg(long, value_name = "ID", value_parser = said)]
     pub(crate) case: Option<String>,
     /// Who exports it
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", value_parser = said)]
     pub(crate) by: String,
     /// Why
-    #[arg(long, value_name = "TEXT")]
+    #[arg(long, value_name = "TEXT", value_parser = said)]
     pub(crate) reason: String,
     /// What `stillwatch hunt --json` printed, instead of what a running gateway says
     #[arg(long, value_name = "FILE")]

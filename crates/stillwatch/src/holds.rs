@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use ledger::folder::read_file;
 use serde::{Deserialize, Serialize};
 use store::whole;
 
@@ -11,6 +12,8 @@ use crate::failure::Failure;
 
 /// Where holds are, in a data folder.
 const FILE: &str = "holds.json";
+/// Bytes of that file. A longer one is refused.
+const FILE_BYTES_MAX: usize = 128 * 1024 * 1024;
 /// Holds at once. A further one is refused.
 pub(crate) const HOLDS_MAX: usize = 100_000;
 
@@ -41,7 +44,7 @@ impl Holds {
     /// Reads them.
     pub(crate) fn read(data: &Path) -> Result<Holds, Failure> {
         let path = data.join(FILE);
-        let holds = match std::fs::read(&path) {
+        let holds = match read_file(&path, FILE_BYTES_MAX) {
             Ok(bytes) => serde_json::from_slice(&bytes).map_err(|error| {
                 Failure::bad_input(format!("`{}` cannot be read as holds: {error}", path.display()))
             })?,

@@ -2,6 +2,7 @@
 //!
 //! Promises that no text reaches the disk in clear: a line that cannot be sealed is left out, and that is told.
 
+use std::fs::File;
 use std::io;
 use std::path::Path;
 
@@ -16,18 +17,55 @@ use crate::log::say;
 
 /// Where wrapped keys of accounts are, in a data folder.
 const KEYS: &str = "sealed-keys";
+/// Held by whoever erases, holds or closes by age.
+const LOCK: &str = "lock-erasing";
 const DAY_SECONDS: i64 = 86_400;
 
-/// The wrapped keys of a data folder.
+/// The wrapped keys of a data folder, for a gateway that seals there.
 pub(crate) fn keys(data: &Path) -> Result<Keys, Failure> {
     Keys::open(&data.join(KEYS)).map_err(Failure::unreadable)
+}
+
+/// The same, of a data folder that is there.
+pub(crate) fn keys_there(data: &Path) -> Result<Keys, Failure> {
+    if data.is_dir() {
+        return keys(data);
+    }
+    Err(Failure::bad_input(format!("there is no data folder `{}`; say where it is by --data", data.display())))
+}
+
+/// Has what is erased, held or closed by age be changed by one alone, until what is returned is dropped.
+pub(crate) fn changing(data: &Path) -> Result<File, Failure> {
+    let path = data.join(LOCK);
+    store::lock::exclusive(&path).map_err(|error| Failure::io(format!("`{}` cannot be taken", path.display()), error))
+}
+
+/// Finishes an erasure that was interrupted, after `put_down` has put it down for each account; how many accounts.
+pub(crate) fn finish_erasing(
+    data: &Path,
+    put_down: &mut dyn FnMut(&str) -> Result<(), Failure>,
+) -> Result<usize, Failure> {
+    if !data.join(KEYS).is_dir() {
+        return Ok(0);
+    }
+    let _changing = changing(data)?;
+    let keys = keys(data)?;
+    let accounts = keys.erasing().map_err(Failure::unreadable)?;
+    for account in &accounts {
+        put_down(account)?;
+    }
+    keys.finish_erasing().map_err(Failure::unreadable)?;
+    Ok(accounts.len())
 }
 
 /// The public half of an evidence key, in a file of its own or in a key file.
 pub(crate) fn public_key(path: &Path) -> Result<PublicKey, String> {
     let text = ledger::folder::read_text(path, seal::limits::KEY_FILE_BYTES_MAX);
     let text = text.map_err(|error| format!("`{}`: {error}", path.display()))?;
-    text.parse().map_err(|error| format!("`{}`: {error}", path.display()))
+    text.parse().map_err(|error| {
+        let advice = if text.trim_start().starts_with('{') { "; name the file that ends in `.pub`" } else { "" };
+        format!("`{}`: {error}{advice}", path.display())
+    })
 }
 
 /// The first day that is not older than so many days at `now`.
@@ -72,7 +110,7 @@ impl Closer {
 }
 
 impl Closing for Closer {
-    fn close(&mut self, lines: &mut Vec<u8>) {
+    fn close(&mut self, lines: &mut Vec<u8>) -> u64 {
         self.sealed.clear();
         let mut lost = Vec::new();
         for line in lines.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
@@ -85,9 +123,10 @@ impl Closing for Closer {
         // What stood there in clear is not left in memory that others write into.
         zeroize::Zeroize::zeroize(lines);
         std::mem::swap(lines, &mut self.sealed);
+        lost.len() as u64
     }
 
     fn flush(&mut self, is_synced: bool) -> io::Result<()> {
-        self.sealer.flush(is_synced).map_err(io::Error::other)
+        self.sealer.flush(is_synced).map_err(|error| io::Error::other(Failure::unreadable(error).to_string()))
     }
 }

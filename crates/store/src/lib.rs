@@ -5,6 +5,7 @@
 
 pub mod control;
 pub mod limits;
+pub mod lock;
 pub mod owned;
 #[cfg(test)]
 mod postgres;

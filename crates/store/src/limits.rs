@@ -16,3 +16,5 @@ pub const SEGMENT_WAITING_BYTES_MAX: usize = 64 * 1024 * 1024;
 pub const OWNED_MAX: u32 = 10_000;
 /// Changes of the journal that are read at once. Further ones are read next.
 pub const JOURNAL_ROWS_MAX: i64 = 1_024;
+/// How long somebody who changes something waits for another one to have done so. Then it is told.
+pub const LOCK_TIME_MAX: Duration = Duration::from_secs(10);

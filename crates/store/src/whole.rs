@@ -28,7 +28,12 @@ fn write_as(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
     part.push(".part");
     let part = PathBuf::from(part);
     let written = || {
-        let mut file = OpenOptions::new().create(true).write(true).truncate(true).mode(mode).open(&part)?;
+        // What lies there, be it from before a crash or a link to somewhere else, is not written into.
+        match fs::remove_file(&part) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+        let mut file = OpenOptions::new().create_new(true).write(true).mode(mode).open(&part)?;
         file.write_all(bytes)?;
         file.sync_all()?;
         fs::rename(&part, path)
@@ -60,6 +65,11 @@ mod tests {
         write(&path, b"first").unwrap();
         write(&path, b"then").unwrap();
         assert_eq!(fs::read(&path).unwrap(), b"then");
+        // Nothing is written through a link that lies in the way.
+        let elsewhere = folder.path().join("elsewhere");
+        std::os::unix::fs::symlink(&elsewhere, folder.path().join("known.part")).unwrap();
+        write(&path, b"then").unwrap();
+        assert!(!elsewhere.exists());
         fs::create_dir(folder.path().join("known.part")).unwrap();
         assert!(write(&path, b"never").is_err());
         assert_eq!(fs::read(&path).unwrap(), b"then");

@@ -66,6 +66,16 @@ pub enum BadDate {
     /// What was stamped is not what is there.
     #[error("what was stamped is not what is there: the first {0} entries had another root then")]
     OtherRoot(u64),
+    /// There were more entries than there are.
+    #[error(
+        "there were {stamped} entries when this was stamped, and there are {size}: the ledger was put back to an older copy"
+    )]
+    PutBack {
+        /// How many there were.
+        stamped: u64,
+        /// How many there are.
+        size: u64,
+    },
     /// The proof does not lead to it.
     #[error("the proof does not show that the entry was there when the checkpoint of {0} entries was stamped")]
     NotIncluded(u64),
@@ -142,7 +152,8 @@ impl Dated {
     }
 }
 
-/// The timestamps that count, by the number of entries that each is over. `log` is the whole log, of `size` entries.
+/// The timestamps that count, by the number of entries that each is over. `log` is the whole log, of `size` entries. Those by authorities that were not
+/// named are passed over.
 pub(crate) fn all<S: Source, L: Source>(
     folder: &S,
     log: &Tiles<L>,
@@ -150,11 +161,16 @@ pub(crate) fn all<S: Source, L: Source>(
     key: &VerifierKey,
     authorities: &Authorities,
 ) -> Result<Vec<(u64, Stamp)>, (u64, BadDate)> {
-    let mut sizes = sizes(folder).map_err(|error| (0, BadDate::Unread(error)))?;
-    // What is over entries that were never acknowledged shows nothing of those that are.
-    sizes.retain(|stamped| *stamped <= size);
-    let each = |stamped: u64| -> Result<(u64, Stamp), BadDate> {
-        let (stamp, checkpoint) = Dated::read(folder, stamped)?.check(key, authorities)?;
+    let sizes = sizes(folder).map_err(|error| (0, BadDate::Unread(error)))?;
+    let each = |stamped: u64| -> Result<Option<(u64, Stamp)>, BadDate> {
+        let (stamp, checkpoint) = match Dated::read(folder, stamped)?.check(key, authorities) {
+            // By an authority that was not named, which says nothing to whoever checks.
+            Err(BadDate::Timestamp(BadTimestamp::NotTrusted { .. })) => return Ok(None),
+            dated => dated?,
+        };
+        if stamped > size {
+            return Err(BadDate::PutBack { stamped, size });
+        }
         if checkpoint.tree.size != stamped || log.root(stamped, size)? != checkpoint.tree.root {
             return Err(BadDate::OtherRoot(stamped));
         }
@@ -173,9 +189,10 @@ pub(crate) fn all<S: Source, L: Source>(
             let (says, seen) = (next.at.as_str().to_owned(), stamp.time.as_str().to_owned());
             return Err(BadDate::Backdated { index: stamped, says, seen });
         }
-        Ok((stamped, stamp))
+        Ok(Some((stamped, stamp)))
     };
-    sizes.into_iter().map(|stamped| each(stamped).map_err(|wrong| (stamped, wrong))).collect()
+    let counted = |stamped: u64| each(stamped).map_err(|wrong| (stamped, wrong)).transpose();
+    sizes.into_iter().filter_map(counted).collect()
 }
 
 /// The checkpoints that have a timestamp in a folder, by how many entries they are of, in order.

@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
-use seal::keys::Erased;
-use seal::limits::ACCOUNT_BYTES_MAX;
+use seal::keys::{Erased, Rewrapped};
+use seal::limits::{ACCOUNT_BYTES_MAX, DAYS_MAX, RETIRED_MAX};
 use seal::{AccountKey, Day, EvidenceKey, Keys, PublicKey, Sealer};
 use verify::sealed::{KEY_BYTES, split};
 
@@ -17,6 +17,11 @@ fn day(day: u32) -> Day {
 
 fn names(accounts: &[&str]) -> BTreeSet<String> {
     accounts.iter().map(|account| (*account).to_owned()).collect()
+}
+
+fn erase(keys: &Keys, accounts: &[&str]) -> Erased {
+    keys.begin_erasing(&names(accounts)).unwrap();
+    keys.finish_erasing().unwrap()
 }
 
 /// Three days, on each of which two accounts sent something; the lines.
@@ -90,37 +95,40 @@ fn an_account_that_is_erased_opens_no_more_and_others_do() {
     let key = EvidenceKey::random().unwrap();
     let lines = sealed(folder.path(), key.public());
     let keys = Keys::open(folder.path()).unwrap();
-    assert_eq!(keys.erase(&names(&["acc_1"])).unwrap(), Erased { keys: 3, days: 3 });
+    assert_eq!(erase(&keys, &["acc_1"]), Erased { keys: 3, days: 3 });
     for (_, account, line) in &lines {
         assert_eq!(open(folder.path(), &key, line).is_some(), *account == "acc_2");
     }
     let text = fs::read_to_string(folder.path().join("2026-03-01.keys")).unwrap();
     assert!(!text.contains("acc_1") && text.contains("acc_2"));
-    assert_eq!(keys.erase(&names(&["acc_1"])).unwrap(), Erased::default());
+    assert_eq!(erase(&keys, &["acc_1"]), Erased::default());
     // A day of which nothing is left has no file.
-    keys.erase(&names(&["acc_2"])).unwrap();
+    erase(&keys, &["acc_2"]);
     assert!(keys.days().unwrap().is_empty());
 }
 
 #[test]
-fn an_erasure_that_was_interrupted_is_done_by_the_next_who_opens_the_folder() {
+fn an_erasure_that_was_interrupted_can_be_finished_by_the_next_one() {
     let folder = tempfile::tempdir().unwrap();
     let key = EvidenceKey::random().unwrap();
     let lines = sealed(folder.path(), key.public());
     // As a crash leaves it after the first day.
-    fs::write(folder.path().join("erasing"), r#"["acc_1"]"#).unwrap();
+    Keys::open(folder.path()).unwrap().begin_erasing(&names(&["acc_1"])).unwrap();
     fs::remove_file(folder.path().join("2026-03-01.keys")).unwrap();
     let keys = Keys::open(folder.path()).unwrap();
-    assert!(!folder.path().join("erasing").exists());
-    assert_eq!(keys.of(&day(3)).unwrap().len(), 1);
+    assert_eq!(keys.erasing().unwrap(), names(&["acc_1"]));
+    // Another one is joined, and takes nothing from the first.
+    keys.begin_erasing(&names(&["acc_9"])).unwrap();
+    assert_eq!(keys.finish_erasing().unwrap(), Erased { keys: 2, days: 2 });
+    assert!(keys.erasing().unwrap().is_empty() && keys.of(&day(3)).unwrap().len() == 1);
     assert!(open(folder.path(), &key, &lines[4].2).is_none());
-    // Where it cannot be told who was to be erased, nobody goes on.
+    // Where it cannot be told who was to be erased, nothing is finished.
     fs::write(folder.path().join("erasing"), "[\"acc").unwrap();
-    assert!(Keys::open(folder.path()).is_err());
+    assert!(keys.finish_erasing().is_err());
 }
 
 #[test]
-fn what_an_erased_account_sends_on_the_same_day_is_erased_as_well() {
+fn what_is_sealed_by_a_key_that_was_erased_stays_closed() {
     let folder = tempfile::tempdir().unwrap();
     let key = EvidenceKey::random().unwrap();
     let mut sealer = Sealer::new(key.public().clone(), Keys::open(folder.path()).unwrap());
@@ -131,7 +139,7 @@ fn what_an_erased_account_sends_on_the_same_day_is_erased_as_well() {
         line
     };
     let before = seal(1);
-    Keys::open(folder.path()).unwrap().erase(&names(&["acc_1"])).unwrap();
+    erase(&Keys::open(folder.path()).unwrap(), &["acc_1"]);
     let (same_day, next_day) = (seal(1), seal(2));
     assert!(open(folder.path(), &key, &before).is_none());
     assert!(open(folder.path(), &key, &same_day).is_none());
@@ -153,19 +161,62 @@ fn days_are_closed_by_age_but_for_accounts_that_are_held() {
 }
 
 #[test]
-fn another_evidence_key_opens_what_was_wrapped_anew_and_the_old_one_does_not() {
+fn another_evidence_key_opens_what_was_sealed_before_and_after_it_came() {
     let folder = tempfile::tempdir().unwrap();
-    let (old, new) = (EvidenceKey::random().unwrap(), EvidenceKey::random().unwrap());
+    let old = EvidenceKey::random().unwrap();
     let lines = sealed(folder.path(), old.public());
+    let new = old.next().unwrap();
+    let opens = |key: &EvidenceKey| {
+        lines.iter().all(|(n, account, line)| {
+            open(folder.path(), key, line).as_deref() == Some(&*format!("what {account} asked on day {n}"))
+        })
+    };
+    // Before anything is wrapped anew, and after it.
+    assert!(opens(&new));
     let keys = Keys::open(folder.path()).unwrap();
-    assert_eq!(keys.rewrap(&old, new.public()).unwrap(), 6);
-    // Once more, as after an interruption, changes nothing.
-    assert_eq!(keys.rewrap(&old, new.public()).unwrap(), 0);
-    for (n, account, line) in &lines {
-        assert_eq!(open(folder.path(), &new, line).unwrap(), format!("what {account} asked on day {n}"));
+    assert_eq!(keys.rewrap(&new).unwrap(), Rewrapped { wrapped: 6, others: 0 });
+    assert_eq!(keys.rewrap(&new).unwrap(), Rewrapped::default());
+    assert!(opens(&new));
+    assert!(old.unwrap(&keys.of(&day(1)).unwrap()[0], &day(1)).is_err());
+    // A gateway that was not told yet seals for the old one, which opens still.
+    let mut sealer = Sealer::new(old.public().clone(), keys.clone());
+    let mut line = Vec::new();
+    sealer.seal("acc_3", &day(3), CLEAR, b"late".to_vec(), &mut line).unwrap();
+    sealer.flush(true).unwrap();
+    assert_eq!(open(folder.path(), &new, &line).as_deref(), Some("late"));
+    let third = new.next().unwrap();
+    assert_eq!(keys.rewrap(&third).unwrap(), Rewrapped { wrapped: 7, others: 0 });
+    assert!(opens(&third));
+    // Somebody else's stay as they are.
+    assert_eq!(keys.rewrap(&EvidenceKey::random().unwrap()).unwrap(), Rewrapped { wrapped: 0, others: 7 });
+    assert!(opens(&third));
+    let mut many = old;
+    while let Ok(next) = many.next() {
+        many = next;
     }
-    let wrapped = keys.of(&day(1)).unwrap();
-    assert!(old.unwrap(&wrapped[0], &day(1)).is_err());
+    assert_eq!(
+        many.next().unwrap_err().to_string(),
+        format!("{RETIRED_MAX} keys are retired; expected at most as many")
+    );
+}
+
+#[test]
+fn late_records_of_earlier_days_share_the_keys_of_those_days() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut sealer = Sealer::new(EvidenceKey::random().unwrap().public().clone(), Keys::open(folder.path()).unwrap());
+    let days = DAYS_MAX as u32;
+    for n in (0..20).map(|n| n % days) {
+        sealer.seal("acc_1", &day(n + 1), CLEAR, b"text".to_vec(), &mut Vec::new()).unwrap();
+    }
+    sealer.flush(true).unwrap();
+    let keys = Keys::open(folder.path()).unwrap();
+    assert!((0..days).all(|n| keys.of(&day(n + 1)).unwrap().len() == 1));
+    // With one day more the earliest is forgotten, and gets another key.
+    for n in [days, 0] {
+        sealer.seal("acc_1", &day(n + 1), CLEAR, b"text".to_vec(), &mut Vec::new()).unwrap();
+    }
+    sealer.flush(true).unwrap();
+    assert_eq!(keys.of(&day(1)).unwrap().len(), 2);
 }
 
 #[test]
@@ -182,9 +233,15 @@ fn a_line_that_a_crash_cut_off_costs_only_itself() {
     let wrapped = key.public().wrap(&AccountKey::random().unwrap(), "acc_3", &day(1)).unwrap();
     keys.add(&day(1), std::slice::from_ref(&wrapped)).unwrap();
     assert_eq!(keys.of(&day(1)).unwrap().last(), Some(&wrapped));
-    fs::write(&path, "{\"id\":3}\n").unwrap();
-    let wrong = keys.of(&day(1)).unwrap_err().to_string();
-    assert!(wrong.contains("2026-03-01.keys: line 1: "), "{wrong}");
+    // What is no key stays where it is, and stops nothing.
+    let text = fs::read(&path).unwrap();
+    fs::write(&path, [&text[..], &[0; 64], b"\n"].concat()).unwrap();
+    assert_eq!(erase(&keys, &["acc_3"]), Erased { keys: 1, days: 1 });
+    assert!(fs::read(&path).unwrap().windows(64).any(|window| window == [0; 64]));
+    // A pipe in its place is not waited for.
+    fs::remove_file(&path).unwrap();
+    assert!(std::process::Command::new("mkfifo").arg(&path).status().unwrap().success());
+    assert!(keys.of(&day(1)).unwrap_err().to_string().contains("cannot be read"));
 }
 
 #[test]

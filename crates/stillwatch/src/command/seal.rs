@@ -5,14 +5,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::{BufRead as _, BufReader};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use ::seal::evidence::Wrapped;
 use ::seal::grant::ADMINISTRATION;
-use ::seal::keys::Erased;
-use ::seal::{AccountKey, Day, EvidenceKey, KeyFile, Lock};
+use ::seal::keys::{Erased, Rewrapped};
+use ::seal::{AccountKey, Day, EvidenceKey, KeyFile, Lock, SealError};
 use ::verify::entry::Statement;
 use ::verify::hash::Hash;
+use ::verify::report::plain;
 use ::verify::sealed::{self, Sealed};
 use exchange::Time;
 use serde::Deserialize;
@@ -31,6 +32,8 @@ use crate::{clock, ledgers, listing, sealing};
 
 /// Records that are opened at once. For more the question has to be narrower.
 const OPENED_MAX: usize = 100_000;
+/// Bytes of lines with records that are opened at once, likewise.
+const OPENED_BYTES_MAX: usize = 512 * 1024 * 1024;
 /// Bytes of a recorded line. A longer one is none of ours.
 const LINE_BYTES_MAX: u64 = 256 * 1024 * 1024;
 
@@ -39,27 +42,38 @@ pub(crate) fn run(command: &SealCommand) -> Result<Exit, Failure> {
     match command {
         SealCommand::Key { out, name, purpose, locked } => make(out, name, purpose, locked),
         SealCommand::Grant { unlocking, to, purpose, locked, data } => {
+            let path = followed(&unlocking.key)?;
+            let _lock = KeyFile::lock(&path).map_err(Failure::unreadable)?;
             let (mut file, granted) = unlocked(unlocking, ADMINISTRATION)?;
             file.grant(&granted, to, purpose, &anew(locked)?).map_err(Failure::unreadable)?;
-            let detail = json!({"key": file.public().id(), "purposes": purpose});
+            let detail = json!({"key": granted.public().id(), "purposes": purpose});
             let said = said("grant", &unlocking.by, None, format!("person:{to}"), detail);
             append(data, said)?;
-            file.write(&unlocking.key).map_err(Failure::unreadable)?;
+            file.write(&path).map_err(Failure::unreadable)?;
             print(&format!("Granted to {to}: {}.\n", purpose.join(", "))).map(|()| Exit::Nothing)
         }
         SealCommand::Revoke { unlocking, from, data } => {
-            let (mut file, _) = unlocked(unlocking, ADMINISTRATION)?;
-            if !file.revoke(from) {
-                return Err(Failure::usage(format!("--from `{from}`: nothing is granted to somebody of that name")));
-            }
-            let detail = json!({"key": file.public().id(), "purposes": []});
+            let path = followed(&unlocking.key)?;
+            let _lock = KeyFile::lock(&path).map_err(Failure::unreadable)?;
+            let (mut file, granted) = unlocked(unlocking, ADMINISTRATION)?;
+            file.revoke(from).map_err(|error| Failure::usage(format!("--from `{from}`: {error}")))?;
+            let detail = json!({"key": granted.public().id(), "purposes": []});
             append(data, said("grant", &unlocking.by, None, format!("person:{from}"), detail))?;
-            file.write(&unlocking.key).map_err(Failure::unreadable)?;
+            file.write(&path).map_err(Failure::unreadable)?;
             let advice =
                 "Whoever kept the key itself can use it still; `stillwatch seal rotate` puts another in its place.";
             print(&format!("Nothing is granted to {from} any more.\n{advice}\n")).map(|()| Exit::Nothing)
         }
         SealCommand::Rotate { unlocking, locked, data } => rotate(unlocking, locked, data),
+        SealCommand::Rewrap { unlocking, data } => {
+            let (_, key) = unlocked(unlocking, ADMINISTRATION)?;
+            let keys = sealing::keys_there(data)?;
+            append(
+                data,
+                said("rotation", &unlocking.by, None, "evidence key".to_owned(), json!({"to": key.public().id()})),
+            )?;
+            tell_rewrapped(keys.rewrap(&key).map_err(Failure::unreadable)?)
+        }
         SealCommand::Open(args) => open(args),
         SealCommand::Hold { command } => hold(command),
         SealCommand::Erase(args) => erase(args),
@@ -69,9 +83,9 @@ pub(crate) fn run(command: &SealCommand) -> Result<Exit, Failure> {
 }
 
 fn make(out: &Path, name: &str, purposes: &[String], locked: &LockedBy) -> Result<Exit, Failure> {
-    let public = out.with_extension("pub");
+    let public = public_of(out);
     for path in [out, &public] {
-        if path.exists() {
+        if path.exists() || *out == public {
             return Err(Failure::usage(format!("`{}` is there already; name another file by --out", path.display())));
         }
     }
@@ -80,8 +94,7 @@ fn make(out: &Path, name: &str, purposes: &[String], locked: &LockedBy) -> Resul
     all.extend(purposes.iter().filter(|purpose| *purpose != ADMINISTRATION).cloned());
     let file = KeyFile::new(&key, name, &all, &lock(locked)?).map_err(Failure::unreadable)?;
     file.write(out).map_err(Failure::unreadable)?;
-    let text = format!("{}\n", file.public());
-    whole::write_for_all(&public, text.as_bytes()).map_err(|error| Failure::unwritable(&public, &error))?;
+    write_public(&public, &key)?;
     print(&format!(
         "Wrote the evidence key to {out} and its public half to {public}.\n\
          Keep {out} and what locks it away from the gateway: whoever has both reads what is sealed; without them nobody does.\n\
@@ -90,6 +103,21 @@ fn make(out: &Path, name: &str, purposes: &[String], locked: &LockedBy) -> Resul
         public = public.display(),
     ))?;
     Ok(Exit::Nothing)
+}
+
+/// Where the public half of the key in a file is.
+fn public_of(path: &Path) -> PathBuf {
+    path.with_extension("pub")
+}
+
+fn write_public(path: &Path, key: &EvidenceKey) -> Result<(), Failure> {
+    let text = format!("{}\n", key.public());
+    whole::write_for_all(path, text.as_bytes()).map_err(|error| Failure::unwritable(path, &error))
+}
+
+/// A file itself, where it is named by a link: what is written in the place of a link leaves the file as it was.
+fn followed(path: &Path) -> Result<PathBuf, Failure> {
+    path.canonicalize().map_err(|error| Failure::io(format!("`{}` cannot be read", path.display()), error))
 }
 
 /// What locks a private key, as it was named.
@@ -121,10 +149,15 @@ fn passphrase(path: &Path) -> Result<Zeroizing<String>, Failure> {
     Ok(Zeroizing::new(line.to_owned()))
 }
 
+fn not_opened(path: &Path, by: &str, error: &SealError) -> Failure {
+    Failure::bad_input(format!("`{}`, as {}: {error}", path.display(), plain(by)))
+}
+
 /// The private key, as somebody for a purpose.
 fn unlocked(unlocking: &Unlocking, purpose: &str) -> Result<(KeyFile, EvidenceKey), Failure> {
     let file = KeyFile::read(&unlocking.key).map_err(Failure::unreadable)?;
-    let granted = file.open(&unlocking.by, purpose, &lock(&unlocking.locked)?).map_err(Failure::unreadable)?;
+    let granted = file.open(&unlocking.by, purpose, &lock(&unlocking.locked)?);
+    let granted = granted.map_err(|error| not_opened(&unlocking.key, &unlocking.by, &error))?;
     Ok((file, granted.key))
 }
 
@@ -139,14 +172,14 @@ pub(super) fn opening(args: &OpenedBy, by: &str) -> Result<Opening, Failure> {
     let path = args.key.as_ref().ok_or_else(|| Failure::usage("--plain: expected --key, which opens sealed texts"))?;
     let file = KeyFile::read(path).map_err(Failure::unreadable)?;
     let lock = one(args.passphrase_file.as_deref(), args.command.as_deref())?;
-    let granted = file.open(by, &args.purpose, &lock).map_err(Failure::unreadable)?;
+    let granted = file.open(by, &args.purpose, &lock).map_err(|error| not_opened(path, by, &error))?;
     Ok(Opening { purpose: args.purpose.clone(), key: granted.key })
 }
 
 impl Opening {
     /// The keys of accounts with these ids, as far as they were not destroyed.
     pub(super) fn keys(&self, data: &Path, ids: &BTreeSet<String>) -> Result<BTreeMap<String, AccountKey>, Failure> {
-        let wrapped = sealing::keys(data)?.find(ids).map_err(Failure::unreadable)?;
+        let wrapped = sealing::keys_there(data)?.find(ids).map_err(Failure::unreadable)?;
         let unwrap = |(id, (day, wrapped)): (String, (Day, Wrapped))| {
             self.key.unwrap(&wrapped, &day).map(|key| (id, key)).map_err(Failure::unreadable)
         };
@@ -189,39 +222,46 @@ fn now() -> Result<Time, Failure> {
 }
 
 fn rotate(unlocking: &Unlocking, locked: &LockedAnewBy, data: &Path) -> Result<Exit, Failure> {
+    let path = followed(&unlocking.key)?;
+    let public = public_of(&path);
+    let _lock = KeyFile::lock(&path).map_err(Failure::unreadable)?;
     let (file, old) = unlocked(unlocking, ADMINISTRATION)?;
-    let keys = sealing::keys(data)?;
-    let key = EvidenceKey::random().map_err(Failure::unreadable)?;
-    let purposes: Vec<String> = file
-        .grants()
-        .iter()
-        .find(|grant| grant.name == unlocking.by)
-        .map(|grant| grant.purposes.clone())
-        .unwrap_or_default();
+    let keys = sealing::keys_there(data)?;
+    let key = old.next().map_err(Failure::unreadable)?;
+    let own = file.grants().iter().find(|grant| grant.name == unlocking.by);
+    let purposes = own.map(|grant| grant.purposes.clone()).unwrap_or_default();
     let anew = KeyFile::new(&key, &unlocking.by, &purposes, &anew(locked)?).map_err(Failure::unreadable)?;
-    let detail = json!({"from": file.public().id(), "to": anew.public().id()});
+    let detail = json!({"from": old.public().id(), "to": key.public().id()});
     append(data, said("rotation", &unlocking.by, None, "evidence key".to_owned(), detail))?;
-    // Before anything is wrapped for it, so that it is never lost; and the old one stays until all is.
-    let next = unlocking.key.with_extension("next");
-    anew.write(&next).map_err(Failure::unreadable)?;
-    let count = keys.rewrap(&old, anew.public()).map_err(Failure::unreadable)?;
-    std::fs::rename(&next, &unlocking.key).map_err(|error| Failure::unwritable(&unlocking.key, &error))?;
-    let public = unlocking.key.with_extension("pub");
-    let text = format!("{}\n", anew.public());
-    whole::write_for_all(&public, text.as_bytes()).map_err(|error| Failure::unwritable(&public, &error))?;
+    // The file has the old key as well, so that whatever is interrupted from here on loses nothing.
+    anew.write(&path).map_err(Failure::unreadable)?;
+    write_public(&public, &key)?;
+    tell_rewrapped(keys.rewrap(&key).map_err(Failure::unreadable)?)?;
     print(&format!(
-        "Wrapped {} for a new evidence key. Give {} to the gateway and restart it, then run this once more for what was sealed meanwhile; grant others anew.\n",
-        counted(count, "key"),
+        "{} has the new key, and the old one to open what was sealed for it.\nNext: give {} to the gateway and restart it, run `stillwatch seal rewrap` for what was sealed \
+         until then and for other data folders, and grant others anew.\n",
+        unlocking.key.display(),
         public.display()
     ))?;
     Ok(Exit::Nothing)
+}
+
+fn tell_rewrapped(rewrapped: Rewrapped) -> Result<Exit, Failure> {
+    let mut told = format!("Wrapped {} for the current evidence key.\n", counted(rewrapped.wrapped, "key"));
+    if rewrapped.others > 0 {
+        told += &format!(
+            "{} stay as they are: they are for an evidence key that is not in this file.\n",
+            counted(rewrapped.others, "key")
+        );
+    }
+    print(&told).map(|()| Exit::Nothing)
 }
 
 /// What stands in clear of a sealed record.
 #[derive(Deserialize)]
 struct Clear {
     id: String,
-    time: String,
+    time: Time,
     account: String,
 }
 
@@ -236,68 +276,81 @@ fn open(args: &SealOpen) -> Result<Exit, Failure> {
     if args.account.is_empty() && args.exchange.is_empty() {
         return Err(Failure::usage("say whose texts or which: expected --account or --exchange"));
     }
-    let (file, key) = unlocked(&args.unlocking, &args.purpose)?;
+    if let Some(out) = args.out.as_ref().filter(|out| out.exists()) {
+        return Err(Failure::usage(format!("`{}` is there already; name another file by --out", out.display())));
+    }
+    let (_, key) = unlocked(&args.unlocking, &args.purpose)?;
     let mut found = find(args)?;
     let ids: BTreeSet<String> = found.iter().map(|found| found.sealed.key.clone()).collect();
-    let wrapped = sealing::keys(&args.data)?.find(&ids).map_err(Failure::unreadable)?;
+    let wrapped = sealing::keys_there(&args.data)?.find(&ids).map_err(Failure::unreadable)?;
     // What was erased or closed by age is not there.
     let before = found.len();
     found.retain(|found| wrapped.contains_key(&found.sealed.key));
     let closed = before - found.len();
     if found.is_empty() {
-        let why =
-            if closed > 0 { "its keys were destroyed: it was erased, or closed by age" } else { "nothing sealed fits" };
+        let destroyed = "its keys were destroyed: it was erased, or closed by age";
+        let why = if closed > 0 { destroyed } else { "nothing sealed fits" };
         return Err(Failure::bad_input(format!("there is nothing to open: {why}")));
     }
     let ids: String = found.iter().map(|found| format!("{}\n", found.shown.id)).collect();
     let accounts: BTreeSet<&str> = found.iter().map(|found| found.shown.account.as_str()).collect();
     let detail = json!({
         "purpose": args.purpose, "case": args.case, "records": found.len(), "accounts": accounts.len(),
-        "exchanges": Hash::of(&[ids.as_bytes()]).to_hex(), "key": file.public().id(),
+        "exchanges": Hash::of(&[ids.as_bytes()]).to_hex(), "key": key.public().id(),
     });
     let subject = match (accounts.first(), accounts.len()) {
         (Some(account), 1) => format!("account:{account}"),
         _ => format!("{} accounts", accounts.len()),
     };
     append(&args.data, said("reading", &args.unlocking.by, Some(&args.reason), subject, detail))?;
-    let mut keys: BTreeMap<&str, AccountKey> = BTreeMap::new();
-    for (id, (day, wrapped)) in &wrapped {
-        keys.insert(id, key.unwrap(wrapped, day).map_err(Failure::unreadable)?);
-    }
-    let mut out = Zeroizing::new(Vec::new());
+    let unwrapped = |(id, (day, wrapped)): &(String, (Day, Wrapped))| (id.clone(), key.unwrap(wrapped, day));
+    let wrapped: Vec<_> = wrapped.into_iter().collect();
+    let keys: BTreeMap<String, Result<AccountKey, SealError>> = wrapped.iter().map(unwrapped).collect();
+    let (mut out, mut wrong) = (Zeroizing::new(Vec::new()), Vec::new());
     for Found { clear, shown, sealed } in &found {
-        let wrong = |why: &dyn std::fmt::Display| Failure::bad_input(format!("exchange `{}`: {why}", shown.id));
-        let account = keys.get(sealed.key.as_str()).ok_or_else(|| wrong(&"its key is missing"))?;
-        let record = account.record(&sealed.salt).map_err(Failure::unreadable)?;
-        out.extend_from_slice(&sealed.open(&record, clear).map_err(|error| wrong(&error))?);
-        out.push(b'\n');
+        match opened(&keys, clear, sealed) {
+            Ok(text) => {
+                out.extend_from_slice(&text);
+                out.push(b'\n');
+            }
+            Err(why) => wrong.push(format!("exchange `{}`: {why}", shown.id)),
+        }
     }
-    let skipped = if closed > 0 {
-        format!(" {} cannot be opened any more.", counted(closed as u64, "record"))
-    } else {
-        String::new()
-    };
+    let opened = (found.len() - wrong.len()) as u64;
     match &args.out {
         Some(path) => {
             whole::write(path, &out).map_err(|error| Failure::unwritable(path, &error))?;
-            let count = counted(found.len() as u64, "record");
-            print(&format!("Opened {count} to {}; the ledger says so.{skipped}\n", path.display()))?;
+            print(&format!("Opened {} to {}; the ledger says so.\n", counted(opened, "record"), path.display()))?;
         }
-        None => {
-            print(&String::from_utf8_lossy(&out))?;
-            if closed > 0 {
-                eprintln!("{}", skipped.trim());
-            }
+        None => print(&String::from_utf8_lossy(&out))?,
+    }
+    if closed > 0 {
+        eprintln!("{} cannot be opened any more: erased, or closed by age", counted(closed as u64, "record"));
+    }
+    match wrong.first() {
+        None => Ok(Exit::Nothing),
+        Some(first) => {
+            Err(Failure::bad_input(format!("{} cannot be opened; {first}", counted(wrong.len() as u64, "record"))))
         }
     }
-    Ok(Exit::Nothing)
+}
+
+/// What a sealed record says.
+fn opened(
+    keys: &BTreeMap<String, Result<AccountKey, SealError>>,
+    clear: &[u8],
+    sealed: &Sealed,
+) -> Result<Zeroizing<Vec<u8>>, String> {
+    let account = keys.get(&sealed.key).ok_or("its key is missing")?.as_ref().map_err(SealError::to_string)?;
+    let record = account.record(&sealed.salt).map_err(|error| error.to_string())?;
+    sealed.open(&record, clear).map_err(|error| error.to_string())
 }
 
 /// The sealed records that were asked for.
 fn find(args: &SealOpen) -> Result<Vec<Found>, Failure> {
     let folder = args.data.join("exchanges");
     let failed = |error| Failure::io(format!("`{}` cannot be read", folder.display()), error);
-    let mut found = Vec::new();
+    let (mut found, mut bytes) = (Vec::new(), 0);
     for path in segment::files(&folder).map_err(failed)? {
         let mut input = BufReader::new(File::open(&path).map_err(failed)?);
         let mut line = Vec::new();
@@ -311,14 +364,14 @@ fn find(args: &SealOpen) -> Result<Vec<Found>, Failure> {
             let object = [b"{", clear, b"}"].concat();
             let Ok(shown) = serde_json::from_slice::<Clear>(&object) else { continue };
             let is_asked = args.account.contains(&shown.account) || args.exchange.contains(&shown.id);
-            let is_within = args.from.as_ref().is_none_or(|from| shown.time.as_str() >= from.as_str())
-                && args.to.as_ref().is_none_or(|to| shown.time.as_str() < to.as_str());
+            let is_within = args.from.is_none_or(|from| shown.time >= from) && args.to.is_none_or(|to| shown.time < to);
             if is_asked && is_within {
+                bytes += line.len();
                 found.push(Found { clear: clear.to_vec(), shown, sealed });
             }
-            if found.len() > OPENED_MAX {
+            if found.len() > OPENED_MAX || bytes > OPENED_BYTES_MAX {
                 return Err(Failure::usage(format!(
-                    "more than {OPENED_MAX} records fit; narrow it by --from and --to, and open them in parts"
+                    "more than {OPENED_MAX} records fit, or {OPENED_BYTES_MAX} bytes; narrow it by --from and --to, and open them in parts"
                 )));
             }
         }
@@ -329,6 +382,9 @@ fn find(args: &SealOpen) -> Result<Vec<Found>, Failure> {
 fn hold(command: &HoldCommand) -> Result<Exit, Failure> {
     match command {
         HoldCommand::Add { account, case, by, reason, data } => {
+            sealing::keys_there(data)?;
+            resume(data)?;
+            let _changing = sealing::changing(data)?;
             let mut holds = Holds::read(data)?;
             let detail = json!({"case": case, "held": true});
             append(data, said("hold", by, Some(reason), format!("account:{account}"), detail))?;
@@ -341,6 +397,7 @@ fn hold(command: &HoldCommand) -> Result<Exit, Failure> {
             print(&told).map(|()| Exit::Nothing)
         }
         HoldCommand::Release { account, case, by, reason, data } => {
+            let _changing = sealing::changing(data)?;
             let mut holds = Holds::read(data)?;
             if !holds.all().iter().any(|hold| (&hold.account, &hold.case) == (account, case)) {
                 return Err(Failure::usage(format!("`{account}` is not held for `{case}`")));
@@ -348,7 +405,8 @@ fn hold(command: &HoldCommand) -> Result<Exit, Failure> {
             let detail = json!({"case": case, "held": false});
             append(data, said("hold", by, Some(reason), format!("account:{account}"), detail))?;
             holds.release(account, case)?;
-            print(&format!("Released: {account} is not held for {case} any more.\n")).map(|()| Exit::Nothing)
+            print(&format!("Released: {} is not held for {} any more.\n", plain(account), plain(case)))
+                .map(|()| Exit::Nothing)
         }
         HoldCommand::List { data, json } => {
             let rows: Vec<Value> =
@@ -361,17 +419,39 @@ fn hold(command: &HoldCommand) -> Result<Exit, Failure> {
     }
 }
 
+/// Finishes an erasure that was interrupted, and puts that down.
+fn resume(data: &Path) -> Result<(), Failure> {
+    let resumed = sealing::finish_erasing(data, &mut |account| {
+        let mut said = said(
+            "erasure",
+            "",
+            Some("an erasure that was interrupted"),
+            format!("account:{account}"),
+            json!({"of": "texts"}),
+        );
+        said.actor = "stillwatch".to_owned();
+        append(data, said).map(drop)
+    })?;
+    if resumed > 0 {
+        eprintln!("finished an erasure of {} that was interrupted", counted(resumed as u64, "account"));
+    }
+    Ok(())
+}
+
 fn erase(args: &SealErase) -> Result<Exit, Failure> {
+    let keys = sealing::keys_there(&args.data)?;
+    resume(&args.data)?;
+    // Nobody is held between this and the end of it.
+    let _changing = sealing::changing(&args.data)?;
     let holds = Holds::read(&args.data)?;
     if let Some(hold) = args.account.iter().find_map(|account| holds.of(account)) {
         return Err(Failure::bad_input(format!(
             "`{}` is held for `{}` since {}: nothing is erased of it before the hold is released",
-            hold.account,
-            hold.case,
+            plain(&hold.account),
+            plain(&hold.case),
             hold.since.get(..10).unwrap_or_default()
         )));
     }
-    let keys = sealing::keys(&args.data)?;
     let accounts: BTreeSet<String> = args.account.iter().cloned().collect();
     if args.dry_run {
         let mut would = Erased::default();
@@ -383,13 +463,15 @@ fn erase(args: &SealErase) -> Result<Exit, Failure> {
         }
         return tell_erased(would, "Would destroy", args.json);
     }
+    // What is to be erased is written down first, so that it is done where the ledger says it, also after a crash.
+    keys.begin_erasing(&accounts).map_err(Failure::unreadable)?;
     for account in &accounts {
         append(
             &args.data,
             said("erasure", &args.by, Some(&args.reason), format!("account:{account}"), json!({"of": "texts"})),
         )?;
     }
-    let erased = keys.erase(&accounts).map_err(Failure::unreadable)?;
+    let erased = keys.finish_erasing().map_err(Failure::unreadable)?;
     tell_erased(erased, "Destroyed", args.json)
 }
 
@@ -407,8 +489,9 @@ fn tell_erased(erased: Erased, verb: &str, is_json: bool) -> Result<Exit, Failur
 }
 
 fn expire(args: &SealExpire) -> Result<Exit, Failure> {
+    let keys = sealing::keys_there(&args.data)?;
+    let _changing = sealing::changing(&args.data)?;
     let held = Holds::read(&args.data)?.accounts();
-    let keys = sealing::keys(&args.data)?;
     let first = first_day(now()?, args.days)?;
     let would = keys.expired(&first, &held).map_err(Failure::unreadable)?;
     if args.dry_run || would.keys == 0 {
@@ -427,7 +510,7 @@ fn first_day(now: Time, days: u32) -> Result<Day, Failure> {
 }
 
 fn status(data: &Path, is_json: bool) -> Result<Exit, Failure> {
-    let keys = sealing::keys(data)?;
+    let keys = sealing::keys_there(data)?;
     let held = Holds::read(data)?.accounts();
     let mut rows = Vec::new();
     for day in keys.days().map_err(Failure::unreadable)? {

@@ -111,6 +111,7 @@ async fn serve(args: &cli::Up, checked: Checked) -> Result<(), Failure> {
     let books = if roles.console && config.ledger.enabled {
         let mut books = Bookkeeper::open(folder.path(), &config, &source, &registry, &clock)?;
         books.note("start", &path)?;
+        books.finish_erasing();
         Some(Arc::new(Mutex::new(books)))
     } else {
         None

@@ -268,3 +268,71 @@ fn what_is_granted_rotated_and_closed_by_age_is_put_down() {
     assert!(sealing.open(&data, &["--account", "acc_1"]).stdout.contains("zymurgist1"));
     assert_eq!((entries(&data, "grant").len(), entries(&data, "rotation").len()), (2, 1));
 }
+
+#[test]
+fn holds_that_are_added_at_once_all_hold_and_an_interrupted_erasure_is_finished_and_said() {
+    let (gateway, sealing) = sent("sealing-once", "");
+    let data = gateway.data();
+    let (_, folder) = gateway.end("-TERM");
+    std::thread::scope(|scope| {
+        for n in 0..8 {
+            let data = &data;
+            scope.spawn(move || {
+                let (account, words) = (format!("acc_held_{n}"), ["seal", "hold", "add", "--case", "c", "--by", "ann"]);
+                let added = run(&[&words[..], &["--reason", "r", "--data", data, "--account", &account]].concat());
+                assert_eq!(added.code, 0, "{added:?}");
+            });
+        }
+    });
+    let listed: Value =
+        serde_json::from_str(&run(&["seal", "hold", "list", "--data", &data, "--json"]).stdout).expect("JSON");
+    assert_eq!(listed["holds"].as_array().map(Vec::len), Some(8), "{listed}");
+    // As a crash leaves it.
+    std::fs::write(Path::new(&data).join("sealed-keys/erasing"), r#"["acc_1"]"#).expect("written");
+    let gateway = Gateway::start_in(folder, &[]);
+    let (_, _folder) = gateway.end("-TERM");
+    let closed = sealing.open(&data, &["--account", "acc_1"]);
+    assert!(closed.code == 65 && closed.stderr.contains("its keys were destroyed"), "{closed:?}");
+    let (actor, subject, reason, _) = entries(&data, "erasure").pop().expect("an entry");
+    assert_eq!((&*actor, &*subject, &*reason), ("stillwatch", "account:acc_1", "an erasure that was interrupted"));
+    // What cannot be is told.
+    let nowhere = run(&["seal", "status", "--data", "/nowhere/at/all"]);
+    assert!(nowhere.code == 65 && nowhere.stderr.contains("there is no data folder"), "{nowhere:?}");
+    let empty = run(&["seal", "erase", "--account", "acc_2", "--by", "ann", "--reason", " ", "--data", &data]);
+    assert!(empty.code == 2 && empty.stderr.contains("expected some text"), "{empty:?}");
+}
+
+#[test]
+fn what_is_sealed_between_a_rotation_and_a_restart_is_not_lost() {
+    let (gateway, sealing) = sent("sealing-rotation", "");
+    let data = gateway.data();
+    let rotate = || {
+        let anew = ["seal", "rotate", "--new-passphrase-file", &sealing.passphrase, "--data", &data];
+        run(&[&anew[..], &sealing.unlocking()].concat())
+    };
+    assert_eq!(rotate().code, 0);
+    // It seals for the old key still.
+    let key = gateway.key_of("acc_3");
+    assert_eq!(gateway.ask(&key, &asked(3)).0, 200);
+    let (_, _folder) = gateway.end("-TERM");
+    let opens = || (1..=3).all(|n| sealing.open(&data, &["--account", &format!("acc_{n}")]).stdout.contains(&asked(n)));
+    assert!(opens());
+    assert_eq!(rotate().code, 0);
+    assert!(opens());
+    let rewrapped = run(&[&["seal", "rewrap", "--data", &data], &sealing.unlocking()[..]].concat());
+    assert!(rewrapped.code == 0 && rewrapped.stdout.contains("Wrapped 0 keys"), "{rewrapped:?}");
+    // Times are times, and a moment has no fraction to hide behind.
+    let none = sealing.open(&data, &["--account", "acc_1", "--from", "2100-01-01"]);
+    assert!(none.stderr.contains("nothing sealed fits"), "{none:?}");
+    let odd = sealing.open(&data, &["--account", "acc_1", "--from", "yesterday"]);
+    assert!(odd.code == 2 && odd.stderr.contains("expected a date"), "{odd:?}");
+    // One damaged record does not close the others.
+    let record = std::fs::read_dir(Path::new(&data).join("exchanges")).expect("a folder");
+    let record = record.map(|entry| entry.expect("an entry").path());
+    let record = record.into_iter().find(|path| path.to_string_lossy().contains("/2")).expect("a record");
+    let lines = std::fs::read_to_string(&record).expect("lines");
+    std::fs::write(&record, lines.replacen("\"status\":200", "\"status\":500", 1)).expect("written");
+    let some = sealing.open(&data, &["--account", "acc_1", "--account", "acc_2", "--account", "acc_3"]);
+    let count = (1..=3).filter(|n| some.stdout.contains(&asked(*n))).count();
+    assert!(some.code == 65 && count == 2 && some.stderr.contains("1 record cannot be opened; exchange `"), "{some:?}");
+}

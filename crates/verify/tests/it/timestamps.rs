@@ -264,6 +264,37 @@ fn a_ledger_that_was_rewritten_with_its_own_key_does_not_fit_its_timestamps() {
 }
 
 #[test]
+fn authorities_that_were_not_named_are_passed_over_and_a_ledger_that_was_put_back_is_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let authority = Authority::of_rsa(&folder.path().join("authority"));
+    let other = Authority::of_rsa(&folder.path().join("other"));
+    let place = folder.path().join("ledger");
+    let mut ledger = stamped(&place, &authority);
+    grow(&mut ledger, &now(&authority));
+    stamp(ledger.view(), &other);
+    let counts = |by: &Authority| whole(ledger.view(), &place, by).map(|checked| checked.timestamps);
+    assert_eq!((counts(&authority).unwrap(), counts(&other).unwrap()), (2, 1));
+    // One that is none is no reason for no other.
+    let garbage = place.join("timestamps/00000000000000000200.tsr");
+    fs::write(&garbage, "x").unwrap();
+    fs::write(place.join("timestamps/00000000000000000200.checkpoint"), "x").unwrap();
+    let first = ledger.view().timestamp(150).unwrap().unwrap();
+    assert!(first.dated.checkpoint.contains("\n300\n"));
+    assert!(counts(&authority).is_err());
+    fs::remove_file(&garbage).unwrap();
+    // The same ledger with fewer entries, and the timestamps that it had.
+    let older = folder.path().join("older");
+    let mut ledger = Ledger::open(&older, SigningKey::new("evidence.example.com", [7; 32]).unwrap()).unwrap();
+    grow(&mut ledger, &now(&authority));
+    fs::rename(place.join("timestamps"), older.join("timestamps")).unwrap();
+    fs::remove_file(older.join("timestamps/00000000000000000100.tsr")).unwrap();
+    let back = whole(ledger.view(), &older, &authority);
+    let is_told =
+        matches!(back, Err(BadLedger::Timestamp { source: BadDate::PutBack { stamped: 300, size: 100 }, .. }));
+    assert!(is_told, "{back:?}");
+}
+
+#[test]
 fn what_is_read_of_timestamps_has_limits() {
     let folder = tempfile::tempdir().unwrap();
     let authority = Authority::of_rsa(&folder.path().join("authority"));

@@ -19,7 +19,7 @@ use crate::failure::Failure;
 use crate::log::say;
 use crate::timestamps::Authority;
 use crate::witnesses::Witness;
-use crate::{ledgers, records, timestamps, witnesses};
+use crate::{ledgers, records, sealing, timestamps, witnesses};
 
 /// Puts down what is changed.
 pub(super) struct Bookkeeper {
@@ -100,6 +100,28 @@ impl Bookkeeper {
             _ => {}
         }
         self.trouble = trouble;
+    }
+
+    /// Finishes an erasure of sealed texts that was interrupted. Where that cannot be, what is sealed from now on is sealed all the same.
+    pub(super) fn finish_erasing(&mut self) {
+        let data = self.data.clone();
+        let finished = sealing::finish_erasing(&data, &mut |account| {
+            self.put_down(Statement {
+                at: String::new(),
+                kind: "erasure".to_owned(),
+                actor: "stillwatch".to_owned(),
+                reason: Some("an erasure that was interrupted".to_owned()),
+                subject: format!("account:{account}"),
+                before: None,
+                after: None,
+                detail: json!({"of": "texts"}),
+            })
+        });
+        match finished {
+            Ok(0) => {}
+            Ok(accounts) => say(&format!("finished an erasure of {accounts} accounts that was interrupted")),
+            Err(failure) => say(&format!("an erasure that was interrupted cannot be finished: {failure}")),
+        }
     }
 
     /// Puts down what was recorded since the last time, all of it at the end, and tells when that goes wrong.

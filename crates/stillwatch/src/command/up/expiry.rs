@@ -45,6 +45,7 @@ impl Expiry {
         let now = self.clock.now();
         let first = sealing::first_day(now, self.days)
             .ok_or_else(|| Failure::service(format!("the clock says {now}, of which no day can be told")))?;
+        let changing = tokio::task::block_in_place(|| sealing::changing(&self.data))?;
         let held = Holds::read(&self.data)?.accounts();
         let keys = sealing::keys(&self.data)?;
         let expired = keys.expired(&first, &held).map_err(Failure::unreadable)?;
@@ -64,6 +65,7 @@ impl Expiry {
             })?;
         }
         keys.expire(&first, &held).map_err(Failure::unreadable)?;
+        drop(changing);
         let keys = counted(expired.keys, "key");
         say(&format!("{keys} of texts from before {} were destroyed, as `sealing.keep_days` says", first.as_str()));
         Ok(())
