@@ -20,7 +20,9 @@ def main():
     parser.add_argument("--kills", type=int, default=200)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--scale", default="0.1")
+    parser.add_argument("--sealed", action="store_true", help="seal what is recorded")
     args = parser.parse_args()
+    live.SEALED = args.sealed
     with tempfile.TemporaryDirectory() as temporary:
         folder = pathlib.Path(temporary)
         traffic = folder / "traffic"

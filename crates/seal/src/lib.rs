@@ -5,7 +5,7 @@
 //! by destroying its keys ([`Keys`]); whatever copies of the records there are stay closed from then on. Everything is bounded ([`limits`]).
 //!
 //! [`account`] are the keys of accounts, [`evidence`] the pair that they are wrapped for, [`grant`] who may use its private half for what, and
-//! [`lock`] what that is locked by; [`keys`] keeps wrapped keys by day, and [`sealer`] is used while records are written.
+//! [`lock`] and [`token`] what that is locked by; [`keys`] keeps wrapped keys by day, and [`sealer`] is used while records are written.
 
 pub mod account;
 pub mod error;
@@ -16,6 +16,7 @@ pub mod keys;
 pub mod limits;
 pub mod lock;
 pub mod sealer;
+pub mod token;
 
 pub use account::{AccountKey, Day};
 pub use error::SealError;
@@ -24,3 +25,4 @@ pub use grant::{Grant, KeyFile};
 pub use keys::Keys;
 pub use lock::Lock;
 pub use sealer::Sealer;
+pub use token::Token;

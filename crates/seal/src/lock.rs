@@ -1,4 +1,4 @@
-//! What a private key is locked by: a passphrase, or a command that asks somebody else's key service.
+//! What a private key is locked by: a passphrase, a key on a token, or a command that asks somebody else's key service.
 //!
 //! Promises that what locks is never written down, and that a lock is bound to what it was made for.
 
@@ -21,6 +21,7 @@ use crate::error::SealError;
 use crate::limits::{
     COMMAND_TIME_MAX, KEY_FILE_BYTES_MAX, PASSPHRASE_BYTES_MAX, PASSPHRASE_KIB_MAX, PASSPHRASE_PASSES_MAX,
 };
+use crate::token::Token;
 
 /// Memory that a passphrase is hashed with, in KiB, and how often over: more than OWASP's least (19 MiB, twice), for a key that is used a few
 /// times a day.
@@ -34,6 +35,8 @@ const STEP_TIME: Duration = Duration::from_millis(10);
 pub enum Lock {
     /// A passphrase (argon2id).
     Passphrase(Zeroizing<String>),
+    /// A key on a token.
+    Token(Token),
     /// A program that is run with `wrap` or `unwrap`, gets a key in base64 as one line, and answers by one line.
     Command(PathBuf),
 }
@@ -42,6 +45,7 @@ impl std::fmt::Debug for Lock {
     fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Lock::Passphrase(_) => out.write_str("a passphrase"),
+            Lock::Token(token) => write!(out, "{token:?}"),
             Lock::Command(path) => write!(out, "the command {}", path.display()),
         }
     }
@@ -61,7 +65,18 @@ pub(crate) struct Locked {
 #[serde(rename_all = "lowercase", deny_unknown_fields)]
 enum Means {
     Passphrase { kib: u32, passes: u32, salt: String },
+    Token { wrapped: String },
     Command { wrapped: String },
+}
+
+impl Means {
+    fn named(&self) -> &'static str {
+        match self {
+            Means::Passphrase { .. } => "a passphrase",
+            Means::Token { .. } => "a key on a token",
+            Means::Command { .. } => "a command",
+        }
+    }
 }
 
 type Key = Zeroizing<[u8; KEY_BYTES]>;
@@ -100,6 +115,12 @@ impl Lock {
                 fill(&mut salt)?;
                 let by = Means::Passphrase { kib: KIB, passes: PASSES, salt: STANDARD.encode(salt) };
                 Ok((self.key(&by)?, by))
+            }
+            Lock::Token(token) => {
+                let mut key = Zeroizing::new([0; KEY_BYTES]);
+                fill(key.as_mut())?;
+                let wrapped = token.close(&key)?;
+                Ok((key, Means::Token { wrapped }))
             }
             Lock::Command(path) => {
                 let mut key = Zeroizing::new([0; KEY_BYTES]);
@@ -140,12 +161,11 @@ impl Lock {
                 let key = key.as_slice().try_into().map(Zeroizing::new);
                 key.map_err(|_| SealError::Locked(format!("{self:?} answered something else than 32 bytes in base64")))
             }
-            (Lock::Passphrase(_), Means::Command { .. }) => {
-                Err(SealError::Locked("it is locked by a command, and not by a passphrase".to_owned()))
+            (Lock::Token(token), Means::Token { wrapped }) => {
+                let key = token.open(wrapped)?;
+                key.as_slice().try_into().map(Zeroizing::new).map_err(|_| SealError::Crypto)
             }
-            (Lock::Command(_), Means::Passphrase { .. }) => {
-                Err(SealError::Locked("it is locked by a passphrase, and not by a command".to_owned()))
-            }
+            (lock, by) => Err(SealError::Locked(format!("it is locked by {}, and not by {lock:?}", by.named()))),
         }
     }
 }

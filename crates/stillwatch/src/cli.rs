@@ -717,14 +717,33 @@ pub(crate) struct Seal {
 
 /// What locks a private key.
 #[derive(Debug, Args)]
-#[group(required = true, multiple = false)]
+#[group(required = true, multiple = false, args = ["passphrase_file", "pkcs11", "command"])]
 pub(crate) struct LockedBy {
     /// The file whose first line is the passphrase
     #[arg(long, value_name = "FILE")]
     pub(crate) passphrase_file: Option<PathBuf>,
+    /// The PKCS#11 library of a token that has the key
+    #[arg(long, value_name = "LIBRARY", requires = "pin_file")]
+    pub(crate) pkcs11: Option<PathBuf>,
     /// A program that is run as `PROGRAM wrap` or `PROGRAM unwrap`, gets a key in base64 as a line, and prints a line
     #[arg(long, value_name = "PROGRAM")]
     pub(crate) command: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) token: OnToken,
+}
+
+/// Which key of which token.
+#[derive(Debug, Args)]
+pub(crate) struct OnToken {
+    /// With a token: the file whose first line is its PIN
+    #[arg(long, value_name = "FILE")]
+    pub(crate) pin_file: Option<PathBuf>,
+    /// With a token: its label, where there are several
+    #[arg(long, value_name = "LABEL")]
+    pub(crate) token: Option<String>,
+    /// With a token: the label of the key (AES with 256 bits), which is made there where it is not yet
+    #[arg(long, value_name = "LABEL", default_value = "stillwatch evidence")]
+    pub(crate) token_key: String,
 }
 
 /// Who uses the evidence key.
@@ -740,13 +759,16 @@ pub(crate) struct Unlocking {
     pub(crate) locked: LockedBy,
 }
 
-/// What locks another grant.
+/// What locks another grant. A token is the one that is named for the first.
 #[derive(Debug, Args)]
 #[group(required = true, multiple = false)]
 pub(crate) struct LockedAnewBy {
     /// The file whose first line is the passphrase of the new grant
     #[arg(long, value_name = "FILE")]
     pub(crate) new_passphrase_file: Option<PathBuf>,
+    /// The PKCS#11 library of a token that locks the new grant
+    #[arg(long, value_name = "LIBRARY", requires = "pin_file")]
+    pub(crate) new_pkcs11: Option<PathBuf>,
     /// The program that locks the new grant
     #[arg(long, value_name = "PROGRAM")]
     pub(crate) new_command: Option<PathBuf>,
@@ -1030,11 +1052,16 @@ pub(crate) struct OpenedBy {
     #[arg(long, value_name = "FILE", requires = "plain")]
     pub(crate) key: Option<PathBuf>,
     /// With --plain: the file whose first line is the passphrase
-    #[arg(long, value_name = "FILE", requires = "plain", conflicts_with = "command")]
+    #[arg(long, value_name = "FILE", requires = "plain", conflicts_with_all = ["command", "pkcs11"])]
     pub(crate) passphrase_file: Option<PathBuf>,
+    /// With --plain: the PKCS#11 library of a token that unlocks the key
+    #[arg(long, value_name = "LIBRARY", requires = "plain", requires = "pin_file", conflicts_with = "command")]
+    pub(crate) pkcs11: Option<PathBuf>,
     /// With --plain: the program that unlocks the key
     #[arg(long, value_name = "PROGRAM", requires = "plain")]
     pub(crate) command: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) token: OnToken,
     /// With --plain: for what, one of the purposes that are granted
     #[arg(long, value_name = "WORD", default_value = "investigation")]
     pub(crate) purpose: String,

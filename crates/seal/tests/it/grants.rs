@@ -128,7 +128,7 @@ fn a_command_locks_and_unlocks_and_what_goes_wrong_with_it_is_told() {
     assert!(why(&Lock::Command(folder.path().join("none"))).contains("none unwrap: No such file"));
     assert!(why(&words("x")).contains("locked by a command, and not by a passphrase"));
     let ann = file.open("ann", ADMINISTRATION, &rot).unwrap_err().to_string();
-    assert!(ann.contains("locked by a passphrase, and not by a command"), "{ann}");
+    assert!(ann.contains("locked by a passphrase, and not by the command"), "{ann}");
 }
 
 #[test]

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use ::seal::evidence::Wrapped;
 use ::seal::grant::ADMINISTRATION;
 use ::seal::keys::{Erased, Rewrapped};
-use ::seal::{AccountKey, Day, EvidenceKey, KeyFile, Lock, SealError};
+use ::seal::{AccountKey, Day, EvidenceKey, KeyFile, Lock, SealError, Token};
 use ::verify::entry::Statement;
 use ::verify::hash::Hash;
 use ::verify::report::plain;
@@ -22,7 +22,7 @@ use store::{segment, whole};
 use zeroize::Zeroizing;
 
 use crate::cli::{
-    HoldCommand, LockedAnewBy, LockedBy, OpenedBy, SealCommand, SealErase, SealExpire, SealOpen, Unlocking,
+    HoldCommand, LockedAnewBy, LockedBy, OnToken, OpenedBy, SealCommand, SealErase, SealExpire, SealOpen, Unlocking,
 };
 use crate::failure::{Exit, Failure};
 use crate::holds::{Hold, Holds};
@@ -45,7 +45,7 @@ pub(crate) fn run(command: &SealCommand) -> Result<Exit, Failure> {
             let path = followed(&unlocking.key)?;
             let _lock = KeyFile::lock(&path).map_err(Failure::unreadable)?;
             let (mut file, granted) = unlocked(unlocking, ADMINISTRATION)?;
-            file.grant(&granted, to, purpose, &anew(locked)?).map_err(Failure::unreadable)?;
+            file.grant(&granted, to, purpose, &anew(locked, &unlocking.locked.token)?).map_err(Failure::unreadable)?;
             let detail = json!({"key": granted.public().id(), "purposes": purpose});
             let said = said("grant", &unlocking.by, None, format!("person:{to}"), detail);
             append(data, said)?;
@@ -122,19 +122,35 @@ fn followed(path: &Path) -> Result<PathBuf, Failure> {
 
 /// What locks a private key, as it was named.
 fn lock(locked: &LockedBy) -> Result<Lock, Failure> {
-    one(locked.passphrase_file.as_deref(), locked.command.as_deref())
+    let LockedBy { passphrase_file, pkcs11, command, token } = locked;
+    one(passphrase_file.as_deref(), pkcs11.as_deref(), command.as_deref(), token)
 }
 
-/// What locks another grant.
-fn anew(locked: &LockedAnewBy) -> Result<Lock, Failure> {
-    one(locked.new_passphrase_file.as_deref(), locked.new_command.as_deref())
+/// What locks another grant; a token is told as for the first.
+fn anew(locked: &LockedAnewBy, token: &OnToken) -> Result<Lock, Failure> {
+    let LockedAnewBy { new_passphrase_file, new_pkcs11, new_command } = locked;
+    one(new_passphrase_file.as_deref(), new_pkcs11.as_deref(), new_command.as_deref(), token)
 }
 
-fn one(passphrase_file: Option<&Path>, command: Option<&Path>) -> Result<Lock, Failure> {
-    match (passphrase_file, command) {
-        (Some(path), None) => Ok(Lock::Passphrase(passphrase(path)?)),
-        (None, Some(command)) => Ok(Lock::Command(command.to_owned())),
-        _ => Err(Failure::usage("expected a file with a passphrase, or a command")),
+fn one(
+    passphrase_file: Option<&Path>,
+    pkcs11: Option<&Path>,
+    command: Option<&Path>,
+    token: &OnToken,
+) -> Result<Lock, Failure> {
+    match (passphrase_file, pkcs11, command) {
+        (Some(path), None, None) => Ok(Lock::Passphrase(passphrase(path)?)),
+        (None, Some(module), None) => {
+            let pin = token.pin_file.as_ref().ok_or_else(|| Failure::usage("expected --pin-file beside a token"))?;
+            Ok(Lock::Token(Token {
+                module: module.to_owned(),
+                token: token.token.clone(),
+                label: token.token_key.clone(),
+                pin: passphrase(pin)?,
+            }))
+        }
+        (None, None, Some(command)) => Ok(Lock::Command(command.to_owned())),
+        _ => Err(Failure::usage("expected a file with a passphrase, a token, or a command")),
     }
 }
 
@@ -171,7 +187,8 @@ pub(super) struct Opening {
 pub(super) fn opening(args: &OpenedBy, by: &str) -> Result<Opening, Failure> {
     let path = args.key.as_ref().ok_or_else(|| Failure::usage("--plain: expected --key, which opens sealed texts"))?;
     let file = KeyFile::read(path).map_err(Failure::unreadable)?;
-    let lock = one(args.passphrase_file.as_deref(), args.command.as_deref())?;
+    let OpenedBy { passphrase_file, pkcs11, command, token, .. } = args;
+    let lock = one(passphrase_file.as_deref(), pkcs11.as_deref(), command.as_deref(), token)?;
     let granted = file.open(by, &args.purpose, &lock).map_err(|error| not_opened(path, by, &error))?;
     Ok(Opening { purpose: args.purpose.clone(), key: granted.key })
 }
@@ -230,7 +247,8 @@ fn rotate(unlocking: &Unlocking, locked: &LockedAnewBy, data: &Path) -> Result<E
     let key = old.next().map_err(Failure::unreadable)?;
     let own = file.grants().iter().find(|grant| grant.name == unlocking.by);
     let purposes = own.map(|grant| grant.purposes.clone()).unwrap_or_default();
-    let anew = KeyFile::new(&key, &unlocking.by, &purposes, &anew(locked)?).map_err(Failure::unreadable)?;
+    let anew = KeyFile::new(&key, &unlocking.by, &purposes, &anew(locked, &unlocking.locked.token)?)
+        .map_err(Failure::unreadable)?;
     let detail = json!({"from": old.public().id(), "to": key.public().id()});
     append(data, said("rotation", &unlocking.by, None, "evidence key".to_owned(), detail))?;
     // The file has the old key as well, so that whatever is interrupted from here on loses nothing.

@@ -1220,13 +1220,24 @@ pub(crate) fn run(args: &[&str]) -> Ran {
     run_on(args, b"")
 }
 
+/// The same with variables of the environment.
+pub(crate) fn run_with(args: &[&str], variables: &[(&str, &str)]) -> Ran {
+    run_in(args, b"", variables)
+}
+
 /// Runs the program, with pipes to all sides.
 fn run_on(args: &[&str], input: &[u8]) -> Ran {
+    run_in(args, input, &[])
+}
+
+/// The same with variables of the environment.
+fn run_in(args: &[&str], input: &[u8], variables: &[(&str, &str)]) -> Ran {
     let mut child = Command::new(env!("CARGO_BIN_EXE_stillwatch"))
         .args(args)
         // They ask for colours in a pipe, too.
         .env_remove("CLICOLOR_FORCE")
         .env_remove("FORCE_COLOR")
+        .envs(variables.iter().copied())
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())

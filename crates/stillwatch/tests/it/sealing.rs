@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::cli::{Folder, Ran, run};
+use crate::cli::{Folder, Ran, run, run_with};
 use crate::up::{Gateway, within};
 
 /// An evidence key of Ann.
@@ -335,4 +335,57 @@ fn what_is_sealed_between_a_rotation_and_a_restart_is_not_lost() {
     let some = sealing.open(&data, &["--account", "acc_1", "--account", "acc_2", "--account", "acc_3"]);
     let count = (1..=3).filter(|n| some.stdout.contains(&asked(*n))).count();
     assert!(some.code == 65 && count == 2 && some.stderr.contains("1 record cannot be opened; exchange `"), "{some:?}");
+}
+
+/// Where SoftHSM's library is.
+fn soft_hsm() -> &'static str {
+    let known = [
+        "/usr/lib/softhsm/libsofthsm2.so",
+        "/usr/lib64/pkcs11/libsofthsm2.so",
+        "/usr/local/lib/softhsm/libsofthsm2.so",
+    ];
+    known.into_iter().find(|path| Path::new(path).exists()).expect("SoftHSM is needed, which `./check test` installs")
+}
+
+#[test]
+fn a_key_on_a_token_locks_and_unlocks() {
+    let (gateway, sealing) = sent("sealing-token", "");
+    let data = gateway.data();
+    let (_, folder) = gateway.end("-TERM");
+    std::fs::create_dir(folder.path("tokens")).expect("a folder");
+    let conf = folder.file("softhsm2.conf", format!("directories.tokendir = {}\n", folder.path("tokens")));
+    let made = std::process::Command::new("softhsm2-util")
+        .args(["--init-token", "--free", "--label", "drill", "--pin", "1234", "--so-pin", "5678"])
+        .env("SOFTHSM2_CONF", &conf)
+        .output()
+        .expect("SoftHSM is needed, which `./check test` installs");
+    assert!(made.status.success(), "{made:?}");
+    let (pin, wrong) = (folder.file("pin", "1234\n"), folder.file("wrong", "9999\n"));
+    let with = |args: &[&str]| run_with(args, &[("SOFTHSM2_CONF", &conf)]);
+    // Bob's grant is locked by the token.
+    let granted = with(
+        &[
+            &["seal", "grant", "--to", "bob", "--purpose", "appeal", "--new-pkcs11", soft_hsm(), "--pin-file", &pin],
+            &["--data", &*data][..],
+            &sealing.unlocking(),
+        ]
+        .concat(),
+    );
+    assert_eq!(granted.code, 0, "{granted:?}");
+    let open = |pin: &str, more: &[&str]| {
+        let words =
+            ["seal", "open", "--account", "acc_1", "--data", &data, "--purpose", "appeal", "--reason", "an appeal"];
+        let key = ["--by", "bob", "--key", &sealing.key, "--pkcs11", soft_hsm(), "--pin-file", pin];
+        with(&[&words[..], &key, more].concat())
+    };
+    assert!(open(&pin, &[]).stdout.contains(&asked(1)));
+    assert!(open(&pin, &["--token", "drill"]).stdout.contains(&asked(1)));
+    for (pin, more, why) in [
+        (&wrong, &[][..], "PIN"),
+        (&pin, &["--token-key", "other"][..], "the token has no key `other`"),
+        (&pin, &["--token", "none"][..], "there are drill"),
+    ] {
+        let refused = open(pin, more);
+        assert!(refused.code == 65 && refused.stderr.contains(why) && refused.stdout.is_empty(), "{refused:?}");
+    }
 }
