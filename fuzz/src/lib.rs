@@ -210,6 +210,7 @@ pub fn proofs(bytes: &[u8]) {
     use verify::hash::Hash;
     use verify::note::{Note, Scheme, VerifierKey};
     use verify::receipt::Receipt;
+    use verify::sealed::RecordKey;
     use verify::timestamp::Authorities;
     use verify::trust::Trust;
 
@@ -221,6 +222,14 @@ pub fn proofs(bytes: &[u8]) {
         assert_eq!(entry.bytes(), bytes);
     }
     let _ = verify::statements::read(bytes, 0);
+    if let Some((clear, sealed)) = verify::sealed::split(bytes) {
+        // Nobody has sealed anything by this key.
+        assert!(sealed.open(&RecordKey::new([7; 32]), clear).is_err());
+        let mut line = Vec::new();
+        sealed.write_line(clear, &mut line);
+        assert_eq!(verify::sealed::split(&line), Some((clear, sealed)));
+    }
+    let _ = verify::case::files(bytes);
     // Nobody vouches for anything where nobody is named.
     let stamp = verify::timestamp::check(bytes, &Hash::of_nothing(), &Authorities::default());
     assert!(stamp.is_err() || stamp.is_ok_and(|stamp| stamp.by.is_none()));

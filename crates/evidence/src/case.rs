@@ -59,6 +59,8 @@ pub struct Record {
     pub account: String,
     /// The line, and where it is committed to.
     pub line: verify::case::Record,
+    /// The HTTP status of the answer, where it was recorded.
+    pub status: Option<u64>,
     /// Whether it is sealed.
     pub is_sealed: bool,
     /// What it says, where it was sealed and opened.

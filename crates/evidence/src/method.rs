@@ -41,7 +41,7 @@ pub const MEASURED: [Measured; 4] = [
 pub const STEPS: [&str; 5] = [
     "Each exchange leaves fingerprints of its text, of where it came from and of its settings; exchanges that share texts which few others send form a cluster.",
     "When enough paying accounts are in a cluster its members are fixed. What they send after that is tested; what made them members does not count any more.",
-    "Signs are numbers of a group (how evenly work is spread, how alike contents and hours are, whether sign-ups come in bursts, and the like), each compared with the same number of the deployment's other groups.",
+    "Signs are numbers of a group (how evenly work is spread, how alike contents and hours are, whether sign-ups come in bursts, and the like), each compared with the same number of the deployment's other groups where enough of them can be compared, and with a fixed assumption where not (such a sign says `Not calibrated`).",
     "A sign's weight is an e-value: if the group were like honest ones its mean would be 1 at most. Signs are combined, and so are honest explanations, each of which a finding has to beat.",
     "Findings are chosen by e-BH, so that of all that is reported at most the share alpha is expected to be wrong, as far as the comparison groups are like the deployment's honest groups.",
 ];

@@ -107,7 +107,14 @@ impl Paper {
             Block::Table(names, widths, rows) => {
                 let head: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
                 self.row(&head, widths, SMALL_BOLD);
-                rows.iter().for_each(|row| self.row(row, widths, SMALL));
+                for row in rows {
+                    // A page that begins within a table says again what its columns are.
+                    if self.used + 2.0 * SMALL.size * LEADING > HEIGHT - 2.0 * MARGIN {
+                        self.used = HEIGHT;
+                        self.row(&head, widths, SMALL_BOLD);
+                    }
+                    self.row(row, widths, SMALL);
+                }
                 self.space(6.0);
             }
             Block::Blank(what) => {

@@ -44,7 +44,7 @@ fn summary(case: &Case<'_>, out: &mut Document) {
     out.heading("1. In short");
     let members = sure(campaign).count();
     out.text(format!(
-        "Stillwatch {} reports that {members} accounts acted together as one campaign ({}), from {} to {}. It said so for the first time by what had been sent until {}.",
+        "Stillwatch {} infers that {members} accounts were operated together as one campaign ({}), from {} to {} UTC. Detection's first finding rests on what had been sent until {} UTC.",
         outside(case.version),
         outside(&campaign.id),
         minute(&campaign.first_seen.to_string()),
@@ -53,7 +53,7 @@ fn summary(case: &Case<'_>, out: &mut Document) {
     ));
     let tokens = if campaign.tokens_known > 0.0 {
         format!(
-            " The tokens of {} of them are known: {} asked and {} answered.",
+            " Tokens are known of {} of these, as far as they were answered: {} asked and {} answered.",
             percent(campaign.tokens_known),
             grouped(campaign.input_tokens),
             grouped(campaign.output_tokens)
@@ -61,33 +61,53 @@ fn summary(case: &Case<'_>, out: &mut Document) {
     } else {
         String::new()
     };
-    out.text(format!("They sent {} exchanges that belong to it.{tokens}", grouped(campaign.exchanges)));
-    out.note(
-        "What detection says is an inference: of how accounts behaved, not of who is behind them. What it rests on stands apart from it: the recorded \
-         exchanges, what was known of accounts, and what the ledger says. Each of these is an exhibit of this case file that can be checked without us (section 9).",
-    );
-    out.text(format!("Made {} by {}.", minute(case.made_at), outside(case.by)));
+    out.text(format!(
+        "They sent {} requests that belong to it, those that were refused included.{tokens}",
+        grouped(campaign.exchanges)
+    ));
+    let held = (grouped(case.records.len() as u64), grouped(case.findings.population.exchanges));
+    out.note(format!(
+        "What detection says is an inference: of how accounts behaved, not of who is behind them. It stands apart from what it rests on. This case file holds {} of the {} exchanges \
+         that detection used, and what was known of the members: these can be checked without us (section 9). The finding itself cannot be recomputed from this file alone; that \
+         takes the whole record, which whoever made this file has.",
+        held.0, held.1
+    ));
+    if let Some((last, first, late)) = entered(case).filter(|(_, _, late)| *late > 3_600) {
+        out.note(format!(
+            "The recorded lines of this file were entered in the ledger from {} UTC on, {} after the last of them, of {} UTC. The ledger shows that they are unchanged since they were entered, and \
+             nothing about the time before.",
+            minute(&first), words(late), minute(&last)
+        ));
+    }
+    out.text("All times are UTC. An account is who pays; a payer is an account, or all accounts of one verified organisation together; a sign is a number of a group that bears on the finding.");
+    out.text(format!("Made {} UTC by {}.", minute(case.made_at), outside(case.by)));
 }
 
 fn claim(case: &Case<'_>, out: &mut Document) {
-    out.heading("2. What a claim has to show");
+    out.heading("2. Facts by topic");
     out.text(
-        "The headings follow section 3(11) of H.R. 8283 of the 119th Congress, which is a bill and no law. Under each stands what this case file shows of it, and where \
-         it shows nothing, that.",
+        "Sorted by the headings of section 3(11) of H.R. 8283 of the 119th Congress, which is a bill and no law and creates no cause of action. Under each stands what this case file shows of \
+         it, and where it shows nothing, that. Which facts bear on which claim is for counsel.",
     );
     out.subheading("2.1 Improper access, by any of these ways");
     ACCESS.iter().for_each(|element| shown(case, element, out));
     out.subheading("2.2 From what the purpose may be inferred");
     PURPOSE.iter().for_each(|element| shown(case, element, out));
     out.subheading("2.3 Reasonable measures to protect the model");
-    let count = case.entries_of(&MEASURES).count();
+    let count = case.entries_of(&["response"]).count();
     out.text(match count {
-        0 => "Not shown: the ledger has no measure that bears on these accounts.".to_owned(),
-        _ => format!("{count} measures are shown in section 5."),
+        0 => "Measures after detection: NOT SHOWN.".to_owned(),
+        1 => "Measures after detection: one decision, and what it was extended to, in section 5.".to_owned(),
+        _ => format!("Measures after detection: {count} decisions, and what they were extended to, in section 5."),
+    });
+    let before = case.entries_of(&["policies", "quota"]).count();
+    out.text(match before {
+        0 => "Measures that were in force before: NOT SHOWN. They would be shown by: terms, limits, policies, key management, access control.".to_owned(),
+        _ => format!("Limits and policies that the ledger has: {before} entries, in section 5."),
     });
     out.subheading("2.4 What was put beside");
     let attached = case.attachments.iter().map(|file| format!("attachments/{}", outside(&file.name))).collect();
-    out.list(attached, "Nothing: no terms, notices or licences were attached (`--attach`).");
+    out.list(attached, "Nothing: no terms, notices or licences were attached.");
 }
 
 fn shown(case: &Case<'_>, element: &Element, out: &mut Document) {
@@ -132,6 +152,9 @@ fn against(case: &Case<'_>, out: &mut Document) {
     out.subheading("3.3 What could not be seen");
     let blind = [&findings.blind_spots[..], &findings.limits_reached[..]].concat();
     out.list(told(&blind), "Nothing that detection knows of.");
+    if case.records.iter().any(|record| record.line.key.is_some()) {
+        out.text("Detection used fingerprints only; texts that were opened for this case file are in texts/, and no part of the finding.");
+    }
     out.subheading("3.4 Licences, programmes and other use");
     let mut programmes: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     for (account, programme) in case.accounts.iter().filter_map(|line| programme(line)) {
@@ -147,7 +170,7 @@ fn against(case: &Case<'_>, out: &mut Document) {
     );
     let mostly_other = sure(campaign).filter(|member| member.exchanges * 2 < member.exchanges_total).count();
     out.text(match mostly_other {
-        0 => "No member sent more that is not of the campaign than what is.".to_owned(),
+        0 => "Of each member, most of what it sent in all belongs to the campaign.".to_owned(),
         1 => "One member sent more that is not of the campaign than what is (section 4).".to_owned(),
         count => format!("{count} members sent more that is not of the campaign than what is (section 4)."),
     });
@@ -170,7 +193,10 @@ fn against(case: &Case<'_>, out: &mut Document) {
         })
         .collect();
     said.extend(case.entries_of(&JUDGEMENTS).map(|(entry, statement)| entry_line(entry, statement)));
-    out.list(said, "No verdict and no appeal is known.");
+    out.list(said, "No verdict of a person on the finding, and no appeal, is recorded.");
+    out.subheading("3.6 How the finding changed");
+    out.text("By entries of the ledger: what detection said of these accounts, and that it no longer did.");
+    entries(case, &["finding"], out, "The ledger has no entry of it.");
 }
 
 /// Who is in which programme, by a line of what is known of accounts.
@@ -184,14 +210,15 @@ fn programme(line: &str) -> Option<(String, String)> {
 fn members(case: &Case<'_>, out: &mut Document) {
     out.heading("4. The accounts");
     out.text(
-        "An inference. The probability says how often an account like it sent the campaign's texts on its behalf; what is known of each stands in facts/accounts.jsonl.",
+        "An inference. The probability is the model's, that what this account sent belongs to the campaign and not to unrelated use; how often that is wrong stands in section 7. It does not say \
+         who operates the account. What is known of each stands in facts/accounts.jsonl.",
     );
     let rows: Vec<Vec<String>> = sure(case.campaign)
         .take(MEMBERS_SHOWN_MAX)
         .map(|member| {
             vec![
                 outside(&member.account),
-                format!("{:.3}", member.probability),
+                probability(member.probability),
                 grouped(member.exchanges),
                 grouped(member.exchanges_total),
                 minute(&member.first_seen.to_string()),
@@ -274,13 +301,23 @@ fn records(case: &Case<'_>, out: &mut Document) {
             ),
         }
     ));
+    out.text(
+        "Chosen by time alone, without regard to content: as many of each account as of every other, from its first to its last at even distances. Of a sealed record the address is cut to its block; \
+         what was opened, in texts/, has it whole.",
+    );
+    let with = |is: &dyn Fn(u64) -> bool| case.records.iter().filter(|record| record.status.is_some_and(is)).count();
+    let (answered, refused) = (with(&|status| status < 400), with(&|status| status >= 400));
+    out.text(format!(
+        "{answered} of them were answered, {refused} were refused or failed, by the status that is recorded."
+    ));
+    let at_of = |index: u64| case.entries.iter().find(|entry| entry.index == index).map(|entry| minute(&entry.at));
     let rows = case.records.iter().take(EXHIBITS_SHOWN_MAX).enumerate().map(|(at, record)| {
         vec![
             record_name(at),
             outside(&record.account),
             minute(&record.time),
-            outside(&record.exchange),
-            record.line.entry.to_string(),
+            record.status.map(|status| status.to_string()).unwrap_or_default(),
+            format!("{}, entry {}", at_of(record.line.entry).unwrap_or_default(), record.line.entry),
             match (record.is_sealed, &record.line.key) {
                 (true, None) => "sealed",
                 (true, Some(_)) => "opened",
@@ -289,7 +326,8 @@ fn records(case: &Case<'_>, out: &mut Document) {
             .to_owned(),
         ]
     });
-    let columns = [("exhibit", 12), ("account", 25), ("time", 17), ("exchange", 26), ("entry", 10), ("text", 10)];
+    let columns =
+        [("exhibit", 11), ("account", 25), ("time", 17), ("status", 8), ("in the ledger since", 28), ("text", 11)];
     out.table(&columns, rows.collect(), "There is none.");
     if case.records.len() > EXHIBITS_SHOWN_MAX {
         out.text(format!("{} more are in records/.", case.records.len() - EXHIBITS_SHOWN_MAX));
@@ -308,6 +346,26 @@ fn method(case: &Case<'_>, out: &mut Document) {
         grouped(case.findings.population.accounts),
         outside(&guarantee.text)
     ));
+    out.text(format!(
+        "The signs of this finding and their weights, as powers of ten: how many times as probable what was seen is if these accounts were operated together than it is in honest groups. They come to 10^{:.1} together, \
+         less than their sum where honest explanations take from them; 10^{:.1} was needed.",
+        case.campaign.log10_e, case.campaign.log10_threshold
+    ));
+    let weights = case.campaign.evidence.iter().map(|sign| {
+        let counts = if sign.counts { "yes" } else { "no" };
+        vec![
+            word(&serde_json::to_value(sign.family)),
+            format!("10^{:.1}", sign.log10_e),
+            counts.to_owned(),
+            outside(&sign.text),
+        ]
+    });
+    out.table(
+        &[("sign", 14), ("weight", 10), ("counts", 8), ("what was seen", 68)],
+        weights.collect(),
+        "There is none.",
+    );
+    out.text("This is no expert report. An expert who adopts it needs the record, the settings, this version of the program and the figures below.");
     out.subheading("7.1 Measured where the truth was known");
     let rows =
         MEASURED.iter().map(|one| vec![one.what.to_owned(), one.result.to_owned(), one.build.to_owned()]).collect();
@@ -319,8 +377,13 @@ fn method(case: &Case<'_>, out: &mut Document) {
 fn custody(case: &Case<'_>, out: &mut Document) {
     out.heading("8. Who had the evidence in hand");
     out.text(
-        "Readings, holds, erasures and exports that the ledger has, as far as they bear on these accounts or on all.",
+        "Readings, holds, erasures and exports that the ledger has, as far as they bear on these accounts or on all. The export of this file comes after all of them.",
     );
+    for (kind, none) in [("hold", "Legal hold: NONE in the ledger."), ("erasure", "Erasures: none in the ledger.")] {
+        if case.entries_of(&[kind]).next().is_none() {
+            out.text(none);
+        }
+    }
     entries(
         case,
         &CUSTODY,
@@ -333,7 +396,7 @@ fn checking(case: &Case<'_>, out: &mut Document) {
     out.heading("9. How to check it");
     out.list(
         vec![
-            "`stillwatch-verify CASE.zip --key KEY` checks everything offline; with `--authority FILE` also who says when, with `--witness KEY` who else saw the ledger.".to_owned(),
+            "`stillwatch-verify CASE.zip --key KEY` checks, offline, that nothing was changed since the export and that the recorded lines are in the ledger; with `--authority FILE` also who says when, with `--witness KEY` who else saw the ledger.".to_owned(),
             format!("The key of the ledger is {}. Take it from somebody you trust, and not from here.", outside(case.ledger)),
             "manifest.json has the SHA-256 of every file; export.tlog-proof shows that the ledger has that of the manifest.".to_owned(),
             "Each file in records/ is one recorded line with the proof that leads from it to an entry of the ledger, whose receipt is in entries/. What an opened one says is in texts/.".to_owned(),
@@ -341,7 +404,13 @@ fn checking(case: &Case<'_>, out: &mut Document) {
         ],
         "",
     );
-    out.text("Times in entries are those of the ledger's machine. Where a receipt has a timestamp, an authority says that the entry was there by then.");
+    out.text(
+        "Times in entries are those of the ledger's machine. Where a receipt has a timestamp, an authority says that the entry was there by then; where a witness signed, somebody else saw the ledger. \
+         Without either, whoever holds the ledger's key could have made this ledger at any time: the checking program says how many receipts have one.",
+    );
+    out.text(
+        "texts/, and records/ with the keys in them, are what people wrote and were answered. Whether and to whom they may be given is for counsel; an export without `--plain` has none of them.",
+    );
 }
 
 /// The draft of a certification.
@@ -354,27 +423,40 @@ pub fn certification(case: &Case<'_>, manifest: &[(String, String)]) -> Document
     out.blank("Name");
     out.blank("Position and qualification");
     out.blank("Organisation");
+    out.blank("How I know this (training, duties, what I looked at)");
     out.text(format!(
-        "2. The records in records/ were generated by an electronic process: the gateway of Stillwatch {}, which wrote each exchange with the model when it ended. The process \
-         produces an accurate result: each line has a length and a checksum, and the hashes of all lines are put down in an append-only ledger about once a minute.",
+        "2. Rule 902(13). The lines in records/ were generated by an electronic process: the gateway of Stillwatch {} is a component through which requests to the model pass, and writes one line for each when it is \
+         answered or refused: the account by its credential, the time by the system clock, the model, the status, and the usage that the server tells. That the process produces an accurate result is shown by:",
         outside(case.version)
     ));
-    out.text(
-        "3. The files in this case file were copied from that source by a process of digital identification: each has the SHA-256 below, and the ledger has that of the list of all \
-         of them (manifest.json). `stillwatch-verify` checks that they are the same.",
-    );
-    out.blank("Date and machine of that check, and its result");
-    out.text("4. The records were made at or near the time of what they say, kept in the course of a regularly conducted activity, and made as a regular practice of it.");
-    out.blank("Statement on (4), or why it does not hold");
-    out.text("5. What inference/finding.json and the report say is an inference by the method of section 7 of the report. It is no record, and is not certified here.");
-    out.blank("Place and date");
-    out.blank("Signature, under penalty of perjury (28 U.S.C. 1746)");
-    out.heading("Hash values");
-    let rows = manifest.iter().take(EXHIBITS_SHOWN_MAX).map(|(path, hash)| vec![outside(path), hash.clone()]).collect();
-    out.table(&[("file", 35), ("SHA-256", 65)], rows, "");
-    if manifest.len() > EXHIBITS_SHOWN_MAX {
-        out.text(format!("{} more are in manifest.json.", manifest.len() - EXHIBITS_SHOWN_MAX));
+    out.blank("How the clock was kept right; when it was in normal operation; faults that are known; how it is tested");
+    if let Some((last, first, late)) = entered(case) {
+        out.text(format!(
+            "The last of these lines is of {} UTC. Their hashes were entered in an append-only ledger from {} UTC on, {} later. The ledger shows that they are unchanged since; that they were unchanged before rests on:",
+            minute(&last), minute(&first), words(late)
+        ));
+        out.blank("Who had access to the record before it was entered, and how it was kept");
     }
+    out.text(
+        "3. Rule 902(14). Each file in records/ has one line that was copied from the gateway's record; its hash (RFC 6962: SHA-256 of a zero byte and the line) is among those that the ledger commits to, by the proof and the \
+         entry that are in this file. texts/ is the decryption of the sealed part of these lines by the key that is with each. entries/ are copies of entries of the ledger. No other file is certified. \
+         Compared with the original, and found to be the same, by:",
+    );
+    out.blank("Who, when, on which machine, by which command, with which result");
+    out.text("4. [Only if offered under Rule 803(6), with Rule 902(11):] The following were made at or near the time by, or from information transmitted by, someone with knowledge, were kept in the course of a regularly conducted activity, and making them was a regular practice of that activity:");
+    out.blank("Which files, and for each how that is so");
+    out.text("5. What inference/finding.json and the report say is an inference by the method of section 7 of the report. It is no record, and is not certified here.");
+    out.text("6. Who holds the key that signs the ledger, since when, and how the checking party got its public half:");
+    out.blank("Holder, since when, how handed over");
+    out.text("I declare under penalty of perjury [if executed outside the United States: under the laws of the United States of America] that the foregoing is true and correct.");
+    out.blank("Executed on (date), at (place)");
+    out.blank("Signature");
+    out.text("For counsel: Rules 902(13) and 902(14) ask for a certification that complies with Rule 902(11) or 902(12), and for the notice and the inspection of Rule 902(11). They settle that records are authentic and nothing else. Otherwise a witness can describe the process (Rule 901(b)(9)).");
+    out.heading("Hash values");
+    let is_certified = |path: &str| ["records/", "texts/", "entries/"].iter().any(|folder| path.starts_with(folder));
+    let certified = manifest.iter().filter(|(path, _)| is_certified(path));
+    let rows = certified.map(|(path, hash)| vec![outside(path), hash.clone()]).collect();
+    out.table(&[("file", 35), ("SHA-256", 65)], rows, "");
     out
 }
 
@@ -383,6 +465,36 @@ const MEMBER_PROBABILITY_MIN: f64 = 0.5;
 
 fn sure(campaign: &Campaign) -> impl Iterator<Item = &findings::Member> {
     campaign.accounts.iter().filter(|member| member.probability >= MEMBER_PROBABILITY_MIN)
+}
+
+/// A probability, which is never told as certainty.
+fn probability(probability: f64) -> String {
+    if probability > 0.999 { "> 0.999".to_owned() } else { format!("{probability:.3}") }
+}
+
+/// When the last recorded line is from, when the last of them was entered in the ledger, and how many seconds later that was.
+fn entered(case: &Case<'_>) -> Option<(String, String, u64)> {
+    let last = case.records.iter().map(|record| record.time.as_str()).max()?;
+    let of = |index: u64| case.entries.iter().find(|entry| entry.index == index).map(|entry| entry.at.as_str());
+    let first = case.records.iter().filter_map(|record| of(record.line.entry)).min()?;
+    let seconds = |text: &str| verify::entry::EntryTime::parse(&nanos(text)).and_then(|time| time.seconds());
+    Some((last.to_owned(), first.to_owned(), seconds(first)?.saturating_sub(seconds(last)?)))
+}
+
+/// A time to the nanosecond, as entries say it.
+fn nanos(time: &str) -> String {
+    let whole = time.trim_end_matches('Z');
+    let (seconds, fraction) = whole.split_once('.').unwrap_or((whole, ""));
+    format!("{seconds}.{fraction:0<9}Z")
+}
+
+/// A time that went by, in the largest unit of which there are two.
+fn words(seconds: u64) -> String {
+    match seconds {
+        172_800.. => format!("{} days", seconds / 86_400),
+        7_200.. => format!("{} hours", seconds / 3_600),
+        _ => format!("{} minutes", seconds / 60),
+    }
 }
 
 /// A word of a form, as a sentence has it.

@@ -178,7 +178,9 @@ pub fn files(archive: &[u8]) -> Result<BTreeMap<String, Vec<u8>>, BadCase> {
         let path = entry.file_path().try_normalize().map_err(malformed)?.as_ref().to_owned();
         let wrong = |reason: &str| BadCase::File { path: path.clone(), reason: reason.to_owned() };
         if entry.compression_method() != CompressionMethod::STORE {
-            return Err(wrong("it is compressed, which nothing in a case file is"));
+            return Err(wrong(
+                "it is compressed, which nothing in a case file is: the archive was packed again; use the original, or pack it without compression",
+            ));
         }
         let local = zip.get_entry(entry.wayfinder()).map_err(malformed)?;
         let bytes = local.data().to_vec();

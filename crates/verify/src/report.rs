@@ -101,7 +101,10 @@ pub fn case(checked: &case::Checked, trust: &Trust) -> String {
     if !trust.witnesses().is_empty() {
         out += &format!("  {witnessed} of {receipts} receipts are signed by every witness\n");
     }
-    out + "\nWhat its report says of a campaign is an inference, and was not checked; what it rests on was.\n"
+    if *dated == 0 {
+        out += "  no receipt has a timestamp, so that all times are those of whoever kept the ledger\n";
+    }
+    out + "\nNot checked: whether its report is right, which is an inference, and follows from all that was recorded, of which this file has a part.\n"
 }
 
 /// What a whole ledger shows.

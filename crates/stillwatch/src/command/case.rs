@@ -166,6 +166,7 @@ struct Line {
     account: String,
     exchange: String,
     time: Time,
+    status: Option<u64>,
 }
 
 /// Recorded lines of members, so many at most, spread over accounts and time; and how many there are in all.
@@ -199,6 +200,7 @@ fn lines(data: &Path, campaign: &Campaign, members: &BTreeSet<&str>, most: usize
                         account: exchange.account.as_str().to_owned(),
                         exchange: exchange.id.as_str().to_owned(),
                         time: exchange.time,
+                        status: exchange.status.map(u64::from),
                     });
                 }
             };
@@ -254,6 +256,7 @@ fn read(data: &Path, lines: Vec<Line>) -> Result<Vec<Record>, Failure> {
             exchange: line.exchange,
             time: line.time.to_string(),
             account: line.account,
+            status: line.status,
             line: ::verify::case::Record {
                 file: line.file,
                 line: line.number,

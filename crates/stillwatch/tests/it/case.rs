@@ -120,6 +120,8 @@ fn a_case_file_is_checked_by_whoever_gets_it_and_says_what_it_shows() {
         "attachments/terms of use.txt",
         "0 of 36,480 honest accounts named",
         "is a bill and no law",
+        "Measures that were in force before: NOT SHOWN",
+        "Legal hold: NONE",
     ] {
         assert!(report.contains(said), "{said}");
     }
