@@ -25,8 +25,8 @@ pub struct Case<'c> {
     pub accounts: &'c [String],
     /// What the ledger says about the campaign, its members, and measures in general, in order.
     pub entries: &'c [Entry],
-    /// How many such entries there are in all.
-    pub entries_total: u64,
+    /// How many earlier ones there are that are not among them.
+    pub entries_left_out: u64,
     /// Recorded lines of members.
     pub records: &'c [Record],
     /// How many recorded lines of members there are in all.

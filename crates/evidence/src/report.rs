@@ -243,8 +243,8 @@ fn measures(case: &Case<'_>, out: &mut Document) {
     entries(case, &MEASURES, out, "The ledger has none that bears on these accounts.");
     out.subheading("5.1 How the accounts were kept");
     entries(case, &KEPT, out, "The ledger has no change of these accounts and their keys.");
-    if case.entries_total > case.entries.len() as u64 {
-        out.text(format!("{} earlier entries were left out.", grouped(case.entries_total - case.entries.len() as u64)));
+    if case.entries_left_out > 0 {
+        out.text(format!("{} earlier entries were left out.", grouped(case.entries_left_out)));
     }
 }
 

@@ -285,13 +285,21 @@ mod tests {
     }
 
     fn start(folder: &Path, sync: Sync) -> (Tap, Recorder, Arc<Recording>, Arc<Mutex<Vec<String>>>) {
+        start_with(folder, sync, None)
+    }
+
+    fn start_with(
+        folder: &Path,
+        sync: Sync,
+        closing: Option<Box<dyn Closing>>,
+    ) -> (Tap, Recorder, Arc<Recording>, Arc<Mutex<Vec<String>>>) {
         let (tap, records) = queue();
         let (recording, said) = (Arc::new(Recording::default()), Arc::new(Mutex::new(Vec::new())));
         let rotation = Rotation { bytes_max: 1 << 30, age_max: Duration::from_secs(3600), kept_bytes_max: 1 << 40 };
         let heard = Arc::clone(&said);
         let setup = Setup {
             records,
-            closing: None,
+            closing,
             segments: Segments::open(folder, rotation).unwrap(),
             sync,
             clock: Box::new(SystemClock),
@@ -334,6 +342,50 @@ mod tests {
         recorder.finish();
         assert_eq!((recording.recorded(), recording.lost()), (0, 3));
         assert!(said.lock().unwrap().iter().any(|said| said.starts_with("3 exchanges were not recorded")));
+    }
+
+    /// Lets every second line through, once what opens them could be kept.
+    struct Half {
+        seen: u64,
+        failing: Arc<AtomicBool>,
+    }
+
+    impl Closing for Half {
+        fn close(&mut self, lines: &mut Vec<u8>) -> u64 {
+            self.seen += 1;
+            let is_left_out = self.seen.is_multiple_of(2);
+            if is_left_out {
+                lines.clear();
+            }
+            u64::from(is_left_out)
+        }
+
+        fn flush(&mut self, _: bool) -> std::io::Result<()> {
+            if self.failing.load(Ordering::Relaxed) { Err(std::io::Error::other("no keys")) } else { Ok(()) }
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_sealed_is_lost_and_nothing_is_written_before_what_opens_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let failing = Arc::new(AtomicBool::new(true));
+        let closing = Half { seen: 0, failing: Arc::clone(&failing) };
+        let (tap, recorder, recording, said) = start_with(folder.path(), Sync::Never, Some(Box::new(closing)));
+        (0..4).for_each(|n| tap.offer(seen(n)));
+        let is_failing = || {
+            (0..500).any(|_| {
+                recording.is_failing() || {
+                    thread::sleep(Duration::from_millis(10));
+                    false
+                }
+            })
+        };
+        assert!(is_failing() && lines(folder.path()).is_empty());
+        failing.store(false, Ordering::Relaxed);
+        drop(tap);
+        recorder.finish();
+        assert_eq!((lines(folder.path()).len(), recording.recorded(), recording.lost()), (2, 2, 2));
+        assert!(said.lock().unwrap().iter().any(|said| said.contains("no keys")));
     }
 
     /// A full disk is told once, and nothing is lost of what waits when it can be written again.

@@ -11,6 +11,7 @@ use std::ops::Range;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
+use store::bounded::read_text;
 use store::whole::{self, sync_folder};
 use verify::checkpoint::{BadCheckpoint, Checkpoint, SignedCheckpoint};
 use verify::dated::{self, Dated, TIMESTAMPS};
@@ -25,7 +26,7 @@ use verify::timestamp::Authorities;
 use verify::tree::{Tree, is_continued};
 
 use crate::edge::Edge;
-use crate::folder::{Folder, read_text};
+use crate::folder::Folder;
 use crate::limits::{APPENDED_MAX, STATEMENT_BYTES_MAX};
 use crate::signer::SigningKey;
 use crate::statements::Statements;

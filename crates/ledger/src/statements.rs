@@ -9,12 +9,11 @@ use std::io::{self, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
+use store::bounded::read_file;
 use store::whole::{self, sync_folder};
 use verify::entry::Opening;
 use verify::limits::STATEMENTS_BYTES_MAX;
 use verify::statements::{Line, file_of};
-
-use crate::folder::read_file;
 
 /// Statements in a folder.
 #[derive(Clone, Debug)]

@@ -92,14 +92,17 @@ fn bound(id: &str, account: &str, day: &Day) -> Vec<u8> {
 
 /// The private half: what opens, with those that it took the place of. Wiped from memory when it is dropped.
 pub struct EvidenceKey {
-    /// The current pair first, then the retired ones, the latest first.
-    pairs: Vec<(Zeroizing<[u8; KEY_BYTES]>, PublicKey)>,
-    public: PublicKey,
+    current: Pair,
+    /// The latest first.
+    retired: Vec<Pair>,
 }
+
+/// A private half and its public one.
+type Pair = (Zeroizing<[u8; KEY_BYTES]>, PublicKey);
 
 impl std::fmt::Debug for EvidenceKey {
     fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(out, "the evidence key {}", self.public.id())
+        write!(out, "the evidence key {}", self.public().id())
     }
 }
 
@@ -113,8 +116,7 @@ impl EvidenceKey {
         let pair = DH_KEM_X25519_HKDF_SHA256_AES_256.generate_key_pair();
         let (public, private) = pair.map_err(|_| SealError::NoRandom)?;
         let bytes = private.secret_bytes().try_into().map_err(|_| SealError::Crypto)?;
-        let public = PublicKey(public.0);
-        Ok(EvidenceKey { pairs: vec![(Zeroizing::new(bytes), public.clone())], public })
+        Ok(EvidenceKey { current: (Zeroizing::new(bytes), PublicKey(public.0)), retired: Vec::new() })
     }
 
     /// Another pair, which opens what this one does as well.
@@ -123,12 +125,11 @@ impl EvidenceKey {
     ///
     /// When the cryptography fails, or there are too many.
     pub fn next(&self) -> Result<EvidenceKey, SealError> {
-        if self.pairs.len() > RETIRED_MAX {
+        if self.retired.len() >= RETIRED_MAX {
             return Err(SealError::Refused(format!("{RETIRED_MAX} keys are retired; expected at most as many")));
         }
-        let EvidenceKey { mut pairs, public } = EvidenceKey::random()?;
-        pairs.extend(self.pairs.iter().cloned());
-        Ok(EvidenceKey { pairs, public })
+        let EvidenceKey { current, .. } = EvidenceKey::random()?;
+        Ok(EvidenceKey { current, retired: self.pairs().cloned().collect() })
     }
 
     /// The pairs with these private halves, where they are those of the public ones.
@@ -138,9 +139,8 @@ impl EvidenceKey {
         if halves.len() != publics.len() || !rest.is_empty() {
             return Err(wrong());
         }
-        let pairs: Vec<_> = halves.iter().map(|half| Zeroizing::new(*half)).zip(publics.iter().cloned()).collect();
-        let public = publics.first().cloned().ok_or_else(wrong)?;
-        let key = EvidenceKey { pairs, public };
+        let mut pairs = halves.iter().map(|half| Zeroizing::new(*half)).zip(publics.iter().cloned());
+        let key = EvidenceKey { current: pairs.next().ok_or_else(wrong)?, retired: pairs.collect() };
         // A key that opens what the public half wraps is its private half.
         let day = Day::of("1970-01-01").ok_or(SealError::Crypto)?;
         for public in publics {
@@ -150,19 +150,23 @@ impl EvidenceKey {
         Ok(key)
     }
 
+    fn pairs(&self) -> impl Iterator<Item = &Pair> {
+        std::iter::once(&self.current).chain(&self.retired)
+    }
+
     pub(crate) fn private(&self) -> Zeroizing<Vec<u8>> {
-        Zeroizing::new(self.pairs.iter().flat_map(|(private, _)| private.iter().copied()).collect())
+        Zeroizing::new(self.pairs().flat_map(|(private, _)| private.iter().copied()).collect())
     }
 
     /// The public half of the current pair.
     #[must_use]
     pub fn public(&self) -> &PublicKey {
-        &self.public
+        &self.current.1
     }
 
     /// The public halves, the current one first.
     pub(crate) fn publics(&self) -> Vec<PublicKey> {
-        self.pairs.iter().map(|(_, public)| public.clone()).collect()
+        self.pairs().map(|(_, public)| public.clone()).collect()
     }
 
     /// The key of an account.
@@ -172,7 +176,7 @@ impl EvidenceKey {
     /// When it is wrapped for another evidence key, or was changed.
     pub fn unwrap(&self, wrapped: &Wrapped, day: &Day) -> Result<AccountKey, SealError> {
         let opened = || {
-            let (private, _) = self.pairs.iter().find(|(_, public)| public.id() == wrapped.by)?;
+            let (private, _) = self.pairs().find(|(_, public)| public.id() == wrapped.by)?;
             let (enc, key) = (STANDARD.decode(&wrapped.enc).ok()?, STANDARD.decode(&wrapped.key).ok()?);
             let private = HpkePrivateKey::from(private.to_vec());
             let bound = bound(&wrapped.id, &wrapped.account, day);

@@ -9,11 +9,11 @@ use std::io;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
+use store::bounded::read_file;
 use store::whole;
 
 use crate::error::SealError;
 use crate::evidence::{EvidenceKey, PublicKey};
-use crate::files::read_file;
 use crate::limits::{GRANTS_MAX, KEY_FILE_BYTES_MAX, RETIRED_MAX, WORD_BYTES_MAX};
 use crate::lock::{Lock, Locked};
 
@@ -138,12 +138,6 @@ impl KeyFile {
         let private = lock.open(&grant.locked, &bound(&self.publics, name, &grant.purposes))?;
         let key = EvidenceKey::of(&private, &self.publics)?;
         Ok(Granted { key, name: name.to_owned(), purpose: purpose.to_owned() })
-    }
-
-    /// The public half, none where there is none, which no file that was read has.
-    #[must_use]
-    pub fn public(&self) -> Option<&PublicKey> {
-        self.publics.first()
     }
 
     /// Who may use the private half for what.

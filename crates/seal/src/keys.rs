@@ -9,13 +9,13 @@ use std::io::{self, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
+use store::bounded::read_file;
 use store::whole::{self, sync_folder};
 
 use crate::account::Day;
 use crate::error::SealError;
 use crate::evidence::{EvidenceKey, Wrapped};
-use crate::files::read_file;
-use crate::limits::{DAY_BYTES_MAX, KEY_FILE_BYTES_MAX};
+use crate::limits::{DAY_BYTES_MAX, ERASING_BYTES_MAX};
 
 const LOCK: &str = "lock";
 /// Accounts that are being erased.
@@ -180,6 +180,12 @@ impl Keys {
         all.extend(accounts.iter().cloned());
         let path = self.0.join(ERASING);
         let text = serde_json::to_vec(&all).map_err(|_| SealError::Crypto)?;
+        if text.len() > ERASING_BYTES_MAX {
+            let reason = format!(
+                "more than {ERASING_BYTES_MAX} bytes of accounts are to be erased at once; erase them in parts"
+            );
+            return Err(SealError::Refused(reason));
+        }
         whole::write(&path, &text).map_err(|source| SealError::Failed { path, source })
     }
 
@@ -190,7 +196,7 @@ impl Keys {
     /// When that cannot be read.
     pub fn erasing(&self) -> Result<BTreeSet<String>, SealError> {
         let path = self.0.join(ERASING);
-        match read_file(&path, KEY_FILE_BYTES_MAX * 16) {
+        match read_file(&path, ERASING_BYTES_MAX) {
             Ok(bytes) => {
                 serde_json::from_slice(&bytes).map_err(|error| SealError::Malformed { path, reason: error.to_string() })
             }

@@ -10,7 +10,6 @@
 pub mod account;
 pub mod error;
 pub mod evidence;
-mod files;
 pub mod grant;
 pub mod keys;
 pub mod limits;

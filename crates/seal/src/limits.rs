@@ -6,6 +6,8 @@ pub const KNOWN_MAX: usize = 262_144;
 pub const DAY_BYTES_MAX: usize = 1 << 30;
 /// Bytes of a key file. A longer one is refused.
 pub const KEY_FILE_BYTES_MAX: usize = 256 * 1024;
+/// Bytes of the list of accounts that are being erased. A longer one is not written.
+pub const ERASING_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// Grants in a key file. One with more is refused.
 pub const GRANTS_MAX: usize = 64;
 /// Bytes of the name of who is granted, and of a purpose. Longer ones are refused.

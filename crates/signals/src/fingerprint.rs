@@ -72,10 +72,10 @@ impl std::fmt::Debug for FingerprintKey {
 
 /// Signals without texts, and with fingerprints under `key`. What they mean stays, coarsely; credentials, end users and sessions are in no signals.
 #[must_use]
-pub fn sealed(signals: Signals, key: &FingerprintKey) -> Signals {
+pub fn keyed(signals: Signals, key: &FingerprintKey) -> Signals {
     Signals {
         prints: signals.prints.iter().map(|&print| key.print(print)).collect(),
-        words: keyed(&signals.words, key),
+        words: keyed_words(&signals.words, key),
         output: signals.output.iter().map(|&print| key.key(print)).collect(),
         excerpt: "".into(),
         answer: "".into(),
@@ -83,7 +83,7 @@ pub fn sealed(signals: Signals, key: &FingerprintKey) -> Signals {
     }
 }
 
-fn keyed(words: &[u32], key: &FingerprintKey) -> Box<[u32]> {
+fn keyed_words(words: &[u32], key: &FingerprintKey) -> Box<[u32]> {
     let mut words: Box<[u32]> = words.iter().map(|&word| key.exact(word)).collect();
     words.sort_unstable();
     words
@@ -92,7 +92,7 @@ fn keyed(words: &[u32], key: &FingerprintKey) -> Box<[u32]> {
 /// The exchange without its texts, and with fingerprints of them under `key`. Of the address its block stays; credentials,
 /// end users and sessions do not.
 #[must_use]
-pub fn seal<'a>(exchange: &Exchange<'a>, key: &FingerprintKey) -> Exchange<'a> {
+pub fn without_texts<'a>(exchange: &Exchange<'a>, key: &FingerprintKey) -> Exchange<'a> {
     let signals = crate::of(exchange);
     let prints: String = signals
         .prints
@@ -101,7 +101,7 @@ pub fn seal<'a>(exchange: &Exchange<'a>, key: &FingerprintKey) -> Exchange<'a> {
         .map(|Print { key, exact }| format!("{key:016x}{exact:08x}"))
         .collect();
     let output: String = signals.output.iter().map(|&print| format!("{:016x}", key.key(print))).collect();
-    let words = keyed(&signals.words, key);
+    let words = keyed_words(&signals.words, key);
     let meaning: String = signals.meaning.0.iter().map(|number| format!("{number:02x}")).collect();
     let mut client = exchange.client.clone();
     client.ip = signals.client.block.map(|block| block.base().to_string().into());
@@ -188,14 +188,14 @@ mod tests {
         seen.unwrap()
     }
 
-    fn sealed(key: &str) -> String {
+    fn printed(key: &str) -> String {
         let key = FingerprintKey::parse(key).unwrap();
-        with(RECORD, |exchange| seal(exchange, &key).to_json())
+        with(RECORD, |exchange| without_texts(exchange, &key).to_json())
     }
 
     #[test]
-    fn what_is_sealed_gives_the_same_signals_under_other_names() {
-        let (plain, read) = (with(RECORD, crate::of), with(&sealed(&"0f".repeat(16)), crate::of));
+    fn what_has_no_texts_gives_the_same_signals_under_other_names() {
+        let (plain, read) = (with(RECORD, crate::of), with(&printed(&"0f".repeat(16)), crate::of));
         assert_eq!(read.prints.len(), plain.prints.len());
         assert!(plain.prints.len() > 8 && plain.output.len() > 3);
         assert!(read.prints.iter().zip(&plain.prints).all(|(a, b)| a.key != b.key));
@@ -219,17 +219,17 @@ mod tests {
 
     #[test]
     fn nothing_of_the_texts_and_no_credential_goes_along() {
-        let sealed = sealed(&"0f".repeat(16));
+        let printed = printed(&"0f".repeat(16));
         for word in ["rubric", "Grade", "answer is", "k_1", "\"u\"", "\"s\"", "113.77"] {
-            assert!(!sealed.contains(word), "{word}: {sealed}");
+            assert!(!printed.contains(word), "{word}: {printed}");
         }
     }
 
     #[test]
-    fn keys_part_what_they_seal() {
-        let (one, two) = (with(&sealed(&"0f".repeat(16)), crate::of), with(&sealed(&"1f".repeat(16)), crate::of));
+    fn keys_part_what_they_print() {
+        let (one, two) = (with(&printed(&"0f".repeat(16)), crate::of), with(&printed(&"1f".repeat(16)), crate::of));
         assert!(one.prints.iter().zip(&two.prints).all(|(a, b)| a.key != b.key));
-        assert_eq!(one.prints, with(&sealed(&"0f".repeat(16)), crate::of).prints);
+        assert_eq!(one.prints, with(&printed(&"0f".repeat(16)), crate::of).prints);
     }
 
     #[test]

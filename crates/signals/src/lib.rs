@@ -21,8 +21,8 @@ use event::{Hash, NAME_BYTES_MAX, OUTPUT_PRINTS_MAX, Signals, WORDS_MAX};
 /// The signals of one exchange.
 #[must_use]
 pub fn of(exchange: &Exchange<'_>) -> Signals {
-    let sealed = exchange.fingerprint.as_ref();
-    let mut prints = sealed.map(fingerprint::prints).unwrap_or_default();
+    let printed = exchange.fingerprint.as_ref();
+    let mut prints = printed.map(fingerprint::prints).unwrap_or_default();
     let mut texts = Vec::new();
     let mut meaning = meaning::Sum::default();
     let mut words = Vec::new();
@@ -46,14 +46,14 @@ pub fn of(exchange: &Exchange<'_>) -> Signals {
         model: exchange.model.as_deref().map(Hash::of),
         model_name: head(exchange.model.as_deref().unwrap_or_default(), NAME_BYTES_MAX).into(),
         prints,
-        words: sample(sealed.map_or(words, fingerprint::words)),
-        meaning: sealed.map_or_else(|| meaning.meaning(), fingerprint::meaning),
-        output: sealed.map_or_else(|| output_sketch(exchange), fingerprint::output),
-        intents: sealed.map_or_else(|| intent::intents(exchange), fingerprint::intents),
+        words: sample(printed.map_or(words, fingerprint::words)),
+        meaning: printed.map_or_else(|| meaning.meaning(), fingerprint::meaning),
+        output: printed.map_or_else(|| output_sketch(exchange), fingerprint::output),
+        intents: printed.map_or_else(|| intent::intents(exchange), fingerprint::intents),
         params: profile::params(&exchange.request.params),
         params_text: profile::words(&exchange.request.params).into(),
         client: client::profile(&exchange.client),
-        follow_up: sealed.is_some_and(|sealed| sealed.follow_up)
+        follow_up: printed.is_some_and(|printed| printed.follow_up)
             || exchange.request.messages.iter().any(|message| message.role == Role::Assistant),
         excerpt: excerpt(&texts).into(),
         answer: answer(exchange).into(),

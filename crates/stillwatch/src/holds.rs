@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use ledger::folder::read_file;
 use serde::{Deserialize, Serialize};
+use store::bounded::read_file;
 use store::whole;
 
 use crate::failure::Failure;

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use exchange::Time;
 use ledger::{Ledger, LedgerError, SigningKey, View};
+use serde_json::Value;
 use store::whole;
 use verify::entry::{EntryTime, SALT_BYTES, Statement};
 use zeroize::Zeroizing;
@@ -82,6 +83,20 @@ pub(crate) fn open(data: &Path, begin: Option<&str>) -> Result<Option<Ledger>, F
         Err(error) => return Err(Failure::io(format!("`{}` cannot be read", data.join(KNOWN).display()), error)),
     }
     Ok(Some(ledger))
+}
+
+/// What somebody did, to which more can be added.
+pub(crate) fn statement(kind: &str, actor: &str, subject: String, detail: Value) -> Statement {
+    Statement {
+        at: String::new(),
+        kind: kind.to_owned(),
+        actor: actor.to_owned(),
+        reason: None,
+        subject,
+        before: None,
+        after: None,
+        detail,
+    }
 }
 
 /// Appends statements made at `now` to the ledger of a data folder; which entries they are.

@@ -156,16 +156,10 @@ pub(crate) fn put_down(ledger: &mut Ledger, data: &Path, now: Time) -> Result<u6
             }
             let lines = leaves.len() as u64;
             known.keep_hashes(first, &leaves).map_err(failed)?;
-            let statement = Statement {
-                at: String::new(),
-                kind: verify::recorded::KIND.to_owned(),
-                actor: "stillwatch".to_owned(),
-                reason: None,
-                subject: format!("record:{name}"),
-                before: None,
-                after: Some(tree::root(&leaves).to_hex()),
-                detail: json!({"first": first, "lines": lines}),
-            };
+            let detail = json!({"first": first, "lines": lines});
+            let kind = verify::recorded::KIND;
+            let statement = ledgers::statement(kind, "stillwatch", format!("record:{name}"), detail);
+            let statement = Statement { after: Some(tree::root(&leaves).to_hex()), ..statement };
             let entry = ledgers::append(ledger, data, now, vec![statement])?.start;
             batches.push(Batch { first, lines, end, entry });
             known.keep_batch(&batches).map_err(failed)?;

@@ -9,10 +9,13 @@ use std::path::Path;
 use exchange::{Exchange, Notes, Time};
 use gateway::recorder::Closing;
 use seal::{Day, Keys, PublicKey, Sealer};
+use serde_json::json;
 use signals::fingerprint::{self, FingerprintKey};
 use store::segment::{inside, write_line};
+use verify::entry::Statement;
 
 use crate::failure::Failure;
+use crate::ledgers;
 use crate::log::say;
 
 /// Where wrapped keys of accounts are, in a data folder.
@@ -40,6 +43,12 @@ pub(crate) fn changing(data: &Path) -> Result<File, Failure> {
     store::lock::exclusive(&path).map_err(|error| Failure::io(format!("`{}` cannot be taken", path.display()), error))
 }
 
+/// That an erasure of an account that was interrupted is finished.
+pub(crate) fn resumed(account: &str) -> Statement {
+    let statement = ledgers::statement("erasure", "stillwatch", format!("account:{account}"), json!({"of": "texts"}));
+    Statement { reason: Some("an erasure that was interrupted".to_owned()), ..statement }
+}
+
 /// Finishes an erasure that was interrupted, after `put_down` has put it down for each account; how many accounts.
 pub(crate) fn finish_erasing(
     data: &Path,
@@ -60,7 +69,7 @@ pub(crate) fn finish_erasing(
 
 /// The public half of an evidence key, in a file of its own or in a key file.
 pub(crate) fn public_key(path: &Path) -> Result<PublicKey, String> {
-    let text = ledger::folder::read_text(path, seal::limits::KEY_FILE_BYTES_MAX);
+    let text = store::bounded::read_text(path, seal::limits::KEY_FILE_BYTES_MAX);
     let text = text.map_err(|error| format!("`{}`: {error}", path.display()))?;
     text.parse().map_err(|error| {
         let advice = if text.trim_start().starts_with('{') { "; name the file that ends in `.pub`" } else { "" };
@@ -92,7 +101,7 @@ impl Closer {
         let mut shown = None;
         let mut see = |exchange: Exchange<'_>| {
             let day = Day::of(&exchange.time.to_string());
-            let clear = fingerprint::seal(&exchange, &self.key).to_json();
+            let clear = fingerprint::without_texts(&exchange, &self.key).to_json();
             shown = day.map(|day| (exchange.account.as_str().to_owned(), day, clear));
         };
         exchange::read_exchanges(of, &mut Notes::default(), &mut see).map_err(|error| error.to_string())?;

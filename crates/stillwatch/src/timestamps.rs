@@ -14,7 +14,7 @@ use http_body_util::Full;
 use hyper::header::{CONTENT_TYPE, HeaderValue};
 use hyper::{Method, Request, StatusCode, Uri};
 use ledger::View;
-use ledger::folder::read_file;
+use store::bounded::read_file;
 use verify::dated::Dated;
 use verify::hash::Hash;
 use verify::limits::{NOTE_BYTES_MAX, TIMESTAMP_BYTES_MAX};

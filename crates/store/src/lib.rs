@@ -3,6 +3,7 @@
 //! Promises that what was flushed comes back after the process dies, or that the reader says what is torn or damaged.
 //! Lengths are bounded ([`limits`]). Refuses to overwrite: a file is written once, under a number of its own.
 
+pub mod bounded;
 pub mod control;
 pub mod limits;
 pub mod lock;

@@ -293,3 +293,30 @@ impl Checked {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn packed(count: u64) -> Vec<u8> {
+        let mut out = Vec::new();
+        let mut archive = rawzip::ZipArchiveWriter::new(&mut out);
+        for n in 0..count {
+            let name = n.to_string();
+            let file = archive.new_file(name.as_str()).compression_method(CompressionMethod::STORE);
+            let (mut entry, config) = file.start().unwrap();
+            let (_, descriptor) = config.wrap(&mut entry).finish().unwrap();
+            entry.finish(descriptor).unwrap();
+        }
+        archive.finish().unwrap();
+        out
+    }
+
+    #[test]
+    fn what_is_read_of_a_case_file_has_limits() {
+        assert_eq!(files(&packed(CASE_FILES_MAX)).unwrap().len() as u64, CASE_FILES_MAX);
+        assert!(matches!(files(&packed(CASE_FILES_MAX + 1)), Err(BadCase::TooLarge(_))));
+        assert!(matches!(files(&vec![0; CASE_BYTES_MAX]), Err(BadCase::Malformed(_))));
+        assert!(matches!(files(&vec![0; CASE_BYTES_MAX + 1]), Err(BadCase::TooLarge(_))));
+    }
+}

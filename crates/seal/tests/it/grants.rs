@@ -96,7 +96,7 @@ fn whoever_can_write_the_file_cannot_widen_a_grant() {
     // The name and a purpose as one word, which another name would pass for.
     assert!(with("\"bob\"", "\"bob\\nappeal\"").is_err() && with("\"bob\"", "\"ann\"").is_err());
     // The public half of somebody else, for whom the gateway would seal.
-    let public = file.public().unwrap().to_string();
+    let public = key.public().to_string();
     let other = EvidenceKey::random().unwrap().public().to_string();
     assert!(with(&public, &other).unwrap().open("bob", "appeal", &words("bob's")).is_err());
     let memory =

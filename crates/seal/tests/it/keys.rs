@@ -5,7 +5,7 @@ use std::fs;
 use std::path::Path;
 
 use seal::keys::{Erased, Rewrapped};
-use seal::limits::{ACCOUNT_BYTES_MAX, DAYS_MAX, RETIRED_MAX};
+use seal::limits::{ACCOUNT_BYTES_MAX, DAYS_MAX, ERASING_BYTES_MAX, RETIRED_MAX};
 use seal::{AccountKey, Day, EvidenceKey, Keys, PublicKey, Sealer};
 use verify::sealed::{KEY_BYTES, split};
 
@@ -249,6 +249,19 @@ fn names_of_accounts_have_a_limit() {
     let key = EvidenceKey::random().unwrap();
     let wrap = |bytes: usize| key.public().wrap(&AccountKey::random().unwrap(), &"x".repeat(bytes), &day(1));
     assert!(wrap(ACCOUNT_BYTES_MAX).is_ok() && wrap(ACCOUNT_BYTES_MAX + 1).is_err());
+}
+
+#[test]
+fn what_is_erased_at_once_has_a_limit() {
+    let folder = tempfile::tempdir().unwrap();
+    let keys = Keys::open(folder.path()).unwrap();
+    // In brackets and quotation marks.
+    let name = |bytes: usize| BTreeSet::from(["x".repeat(bytes - 4)]);
+    assert!(keys.begin_erasing(&name(ERASING_BYTES_MAX + 1)).is_err());
+    assert!(keys.erasing().unwrap().is_empty());
+    keys.begin_erasing(&name(ERASING_BYTES_MAX)).unwrap();
+    assert_eq!(keys.finish_erasing().unwrap(), Erased::default());
+    assert!(keys.erasing().unwrap().is_empty());
 }
 
 #[test]

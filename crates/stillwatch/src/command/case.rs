@@ -24,7 +24,7 @@ use serde_json::{Value, json};
 use store::segment;
 use zeroize::Zeroizing;
 
-use super::seal::{Opening, append, opening};
+use super::seal::{Opening, append, opening, said};
 use crate::admin_client::AdminClient;
 use crate::cli::{CaseCommand, CaseExport};
 use crate::failure::{Exit, Failure};
@@ -54,7 +54,7 @@ fn export(args: &CaseExport) -> Result<Exit, Failure> {
     let members: BTreeSet<&str> = words::members(campaign).collect();
     let case_id = args.case.clone().unwrap_or_else(|| campaign.id.clone());
     let view = ledgers::view(data)?;
-    // Who opens texts for it is put down before anything is read.
+    // Whoever may not open texts learns so before anything is read.
     let opening = args.plain.then(|| opening(&args.opening, &args.by)).transpose()?;
     // What was recorded a moment ago may not be in the ledger yet.
     let mut ledger = ledgers::open(data, None)?.ok_or_else(|| Failure::bad_input("the data folder has no ledger"))?;
@@ -67,7 +67,7 @@ fn export(args: &CaseExport) -> Result<Exit, Failure> {
     }
     let mut numbers: BTreeSet<u64> = chosen.iter().map(|record| record.line.entry).collect();
     let about = about(&view, &members, &campaign.id)?;
-    let entries_total = about.len() as u64;
+    let entries_left_out = about.len().saturating_sub(ENTRIES_MAX) as u64;
     numbers.extend(about.iter().rev().take(ENTRIES_MAX));
     let entries = numbers.iter().map(|index| entry(&view, *index)).collect::<Result<Vec<_>, _>>()?;
     let accounts = facts(data, &members)?;
@@ -83,25 +83,16 @@ fn export(args: &CaseExport) -> Result<Exit, Failure> {
         campaign,
         accounts: &accounts,
         entries: &entries,
-        entries_total: entries_total.max(entries.len() as u64),
+        entries_left_out,
         records: &chosen,
         records_total: total,
         attachments: &attachments,
     };
     let draft = Draft::of(&case).map_err(Failure::unreadable)?;
-    let index = append(
-        data,
-        Statement {
-            at: String::new(),
-            kind: ::verify::case::KIND.to_owned(),
-            actor: format!("person:{}", args.by),
-            reason: Some(args.reason.clone()),
-            subject: format!("campaign:{}", campaign.id),
-            before: None,
-            after: Some(draft.hash().to_hex()),
-            detail: json!({"case": case_id, "records": chosen.len(), "plain": args.plain, "accounts": members.len()}),
-        },
-    )?;
+    let detail = json!({"case": case_id, "records": chosen.len(), "plain": args.plain, "accounts": members.len()});
+    let subject = format!("campaign:{}", campaign.id);
+    let exported = said(::verify::case::KIND, &args.by, Some(&args.reason), subject, detail);
+    let index = append(data, Statement { after: Some(draft.hash().to_hex()), ..exported })?;
     let archive = draft.sealed(&entry(&view, index)?.receipt);
     let archive = archive.map_err(|error| Failure::unwritable(&args.out, &error))?;
     store::whole::write(&args.out, &archive).map_err(|error| Failure::unwritable(&args.out, &error))?;
@@ -288,22 +279,11 @@ fn open(data: &Path, opening: &Opening, args: &CaseExport, case: &str, chosen: &
     let keys = opening.keys(data, &ids)?;
     let count = seals.iter().flatten().filter(|(_, sealed)| keys.contains_key(&sealed.key)).count();
     let exchanges: String = chosen.iter().map(|record| format!("{}\n", record.exchange)).collect();
-    append(
-        data,
-        Statement {
-            at: String::new(),
-            kind: "reading".to_owned(),
-            actor: format!("person:{}", args.by),
-            reason: Some(args.reason.clone()),
-            subject: format!("campaign:{}", args.campaign),
-            before: None,
-            after: None,
-            detail: json!({
-                "purpose": opening.purpose, "case": case, "records": count,
-                "exchanges": Hash::of(&[exchanges.as_bytes()]).to_hex(), "key": opening.key_id(),
-            }),
-        },
-    )?;
+    let detail = json!({
+        "purpose": opening.purpose, "case": case, "records": count,
+        "exchanges": Hash::of(&[exchanges.as_bytes()]).to_hex(), "key": opening.key_id(),
+    });
+    append(data, said("reading", &args.by, Some(&args.reason), format!("campaign:{}", args.campaign), detail))?;
     let opened: Vec<Option<Opened>> = seals
         .iter()
         .map(|seal| {
@@ -390,7 +370,7 @@ fn attachments(paths: &[std::path::PathBuf]) -> Result<Vec<Attachment>, Failure>
         if attachments.iter().any(|other: &Attachment| other.name == name) {
             return Err(Failure::usage(format!("--attach: two files are called `{name}`; rename one")));
         }
-        let bytes = ::ledger::folder::read_file(path, left);
+        let bytes = store::bounded::read_file(path, left);
         let bytes = bytes.map_err(|error| {
             Failure::io(
                 format!("`{}` cannot be attached (at most {ATTACHED_BYTES_MAX} bytes in all)", path.display()),

@@ -7,7 +7,7 @@ use std::io::Write as _;
 
 use event::file::{self, Fingerprints, TooLong};
 use exchange::{Exchange, write_native};
-use signals::fingerprint::{self, FingerprintKey, seal};
+use signals::fingerprint::{self, FingerprintKey, without_texts};
 use signals::sketch::SCHEME;
 
 use super::hunt;
@@ -18,7 +18,7 @@ use crate::inputs::Inputs;
 use crate::output::{OutputFile, print};
 use crate::{progress, words};
 
-/// Seals every exchange.
+/// Writes every exchange without its texts.
 pub(crate) fn run(args: &Fingerprint) -> Result<Exit, Failure> {
     let key = key(args)?;
     let inputs = Inputs::find(&args.paths, None).map_err(Failure::unreadable)?;
@@ -38,7 +38,7 @@ pub(crate) fn run(args: &Fingerprint) -> Result<Exit, Failure> {
     let read = if args.compact {
         let mut blocks = file::Writer::default();
         write(Ok(file::begin(&Fingerprints { scheme: SCHEME.to_owned(), key: Some(key.id()) })));
-        let event = || |exchange: &Exchange<'_>| fingerprint::sealed(signals::of(exchange), &key);
+        let event = || |exchange: &Exchange<'_>| fingerprint::keyed(signals::of(exchange), &key);
         let mut sink = |event, _| match blocks.push(&event) {
             Ok(block) => block.into_iter().for_each(|block| write(Ok(block))),
             Err(TooLong) => too_long += 1,
@@ -50,7 +50,7 @@ pub(crate) fn run(args: &Fingerprint) -> Result<Exit, Failure> {
         let line = || {
             |exchange: &Exchange<'_>| {
                 let mut line = Vec::new();
-                write_native(&seal(exchange, &key), &mut line).map(|()| line)
+                write_native(&without_texts(exchange, &key), &mut line).map(|()| line)
             }
         };
         calls::each(&inputs, &options, threads, &line, &mut watch, &mut |line, _| write(line))

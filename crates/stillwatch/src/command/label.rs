@@ -114,16 +114,8 @@ fn put_down(
     detail: Value,
 ) -> Result<(), Failure> {
     let (Some(data), Some(gateway)) = (&book.data, gateway) else { return Ok(()) };
-    let statement = Statement {
-        at: String::new(),
-        kind: "verdict".to_owned(),
-        actor: format!("person:{}", said.by),
-        reason: Some(said.reason.to_owned()),
-        subject: format!("finding:{about}"),
-        before: None,
-        after: None,
-        detail,
-    };
+    let statement = ledgers::statement("verdict", &format!("person:{}", said.by), format!("finding:{about}"), detail);
+    let statement = Statement { reason: Some(said.reason.to_owned()), ..statement };
     let appended = ledgers::open(data, None).and_then(|ledger| match ledger {
         // When it is put down is for the gateway's clock to say, whatever time the verdict is given.
         Some(mut ledger) => ledgers::append(&mut ledger, data, gateway.time()?, vec![statement]).map(drop),

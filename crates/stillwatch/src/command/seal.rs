@@ -156,7 +156,7 @@ fn one(
 
 /// The passphrase in a file: its first line.
 fn passphrase(path: &Path) -> Result<Zeroizing<String>, Failure> {
-    let text = ledger::folder::read_text(path, ::seal::limits::PASSPHRASE_BYTES_MAX + 2).map(Zeroizing::new);
+    let text = store::bounded::read_text(path, ::seal::limits::PASSPHRASE_BYTES_MAX + 2).map(Zeroizing::new);
     let text = text.map_err(|error| Failure::io(format!("`{}` cannot be read", path.display()), error))?;
     let line = text.lines().next().unwrap_or_default();
     if line.is_empty() {
@@ -209,17 +209,10 @@ impl Opening {
     }
 }
 
-fn said(kind: &str, by: &str, reason: Option<&str>, subject: String, detail: Value) -> Statement {
-    Statement {
-        at: String::new(),
-        kind: kind.to_owned(),
-        actor: format!("person:{by}"),
-        reason: reason.map(str::to_owned),
-        subject,
-        before: None,
-        after: None,
-        detail,
-    }
+/// What a person did.
+pub(super) fn said(kind: &str, by: &str, reason: Option<&str>, subject: String, detail: Value) -> Statement {
+    let statement = ledgers::statement(kind, &format!("person:{by}"), subject, detail);
+    Statement { reason: reason.map(str::to_owned), ..statement }
 }
 
 /// Puts a statement down; which entry it is. Where there is no ledger nothing that has to be put down can be done.
@@ -409,7 +402,9 @@ fn hold(command: &HoldCommand) -> Result<Exit, Failure> {
             let since = now()?.to_string();
             let (account, case) = (account.clone(), case.clone());
             let told = format!(
-                "Held: what {account} sent is neither erased nor closed by age until the hold for {case} is released.\n"
+                "Held: what {} sent is neither erased nor closed by age until the hold for {} is released.\n",
+                plain(&account),
+                plain(&case)
             );
             holds.add(Hold { account, case, by: by.clone(), reason: reason.clone(), since })?;
             print(&told).map(|()| Exit::Nothing)
@@ -439,17 +434,7 @@ fn hold(command: &HoldCommand) -> Result<Exit, Failure> {
 
 /// Finishes an erasure that was interrupted, and puts that down.
 fn resume(data: &Path) -> Result<(), Failure> {
-    let resumed = sealing::finish_erasing(data, &mut |account| {
-        let mut said = said(
-            "erasure",
-            "",
-            Some("an erasure that was interrupted"),
-            format!("account:{account}"),
-            json!({"of": "texts"}),
-        );
-        said.actor = "stillwatch".to_owned();
-        append(data, said).map(drop)
-    })?;
+    let resumed = sealing::finish_erasing(data, &mut |account| append(data, sealing::resumed(account)).map(drop))?;
     if resumed > 0 {
         eprintln!("finished an erasure of {} that was interrupted", counted(resumed as u64, "account"));
     }

@@ -2,7 +2,6 @@
 
 use std::path::Path;
 
-use ::ledger::folder::{read_file, read_text};
 use ::ledger::{Folder, View};
 use ::verify::checkpoint::SignedCheckpoint;
 use ::verify::note::{NotAKey, VerifierKey};
@@ -11,6 +10,7 @@ use ::verify::timestamp::Stamp;
 use ::verify::trust::Trust;
 use ::verify::{case, exhibit, ledger, limits, log, report};
 use serde_json::{Value, json};
+use store::bounded::{read_file, read_text};
 
 use crate::cli;
 use crate::failure::{Exit, Failure};

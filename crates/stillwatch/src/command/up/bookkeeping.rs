@@ -70,16 +70,9 @@ impl Bookkeeper {
     pub(super) fn note(&mut self, kind: &str, configuration: &Path) -> Result<(), Failure> {
         // Without a file the defaults hold.
         let text = std::fs::read(configuration).unwrap_or_default();
-        let statement = Statement {
-            at: String::new(),
-            kind: kind.to_owned(),
-            actor: "stillwatch".to_owned(),
-            reason: None,
-            subject: "configuration".to_owned(),
-            before: None,
-            after: Some(Hash::of(&[&text]).to_hex()),
-            detail: json!({"version": env!("CARGO_PKG_VERSION")}),
-        };
+        let detail = json!({"version": env!("CARGO_PKG_VERSION")});
+        let statement = ledgers::statement(kind, "stillwatch", "configuration".to_owned(), detail);
+        let statement = Statement { after: Some(Hash::of(&[&text]).to_hex()), ..statement };
         self.put_down(statement)
     }
 
@@ -105,18 +98,7 @@ impl Bookkeeper {
     /// Finishes an erasure of sealed texts that was interrupted. Where that cannot be, what is sealed from now on is sealed all the same.
     pub(super) fn finish_erasing(&mut self) {
         let data = self.data.clone();
-        let finished = sealing::finish_erasing(&data, &mut |account| {
-            self.put_down(Statement {
-                at: String::new(),
-                kind: "erasure".to_owned(),
-                actor: "stillwatch".to_owned(),
-                reason: Some("an erasure that was interrupted".to_owned()),
-                subject: format!("account:{account}"),
-                before: None,
-                after: None,
-                detail: json!({"of": "texts"}),
-            })
-        });
+        let finished = sealing::finish_erasing(&data, &mut |account| self.put_down(sealing::resumed(account)));
         match finished {
             Ok(0) => {}
             Ok(accounts) => say(&format!("finished an erasure of {accounts} accounts that was interrupted")),

@@ -9,14 +9,13 @@ use std::time::Duration;
 use gateway::clock::Clock;
 use serde_json::json;
 use tokio::sync::Mutex;
-use verify::entry::Statement;
 
 use super::bookkeeping::Bookkeeper;
 use crate::failure::Failure;
 use crate::holds::Holds;
 use crate::log::say;
-use crate::sealing;
 use crate::words::counted;
+use crate::{ledgers, sealing};
 
 /// How often it is seen what is too old: a day ends once a day.
 const STEP_TIME: Duration = Duration::from_secs(600);
@@ -53,16 +52,8 @@ impl Expiry {
             return Ok(());
         }
         if let Some(books) = &self.books {
-            books.lock().await.put_down(Statement {
-                at: String::new(),
-                kind: "expiry".to_owned(),
-                actor: "stillwatch".to_owned(),
-                reason: None,
-                subject: "texts".to_owned(),
-                before: None,
-                after: None,
-                detail: json!({"before": first.as_str(), "keys": expired.keys, "held": held.len()}),
-            })?;
+            let detail = json!({"before": first.as_str(), "keys": expired.keys, "held": held.len()});
+            books.lock().await.put_down(ledgers::statement("expiry", "stillwatch", "texts".to_owned(), detail))?;
         }
         keys.expire(&first, &held).map_err(Failure::unreadable)?;
         drop(changing);
