@@ -13,7 +13,7 @@ use crate::account::placeholder;
 use crate::call::{Call, Who};
 use crate::limits;
 use crate::options::ReadOptions;
-use crate::record::Role;
+use crate::record::{Exchange, Role};
 use crate::time::Time;
 
 /// What was counted.
@@ -173,8 +173,7 @@ impl Field {
         }
     }
 
-    fn is_in(self, call: &Call<'_>) -> bool {
-        let exchange = &call.exchange;
+    fn is_in(self, exchange: &Exchange<'_>) -> bool {
         let client = &exchange.client;
         match self {
             Field::Prompt => !exchange.request.messages.is_empty() || exchange.fingerprint.is_some(),
@@ -207,10 +206,13 @@ impl Field {
 impl Census {
     /// Counts a call.
     pub(crate) fn see(&mut self, call: &Call<'_>, options: &ReadOptions) {
-        let exchange = &call.exchange;
+        self.see_exchange(&call.exchange, call.who, options);
+    }
+
+    pub(crate) fn see_exchange(&mut self, exchange: &Exchange<'_>, who: Who, options: &ReadOptions) {
         let account = exchange.account.as_str();
         self.calls += 1;
-        if let Some(count) = self.who.get_mut(call.who as usize) {
+        if let Some(count) = self.who.get_mut(who as usize) {
             *count += 1;
         }
         self.known += u64::from(options.known.as_ref().is_some_and(|known| known.has(account)));
@@ -219,7 +221,7 @@ impl Census {
         }
         self.saw(exchange.time, exchange.time);
         for (count, field) in self.fields.iter_mut().zip(Field::ALL) {
-            *count += u64::from(field.is_in(call));
+            *count += u64::from(field.is_in(exchange));
         }
         let hash = xxh3_64(account.as_bytes());
         if self.accounts.len() < limits::CENSUS_ACCOUNTS_MAX {

@@ -14,7 +14,6 @@ use crate::fields::Fields;
 use crate::format::Format;
 use crate::json::{Json, Object};
 use crate::mapping::{Mapping, alike, any_key};
-use crate::native;
 use crate::place::{Side, Span};
 use crate::position::Position;
 use crate::record::{Client, Content, Exchange, Message, Operation, Part, Request, Role, Tool, Usage, is_default};
@@ -344,9 +343,9 @@ impl<'a> Mapped<'a, '_> {
             // One verb serves every API; the body tells which.
             Some("by body") if model.is_some_and(|model| model.contains("embed")) => Some(Operation::Embeddings),
             Some("by body") => body,
-            Some(name) => Some(native::operation(name)),
+            Some(name) => Some(Operation::named(name)),
             None if word.contains("batch") => Some(Operation::Batch),
-            None => Some(native::operation(&word)),
+            None => Some(Operation::named(&word)),
         }
     }
 

@@ -66,7 +66,7 @@ pub(crate) fn read<'a>(
         key: record.id(&["key", "key_id", "api_key_id"], notes).map(secret_free).map(Into::into),
         end_user: record.id(&["end_user", "end_user_id"], notes).map(secret_free).map(Into::into),
         session: record.id(&["session", "session_id", "conversation_id"], notes).map(Into::into),
-        operation: record.text(&["operation"], notes).map(|word| operation(&word)),
+        operation: record.text(&["operation"], notes).map(|word| Operation::named(&word)),
         model: record.text(&["model"], notes),
         client: record.fields("client", "client", notes).map(|fields| client(fields, notes)).unwrap_or_default(),
         request: asked,
@@ -111,41 +111,16 @@ fn fingerprint<'a>(mut fields: Fields<'a>, notes: &mut Notes) -> Option<Fingerpr
 /// Capabilities named in one record, at most.
 const INTENTS_MAX: usize = 32;
 
-/// The operation a word stands for.
-pub(crate) fn operation(word: &str) -> Operation {
-    match word {
-        "chat" => Operation::Chat,
-        "completion" => Operation::Completion,
-        "embeddings" => Operation::Embeddings,
-        "responses" => Operation::Responses,
-        "messages" => Operation::Messages,
-        "batch" => Operation::Batch,
-        _ => Operation::Other,
-    }
-}
-
 /// Where a request came from.
 pub(crate) fn client<'a>(mut fields: Fields<'a>, notes: &mut Notes) -> Client<'a> {
     Client {
         ip: fields.id(&["ip"], notes),
         asn: fields.whole(&["asn"], notes),
         country: fields.id(&["country"], notes),
-        network: fields.text(&["network"], notes).map(|word| network(&word)),
+        network: fields.text(&["network"], notes).map(|word| Network::named(&word)),
         ja4: fields.id(&["ja4"], notes),
         ja4h: fields.id(&["ja4h"], notes),
         user_agent: fields.text(&["user_agent"], notes),
-    }
-}
-
-fn network(word: &str) -> Network {
-    match word {
-        "hosting" => Network::Hosting,
-        "residential" => Network::Residential,
-        "mobile" => Network::Mobile,
-        "vpn" => Network::Vpn,
-        "tor" => Network::Tor,
-        "business" => Network::Business,
-        _ => Network::Other,
     }
 }
 

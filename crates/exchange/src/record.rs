@@ -172,6 +172,36 @@ pub enum Operation {
     Other,
 }
 
+impl Operation {
+    /// As native records write it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Operation::Chat => "chat",
+            Operation::Completion => "completion",
+            Operation::Embeddings => "embeddings",
+            Operation::Responses => "responses",
+            Operation::Messages => "messages",
+            Operation::Batch => "batch",
+            Operation::Other => "other",
+        }
+    }
+
+    /// What a word of a native record stands for.
+    #[must_use]
+    pub fn named(word: &str) -> Operation {
+        match word {
+            "chat" => Operation::Chat,
+            "completion" => Operation::Completion,
+            "embeddings" => Operation::Embeddings,
+            "responses" => Operation::Responses,
+            "messages" => Operation::Messages,
+            "batch" => Operation::Batch,
+            _ => Operation::Other,
+        }
+    }
+}
+
 /// Where a request came from.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Client<'a> {
@@ -216,6 +246,36 @@ pub enum Network {
     Business,
     /// A kind this version does not know.
     Other,
+}
+
+impl Network {
+    /// As native records write it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Network::Hosting => "hosting",
+            Network::Residential => "residential",
+            Network::Mobile => "mobile",
+            Network::Vpn => "vpn",
+            Network::Tor => "tor",
+            Network::Business => "business",
+            Network::Other => "other",
+        }
+    }
+
+    /// What a word of a native record stands for.
+    #[must_use]
+    pub fn named(word: &str) -> Network {
+        match word {
+            "hosting" => Network::Hosting,
+            "residential" => Network::Residential,
+            "mobile" => Network::Mobile,
+            "vpn" => Network::Vpn,
+            "tor" => Network::Tor,
+            "business" => Network::Business,
+            _ => Network::Other,
+        }
+    }
 }
 
 /// What was asked.

@@ -9,12 +9,13 @@ use std::sync::Arc;
 
 use crate::account::{AccountFact, may_be_account, read_account};
 use crate::bad::{BadRecord, Damage, Damages, Notes, Remark};
-use crate::call::Call;
+use crate::call::{Call, Who};
 use crate::census::Census;
 use crate::format::Format;
 use crate::limits;
 use crate::options::ReadOptions;
 use crate::reader;
+use crate::record::Exchange;
 use crate::source::{Chunk, SourceError};
 use crate::time::Time;
 
@@ -102,6 +103,13 @@ impl ReadReport {
             self.damaged_by(account, count);
         }
         self.broken_sources.extend(later.broken_sources);
+    }
+
+    /// Counts an exchange that stood in no text, as a native record counts.
+    pub fn see(&mut self, exchange: &Exchange<'_>, options: &ReadOptions) {
+        self.records += 1;
+        *self.by_format.entry(Format::Native).or_default() += 1;
+        self.census.see_exchange(exchange, Who::Account, options);
     }
 
     /// Takes note of a source that ended before its end.

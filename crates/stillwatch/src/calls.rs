@@ -15,6 +15,7 @@ use exchange::{
 };
 
 use crate::inputs::{self, InputError, Inputs};
+use crate::lakes;
 
 /// What a reading came to.
 #[derive(Debug, Default)]
@@ -50,6 +51,9 @@ pub(crate) fn each<T: Send, M: FnMut(&Exchange<'_>) -> T>(
 ) -> Result<Read, InputError> {
     if let Some(events) = inputs.events.first() {
         return Err(InputError::EventsAmongRecords(events.display().to_string()));
+    }
+    if !inputs.lakes.is_empty() {
+        return lakes(inputs, options, threads, make, watch, sink);
     }
     let sources: Vec<Source<'static>> =
         inputs.exchanges.iter().map(|path| inputs::source(path)).collect::<Result<_, _>>()?;
@@ -88,6 +92,37 @@ pub(crate) fn each<T: Send, M: FnMut(&Exchange<'_>) -> T>(
     joiner.finish(&mut |exchange| sink(joined(&exchange), None));
     all.report.merge(joiner.take_report());
     Ok(all)
+}
+
+/// The same for lakes.
+fn lakes<T: Send, M: FnMut(&Exchange<'_>) -> T>(
+    inputs: &Inputs,
+    options: &ReadOptions,
+    threads: usize,
+    make: &(impl Fn() -> M + Sync),
+    watch: &mut dyn FnMut(Step),
+    sink: &mut dyn FnMut(T, Option<Time>),
+) -> Result<Read, InputError> {
+    let lakes = inputs.lakes.iter().map(|path| lakes::open(path)).collect::<Result<Vec<_>, _>>()?;
+    let report = Mutex::new(ReadReport::default());
+    let counted = || {
+        let mut make = make();
+        let report = &report;
+        move |exchange: &Exchange<'_>| {
+            report.lock().unwrap_or_else(PoisonError::into_inner).see(exchange, options);
+            make(exchange)
+        }
+    };
+    let bytes = inputs.bytes.unwrap_or_default() as f64;
+    let mut watch = |step: lake::Step| {
+        let share = step.rows as f64 / step.of.max(1) as f64;
+        watch(Step { bytes: (bytes * share) as u64, exchanges: step.rows });
+    };
+    let broken = lake::by_time(&lakes, threads, &counted, &mut watch, &mut |_, made| sink(made, None))?;
+    let mut report = report.into_inner().unwrap_or_else(PoisonError::into_inner);
+    report.broken_sources.extend(broken.iter().map(ToString::to_string));
+    let by_source = inputs.lakes.iter().map(|path| (inputs::name(path).into(), report.records)).collect();
+    Ok(Read { report, by_source })
 }
 
 /// Hands on what a record gave, unless it has to wait or was there before.

@@ -36,6 +36,7 @@ pub(crate) enum Command {
     Appeal(Appeal),
     Ledger(Ledger),
     Seal(Seal),
+    Lake(LakeArgs),
     Case(CaseArgs),
     Verify(Verify),
 }
@@ -987,6 +988,145 @@ pub(crate) struct SealExpire {
     /// Print as JSON
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+/// Keep recorded exchanges as Parquet, without their texts.
+///
+/// A lake is a folder of Parquet files by day and by a hash of the account, which DuckDB, Polars, Spark and pyarrow read as they are. Of each exchange it has
+/// everything but its texts, which are sealed or left out; hunts and `inspect` read it. Whatever is interrupted goes on where it was.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  stillwatch lake compact --data stillwatch-data           # take in what a gateway recorded\n  \
+                        stillwatch lake add logs/ --lake lake --key-file key     # take in logs of others\n  \
+                        stillwatch hunt lake\n  \
+                        duckdb -c \"select day, count(*) from read_parquet('lake/**/*.parquet', hive_partitioning=true) group by day\""
+)]
+pub(crate) struct LakeArgs {
+    #[command(subcommand)]
+    pub(crate) command: LakeCommand,
+}
+
+/// Which lake.
+#[derive(Debug, Args)]
+pub(crate) struct LakeAt {
+    /// The lake, a folder; DIR/lake otherwise
+    #[arg(long, value_name = "PLACE")]
+    pub(crate) lake: Option<PathBuf>,
+    /// The data folder that it belongs to: its ledger, its holds, what its gateway recorded
+    #[arg(long, value_name = "DIR", default_value = "stillwatch-data", env = "STILLWATCH_DATA")]
+    pub(crate) data: PathBuf,
+    /// Print as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum LakeCommand {
+    /// Add logs, in any format that a hunt reads; their texts are left out
+    ///
+    /// What is added twice is there once. Account facts beside the logs are taken along.
+    Add(LakeAdd),
+    /// Take in what a gateway recorded, and put small files together
+    ///
+    /// Recorded files stay where they are. Files of days that are over become one a shard; those of today once there are eight.
+    Compact {
+        #[command(flatten)]
+        at: LakeAt,
+        /// Only say what would be done
+        #[arg(long)]
+        dry_run: bool,
+    },
+    /// List the files
+    Ls {
+        #[command(flatten)]
+        at: LakeAt,
+        /// Only those of a day, as 2026-03-01
+        #[arg(long, value_name = "DAY")]
+        day: Option<String>,
+    },
+    /// Show by day how many exchanges, accounts and bytes there are
+    Stat {
+        #[command(flatten)]
+        at: LakeAt,
+    },
+    /// Remove all days before the last so many, but for exchanges of accounts that are held
+    Expire {
+        #[command(flatten)]
+        at: LakeAt,
+        /// How many days are kept
+        #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+        days: u32,
+        #[command(flatten)]
+        why: LakeWhy,
+    },
+    /// Remove everything that accounts sent until now, also from what is taken in later
+    ///
+    /// What a gateway recorded in DIR/exchanges is not changed: `stillwatch seal erase` closes its texts, and it goes with its age.
+    Erase {
+        #[command(flatten)]
+        at: LakeAt,
+        /// The account; can be given several times
+        #[arg(long, value_name = "ID", required = true, value_parser = said)]
+        account: Vec<String>,
+        #[command(flatten)]
+        why: LakeWhy,
+    },
+    /// Read everything, and say what is damaged, in the wrong place, or not what the ledger has
+    Verify {
+        #[command(flatten)]
+        at: LakeAt,
+    },
+    /// Copy the lake to where none is; interrupted, it can be made anew
+    Backup {
+        #[command(flatten)]
+        at: LakeAt,
+        /// Where to
+        #[arg(long, value_name = "PLACE")]
+        to: PathBuf,
+    },
+    /// Put a backup in the place of a lake that is lost, and erase again what was erased since
+    Restore {
+        #[command(flatten)]
+        at: LakeAt,
+        /// The backup
+        #[arg(long, value_name = "PLACE")]
+        from: PathBuf,
+    },
+}
+
+/// What is added.
+#[derive(Debug, Args)]
+pub(crate) struct LakeAdd {
+    /// Files or folders of exchanges; `-` is standard input
+    #[arg(required = true, value_name = "PATH")]
+    pub(crate) paths: Vec<PathBuf>,
+    #[command(flatten)]
+    pub(crate) at: LakeAt,
+    /// File with the key of fingerprints: 32 hexadecimal digits; that of the data folder otherwise
+    #[arg(long, value_name = "FILE")]
+    pub(crate) key_file: Option<PathBuf>,
+    /// Account facts, instead of an accounts.jsonl beside the exchanges
+    #[arg(long, value_name = "FILE")]
+    pub(crate) accounts: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) records: Records,
+}
+
+/// Who removes, and why.
+#[derive(Debug, Args)]
+pub(crate) struct LakeWhy {
+    /// Who does it
+    #[arg(long, value_name = "NAME", value_parser = said)]
+    pub(crate) by: String,
+    /// Why
+    #[arg(long, value_name = "TEXT", value_parser = said)]
+    pub(crate) reason: String,
+    /// Only say what would be removed
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// Do it without a ledger, where the data folder has none: nothing shows later that it was done
+    #[arg(long)]
+    pub(crate) without_ledger: bool,
 }
 
 /// Make a case file: what was found and done about a campaign, with what shows it.

@@ -12,6 +12,7 @@ pub(crate) mod hunt;
 pub(crate) mod inspect;
 pub(crate) mod key;
 pub(crate) mod label;
+pub(crate) mod lake;
 pub(crate) mod ledger;
 pub(crate) mod policy;
 pub(crate) mod quota;

@@ -184,8 +184,7 @@ impl DataFolder {
                 text
             }
         };
-        FingerprintKey::parse(&text)
-            .map_err(|error| Failure::bad_input(format!("the key in `{}` cannot be read: {error}", path.display())))
+        read_fingerprint_key(&path, &text)
     }
 
     /// What hashes of keys are keyed with: what is in the file that is `named`, or made at the first start.
@@ -381,6 +380,22 @@ impl QuotasUsed {
 pub(crate) fn recorded(path: &Path) -> Option<PathBuf> {
     let exchanges = path.join(EXCHANGES);
     (path.join(ADMIN_KEY).is_file() && exchanges.is_dir()).then_some(exchanges)
+}
+
+/// Where the gateway with this data folder records exchanges.
+pub(crate) fn recorded_in(path: &Path) -> PathBuf {
+    path.join(EXCHANGES)
+}
+
+/// What fingerprints of the gateway with this data folder are keyed with, if there is one.
+pub(crate) fn known_fingerprint_key(path: &Path) -> Result<Option<FingerprintKey>, Failure> {
+    let path = path.join(FINGERPRINT_KEY);
+    secret(&path)?.map(|text| read_fingerprint_key(&path, &text)).transpose()
+}
+
+fn read_fingerprint_key(path: &Path, text: &str) -> Result<FingerprintKey, Failure> {
+    FingerprintKey::parse(text)
+        .map_err(|error| Failure::bad_input(format!("the key in `{}` cannot be read: {error}", path.display())))
 }
 
 /// What is known of accounts, beside what a gateway recorded in `folder`.

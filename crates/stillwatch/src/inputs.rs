@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 
 use exchange::{Glance, Source};
 
-use crate::data_folder;
+use crate::{data_folder, lakes};
 
 /// The inputs of a hunt.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -20,6 +20,8 @@ pub(crate) struct Inputs {
     pub exchanges: Vec<PathBuf>,
     /// Files of compact events.
     pub events: Vec<PathBuf>,
+    /// Lakes.
+    pub lakes: Vec<PathBuf>,
     /// Files of account facts.
     pub accounts: Vec<PathBuf>,
     /// Bytes in all files of exchanges; unknown when a pipe or standard input is among them.
@@ -69,6 +71,14 @@ pub(crate) enum InputError {
         "`{0}` holds compact events, which a hunt reads, and reads apart from records; name the records only, or the events only"
     )]
     EventsAmongRecords(String),
+    /// A lake among other things.
+    #[error(
+        "`{0}` is a lake, which is read apart from records, as its fingerprints cannot be compared with theirs; name lakes only, or `stillwatch lake add` the others to it"
+    )]
+    LakeAmongRecords(String),
+    /// A lake cannot be read.
+    #[error("{0}")]
+    Lake(#[from] lake::LakeError),
     /// The folders hold no file of exchanges.
     #[error("no exchanges in {0}: expected files of JSON records or tables, plain or compressed by gzip or zstd")]
     Nothing(String),
@@ -109,7 +119,10 @@ impl Inputs {
         if let Some(events) = inputs.events.first().filter(|_| !inputs.exchanges.is_empty()) {
             return Err(InputError::EventsAmongRecords(events.display().to_string()));
         }
-        if inputs.exchanges.is_empty() && inputs.events.is_empty() {
+        if let Some(lake) = inputs.lakes.first().filter(|_| inputs.exchanges.len() + inputs.events.len() > 0) {
+            return Err(InputError::LakeAmongRecords(lake.display().to_string()));
+        }
+        if inputs.exchanges.is_empty() && inputs.events.is_empty() && inputs.lakes.is_empty() {
             let names: Vec<String> = paths.iter().map(|path| format!("`{}`", path.display())).collect();
             let reasons = inputs.passed_over.iter().map(|reason| format!("; {reason}"));
             return Err(InputError::Nothing(names.join(", ") + &reasons.collect::<String>()));
@@ -118,6 +131,12 @@ impl Inputs {
     }
 
     fn folder(&mut self, folder: &Path) -> io::Result<()> {
+        if lakes::is_lake(folder) {
+            if self.met.insert(folder.canonicalize()?) {
+                self.lake(folder);
+            }
+            return Ok(());
+        }
         // What else is in a gateway's data folder is no log.
         let recorded = data_folder::recorded(folder);
         let folder = recorded.as_deref().unwrap_or(folder);
@@ -134,6 +153,13 @@ impl Inputs {
             }
         }
         Ok(())
+    }
+
+    fn lake(&mut self, folder: &Path) {
+        let (bytes, facts) = lakes::bytes_and_facts(folder);
+        self.bytes = self.bytes.map(|sum| sum + bytes);
+        self.accounts.extend(facts);
+        self.lakes.push(folder.to_owned());
     }
 
     /// Something in a folder. What cannot be read costs itself only.

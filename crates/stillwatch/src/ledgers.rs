@@ -120,6 +120,17 @@ pub(crate) fn append(
     Ok(entries)
 }
 
+/// All statements that stand beside a ledger, in order.
+pub(crate) fn statements(view: &View) -> Result<Vec<Statement>, Failure> {
+    let size = view.checkpoint().map_err(Failure::unreadable)?.1.tree().size;
+    let mut statements = Vec::new();
+    for n in 0..size.div_ceil(verify::tiles::WIDTH) {
+        let part = view.part(n, size).map_err(Failure::unreadable)?;
+        statements.extend(part.into_iter().filter_map(|known| known.statement));
+    }
+    Ok(statements)
+}
+
 /// By how much the last entry is later than `now`, if it is: entries are never earlier than those before them.
 pub(crate) fn is_ahead(ledger: &Ledger, now: Time) -> Option<String> {
     let last = ledger.last()?;

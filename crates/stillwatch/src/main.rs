@@ -16,7 +16,9 @@ mod events;
 mod failure;
 mod holds;
 mod inputs;
+mod intake;
 mod labels;
+mod lakes;
 mod ledgers;
 mod listing;
 mod log;
@@ -65,6 +67,7 @@ fn main() -> ExitCode {
         cli::Command::Appeal(args) => command::appeal::run(&args.command),
         cli::Command::Ledger(args) => command::ledger::run(&args.command),
         cli::Command::Case(args) => command::case::run(&args.command),
+        cli::Command::Lake(args) => command::lake::run(&args.command),
         cli::Command::Seal(args) => command::seal::run(&args.command),
         cli::Command::Verify(args) => command::verify::run(&args),
     };

@@ -16,6 +16,7 @@ use exchange::{
 use crate::calls::{self, Step};
 use crate::events::Events;
 use crate::inputs::{self, InputError, Inputs};
+use crate::lakes;
 
 /// How to run.
 #[derive(Clone, Debug)]
@@ -71,6 +72,14 @@ pub(crate) fn run(
     if let Some(events) = &events {
         let accepted = engine.accept(events.fingerprints());
         accepted.map_err(|other| events.mismatch("what the file named by --state remembers", &other))?;
+    }
+    for (place, kind) in lakes::kinds(&inputs.lakes)? {
+        engine.accept(Some(&kind)).map_err(|other| InputError::Mismatch {
+            path: place,
+            kind: kind.to_string(),
+            other: "another lake, or what the file named by --state remembers".to_owned(),
+            other_kind: other.to_string(),
+        })?;
     }
     let mut order = Order::new(engine.last_seen());
     let mut sink = |signals: Box<Signals>, earliest| {

@@ -4,11 +4,12 @@
 //! recorded file, the hashes of its lines and which entry has which batch, so that a line can be shown to have been there also when its neighbours are gone.
 //! A batch that was put down just before a crash may be put down twice.
 
+use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufRead as _, BufReader, Seek as _, SeekFrom, Write as _};
 use std::path::{Path, PathBuf};
 
-use ::ledger::Ledger;
+use ::ledger::{Ledger, View};
 use exchange::Time;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -182,6 +183,50 @@ pub(crate) fn place(data: &Path, file: &str, line: u64) -> io::Result<Option<Pla
     let Some(batch) = batch else { return Ok(None) };
     let proof = tree::inclusion(&known.leaves(&batch)?, (line - batch.first) as usize);
     Ok(Some(Place { batch, proof }))
+}
+
+/// A batch, and its leaves once somebody looked.
+type Looked = (Batch, Option<Vec<Hash>>);
+
+/// Recorded lines as the ledger has them, for many lines one after the other.
+pub(crate) struct Committed<'v> {
+    view: &'v View,
+    data: &'v Path,
+    /// The batches of files that were asked for, each with its leaves once they were found to be those of its entry.
+    files: BTreeMap<String, Vec<Looked>>,
+}
+
+impl<'v> Committed<'v> {
+    pub(crate) fn new(view: &'v View, data: &'v Path) -> Committed<'v> {
+        Committed { view, data, files: BTreeMap::new() }
+    }
+
+    /// The hash of a line; none where no entry has it. Says in words where what stands beside the ledger is not what its entry has.
+    pub(crate) fn leaf(&mut self, file: &str, line: u64) -> Result<Option<Hash>, String> {
+        let known = Known::of(self.data, file);
+        if !self.files.contains_key(file) {
+            let batches = known.batches().map_err(|error| error.to_string())?;
+            self.files.insert(file.to_owned(), batches.into_iter().map(|batch| (batch, None)).collect());
+        }
+        let batches = self.files.get_mut(file).into_iter().flatten();
+        let mut fitting = batches.filter(|(batch, _)| (batch.first..batch.first + batch.lines).contains(&line));
+        let Some((batch, leaves)) = fitting.next() else { return Ok(None) };
+        let leaves = match leaves {
+            Some(leaves) => leaves,
+            None => {
+                let read = known.leaves(batch).map_err(|error| error.to_string())?;
+                let root = tree::root(&read).to_hex();
+                let size = self.view.checkpoint().map_err(|error| error.to_string())?.1.tree().size;
+                let entry = self.view.entry(batch.entry, size).map_err(|error| error.to_string())?;
+                let has = entry.statement.filter(|statement| statement.kind == verify::recorded::KIND);
+                if has.and_then(|statement| statement.after) != Some(root) {
+                    return Err(format!("entry {} of the ledger is not that of its line", batch.entry));
+                }
+                leaves.insert(read)
+            }
+        };
+        Ok(leaves.get((line - batch.first) as usize).copied())
+    }
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@
 
 use std::fs;
 use std::io::Write as _;
+use std::path::Path;
 
 use event::file::{self, Fingerprints, TooLong};
 use exchange::{Exchange, write_native};
@@ -20,7 +21,7 @@ use crate::{progress, words};
 
 /// Writes every exchange without its texts.
 pub(crate) fn run(args: &Fingerprint) -> Result<Exit, Failure> {
-    let key = key(args)?;
+    let key = key(&args.key_file)?;
     let inputs = Inputs::find(&args.paths, None).map_err(Failure::unreadable)?;
     hunt::tell_what_was_passed_over(&inputs);
     let unwritable = |error: std::io::Error| Failure::unwritable(&args.out, &error);
@@ -78,11 +79,12 @@ pub(crate) fn run(args: &Fingerprint) -> Result<Exit, Failure> {
     Ok(Exit::Nothing)
 }
 
-fn key(args: &Fingerprint) -> Result<FingerprintKey, Failure> {
+/// The key in a file.
+pub(super) fn key(path: &Path) -> Result<FingerprintKey, Failure> {
     let named = |error: &dyn std::fmt::Display| {
-        Failure::bad_input(format!("the key in `{}` cannot be read: {error}", args.key_file.display()))
+        Failure::bad_input(format!("the key in `{}` cannot be read: {error}", path.display()))
     };
-    let mut text = fs::read_to_string(&args.key_file).map_err(|error| named(&error))?;
+    let mut text = fs::read_to_string(path).map_err(|error| named(&error))?;
     let key = FingerprintKey::parse(&text).map_err(|error| named(&error));
     zeroize::Zeroize::zeroize(&mut text);
     key

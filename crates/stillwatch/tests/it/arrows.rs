@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use cargo_metadata::{DependencyKind, MetadataCommand};
 
 /// The crates of the workspace, each with those it may use. A new crate needs a line here.
-const ALLOWED: [(&str, &[&str]); 18] = [
+const ALLOWED: [(&str, &[&str]); 19] = [
     ("exchange", &[]),
     ("event", &["exchange"]),
     ("signals", &["event", "exchange"]),
@@ -16,6 +16,7 @@ const ALLOWED: [(&str, &[&str]); 18] = [
     ("admin", &["alert", "exchange", "findings", "gateway", "policy", "store", "verify", "watch"]),
     ("gateway", &["exchange", "policy", "store"]),
     ("sensor", &["exchange", "gateway", "policy", "store", "watch"]),
+    ("lake", &["exchange", "store", "verify"]),
     ("ledger", &["store", "verify"]),
     ("policy", &["exchange"]),
     ("seal", &["store", "verify"]),
@@ -35,6 +36,7 @@ const ALLOWED: [(&str, &[&str]); 18] = [
             "signals",
             "detect",
             "gateway",
+            "lake",
             "ledger",
             "policy",
             "seal",

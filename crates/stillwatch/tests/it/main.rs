@@ -11,6 +11,7 @@ mod clock;
 mod config;
 mod frame;
 mod label;
+mod lake;
 mod ledger;
 mod live;
 mod package;

@@ -78,7 +78,7 @@ fn having(folder: &Path, text: &str) -> Vec<String> {
 }
 
 /// The last entries of a kind: who, about what, why, and what besides.
-fn entries(data: &str, kind: &str) -> Vec<(String, String, String, Value)> {
+pub(crate) fn entries(data: &str, kind: &str) -> Vec<(String, String, String, Value)> {
     let output = run(&["ledger", "tail", "--data", data, "--json", "-n", "1000"]);
     let json: Value = serde_json::from_str(&output.stdout).expect("JSON");
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
@@ -95,7 +95,7 @@ fn asked(n: usize) -> String {
 }
 
 /// A gateway that seals, to which two accounts sent a request each.
-fn sent(name: &str, table: &str) -> (Gateway, Sealing) {
+pub(crate) fn sent(name: &str, table: &str) -> (Gateway, Sealing) {
     let folder = Folder::new(name);
     let sealing = Sealing::made(&folder);
     let config = folder.file("gateway.toml", format!("{}{table}", sealing.table()));

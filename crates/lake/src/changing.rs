@@ -1,0 +1,571 @@
+//! Changing a lake: rows added, recorded files taken in, parts put together, days closed, accounts erased.
+//!
+//! Promises that each of these can be interrupted anywhere: what was acknowledged is there, what was erased does not come back, no row is there
+//! twice, and the next change goes on where it was. Only one process changes a lake at a time.
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
+
+use exchange::{Notes, Time};
+use xxhash_rust::xxh3::Xxh3;
+
+use crate::error::LakeError;
+use crate::lake::{Known, Lake, Parts};
+use crate::limits::{ERASED_AT_ONCE_MAX, GATHERED_BYTES_MAX, GATHERED_ROWS_MAX, MERGED_MAX, PART_BYTES_MAX};
+use crate::notes::{self, AllTaken, Erased, Erasure, Taken};
+use crate::objects::Held;
+use crate::part::{PartError, Reading, Writing};
+use crate::place::{Day, PartName, Partition, shard_of};
+use crate::row::{Row, Rows};
+
+/// A lake that this process alone may change.
+pub struct Changing {
+    lake: Lake,
+    erased: Erased,
+    /// Names that are taken in the partitions that were looked at.
+    names: BTreeMap<Partition, BTreeSet<String>>,
+    _held: Box<dyn Held>,
+}
+
+impl std::fmt::Debug for Changing {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.debug_struct("Changing").field("lake", &self.lake).finish_non_exhaustive()
+    }
+}
+
+/// What a change came to, or would come to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Changed {
+    /// Rows that were added, put together, or removed.
+    pub rows: u64,
+    /// Parts that were written anew.
+    pub written: u64,
+    /// Parts that were removed.
+    pub removed: u64,
+    /// Bytes of parts before.
+    pub bytes_before: u64,
+    /// Bytes of them after.
+    pub bytes_after: u64,
+}
+
+impl Changed {
+    fn add(&mut self, other: Changed) {
+        self.rows += other.rows;
+        self.written += other.written;
+        self.removed += other.removed;
+        self.bytes_before += other.bytes_before;
+        self.bytes_after += other.bytes_after;
+    }
+}
+
+/// Whether something is done, or only counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// It is done.
+    Do,
+    /// It is counted only.
+    Count,
+}
+
+/// Hears after each part how many of how many are done.
+pub type Watch<'w> = &'w mut dyn FnMut(usize, usize);
+
+impl Lake {
+    /// Has the lake for this process alone, and finishes what was interrupted.
+    ///
+    /// # Errors
+    ///
+    /// When another process has it, or what was interrupted cannot be finished.
+    pub fn change(self) -> Result<Changing, LakeError> {
+        let held = self.objects().lock().map_err(|error| LakeError::object(self.objects(), "_lock", error))?;
+        let erased = self.erased()?;
+        let mut changing = Changing { lake: self, erased, names: BTreeMap::new(), _held: held };
+        changing.finish_interrupted()?;
+        Ok(changing)
+    }
+}
+
+impl Changing {
+    /// The lake.
+    #[must_use]
+    pub fn lake(&self) -> &Lake {
+        &self.lake
+    }
+
+    /// Accounts whose erasure was interrupted before; it is finished by now.
+    fn finish_interrupted(&mut self) -> Result<(), LakeError> {
+        for name in self.lake.parts()?.superseded {
+            self.remove(&name)?;
+        }
+        self.finish_erasing(&mut |_, _| {}).map(drop)
+    }
+
+    /// Adds what is known of accounts, a line of JSON each as in `accounts.jsonl`; lines that are there already, and those of what was erased, are left out.
+    ///
+    /// # Errors
+    ///
+    /// When there would be too much of it, or it cannot be written.
+    pub fn add_facts(&mut self, lines: &str) -> Result<(), LakeError> {
+        let before = self.lake.facts()?;
+        let mut met = BTreeSet::new();
+        let mut all = String::new();
+        for line in before.lines().chain(lines.lines()) {
+            let fact = exchange::read_account(line.as_bytes(), &mut Notes::default());
+            let is_kept = fact.is_ok_and(|fact| !self.erased.has(fact.account.as_str(), fact.time));
+            if is_kept && met.insert(line) {
+                all += line;
+                all.push('\n');
+            }
+        }
+        if all == before {
+            return Ok(());
+        }
+        notes::write_facts(self.lake.objects(), &all)
+    }
+
+    /// Begins to add rows that come from somewhere, in any order.
+    pub fn add(&mut self) -> Adding<'_> {
+        Adding { changing: self, rows: Vec::new(), bytes: 0, added: Added::default(), origin: None }
+    }
+
+    /// How much of a recorded file is in the lake.
+    ///
+    /// # Errors
+    ///
+    /// When that cannot be read.
+    pub fn taken(&self, file: &str) -> Result<Taken, LakeError> {
+        Ok(AllTaken::read(self.lake.objects())?.0.remove(file).unwrap_or_default())
+    }
+
+    /// Begins to take in lines of a recorded file from where that ended last time, up to `lines`; gives up to which line it has to go, which is another one
+    /// where the last time was interrupted.
+    ///
+    /// # Errors
+    ///
+    /// When that cannot be written down.
+    pub fn take_in(&mut self, file: &str, lines: u64) -> Result<(Adding<'_>, u64), LakeError> {
+        let mut all = AllTaken::read(self.lake.objects())?;
+        let taken = all.0.entry(file.to_owned()).or_default();
+        let first = taken.lines;
+        let until = match taken.pending {
+            Some(until) => until,
+            None => {
+                taken.pending = Some(lines);
+                all.write(self.lake.objects())?;
+                lines
+            }
+        };
+        let origin = Some((file.to_owned(), first));
+        Ok((Adding { changing: self, rows: Vec::new(), bytes: 0, added: Added::default(), origin }, until))
+    }
+
+    /// Writes down that a recorded file is in the lake up to there.
+    ///
+    /// # Errors
+    ///
+    /// When that cannot be written down.
+    pub fn took(&mut self, file: &str, lines: u64, bytes: u64) -> Result<(), LakeError> {
+        let mut all = AllTaken::read(self.lake.objects())?;
+        all.0.insert(file.to_owned(), Taken { lines, bytes, pending: None });
+        all.write(self.lake.objects())
+    }
+
+    /// Puts the parts of each partition together whose day is over, and those of others once there are `parts_max` of them.
+    ///
+    /// # Errors
+    ///
+    /// When parts cannot be read or written.
+    pub fn merge(&mut self, today: &Day, parts_max: usize, mode: Mode, watch: Watch<'_>) -> Result<Changed, LakeError> {
+        let Parts { live, broken, .. } = self.lake.parts()?;
+        first_of(broken)?;
+        let mut partitions: BTreeMap<Partition, Vec<Known>> = BTreeMap::new();
+        for part in live {
+            partitions.entry(part.name.partition.clone()).or_default().push(part);
+        }
+        partitions.retain(|partition, parts| parts.len() > 1 && (partition.day < *today || parts.len() >= parts_max));
+        let groups: Vec<Vec<Known>> = partitions.into_values().flat_map(groups).collect();
+        let mut changed = Changed::default();
+        let count = groups.len();
+        for (done, group) in groups.into_iter().enumerate() {
+            changed.add(self.merge_group(&group, mode)?);
+            watch(done + 1, count);
+        }
+        Ok(changed)
+    }
+
+    fn merge_group(&mut self, group: &[Known], mode: Mode) -> Result<Changed, LakeError> {
+        let Some((first, others)) = group.split_first() else { return Ok(Changed::default()) };
+        let mut changed = Changed {
+            rows: group.iter().map(|part| part.rows).sum(),
+            written: 1,
+            removed: others.len() as u64,
+            bytes_before: group.iter().map(|part| part.bytes).sum(),
+            bytes_after: 0,
+        };
+        if mode == Mode::Count {
+            return Ok(changed);
+        }
+        let broken = |error| LakeError::part(self.lake.objects(), &first.name, error);
+        let mut lanes = Vec::new();
+        for part in group {
+            let reading = self.lake.part(&part.name)?.whole();
+            let lane = reading.and_then(Lane::begin);
+            lanes.extend(lane.map_err(|error| LakeError::part(self.lake.objects(), &part.name, error))?);
+        }
+        let mut writing = Writing::new().map_err(broken)?;
+        merged(lanes, &mut |row| writing.push(row)).map_err(broken)?;
+        let of: Vec<String> = group
+            .iter()
+            .flat_map(|part| part.of.iter().chain([&part.name.name]))
+            .filter(|name| **name != first.name.name)
+            .cloned()
+            .collect();
+        changed.bytes_after = self.put(&first.name, writing, &of)?;
+        for part in others {
+            self.remove(&part.name)?;
+        }
+        Ok(changed)
+    }
+
+    /// Removes the days before `first`, but for rows of accounts that are held.
+    ///
+    /// # Errors
+    ///
+    /// When parts cannot be read or written.
+    pub fn expire(
+        &mut self,
+        first: &Day,
+        held: &BTreeSet<String>,
+        mode: Mode,
+        watch: Watch<'_>,
+    ) -> Result<Changed, LakeError> {
+        let Parts { live, broken, .. } = self.lake.parts_where(&|partition| partition.day < *first)?;
+        first_of(broken)?;
+        self.keep(&live, &|row| held.contains(row.exchange().account.as_str()), mode, watch)
+    }
+
+    /// What an erasure of these accounts up to a time would remove.
+    ///
+    /// # Errors
+    ///
+    /// When parts cannot be read.
+    pub fn would_erase(
+        &mut self,
+        accounts: &BTreeSet<String>,
+        until: Time,
+        watch: Watch<'_>,
+    ) -> Result<Changed, LakeError> {
+        let all = accounts.iter().map(|account| (account.clone(), Erasure { until, done: false })).collect();
+        self.without(&Erased(all), Mode::Count, watch)
+    }
+
+    /// Erases what accounts sent up to a time: their rows, and what was known of them. Nothing of it comes back with what is taken in later.
+    ///
+    /// # Errors
+    ///
+    /// When they are too many, or parts cannot be read or written. What was begun then is finished by the next change.
+    pub fn erase(&mut self, accounts: &BTreeSet<String>, until: Time, watch: Watch<'_>) -> Result<Changed, LakeError> {
+        if accounts.len() > ERASED_AT_ONCE_MAX {
+            return Err(LakeError::TooMany(accounts.len()));
+        }
+        for account in accounts {
+            let known = self.erased.0.get(account).map_or(until, |erasure| erasure.until.max(until));
+            self.erased.0.insert(account.clone(), Erasure { until: known, done: false });
+        }
+        self.erased.write(self.lake.objects())?;
+        self.finish_erasing(watch)
+    }
+
+    fn finish_erasing(&mut self, watch: Watch<'_>) -> Result<Changed, LakeError> {
+        let open: BTreeMap<String, Erasure> =
+            self.erased.0.iter().filter(|(_, erasure)| !erasure.done).map(|(a, e)| (a.clone(), e.clone())).collect();
+        if open.is_empty() {
+            return Ok(Changed::default());
+        }
+        let changed = self.without(&Erased(open), Mode::Do, watch)?;
+        self.add_facts("")?;
+        self.erased.0.values_mut().for_each(|erasure| erasure.done = true);
+        self.erased.write(self.lake.objects())?;
+        Ok(changed)
+    }
+
+    fn without(&mut self, erased: &Erased, mode: Mode, watch: Watch<'_>) -> Result<Changed, LakeError> {
+        let shards: BTreeSet<u64> = erased.0.keys().map(|account| shard_of(account)).collect();
+        let Parts { live, broken, .. } = self.lake.parts_where(&|partition| shards.contains(&partition.shard))?;
+        first_of(broken)?;
+        self.keep(&live, &|row| !erased.has(row.exchange().account.as_str(), row.exchange().time), mode, watch)
+    }
+
+    /// Writes each part anew that has a row which is not to be kept.
+    fn keep(
+        &mut self,
+        parts: &[Known],
+        is_kept: &dyn Fn(&Row<'_>) -> bool,
+        mode: Mode,
+        watch: Watch<'_>,
+    ) -> Result<Changed, LakeError> {
+        let mut changed = Changed::default();
+        for (done, part) in parts.iter().enumerate() {
+            let gone = self.count(part, &|row| !is_kept(row))?;
+            if gone > 0 {
+                changed.rows += gone;
+                changed.bytes_before += part.bytes;
+                let is_removed = gone == part.rows;
+                let count = if is_removed { &mut changed.removed } else { &mut changed.written };
+                *count += 1;
+                match mode {
+                    Mode::Count => {}
+                    Mode::Do if is_removed => self.remove(&part.name)?,
+                    Mode::Do => changed.bytes_after += self.rewrite(part, is_kept)?,
+                }
+            }
+            watch(done + 1, parts.len());
+        }
+        Ok(changed)
+    }
+
+    fn count(&self, part: &Known, is_counted: &dyn Fn(&Row<'_>) -> bool) -> Result<u64, LakeError> {
+        let broken = |error| LakeError::part(self.lake.objects(), &part.name, error);
+        let mut count = 0;
+        for rows in self.lake.part(&part.name)?.whose().map_err(broken)? {
+            let mut see = |row: Row<'_>| {
+                count += u64::from(is_counted(&row));
+                Ok::<(), PartError>(())
+            };
+            rows.and_then(|rows| rows.each(&mut see)).map_err(broken)?;
+        }
+        Ok(count)
+    }
+
+    fn rewrite(&mut self, part: &Known, is_kept: &dyn Fn(&Row<'_>) -> bool) -> Result<u64, LakeError> {
+        let broken = |error| LakeError::part(self.lake.objects(), &part.name, error);
+        let mut writing = Writing::new().map_err(broken)?;
+        for rows in self.lake.part(&part.name)?.whole().map_err(broken)? {
+            let mut see = |row: Row<'_>| if is_kept(&row) { writing.push(&row) } else { Ok(()) };
+            rows.and_then(|rows| rows.each(&mut see)).map_err(broken)?;
+        }
+        self.put(&part.name, writing, &part.of)
+    }
+
+    /// Puts a part in its place; how many bytes it has.
+    fn put(&self, name: &PartName, writing: Writing, of: &[String]) -> Result<u64, LakeError> {
+        let bytes = writing.finish(of).map_err(|error| LakeError::part(self.lake.objects(), name, error))?;
+        let object = name.to_string();
+        let written = self.lake.objects().write(&object, &bytes);
+        written.map_err(|error| LakeError::object(self.lake.objects(), &object, error))?;
+        Ok(bytes.len() as u64)
+    }
+
+    fn remove(&self, name: &PartName) -> Result<(), LakeError> {
+        let object = name.to_string();
+        let removed = self.lake.objects().remove(&object);
+        removed.map_err(|error| LakeError::object(self.lake.objects(), &object, error))
+    }
+
+    /// Whether a partition has a part of this name, or one that it was put together of.
+    fn has(&mut self, partition: &Partition, name: &str) -> Result<bool, LakeError> {
+        if !self.names.contains_key(partition) {
+            let Parts { live, broken, .. } = self.lake.parts_where(&|other| other == partition)?;
+            first_of(broken)?;
+            let names = live.into_iter().flat_map(|part| part.of.into_iter().chain([part.name.name])).collect();
+            self.names.insert(partition.clone(), names);
+        }
+        Ok(self.names.get(partition).is_some_and(|names| names.contains(name)))
+    }
+}
+
+/// The first of what is broken: nothing is changed beside what cannot be read.
+fn first_of(broken: Vec<LakeError>) -> Result<(), LakeError> {
+    broken.into_iter().next().map_or(Ok(()), Err)
+}
+
+/// Parts in groups that make one part each.
+fn groups(parts: Vec<Known>) -> Vec<Vec<Known>> {
+    let mut groups: Vec<Vec<Known>> = Vec::new();
+    let mut bytes = 0;
+    for part in parts {
+        let fits = bytes + part.bytes <= PART_BYTES_MAX as u64;
+        match groups.last_mut().filter(|group| fits && group.len() < MERGED_MAX) {
+            Some(group) => {
+                bytes += part.bytes;
+                group.push(part);
+            }
+            None => {
+                bytes = part.bytes;
+                groups.push(vec![part]);
+            }
+        }
+    }
+    groups.retain(|group| group.len() > 1);
+    groups
+}
+
+/// What adding came to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Added {
+    /// Rows that are in the lake now.
+    pub rows: u64,
+    /// Of them, rows that were there already.
+    pub known: u64,
+    /// Rows of accounts that were erased, which are left out.
+    pub erased: u64,
+    /// Parts that were written.
+    pub parts: u64,
+    /// Bytes of them.
+    pub bytes: u64,
+}
+
+/// Rows that are being added; those that are not [finished](Adding::finish) may be lost.
+#[derive(Debug)]
+pub struct Adding<'c> {
+    changing: &'c mut Changing,
+    rows: Vec<Row<'static>>,
+    bytes: usize,
+    added: Added,
+    /// The recorded file that they come from, and the first of its lines that is not written yet.
+    origin: Option<(String, u64)>,
+}
+
+impl Adding<'_> {
+    /// Adds a row.
+    ///
+    /// # Errors
+    ///
+    /// When rows before it cannot be written.
+    pub fn push(&mut self, row: Row<'_>) -> Result<(), LakeError> {
+        self.bytes += row.bytes();
+        self.rows.push(row.into_owned());
+        if self.rows.len() >= GATHERED_ROWS_MAX || self.bytes >= GATHERED_BYTES_MAX {
+            self.write()?;
+        }
+        Ok(())
+    }
+
+    /// Writes what is left.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be written.
+    pub fn finish(mut self) -> Result<Added, LakeError> {
+        self.write()?;
+        Ok(self.added)
+    }
+
+    fn write(&mut self) -> Result<(), LakeError> {
+        self.bytes = 0;
+        let mut rows = std::mem::take(&mut self.rows);
+        // The next lines of a recorded file get another name.
+        let next = rows.iter().filter_map(|row| row.origin()).map(|origin| origin.line + 1).max();
+        rows.sort_by(|a, b| a.order().cmp(&b.order()));
+        let mut partitions: BTreeMap<Partition, Vec<Row<'static>>> = BTreeMap::new();
+        for row in rows {
+            let (time, account, _) = row.order();
+            partitions.entry(Partition::of(time, account)).or_default().push(row);
+        }
+        for (partition, rows) in partitions {
+            // By all rows, also those that are left out, so that the same rows have the same name later on.
+            let name = match &self.origin {
+                Some((file, first)) => format!("{}-{first:09}", file.split('.').next().unwrap_or_default()),
+                None => format!("log-{:032x}", sum(&rows)),
+            };
+            self.write_partition(&partition, &name, &rows)?;
+        }
+        if let Some(((_, first), next)) = self.origin.as_mut().zip(next) {
+            *first = next;
+        }
+        Ok(())
+    }
+
+    fn write_partition(&mut self, partition: &Partition, name: &str, rows: &[Row<'static>]) -> Result<(), LakeError> {
+        let changing = &mut *self.changing;
+        let mut writing: Option<Writing> = None;
+        let (mut pieces, mut finished) = (0, Vec::new());
+        let broken = |error| LakeError::Part {
+            place: changing.lake.place(),
+            name: format!("{partition:?}"),
+            error: Box::new(error),
+        };
+        for row in rows {
+            let (time, account, _) = row.order();
+            if changing.erased.has(account, time) {
+                self.added.erased += 1;
+                continue;
+            }
+            self.added.rows += 1;
+            let to = match &mut writing {
+                Some(writing) => writing,
+                None => writing.insert(Writing::new().map_err(broken)?),
+            };
+            to.push(row).map_err(broken)?;
+            if to.is_full() {
+                finished.extend(writing.take());
+            }
+        }
+        finished.extend(writing);
+        for writing in finished {
+            let name = if pieces == 0 { name.to_owned() } else { format!("{name}.{pieces}") };
+            pieces += 1;
+            if changing.has(partition, &name)? {
+                self.added.known += writing.rows();
+                continue;
+            }
+            let part = PartName { partition: partition.clone(), name };
+            self.added.bytes += changing.put(&part, writing, &[])?;
+            self.added.parts += 1;
+            changing.names.entry(partition.clone()).or_default().insert(part.name);
+        }
+        Ok(())
+    }
+}
+
+fn sum(rows: &[Row<'_>]) -> u128 {
+    let mut sum = Xxh3::new();
+    rows.iter().for_each(|row| row.sum(&mut sum));
+    sum.digest128()
+}
+
+/// A part that is put together with others.
+struct Lane {
+    reading: Reading,
+    rows: Rows,
+    at: usize,
+}
+
+impl Lane {
+    /// The part at its first row, if it has one.
+    fn begin(mut reading: Reading) -> Result<Option<Lane>, PartError> {
+        let Some(rows) = reading.next() else { return Ok(None) };
+        let mut lane = Lane { reading, rows: rows?, at: 0 };
+        Ok(lane.is_at_a_row()?.then_some(lane))
+    }
+
+    /// Goes on to the next row, if there is one.
+    fn advance(&mut self) -> Result<bool, PartError> {
+        self.at += 1;
+        self.is_at_a_row()
+    }
+
+    fn is_at_a_row(&mut self) -> Result<bool, PartError> {
+        while self.at >= self.rows.len() {
+            let Some(rows) = self.reading.next() else { return Ok(false) };
+            (self.rows, self.at) = (rows?, 0);
+        }
+        Ok(true)
+    }
+}
+
+/// The rows of all lanes in their order.
+fn merged(mut lanes: Vec<Lane>, sink: &mut dyn FnMut(&Row<'_>) -> Result<(), PartError>) -> Result<(), PartError> {
+    let mut heads = BinaryHeap::new();
+    for (at, lane) in lanes.iter().enumerate() {
+        heads.push(Reverse((lane.rows.key(lane.at)?, at)));
+    }
+    while let Some(Reverse((_, at))) = heads.pop() {
+        let Some(lane) = lanes.get_mut(at) else { continue };
+        sink(&lane.rows.get(lane.at)?)?;
+        if lane.advance()? {
+            heads.push(Reverse((lane.rows.key(lane.at)?, at)));
+        }
+    }
+    Ok(())
+}

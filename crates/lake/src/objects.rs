@@ -1,0 +1,153 @@
+//! Where parts are kept: named objects that are written whole or not at all.
+
+use std::fmt;
+use std::fs::{self, File};
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// An object.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Object {
+    /// Its name, with `/` between folders.
+    pub name: String,
+    /// Its length in bytes.
+    pub bytes: u64,
+}
+
+/// Held while nobody else may write.
+pub trait Held: Send {}
+
+impl Held for File {}
+
+/// A store of named objects.
+///
+/// Each method fails as the store does. Who changes objects holds [`Objects::lock`].
+pub trait Objects: Send + Sync + fmt::Debug {
+    /// Where it is, for people.
+    fn place(&self) -> String;
+
+    /// All objects, in the order of their names.
+    ///
+    /// # Errors
+    ///
+    /// When they cannot be listed.
+    fn list(&self) -> io::Result<Vec<Object>>;
+
+    /// An object, as a file that can be read from anywhere.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be read; [`io::ErrorKind::NotFound`] when it is not there.
+    fn open(&self, name: &str) -> io::Result<File>;
+
+    /// Puts an object in the place of what has its name: whoever reads sees all of the one or all of the other.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be written; what was there stays.
+    fn write(&self, name: &str, bytes: &[u8]) -> io::Result<()>;
+
+    /// Removes an object; one that is not there is gone already.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be removed.
+    fn remove(&self, name: &str) -> io::Result<()>;
+
+    /// Has what is stored be changed by one alone, until what is returned is dropped.
+    ///
+    /// # Errors
+    ///
+    /// When somebody else has it.
+    fn lock(&self) -> io::Result<Box<dyn Held>>;
+}
+
+/// What says that a store is a lake.
+pub(crate) const LAKE: &str = "_lake.json";
+const LOCK: &str = "_lock";
+
+/// A folder.
+#[derive(Clone, Debug)]
+pub struct Folder {
+    path: PathBuf,
+}
+
+impl Folder {
+    /// Objects in a folder, which is made with the first object.
+    #[must_use]
+    pub fn new(path: &Path) -> Folder {
+        Folder { path: path.to_owned() }
+    }
+
+    /// Whether the folder is a lake.
+    #[must_use]
+    pub fn holds_a_lake(&self) -> bool {
+        self.path.join(LAKE).is_file()
+    }
+
+    fn below(&self, folder: &Path, found: &mut Vec<Object>) -> io::Result<()> {
+        for entry in fs::read_dir(folder)? {
+            let entry = entry?;
+            let kind = entry.file_type()?;
+            if kind.is_dir() {
+                self.below(&entry.path(), found)?;
+            } else if kind.is_file()
+                && let Some(name) = entry.path().strip_prefix(&self.path).ok().and_then(Path::to_str)
+                && name != LOCK
+            {
+                found.push(Object {
+                    name: name.replace(std::path::MAIN_SEPARATOR, "/"),
+                    bytes: entry.metadata()?.len(),
+                });
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Objects for Folder {
+    fn place(&self) -> String {
+        self.path.display().to_string()
+    }
+
+    fn list(&self) -> io::Result<Vec<Object>> {
+        let mut found = Vec::new();
+        if self.path.is_dir() {
+            self.below(&self.path, &mut found)?;
+        }
+        found.sort_by(|a, b| a.name.cmp(&b.name));
+        Ok(found)
+    }
+
+    fn open(&self, name: &str) -> io::Result<File> {
+        File::open(self.path.join(name))
+    }
+
+    fn write(&self, name: &str, bytes: &[u8]) -> io::Result<()> {
+        let path = self.path.join(name);
+        if let Some(folder) = path.parent() {
+            fs::create_dir_all(folder)?;
+        }
+        store::whole::write(&path, bytes)
+    }
+
+    fn remove(&self, name: &str) -> io::Result<()> {
+        let path = self.path.join(name);
+        match fs::remove_file(&path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+        // Folders without anything in them go as well; one with something stays.
+        for folder in path.ancestors().skip(1).take_while(|folder| *folder != self.path) {
+            if fs::remove_dir(folder).is_err() {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    fn lock(&self) -> io::Result<Box<dyn Held>> {
+        fs::create_dir_all(&self.path)?;
+        Ok(Box::new(store::lock::exclusive(&self.path.join(LOCK))?))
+    }
+}

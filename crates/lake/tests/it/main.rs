@@ -1,0 +1,8 @@
+//! Tests of the lake.
+
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that panics has failed, as it should")]
+
+mod changes;
+mod crashes;
+mod help;
+mod rows;

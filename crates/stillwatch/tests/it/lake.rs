@@ -1,0 +1,196 @@
+//! The lake by its commands: what a gateway recorded and logs of others, hunted, erased, held, closed by age, checked, copied.
+
+#![expect(clippy::indexing_slicing, reason = "what is read here was written here")]
+
+use std::path::Path;
+
+use serde_json::{Value, json};
+
+use crate::cli::{Folder, Ran, run};
+use crate::sealing::{entries, sent};
+
+fn lake(words: &[&str]) -> Ran {
+    run(&[&["lake"], words].concat())
+}
+
+fn json_of(ran: &Ran) -> Value {
+    serde_json::from_str(&ran.stdout).unwrap_or_else(|_| panic!("JSON: {ran:?}"))
+}
+
+/// A log with a campaign in it, and the lake of it.
+fn added(name: &str) -> (Folder, String, String) {
+    let folder = Folder::new(name);
+    let (logs, at, key) =
+        (folder.path("logs"), folder.path("lake"), folder.file("key", "00112233445566778899aabbccddeeff"));
+    let made = run(&["simulate", "hydra", "--scale", "0.1", "--out", &logs]);
+    assert_eq!(made.code, 0, "{made:?}");
+    let ran = lake(&["add", &logs, "--lake", &at, "--key-file", &key]);
+    assert_eq!(ran.code, 0, "{ran:?}");
+    (folder, logs, at)
+}
+
+/// Whom a hunt names.
+fn named(path: &str) -> Value {
+    let ran = run(&["hunt", path, "--json"]);
+    assert_eq!(ran.code, 10, "{ran:?}");
+    let mut accounts: Vec<Value> = Vec::new();
+    for campaign in json_of(&ran)["campaigns"].as_array().expect("campaigns") {
+        accounts
+            .extend(campaign["accounts"].as_array().expect("accounts").iter().map(|member| member["account"].clone()));
+    }
+    accounts.sort_by_key(Value::to_string);
+    json!(accounts)
+}
+
+#[test]
+fn a_hunt_in_a_lake_names_whom_a_hunt_in_the_log_names() {
+    let (folder, logs, at) = added("lake-hunt");
+    assert_eq!(named(&at), named(&logs));
+    let key = folder.path("key");
+    let again = json_of(&lake(&["add", &logs, "--lake", &at, "--key-file", &key, "--json"]));
+    assert_eq!(again["exchanges"], again["known"]);
+    assert_eq!(json_of(&lake(&["verify", "--lake", &at, "--json"]))["sound"], true);
+    let stat = json_of(&lake(&["stat", "--lake", &at, "--json"]));
+    assert_eq!(stat["exchanges"], again["exchanges"]);
+    let inspected = json_of(&run(&["inspect", &at, "--json"]));
+    assert_eq!((&inspected["read"]["exchanges"], &inspected["accounts"]), (&stat["exchanges"], &stat["accounts"]));
+    // Put together, everything is the same.
+    let merged = json_of(&lake(&["compact", "--lake", &at, "--data", "nowhere", "--json"]));
+    assert_eq!(merged["merged"]["removed"], 0);
+    // Fingerprints by another key, and texts, cannot be compared with it.
+    let other = folder.file("other", "ffeeddccbbaa99887766554433221100");
+    let refused = lake(&["add", &logs, "--lake", &at, "--key-file", &other]);
+    assert!(refused.code == 65 && refused.stderr.contains("cannot compare"), "{refused:?}");
+    let mixed = run(&["hunt", &at, &logs]);
+    assert!(mixed.code == 65 && mixed.stderr.contains("read apart"), "{mixed:?}");
+    let keyless = lake(&["add", &logs, "--lake", &at, "--data", "nowhere"]);
+    assert!(keyless.code == 2 && keyless.stderr.contains("--key-file"), "{keyless:?}");
+    for words in [
+        &["stat", "--lake", "nowhere"][..],
+        &["ls", "--lake", "nowhere"],
+        &["compact", "--lake", "nowhere", "--data", "nowhere"],
+    ] {
+        let ran = lake(words);
+        assert!(ran.code == 65 && ran.stderr.contains("there is no lake in `nowhere`"), "{ran:?}");
+    }
+    let wrong = lake(&["ls", "--lake", &at, "--day", "yesterday"]);
+    assert!(wrong.code == 2 && wrong.stderr.contains("2026-03-01"), "{wrong:?}");
+}
+
+#[test]
+fn nothing_is_removed_without_the_ledger_unless_that_is_said() {
+    let (_folder, logs, at) = added("lake-remove");
+    let account = named(&logs)[0].as_str().expect("a name").to_owned();
+    let erase = |more: &[&str]| {
+        let words = [
+            "erase",
+            "--account",
+            &account,
+            "--by",
+            "ann",
+            "--reason",
+            "asked",
+            "--lake",
+            &at,
+            "--data",
+            "nowhere",
+            "--json",
+        ];
+        lake(&[&words[..], more].concat())
+    };
+    let refused = erase(&[]);
+    assert!(refused.code == 65 && refused.stderr.contains("no ledger"), "{refused:?}");
+    let would = json_of(&erase(&["--dry-run"]));
+    let done = json_of(&erase(&["--without-ledger"]));
+    assert_eq!((&would["exchanges"], would["dry_run"].as_bool()), (&done["exchanges"], Some(true)));
+    assert!(done["exchanges"].as_u64() > Some(0), "{done}");
+    assert_eq!(json_of(&erase(&["--dry-run"]))["exchanges"], 0);
+    // Everything is older than a day by now.
+    let expire = |more: &[&str]| {
+        let words = [
+            "expire", "--days", "1", "--by", "ann", "--reason", "policy", "--lake", &at, "--data", "nowhere", "--json",
+        ];
+        json_of(&lake(&[&words[..], more].concat()))
+    };
+    let would = expire(&["--dry-run"]);
+    assert_eq!(expire(&["--without-ledger"])["exchanges"], would["exchanges"]);
+    assert_eq!(json_of(&lake(&["stat", "--lake", &at, "--json"]))["exchanges"], 0);
+}
+
+#[test]
+fn what_a_gateway_sealed_is_taken_in_erased_and_restored() {
+    let (gateway, sealing) = sent("lake-gateway", "");
+    let data = gateway.data();
+    let compact = || json_of(&lake(&["compact", "--data", &data, "--json"]));
+    // Beside a gateway that runs.
+    crate::up::within(std::time::Duration::from_secs(10), || {
+        compact()["taken_in"]["exchanges"] == 2 || stat(&data)["exchanges"] == 2
+    });
+    let (code, folder) = gateway.end("-TERM");
+    assert_eq!(code, Some(0));
+    assert_eq!(compact()["taken_in"]["exchanges"], 0);
+    let told = stat(&data);
+    assert_eq!((&told["exchanges"], &told["sealed"], &told["accounts"]), (&json!(2), &json!(2), &json!(2)));
+    // The ledger has their lines.
+    let verified = json_of(&lake(&["verify", "--data", &data, "--json"]));
+    assert_eq!((&verified["sound"], &verified["in_ledger"]), (&json!(true), &json!(2)), "{verified}");
+    let backup = folder.path("backup");
+    let ran = lake(&["backup", "--data", &data, "--to", &backup]);
+    assert!(ran.code == 0 && ran.stdout.contains("2 exchanges"), "{ran:?}");
+    assert_eq!(lake(&["backup", "--data", &data, "--to", &backup]).code, 65);
+    // Held, nobody is erased; then one is, which the ledger says first.
+    let hold = |verb: &str| {
+        run(&[
+            "seal",
+            "hold",
+            verb,
+            "--account",
+            "acc_1",
+            "--case",
+            "c1",
+            "--by",
+            "ann",
+            "--reason",
+            "r",
+            "--data",
+            &data,
+        ])
+    };
+    assert_eq!(hold("add").code, 0);
+    let erase =
+        || lake(&["erase", "--account", "acc_1", "--by", "ann", "--reason", "asked", "--data", &data, "--json"]);
+    let held = erase();
+    assert!(held.code == 65 && held.stderr.contains("is held for `c1`"), "{held:?}");
+    assert_eq!(hold("release").code, 0);
+    assert_eq!(json_of(&erase())["exchanges"], 1);
+    let (actor, subject, reason, detail) = entries(&data, "erasure").pop().expect("an entry");
+    assert_eq!((actor.as_str(), subject.as_str(), reason.as_str()), ("person:ann", "account:acc_1", "asked"));
+    assert_eq!(detail["of"], "lake");
+    assert_eq!(stat(&data)["exchanges"], 1);
+    // The lake is lost, and the backup is put back: what was erased since is erased again, as the ledger says.
+    std::fs::remove_dir_all(Path::new(&data).join("lake")).expect("a lake");
+    let restored = lake(&["restore", "--data", &data, "--from", &backup]);
+    assert_eq!(restored.code, 0, "{restored:?}");
+    let left = stat(&data);
+    assert_eq!((&left["exchanges"], &left["accounts"]), (&json!(1), &json!(1)));
+    assert_eq!(json_of(&lake(&["verify", "--data", &data, "--json"]))["sound"], true);
+    // Also what the record still has of it does not come back.
+    assert_eq!(compact()["taken_in"]["exchanges"], 0);
+    // The sealed texts of the others open as before.
+    let opened = sealing.open(&data, &["--account", "acc_2"]);
+    assert!(opened.code == 0 && opened.stdout.contains("zymurgist2"), "{opened:?}");
+    // A line that somebody changed in the lake is not the one that the ledger has.
+    let parts = json_of(&lake(&["ls", "--data", &data, "--json"]));
+    let part = Path::new(&data).join("lake").join(parts["parts"][0]["file"].as_str().expect("a name"));
+    let mut bytes = std::fs::read(&part).expect("a part");
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    std::fs::write(&part, bytes).expect("a part");
+    let verified = lake(&["verify", "--data", &data]);
+    assert!(verified.code == 65 && verified.stderr.contains("damaged"), "{verified:?}");
+}
+
+fn stat(data: &str) -> Value {
+    let ran = lake(&["stat", "--data", data, "--json"]);
+    if ran.code == 0 { json_of(&ran) } else { Value::Null }
+}
