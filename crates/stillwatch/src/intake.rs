@@ -53,18 +53,30 @@ pub(crate) fn take_in(
 ) -> Result<TakenIn, Failure> {
     let mut all = TakenIn::default();
     for path in files(data)? {
-        let taken = take_in_file(changing, &path, key, watch);
-        let taken = taken.map_err(|error| match error {
+        let stopped = |error| match error {
             Stopped::Lake(error) => Failure::from(error),
             Stopped::Record(error) => Failure::io(format!("`{}` cannot be read", path.display()), error),
-        })?;
+        };
+        let was_interrupted = changing.taken(name(&path)).map_err(Failure::from)?.is_interrupted();
+        let mut taken = take_in_file(changing, &path, key, watch).map_err(stopped)?;
+        if was_interrupted {
+            // Those were the lines of the last time, and others came since.
+            taken.add(take_in_file(changing, &path, key, watch).map_err(stopped)?);
+        }
         all.files += u64::from(taken.lines > 0);
-        all.lines += taken.lines;
-        all.rows += taken.rows;
-        all.erased += taken.erased;
-        all.bad += taken.bad;
+        all.add(taken);
     }
     Ok(all)
+}
+
+impl TakenIn {
+    /// Adds what another file, or another part of a file, came to.
+    fn add(&mut self, other: TakenIn) {
+        self.lines += other.lines;
+        self.rows += other.rows;
+        self.erased += other.erased;
+        self.bad += other.bad;
+    }
 }
 
 fn files(data: &Path) -> Result<Vec<std::path::PathBuf>, Failure> {

@@ -2,7 +2,9 @@
 
 #![expect(clippy::indexing_slicing, reason = "what is read here was written here")]
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
+use std::sync::Arc;
 
 use serde_json::{Value, json};
 
@@ -188,6 +190,152 @@ fn what_a_gateway_sealed_is_taken_in_erased_and_restored() {
     std::fs::write(&part, bytes).expect("a part");
     let verified = lake(&["verify", "--data", &data]);
     assert!(verified.code == 65 && verified.stderr.contains("damaged"), "{verified:?}");
+}
+
+/// Rows of a lake by id, each as often as it is there.
+fn ids(at: &Path) -> BTreeMap<String, usize> {
+    let lake = lake::Lake::open(Arc::new(lake::objects::Folder::new(at))).expect("a lake");
+    let mut ids = BTreeMap::new();
+    let parts = lake.parts().expect("parts");
+    assert!(parts.broken.is_empty(), "{:?}", parts.broken);
+    let mut see = |_: &lake::Known, row: lake::row::Row<'_>| {
+        *ids.entry(row.exchange().id.as_str().to_owned()).or_default() += 1;
+        Ok::<(), lake::LakeError>(())
+    };
+    lake.rows(&parts.live, &mut see).expect("rows");
+    ids
+}
+
+/// A line of a log, `days` old.
+fn line(id: &str, account: &str, days: i64) -> String {
+    let time = exchange::Time::from_seconds(now() - days * 86_400);
+    format!(
+        r#"{{"id":"{id}","time":"{time}","account":"{account}","request":{{"messages":"What is {id}?"}},"status":200}}"#
+    ) + "\n"
+}
+
+fn now() -> i64 {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("a clock");
+    since.as_secs() as i64
+}
+
+/// Runs it and kills it after some time; whether it had ended well by then.
+fn killed(words: &[&str], after: std::time::Duration) -> bool {
+    let mut child = std::process::Command::new(env!("CARGO_BIN_EXE_stillwatch"))
+        .args(words)
+        .stdout(std::process::Stdio::null())
+        .stderr(std::process::Stdio::null())
+        .spawn()
+        .expect("it starts");
+    std::thread::sleep(after);
+    child.kill().ok();
+    child.wait().expect("it ends").success()
+}
+
+#[test]
+fn killed_two_hundred_times_it_loses_nothing_and_nothing_erased_comes_back() {
+    let folder = Folder::new("lake-kills");
+    let (data, at) = (folder.path("data"), folder.path("data/lake"));
+    let recorded = Path::new(&data).join("exchanges");
+    std::fs::create_dir_all(&recorded).expect("a folder");
+    folder.file("data/fingerprint-key", "00112233445566778899aabbccddeeff\n");
+    let segment = recorded.join("20260101T000000000Z-1-000001.jsonl");
+    // What is acknowledged has to be there; what was killed before may be.
+    let (mut sure, mut maybe, mut gone) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
+    let (mut written, mut acknowledged, mut kills) = (Vec::new(), 0, 0);
+    for round in 0..200_usize {
+        let after = std::time::Duration::from_millis(4 + (round as u64 * 37) % 60);
+        let owner =
+            |n: usize| if n.is_multiple_of(7) { format!("gone_{}", round / 40) } else { format!("acc_{}", n % 5) };
+        let fresh: Vec<(String, String, String)> = (0..40)
+            .map(|n| (format!("ex_{round}_{n}"), owner(n), if n == 3 { 50 } else { 1 }))
+            .map(|(id, account, days)| (line(&id, &account, days), id, account))
+            .collect();
+        let lines: String = fresh.iter().map(|(line, _, _)| line.as_str()).collect();
+        let ids = fresh.iter().map(|(_, id, account)| (id.clone(), account.clone()));
+        let ended = match round % 4 {
+            // A log is added, and until that is acknowledged it is added again.
+            0 => {
+                let log = folder.file(&format!("log-{round}.jsonl"), &lines);
+                maybe.extend(ids.clone());
+                let ended = killed(&["lake", "add", &log, "--data", &data], after);
+                let ran = if ended { 0 } else { lake(&["add", &log, "--data", &data]).code };
+                assert_eq!(ran, 0);
+                sure.extend(ids);
+                ended
+            }
+            // A gateway records more, which is taken in, and files are put together.
+            1 | 2 => {
+                let mut file = std::fs::OpenOptions::new().create(true).append(true).open(&segment).expect("a file");
+                std::io::Write::write_all(&mut file, lines.as_bytes()).expect("it is written");
+                written.extend(ids);
+                maybe.extend(written.iter().cloned());
+                let ended = killed(&["lake", "compact", "--data", &data], after);
+                if ended {
+                    sure.extend(written.iter().cloned());
+                }
+                ended
+            }
+            _ if round % 8 == 3 => {
+                let account = format!("gone_{}", round / 40);
+                let words = [
+                    "lake",
+                    "erase",
+                    "--account",
+                    &account,
+                    "--by",
+                    "a",
+                    "--reason",
+                    "r",
+                    "--data",
+                    &data,
+                    "--without-ledger",
+                ];
+                let ended = killed(&words, after);
+                if ended {
+                    gone.insert(account);
+                }
+                ended
+            }
+            _ => killed(
+                &["lake", "expire", "--days", "30", "--by", "a", "--reason", "r", "--data", &data, "--without-ledger"],
+                after,
+            ),
+        };
+        acknowledged += usize::from(ended);
+        kills += usize::from(!ended);
+        if round % 10 == 9 && Path::new(&at).join("_lake.json").is_file() {
+            check_kills(Path::new(&at), &sure, &maybe, &gone, round);
+        }
+    }
+    assert!(acknowledged > 20 && kills > 60, "{acknowledged} {kills}");
+    let ran = lake(&["compact", "--data", &data]);
+    assert_eq!(ran.code, 0, "{ran:?}");
+    sure.extend(written);
+    check_kills(Path::new(&at), &sure, &maybe, &gone, 200);
+    let verified = lake(&["verify", "--data", &data]);
+    assert_eq!(verified.code, 0, "{verified:?}");
+}
+
+fn check_kills(
+    at: &Path,
+    sure: &BTreeSet<(String, String)>,
+    maybe: &BTreeSet<(String, String)>,
+    gone: &BTreeSet<String>,
+    round: usize,
+) {
+    let found = ids(at);
+    assert!(found.values().all(|count| *count == 1), "something is there twice after round {round}");
+    for (id, account) in sure {
+        // Whose erasure may have begun, and whose day may be closed, may be gone.
+        let may_be_gone = account.starts_with("gone_") || id.ends_with("_3");
+        assert!(may_be_gone || found.contains_key(id), "{id} of {account} is gone after round {round}");
+    }
+    let owners: BTreeMap<&String, &String> = maybe.iter().map(|(id, account)| (id, account)).collect();
+    for id in found.keys() {
+        let owner = owners.get(id).expect("only what was written is there");
+        assert!(!gone.contains(*owner), "{id} of {owner} is back after round {round}");
+    }
 }
 
 fn stat(data: &str) -> Value {
