@@ -28,6 +28,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use crate::alerts::AlertTable;
 use crate::health::Health;
 use crate::identity::{self, NotFetched, Provider, Source};
+use crate::lake::LakeTable;
 use crate::ledger::LedgerTable;
 use crate::limits::{
     ALERTS_MAX, EMBEDDING_DECIMALS_MAX, IDENTITIES_MAX, RULES_MAX, SHIELDED_EMBEDDING_DECIMALS, SHIELDED_OUTPUT_TOKENS,
@@ -91,6 +92,9 @@ pub struct Config {
     /// Whether recorded texts are sealed.
     #[serde(default)]
     pub sealing: SealingTable,
+    /// Whether recorded exchanges go into a lake.
+    #[serde(default)]
+    pub lake: LakeTable,
     /// Where callers reach it, as `scheme://host[:port]`: what proofs of possession have to be for.
     #[serde(default)]
     pub origins: Vec<String>,
@@ -673,6 +677,7 @@ impl Default for Config {
             sensor: SensorTable::default(),
             ledger: LedgerTable::default(),
             sealing: SealingTable::default(),
+            lake: LakeTable::default(),
             origins: Vec::new(),
             workers: 0,
             drain_seconds: default_drain(),
@@ -838,6 +843,9 @@ impl Config {
         }
         if let Some((name, expected)) = config.sealing.wrong() {
             return wrong(format!("sealing.{name}"), expected);
+        }
+        if let Some((name, expected)) = config.lake.wrong() {
+            return wrong(format!("lake.{name}"), expected);
         }
         let recording = &config.recording;
         if recording.file_bytes == 0 || recording.file_seconds == 0 {
@@ -1221,6 +1229,10 @@ mod tests {
             ("[sensor]\nlisten = '0.0.0.0:1'\nkey_file = 'k'", "`sensor.listen`: expected an address of this machine"),
             ("[sealing]\nkeep_days = 3", "`sealing.keep_days`: expected `key` beside it"),
             ("[sealing]\nkey = 'k'\nkeep_days = 0", "`sealing.keep_days`: expected at least 1"),
+            ("[lake]\nenabled = true\nseconds = 9", "`lake.seconds`: expected at least 10"),
+            ("[lake]\nenabled = true\nkeep_days = 0", "`lake.keep_days`: expected at least 1"),
+            ("[lake]\nkeep_days = 3", "`lake.keep_days`: expected `enabled = true` beside it"),
+            ("[lake]\nplace = 'l'", "`lake.place`: expected `enabled = true` beside it"),
             ("[ledger]\nwitness_seconds = 0", "`ledger.witness_seconds`: expected at least 1"),
             ("[ledger]\nname = 'two words'", "`ledger.name`: expected 1 to 255 letters"),
             ("[sensor]\nkey_file = 'k'", "`sensor.listen`: expected an address; nothing else"),

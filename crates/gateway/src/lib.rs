@@ -20,6 +20,7 @@ pub mod gate;
 mod headers;
 pub mod health;
 pub mod identity;
+pub mod lake;
 pub mod ledger;
 pub mod limits;
 pub mod mock;

@@ -8,8 +8,9 @@ use std::io::{self, BufRead as _, BufReader, Seek as _, SeekFrom};
 use std::path::Path;
 
 use exchange::{Exchange, Notes};
+use lake::place::Day;
 use lake::row::{Origin, Row};
-use lake::{Changing, LakeError};
+use lake::{Changed, Changing, LakeError, Mode};
 use signals::fingerprint::{FingerprintKey, without_texts};
 use store::segment;
 use verify::sealed;
@@ -34,6 +35,50 @@ pub(crate) struct TakenIn {
     pub(crate) bad: u64,
 }
 
+/// Parts of a shard and a day that is not over that are put together.
+const PARTS_OF_TODAY_MAX: usize = 8;
+
+/// What filling a lake came to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Filled {
+    pub(crate) taken: TakenIn,
+    pub(crate) merged: Changed,
+}
+
+/// Takes in what was recorded and what is known of accounts, and puts parts together; `watch` hears of bytes that are taken in.
+pub(crate) fn fill(
+    changing: &mut Changing,
+    data: &Path,
+    key: &FingerprintKey,
+    today: &Day,
+    watch: &mut dyn FnMut(u64),
+) -> Result<Filled, Failure> {
+    let taken = take_in(changing, data, key, watch)?;
+    take_facts(changing, data)?;
+    let merged = merge(changing, today, Mode::Do, &mut |_, _| {})?;
+    Ok(Filled { taken, merged })
+}
+
+/// Puts the parts together that are to be.
+pub(crate) fn merge(
+    changing: &mut Changing,
+    today: &Day,
+    mode: Mode,
+    watch: &mut dyn FnMut(usize, usize),
+) -> Result<Changed, Failure> {
+    Ok(changing.merge(today, PARTS_OF_TODAY_MAX, mode, watch)?)
+}
+
+/// Takes along what the gateway knows of accounts.
+fn take_facts(changing: &mut Changing, data: &Path) -> Result<(), Failure> {
+    let path = data_folder::facts_in(&data_folder::recorded_in(data));
+    match std::fs::read_to_string(&path) {
+        Ok(lines) => Ok(changing.add_facts(&lines)?),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(Failure::io(format!("`{}` cannot be read", path.display()), error)),
+    }
+}
+
 /// How many bytes of recorded files are not in the lake yet.
 pub(crate) fn waiting(changing: &Changing, data: &Path) -> Result<u64, Failure> {
     let mut bytes = 0;
@@ -45,7 +90,7 @@ pub(crate) fn waiting(changing: &Changing, data: &Path) -> Result<u64, Failure> 
 }
 
 /// Takes in every whole line that is not in the lake yet; `watch` hears of bytes.
-pub(crate) fn take_in(
+fn take_in(
     changing: &mut Changing,
     data: &Path,
     key: &FingerprintKey,

@@ -26,8 +26,6 @@ use crate::records::Committed;
 use crate::words::{counted, grouped};
 use crate::{calls, clock, data_folder, lakes, ledgers, listing, progress, sealing};
 
-/// Parts of a shard and a day that is not over that are put together.
-const PARTS_OF_TODAY_MAX: usize = 8;
 /// Faults that are told each; all are counted.
 const FAULTS_TOLD: usize = 20;
 
@@ -174,15 +172,16 @@ fn compact(at: &LakeAt, mode: Mode) -> Result<Exit, Failure> {
         None => open(at)?.change()?,
     };
     let waiting = intake::waiting(&changing, &at.data)?;
-    let mut taken = TakenIn::default();
-    if let (Some(key), Mode::Do) = (&key, mode) {
-        let bar = progress::reading(Some(waiting));
-        taken = intake::take_in(&mut changing, &at.data, key, &mut |bytes| bar.inc(bytes))?;
-        bar.finish_and_clear();
-        take_facts(&mut changing, &at.data)?;
-    }
     let today = Day::of(now()?);
-    let merged = watched("files", |watch| changing.merge(&today, PARTS_OF_TODAY_MAX, mode, watch))?;
+    let (taken, merged) = match (&key, mode) {
+        (Some(key), Mode::Do) => {
+            let bar = progress::reading(Some(waiting));
+            let filled = intake::fill(&mut changing, &at.data, key, &today, &mut |bytes| bar.inc(bytes))?;
+            bar.finish_and_clear();
+            (filled.taken, filled.merged)
+        }
+        _ => (TakenIn::default(), watched("files", |watch| intake::merge(&mut changing, &today, mode, watch))?),
+    };
     if at.json {
         return print_json(&json!({
             "dry_run": mode == Mode::Count, "recorded_bytes": waiting,
@@ -216,16 +215,6 @@ fn compact(at: &LakeAt, mode: Mode) -> Result<Exit, Failure> {
         );
     }
     print(&text).map(|()| Exit::Nothing)
-}
-
-/// Takes along what the gateway knows of accounts.
-pub(super) fn take_facts(changing: &mut Changing, data: &Path) -> Result<(), Failure> {
-    let path = data_folder::facts_in(&data_folder::recorded_in(data));
-    match std::fs::read_to_string(&path) {
-        Ok(lines) => Ok(changing.add_facts(&lines)?),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
-        Err(error) => Err(Failure::io(format!("`{}` cannot be read", path.display()), error)),
-    }
 }
 
 fn told(changed: &Changed) -> Value {

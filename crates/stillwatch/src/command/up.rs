@@ -28,17 +28,19 @@ use crate::data_folder::{AdminKey, DataFolder, Running, write_ready};
 use crate::failure::{Exit, Failure};
 use crate::log::say;
 use crate::output::print;
-use crate::{alerts, sensors};
+use crate::{alerts, lakes, sensors};
 
 mod bookkeeping;
 mod detection;
 mod expiry;
+mod filling;
 mod keep;
 mod serving;
 
 use bookkeeping::{Bookkeeper, Showing, Stamping};
 use detection::{Alerts, Detecting};
 use expiry::Expiry;
+use filling::Filling;
 use keep::Keeper;
 use serving::{Parts, Serving, listen, mock_server};
 
@@ -184,6 +186,14 @@ async fn serve(args: &cli::Up, checked: Checked) -> Result<(), Failure> {
         let (data, books, clock) = (folder.path().to_owned(), books.clone(), Arc::clone(&clock));
         tokio::spawn(Expiry { data, days, books, clock }.run())
     });
+    let filling = (config.lake.enabled && roles.console).then(|| {
+        let data = folder.path().to_owned();
+        let place = config.lake.place.clone().unwrap_or_else(|| lakes::of_data(&data));
+        let (key, keep_days) = (folder.fingerprint_key()?, config.lake.keep_days);
+        let every = Duration::from_secs(config.lake.seconds);
+        Filling { data, place, key, every, keep_days, books: books.clone(), clock: Arc::clone(&clock) }.start()
+    });
+    let filling = filling.transpose()?;
     let bookkeeping = books.clone().map(|books| {
         tokio::spawn(async move {
             let mut put_down = tokio::time::Instant::now();
@@ -252,6 +262,7 @@ async fn serve(args: &cli::Up, checked: Checked) -> Result<(), Failure> {
         folder.leave();
     }
     expiry.iter().for_each(JoinHandle::abort);
+    drop(filling);
     // Last, when nobody changes anything any more.
     if let (Some(books), Some(bookkeeping)) = (books, bookkeeping) {
         let mut books = books.lock().await;

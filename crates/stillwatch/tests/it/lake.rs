@@ -9,7 +9,8 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use crate::cli::{Folder, Ran, run};
-use crate::sealing::{entries, sent};
+use crate::sealing::{entries, having, sent};
+use crate::up::{Gateway, within};
 
 fn lake(words: &[&str]) -> Ran {
     run(&[&["lake"], words].concat())
@@ -125,9 +126,8 @@ fn what_a_gateway_sealed_is_taken_in_erased_and_restored() {
     let data = gateway.data();
     let compact = || json_of(&lake(&["compact", "--data", &data, "--json"]));
     // Beside a gateway that runs.
-    crate::up::within(std::time::Duration::from_secs(10), || {
-        compact()["taken_in"]["exchanges"] == 2 || stat(&data)["exchanges"] == 2
-    });
+    let is_taken_in = || compact()["taken_in"]["exchanges"] == 2 || stat(&data)["exchanges"] == 2;
+    assert!(within(std::time::Duration::from_secs(10), is_taken_in));
     let (code, folder) = gateway.end("-TERM");
     assert_eq!(code, Some(0));
     assert_eq!(compact()["taken_in"]["exchanges"], 0);
@@ -192,6 +192,34 @@ fn what_a_gateway_sealed_is_taken_in_erased_and_restored() {
     assert!(verified.code == 65 && verified.stderr.contains("damaged"), "{verified:?}");
 }
 
+#[test]
+fn a_gateway_fills_its_lake_by_itself_and_closes_old_days() {
+    let folder = Folder::new("lake-filled");
+    std::fs::create_dir_all(folder.path("data/exchanges")).expect("a folder");
+    let old = format!("{}{}", line("ex_old", "acc_1", 40), line("ex_held", "acc_2", 40));
+    folder.file("data/exchanges/20200101T000000000Z-1-000001.jsonl", old);
+    folder.file(
+        "data/holds.json",
+        r#"[{"account":"acc_2","case":"c1","by":"ann","reason":"r","since":"2026-01-01T00:00:00Z"}]"#,
+    );
+    let config = folder.file("gateway.toml", "[lake]\nenabled = true\nseconds = 10\nkeep_days = 30\n");
+    let gateway = Gateway::start_in(folder, &["--config", &config]);
+    let data = gateway.data();
+    let (status, body) = gateway.ask(&gateway.key_of("acc_3"), "What is a warp?");
+    assert_eq!(status, 200, "{body}");
+    let at = Path::new(&data).join("lake");
+    let is_filled = || at.join("_lake.json").is_file() && ids(&at).len() == 2 && !entries(&data, "expiry").is_empty();
+    assert!(within(std::time::Duration::from_secs(40), is_filled));
+    let (actor, subject, _, detail) = entries(&data, "expiry").pop().expect("an entry");
+    assert_eq!((actor.as_str(), subject.as_str()), ("stillwatch", "lake"));
+    assert_eq!((&detail["exchanges"], &detail["held"]), (&json!(1), &json!(1)));
+    let found = ids(&at);
+    assert!(found.contains_key("ex_held") && !found.contains_key("ex_old"), "{found:?}");
+    // No text is in the lake, though the record has it.
+    assert_eq!(having(&at, "What is a warp"), Vec::<String>::new());
+    assert_eq!(gateway.end("-TERM").0, Some(0));
+}
+
 /// Rows of a lake by id, each as often as it is there.
 fn ids(at: &Path) -> BTreeMap<String, usize> {
     let lake = lake::Lake::open(Arc::new(lake::objects::Folder::new(at))).expect("a lake");
@@ -214,6 +242,7 @@ fn line(id: &str, account: &str, days: i64) -> String {
     ) + "\n"
 }
 
+#[expect(clippy::disallowed_methods, reason = "what the program closes by age is of the days before today")]
 fn now() -> i64 {
     let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("a clock");
     since.as_secs() as i64
@@ -227,8 +256,10 @@ fn killed(words: &[&str], after: std::time::Duration) -> bool {
         .stderr(std::process::Stdio::null())
         .spawn()
         .expect("it starts");
-    std::thread::sleep(after);
-    child.kill().ok();
+    if after < std::time::Duration::MAX {
+        std::thread::sleep(after);
+        child.kill().ok();
+    }
     child.wait().expect("it ends").success()
 }
 
@@ -243,8 +274,10 @@ fn killed_two_hundred_times_it_loses_nothing_and_nothing_erased_comes_back() {
     // What is acknowledged has to be there; what was killed before may be.
     let (mut sure, mut maybe, mut gone) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
     let (mut written, mut acknowledged, mut kills) = (Vec::new(), 0, 0);
-    for round in 0..200_usize {
+    for round in 0..250_usize {
+        // Every fifth comes to its end; how far the others come is for the machine to say.
         let after = std::time::Duration::from_millis(4 + (round as u64 * 37) % 60);
+        let after = if round % 5 == 4 { std::time::Duration::MAX } else { after };
         let owner =
             |n: usize| if n.is_multiple_of(7) { format!("gone_{}", round / 40) } else { format!("acc_{}", n % 5) };
         let fresh: Vec<(String, String, String)> = (0..40)
@@ -308,11 +341,11 @@ fn killed_two_hundred_times_it_loses_nothing_and_nothing_erased_comes_back() {
             check_kills(Path::new(&at), &sure, &maybe, &gone, round);
         }
     }
-    assert!(acknowledged > 20 && kills > 60, "{acknowledged} {kills}");
+    assert!(acknowledged >= 50 && kills > 60, "{acknowledged} {kills}");
     let ran = lake(&["compact", "--data", &data]);
     assert_eq!(ran.code, 0, "{ran:?}");
     sure.extend(written);
-    check_kills(Path::new(&at), &sure, &maybe, &gone, 200);
+    check_kills(Path::new(&at), &sure, &maybe, &gone, 250);
     let verified = lake(&["verify", "--data", &data]);
     assert_eq!(verified.code, 0, "{verified:?}");
 }

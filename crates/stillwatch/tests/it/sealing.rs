@@ -61,7 +61,7 @@ impl Sealing {
 }
 
 /// Every file below a folder that has a text in it.
-fn having(folder: &Path, text: &str) -> Vec<String> {
+pub(crate) fn having(folder: &Path, text: &str) -> Vec<String> {
     let mut found = Vec::new();
     for entry in std::fs::read_dir(folder).expect("a folder") {
         let path = entry.expect("an entry").path();

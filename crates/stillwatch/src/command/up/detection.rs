@@ -140,7 +140,7 @@ pub(super) async fn forget(registry: &Registry, folder: &str, now: Time) -> Resu
 }
 
 /// Has this thread wait for the processor where those that serve requests need it.
-fn stand_back() {
+pub(super) fn stand_back() {
     // Where that cannot be, detection takes its share.
     #[cfg(target_os = "linux")]
     let _ = rustix::process::setpriority_process(None, DETECTION_NICENESS);

@@ -1,0 +1,94 @@
+//! What is recorded goes into a lake so often, in a thread that stands back behind requests; and what is too old there is removed.
+//!
+//! Promises that the ledger says first what is removed, where there is one. May be ended anywhere: the next time goes on.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::thread;
+use std::time::Duration;
+
+use gateway::clock::Clock;
+use lake::place::Day;
+use lake::{Changing, Lake, Mode};
+use serde_json::json;
+use signals::fingerprint::FingerprintKey;
+use tokio::sync::Mutex;
+
+use super::bookkeeping::Bookkeeper;
+use super::detection::stand_back;
+use crate::failure::Failure;
+use crate::holds::Holds;
+use crate::log::say;
+use crate::words::counted;
+use crate::{intake, lakes, ledgers, sealing};
+
+/// Fills a lake.
+pub(super) struct Filling {
+    pub(super) data: PathBuf,
+    /// Where the lake is.
+    pub(super) place: PathBuf,
+    pub(super) key: FingerprintKey,
+    pub(super) every: Duration,
+    /// For how many days exchanges stay.
+    pub(super) keep_days: Option<u32>,
+    pub(super) books: Option<Arc<Mutex<Bookkeeper>>>,
+    pub(super) clock: Arc<dyn Clock>,
+}
+
+impl Filling {
+    /// Begins; ends with what is returned.
+    pub(super) fn start(self) -> Result<Sender<()>, Failure> {
+        let (ends, ended) = channel();
+        let started = thread::Builder::new().name("lake".to_owned()).spawn(move || self.run(&ended));
+        started.map(|_| ends).map_err(|error| Failure::io("no thread can be started for the lake", error))
+    }
+
+    fn run(&self, ended: &Receiver<()>) {
+        stand_back();
+        while let Err(RecvTimeoutError::Timeout) = ended.recv_timeout(self.every) {
+            if let Err(failure) = self.step() {
+                say(&format!("the lake is not filled: {failure}"));
+            }
+        }
+    }
+
+    fn open(&self) -> Result<Changing, Failure> {
+        let lake = Lake::begin(lakes::objects(&self.place), &lakes::kind(&self.key).to_string())?;
+        Ok(lake.change()?)
+    }
+
+    fn step(&self) -> Result<(), Failure> {
+        let now = self.clock.now();
+        let mut changing = self.open()?;
+        let filled = intake::fill(&mut changing, &self.data, &self.key, &Day::of(now), &mut |_| {})?;
+        if filled.taken.bad > 0 {
+            say(&format!("{} of the record are no exchange, and not in the lake", counted(filled.taken.bad, "line")));
+        }
+        let Some(days) = self.keep_days else { return Ok(()) };
+        let first = sealing::first_day(now, days).and_then(|day| Day::named(day.as_str()));
+        let first =
+            first.ok_or_else(|| Failure::service(format!("the clock says {now}, of which no day can be told")))?;
+        drop(changing);
+        // Nobody is held while days are closed. In the same order as everybody else takes both.
+        let _changing = sealing::changing(&self.data)?;
+        let mut changing = self.open()?;
+        let held = Holds::read(&self.data)?.accounts();
+        let would = changing.expire(&first, &held, Mode::Count, &mut |_, _| {})?;
+        if would.rows == 0 {
+            return Ok(());
+        }
+        if let Some(books) = &self.books {
+            let detail = json!({"of": "lake", "before": first.as_str(), "exchanges": would.rows, "held": held.len()});
+            let statement = ledgers::statement("expiry", "stillwatch", "lake".to_owned(), detail);
+            books.blocking_lock().put_down(statement)?;
+        }
+        let changed = changing.expire(&first, &held, Mode::Do, &mut |_, _| {})?;
+        let exchanges = counted(changed.rows, "exchange");
+        say(&format!(
+            "{exchanges} from before {} were removed from the lake, as `lake.keep_days` says",
+            first.as_str()
+        ));
+        Ok(())
+    }
+}
