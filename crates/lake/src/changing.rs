@@ -208,7 +208,7 @@ impl Changing {
         let broken = |error| LakeError::part(self.lake.objects(), &first.name, error);
         let mut lanes = Vec::new();
         for part in group {
-            let reading = self.lake.part(&part.name)?.whole();
+            let reading = self.lake.part(&part.name, part.bytes)?.whole();
             let lane = reading.and_then(Lane::begin);
             lanes.extend(lane.map_err(|error| LakeError::part(self.lake.objects(), &part.name, error))?);
         }
@@ -327,7 +327,7 @@ impl Changing {
     fn count(&self, part: &Known, is_counted: &dyn Fn(&Row<'_>) -> bool) -> Result<u64, LakeError> {
         let broken = |error| LakeError::part(self.lake.objects(), &part.name, error);
         let mut count = 0;
-        for rows in self.lake.part(&part.name)?.whose().map_err(broken)? {
+        for rows in self.lake.part(&part.name, part.bytes)?.whose().map_err(broken)? {
             let mut see = |row: Row<'_>| {
                 count += u64::from(is_counted(&row));
                 Ok::<(), PartError>(())
@@ -340,7 +340,7 @@ impl Changing {
     fn rewrite(&mut self, part: &Known, is_kept: &dyn Fn(&Row<'_>) -> bool) -> Result<u64, LakeError> {
         let broken = |error| LakeError::part(self.lake.objects(), &part.name, error);
         let mut writing = Writing::new().map_err(broken)?;
-        for rows in self.lake.part(&part.name)?.whole().map_err(broken)? {
+        for rows in self.lake.part(&part.name, part.bytes)?.whole().map_err(broken)? {
             let mut see = |row: Row<'_>| if is_kept(&row) { writing.push(&row) } else { Ok(()) };
             rows.and_then(|rows| rows.each(&mut see)).map_err(broken)?;
         }

@@ -67,7 +67,7 @@ impl Lake {
         let count = live.len();
         for (done, part) in live.iter().enumerate() {
             let mut wrong = Vec::new();
-            let result = self.part(&part.name).and_then(|read| {
+            let result = self.part(&part.name, part.bytes).and_then(|read| {
                 let look = &mut |row: &Row<'_>| {
                     let exchange = row.exchange();
                     let is_here = Partition::of(exchange.time, exchange.account.as_str()) == part.name.partition;
@@ -120,7 +120,7 @@ impl Lake {
                 of_day.clear();
                 day_now = Some(day.clone());
             }
-            let part = self.part(&name)?;
+            let part = self.part(&name, bytes)?;
             let broken = |error| LakeError::part(self.objects(), &name, error);
             for batch in part.whose().map_err(broken)? {
                 let mut see = |row: Row<'_>| {

@@ -1,7 +1,7 @@
 //! A lake copied to another store: a backup, and back.
 
 use std::collections::BTreeMap;
-use std::io::Read as _;
+use std::io;
 use std::sync::Arc;
 
 use exchange::Time;
@@ -48,9 +48,9 @@ pub fn copy(
     let mut copied = Copied::default();
     for (done, part) in live.iter().enumerate() {
         let object = part.name.to_string();
-        let mut bytes = Vec::new();
-        let read = lake.objects().open(&object).and_then(|file| file.take(COPIED_BYTES_MAX).read_to_end(&mut bytes));
-        read.map_err(|error| LakeError::object(lake.objects(), &object, error))?;
+        let bytes = lake.objects().read(&object, COPIED_BYTES_MAX);
+        let bytes = bytes.map_err(|error| LakeError::object(lake.objects(), &object, error))?;
+        let bytes = bytes.ok_or_else(|| LakeError::object(lake.objects(), &object, io::ErrorKind::NotFound.into()))?;
         to.write(&object, &bytes).map_err(|error| LakeError::object(&**to, &object, error))?;
         copied.parts += 1;
         copied.rows += part.rows;

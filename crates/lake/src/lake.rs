@@ -136,7 +136,7 @@ impl Lake {
         let listed = self.objects.list().map_err(|error| LakeError::object(self.objects(), "", error))?;
         for object in listed {
             let Some(name) = PartName::read(&object.name).filter(|name| is_asked(&name.partition)) else { continue };
-            match self.part(&name) {
+            match self.part(&name, object.bytes) {
                 Ok(part) => {
                     parts.live.push(Known { bytes: object.bytes, rows: part.rows(), of: part.of().to_vec(), name });
                 }
@@ -154,15 +154,16 @@ impl Lake {
         Ok(Parts { live, superseded: superseded.into_iter().map(|part| part.name).collect(), broken: parts.broken })
     }
 
-    /// Opens a part.
+    /// Opens a part of so many bytes.
     ///
     /// # Errors
     ///
     /// When it cannot be read.
-    pub fn part(&self, name: &PartName) -> Result<Part, LakeError> {
+    pub fn part(&self, name: &PartName, bytes: u64) -> Result<Part, LakeError> {
         let object = name.to_string();
-        let file = self.objects.open(&object).map_err(|error| LakeError::object(self.objects(), &object, error))?;
-        Part::open(file).map_err(|error| LakeError::part(self.objects(), name, error))
+        let stored = self.objects.open(&object, bytes);
+        let stored = stored.map_err(|error| LakeError::object(self.objects(), &object, error))?;
+        Part::open(stored, bytes).map_err(|error| LakeError::part(self.objects(), name, error))
     }
 
     pub(crate) fn erased(&self) -> Result<Erased, LakeError> {
@@ -182,7 +183,7 @@ impl Lake {
         let erased = self.erased()?;
         for part in parts {
             let broken = |error| LakeError::part(self.objects(), &part.name, error);
-            for rows in self.part(&part.name)?.whole().map_err(broken)? {
+            for rows in self.part(&part.name, part.bytes)?.whole().map_err(broken)? {
                 let mut failed = Ok(());
                 let read = rows.map_err(broken)?.each(&mut |row| {
                     let exchange = row.exchange();
@@ -254,7 +255,7 @@ impl<T> ByTime<'_, T> {
         let mut lanes: Vec<Option<Lane<T>>> = Vec::new();
         for (lake, part) in parts {
             let reading = lake
-                .part(&part.name)
+                .part(&part.name, part.bytes)
                 .and_then(|read| read.for_a_hunt().map_err(|error| LakeError::part(lake.objects(), &part.name, error)));
             match reading {
                 Ok(reading) => lanes.push(Some(Lane::begin(reading, jobs))),

@@ -40,4 +40,4 @@ pub const ERASED_AT_ONCE_MAX: usize = 10_000;
 pub const FACTS_BYTES_MAX: usize = 1024 * 1024 * 1024;
 
 /// Bytes of a part that is copied. None of ours is longer.
-pub const COPIED_BYTES_MAX: u64 = 1024 * 1024 * 1024;
+pub const COPIED_BYTES_MAX: usize = 1024 * 1024 * 1024;

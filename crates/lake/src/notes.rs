@@ -1,7 +1,7 @@
 //! What stands beside the parts: which lake it is, what was taken in, what was erased.
 
 use std::collections::BTreeMap;
-use std::io::{self, Read as _};
+use std::io;
 
 use exchange::Time;
 use serde::de::DeserializeOwned;
@@ -142,18 +142,7 @@ pub(crate) fn is_ours(object: &str) -> bool {
 
 /// An object as bytes, up to a length; nothing where it is not there.
 fn bytes(objects: &dyn Objects, name: &str, bytes_max: usize) -> Result<Option<Vec<u8>>, LakeError> {
-    let failed = |error| LakeError::object(objects, name, error);
-    let file = match objects.open(name) {
-        Ok(file) => file,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(failed(error)),
-    };
-    let mut bytes = Vec::new();
-    file.take(bytes_max as u64 + 1).read_to_end(&mut bytes).map_err(failed)?;
-    if bytes.len() > bytes_max {
-        return Err(failed(io::Error::other(format!("it has more than {bytes_max} bytes"))));
-    }
-    Ok(Some(bytes))
+    objects.read(name, bytes_max).map_err(|error| LakeError::object(objects, name, error))
 }
 
 fn read<T: DeserializeOwned>(objects: &dyn Objects, name: &str) -> Result<Option<T>, LakeError> {

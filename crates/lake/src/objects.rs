@@ -3,6 +3,7 @@
 use std::fmt;
 use std::fs::{self, File};
 use std::io;
+use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 
 /// An object.
@@ -12,6 +13,24 @@ pub struct Object {
     pub name: String,
     /// Its length in bytes.
     pub bytes: u64,
+}
+
+/// An object of which parts are read.
+pub trait Stored: Send + Sync + fmt::Debug {
+    /// So many bytes from a place on.
+    ///
+    /// # Errors
+    ///
+    /// When they cannot be read, or there are fewer.
+    fn read_at(&self, start: u64, length: usize) -> io::Result<Vec<u8>>;
+}
+
+impl Stored for File {
+    fn read_at(&self, start: u64, length: usize) -> io::Result<Vec<u8>> {
+        let mut bytes = vec![0; length];
+        self.read_exact_at(&mut bytes, start)?;
+        Ok(bytes)
+    }
 }
 
 /// Held while nobody else may write.
@@ -33,12 +52,19 @@ pub trait Objects: Send + Sync + fmt::Debug {
     /// When they cannot be listed.
     fn list(&self) -> io::Result<Vec<Object>>;
 
-    /// An object, as a file that can be read from anywhere.
+    /// A whole object of at most so many bytes; nothing where it is not there.
     ///
     /// # Errors
     ///
-    /// When it cannot be read; [`io::ErrorKind::NotFound`] when it is not there.
-    fn open(&self, name: &str) -> io::Result<File>;
+    /// When it cannot be read, or has more.
+    fn read(&self, name: &str, bytes_max: usize) -> io::Result<Option<Vec<u8>>>;
+
+    /// An object of so many bytes, as it was listed, of which parts are read.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be read.
+    fn open(&self, name: &str, bytes: u64) -> io::Result<Box<dyn Stored>>;
 
     /// Puts an object in the place of what has its name: whoever reads sees all of the one or all of the other.
     ///
@@ -119,8 +145,15 @@ impl Objects for Folder {
         Ok(found)
     }
 
-    fn open(&self, name: &str) -> io::Result<File> {
-        File::open(self.path.join(name))
+    fn read(&self, name: &str, bytes_max: usize) -> io::Result<Option<Vec<u8>>> {
+        match store::bounded::read_file(&self.path.join(name), bytes_max) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            read => read.map(Some),
+        }
+    }
+
+    fn open(&self, name: &str, _bytes: u64) -> io::Result<Box<dyn Stored>> {
+        Ok(Box::new(File::open(self.path.join(name))?))
     }
 
     fn write(&self, name: &str, bytes: &[u8]) -> io::Result<()> {

@@ -2,7 +2,6 @@
 //!
 //! Promises that a part of which a bit was changed is not read as if it were whole: it has sums over everything in it.
 
-use std::fs::File;
 use std::sync::Arc;
 
 use arrow_schema::ArrowError;
@@ -20,6 +19,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::columns::{Building, is_for_a_hunt, is_whose, schema};
 use crate::limits::{BATCH_BYTES, BATCH_ROWS, GROUP_BYTES_MAX, GROUP_ROWS_MAX, PART_BYTES_MAX, READ_BYTES};
+use crate::objects::Stored;
 use crate::row::{Missing, Row, Rows};
 use crate::sums::{self, Sound};
 
@@ -193,13 +193,13 @@ pub struct Part {
 }
 
 impl Part {
-    /// Opens one.
+    /// Opens one of so many bytes.
     ///
     /// # Errors
     ///
     /// When it is none of ours, or damaged where it says what it is.
-    pub fn open(file: File) -> Result<Part, PartError> {
-        let metadata = sums::footer(&file)?;
+    pub fn open(object: Box<dyn Stored>, bytes: u64) -> Result<Part, PartError> {
+        let metadata = sums::footer(&*object, bytes)?;
         let about =
             metadata.file_metadata().key_value_metadata().into_iter().flatten().find(|entry| entry.key == ABOUT);
         let about = about.and_then(|entry| entry.value.as_deref()).ok_or(PartError::NoPart)?;
@@ -207,9 +207,10 @@ impl Part {
         if about.version != VERSION {
             return Err(PartError::Version(about.version));
         }
-        let bytes: i64 = metadata.row_groups().iter().map(RowGroupMetaData::total_byte_size).sum();
-        let row_bytes = usize::try_from(bytes).unwrap_or(usize::MAX) / usize::try_from(about.rows).unwrap_or(1).max(1);
-        let sound = Sound::new(Arc::new(file), &metadata, &about.sums)?;
+        let unpacked: i64 = metadata.row_groups().iter().map(RowGroupMetaData::total_byte_size).sum();
+        let row_bytes =
+            usize::try_from(unpacked).unwrap_or(usize::MAX) / usize::try_from(about.rows).unwrap_or(1).max(1);
+        let sound = Sound::new(object.into(), bytes, &metadata, &about.sums)?;
         let metadata = ArrowReaderMetadata::try_new(Arc::new(metadata), ArrowReaderOptions::new())?;
         Ok(Part { sound, metadata, about, row_bytes })
     }

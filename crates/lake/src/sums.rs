@@ -3,9 +3,7 @@
 //! The footer lists a sum for each column chunk. The footer's own sum stands in the bytes before it, which other readers skip.
 
 use std::collections::HashMap;
-use std::fs::File;
 use std::io;
-use std::os::unix::fs::FileExt as _;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::{Buf as _, Bytes};
@@ -13,6 +11,8 @@ use parquet::errors::ParquetError;
 use parquet::file::metadata::{ParquetMetaData, ParquetMetaDataReader, RowGroupMetaData};
 use parquet::file::reader::{ChunkReader, Length};
 use xxhash_rust::xxh3::xxh3_64;
+
+use crate::objects::Stored;
 
 /// What stands before the footer, and its sum behind that.
 const BEFORE_FOOTER: &[u8; 8] = b"stwfoot1";
@@ -75,13 +75,13 @@ fn range((start, length): (u64, u64)) -> (usize, usize) {
 }
 
 /// What the footer says, if it is the one that was written.
-pub(crate) fn footer(file: &File) -> Result<ParquetMetaData, ParquetError> {
-    let length = usize::try_from(file.metadata()?.len()).unwrap_or(usize::MAX);
+pub(crate) fn footer(object: &dyn Stored, bytes: u64) -> Result<ParquetMetaData, ParquetError> {
+    let length = usize::try_from(bytes).unwrap_or(usize::MAX);
     let short = || damaged("it is too short");
-    let tail = read(file, length.checked_sub(TAIL_BYTES).ok_or_else(short)?, TAIL_BYTES)?;
+    let tail = read(object, length.checked_sub(TAIL_BYTES).ok_or_else(short)?, TAIL_BYTES)?;
     let footer = footer_bytes(&tail)?;
     let at = length.checked_sub(footer + TAIL_BYTES + GAP_BYTES).ok_or_else(short)?;
-    let read = read(file, at, GAP_BYTES + footer + TAIL_BYTES)?;
+    let read = read(object, at, GAP_BYTES + footer + TAIL_BYTES)?;
     let (gap, behind) = read.split_at_checked(GAP_BYTES).ok_or_else(short)?;
     let sum = gap
         .strip_prefix(BEFORE_FOOTER)
@@ -92,10 +92,8 @@ pub(crate) fn footer(file: &File) -> Result<ParquetMetaData, ParquetError> {
     ParquetMetaDataReader::decode_metadata(behind.get(..footer).unwrap_or_default())
 }
 
-fn read(file: &File, start: usize, length: usize) -> io::Result<Vec<u8>> {
-    let mut bytes = vec![0; length];
-    file.read_exact_at(&mut bytes, start as u64)?;
-    Ok(bytes)
+fn read(object: &dyn Stored, start: usize, length: usize) -> io::Result<Vec<u8>> {
+    object.read_at(start as u64, length)
 }
 
 /// A column chunk.
@@ -110,14 +108,20 @@ struct Chunk {
 /// A part whose chunks are handed out only as they were written. Of each column one chunk is kept in memory.
 #[derive(Clone, Debug)]
 pub(crate) struct Sound {
-    file: Arc<File>,
+    object: Arc<dyn Stored>,
+    bytes: u64,
     chunks: Arc<[Chunk]>,
     at_hand: Arc<Mutex<HashMap<usize, (usize, Bytes)>>>,
 }
 
 impl Sound {
-    /// The part in a file, with what its footer says and the sums that stand there.
-    pub(crate) fn new(file: Arc<File>, metadata: &ParquetMetaData, sums: &str) -> Result<Sound, ParquetError> {
+    /// The part in an object of so many bytes, with what its footer says and the sums that stand there.
+    pub(crate) fn new(
+        object: Arc<dyn Stored>,
+        bytes: u64,
+        metadata: &ParquetMetaData,
+        sums: &str,
+    ) -> Result<Sound, ParquetError> {
         let mut sums = sums
             .as_bytes()
             .chunks(DIGITS)
@@ -131,7 +135,7 @@ impl Sound {
             }
         }
         chunks.sort_by_key(|chunk| chunk.start);
-        Ok(Sound { file, chunks: chunks.into(), at_hand: Arc::default() })
+        Ok(Sound { object, bytes, chunks: chunks.into(), at_hand: Arc::default() })
     }
 
     /// What stands from `start` on in its chunk.
@@ -145,7 +149,7 @@ impl Sound {
         let bytes = match known {
             Some(bytes) => bytes,
             None => {
-                let bytes = Bytes::from(read(&self.file, chunk.start, chunk.length)?);
+                let bytes = Bytes::from(read(&*self.object, chunk.start, chunk.length)?);
                 if xxh3_64(&bytes) != chunk.sum {
                     return Err(damaged("a column was changed"));
                 }
@@ -162,7 +166,7 @@ impl Sound {
 
 impl Length for Sound {
     fn len(&self) -> u64 {
-        Length::len(&*self.file)
+        self.bytes
     }
 }
 

@@ -1,14 +1,13 @@
 //! Rows and stores that tests make.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs::File;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use exchange::{AccountId, Exchange, ExchangeId, Fingerprint, Time};
-use lake::objects::{Folder, Held, Object, Objects};
+use lake::objects::{Folder, Held, Object, Objects, Stored};
 use lake::row::{Origin, Row};
 use lake::{Lake, LakeError};
 use verify::sealed::{RecordKey, Sealed};
@@ -122,9 +121,14 @@ impl Objects for Dying {
         self.inner.list()
     }
 
-    fn open(&self, name: &str) -> io::Result<File> {
+    fn read(&self, name: &str, bytes_max: usize) -> io::Result<Option<Vec<u8>>> {
         self.alive()?;
-        self.inner.open(name)
+        self.inner.read(name, bytes_max)
+    }
+
+    fn open(&self, name: &str, bytes: u64) -> io::Result<Box<dyn Stored>> {
+        self.alive()?;
+        self.inner.open(name, bytes)
     }
 
     fn write(&self, name: &str, bytes: &[u8]) -> io::Result<()> {

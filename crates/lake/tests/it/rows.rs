@@ -1,6 +1,7 @@
 //! Rows come back as they were.
 
 use std::fs;
+use std::path::Path;
 
 use exchange::{
     AccountId, Client, Exchange, ExchangeId, Fingerprint, Network, Operation, OrgId, Params, Request, Time, Usage,
@@ -19,8 +20,14 @@ fn part_of(rows: &[Row<'_>]) -> (tempfile::TempDir, Part) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("part.parquet");
     fs::write(&path, writing.finish(&[]).unwrap()).unwrap();
-    let part = Part::open(fs::File::open(&path).unwrap()).unwrap();
+    let part = open(&path).unwrap();
     (folder, part)
+}
+
+fn open(path: &Path) -> Result<Part, PartError> {
+    let file = fs::File::open(path).unwrap();
+    let bytes = file.metadata().unwrap().len();
+    Part::open(Box::new(file), bytes)
 }
 
 fn read(part: &Part) -> Vec<Row<'static>> {
@@ -151,7 +158,7 @@ fn a_part_that_was_changed_is_told() {
         changed[at] ^= 1 << (at % 8);
         let path = folder.path().join("changed.parquet");
         fs::write(&path, &changed).unwrap();
-        let result = Part::open(fs::File::open(&path).unwrap()).and_then(|part| {
+        let result = open(&path).and_then(|part| {
             part.check(&mut |_| {})?;
             Ok(read(&part))
         });
@@ -164,7 +171,7 @@ fn a_part_that_was_changed_is_told() {
     for cut in [0, 4, bytes.len() / 2, bytes.len() - 1] {
         let path = folder.path().join("cut.parquet");
         fs::write(&path, &bytes[..cut]).unwrap();
-        assert!(Part::open(fs::File::open(&path).unwrap()).is_err());
+        assert!(open(&path).is_err());
     }
 }
 
