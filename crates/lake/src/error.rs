@@ -50,6 +50,14 @@ pub enum LakeError {
         /// Why.
         error: io::Error,
     },
+    /// The store cannot be used.
+    #[error("{error}")]
+    Store {
+        /// Where it is.
+        place: String,
+        /// Why.
+        error: io::Error,
+    },
     /// A part is not what it has to be.
     #[error("`{name}` in `{place}`: {error}")]
     Part {
@@ -77,6 +85,10 @@ impl LakeError {
     /// Whether it is the store that failed, and not what is stored.
     #[must_use]
     pub fn is_io(&self) -> bool {
-        matches!(self, LakeError::Object { error, .. } if error.kind() != io::ErrorKind::InvalidData)
+        let error = match self {
+            LakeError::Object { error, .. } | LakeError::Store { error, .. } => error,
+            _ => return false,
+        };
+        error.kind() != io::ErrorKind::InvalidData
     }
 }

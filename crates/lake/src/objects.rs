@@ -86,6 +86,15 @@ pub trait Objects: Send + Sync + fmt::Debug {
     ///
     /// When somebody else has it.
     fn lock(&self) -> io::Result<Box<dyn Held>>;
+
+    /// Removes a lock that somebody left who was killed; whether there was one. A folder's ends with its process.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be removed.
+    fn unlock(&self) -> io::Result<bool> {
+        Ok(false)
+    }
 }
 
 /// What says that a store is a lake.

@@ -1009,7 +1009,7 @@ pub(crate) struct LakeArgs {
 /// Which lake.
 #[derive(Debug, Args)]
 pub(crate) struct LakeAt {
-    /// The lake, a folder; DIR/lake otherwise
+    /// The lake, a folder or s3://BUCKET/FOLDER; DIR/lake otherwise
     #[arg(long, value_name = "PLACE")]
     pub(crate) lake: Option<PathBuf>,
     /// The data folder that it belongs to: its ledger, its holds, what its gateway recorded
@@ -1083,6 +1083,13 @@ pub(crate) enum LakeCommand {
         /// Where to
         #[arg(long, value_name = "PLACE")]
         to: PathBuf,
+    },
+    /// Remove the lock that a process left on a lake in a store when it was killed
+    ///
+    /// Only where no other process changes it. The lock of a folder ends with its process.
+    Unlock {
+        #[command(flatten)]
+        at: LakeAt,
     },
     /// Put a backup in the place of a lake that is lost, and erase again what was erased since
     Restore {

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 
 use exchange::{Glance, Source};
 
-use crate::{data_folder, lakes};
+use crate::{buckets, data_folder, lakes};
 
 /// The inputs of a hunt.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -100,6 +100,12 @@ impl Inputs {
                 inputs.bytes = None;
                 continue;
             }
+            if buckets::is_in_store(path) {
+                if inputs.met.insert(path.clone()) {
+                    inputs.lake(path)?;
+                }
+                continue;
+            }
             let unreadable = |source| InputError::Unreadable { path: path.display().to_string(), source };
             let metadata = fs::metadata(path).map_err(unreadable)?;
             if metadata.is_dir() {
@@ -133,7 +139,7 @@ impl Inputs {
     fn folder(&mut self, folder: &Path) -> io::Result<()> {
         if lakes::is_lake(folder) {
             if self.met.insert(folder.canonicalize()?) {
-                self.lake(folder);
+                self.lake(folder).map_err(io::Error::other)?;
             }
             return Ok(());
         }
@@ -155,11 +161,14 @@ impl Inputs {
         Ok(())
     }
 
-    fn lake(&mut self, folder: &Path) {
-        let (bytes, facts) = lakes::bytes_and_facts(folder);
+    fn lake(&mut self, place: &Path) -> Result<(), lake::LakeError> {
+        let bytes = lakes::bytes(place)?;
         self.bytes = self.bytes.map(|sum| sum + bytes);
-        self.accounts.extend(facts);
-        self.lakes.push(folder.to_owned());
+        if !lakes::open(place)?.facts()?.is_empty() {
+            self.accounts.push(place.join(lake::FACTS));
+        }
+        self.lakes.push(place.to_owned());
+        Ok(())
     }
 
     /// Something in a folder. What cannot be read costs itself only.
@@ -234,6 +243,9 @@ pub(crate) fn source(path: &Path) -> Result<Source<'static>, InputError> {
     let name = name(path);
     if is_standard(path) {
         return Ok(Source::new(name, io::stdin()));
+    }
+    if let Some(place) = path.parent().filter(|place| buckets::is_in_store(place)) {
+        return Ok(Source::new(name, io::Cursor::new(lakes::open(place)?.facts()?.into_bytes())));
     }
     match File::open(path) {
         Ok(file) => Ok(Source::new(name, file)),

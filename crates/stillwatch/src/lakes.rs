@@ -9,6 +9,8 @@ use lake::{Lake, LakeError};
 use signals::fingerprint::FingerprintKey;
 use signals::sketch::SCHEME;
 
+use crate::buckets;
+
 /// Where the lake of a data folder is, if no other is named.
 const FOLDER: &str = "lake";
 /// What stands between a scheme and the key.
@@ -19,26 +21,31 @@ pub(crate) fn of_data(data: &Path) -> PathBuf {
     data.join(FOLDER)
 }
 
-/// What a place keeps.
-pub(crate) fn objects(place: &Path) -> Arc<dyn Objects> {
-    Arc::new(Folder::new(place))
+/// What a place keeps: a folder, or `s3://BUCKET/FOLDER`.
+pub(crate) fn objects(place: &Path) -> Result<Arc<dyn Objects>, LakeError> {
+    if !buckets::is_in_store(place) {
+        return Ok(Arc::new(Folder::new(place)));
+    }
+    let store = buckets::Store::open(place);
+    let store = store.map_err(|error| LakeError::Store { place: place.display().to_string(), error })?;
+    Ok(Arc::new(store))
 }
 
 /// The lake in a place.
 pub(crate) fn open(place: &Path) -> Result<Lake, LakeError> {
-    Lake::open(objects(place))
+    Lake::open(objects(place)?)
 }
 
-/// Whether a folder is a lake.
-pub(crate) fn is_lake(folder: &Path) -> bool {
-    Folder::new(folder).holds_a_lake()
+/// Whether a place that was named is a lake.
+pub(crate) fn is_lake(place: &Path) -> bool {
+    buckets::is_in_store(place) || Folder::new(place).holds_a_lake()
 }
 
-/// How many bytes the files of a lake have, and the file of what is known of accounts, if there is one.
-pub(crate) fn bytes_and_facts(folder: &Path) -> (u64, Option<PathBuf>) {
-    let objects = Folder::new(folder).list().unwrap_or_default();
-    let facts = folder.join(lake::FACTS);
-    (objects.iter().map(|object| object.bytes).sum(), facts.is_file().then_some(facts))
+/// How many bytes the files of a lake have.
+pub(crate) fn bytes(place: &Path) -> Result<u64, LakeError> {
+    let objects = objects(place)?;
+    let listed = objects.list().map_err(|error| LakeError::Store { place: objects.place(), error })?;
+    Ok(listed.iter().map(|object| object.bytes).sum())
 }
 
 /// What fingerprints by a key are called.

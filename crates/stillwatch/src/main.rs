@@ -5,6 +5,7 @@
 mod accounts_file;
 mod admin_client;
 mod alerts;
+mod buckets;
 mod calls;
 mod campaigns_file;
 mod cli;

@@ -41,6 +41,7 @@ pub(crate) fn run(command: &LakeCommand) -> Result<Exit, Failure> {
         LakeCommand::Verify { at } => verify(at),
         LakeCommand::Backup { at, to } => copy(at, &place(at), to, "Backed up"),
         LakeCommand::Restore { at, from } => restore(at, from),
+        LakeCommand::Unlock { at } => unlock(at),
     }
 }
 
@@ -156,7 +157,7 @@ fn key(args: &LakeAdd) -> Result<FingerprintKey, Failure> {
 }
 
 fn begin(at: &LakeAt, key: &FingerprintKey) -> Result<Changing, Failure> {
-    let lake = Lake::begin(lakes::objects(&place(at)), &lakes::kind(key).to_string())?;
+    let lake = Lake::begin(lakes::objects(&place(at))?, &lakes::kind(key).to_string())?;
     Ok(lake.change()?)
 }
 
@@ -416,8 +417,8 @@ fn verify(at: &LakeAt) -> Result<Exit, Failure> {
 }
 
 fn copy(at: &LakeAt, from: &Path, to: &Path, verb: &str) -> Result<Exit, Failure> {
-    let target = lakes::objects(to);
-    let copied = watched("files", |watch| ::lake::copy(lakes::objects(from), &target, watch))?;
+    let (source, target) = (lakes::objects(from)?, lakes::objects(to)?);
+    let copied = watched("files", |watch| ::lake::copy(source, &target, watch))?;
     // What was erased meanwhile goes there as well. A backup is one once it was read.
     drop(lakes::open(to)?.change()?);
     let checked = watched("files read again", |watch| lakes::open(to)?.check(watch, &mut |_| None))?;
@@ -438,9 +439,20 @@ fn copy(at: &LakeAt, from: &Path, to: &Path, verb: &str) -> Result<Exit, Failure
     .map(|()| Exit::Nothing)
 }
 
+fn unlock(at: &LakeAt) -> Result<Exit, Failure> {
+    let objects = lakes::objects(&place(at))?;
+    let was_there =
+        objects.unlock().map_err(|error| Failure::io(format!("the lock in `{}` stays", objects.place()), error))?;
+    if at.json {
+        return print_json(&json!({"removed": was_there}));
+    }
+    let told = if was_there { "Removed the lock of" } else { "There is no lock to remove at" };
+    print(&format!("{told} {}.\n", objects.place())).map(|()| Exit::Nothing)
+}
+
 fn restore(at: &LakeAt, from: &Path) -> Result<Exit, Failure> {
     let to = place(at);
-    let target = lakes::objects(&to);
+    let target = lakes::objects(&to)?;
     // What was erased since the backup was made, by the ledger.
     let erased = erased_by_ledger(&at.data)?;
     ::lake::remember_erased(&*target, &erased)?;

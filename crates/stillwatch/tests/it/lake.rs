@@ -8,7 +8,8 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use crate::cli::{Folder, Ran, run};
+use crate::bucket::Bucket;
+use crate::cli::{Folder, Ran, run, run_with};
 use crate::sealing::{entries, having, sent};
 use crate::up::{Gateway, within};
 
@@ -190,6 +191,81 @@ fn what_a_gateway_sealed_is_taken_in_erased_and_restored() {
     std::fs::write(&part, bytes).expect("a part");
     let verified = lake(&["verify", "--data", &data]);
     assert!(verified.code == 65 && verified.stderr.contains("damaged"), "{verified:?}");
+}
+
+#[test]
+fn a_lake_in_a_store_is_one_like_any_other() {
+    let (folder, logs, at) = added("lake-store");
+    let bucket = Bucket::start();
+    let ask = |words: &[&str]| {
+        let environment = bucket.environment();
+        let environment: Vec<(&str, &str)> = environment.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        run_with(words, &environment)
+    };
+    let place = "s3://lakes/of/ours";
+    let key = folder.path("key");
+    let ran = ask(&["lake", "add", &logs, "--lake", place, "--key-file", &key]);
+    assert!(ran.code == 0 && ran.stdout.contains(place), "{ran:?}");
+    // The same files as in a folder, byte for byte, and nothing else.
+    let mut files: Vec<String> = Vec::new();
+    for part in json_of(&lake(&["ls", "--lake", &at, "--json"]))["parts"].as_array().expect("parts") {
+        files.push(format!("of/ours/{}", part["file"].as_str().expect("a name")));
+    }
+    let names = bucket.names();
+    assert!(files.iter().all(|file| names.contains(file)), "{names:?}");
+    assert!(!names.iter().any(|name| name.ends_with("_lock")) && names.len() == files.len() + 2, "{names:?}");
+    let found = ask(&["hunt", place, "--json"]);
+    assert_eq!(json_of(&found)["campaigns"], json_of(&run(&["hunt", &at, "--json"]))["campaigns"]);
+    assert_eq!(json_of(&ask(&["lake", "verify", "--lake", place, "--json"]))["sound"], true);
+    // One is erased; the backup in a folder is a lake, and so is what is put back from it.
+    let account = json_of(&found)["campaigns"][0]["accounts"][0]["account"].as_str().expect("a name").to_owned();
+    let words = [
+        "lake",
+        "erase",
+        "--account",
+        &account,
+        "--by",
+        "a",
+        "--reason",
+        "r",
+        "--lake",
+        place,
+        "--data",
+        "nowhere",
+        "--without-ledger",
+        "--json",
+    ];
+    assert!(json_of(&ask(&words))["exchanges"].as_u64() > Some(0));
+    let backup = folder.path("backup");
+    assert_eq!(ask(&["lake", "backup", "--lake", place, "--data", "nowhere", "--to", &backup]).code, 0);
+    let again = "s3://lakes/again";
+    assert_eq!(ask(&["lake", "restore", "--lake", again, "--data", "nowhere", "--from", &backup]).code, 0);
+    let stat = |place: &str| json_of(&ask(&["lake", "stat", "--lake", place, "--json"]))["exchanges"].clone();
+    assert_eq!(stat(again), stat(place));
+    // Some requests failed by the way, and none of the commands did.
+    assert!(bucket.asked() > 100, "{}", bucket.asked());
+    // Who was killed leaves a lock, which nobody takes for his own.
+    bucket.put("of/ours/_lock", b"0123 since 2026-01-01T00:00:00Z");
+    let compact = || ask(&["lake", "compact", "--lake", place, "--data", "nowhere"]);
+    let locked = compact();
+    assert!(
+        locked.code == 74 && locked.stderr.contains("since 2026-01-01") && locked.stderr.contains("lake unlock"),
+        "{locked:?}"
+    );
+    assert_eq!(json_of(&ask(&["lake", "unlock", "--lake", place, "--json"]))["removed"], true);
+    assert_eq!(compact().code, 0);
+    assert_eq!(json_of(&ask(&["lake", "unlock", "--lake", place, "--json"]))["removed"], false);
+    // What cannot be used is told, and no secret with it.
+    let missing = ask(&["hunt", "s3://lakes/none"]);
+    assert!(missing.code == 65 && missing.stderr.contains("there is no lake in `s3://lakes/none`"), "{missing:?}");
+    let refused =
+        run_with(&["lake", "ls", "--lake", place], &[("AWS_ENDPOINT_URL", bucket.environment()[0].1.as_str())]);
+    assert!(
+        refused.code == 74 && refused.stderr.contains("AWS_ACCESS_KEY_ID") && !refused.stderr.contains("nobody sees"),
+        "{refused:?}"
+    );
+    let wrong = run_with(&["lake", "ls", "--lake", "s3://"], &[("AWS_ENDPOINT_URL", "nonsense")]);
+    assert!(wrong.code == 74 && wrong.stderr.contains("AWS_ENDPOINT_URL"), "{wrong:?}");
 }
 
 #[test]

@@ -5,6 +5,7 @@
 mod arrows;
 #[path = "../../../verify/tests/it/authority.rs"]
 mod authority;
+mod bucket;
 mod case;
 mod cli;
 mod clock;

@@ -54,7 +54,7 @@ impl Filling {
     }
 
     fn open(&self) -> Result<Changing, Failure> {
-        let lake = Lake::begin(lakes::objects(&self.place), &lakes::kind(&self.key).to_string())?;
+        let lake = Lake::begin(lakes::objects(&self.place)?, &lakes::kind(&self.key).to_string())?;
         Ok(lake.change()?)
     }
 
