@@ -7,11 +7,13 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
 
 use exchange::{Notes, Time};
-use xxhash_rust::xxh3::Xxh3;
 
 use crate::error::LakeError;
-use crate::lake::{Known, Lake, Parts};
-use crate::limits::{ERASED_AT_ONCE_MAX, GATHERED_BYTES_MAX, GATHERED_ROWS_MAX, MERGED_MAX, PART_BYTES_MAX};
+use crate::lake::{Known, Lake, Parts, list};
+use crate::limits::{
+    ERASED_AT_ONCE_MAX, GATHERED_BYTES_MAX, GATHERED_ROWS_MAX, MERGED_MAX, PART_BYTES_MAX, PARTITIONS_MAX,
+    STEM_LETTERS_MAX,
+};
 use crate::notes::{self, AllTaken, Erased, Erasure, Taken};
 use crate::objects::Held;
 use crate::part::{PartError, Reading, Writing};
@@ -22,8 +24,10 @@ use crate::row::{Row, Rows};
 pub struct Changing {
     lake: Lake,
     erased: Erased,
-    /// Names that are taken in the partitions that were looked at.
-    names: BTreeMap<Partition, BTreeSet<String>>,
+    /// What is in the partitions that were looked at last.
+    partitions: BTreeMap<Partition, Looked>,
+    /// How often partitions were looked at.
+    looks: u64,
     _held: Box<dyn Held>,
 }
 
@@ -32,6 +36,19 @@ impl std::fmt::Debug for Changing {
         out.debug_struct("Changing").field("lake", &self.lake).finish_non_exhaustive()
     }
 }
+
+/// What is in a partition.
+#[derive(Default)]
+struct Looked {
+    names: BTreeSet<String>,
+    /// Its rows, by a hash of time, account and id.
+    rows: BTreeSet<u128>,
+    /// When it was looked at last.
+    look: u64,
+}
+
+/// How objects end that were not written to their end.
+const HALF_WRITTEN: &str = ".part";
 
 /// What a change came to, or would come to.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -71,16 +88,27 @@ pub enum Mode {
 pub type Watch<'w> = &'w mut dyn FnMut(usize, usize);
 
 impl Lake {
-    /// Has the lake for this process alone, and finishes what was interrupted.
+    /// Has the lake for this process alone. Erasures that were interrupted are [`Changing::unfinished`] and for the caller to finish.
     ///
     /// # Errors
     ///
-    /// When another process has it, or what was interrupted cannot be finished.
+    /// When another process has it, or what somebody left who was killed cannot be removed.
     pub fn change(self) -> Result<Changing, LakeError> {
         let held = self.objects().lock().map_err(|error| LakeError::object(self.objects(), "_lock", error))?;
+        self.change_held(held)
+    }
+
+    /// The same where the lock is held already.
+    pub(crate) fn change_held(self, held: Box<dyn Held>) -> Result<Changing, LakeError> {
         let erased = self.erased()?;
-        let mut changing = Changing { lake: self, erased, names: BTreeMap::new(), _held: held };
-        changing.finish_interrupted()?;
+        let changing = Changing { lake: self, erased, partitions: BTreeMap::new(), looks: 0, _held: held };
+        let objects = changing.lake.objects();
+        for object in list(objects)?.into_iter().filter(|object| object.name.ends_with(HALF_WRITTEN)) {
+            objects.remove(&object.name).map_err(|error| LakeError::object(objects, &object.name, error))?;
+        }
+        for name in changing.lake.parts()?.superseded {
+            changing.remove(&name)?;
+        }
         Ok(changing)
     }
 }
@@ -92,12 +120,11 @@ impl Changing {
         &self.lake
     }
 
-    /// Accounts whose erasure was interrupted before; it is finished by now.
-    fn finish_interrupted(&mut self) -> Result<(), LakeError> {
-        for name in self.lake.parts()?.superseded {
-            self.remove(&name)?;
-        }
-        self.finish_erasing(&mut |_, _| {}).map(drop)
+    /// Accounts whose erasure was begun and not finished, each until when. Nobody reads anything of them.
+    #[must_use]
+    pub fn unfinished(&self) -> BTreeMap<String, Time> {
+        let open = self.erased.0.iter().filter(|(_, erasure)| !erasure.done);
+        open.map(|(account, erasure)| (account.clone(), erasure.until)).collect()
     }
 
     /// Adds what is known of accounts, a line of JSON each as in `accounts.jsonl`; lines that are there already, and those of what was erased, are left out.
@@ -123,9 +150,11 @@ impl Changing {
         notes::write_facts(self.lake.objects(), &all)
     }
 
-    /// Begins to add rows that come from somewhere, in any order.
-    pub fn add(&mut self) -> Adding<'_> {
-        Adding { changing: self, rows: Vec::new(), bytes: 0, added: Added::default(), origin: None }
+    /// Begins to add rows, in any order; those that are in the lake already, by time, account and id, are left out. Parts are called after the recorded file
+    /// that rows come from, where they do.
+    pub fn add(&mut self, file: Option<&str>) -> Adding<'_> {
+        let name = file.map_or_else(|| "log".to_owned(), called);
+        Adding { changing: self, rows: Vec::new(), bytes: 0, added: Added::default(), name }
     }
 
     /// How much of a recorded file is in the lake.
@@ -137,28 +166,6 @@ impl Changing {
         Ok(AllTaken::read(self.lake.objects())?.0.remove(file).unwrap_or_default())
     }
 
-    /// Begins to take in lines of a recorded file from where that ended last time, up to `lines`; gives up to which line it has to go, which is another one
-    /// where the last time was interrupted.
-    ///
-    /// # Errors
-    ///
-    /// When that cannot be written down.
-    pub fn take_in(&mut self, file: &str, lines: u64) -> Result<(Adding<'_>, u64), LakeError> {
-        let mut all = AllTaken::read(self.lake.objects())?;
-        let taken = all.0.entry(file.to_owned()).or_default();
-        let first = taken.lines;
-        let until = match taken.pending {
-            Some(until) => until,
-            None => {
-                taken.pending = Some(lines);
-                all.write(self.lake.objects())?;
-                lines
-            }
-        };
-        let origin = Some((file.to_owned(), first));
-        Ok((Adding { changing: self, rows: Vec::new(), bytes: 0, added: Added::default(), origin }, until))
-    }
-
     /// Writes down that a recorded file is in the lake up to there.
     ///
     /// # Errors
@@ -166,7 +173,7 @@ impl Changing {
     /// When that cannot be written down.
     pub fn took(&mut self, file: &str, lines: u64, bytes: u64) -> Result<(), LakeError> {
         let mut all = AllTaken::read(self.lake.objects())?;
-        all.0.insert(file.to_owned(), Taken { lines, bytes, pending: None });
+        all.0.insert(file.to_owned(), Taken { lines, bytes });
         all.write(self.lake.objects())
     }
 
@@ -212,7 +219,7 @@ impl Changing {
             let lane = reading.and_then(Lane::begin);
             lanes.extend(lane.map_err(|error| LakeError::part(self.lake.objects(), &part.name, error))?);
         }
-        let mut writing = Writing::new().map_err(broken)?;
+        let mut writing = Writing::new(self.lake.fingerprints()).map_err(broken)?;
         merged(lanes, &mut |row| writing.push(row)).map_err(broken)?;
         let of: Vec<String> = group
             .iter()
@@ -259,24 +266,26 @@ impl Changing {
         self.without(&Erased(all), Mode::Count, watch)
     }
 
-    /// Erases what accounts sent up to a time: their rows, and what was known of them. Nothing of it comes back with what is taken in later.
+    /// Begins to erase what accounts sent up to a time: nobody reads it from now on, and nothing of it comes back with what is added later.
     ///
     /// # Errors
     ///
-    /// When they are too many, or parts cannot be read or written. What was begun then is finished by the next change.
-    pub fn erase(&mut self, accounts: &BTreeSet<String>, until: Time, watch: Watch<'_>) -> Result<Changed, LakeError> {
+    /// When they are too many, or it cannot be written down.
+    pub fn begin_erasing(&mut self, accounts: &BTreeSet<String>, until: Time) -> Result<(), LakeError> {
         if accounts.len() > ERASED_AT_ONCE_MAX {
             return Err(LakeError::TooMany(accounts.len()));
         }
-        for account in accounts {
-            let known = self.erased.0.get(account).map_or(until, |erasure| erasure.until.max(until));
-            self.erased.0.insert(account.clone(), Erasure { until: known, done: false });
-        }
-        self.erased.write(self.lake.objects())?;
-        self.finish_erasing(watch)
+        let accounts = accounts.iter().map(|account| (account.clone(), until)).collect();
+        self.erased.heed(notes::erasures(&accounts));
+        self.erased.write(self.lake.objects())
     }
 
-    fn finish_erasing(&mut self, watch: Watch<'_>) -> Result<Changed, LakeError> {
+    /// Removes the rows of accounts whose erasure was begun, and what was known of them.
+    ///
+    /// # Errors
+    ///
+    /// When parts cannot be read or written; it stays unfinished then.
+    pub fn finish_erasing(&mut self, watch: Watch<'_>) -> Result<Changed, LakeError> {
         let open: BTreeMap<String, Erasure> =
             self.erased.0.iter().filter(|(_, erasure)| !erasure.done).map(|(a, e)| (a.clone(), e.clone())).collect();
         if open.is_empty() {
@@ -304,6 +313,7 @@ impl Changing {
         mode: Mode,
         watch: Watch<'_>,
     ) -> Result<Changed, LakeError> {
+        self.partitions.clear();
         let mut changed = Changed::default();
         for (done, part) in parts.iter().enumerate() {
             let gone = self.count(part, &|row| !is_kept(row))?;
@@ -339,7 +349,7 @@ impl Changing {
 
     fn rewrite(&mut self, part: &Known, is_kept: &dyn Fn(&Row<'_>) -> bool) -> Result<u64, LakeError> {
         let broken = |error| LakeError::part(self.lake.objects(), &part.name, error);
-        let mut writing = Writing::new().map_err(broken)?;
+        let mut writing = Writing::new(self.lake.fingerprints()).map_err(broken)?;
         for rows in self.lake.part(&part.name, part.bytes)?.whole().map_err(broken)? {
             let mut see = |row: Row<'_>| if is_kept(&row) { writing.push(&row) } else { Ok(()) };
             rows.and_then(|rows| rows.each(&mut see)).map_err(broken)?;
@@ -362,16 +372,44 @@ impl Changing {
         removed.map_err(|error| LakeError::object(self.lake.objects(), &object, error))
     }
 
-    /// Whether a partition has a part of this name, or one that it was put together of.
-    fn has(&mut self, partition: &Partition, name: &str) -> Result<bool, LakeError> {
-        if !self.names.contains_key(partition) {
+    /// Looks what is in a partition, unless that is remembered.
+    fn look(&mut self, partition: &Partition) -> Result<(), LakeError> {
+        if !self.partitions.contains_key(partition) {
+            let oldest =
+                self.partitions.iter().min_by_key(|(_, looked)| looked.look).map(|(partition, _)| partition.clone());
+            if let Some(oldest) = oldest.filter(|_| self.partitions.len() >= PARTITIONS_MAX) {
+                self.partitions.remove(&oldest);
+            }
             let Parts { live, broken, .. } = self.lake.parts_where(&|other| other == partition)?;
             first_of(broken)?;
-            let names = live.into_iter().flat_map(|part| part.of.into_iter().chain([part.name.name])).collect();
-            self.names.insert(partition.clone(), names);
+            let mut looked = Looked::default();
+            for part in live {
+                let broken = |error| LakeError::part(self.lake.objects(), &part.name, error);
+                for rows in self.lake.part(&part.name, part.bytes)?.whose().map_err(broken)? {
+                    let mut see = |row: Row<'_>| {
+                        looked.rows.insert(row.hash());
+                        Ok::<(), PartError>(())
+                    };
+                    rows.and_then(|rows| rows.each(&mut see)).map_err(broken)?;
+                }
+                looked.names.extend(part.of.into_iter().chain([part.name.name]));
+            }
+            self.partitions.insert(partition.clone(), looked);
         }
-        Ok(self.names.get(partition).is_some_and(|names| names.contains(name)))
+        self.looks += 1;
+        if let Some(looked) = self.partitions.get_mut(partition) {
+            looked.look = self.looks;
+        }
+        Ok(())
     }
+}
+
+/// What parts of a recorded file are called after it: its name up to the first dot, where parts may be called so.
+fn called(file: &str) -> String {
+    let stem = file.split('.').next().unwrap_or_default();
+    let is_fine = (1..=STEM_LETTERS_MAX).contains(&stem.len())
+        && stem.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
+    if is_fine { stem.to_owned() } else { "record".to_owned() }
 }
 
 /// The first of what is broken: nothing is changed beside what cannot be read.
@@ -422,8 +460,7 @@ pub struct Adding<'c> {
     rows: Vec<Row<'static>>,
     bytes: usize,
     added: Added,
-    /// The recorded file that they come from, and the first of its lines that is not written yet.
-    origin: Option<(String, u64)>,
+    name: String,
 }
 
 impl Adding<'_> {
@@ -454,37 +491,20 @@ impl Adding<'_> {
     fn write(&mut self) -> Result<(), LakeError> {
         self.bytes = 0;
         let mut rows = std::mem::take(&mut self.rows);
-        // The next lines of a recorded file get another name.
-        let next = rows.iter().filter_map(|row| row.origin()).map(|origin| origin.line + 1).max();
         rows.sort_by(|a, b| a.order().cmp(&b.order()));
         let mut partitions: BTreeMap<Partition, Vec<Row<'static>>> = BTreeMap::new();
         for row in rows {
             let (time, account, _) = row.order();
             partitions.entry(Partition::of(time, account)).or_default().push(row);
         }
-        for (partition, rows) in partitions {
-            // By all rows, also those that are left out, so that the same rows have the same name later on.
-            let name = match &self.origin {
-                Some((file, first)) => format!("{}-{first:09}", file.split('.').next().unwrap_or_default()),
-                None => format!("log-{:032x}", sum(&rows)),
-            };
-            self.write_partition(&partition, &name, &rows)?;
-        }
-        if let Some(((_, first), next)) = self.origin.as_mut().zip(next) {
-            *first = next;
-        }
-        Ok(())
+        partitions.iter().try_for_each(|(partition, rows)| self.write_partition(partition, rows))
     }
 
-    fn write_partition(&mut self, partition: &Partition, name: &str, rows: &[Row<'static>]) -> Result<(), LakeError> {
+    fn write_partition(&mut self, partition: &Partition, rows: &[Row<'static>]) -> Result<(), LakeError> {
         let changing = &mut *self.changing;
-        let mut writing: Option<Writing> = None;
-        let (mut pieces, mut finished) = (0, Vec::new());
-        let broken = |error| LakeError::Part {
-            place: changing.lake.place(),
-            name: format!("{partition:?}"),
-            error: Box::new(error),
-        };
+        let mut fresh = Vec::new();
+        changing.look(partition)?;
+        let mut looked = changing.partitions.remove(partition).unwrap_or_default();
         for row in rows {
             let (time, account, _) = row.order();
             if changing.erased.has(account, time) {
@@ -492,36 +512,28 @@ impl Adding<'_> {
                 continue;
             }
             self.added.rows += 1;
-            let to = match &mut writing {
-                Some(writing) => writing,
-                None => writing.insert(Writing::new().map_err(broken)?),
-            };
-            to.push(row).map_err(broken)?;
-            if to.is_full() {
-                finished.extend(writing.take());
+            if looked.rows.insert(row.hash()) {
+                fresh.push(row);
+            } else {
+                self.added.known += 1;
             }
         }
-        finished.extend(writing);
-        for writing in finished {
-            let name = if pieces == 0 { name.to_owned() } else { format!("{name}.{pieces}") };
-            pieces += 1;
-            if changing.has(partition, &name)? {
-                self.added.known += writing.rows();
-                continue;
+        let mut rows = fresh.into_iter().peekable();
+        while rows.peek().is_some() {
+            let named = (0_u64..).map(|n| format!("{}-{n:06}", self.name)).find(|name| !looked.names.contains(name));
+            let part = PartName { partition: partition.clone(), name: named.unwrap_or_default() };
+            let broken = |error| LakeError::part(changing.lake.objects(), &part, error);
+            let mut writing = Writing::new(changing.lake.fingerprints()).map_err(broken)?;
+            while let Some(row) = rows.next_if(|_| !writing.is_full()) {
+                writing.push(row).map_err(broken)?;
             }
-            let part = PartName { partition: partition.clone(), name };
             self.added.bytes += changing.put(&part, writing, &[])?;
             self.added.parts += 1;
-            changing.names.entry(partition.clone()).or_default().insert(part.name);
+            looked.names.insert(part.name);
         }
+        changing.partitions.insert(partition.clone(), looked);
         Ok(())
     }
-}
-
-fn sum(rows: &[Row<'_>]) -> u128 {
-    let mut sum = Xxh3::new();
-    rows.iter().for_each(|row| row.sum(&mut sum));
-    sum.digest128()
 }
 
 /// A part that is put together with others.
@@ -560,9 +572,14 @@ fn merged(mut lanes: Vec<Lane>, sink: &mut dyn FnMut(&Row<'_>) -> Result<(), Par
     for (at, lane) in lanes.iter().enumerate() {
         heads.push(Reverse((lane.rows.key(lane.at)?, at)));
     }
-    while let Some(Reverse((_, at))) = heads.pop() {
+    let mut last = None;
+    while let Some(Reverse((key, at))) = heads.pop() {
         let Some(lane) = lanes.get_mut(at) else { continue };
-        sink(&lane.rows.get(lane.at)?)?;
+        // What is there twice is kept once.
+        if last.as_ref() != Some(&key) {
+            sink(&lane.rows.get(lane.at)?)?;
+        }
+        last = Some(key);
         if lane.advance()? {
             heads.push(Reverse((lane.rows.key(lane.at)?, at)));
         }

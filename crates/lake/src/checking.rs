@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::error::LakeError;
-use crate::lake::{Known, Lake, Parts};
-use crate::notes;
+use crate::lake::{Known, Lake, Parts, list};
+use crate::notes::{self, AllTaken};
 use crate::part::PartError;
 use crate::place::{Day, Partition};
 use crate::row::Row;
@@ -61,20 +61,33 @@ impl Lake {
         let Parts { live, superseded, broken } = self.parts()?;
         let erased = self.erased()?;
         let mut checked = Checked { faults: broken.iter().map(LakeError::to_string).collect(), ..Checked::default() };
+        // What stands beside the parts can be read.
+        let taken = AllTaken::read(self.objects()).map(drop);
+        checked
+            .faults
+            .extend([taken, self.facts().map(drop)].into_iter().filter_map(Result::err).map(|error| error.to_string()));
+        let (mut met, mut partition_now, mut unfinished) = (BTreeSet::new(), None, 0_u64);
         checked.faults.extend(superseded.iter().map(|name| {
             format!("`{name}` stands in another part as well; the next `stillwatch lake compact` removes it")
         }));
         let count = live.len();
         for (done, part) in live.iter().enumerate() {
+            if partition_now.as_ref() != Some(&part.name.partition) {
+                met.clear();
+                partition_now = Some(part.name.partition.clone());
+            }
             let mut wrong = Vec::new();
             let result = self.part(&part.name, part.bytes).and_then(|read| {
                 let look = &mut |row: &Row<'_>| {
                     let exchange = row.exchange();
                     let is_here = Partition::of(exchange.time, exchange.account.as_str()) == part.name.partition;
                     let is_erased = erased.has(exchange.account.as_str(), exchange.time);
+                    let is_first = met.insert(row.hash());
+                    unfinished += u64::from(is_erased);
                     let why = match () {
+                        () if is_erased => None,
                         () if !is_here => Some("it belongs to another day or shard".to_owned()),
-                        () if is_erased => Some("it was erased".to_owned()),
+                        () if !is_first => Some("it is there twice".to_owned()),
                         () => see(row),
                     };
                     if let Some(why) = why {
@@ -94,7 +107,12 @@ impl Lake {
             checked.rows += part.rows;
             watch(done + 1, count);
         }
-        let listed = self.objects().list().map_err(|error| LakeError::object(self.objects(), "", error))?;
+        if unfinished > 0 {
+            checked.faults.push(format!(
+                "{unfinished} exchanges of erased accounts are still there, which nobody reads; the next `stillwatch lake compact` removes them"
+            ));
+        }
+        let listed = list(self.objects())?;
         let is_other = |name: &str| crate::place::PartName::read(name).is_none() && !notes::is_ours(name);
         checked.others = listed.into_iter().map(|object| object.name).filter(|name| is_other(name)).collect();
         Ok(checked)

@@ -1,4 +1,6 @@
 //! A lake copied to another store: a backup, and back.
+//!
+//! Promises that a copy that was interrupted is no lake, and is begun anew by the next; and that what was erased does not come back with one.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -7,24 +9,24 @@ use std::sync::Arc;
 use exchange::Time;
 
 use crate::error::LakeError;
-use crate::lake::{Lake, Parts};
+use crate::lake::{Lake, Parts, list, refuse_parts};
 use crate::limits::COPIED_BYTES_MAX;
-use crate::notes::{About, AllTaken, Erased, Erasure, facts, write_facts};
-use crate::objects::Objects;
+use crate::notes::{self, About, AllTaken, Erased, facts, write_facts};
+use crate::objects::{Held, Objects};
+use crate::place::PartName;
 
 /// What was copied.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Copied {
     /// Parts.
     pub parts: u64,
-    /// Rows in them.
+    /// Rows in them, of which those that were erased meanwhile are gone.
     pub rows: u64,
     /// Bytes of them.
     pub bytes: u64,
 }
 
-/// Copies a lake to where none is. What says that it is a lake comes last, so that a copy that was interrupted is none, and may be made anew.
-/// Erasures that the other place knows of are kept: they hold for what comes there.
+/// Copies a lake to where none is, without what `erased` says or the other place knows to be erased, and reads it again.
 ///
 /// # Errors
 ///
@@ -32,15 +34,27 @@ pub struct Copied {
 pub fn copy(
     from: Arc<dyn Objects>,
     to: &Arc<dyn Objects>,
+    erased: &BTreeMap<String, Time>,
     watch: &mut dyn FnMut(usize, usize),
 ) -> Result<Copied, LakeError> {
     let lake = Lake::open(from)?;
-    let changing = lake.change()?;
-    let lake = changing.lake();
-    let _held = to.lock().map_err(|error| LakeError::object(&**to, "_lock", error))?;
-    if About::read(&**to)?.is_some() {
+    let _changed_by_nobody = lock_if_changeable(lake.objects())?;
+    let held = to.lock().map_err(|error| LakeError::object(&**to, "_lock", error))?;
+    if notes::is_copying(&**to)? {
+        // All of it is of the copy that was interrupted.
+        for object in list(&**to)?.into_iter().filter(|object| PartName::read(&object.name).is_some()) {
+            to.remove(&object.name).map_err(|error| LakeError::object(&**to, &object.name, error))?;
+        }
+    } else if About::read(&**to)?.is_some() {
         return Err(LakeError::LakeThere(to.place()));
+    } else {
+        refuse_parts(&**to)?;
+        notes::begin_copying(&**to)?;
     }
+    let mut known = lake.erased()?;
+    known.heed(Erased::read(&**to)?);
+    known.heed(notes::erasures(erased));
+    known.write(&**to)?;
     let Parts { live, broken, .. } = lake.parts()?;
     if let Some(error) = broken.into_iter().next() {
         return Err(error);
@@ -53,28 +67,30 @@ pub fn copy(
         let bytes = bytes.ok_or_else(|| LakeError::object(lake.objects(), &object, io::ErrorKind::NotFound.into()))?;
         to.write(&object, &bytes).map_err(|error| LakeError::object(&**to, &object, error))?;
         copied.parts += 1;
-        copied.rows += part.rows;
         copied.bytes += bytes.len() as u64;
         watch(done + 1, live.len());
     }
     write_facts(&**to, &facts(lake.objects())?)?;
     AllTaken::read(lake.objects())?.write(&**to)?;
-    let mut erased = Erased::read(lake.objects())?;
-    erased.heed(Erased::read(&**to)?);
-    erased.write(&**to)?;
     About::new(lake.fingerprints()).write(&**to)?;
+    let mut changing = Lake::opened(Arc::clone(to))?.change_held(held)?;
+    changing.finish_erasing(watch)?;
+    let checked = changing.lake().check(watch, &mut |_| None)?;
+    if let Some(fault) = checked.faults.into_iter().next() {
+        return Err(LakeError::NotSound { place: to.place(), fault });
+    }
+    notes::end_copying(&**to)?;
+    copied.rows = checked.rows;
     Ok(copied)
 }
 
-/// Has a place where no lake is yet know of erasures, which then hold for what is copied there.
-///
-/// # Errors
-///
-/// When that cannot be written down.
-pub fn remember_erased(to: &dyn Objects, accounts: &BTreeMap<String, Time>) -> Result<(), LakeError> {
-    let mut erased = Erased::read(to)?;
-    erased.heed(Erased(
-        accounts.iter().map(|(account, until)| (account.clone(), Erasure { until: *until, done: false })).collect(),
-    ));
-    erased.write(to)
+/// The lock, or nothing where this process could not change anything anyway.
+fn lock_if_changeable(objects: &dyn Objects) -> Result<Option<Box<dyn Held>>, LakeError> {
+    match objects.lock() {
+        Ok(held) => Ok(Some(held)),
+        Err(error) if [io::ErrorKind::PermissionDenied, io::ErrorKind::ReadOnlyFilesystem].contains(&error.kind()) => {
+            Ok(None)
+        }
+        Err(error) => Err(LakeError::object(objects, "_lock", error)),
+    }
 }

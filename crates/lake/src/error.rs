@@ -16,6 +16,29 @@ pub enum LakeError {
     /// There is one where none may be.
     #[error("there is a lake in `{0}` already; name another place, or remove it first")]
     LakeThere(String),
+    /// A copy to it was interrupted.
+    #[error(
+        "a copy to `{0}` was interrupted, and what is there is no whole lake; `stillwatch lake backup` or `lake restore` to it begins anew"
+    )]
+    HalfCopied(String),
+    /// There are parts, and nothing says which lake they are of.
+    #[error(
+        "there are {parts} files of a lake in `{place}`, but no `_lake.json`, which says what they are: put it back from a backup, or move the folder away"
+    )]
+    NotWhole {
+        /// Where.
+        place: String,
+        /// How many.
+        parts: usize,
+    },
+    /// What was copied is not what it has to be.
+    #[error("what was copied to `{place}` is not sound: {fault}")]
+    NotSound {
+        /// Where to.
+        place: String,
+        /// The first fault.
+        fault: String,
+    },
     /// It was made by another version.
     #[error(
         "the lake in `{place}` has version {version} and {shards} shards, and this program reads version {VERSION} with {SHARDS}"
@@ -80,6 +103,12 @@ impl LakeError {
 
     pub(crate) fn part(objects: &dyn Objects, name: &impl ToString, error: PartError) -> LakeError {
         LakeError::Part { place: objects.place(), name: name.to_string(), error: Box::new(error) }
+    }
+
+    /// Whether it is about an object that is not there any more.
+    #[must_use]
+    pub fn is_gone(&self) -> bool {
+        matches!(self, LakeError::Object { error, .. } if error.kind() == io::ErrorKind::NotFound)
     }
 
     /// Whether it is the store that failed, and not what is stored.

@@ -10,10 +10,24 @@ use exchange::{Exchange, Time};
 
 use crate::error::LakeError;
 use crate::notes::{self, About, Erased};
-use crate::objects::Objects;
+use crate::objects::{Object, Objects};
 use crate::part::{Part, PartError, Reading};
 use crate::place::{Day, PartName, Partition};
 use crate::row::{Key, Row};
+
+/// How often parts are listed again where some of them were put together meanwhile.
+const LISTED_AGAIN_MAX: usize = 20;
+
+/// All objects of a store.
+pub(crate) fn list(objects: &dyn Objects) -> Result<Vec<Object>, LakeError> {
+    objects.list().map_err(|error| LakeError::Store { place: objects.place(), error })
+}
+
+/// That there is no part where no lake is.
+pub(crate) fn refuse_parts(objects: &dyn Objects) -> Result<(), LakeError> {
+    let parts = list(objects)?.iter().filter(|object| PartName::read(&object.name).is_some()).count();
+    if parts == 0 { Ok(()) } else { Err(LakeError::NotWhole { place: objects.place(), parts }) }
+}
 
 /// A lake that is there.
 #[derive(Clone, Debug)]
@@ -60,28 +74,48 @@ impl Lake {
     ///
     /// # Errors
     ///
-    /// When there is none, or one of another version.
+    /// When there is none, one of another version, or one that was not copied to its end.
     pub fn open(objects: Arc<dyn Objects>) -> Result<Lake, LakeError> {
+        if notes::is_copying(&*objects)? {
+            return Err(LakeError::HalfCopied(objects.place()));
+        }
+        Lake::opened(objects)
+    }
+
+    /// The same, also where it is being copied.
+    pub(crate) fn opened(objects: Arc<dyn Objects>) -> Result<Lake, LakeError> {
         match About::read(&*objects)? {
             Some(about) => Ok(Lake { objects, about }),
             None => Err(LakeError::NoLake(objects.place())),
         }
     }
 
-    /// The lake in a store, which is begun if need be; `fingerprints` says which those are that it gets.
+    /// The lake in a store, which is begun if need be; `fingerprints` says which those are that it gets, and `erased` which accounts were erased
+    /// until when, where it is begun.
     ///
     /// # Errors
     ///
-    /// When it is of another version, or has other fingerprints.
-    pub fn begin(objects: Arc<dyn Objects>, fingerprints: &str) -> Result<Lake, LakeError> {
-        let lake = match About::read(&*objects)? {
-            Some(about) => Lake { objects, about },
-            None => {
-                let about = About::new(fingerprints);
-                about.write(&*objects)?;
-                Lake { objects, about }
+    /// When it is of another version, has other fingerprints, or there is a part of one.
+    pub fn begin(
+        objects: Arc<dyn Objects>,
+        fingerprints: &str,
+        erased: &BTreeMap<String, Time>,
+    ) -> Result<Lake, LakeError> {
+        if notes::is_copying(&*objects)? {
+            return Err(LakeError::HalfCopied(objects.place()));
+        }
+        if About::read(&*objects)?.is_none() {
+            // By one alone: another may have begun it meanwhile.
+            let _held = objects.lock().map_err(|error| LakeError::object(&*objects, "_lock", error))?;
+            if About::read(&*objects)?.is_none() {
+                refuse_parts(&*objects)?;
+                let mut known = Erased::read(&*objects)?;
+                known.heed(notes::erasures(erased));
+                known.write(&*objects)?;
+                About::new(fingerprints).write(&*objects)?;
             }
-        };
+        }
+        let lake = Lake::opened(objects)?;
         if lake.about.fingerprints != fingerprints {
             return Err(LakeError::OtherFingerprints {
                 place: lake.objects.place(),
@@ -132,14 +166,19 @@ impl Lake {
     ///
     /// When they cannot be listed.
     pub fn parts_where(&self, is_asked: &dyn Fn(&Partition) -> bool) -> Result<Parts, LakeError> {
+        self.parts_again(is_asked, LISTED_AGAIN_MAX)
+    }
+
+    fn parts_again(&self, is_asked: &dyn Fn(&Partition) -> bool, again: usize) -> Result<Parts, LakeError> {
         let mut parts = Parts::default();
-        let listed = self.objects.list().map_err(|error| LakeError::object(self.objects(), "", error))?;
-        for object in listed {
+        for object in list(self.objects())? {
             let Some(name) = PartName::read(&object.name).filter(|name| is_asked(&name.partition)) else { continue };
             match self.part(&name, object.bytes) {
                 Ok(part) => {
                     parts.live.push(Known { bytes: object.bytes, rows: part.rows(), of: part.of().to_vec(), name });
                 }
+                // Somebody put it together with others meanwhile.
+                Err(error) if error.is_gone() && again > 0 => return self.parts_again(is_asked, again - 1),
                 Err(error) => parts.broken.push(error),
             }
         }
@@ -162,8 +201,16 @@ impl Lake {
     pub fn part(&self, name: &PartName, bytes: u64) -> Result<Part, LakeError> {
         let object = name.to_string();
         let stored = self.objects.open(&object, bytes);
-        let stored = stored.map_err(|error| LakeError::object(self.objects(), &object, error))?;
-        Part::open(stored, bytes).map_err(|error| LakeError::part(self.objects(), name, error))
+        let (stored, bytes) = stored.map_err(|error| LakeError::object(self.objects(), &object, error))?;
+        let part = Part::open(stored, bytes).map_err(|error| LakeError::part(self.objects(), name, error))?;
+        if part.fingerprints() != self.fingerprints() {
+            return Err(LakeError::OtherFingerprints {
+                place: self.place(),
+                has: self.fingerprints().to_owned(),
+                given: format!("{} (`{object}`)", part.fingerprints()),
+            });
+        }
+        Ok(part)
     }
 
     pub(crate) fn erased(&self) -> Result<Erased, LakeError> {
@@ -252,34 +299,69 @@ impl<T> ByTime<'_, T> {
     /// The rows of one day.
     fn day(&mut self, parts: &[(&Lake, Known)], jobs: &SyncSender<Job<T>>) {
         let mut heads: BinaryHeap<Reverse<(Key, usize)>> = BinaryHeap::new();
-        let mut lanes: Vec<Option<Lane<T>>> = Vec::new();
-        for (lake, part) in parts {
-            let reading = lake
-                .part(&part.name, part.bytes)
-                .and_then(|read| read.for_a_hunt().map_err(|error| LakeError::part(lake.objects(), &part.name, error)));
-            match reading {
-                Ok(reading) => lanes.push(Some(Lane::begin(reading, jobs))),
-                Err(error) => {
-                    self.broken.push(error);
-                    lanes.push(None);
-                }
-            }
-        }
+        let (parts, readings) = self.open_day(parts);
+        let mut lanes: Vec<Option<Lane<T>>> =
+            readings.into_iter().map(|reading| reading.map(|reading| Lane::begin(reading, jobs))).collect();
         for at in 0..lanes.len() {
-            self.advance(parts, &mut lanes, at, jobs, &mut heads);
+            self.advance(&parts, &mut lanes, at, jobs, &mut heads);
         }
+        let mut last: Option<Key> = None;
         while let Some(Reverse((key, at))) = heads.pop() {
             let made = lanes.get_mut(at).and_then(Option::as_mut).and_then(|lane| lane.head.take());
-            if let Some(made) = made {
+            // What is there twice counts once.
+            if let Some(made) = made.filter(|_| last.as_ref() != Some(&key)) {
                 (self.sink)(key.0, made);
             }
-            self.advance(parts, &mut lanes, at, jobs, &mut heads);
+            last = Some(key);
+            self.advance(&parts, &mut lanes, at, jobs, &mut heads);
             self.step.rows += 1;
             if self.step.rows.is_multiple_of(WATCHED_EVERY) {
                 (self.watch)(self.step);
             }
         }
         (self.watch)(self.step);
+    }
+
+    /// Opens the parts of a day; lists them again where some were put together meanwhile. Once open, they are read whatever becomes of them.
+    fn open_day<'l>(&mut self, parts: &[(&'l Lake, Known)]) -> (Vec<(&'l Lake, Known)>, Vec<Option<Reading>>) {
+        let mut parts = parts.to_vec();
+        for again in (0..=LISTED_AGAIN_MAX).rev() {
+            let open = |(lake, part): &(&Lake, Known)| {
+                let read = lake.part(&part.name, part.bytes)?;
+                read.for_a_hunt().map_err(|error| LakeError::part(lake.objects(), &part.name, error))
+            };
+            let readings: Vec<Result<Reading, LakeError>> = parts.iter().map(open).collect();
+            let is_gone = |reading: &Result<Reading, LakeError>| reading.as_ref().is_err_and(LakeError::is_gone);
+            let listed = parts.first().filter(|_| again > 0 && readings.iter().any(is_gone)).map(|(_, part)| {
+                let day = part.name.partition.day.clone();
+                let mut lakes: Vec<&Lake> = parts.iter().map(|(lake, _)| *lake).collect();
+                lakes.dedup_by_key(|lake| std::ptr::from_ref(*lake));
+                let parts_of = |lake: &'l Lake| {
+                    Ok(lake
+                        .parts_where(&|partition| partition.day == day)?
+                        .live
+                        .into_iter()
+                        .map(move |part| (lake, part)))
+                };
+                lakes.into_iter().map(parts_of).collect::<Result<Vec<_>, LakeError>>()
+            });
+            if let Some(Ok(listed)) = listed {
+                parts = listed.into_iter().flatten().collect();
+                continue;
+            }
+            let mut opened = Vec::new();
+            for reading in readings {
+                opened.push(match reading {
+                    Ok(reading) => Some(reading),
+                    Err(error) => {
+                        self.broken.push(error);
+                        None
+                    }
+                });
+            }
+            return (parts, opened);
+        }
+        (Vec::new(), Vec::new())
     }
 
     fn advance(

@@ -19,7 +19,7 @@ mod sums;
 
 pub use changing::{Added, Adding, Changed, Changing, Mode, Watch};
 pub use checking::{Checked, OfDay, Stat};
-pub use copying::{Copied, copy, remember_erased};
+pub use copying::{Copied, copy};
 pub use error::LakeError;
 pub use lake::{Known, Lake, Parts, Step, by_time};
 pub use notes::{FACTS, Taken};

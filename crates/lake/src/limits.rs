@@ -27,6 +27,12 @@ pub const BATCH_BYTES: usize = 8 * 1024 * 1024;
 /// Bytes of rows that are read of a part at once, by the average of the part.
 pub const READ_BYTES: usize = 1024 * 1024;
 
+/// Partitions whose rows are known by their hashes while rows are added. What is in further ones is read again.
+pub const PARTITIONS_MAX: usize = 64;
+
+/// Letters of the name of a recorded file that parts are called after. Parts of a longer one are called `record`.
+pub const STEM_LETTERS_MAX: usize = 80;
+
 /// Parts that are put together at once, since each is open then. What is left is put together the next time.
 pub const MERGED_MAX: usize = 256;
 

@@ -13,9 +13,17 @@ use crate::objects::{LAKE, Objects};
 use crate::part::VERSION;
 
 const TAKEN: &str = "_taken.json";
+/// There while a lake is copied to a place, until it was read again.
+const COPYING: &str = "_copying.json";
 const ERASED: &str = "_erased.json";
-/// What is known of accounts is called so, which is where a hunt looks for it.
-pub const FACTS: &str = "accounts.jsonl";
+/// What is known of accounts. Like all that is no part it begins so that other tools pass it over.
+pub const FACTS: &str = "_accounts.jsonl";
+
+/// What was erased, as accounts and times.
+pub(crate) fn erasures(accounts: &BTreeMap<String, Time>) -> Erased {
+    let erasure = |(account, until): (&String, &Time)| (account.clone(), Erasure { until: *until, done: false });
+    Erased(accounts.iter().map(erasure).collect())
+}
 
 /// Which lake it is.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -44,6 +52,21 @@ impl About {
     }
 }
 
+/// Whether a copy to a place was interrupted.
+pub(crate) fn is_copying(objects: &dyn Objects) -> Result<bool, LakeError> {
+    bytes(objects, COPYING, NOTE_BYTES_MAX).map(|there| there.is_some())
+}
+
+/// Writes down that a copy begins.
+pub(crate) fn begin_copying(objects: &dyn Objects) -> Result<(), LakeError> {
+    write(objects, COPYING, &BTreeMap::<String, String>::new())
+}
+
+/// The same for its end.
+pub(crate) fn end_copying(objects: &dyn Objects) -> Result<(), LakeError> {
+    objects.remove(COPYING).map_err(|error| LakeError::object(objects, COPYING, error))
+}
+
 /// How much of a recorded file is in the lake.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Taken {
@@ -51,17 +74,6 @@ pub struct Taken {
     pub lines: u64,
     /// Where the last of them ends.
     pub bytes: u64,
-    /// Up to where lines are being taken in; where that is interrupted, exactly these are taken in anew.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) pending: Option<u64>,
-}
-
-impl Taken {
-    /// Whether taking in was interrupted.
-    #[must_use]
-    pub fn is_interrupted(&self) -> bool {
-        self.pending.is_some()
-    }
 }
 
 /// Which recorded files were taken in, by their names.
@@ -70,7 +82,13 @@ pub(crate) struct AllTaken(pub(crate) BTreeMap<String, Taken>);
 
 impl AllTaken {
     pub(crate) fn read(objects: &dyn Objects) -> Result<AllTaken, LakeError> {
-        Ok(read(objects, TAKEN)?.unwrap_or_default())
+        let all: AllTaken = read(objects, TAKEN)?.unwrap_or_default();
+        // Each line has a byte at least.
+        if let Some((file, _)) = all.0.iter().find(|(_, taken)| taken.lines > taken.bytes) {
+            let why = format!("of `{file}` it says more lines than bytes");
+            return Err(LakeError::object(objects, TAKEN, io::Error::new(io::ErrorKind::InvalidData, why)));
+        }
+        Ok(all)
     }
 
     pub(crate) fn write(&self, objects: &dyn Objects) -> Result<(), LakeError> {
@@ -137,7 +155,7 @@ pub(crate) fn write_facts(objects: &dyn Objects, lines: &str) -> Result<(), Lake
 
 /// Whether an object is none of the parts and belongs to a lake all the same.
 pub(crate) fn is_ours(object: &str) -> bool {
-    [LAKE, TAKEN, ERASED, FACTS].contains(&object)
+    [LAKE, TAKEN, ERASED, FACTS, COPYING].contains(&object)
 }
 
 /// An object as bytes, up to a length; nothing where it is not there.
@@ -147,7 +165,8 @@ fn bytes(objects: &dyn Objects, name: &str, bytes_max: usize) -> Result<Option<V
 
 fn read<T: DeserializeOwned>(objects: &dyn Objects, name: &str) -> Result<Option<T>, LakeError> {
     let Some(bytes) = bytes(objects, name, NOTE_BYTES_MAX)? else { return Ok(None) };
-    serde_json::from_slice(&bytes).map(Some).map_err(|error| LakeError::object(objects, name, error.into()))
+    let unread = |error| LakeError::object(objects, name, io::Error::new(io::ErrorKind::InvalidData, error));
+    serde_json::from_slice(&bytes).map(Some).map_err(unread)
 }
 
 fn write<T: Serialize>(objects: &dyn Objects, name: &str, note: &T) -> Result<(), LakeError> {

@@ -59,12 +59,12 @@ pub trait Objects: Send + Sync + fmt::Debug {
     /// When it cannot be read, or has more.
     fn read(&self, name: &str, bytes_max: usize) -> io::Result<Option<Vec<u8>>>;
 
-    /// An object of so many bytes, as it was listed, of which parts are read.
+    /// An object of so many bytes, as it was listed, of which parts are read; and how many bytes it has.
     ///
     /// # Errors
     ///
-    /// When it cannot be read.
-    fn open(&self, name: &str, bytes: u64) -> io::Result<Box<dyn Stored>>;
+    /// When it cannot be read; [`io::ErrorKind::NotFound`] when it is not there any more.
+    fn open(&self, name: &str, bytes: u64) -> io::Result<(Box<dyn Stored>, u64)>;
 
     /// Puts an object in the place of what has its name: whoever reads sees all of the one or all of the other.
     ///
@@ -101,6 +101,20 @@ pub trait Objects: Send + Sync + fmt::Debug {
 pub(crate) const LAKE: &str = "_lake.json";
 const LOCK: &str = "_lock";
 
+/// Makes a folder with those that it is in, so that they outlive the machine.
+fn make(folder: &Path) -> io::Result<()> {
+    if folder.is_dir() {
+        return Ok(());
+    }
+    if let Some(parent) = folder.parent().filter(|parent| !parent.as_os_str().is_empty()) {
+        make(parent)?;
+    }
+    match fs::create_dir(folder) {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(error),
+        _ => store::whole::sync_folder(folder),
+    }
+}
+
 /// A folder.
 #[derive(Clone, Debug)]
 pub struct Folder {
@@ -126,8 +140,10 @@ impl Folder {
             let kind = entry.file_type()?;
             if kind.is_dir() {
                 self.below(&entry.path(), found)?;
-            } else if kind.is_file()
-                && let Some(name) = entry.path().strip_prefix(&self.path).ok().and_then(Path::to_str)
+            } else if !kind.is_file() {
+                let path = entry.path();
+                return Err(io::Error::other(format!("`{}` is neither a file nor a folder", path.display())));
+            } else if let Some(name) = entry.path().strip_prefix(&self.path).ok().and_then(Path::to_str)
                 && name != LOCK
             {
                 found.push(Object {
@@ -161,14 +177,16 @@ impl Objects for Folder {
         }
     }
 
-    fn open(&self, name: &str, _bytes: u64) -> io::Result<Box<dyn Stored>> {
-        Ok(Box::new(File::open(self.path.join(name))?))
+    fn open(&self, name: &str, _bytes: u64) -> io::Result<(Box<dyn Stored>, u64)> {
+        let file = File::open(self.path.join(name))?;
+        let bytes = file.metadata()?.len();
+        Ok((Box::new(file), bytes))
     }
 
     fn write(&self, name: &str, bytes: &[u8]) -> io::Result<()> {
         let path = self.path.join(name);
         if let Some(folder) = path.parent() {
-            fs::create_dir_all(folder)?;
+            make(folder)?;
         }
         store::whole::write(&path, bytes)
     }
@@ -176,9 +194,11 @@ impl Objects for Folder {
     fn remove(&self, name: &str) -> io::Result<()> {
         let path = self.path.join(name);
         match fs::remove_file(&path) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-            _ => {}
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+            removed => removed?,
         }
+        // What was erased does not come back with a machine that loses its power.
+        store::whole::sync_folder(&path)?;
         // Folders without anything in them go as well; one with something stays.
         for folder in path.ancestors().skip(1).take_while(|folder| *folder != self.path) {
             if fs::remove_dir(folder).is_err() {
@@ -189,7 +209,7 @@ impl Objects for Folder {
     }
 
     fn lock(&self) -> io::Result<Box<dyn Held>> {
-        fs::create_dir_all(&self.path)?;
+        make(&self.path)?;
         Ok(Box::new(store::lock::exclusive(&self.path.join(LOCK))?))
     }
 }

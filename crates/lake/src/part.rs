@@ -65,6 +65,7 @@ struct About {
     version: u32,
     rows: u64,
     sealed: u64,
+    fingerprints: String,
     /// The sum of each column chunk, in the order of row groups and columns.
     sums: String,
     /// The parts that were put together in it, by their names, without its own.
@@ -80,6 +81,7 @@ pub struct Writing {
     waiting: (usize, usize),
     rows: u64,
     sealed: u64,
+    fingerprints: String,
 }
 
 impl std::fmt::Debug for Writing {
@@ -89,14 +91,21 @@ impl std::fmt::Debug for Writing {
 }
 
 impl Writing {
-    /// A part without rows.
+    /// A part without rows, of a lake with these fingerprints.
     ///
     /// # Errors
     ///
     /// When nothing can be written.
-    pub fn new() -> Result<Writing, PartError> {
+    pub fn new(fingerprints: &str) -> Result<Writing, PartError> {
         let writer = ArrowWriter::try_new(Vec::new(), schema(), Some(properties()?))?;
-        Ok(Writing { writer, building: Building::new(), waiting: (0, 0), rows: 0, sealed: 0 })
+        Ok(Writing {
+            writer,
+            building: Building::new(),
+            waiting: (0, 0),
+            rows: 0,
+            sealed: 0,
+            fingerprints: fingerprints.to_owned(),
+        })
     }
 
     /// Appends a row; rows come in their order.
@@ -146,7 +155,14 @@ impl Writing {
         let written = written.and_then(|()| self.writer.write_all(&sums::gap())).and_then(|()| self.writer.sync());
         written.map_err(|error| ParquetError::External(error.into()))?;
         let sums = sums::of_chunks(self.writer.flushed_row_groups(), self.writer.inner())?;
-        let about = About { version: VERSION, rows: self.rows, sealed: self.sealed, sums, of: of.to_vec() };
+        let about = About {
+            version: VERSION,
+            rows: self.rows,
+            sealed: self.sealed,
+            fingerprints: self.fingerprints,
+            sums,
+            of: of.to_vec(),
+        };
         // A struct of numbers and texts is always written.
         let about = serde_json::to_string(&about).unwrap_or_default();
         self.writer.append_key_value_metadata(KeyValue::new(ABOUT.to_owned(), about));
@@ -252,6 +268,12 @@ impl Part {
     /// When it is damaged.
     pub fn whose(&self) -> Result<Reading, PartError> {
         self.reading(&is_whose)
+    }
+
+    /// What its fingerprints are.
+    #[must_use]
+    pub fn fingerprints(&self) -> &str {
+        &self.about.fingerprints
     }
 
     /// How many of its rows have sealed texts, as far as it says so.

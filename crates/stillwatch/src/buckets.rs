@@ -234,9 +234,9 @@ impl Objects for Store {
         self.get(name, None, bytes_max).map(|bytes| bytes.map(Vec::from))
     }
 
-    fn open(&self, name: &str, bytes: u64) -> io::Result<Box<dyn Stored>> {
+    fn open(&self, name: &str, bytes: u64) -> io::Result<(Box<dyn Stored>, u64)> {
         let ahead = Mutex::new((0, Bytes::new()));
-        Ok(Box::new(InStore { store: self.clone(), name: name.to_owned(), bytes, ahead }))
+        Ok((Box::new(InStore { store: self.clone(), name: name.to_owned(), bytes, ahead }), bytes))
     }
 
     fn write(&self, name: &str, bytes: &[u8]) -> io::Result<()> {

@@ -102,12 +102,7 @@ fn take_in(
             Stopped::Lake(error) => Failure::from(error),
             Stopped::Record(error) => Failure::io(format!("`{}` cannot be read", path.display()), error),
         };
-        let was_interrupted = changing.taken(name(&path)).map_err(Failure::from)?.is_interrupted();
-        let mut taken = take_in_file(changing, &path, key, watch).map_err(stopped)?;
-        if was_interrupted {
-            // Those were the lines of the last time, and others came since.
-            taken.add(take_in_file(changing, &path, key, watch).map_err(stopped)?);
-        }
+        let taken = take_in_file(changing, &path, key, watch).map_err(stopped)?;
         all.files += u64::from(taken.lines > 0);
         all.add(taken);
     }
@@ -115,7 +110,7 @@ fn take_in(
 }
 
 impl TakenIn {
-    /// Adds what another file, or another part of a file, came to.
+    /// Adds what another file came to.
     fn add(&mut self, other: TakenIn) {
         self.lines += other.lines;
         self.rows += other.rows;
@@ -164,10 +159,11 @@ fn take_in_file(
     let before = changing.taken(file)?;
     let fresh = whole_lines(path, before.bytes)?;
     let mut taken = TakenIn::default();
-    if fresh == 0 && !before.is_interrupted() {
+    if fresh == 0 {
         return Ok(taken);
     }
-    let (mut adding, until) = changing.take_in(file, before.lines + fresh)?;
+    let until = before.lines.saturating_add(fresh);
+    let mut adding = changing.add(Some(file));
     let mut input = open_at(path, before.bytes)?;
     let (mut line, mut bytes) = (Vec::new(), before.bytes);
     for number in before.lines..until {

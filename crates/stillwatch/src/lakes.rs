@@ -1,18 +1,25 @@
 //! Lakes by the place that names them, and what their fingerprints are.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use event::file::Fingerprints;
+use exchange::Time;
 use lake::objects::{Folder, Objects};
-use lake::{Lake, LakeError};
+use lake::{Changing, Lake, LakeError};
+use serde_json::{Value, json};
 use signals::fingerprint::FingerprintKey;
 use signals::sketch::SCHEME;
+use verify::entry::Statement;
 
-use crate::buckets;
+use crate::failure::Failure;
+use crate::{buckets, ledgers};
 
 /// Where the lake of a data folder is, if no other is named.
 const FOLDER: &str = "lake";
+/// The kind of entries that say what was erased.
+pub(crate) const ERASURE: &str = "erasure";
 /// What stands between a scheme and the key.
 const UNDER_KEY: &str = " under key ";
 
@@ -34,6 +41,51 @@ pub(crate) fn objects(place: &Path) -> Result<Arc<dyn Objects>, LakeError> {
 /// The lake in a place.
 pub(crate) fn open(place: &Path) -> Result<Lake, LakeError> {
     Lake::open(objects(place)?)
+}
+
+/// The lake in a place, which is begun if need be. What the ledger of the data folder says was erased does not come into one that is begun.
+pub(crate) fn begin(place: &Path, data: &Path, key: &FingerprintKey) -> Result<Lake, Failure> {
+    let erased = match open(place) {
+        Err(LakeError::NoLake(_)) => erased(data)?,
+        _ => BTreeMap::new(),
+    };
+    Ok(Lake::begin(objects(place)?, &kind(key).to_string(), &erased)?)
+}
+
+/// Has a lake for this process alone, and finishes erasures that were interrupted, after `put_down` has put them down.
+pub(crate) fn change(
+    lake: Lake,
+    put_down: &mut dyn FnMut(Statement) -> Result<(), Failure>,
+) -> Result<Changing, Failure> {
+    let mut changing = lake.change()?;
+    for (account, until) in changing.unfinished() {
+        let said = ledgers::statement(ERASURE, "stillwatch", format!("account:{account}"), erasure(until));
+        put_down(Statement { reason: Some("an erasure that was interrupted".to_owned()), ..said })?;
+    }
+    changing.finish_erasing(&mut |_, _| {})?;
+    Ok(changing)
+}
+
+/// What the ledger says besides of an erasure in a lake.
+pub(crate) fn erasure(until: Time) -> Value {
+    json!({"of": "lake", "until": until})
+}
+
+/// The accounts whose rows were erased, each until when, as the ledger of a data folder says.
+pub(crate) fn erased(data: &Path) -> Result<BTreeMap<String, Time>, Failure> {
+    let mut erased = BTreeMap::new();
+    if !ledgers::folder(data).is_dir() {
+        return Ok(erased);
+    }
+    for Statement { kind, subject, detail, .. } in ledgers::statements(&ledgers::view(data)?)? {
+        let account = subject.strip_prefix("account:").filter(|_| kind == ERASURE);
+        let is_of_lake = detail.get("of").and_then(Value::as_str) == Some("lake");
+        let until = detail.get("until").and_then(Value::as_str).and_then(|until| until.parse().ok());
+        if let (Some(account), true, Some(until)) = (account, is_of_lake, until) {
+            erased.insert(account.to_owned(), until);
+        }
+    }
+    Ok(erased)
 }
 
 /// Whether a place that was named is a lake.

@@ -15,25 +15,27 @@ const FILE: &str = "20260528T202640000Z-1-000001.jsonl";
 
 /// Takes in a recorded file in two goes, adds a log, puts parts together, erases, and closes a day; each is told when it is acknowledged.
 fn story(objects: Arc<dyn Objects>, done: &mut Vec<&'static str>) -> Result<(), LakeError> {
-    let mut changing = Lake::begin(objects, FINGERPRINTS)?.change()?;
+    let mut changing = Lake::begin(objects, FINGERPRINTS, &BTreeMap::new())?.change()?;
+    changing.finish_erasing(&mut |_, _| {})?;
     for (what, until) in [("first lines", 30), ("all lines", 60)] {
         let first = changing.taken(FILE)?.lines;
         if first < until {
-            let (mut adding, to) = changing.take_in(FILE, until)?;
-            (first..to).try_for_each(|n| adding.push(line(n as usize)))?;
+            let mut adding = changing.add(Some(FILE));
+            (first..until).try_for_each(|n| adding.push(line(n as usize)))?;
             adding.finish()?;
-            changing.took(FILE, to, to * 10)?;
+            changing.took(FILE, until, until * 10)?;
         }
         if changing.taken(FILE)?.lines >= until {
             done.push(what);
         }
     }
-    let mut adding = changing.add();
+    let mut adding = changing.add(None);
     (0..40).try_for_each(|n| adding.push(row(1000 + n, &format!("acc_{}", n % 5), START + n as i64)))?;
     adding.finish()?;
     done.push("log");
     changing.merge(&Day::of(Time::from_seconds(START + 9 * DAY)), 2, Mode::Do, &mut |_, _| {})?;
-    changing.erase(&accounts(&["acc_1", "acc_2"]), Time::from_seconds(START + 9 * DAY), &mut |_, _| {})?;
+    changing.begin_erasing(&accounts(&["acc_1", "acc_2"]), Time::from_seconds(START + 9 * DAY))?;
+    changing.finish_erasing(&mut |_, _| {})?;
     done.push("erased");
     changing.expire(&Day::of(Time::from_seconds(START + DAY)), &accounts(&["acc_3"]), Mode::Do, &mut |_, _| {})?;
     done.push("expired");

@@ -60,7 +60,7 @@ pub(crate) fn folder(path: &Path) -> Arc<dyn Objects> {
 }
 
 pub(crate) fn begin(path: &Path) -> Lake {
-    Lake::begin(folder(path), FINGERPRINTS).unwrap()
+    Lake::begin(folder(path), FINGERPRINTS, &BTreeMap::new()).unwrap()
 }
 
 /// How often each exchange of each account is in a lake, by all parts that count.
@@ -126,7 +126,7 @@ impl Objects for Dying {
         self.inner.read(name, bytes_max)
     }
 
-    fn open(&self, name: &str, bytes: u64) -> io::Result<Box<dyn Stored>> {
+    fn open(&self, name: &str, bytes: u64) -> io::Result<(Box<dyn Stored>, u64)> {
         self.alive()?;
         self.inner.open(name, bytes)
     }
@@ -145,4 +145,10 @@ impl Objects for Dying {
         self.alive()?;
         self.inner.lock()
     }
+}
+
+/// Erases accounts, from the beginning to the end.
+pub(crate) fn erase(changing: &mut lake::Changing, names: &[&str], until: exchange::Time) -> lake::Changed {
+    changing.begin_erasing(&accounts(names), until).unwrap();
+    changing.finish_erasing(&mut |_, _| {}).unwrap()
 }

@@ -15,7 +15,7 @@ use verify::sealed::{RecordKey, Sealed, split};
 use super::help::{FINGERPRINTS, START, begin, exchange, folder, sealed};
 
 fn part_of(rows: &[Row<'_>]) -> (tempfile::TempDir, Part) {
-    let mut writing = Writing::new().unwrap();
+    let mut writing = Writing::new(FINGERPRINTS).unwrap();
     rows.iter().for_each(|row| writing.push(row).unwrap());
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("part.parquet");
@@ -189,7 +189,7 @@ fn all_rows_come_in_the_order_of_time_whatever_the_threads_and_the_parts() {
     // Ten times as many at one moment, so that ties have to be broken.
     let row = |n: usize| Row::of(exchange(n, &format!("acc_{}", n % 37), START + (n / 100) as i64 * 3600), None);
     for lot in 0..4 {
-        let mut adding = changing.add();
+        let mut adding = changing.add(None);
         (0..1000).filter(|n| n % 4 == lot).for_each(|n| adding.push(row(n)).unwrap());
         assert_eq!(adding.finish().unwrap().rows, 250);
     }

@@ -39,8 +39,9 @@ pub(crate) fn run(command: &LakeCommand) -> Result<Exit, Failure> {
         LakeCommand::Expire { at, days, why } => expire(at, *days, why),
         LakeCommand::Erase { at, account, why } => erase(at, account, why),
         LakeCommand::Verify { at } => verify(at),
-        LakeCommand::Backup { at, to } => copy(at, &place(at), to, "Backed up"),
-        LakeCommand::Restore { at, from } => restore(at, from),
+        LakeCommand::Backup { at, to } => copy(at, &place(at), to, &BTreeMap::new(), "Backed up"),
+        // Without what was erased since the backup was made, by the ledger.
+        LakeCommand::Restore { at, from } => copy(at, from, &place(at), &lakes::erased(&at.data)?, "Restored"),
         LakeCommand::Unlock { at } => unlock(at),
     }
 }
@@ -89,7 +90,7 @@ fn add(args: &LakeAdd) -> Result<Exit, Failure> {
         bar.set_position(step.bytes);
         bar.set_message(format!("{} exchanges", step.exchanges));
     };
-    let mut adding = changing.add();
+    let mut adding = changing.add(None);
     let mut written = Ok(());
     let mut sink = |row: Row<'static>, _| {
         if written.is_ok() {
@@ -157,8 +158,13 @@ fn key(args: &LakeAdd) -> Result<FingerprintKey, Failure> {
 }
 
 fn begin(at: &LakeAt, key: &FingerprintKey) -> Result<Changing, Failure> {
-    let lake = Lake::begin(lakes::objects(&place(at))?, &lakes::kind(key).to_string())?;
-    Ok(lake.change()?)
+    change(at, lakes::begin(&place(at), &at.data, key)?)
+}
+
+/// Has a lake for this process alone. Erasures that are finished are put down where there is a ledger.
+fn change(at: &LakeAt, lake: Lake) -> Result<Changing, Failure> {
+    let has_ledger = ledgers::folder(&at.data).is_dir();
+    lakes::change(lake, &mut |said| if has_ledger { append(&at.data, said).map(drop) } else { Ok(()) })
 }
 
 fn open(at: &LakeAt) -> Result<Lake, Failure> {
@@ -170,7 +176,7 @@ fn compact(at: &LakeAt, mode: Mode) -> Result<Exit, Failure> {
     let key = data_folder::known_fingerprint_key(&at.data)?;
     let mut changing = match &key {
         Some(key) => begin(at, key)?,
-        None => open(at)?.change()?,
+        None => change(at, open(at)?)?,
     };
     let waiting = intake::waiting(&changing, &at.data)?;
     let today = Day::of(now()?);
@@ -283,7 +289,7 @@ fn expire(at: &LakeAt, days: u32, why: &LakeWhy) -> Result<Exit, Failure> {
     // Nobody is held between this and the end of it.
     let _changing = at.data.is_dir().then(|| sealing::changing(&at.data)).transpose()?;
     let held = if at.data.is_dir() { Holds::read(&at.data)?.accounts() } else { BTreeSet::new() };
-    let mut changing = lake.change()?;
+    let mut changing = change(at, lake)?;
     let would = watched("files", |watch| changing.expire(&first, &held, Mode::Count, watch))?;
     if why.dry_run || would.rows == 0 {
         return tell_removed(at, &would, why.dry_run);
@@ -311,28 +317,37 @@ fn erase(at: &LakeAt, accounts: &[String], why: &LakeWhy) -> Result<Exit, Failur
     let accounts: BTreeSet<String> = accounts.iter().cloned().collect();
     // The clock tells whole seconds, and what was sent within this one is erased as well.
     let until = Time::from_seconds(now()?.seconds().saturating_add(1));
-    let mut changing = lake.change()?;
     if why.dry_run {
+        let mut changing = change(at, lake)?;
         let would = watched("files", |watch| changing.would_erase(&accounts, until, watch))?;
         return tell_removed(at, &would, true);
     }
+    refuse_without_ledger(at, why)?;
+    let mut changing = change(at, lake)?;
+    // First, so that whatever is interrupted from here on is finished, and put down, by the next change.
+    changing.begin_erasing(&accounts, until)?;
     let subjects = accounts.iter().map(|account| format!("account:{account}")).collect();
-    put_down(at, why, "erasure", subjects, &json!({"of": "lake", "until": until}))?;
-    let changed = watched("files", |watch| changing.erase(&accounts, until, watch))?;
+    put_down(at, why, lakes::ERASURE, subjects, &lakes::erasure(until))?;
+    let changed = watched("files", |watch| changing.finish_erasing(watch))?;
     tell_removed(at, &changed, false)
+}
+
+/// That what is removed can be put down, or need not be.
+fn refuse_without_ledger(at: &LakeAt, why: &LakeWhy) -> Result<(), Failure> {
+    if ledgers::folder(&at.data).is_dir() || why.without_ledger {
+        return Ok(());
+    }
+    Err(Failure::bad_input(format!(
+        "the data folder `{}` has no ledger, in which this has to be put down; say where it is by --data, or do it --without-ledger",
+        at.data.display()
+    )))
 }
 
 /// Puts down in the ledger what is about to be removed.
 fn put_down(at: &LakeAt, why: &LakeWhy, kind: &str, subjects: Vec<String>, detail: &Value) -> Result<(), Failure> {
-    let has_ledger = ledgers::folder(&at.data).is_dir();
-    if !has_ledger && why.without_ledger {
+    refuse_without_ledger(at, why)?;
+    if !ledgers::folder(&at.data).is_dir() {
         return Ok(());
-    }
-    if !has_ledger {
-        return Err(Failure::bad_input(format!(
-            "the data folder `{}` has no ledger, in which this has to be put down; say where it is by --data, or do it --without-ledger",
-            at.data.display()
-        )));
     }
     for subject in subjects {
         append(&at.data, said(kind, &why.by, Some(&why.reason), subject, detail.clone()))?;
@@ -391,6 +406,9 @@ fn verify(at: &LakeAt) -> Result<Exit, Failure> {
         if more > 0 {
             eprintln!("{}", counted(more as u64, "more fault"));
         }
+        if !is_sound {
+            eprintln!("Put files that are damaged back from a backup, or move them away: hunts read the rest.");
+        }
         for other in &checked.others {
             eprintln!("not of the lake: `{}`", plain(other));
         }
@@ -416,15 +434,16 @@ fn verify(at: &LakeAt) -> Result<Exit, Failure> {
     if is_sound { Ok(Exit::Nothing) } else { Ok(Exit::Unreadable) }
 }
 
-fn copy(at: &LakeAt, from: &Path, to: &Path, verb: &str) -> Result<Exit, Failure> {
-    let (source, target) = (lakes::objects(from)?, lakes::objects(to)?);
-    let copied = watched("files", |watch| ::lake::copy(source, &target, watch))?;
-    // What was erased meanwhile goes there as well. A backup is one once it was read.
-    drop(lakes::open(to)?.change()?);
-    let checked = watched("files read again", |watch| lakes::open(to)?.check(watch, &mut |_| None))?;
-    if let Some(fault) = checked.faults.first() {
-        return Err(Failure::bad_input(format!("what was copied is not sound: {fault}")));
+fn copy(at: &LakeAt, from: &Path, to: &Path, erased: &BTreeMap<String, Time>, verb: &str) -> Result<Exit, Failure> {
+    if is_within(to, from) || is_within(from, to) {
+        return Err(Failure::usage(format!(
+            "`{}` and `{}` are one in the other; name a place beside",
+            from.display(),
+            to.display()
+        )));
     }
+    let (source, target) = (lakes::objects(from)?, lakes::objects(to)?);
+    let copied = watched("files", |watch| ::lake::copy(source, &target, erased, watch))?;
     if at.json {
         return print_json(
             &json!({"to": target.place(), "parts": copied.parts, "exchanges": copied.rows, "bytes": copied.bytes}),
@@ -439,6 +458,14 @@ fn copy(at: &LakeAt, from: &Path, to: &Path, verb: &str) -> Result<Exit, Failure
     .map(|()| Exit::Nothing)
 }
 
+/// Whether one place is another or within it, as far as they are there.
+fn is_within(inner: &Path, outer: &Path) -> bool {
+    let real = |path: &Path| {
+        path.canonicalize().unwrap_or_else(|_| std::path::absolute(path).unwrap_or_else(|_| path.to_owned()))
+    };
+    real(inner).starts_with(real(outer))
+}
+
 fn unlock(at: &LakeAt) -> Result<Exit, Failure> {
     let objects = lakes::objects(&place(at))?;
     let was_there =
@@ -448,32 +475,6 @@ fn unlock(at: &LakeAt) -> Result<Exit, Failure> {
     }
     let told = if was_there { "Removed the lock of" } else { "There is no lock to remove at" };
     print(&format!("{told} {}.\n", objects.place())).map(|()| Exit::Nothing)
-}
-
-fn restore(at: &LakeAt, from: &Path) -> Result<Exit, Failure> {
-    let to = place(at);
-    let target = lakes::objects(&to)?;
-    // What was erased since the backup was made, by the ledger.
-    let erased = erased_by_ledger(&at.data)?;
-    ::lake::remember_erased(&*target, &erased)?;
-    copy(at, from, &to, "Restored")
-}
-
-/// The accounts whose rows were erased, each until when, as the ledger says.
-fn erased_by_ledger(data: &Path) -> Result<BTreeMap<String, Time>, Failure> {
-    let mut erased = BTreeMap::new();
-    if !ledgers::folder(data).is_dir() {
-        return Ok(erased);
-    }
-    for statement in ledgers::statements(&ledgers::view(data)?)? {
-        let account = statement.subject.strip_prefix("account:").filter(|_| statement.kind == "erasure");
-        let is_of_lake = statement.detail.get("of").and_then(Value::as_str) == Some("lake");
-        let until = statement.detail.get("until").and_then(Value::as_str).and_then(|until| until.parse().ok());
-        if let (Some(account), true, Some(until)) = (account, is_of_lake, until) {
-            erased.insert(account.to_owned(), until);
-        }
-    }
-    Ok(erased)
 }
 
 impl From<LakeError> for Failure {

@@ -213,7 +213,7 @@ fn a_lake_in_a_store_is_one_like_any_other() {
     }
     let names = bucket.names();
     assert!(files.iter().all(|file| names.contains(file)), "{names:?}");
-    assert!(!names.iter().any(|name| name.ends_with("_lock")) && names.len() == files.len() + 2, "{names:?}");
+    assert!(!names.iter().any(|name| name.ends_with("_lock")) && names.len() == files.len() + 3, "{names:?}");
     let found = ask(&["hunt", place, "--json"]);
     assert_eq!(json_of(&found)["campaigns"], json_of(&run(&["hunt", &at, "--json"]))["campaigns"]);
     assert_eq!(json_of(&ask(&["lake", "verify", "--lake", place, "--json"]))["sound"], true);

@@ -10,10 +10,11 @@ use std::time::Duration;
 
 use gateway::clock::Clock;
 use lake::place::Day;
-use lake::{Changing, Lake, Mode};
+use lake::{Changing, Mode};
 use serde_json::json;
 use signals::fingerprint::FingerprintKey;
 use tokio::sync::Mutex;
+use verify::entry::Statement;
 
 use super::bookkeeping::Bookkeeper;
 use super::detection::stand_back;
@@ -54,8 +55,12 @@ impl Filling {
     }
 
     fn open(&self) -> Result<Changing, Failure> {
-        let lake = Lake::begin(lakes::objects(&self.place)?, &lakes::kind(&self.key).to_string())?;
-        Ok(lake.change()?)
+        let lake = lakes::begin(&self.place, &self.data, &self.key)?;
+        lakes::change(lake, &mut |said| self.put_down(said))
+    }
+
+    fn put_down(&self, said: Statement) -> Result<(), Failure> {
+        self.books.as_ref().map_or(Ok(()), |books| books.blocking_lock().put_down(said))
     }
 
     fn step(&self) -> Result<(), Failure> {
