@@ -710,7 +710,11 @@ impl Config {
         }
         place(&mut config.data);
         let files = config.key_pepper_file.iter_mut().chain(&mut config.prices_file).chain(&mut config.sensor.key_file);
-        files.for_each(place);
+        files.chain(&mut config.sealing.key).for_each(place);
+        config.ledger.witness.iter_mut().flat_map(|witness| &mut witness.authorities).for_each(place);
+        config.ledger.timestamp.iter_mut().for_each(|timestamp| place(&mut timestamp.authority));
+        // Of a store it is no path.
+        config.lake.place.iter_mut().filter(|place| !LakeTable::is_in_store(place)).for_each(place);
         for identity in &mut config.identity {
             identity.keys_file.iter_mut().chain(&mut identity.authorities).for_each(place);
         }
@@ -1073,6 +1077,23 @@ mod tests {
 
     fn parse(text: &str) -> Result<Config, BadConfig> {
         Config::parse(Path::new("gateway.toml"), text)
+    }
+
+    #[test]
+    fn paths_of_a_file_are_relative_to_its_folder() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("gateway.toml");
+        let text = "[sealing]\nkey = 'e.pub'\n[lake]\nenabled = true\nplace = 'l'\n\
+                    [ledger.timestamp]\nurl = 'http://t.example'\nauthority = 'a.pem'\n\
+                    [[ledger.witness]]\nurl = 'http://w.example'\nkey = 'k'\nauthorities = 'w.pem'\n";
+        fs::write(&path, text).unwrap();
+        let config = Config::read(&path).unwrap();
+        let within = |name: &str| Some(folder.path().join(name));
+        assert_eq!((config.sealing.key, config.lake.place), (within("e.pub"), within("l")));
+        assert_eq!(config.ledger.timestamp.map(|timestamp| timestamp.authority), within("a.pem"));
+        assert_eq!(config.ledger.witness[0].authorities, within("w.pem"));
+        fs::write(&path, "[lake]\nenabled = true\nplace = 's3://b/l'\n").unwrap();
+        assert_eq!(Config::read(&path).unwrap().lake.place, Some(PathBuf::from("s3://b/l")));
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! `[lake]` of the configuration: whether recorded exchanges go into a lake, where it is, how often they do, and for how long they stay.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -21,6 +21,8 @@ pub struct LakeTable {
     pub keep_days: Option<u32>,
 }
 
+/// What places in a store begin with.
+pub const STORE: &str = "s3://";
 /// Seconds between two times, at least.
 const SECONDS_MIN: u64 = 10;
 
@@ -31,6 +33,12 @@ impl Default for LakeTable {
 }
 
 impl LakeTable {
+    /// Whether a place is in a store of objects, as `s3://BUCKET/FOLDER`.
+    #[must_use]
+    pub fn is_in_store(place: &Path) -> bool {
+        place.to_str().is_some_and(|place| place.starts_with(STORE))
+    }
+
     /// Why it cannot be used, if it cannot: the key, and what was expected.
     pub(crate) fn wrong(&self) -> Option<(&'static str, &'static str)> {
         match self {

@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
+use gateway::lake::STORE;
 use gateway::outward;
 use http_body_util::Full;
 use hyper::header::{IF_NONE_MATCH, RANGE};
@@ -20,8 +21,6 @@ use tokio::runtime::Runtime;
 
 use crate::log::say;
 
-/// What places in a store begin with.
-const SCHEME: &str = "s3://";
 const LOCK: &str = "_lock";
 const REGION: &str = "us-east-1";
 /// How long a signed request may be used.
@@ -36,12 +35,6 @@ const AHEAD_BYTES: usize = 1024 * 1024;
 const LISTING_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// Bytes of an answer that has nothing to say.
 const SHORT_BYTES_MAX: usize = 1024 * 1024;
-
-/// Whether a place is in a store.
-pub(crate) fn is_in_store(place: &Path) -> bool {
-    // Paths lose the second of two strokes in some places, and never the first.
-    place.to_str().is_some_and(|place| place.starts_with(SCHEME))
-}
 
 /// Objects in a store.
 #[derive(Clone)]
@@ -76,7 +69,7 @@ impl Store {
     /// The store that a place names.
     pub(crate) fn open(place: &Path) -> io::Result<Store> {
         let wrong = |why: &str| io::Error::other(format!("`{}`: {why}", place.display()));
-        let named = place.to_str().and_then(|place| place.strip_prefix(SCHEME));
+        let named = place.to_str().and_then(|place| place.strip_prefix(STORE));
         let named = named.ok_or_else(|| wrong("expected s3://BUCKET/FOLDER"))?;
         let (bucket, folder) = named.split_once('/').unwrap_or((named, ""));
         let folder = folder.trim_matches('/');
@@ -197,7 +190,7 @@ fn refused(status: StatusCode, body: &[u8]) -> io::Error {
 
 impl Objects for Store {
     fn place(&self) -> String {
-        format!("{SCHEME}{}/{}", self.0.bucket.name(), self.0.prefix.trim_end_matches('/'))
+        format!("{STORE}{}/{}", self.0.bucket.name(), self.0.prefix.trim_end_matches('/'))
     }
 
     fn list(&self) -> io::Result<Vec<Object>> {

@@ -896,6 +896,9 @@ pub(crate) struct SealOpen {
     /// The data folder that they are in
     #[arg(long, value_name = "DIR", default_value = "stillwatch-data", env = "STILLWATCH_DATA")]
     pub(crate) data: PathBuf,
+    /// The lake that they are in as well; DIR/lake otherwise, where there is one
+    #[arg(long, value_name = "PLACE")]
+    pub(crate) lake: Option<PathBuf>,
 }
 
 #[derive(Debug, Subcommand)]

@@ -10,8 +10,9 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use exchange::{Glance, Source};
+use gateway::lake::LakeTable;
 
-use crate::{buckets, data_folder, lakes};
+use crate::{data_folder, lakes};
 
 /// The inputs of a hunt.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -100,7 +101,7 @@ impl Inputs {
                 inputs.bytes = None;
                 continue;
             }
-            if buckets::is_in_store(path) {
+            if LakeTable::is_in_store(path) {
                 if inputs.met.insert(path.clone()) {
                     inputs.lake(path)?;
                 }
@@ -244,7 +245,7 @@ pub(crate) fn source(path: &Path) -> Result<Source<'static>, InputError> {
     if is_standard(path) {
         return Ok(Source::new(name, io::stdin()));
     }
-    if let Some(place) = path.parent().filter(|place| buckets::is_in_store(place)) {
+    if let Some(place) = path.parent().filter(|place| LakeTable::is_in_store(place)) {
         return Ok(Source::new(name, io::Cursor::new(lakes::open(place)?.facts()?.into_bytes())));
     }
     match File::open(path) {

@@ -38,27 +38,6 @@ pub(crate) struct TakenIn {
 /// Parts of a shard and a day that is not over that are put together.
 const PARTS_OF_TODAY_MAX: usize = 8;
 
-/// What filling a lake came to.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Filled {
-    pub(crate) taken: TakenIn,
-    pub(crate) merged: Changed,
-}
-
-/// Takes in what was recorded and what is known of accounts, and puts parts together; `watch` hears of bytes that are taken in.
-pub(crate) fn fill(
-    changing: &mut Changing,
-    data: &Path,
-    key: &FingerprintKey,
-    today: &Day,
-    watch: &mut dyn FnMut(u64),
-) -> Result<Filled, Failure> {
-    let taken = take_in(changing, data, key, watch)?;
-    take_facts(changing, data)?;
-    let merged = merge(changing, today, Mode::Do, &mut |_, _| {})?;
-    Ok(Filled { taken, merged })
-}
-
 /// Puts the parts together that are to be.
 pub(crate) fn merge(
     changing: &mut Changing,
@@ -89,8 +68,8 @@ pub(crate) fn waiting(changing: &Changing, data: &Path) -> Result<u64, Failure> 
     Ok(bytes)
 }
 
-/// Takes in every whole line that is not in the lake yet; `watch` hears of bytes.
-fn take_in(
+/// Takes in every whole line that is not in the lake yet, and what is known of accounts; `watch` hears of bytes.
+pub(crate) fn take_in(
     changing: &mut Changing,
     data: &Path,
     key: &FingerprintKey,
@@ -106,6 +85,7 @@ fn take_in(
         all.files += u64::from(taken.lines > 0);
         all.add(taken);
     }
+    take_facts(changing, data)?;
     Ok(all)
 }
 

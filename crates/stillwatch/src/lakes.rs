@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use event::file::Fingerprints;
 use exchange::Time;
+use gateway::lake::LakeTable;
 use lake::objects::{Folder, Objects};
 use lake::{Changing, Lake, LakeError};
 use serde_json::{Value, json};
@@ -30,7 +31,7 @@ pub(crate) fn of_data(data: &Path) -> PathBuf {
 
 /// What a place keeps: a folder, or `s3://BUCKET/FOLDER`.
 pub(crate) fn objects(place: &Path) -> Result<Arc<dyn Objects>, LakeError> {
-    if !buckets::is_in_store(place) {
+    if !LakeTable::is_in_store(place) {
         return Ok(Arc::new(Folder::new(place)));
     }
     let store = buckets::Store::open(place);
@@ -90,7 +91,7 @@ pub(crate) fn erased(data: &Path) -> Result<BTreeMap<String, Time>, Failure> {
 
 /// Whether a place that was named is a lake.
 pub(crate) fn is_lake(place: &Path) -> bool {
-    buckets::is_in_store(place) || Folder::new(place).holds_a_lake()
+    LakeTable::is_in_store(place) || Folder::new(place).holds_a_lake()
 }
 
 /// How many bytes the files of a lake have.

@@ -19,6 +19,8 @@ use ::verify::sealed::{self, RecordKey};
 use ::verify::tiles::WIDTH;
 use exchange::{Exchange, Notes, Time};
 use hyper::Method;
+use lake::place::{Day, shard_of};
+use lake::row::Row;
 use serde::Deserialize as _;
 use serde_json::{Value, json};
 use store::segment;
@@ -30,7 +32,7 @@ use crate::cli::{CaseCommand, CaseExport};
 use crate::failure::{Exit, Failure};
 use crate::output::{print, print_json};
 use crate::words::counted;
-use crate::{clock, ledgers, progress, records, words};
+use crate::{clock, lakes, ledgers, progress, records, words};
 
 /// Bytes of what is put beside, all together.
 const ATTACHED_BYTES_MAX: usize = 64 * 1024 * 1024;
@@ -61,7 +63,7 @@ fn export(args: &CaseExport) -> Result<Exit, Failure> {
     records::put_down_all(&mut ledger, data, now)?;
     drop(ledger);
     let (lines, total) = lines(data, campaign, &members, args.records as usize)?;
-    let mut chosen = read(data, lines)?;
+    let mut chosen = read(data, campaign, &members, lines)?;
     if let Some(opening) = &opening {
         open(data, opening, args, &case_id, &mut chosen)?;
     }
@@ -153,7 +155,8 @@ fn campaign<'f>(findings: &'f Findings, id: &str) -> Result<&'f Campaign, Failur
 struct Line {
     file: String,
     number: u64,
-    start: u64,
+    /// Where it begins there; nothing where the file is gone, and the line is in the lake.
+    start: Option<u64>,
     account: String,
     exchange: String,
     time: Time,
@@ -165,6 +168,9 @@ fn lines(data: &Path, campaign: &Campaign, members: &BTreeSet<&str>, most: usize
     let folder = data.join("exchanges");
     let failed = |error| Failure::io(format!("`{}` cannot be read", folder.display()), error);
     let files = if folder.is_dir() { segment::files(&folder).map_err(failed)? } else { Vec::new() };
+    // What is not recorded any more may be in the lake.
+    let names: BTreeSet<String> =
+        files.iter().filter_map(|path| Some(path.file_name()?.to_str()?.to_owned())).collect();
     let bytes = files.iter().filter_map(|path| Some(path.metadata().ok()?.len())).sum();
     let bar = progress::reading(Some(bytes));
     let mut of: BTreeMap<String, Vec<Line>> = BTreeMap::new();
@@ -187,7 +193,7 @@ fn lines(data: &Path, campaign: &Campaign, members: &BTreeSet<&str>, most: usize
                     of.entry(exchange.account.as_str().to_owned()).or_default().push(Line {
                         file: file.to_owned(),
                         number,
-                        start,
+                        start: Some(start),
                         account: exchange.account.as_str().to_owned(),
                         exchange: exchange.id.as_str().to_owned(),
                         time: exchange.time,
@@ -204,7 +210,51 @@ fn lines(data: &Path, campaign: &Campaign, members: &BTreeSet<&str>, most: usize
         }
     }
     bar.finish_and_clear();
+    let mut see = |row: Row<'_>| {
+        let exchange = row.exchange();
+        let Some(origin) = row.origin().filter(|origin| !names.contains(origin.file.as_ref())) else { return Ok(()) };
+        total += 1;
+        // Of what was not sealed the lake has no line.
+        if row.sealed().is_some() {
+            of.entry(exchange.account.as_str().to_owned()).or_default().push(Line {
+                file: origin.file.clone().into_owned(),
+                number: origin.line,
+                start: None,
+                account: exchange.account.as_str().to_owned(),
+                exchange: exchange.id.as_str().to_owned(),
+                time: exchange.time,
+                status: exchange.status.map(u64::from),
+            });
+        }
+        Ok(())
+    };
+    in_lake(data, campaign, members, &mut see)?;
     Ok((spread(of, most.min(RECORDS_MAX)), total))
+}
+
+/// What members sent during a campaign, in the lake of the data folder, where there is one.
+fn in_lake(
+    data: &Path,
+    campaign: &Campaign,
+    members: &BTreeSet<&str>,
+    see: &mut dyn FnMut(Row<'_>) -> Result<(), Failure>,
+) -> Result<(), Failure> {
+    let place = lakes::of_data(data);
+    if !lakes::is_lake(&place) {
+        return Ok(());
+    }
+    let lake = lakes::open(&place)?;
+    let shards: BTreeSet<u64> = members.iter().map(|account| shard_of(account)).collect();
+    let days = Day::of(campaign.first_seen)..=Day::of(campaign.last_seen);
+    let parts = lake.parts_where(&|partition| shards.contains(&partition.shard) && days.contains(&partition.day))?;
+    if let Some(error) = parts.broken.into_iter().next() {
+        return Err(error.into());
+    }
+    lake.rows(&parts.live, &mut |_, row| {
+        let exchange = row.exchange();
+        let is_within = (campaign.first_seen..=campaign.last_seen).contains(&exchange.time);
+        if is_within && members.contains(exchange.account.as_str()) { see(row) } else { Ok(()) }
+    })
 }
 
 /// So many lines at most, as many of each account as of every other, over its time.
@@ -226,16 +276,43 @@ fn spread(of: BTreeMap<String, Vec<Line>>, most: usize) -> Vec<Line> {
 }
 
 /// These lines as they are recorded, each with its place in the ledger. Those that the ledger does not have yet are left out, and that is told.
-fn read(data: &Path, lines: Vec<Line>) -> Result<Vec<Record>, Failure> {
+fn read(data: &Path, campaign: &Campaign, members: &BTreeSet<&str>, lines: Vec<Line>) -> Result<Vec<Record>, Failure> {
     let folder = data.join("exchanges");
     let failed =
         |error: std::io::Error| Failure::io(format!("records in `{}` cannot be read", folder.display()), error);
     let (mut chosen, mut missing) = (Vec::new(), 0);
+    let mut wanted: BTreeMap<(String, u64), Vec<u8>> = lines
+        .iter()
+        .filter(|line| line.start.is_none())
+        .map(|line| ((line.file.clone(), line.number), Vec::new()))
+        .collect();
+    if !wanted.is_empty() {
+        in_lake(data, campaign, members, &mut |row| {
+            let at = row.origin().map(|origin| (origin.file.clone().into_owned(), origin.line));
+            if let (Some(text), Some(line)) = (at.and_then(|at| wanted.get_mut(&at)), row.line()) {
+                *text = line;
+            }
+            Ok(())
+        })?;
+    }
     for line in lines {
-        let mut input = BufReader::new(File::open(folder.join(&line.file)).map_err(failed)?);
-        input.seek(SeekFrom::Start(line.start)).map_err(failed)?;
         let mut text = Vec::new();
-        std::io::Read::take(&mut input, LINE_BYTES_MAX as u64 + 1).read_until(b'\n', &mut text).map_err(failed)?;
+        match line.start {
+            Some(start) => {
+                let mut input = BufReader::new(File::open(folder.join(&line.file)).map_err(failed)?);
+                input.seek(SeekFrom::Start(start)).map_err(failed)?;
+                std::io::Read::take(&mut input, LINE_BYTES_MAX as u64 + 1)
+                    .read_until(b'\n', &mut text)
+                    .map_err(failed)?;
+            }
+            None => {
+                let kept = wanted.remove(&(line.file.clone(), line.number)).unwrap_or_default();
+                if kept.len() <= LINE_BYTES_MAX {
+                    text = kept;
+                    text.push(b'\n');
+                }
+            }
+        }
         let place = records::place(data, &line.file, line.number).map_err(failed)?;
         let (Some(place), Some(b'\n')) = (place, text.pop()) else {
             missing += 1;

@@ -180,15 +180,16 @@ fn compact(at: &LakeAt, mode: Mode) -> Result<Exit, Failure> {
     };
     let waiting = intake::waiting(&changing, &at.data)?;
     let today = Day::of(now()?);
-    let (taken, merged) = match (&key, mode) {
+    let taken = match (&key, mode) {
         (Some(key), Mode::Do) => {
             let bar = progress::reading(Some(waiting));
-            let filled = intake::fill(&mut changing, &at.data, key, &today, &mut |bytes| bar.inc(bytes))?;
+            let taken = intake::take_in(&mut changing, &at.data, key, &mut |bytes| bar.inc(bytes))?;
             bar.finish_and_clear();
-            (filled.taken, filled.merged)
+            taken
         }
-        _ => (TakenIn::default(), watched("files", |watch| intake::merge(&mut changing, &today, mode, watch))?),
+        _ => TakenIn::default(),
     };
+    let merged = watched("files", |watch| intake::merge(&mut changing, &today, mode, watch))?;
     if at.json {
         return print_json(&json!({
             "dry_run": mode == Mode::Count, "recorded_bytes": waiting,

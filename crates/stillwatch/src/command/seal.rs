@@ -16,6 +16,8 @@ use ::verify::hash::Hash;
 use ::verify::report::plain;
 use ::verify::sealed::{self, Sealed};
 use exchange::Time;
+use lake::Lake;
+use lake::place::{Partition, shard_of};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use store::{segment, whole};
@@ -28,7 +30,7 @@ use crate::failure::{Exit, Failure};
 use crate::holds::{Hold, Holds};
 use crate::output::{print, print_json};
 use crate::words::counted;
-use crate::{clock, ledgers, listing, sealing};
+use crate::{clock, lakes, ledgers, listing, sealing};
 
 /// Records that are opened at once. For more the question has to be narrower.
 const OPENED_MAX: usize = 100_000;
@@ -357,11 +359,40 @@ fn opened(
     sealed.open(&record, clear).map_err(|error| error.to_string())
 }
 
-/// The sealed records that were asked for.
+/// The sealed records that were asked for, as they are met.
+struct Finding<'a> {
+    args: &'a SealOpen,
+    found: Vec<Found>,
+    bytes: usize,
+    /// Their exchanges: what is in a lake may be recorded still.
+    met: BTreeSet<String>,
+}
+
+impl Finding<'_> {
+    fn see(&mut self, found: Found) -> Result<(), Failure> {
+        let Found { clear, shown, sealed } = &found;
+        let args = self.args;
+        let is_asked = args.account.contains(&shown.account) || args.exchange.contains(&shown.id);
+        let is_within = args.from.is_none_or(|from| shown.time >= from) && args.to.is_none_or(|to| shown.time < to);
+        if !is_asked || !is_within || !self.met.insert(shown.id.clone()) {
+            return Ok(());
+        }
+        self.bytes += clear.len() + sealed.text.len();
+        self.found.push(found);
+        if self.found.len() > OPENED_MAX || self.bytes > OPENED_BYTES_MAX {
+            return Err(Failure::usage(format!(
+                "more than {OPENED_MAX} records fit, or {OPENED_BYTES_MAX} bytes; narrow it by --from and --to, and open them in parts"
+            )));
+        }
+        Ok(())
+    }
+}
+
+/// The sealed records that were asked for: those that a gateway recorded, and those in its lake.
 fn find(args: &SealOpen) -> Result<Vec<Found>, Failure> {
     let folder = args.data.join("exchanges");
     let failed = |error| Failure::io(format!("`{}` cannot be read", folder.display()), error);
-    let (mut found, mut bytes) = (Vec::new(), 0);
+    let mut finding = Finding { args, found: Vec::new(), bytes: 0, met: BTreeSet::new() };
     for path in segment::files(&folder).map_err(failed)? {
         let mut input = BufReader::new(File::open(&path).map_err(failed)?);
         let mut line = Vec::new();
@@ -374,20 +405,36 @@ fn find(args: &SealOpen) -> Result<Vec<Found>, Failure> {
             let Some((clear, sealed)) = sealed::split(&line) else { continue };
             let object = [b"{", clear, b"}"].concat();
             let Ok(shown) = serde_json::from_slice::<Clear>(&object) else { continue };
-            let is_asked = args.account.contains(&shown.account) || args.exchange.contains(&shown.id);
-            let is_within = args.from.is_none_or(|from| shown.time >= from) && args.to.is_none_or(|to| shown.time < to);
-            if is_asked && is_within {
-                bytes += line.len();
-                found.push(Found { clear: clear.to_vec(), shown, sealed });
-            }
-            if found.len() > OPENED_MAX || bytes > OPENED_BYTES_MAX {
-                return Err(Failure::usage(format!(
-                    "more than {OPENED_MAX} records fit, or {OPENED_BYTES_MAX} bytes; narrow it by --from and --to, and open them in parts"
-                )));
-            }
+            finding.see(Found { clear: clear.to_vec(), shown, sealed })?;
         }
     }
-    Ok(found)
+    let place = args.lake.clone().unwrap_or_else(|| lakes::of_data(&args.data));
+    if args.lake.is_some() || lakes::is_lake(&place) {
+        find_in_lake(&mut finding, &lakes::open(&place)?)?;
+    }
+    Ok(finding.found)
+}
+
+fn find_in_lake(finding: &mut Finding<'_>, lake: &Lake) -> Result<(), Failure> {
+    let args = finding.args;
+    let shards: BTreeSet<u64> = args.account.iter().map(|account| shard_of(account)).collect();
+    let (from, to) = (args.from.map(lake::place::Day::of), args.to.map(lake::place::Day::of));
+    let may_have = |partition: &Partition| {
+        let is_shard = !args.exchange.is_empty() || shards.contains(&partition.shard);
+        let is_day = from.as_ref().is_none_or(|from| partition.day >= *from);
+        is_shard && is_day && to.as_ref().is_none_or(|to| partition.day <= *to)
+    };
+    let parts = lake.parts_where(&may_have)?;
+    if let Some(error) = parts.broken.into_iter().next() {
+        return Err(error.into());
+    }
+    lake.rows(&parts.live, &mut |_, row| {
+        let Some(sealed) = row.sealed().cloned() else { return Ok(()) };
+        let exchange = row.exchange();
+        let (id, account) = (exchange.id.as_str().to_owned(), exchange.account.as_str().to_owned());
+        let shown = Clear { id, time: exchange.time, account };
+        finding.see(Found { clear: row.clear().into_owned(), shown, sealed })
+    })
 }
 
 fn hold(command: &HoldCommand) -> Result<Exit, Failure> {

@@ -182,6 +182,21 @@ fn what_a_gateway_sealed_is_taken_in_erased_and_restored() {
     // The sealed texts of the others open as before.
     let opened = sealing.open(&data, &["--account", "acc_2"]);
     assert!(opened.code == 0 && opened.stdout.contains("zymurgist2"), "{opened:?}");
+    // Also where the recorded files are gone: they are in the lake.
+    let files =
+        |folder: &Path| std::fs::read_dir(folder).expect("a folder").map(|entry| entry.expect("an entry").path());
+    let exchanges = Path::new(&data).join("exchanges");
+    let recorded = files(&exchanges).filter(|path| path.extension().is_some_and(|ending| ending == "jsonl"));
+    recorded
+        .filter(|path| !path.ends_with("accounts.jsonl"))
+        .for_each(|path| std::fs::remove_file(path).expect("a file"));
+    let opened = sealing.open(&data, &["--account", "acc_2"]);
+    assert!(
+        opened.code == 0 && opened.stdout.contains("zymurgist2") && opened.stdout.lines().count() == 1,
+        "{opened:?}"
+    );
+    let erased = sealing.open(&data, &["--account", "acc_1"]);
+    assert!(erased.code == 65 && erased.stderr.contains("nothing sealed fits"), "{erased:?}");
     // A line that somebody changed in the lake is not the one that the ledger has.
     let parts = json_of(&lake(&["ls", "--data", &data, "--json"]));
     let part = Path::new(&data).join("lake").join(parts["parts"][0]["file"].as_str().expect("a name"));

@@ -126,6 +126,22 @@ fn a_campaign_is_found_and_stopped_while_it_runs_and_nobody_else_is_touched() {
     let checked: Value =
         serde_json::from_str(&run(&["verify", &case, "--key", key.trim(), "--json"]).stdout).expect("JSON");
     assert_eq!((&checked["records"], &checked["opened"]), (&json!(200), &json!(200)), "{checked}");
+    // Taken into a lake, the same are named; and where the recorded files are gone, the case file is made of what is there.
+    assert_eq!(run(&["lake", "compact", "--data", &data]).code, 0);
+    let in_lake = run(&["hunt", &format!("{data}/lake"), "--json"]).stdout;
+    assert_eq!(members(&serde_json::from_str(&in_lake).expect("JSON")), hunted);
+    for entry in std::fs::read_dir(format!("{data}/exchanges")).expect("a folder") {
+        let path = entry.expect("an entry").path();
+        if !path.ends_with("accounts.jsonl") {
+            std::fs::remove_file(path).expect("a recorded file");
+        }
+    }
+    let again = folder.path("again.zip");
+    let exported = sealing.export(&data, &["--findings", &findings, "--out", &again]);
+    assert_eq!(exported.code, 0, "{exported:?}");
+    let checked: Value =
+        serde_json::from_str(&run(&["verify", &again, "--key", key.trim(), "--json"]).stdout).expect("JSON");
+    assert_eq!((&checked["records"], &checked["opened"]), (&json!(200), &json!(200)), "{checked}");
     let both = by_text.intersection(&hunted).count();
     assert!(both * 20 > by_text.len() * 19 && both * 20 > hunted.len() * 19, "{by_text:?} by texts, {hunted:?} sealed");
 }

@@ -66,9 +66,10 @@ impl Filling {
     fn step(&self) -> Result<(), Failure> {
         let now = self.clock.now();
         let mut changing = self.open()?;
-        let filled = intake::fill(&mut changing, &self.data, &self.key, &Day::of(now), &mut |_| {})?;
-        if filled.taken.bad > 0 {
-            say(&format!("{} of the record are no exchange, and not in the lake", counted(filled.taken.bad, "line")));
+        let taken = intake::take_in(&mut changing, &self.data, &self.key, &mut |_| {})?;
+        intake::merge(&mut changing, &Day::of(now), Mode::Do, &mut |_, _| {})?;
+        if taken.bad > 0 {
+            say(&format!("{} of the record are no exchange, and not in the lake", counted(taken.bad, "line")));
         }
         let Some(days) = self.keep_days else { return Ok(()) };
         let first = sealing::first_day(now, days).and_then(|day| Day::named(day.as_str()));
