@@ -77,12 +77,6 @@ impl<'a> Row<'a> {
         &self.exchange
     }
 
-    /// The same, without the rest of the row.
-    #[must_use]
-    pub fn into_exchange(self) -> Exchange<'a> {
-        self.exchange
-    }
-
     /// The sealed texts.
     #[must_use]
     pub fn sealed(&self) -> Option<&Sealed> {
