@@ -79,7 +79,7 @@ def by_pyarrow(lake):
     parts = pyarrow.dataset.partitioning(
         pyarrow.schema([("day", pyarrow.string()), ("shard", pyarrow.int32())]), flavor="hive"
     )
-    data = pyarrow.dataset.dataset(lake, format="parquet", partitioning=parts, ignore_prefixes=["_", "accounts"])
+    data = pyarrow.dataset.dataset(lake, format="parquet", partitioning=parts)
     table = data.to_table(columns=["account", "time", "temperature", "model", "day", *SUMS])
     counted = {name: pyarrow.compute.sum(table[name]).as_py() for name in SUMS}
     counted |= {"exchanges": table.num_rows, "temperatures": pyarrow.compute.count(table["temperature"]).as_py()}
@@ -107,15 +107,15 @@ def main():
         logs, lake, key = folder / "logs", folder / "lake", folder / "key"
         stillwatch("simulate", "hydra", "--scale", args.scale, "--out", logs)
         key.write_text("00112233445566778899aabbccddeeff\n")
-        # In two halves, so that there is something to put together.
+        # In two halves, so that there is something to merge.
         lines = (logs / "exchanges.jsonl").read_text().splitlines(keepends=True)
         for name, half in [("first", lines[::2]), ("second", lines[1::2])]:
             (folder / name).mkdir()
             (folder / name / "exchanges.jsonl").write_text("".join(half))
             stillwatch("lake", "add", folder / name, "--lake", lake, "--key-file", key)
         expected = by_log(logs / "exchanges.jsonl")
-        for when in ["as added", "put together"]:
-            if when == "put together":
+        for when in ["as added", "merged"]:
+            if when == "merged":
                 stillwatch("lake", "compact", "--lake", lake, "--data", folder / "nowhere")
             files = len(list(lake.rglob("*.parquet")))
             for name, (module, count) in TOOLS.items():

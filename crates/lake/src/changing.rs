@@ -1,4 +1,4 @@
-//! Changing a lake: rows added, recorded files taken in, parts put together, days closed, accounts erased.
+//! Changing a lake: rows added, recorded files taken in, parts merged, days closed, accounts erased.
 //!
 //! Promises that each of these can be interrupted anywhere: what was acknowledged is there, what was erased does not come back, no row is there
 //! twice, and the next change goes on where it was. Only one process changes a lake at a time.
@@ -24,6 +24,7 @@ use crate::row::{Row, Rows};
 pub struct Changing {
     lake: Lake,
     erased: Erased,
+    taken: AllTaken,
     /// What is in the partitions that were looked at last.
     partitions: BTreeMap<Partition, Looked>,
     /// How often partitions were looked at.
@@ -53,7 +54,7 @@ const HALF_WRITTEN: &str = ".part";
 /// What a change came to, or would come to.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Changed {
-    /// Rows that were added, put together, or removed.
+    /// Rows that were added, merged, or removed.
     pub rows: u64,
     /// Parts that were written anew.
     pub written: u64,
@@ -100,8 +101,8 @@ impl Lake {
 
     /// The same where the lock is held already.
     pub(crate) fn change_held(self, held: Box<dyn Held>) -> Result<Changing, LakeError> {
-        let erased = self.erased()?;
-        let changing = Changing { lake: self, erased, partitions: BTreeMap::new(), looks: 0, _held: held };
+        let (erased, taken) = (self.erased()?, AllTaken::read(self.objects())?);
+        let changing = Changing { lake: self, erased, taken, partitions: BTreeMap::new(), looks: 0, _held: held };
         let objects = changing.lake.objects();
         for object in list(objects)?.into_iter().filter(|object| object.name.ends_with(HALF_WRITTEN)) {
             objects.remove(&object.name).map_err(|error| LakeError::object(objects, &object.name, error))?;
@@ -158,12 +159,9 @@ impl Changing {
     }
 
     /// How much of a recorded file is in the lake.
-    ///
-    /// # Errors
-    ///
-    /// When that cannot be read.
-    pub fn taken(&self, file: &str) -> Result<Taken, LakeError> {
-        Ok(AllTaken::read(self.lake.objects())?.0.remove(file).unwrap_or_default())
+    #[must_use]
+    pub fn taken(&self, file: &str) -> Taken {
+        self.taken.0.get(file).cloned().unwrap_or_default()
     }
 
     /// Writes down that a recorded file is in the lake up to there.
@@ -172,12 +170,11 @@ impl Changing {
     ///
     /// When that cannot be written down.
     pub fn took(&mut self, file: &str, lines: u64, bytes: u64) -> Result<(), LakeError> {
-        let mut all = AllTaken::read(self.lake.objects())?;
-        all.0.insert(file.to_owned(), Taken { lines, bytes });
-        all.write(self.lake.objects())
+        self.taken.0.insert(file.to_owned(), Taken { lines, bytes });
+        self.taken.write(self.lake.objects())
     }
 
-    /// Puts the parts of each partition together whose day is over, and those of others once there are `parts_max` of them.
+    /// Merges the parts of each partition whose day is over, and those of others once there are `parts_max` of them.
     ///
     /// # Errors
     ///
@@ -536,7 +533,7 @@ impl Adding<'_> {
     }
 }
 
-/// A part that is put together with others.
+/// A part that is merged with others.
 struct Lane {
     reading: Reading,
     rows: Rows,
@@ -585,4 +582,33 @@ fn merged(mut lanes: Vec<Lane>, sink: &mut dyn FnMut(&Row<'_>) -> Result<(), Par
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn part(n: usize, bytes: u64) -> Known {
+        let partition = Partition { day: Day::of(Time::from_seconds(0)), shard: 0 };
+        Known { name: PartName { partition, name: format!("log-{n:06}") }, bytes, rows: 1, of: Vec::new() }
+    }
+
+    #[test]
+    fn parts_are_merged_up_to_the_limits() {
+        let sizes = |parts: Vec<Known>| groups(parts).iter().map(Vec::len).collect::<Vec<_>>();
+        let many = |count: usize| (0..count).map(|n| part(n, 1)).collect();
+        assert_eq!(sizes(many(MERGED_MAX)), [MERGED_MAX]);
+        assert_eq!(sizes(many(MERGED_MAX + 2)), [MERGED_MAX, 2]);
+        let half = PART_BYTES_MAX as u64 / 2;
+        assert_eq!(sizes(vec![part(0, half), part(1, half)]), [2]);
+        assert_eq!(sizes(vec![part(0, half), part(1, half + 1)]), Vec::<usize>::new());
+    }
+
+    #[test]
+    fn parts_are_called_after_files_up_to_a_length() {
+        let stem = "x".repeat(STEM_LETTERS_MAX);
+        assert_eq!(called(&format!("{stem}.jsonl")), stem);
+        assert_eq!(called(&format!("{stem}x.jsonl")), "record");
+        assert_eq!([called("a b.jsonl"), called(".jsonl")], ["record", "record"]);
+    }
 }

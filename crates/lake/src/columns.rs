@@ -90,7 +90,14 @@ macro_rules! columns {
 
         impl<'b> Columns<'b> {
             pub(crate) fn of(batch: &'b RecordBatch) -> Columns<'b> {
-                Columns { $($name: batch.column_by_name(stringify!($name)).and_then(|column| column.as_any().downcast_ref()),)* }
+                // Those that are there stand in the order of the schema.
+                let schema = batch.schema_ref();
+                let mut there = schema.fields().iter().zip(batch.columns()).peekable();
+                Columns {
+                    $($name: there
+                        .next_if(|(field, _)| field.name() == stringify!($name))
+                        .and_then(|(_, column)| column.as_any().downcast_ref()),)*
+                }
             }
         }
 

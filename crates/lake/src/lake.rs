@@ -15,7 +15,7 @@ use crate::part::{Part, PartError, Reading};
 use crate::place::{Day, PartName, Partition};
 use crate::row::{Key, Row};
 
-/// How often parts are listed again where some of them were put together meanwhile.
+/// How often parts are listed again where some of them were merged meanwhile.
 const LISTED_AGAIN_MAX: usize = 20;
 
 /// All objects of a store.
@@ -45,7 +45,7 @@ pub struct Known {
     pub bytes: u64,
     /// Its rows.
     pub rows: u64,
-    /// The parts that it was put together of, without itself.
+    /// The parts that were merged into it, without itself.
     pub(crate) of: Vec<String>,
 }
 
@@ -177,7 +177,7 @@ impl Lake {
                 Ok(part) => {
                     parts.live.push(Known { bytes: object.bytes, rows: part.rows(), of: part.of().to_vec(), name });
                 }
-                // Somebody put it together with others meanwhile.
+                // Somebody merged it with others meanwhile.
                 Err(error) if error.is_gone() && again > 0 => return self.parts_again(is_asked, again - 1),
                 Err(error) => parts.broken.push(error),
             }
@@ -322,7 +322,7 @@ impl<T> ByTime<'_, T> {
         (self.watch)(self.step);
     }
 
-    /// Opens the parts of a day; lists them again where some were put together meanwhile. Once open, they are read whatever becomes of them.
+    /// Opens the parts of a day; lists them again where some were merged meanwhile. Once open, they are read whatever becomes of them.
     fn open_day<'l>(&mut self, parts: &[(&'l Lake, Known)]) -> (Vec<(&'l Lake, Known)>, Vec<Option<Reading>>) {
         let mut parts = parts.to_vec();
         for again in (0..=LISTED_AGAIN_MAX).rev() {

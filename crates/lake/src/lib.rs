@@ -1,4 +1,4 @@
-//! Recorded exchanges without their texts, as Parquet that every tool reads.
+//! Recorded exchanges without their texts, as Parquet.
 //!
 //! Rows are in parts, one Parquet file each, in the order of time; parts are in folders by day and by a hash of the account. Texts are
 //! sealed or left out. Everything is written whole or not at all, and says itself what it is, so that whatever is interrupted goes on where it was.

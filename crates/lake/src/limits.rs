@@ -33,7 +33,10 @@ pub const PARTITIONS_MAX: usize = 64;
 /// Letters of the name of a recorded file that parts are called after. Parts of a longer one are called `record`.
 pub const STEM_LETTERS_MAX: usize = 80;
 
-/// Parts that are put together at once, since each is open then. What is left is put together the next time.
+/// Parts of a shard and a day that is not over, which are merged from then on.
+pub const PARTS_OF_TODAY_MAX: usize = 8;
+
+/// Parts that are merged at once, since each is open then. What is left is merged the next time.
 pub const MERGED_MAX: usize = 256;
 
 /// Bytes of what stands beside the parts: what was taken in, what was erased. A longer file is not read.

@@ -68,7 +68,7 @@ struct About {
     fingerprints: String,
     /// The sum of each column chunk, in the order of row groups and columns.
     sums: String,
-    /// The parts that were put together in it, by their names, without its own.
+    /// The parts that were merged into it, by their names, without its own.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     of: Vec<String>,
 }
@@ -141,7 +141,7 @@ impl Writing {
         self.rows
     }
 
-    /// The whole part, which was put together of others by these names.
+    /// The whole part, into which others of these names were merged.
     ///
     /// # Errors
     ///
@@ -237,7 +237,7 @@ impl Part {
         self.about.rows
     }
 
-    /// The parts that it was put together of, by their names, without its own.
+    /// The parts that were merged into it, by their names, without its own.
     #[must_use]
     pub fn of(&self) -> &[String] {
         &self.about.of

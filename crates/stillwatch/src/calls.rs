@@ -121,8 +121,7 @@ fn lakes<T: Send, M: FnMut(&Exchange<'_>) -> T>(
     let broken = lake::by_time(&lakes, threads, &counted, &mut watch, &mut |_, made| sink(made, None))?;
     let mut report = report.into_inner().unwrap_or_else(PoisonError::into_inner);
     report.broken_sources.extend(broken.iter().map(ToString::to_string));
-    let by_source = inputs.lakes.iter().map(|path| (inputs::name(path).into(), report.records)).collect();
-    Ok(Read { report, by_source })
+    Ok(Read { report, by_source: BTreeMap::new() })
 }
 
 /// Hands on what a record gave, unless it has to wait or was there before.

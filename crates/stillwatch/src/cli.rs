@@ -995,7 +995,7 @@ pub(crate) struct SealExpire {
 
 /// Keep recorded exchanges as Parquet, without their texts.
 ///
-/// A lake is a folder of Parquet files by day and by a hash of the account, which DuckDB, Polars, Spark and pyarrow read as they are. Of each exchange it has
+/// A lake is a folder of Parquet files by day and by a hash of the account, which DuckDB, Polars and pyarrow read as they are. Of each exchange it has
 /// everything but its texts, which are sealed or left out; hunts and `inspect` read it. Whatever is interrupted goes on where it was.
 #[derive(Debug, Args)]
 #[command(
@@ -1029,7 +1029,7 @@ pub(crate) enum LakeCommand {
     ///
     /// What is added twice is there once. Account facts beside the logs are taken along.
     Add(LakeAdd),
-    /// Take in what a gateway recorded, and put small files together
+    /// Take in what a gateway recorded, and merge small files
     ///
     /// Recorded files stay where they are. Files of days that are over become one a shard; those of today once there are eight.
     Compact {

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use store::bounded::read_file;
 use store::whole;
+use verify::report::plain;
 
 use crate::failure::Failure;
 
@@ -65,8 +66,19 @@ impl Holds {
     }
 
     /// The hold on an account, if there is one.
-    pub(crate) fn of(&self, account: &str) -> Option<&Hold> {
+    fn of(&self, account: &str) -> Option<&Hold> {
         self.holds.iter().find(|hold| hold.account == account)
+    }
+
+    /// Refuses where any of these accounts is held.
+    pub(crate) fn refuse(&self, accounts: &[String]) -> Result<(), Failure> {
+        let Some(hold) = accounts.iter().find_map(|account| self.of(account)) else { return Ok(()) };
+        Err(Failure::bad_input(format!(
+            "`{}` is held for `{}` since {}: nothing is erased of it before the hold is released",
+            plain(&hold.account),
+            plain(&hold.case),
+            hold.since.get(..10).unwrap_or_default()
+        )))
     }
 
     /// Adds one; another on the same account for the same case takes its place.

@@ -8,9 +8,8 @@ use std::io::{self, BufRead as _, BufReader, Seek as _, SeekFrom};
 use std::path::Path;
 
 use exchange::{Exchange, Notes};
-use lake::place::Day;
 use lake::row::{Origin, Row};
-use lake::{Changed, Changing, LakeError, Mode};
+use lake::{Changing, LakeError};
 use signals::fingerprint::{FingerprintKey, without_texts};
 use store::segment;
 use verify::sealed;
@@ -35,19 +34,6 @@ pub(crate) struct TakenIn {
     pub(crate) bad: u64,
 }
 
-/// Parts of a shard and a day that is not over that are put together.
-const PARTS_OF_TODAY_MAX: usize = 8;
-
-/// Puts the parts together that are to be.
-pub(crate) fn merge(
-    changing: &mut Changing,
-    today: &Day,
-    mode: Mode,
-    watch: &mut dyn FnMut(usize, usize),
-) -> Result<Changed, Failure> {
-    Ok(changing.merge(today, PARTS_OF_TODAY_MAX, mode, watch)?)
-}
-
 /// Takes along what the gateway knows of accounts.
 fn take_facts(changing: &mut Changing, data: &Path) -> Result<(), Failure> {
     let path = data_folder::facts_in(&data_folder::recorded_in(data));
@@ -63,7 +49,7 @@ pub(crate) fn waiting(changing: &Changing, data: &Path) -> Result<u64, Failure> 
     let mut bytes = 0;
     for path in files(data)? {
         let known = path.metadata().map(|known| known.len()).unwrap_or_default();
-        bytes += known.saturating_sub(changing.taken(name(&path)).map_err(Failure::from)?.bytes);
+        bytes += known.saturating_sub(changing.taken(name(&path)).bytes);
     }
     Ok(bytes)
 }
@@ -136,7 +122,7 @@ fn take_in_file(
     watch: &mut dyn FnMut(u64),
 ) -> Result<TakenIn, Stopped> {
     let file = name(path);
-    let before = changing.taken(file)?;
+    let before = changing.taken(file);
     let fresh = whole_lines(path, before.bytes)?;
     let mut taken = TakenIn::default();
     if fresh == 0 {

@@ -8,6 +8,7 @@ use event::file::Fingerprints;
 use exchange::Time;
 use gateway::lake::LakeTable;
 use lake::objects::{Folder, Objects};
+use lake::place::Day;
 use lake::{Changing, Lake, LakeError};
 use serde_json::{Value, json};
 use signals::fingerprint::FingerprintKey;
@@ -15,6 +16,7 @@ use signals::sketch::SCHEME;
 use verify::entry::Statement;
 
 use crate::failure::Failure;
+use crate::sealing::DAY_SECONDS;
 use crate::{buckets, ledgers};
 
 /// Where the lake of a data folder is, if no other is named.
@@ -65,6 +67,11 @@ pub(crate) fn change(
     }
     changing.finish_erasing(&mut |_, _| {})?;
     Ok(changing)
+}
+
+/// The first day that is not older than so many days at `now`.
+pub(crate) fn first_day(now: Time, days: u32) -> Day {
+    Day::of(Time::from_seconds(now.seconds() - i64::from(days) * DAY_SECONDS))
 }
 
 /// What the ledger says besides of an erasure in a lake.

@@ -22,7 +22,7 @@ use crate::log::say;
 const KEYS: &str = "sealed-keys";
 /// Held by whoever erases, holds or closes by age.
 const LOCK: &str = "lock-erasing";
-const DAY_SECONDS: i64 = 86_400;
+pub(crate) const DAY_SECONDS: i64 = 86_400;
 
 /// The wrapped keys of a data folder, for a gateway that seals there.
 pub(crate) fn keys(data: &Path) -> Result<Keys, Failure> {

@@ -41,7 +41,7 @@ fn what_is_added_twice_is_there_once() {
     let mut changing = begin(place.path()).change().unwrap();
     changing.merge(&day("2030-01-01"), 2, Mode::Do, &mut |_, _| {}).unwrap();
     drop(changing);
-    // Also where the parts were put together meanwhile.
+    // Also where the parts were merged meanwhile.
     filled(place.path());
     assert_eq!(ids(place.path()), once);
 }
@@ -136,14 +136,14 @@ fn a_recorded_file_is_taken_in_from_where_it_ended() {
     {
         let mut changing = begin(place.path()).change().unwrap();
         for (until, bytes) in [(40, 400), (100, 1000)] {
-            let first = changing.taken(file).unwrap().lines;
+            let first = changing.taken(file).lines;
             let mut adding = changing.add(Some(file));
             (first..until).for_each(|n| adding.push(sealed((nth * 100) + n as usize, "acc", START, file).1).unwrap());
             let added = adding.finish().unwrap();
             assert_eq!((added.rows, added.known), (until - first, 0));
             changing.took(file, until, bytes).unwrap();
         }
-        assert_eq!(changing.taken(file).unwrap().bytes, 1000);
+        assert_eq!(changing.taken(file).bytes, 1000);
         let all = ids(place.path());
         assert!(all.len() == (nth + 1) * 100 && all.values().all(|count| *count == 1));
     }
@@ -154,9 +154,10 @@ fn a_recorded_file_is_taken_in_from_where_it_ended() {
     (100..250).for_each(|n| adding.push(sealed(n, "acc", START, "app.one.jsonl").1).unwrap());
     let added = adding.finish().unwrap();
     assert_eq!((added.rows, added.known, added.parts), (150, 150, 0));
+    drop(changing);
     // Nonsense is told.
     fs::write(place.path().join("_taken.json"), r#"{"a":{"lines":18446744073709551615,"bytes":0}}"#).unwrap();
-    let told = changing.taken("a").unwrap_err().to_string();
+    let told = begin(place.path()).change().unwrap_err().to_string();
     assert!(told.contains("more lines than bytes"), "{told}");
 }
 
@@ -344,6 +345,30 @@ fn a_hunt_beside_changes_misses_nothing() {
             assert_eq!(rows, 900);
         }
     });
+}
+
+#[test]
+fn partitions_that_are_remembered_no_longer_are_looked_at_again() {
+    let place = tempfile::tempdir().unwrap();
+    let mut changing = begin(place.path()).change().unwrap();
+    let days = lake::limits::PARTITIONS_MAX as i64 + 1;
+    for known in [0, days as u64, days as u64] {
+        let mut adding = changing.add(None);
+        (0..days).for_each(|n| adding.push(row(n as usize, "acc", START + n * DAY)).unwrap());
+        assert_eq!(adding.finish().unwrap().known, known);
+    }
+}
+
+#[test]
+fn a_note_over_its_limit_is_not_read() {
+    let place = tempfile::tempdir().unwrap();
+    filled(place.path());
+    let told = |bytes: usize| {
+        fs::File::create(place.path().join("_taken.json")).unwrap().set_len(bytes as u64).unwrap();
+        Lake::open(folder(place.path())).unwrap().change().unwrap_err().to_string()
+    };
+    let (at, over) = (told(lake::limits::NOTE_BYTES_MAX), told(lake::limits::NOTE_BYTES_MAX + 1));
+    assert!(!at.contains("more than") && over.contains("more than 67108864 bytes"), "{at} {over}");
 }
 
 #[test]

@@ -13,19 +13,19 @@ use super::help::{DAY, Dying, FINGERPRINTS, START, accounts, folder, ids, row, s
 
 const FILE: &str = "20260528T202640000Z-1-000001.jsonl";
 
-/// Takes in a recorded file in two goes, adds a log, puts parts together, erases, and closes a day; each is told when it is acknowledged.
+/// Takes in a recorded file in two goes, adds a log, merges parts, erases, and closes a day; each is told when it is acknowledged.
 fn story(objects: Arc<dyn Objects>, done: &mut Vec<&'static str>) -> Result<(), LakeError> {
     let mut changing = Lake::begin(objects, FINGERPRINTS, &BTreeMap::new())?.change()?;
     changing.finish_erasing(&mut |_, _| {})?;
     for (what, until) in [("first lines", 30), ("all lines", 60)] {
-        let first = changing.taken(FILE)?.lines;
+        let first = changing.taken(FILE).lines;
         if first < until {
             let mut adding = changing.add(Some(FILE));
             (first..until).try_for_each(|n| adding.push(line(n as usize)))?;
             adding.finish()?;
             changing.took(FILE, until, until * 10)?;
         }
-        if changing.taken(FILE)?.lines >= until {
+        if changing.taken(FILE).lines >= until {
             done.push(what);
         }
     }

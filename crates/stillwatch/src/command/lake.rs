@@ -1,13 +1,15 @@
-//! `stillwatch lake`: recorded exchanges as Parquet, added, put together, listed, closed by age, erased, checked, copied.
+//! `stillwatch lake`: recorded exchanges as Parquet, added, merged, listed, closed by age, erased, checked, copied.
 //!
 //! Promises that nothing is removed before the ledger says so.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
+use ::lake::limits::PARTS_OF_TODAY_MAX;
 use ::lake::place::Day;
 use ::lake::row::Row;
 use ::lake::{Added, Changed, Changing, Lake, LakeError, Mode, OfDay};
+use ::verify::entry::Statement;
 use ::verify::hash::Hash;
 use ::verify::report::plain;
 use exchange::{Exchange, Time};
@@ -163,8 +165,7 @@ fn begin(at: &LakeAt, key: &FingerprintKey) -> Result<Changing, Failure> {
 
 /// Has a lake for this process alone. Erasures that are finished are put down where there is a ledger.
 fn change(at: &LakeAt, lake: Lake) -> Result<Changing, Failure> {
-    let has_ledger = ledgers::folder(&at.data).is_dir();
-    lakes::change(lake, &mut |said| if has_ledger { append(&at.data, said).map(drop) } else { Ok(()) })
+    lakes::change(lake, &mut |said| put_down(at, said))
 }
 
 fn open(at: &LakeAt) -> Result<Lake, Failure> {
@@ -174,9 +175,9 @@ fn open(at: &LakeAt) -> Result<Lake, Failure> {
 fn compact(at: &LakeAt, mode: Mode) -> Result<Exit, Failure> {
     // A lake of logs has no gateway beside it.
     let key = data_folder::known_fingerprint_key(&at.data)?;
-    let mut changing = match &key {
-        Some(key) => begin(at, key)?,
-        None => change(at, open(at)?)?,
+    let mut changing = match (&key, mode) {
+        (Some(key), Mode::Do) => begin(at, key)?,
+        _ => change(at, open(at)?)?,
     };
     let waiting = intake::waiting(&changing, &at.data)?;
     let today = Day::of(now()?);
@@ -189,7 +190,7 @@ fn compact(at: &LakeAt, mode: Mode) -> Result<Exit, Failure> {
         }
         _ => TakenIn::default(),
     };
-    let merged = watched("files", |watch| intake::merge(&mut changing, &today, mode, watch))?;
+    let merged = watched("files", |watch| changing.merge(&today, PARTS_OF_TODAY_MAX, mode, watch))?;
     if at.json {
         return print_json(&json!({
             "dry_run": mode == Mode::Count, "recorded_bytes": waiting,
@@ -214,13 +215,10 @@ fn compact(at: &LakeAt, mode: Mode) -> Result<Exit, Failure> {
             );
         }
     }
-    let verb = if mode == Mode::Count { "Would put" } else { "Put" };
+    let verb = if mode == Mode::Count { "Would merge" } else { "Merged" };
     if merged.written > 0 {
-        text += &format!(
-            "{verb} {} together to {}.\n",
-            counted(merged.written + merged.removed, "file"),
-            grouped(merged.written)
-        );
+        text +=
+            &format!("{verb} {} into {}.\n", counted(merged.written + merged.removed, "file"), grouped(merged.written));
     }
     print(&text).map(|()| Exit::Nothing)
 }
@@ -285,8 +283,7 @@ fn stat(at: &LakeAt) -> Result<Exit, Failure> {
 
 fn expire(at: &LakeAt, days: u32, why: &LakeWhy) -> Result<Exit, Failure> {
     let lake = open(at)?;
-    let first = sealing::first_day(now()?, days).and_then(|day| Day::named(day.as_str()));
-    let first = first.ok_or_else(|| Failure::service("the clock says no day"))?;
+    let first = lakes::first_day(now()?, days);
     // Nobody is held between this and the end of it.
     let _changing = at.data.is_dir().then(|| sealing::changing(&at.data)).transpose()?;
     let held = if at.data.is_dir() { Holds::read(&at.data)?.accounts() } else { BTreeSet::new() };
@@ -296,7 +293,8 @@ fn expire(at: &LakeAt, days: u32, why: &LakeWhy) -> Result<Exit, Failure> {
         return tell_removed(at, &would, why.dry_run);
     }
     let detail = json!({"of": "lake", "before": first.as_str(), "exchanges": would.rows, "held": held.len()});
-    put_down(at, why, "expiry", vec!["lake".to_owned()], &detail)?;
+    refuse_without_ledger(at, why)?;
+    put_down(at, said("expiry", &why.by, Some(&why.reason), "lake".to_owned(), detail))?;
     let changed = watched("files", |watch| changing.expire(&first, &held, Mode::Do, watch))?;
     tell_removed(at, &changed, false)
 }
@@ -305,15 +303,7 @@ fn erase(at: &LakeAt, accounts: &[String], why: &LakeWhy) -> Result<Exit, Failur
     let lake = open(at)?;
     let _changing = at.data.is_dir().then(|| sealing::changing(&at.data)).transpose()?;
     if at.data.is_dir() {
-        let holds = Holds::read(&at.data)?;
-        if let Some(hold) = accounts.iter().find_map(|account| holds.of(account)) {
-            return Err(Failure::bad_input(format!(
-                "`{}` is held for `{}` since {}: nothing is erased of it before the hold is released",
-                plain(&hold.account),
-                plain(&hold.case),
-                hold.since.get(..10).unwrap_or_default()
-            )));
-        }
+        Holds::read(&at.data)?.refuse(accounts)?;
     }
     let accounts: BTreeSet<String> = accounts.iter().cloned().collect();
     // The clock tells whole seconds, and what was sent within this one is erased as well.
@@ -327,8 +317,10 @@ fn erase(at: &LakeAt, accounts: &[String], why: &LakeWhy) -> Result<Exit, Failur
     let mut changing = change(at, lake)?;
     // First, so that whatever is interrupted from here on is finished, and put down, by the next change.
     changing.begin_erasing(&accounts, until)?;
-    let subjects = accounts.iter().map(|account| format!("account:{account}")).collect();
-    put_down(at, why, lakes::ERASURE, subjects, &lakes::erasure(until))?;
+    for account in &accounts {
+        let subject = format!("account:{account}");
+        put_down(at, said(lakes::ERASURE, &why.by, Some(&why.reason), subject, lakes::erasure(until)))?;
+    }
     let changed = watched("files", |watch| changing.finish_erasing(watch))?;
     tell_removed(at, &changed, false)
 }
@@ -344,14 +336,10 @@ fn refuse_without_ledger(at: &LakeAt, why: &LakeWhy) -> Result<(), Failure> {
     )))
 }
 
-/// Puts down in the ledger what is about to be removed.
-fn put_down(at: &LakeAt, why: &LakeWhy, kind: &str, subjects: Vec<String>, detail: &Value) -> Result<(), Failure> {
-    refuse_without_ledger(at, why)?;
-    if !ledgers::folder(&at.data).is_dir() {
-        return Ok(());
-    }
-    for subject in subjects {
-        append(&at.data, said(kind, &why.by, Some(&why.reason), subject, detail.clone()))?;
+/// Puts down in the ledger what is about to be removed, where there is one.
+fn put_down(at: &LakeAt, said: Statement) -> Result<(), Failure> {
+    if ledgers::folder(&at.data).is_dir() {
+        append(&at.data, said)?;
     }
     Ok(())
 }

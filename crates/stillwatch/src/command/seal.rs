@@ -493,15 +493,7 @@ fn erase(args: &SealErase) -> Result<Exit, Failure> {
     resume(&args.data)?;
     // Nobody is held between this and the end of it.
     let _changing = sealing::changing(&args.data)?;
-    let holds = Holds::read(&args.data)?;
-    if let Some(hold) = args.account.iter().find_map(|account| holds.of(account)) {
-        return Err(Failure::bad_input(format!(
-            "`{}` is held for `{}` since {}: nothing is erased of it before the hold is released",
-            plain(&hold.account),
-            plain(&hold.case),
-            hold.since.get(..10).unwrap_or_default()
-        )));
-    }
+    Holds::read(&args.data)?.refuse(&args.account)?;
     let accounts: BTreeSet<String> = args.account.iter().cloned().collect();
     if args.dry_run {
         let mut would = Erased::default();

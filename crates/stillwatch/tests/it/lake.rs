@@ -125,6 +125,10 @@ fn nothing_is_removed_without_the_ledger_unless_that_is_said() {
 fn what_a_gateway_sealed_is_taken_in_erased_and_restored() {
     let (gateway, sealing) = sent("lake-gateway", "");
     let data = gateway.data();
+    // A dry run begins nothing.
+    let dry = lake(&["compact", "--data", &data, "--dry-run"]);
+    assert!(dry.code == 65 && dry.stderr.contains("there is no lake"), "{dry:?}");
+    assert!(!Path::new(&data).join("lake/_lake.json").exists());
     let compact = || json_of(&lake(&["compact", "--data", &data, "--json"]));
     // Beside a gateway that runs.
     let is_taken_in = || compact()["taken_in"]["exchanges"] == 2 || stat(&data)["exchanges"] == 2;
@@ -388,7 +392,7 @@ fn killed_two_hundred_times_it_loses_nothing_and_nothing_erased_comes_back() {
                 sure.extend(ids);
                 ended
             }
-            // A gateway records more, which is taken in, and files are put together.
+            // A gateway records more, which is taken in, and files are merged.
             1 | 2 => {
                 let mut file = std::fs::OpenOptions::new().create(true).append(true).open(&segment).expect("a file");
                 std::io::Write::write_all(&mut file, lines.as_bytes()).expect("it is written");

@@ -9,6 +9,7 @@ use std::thread;
 use std::time::Duration;
 
 use gateway::clock::Clock;
+use lake::limits::PARTS_OF_TODAY_MAX;
 use lake::place::Day;
 use lake::{Changing, Mode};
 use serde_json::json;
@@ -67,14 +68,12 @@ impl Filling {
         let now = self.clock.now();
         let mut changing = self.open()?;
         let taken = intake::take_in(&mut changing, &self.data, &self.key, &mut |_| {})?;
-        intake::merge(&mut changing, &Day::of(now), Mode::Do, &mut |_, _| {})?;
+        changing.merge(&Day::of(now), PARTS_OF_TODAY_MAX, Mode::Do, &mut |_, _| {})?;
         if taken.bad > 0 {
             say(&format!("{} of the record are no exchange, and not in the lake", counted(taken.bad, "line")));
         }
         let Some(days) = self.keep_days else { return Ok(()) };
-        let first = sealing::first_day(now, days).and_then(|day| Day::named(day.as_str()));
-        let first =
-            first.ok_or_else(|| Failure::service(format!("the clock says {now}, of which no day can be told")))?;
+        let first = lakes::first_day(now, days);
         drop(changing);
         // Nobody is held while days are closed. In the same order as everybody else takes both.
         let _changing = sealing::changing(&self.data)?;
@@ -84,11 +83,8 @@ impl Filling {
         if would.rows == 0 {
             return Ok(());
         }
-        if let Some(books) = &self.books {
-            let detail = json!({"of": "lake", "before": first.as_str(), "exchanges": would.rows, "held": held.len()});
-            let statement = ledgers::statement("expiry", "stillwatch", "lake".to_owned(), detail);
-            books.blocking_lock().put_down(statement)?;
-        }
+        let detail = json!({"of": "lake", "before": first.as_str(), "exchanges": would.rows, "held": held.len()});
+        self.put_down(ledgers::statement("expiry", "stillwatch", "lake".to_owned(), detail))?;
         let changed = changing.expire(&first, &held, Mode::Do, &mut |_, _| {})?;
         let exchanges = counted(changed.rows, "exchange");
         say(&format!(
