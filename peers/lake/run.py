@@ -5,6 +5,7 @@ import collections
 import datetime
 import json
 import pathlib
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -13,6 +14,8 @@ import duckdb
 import polars
 import pyarrow.compute
 import pyarrow.dataset
+import pyspark.sql
+import pyspark.sql.functions
 
 SUMS = ["input_tokens", "output_tokens"]
 
@@ -89,7 +92,34 @@ def by_pyarrow(lake):
     return told(counted, accounts, grouped("day"), grouped("model"), times["min"], times["max"])
 
 
+def by_spark(lake):
+    functions = pyspark.sql.functions
+    builder = pyspark.sql.SparkSession.builder.master("local[2]").config("spark.ui.enabled", "false")
+    builder = builder.config("spark.driver.host", "127.0.0.1").config("spark.driver.bindAddress", "127.0.0.1")
+    session = builder.config("spark.sql.session.timeZone", "UTC").getOrCreate()
+    session.sparkContext.setLogLevel("ERROR")
+    frame = session.read.parquet(lake)
+    # As text, since a date of Python would be in the zone of the machine.
+    at = lambda column: functions.date_format(column, "yyyy-MM-dd'T'HH:mm:ss.SSSSSSXXX")
+    one = frame.agg(
+        functions.count("*"),
+        *[functions.sum(name) for name in SUMS],
+        functions.count("temperature"),
+        functions.countDistinct("account"),
+        at(functions.min("time")),
+        at(functions.max("time")),
+    ).first()
+    grouped = lambda by: {row[by]: row["count"] for row in frame.groupBy(by).count().collect()}
+    days = {str(day): count for day, count in grouped("day").items()}
+    first, last = (datetime.datetime.fromisoformat(time) for time in one[5:7])
+    return told(dict(zip(["exchanges", *SUMS, "temperatures"], one[:4])), one[4], days, grouped("model"), first, last)
+
+
 TOOLS = {"DuckDB": (duckdb, by_duckdb), "Polars": (polars, by_polars), "pyarrow": (pyarrow, by_pyarrow)}
+if shutil.which("java"):
+    TOOLS["Spark"] = (pyspark, by_spark)
+else:
+    print("Spark is not tried: it needs Java 17 or newer on the PATH")
 
 
 def main():
@@ -124,7 +154,7 @@ def main():
                 bad += bool(wrong)
                 outcome = "the same" if not wrong else "; ".join(f"{key}: {found[key]}, not {expected[key]}" for key in wrong)
                 print(f"{name} {module.__version__}, {when} ({files} files): {found['exchanges']} exchanges, {outcome}")
-    print(f"{6 - bad} passed, {bad} failed")
+    print(f"{2 * len(TOOLS) - bad} passed, {bad} failed")
     sys.exit(bool(bad))
 
 

@@ -13,6 +13,9 @@ use watch::Watched;
 
 use crate::registry::Registry;
 
+/// What a handler is given.
+pub(crate) type Shared = axum::extract::State<Arc<Admin>>;
+
 /// What the API works with.
 pub struct Admin {
     /// Who there is.

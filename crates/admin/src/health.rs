@@ -1,16 +1,27 @@
 //! Whether all is well, and what is counted.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::http::header::CONTENT_TYPE;
+use axum::response::{IntoResponse as _, Response};
+use axum::routing::get;
+use exchange::Time;
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric};
 use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::registry::Registry;
+use schemars::JsonSchema;
+use serde::Serialize;
 
-use crate::context::Admin;
+use crate::context::{Admin, Shared};
+use crate::endpoint::Endpoint;
 
 /// The type of what [`metrics`] writes.
 pub(crate) const METRICS_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -21,8 +32,84 @@ const DATABASE_SILENT_MAX: Duration = Duration::from_secs(5);
 /// From how many bytes that detection is behind that is told; some seconds of a busy gateway.
 const BEHIND_BYTES_TOLD: u64 = 256 * 1024 * 1024;
 
+pub(crate) fn endpoints() -> Vec<Endpoint<Arc<Admin>>> {
+    vec![
+        Endpoint::get("/healthz", "Whether the process answers", get(async || Json(Alive { status: "ok" })))
+            .open()
+            .gives::<Alive>(StatusCode::OK, "It does"),
+        Endpoint::get("/readyz", "Whether requests are served as they should be", get(is_ready))
+            .open()
+            .gives::<Readiness>(StatusCode::OK, "They are; `reasons` tells what might become wrong")
+            .gives::<Readiness>(StatusCode::SERVICE_UNAVAILABLE, "They are not"),
+        Endpoint::get("/metrics", "What is counted, for Prometheus", get(counted))
+            .open()
+            .says(METRICS_TYPE, "OpenMetrics"),
+        Endpoint::get("/status", "Whether all is well, and what was counted", get(status))
+            .gives::<Standing>(StatusCode::OK, "How it stands"),
+    ]
+}
+
+/// That the process answers.
+#[derive(Debug, Serialize, JsonSchema)]
+struct Alive {
+    /// Always `ok`.
+    status: &'static str,
+}
+
+/// Whether requests are served as they should be.
+#[derive(Debug, Serialize, JsonSchema)]
+struct Readiness {
+    ready: bool,
+    /// What is wrong, or might become so.
+    reasons: Vec<String>,
+}
+
+async fn is_ready(State(admin): Shared) -> (StatusCode, Json<Readiness>) {
+    let (ready, reasons) = ready(&admin);
+    let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    (status, Json(Readiness { ready, reasons }))
+}
+
+async fn counted(State(admin): Shared) -> Response {
+    match metrics(&admin) {
+        Ok(text) => ([(CONTENT_TYPE, METRICS_TYPE)], text).into_response(),
+        Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
+    }
+}
+
+/// How the gateway stands.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "GatewayStatus")]
+struct Standing {
+    version: &'static str,
+    time: Time,
+    ready: bool,
+    /// What is wrong, or might become so.
+    reasons: Vec<String>,
+    /// How many accounts there are.
+    accounts: usize,
+    /// Exchanges recorded since the start.
+    recorded: u64,
+    /// What was counted since the start, by name.
+    counts: BTreeMap<&'static str, u64>,
+}
+
+async fn status(State(admin): Shared) -> Json<Standing> {
+    let (ready, reasons) = ready(&admin);
+    Json(Standing {
+        version: env!("CARGO_PKG_VERSION"),
+        time: admin.clock.now(),
+        ready,
+        reasons,
+        accounts: admin.registry.directory().await.len(),
+        recorded: admin.recording.recorded(),
+        counts: admin.stats.all().collect(),
+    })
+}
+
 /// Whether requests are served as they should be, and what is wrong otherwise or might become so.
-pub(crate) fn ready(admin: &Admin) -> (bool, Vec<String>) {
+#[must_use]
+pub fn ready(admin: &Admin) -> (bool, Vec<String>) {
     let mut reasons = Vec::new();
     if let Some(trouble) = admin.recording.trouble() {
         reasons.push(format!("exchanges cannot be recorded: {trouble}"));

@@ -9,13 +9,28 @@ use verify::entry::Statement;
 use verify::hash::Hash;
 
 use crate::kind::{
-    ACCOUNT, ALERT, APPEAL, CERTIFICATE, COVER, KEY, ORGANISATION, POLICIES, QUOTA, RESPONSE, SUSPICION,
+    ACCOUNT, ALERT, APPEAL, CASE, CERTIFICATE, COVER, KEY, ORGANISATION, PERSON, POLICIES, QUOTA, RESPONSE, SCHEDULE,
+    SUSPICION,
 };
 use crate::limits::{STATEMENT_CHANGES_MAX, TOLD_BYTES_MAX};
 
 /// Kinds whose changes are journalled: all but when keys were last used, and what tells peppers apart.
-pub const JOURNALLED: [&str; 11] =
-    [ACCOUNT, ORGANISATION, KEY, CERTIFICATE, QUOTA, RESPONSE, APPEAL, COVER, SUSPICION, POLICIES, ALERT];
+pub const JOURNALLED: [&str; 14] = [
+    ACCOUNT,
+    ORGANISATION,
+    KEY,
+    CERTIFICATE,
+    QUOTA,
+    RESPONSE,
+    APPEAL,
+    COVER,
+    SUSPICION,
+    POLICIES,
+    ALERT,
+    PERSON,
+    CASE,
+    SCHEDULE,
+];
 
 /// Statements of changes, in the order in which these were made. Their times are for whoever appends them.
 #[must_use]
@@ -39,7 +54,8 @@ fn statement(changes: &[Journalled]) -> Statement {
     let mut told = 0;
     let rows: Vec<Value> = changes.iter().map(|change| row(change, &mut told)).collect();
     let one = first.filter(|_| changes.len() == 1);
-    let (actor, reason) = one.map_or_else(|| (actor(kind, None), None), said);
+    let (actor, reason) =
+        one.or(first.filter(|change| change.actor.is_some())).map_or_else(|| (actor(kind, None), None), said);
     Statement {
         at: String::new(),
         kind: if kind == SUSPICION { "finding" } else { kind }.to_owned(),
@@ -59,7 +75,7 @@ fn statement(changes: &[Journalled]) -> Statement {
 fn row(change: &Journalled, told: &mut usize) -> Value {
     let row = json!({"id": change.id, "before": hash(&change.before), "after": hash(&change.after)});
     // What is kept of a key is worth nothing without the pepper, and yet is not for a ledger that others may read.
-    let is_secret = [KEY, CERTIFICATE].contains(&change.kind.as_str());
+    let is_secret = [KEY, CERTIFICATE, PERSON].contains(&change.kind.as_str());
     let fits = |body: &&String| !is_secret && told.saturating_add(body.len()) <= TOLD_BYTES_MAX;
     let Value::Object(mut row) = row else { return row };
     if let Some(body) = change.after.as_ref().filter(fits) {
@@ -100,7 +116,8 @@ fn said(change: &Journalled) -> (String, Option<String>) {
         APPEAL => by(at(&after, "author"), &Value::Null),
         _ => None,
     };
-    signed.unwrap_or_else(|| (actor(&change.kind, Some(&after).filter(|_| before.is_null())), None))
+    let known = || change.actor.as_ref().map(|actor| (format!("person:{actor}"), None));
+    signed.or_else(known).unwrap_or_else(|| (actor(&change.kind, Some(&after).filter(|_| before.is_null())), None))
 }
 
 /// A field of an object; null where there is none.
@@ -123,6 +140,7 @@ mod tests {
             id: format!("{kind}_{place}"),
             before: text(before),
             after: text(after),
+            actor: None,
         }
     }
 

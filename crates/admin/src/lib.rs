@@ -4,18 +4,35 @@
 //! [`limits::REFRESH_TIME`], where another process made it), and that nothing is changed or told without the admin
 //! credential. Secrets are shown once, in the reply that made them. Everything is bounded ([`limits`]).
 
-mod answer;
+mod accounts;
+pub mod answer;
 pub mod api;
 mod appeals;
+pub mod case;
+pub mod cases;
 mod context;
 mod detection;
+mod endpoint;
 mod health;
 pub mod journal;
+mod keys;
 mod kind;
 pub mod limits;
+pub mod openapi;
+pub mod order;
+mod people;
+pub mod person;
+mod policies;
+mod quotas;
 pub mod registry;
-mod responses;
+pub mod responses;
+pub mod schedule;
+mod types;
+pub mod version;
 
-pub use api::serve;
+pub use answer::Problem;
+pub use api::{endpoints, router};
 pub use context::{Admin, Counted, source};
+pub use endpoint::Endpoint;
+pub use health::ready;
 pub use registry::Registry;

@@ -5,8 +5,7 @@
 //! changes fail, and [`Registry::age`] tells for how long.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::Arc;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use alert::Notice;
 use exchange::Time;
@@ -29,24 +28,36 @@ use tokio::time::Instant;
 use policy::limits::QUOTAS_MAX;
 use verify::entry::Statement;
 
+use crate::case::Case;
 use crate::journal;
 use crate::kind::{
-    ACCOUNT, ALERT, APPEAL, CERTIFICATE, COVER, KEY, ORGANISATION, PEPPER, POLICIES, POLICIES_ID, QUOTA, RESPONSE,
-    SUSPICION, USE,
+    ACCOUNT, ALERT, APPEAL, CASE, CERTIFICATE, COVER, KEY, ORGANISATION, PEPPER, PERSON, POLICIES, POLICY_VERSION,
+    QUOTA, RESPONSE, SCHEDULE, SUSPICION, USE, VIEW, VISIT,
 };
-use crate::limits::{APPEALS_MAX, USES_MAX};
+use crate::limits::{
+    APPEALS_MAX, CASES_MAX, NOTES_MAX, PASSKEYS_EACH_MAX, PASSWORD_BYTES_MAX, PASSWORD_CHARS_MIN, PEOPLE_MAX,
+    SCHEDULES_MAX, USES_MAX, VIEWS_EACH_MAX,
+};
+use crate::person::Person;
+use crate::schedule::Schedule;
+use crate::version::Version;
 
 pub mod appeals;
+pub mod cases;
+pub mod people;
 pub mod responses;
+pub mod schedules;
+pub mod versions;
+pub mod views;
 
-/// Who there is.
-#[derive(Debug)]
+/// Who there is. Clones are the same registry.
+#[derive(Clone, Debug)]
 pub struct Registry {
     control: Control,
     gate: Arc<Gate>,
-    keys: Keys,
-    known: AsyncMutex<Known>,
-    uses: Mutex<HashMap<String, Time>>,
+    keys: Arc<Keys>,
+    known: Arc<AsyncMutex<Known>>,
+    uses: Arc<Mutex<HashMap<String, Time>>>,
 }
 
 #[derive(Debug)]
@@ -57,6 +68,16 @@ struct Known {
     are_applied: bool,
     quotas: BTreeMap<String, Quota>,
     appeals: BTreeMap<String, Appeal>,
+    people: BTreeMap<String, Person>,
+    cases: BTreeMap<String, Case>,
+    /// Policies that were applied, by their numbers.
+    versions: BTreeMap<u64, Version>,
+    /// Views that people saved, by whose they are and by their names.
+    views: BTreeMap<String, BTreeMap<String, String>>,
+    /// Hunts that are run again and again, by their ids.
+    schedules: BTreeMap<String, Schedule>,
+    /// When people were last in the console, by their names.
+    visits: BTreeMap<String, Time>,
     /// When keys were last used, by their ids.
     uses: HashMap<String, Time>,
     /// The hash, as it is here, of a key that nobody has.
@@ -79,7 +100,7 @@ pub enum RegistryError {
         id: String,
     },
     /// There is one already.
-    #[error("there is an {kind} `{id}` already")]
+    #[error("there is already this {kind}: `{id}`")]
     Taken {
         /// What sort of thing.
         kind: &'static str,
@@ -107,6 +128,30 @@ pub enum RegistryError {
     /// There are too many appeals, all of which wait or clear somebody.
     #[error("there are {APPEALS_MAX} appeals, all of which wait for a decision or were upheld")]
     TooManyAppeals,
+    /// There are too many cases.
+    #[error("there are {CASES_MAX} cases, none of which is closed")]
+    TooManyCases,
+    /// Somebody has too many views.
+    #[error("you have {VIEWS_EACH_MAX} views, which is the most; remove one first")]
+    TooManyViews,
+    /// Somebody has too many passkeys.
+    #[error("{PASSKEYS_EACH_MAX} passkeys are the most that somebody has; remove one first")]
+    TooManyPasskeys,
+    /// There are too many schedules.
+    #[error("there are {SCHEDULES_MAX} schedules, which is the most; remove one first")]
+    TooManySchedules,
+    /// A case has too many notes.
+    #[error("the case `{0}` has {NOTES_MAX} notes, which is the most; open another one")]
+    TooManyNotes(String),
+    /// There are too many people.
+    #[error("{PEOPLE_MAX} people may sign in, which is the most")]
+    TooManyPeople,
+    /// Nobody would be left who manages people.
+    #[error("`{0}` is the last who may manage people; make somebody else `admin` first")]
+    LastAdmin(String),
+    /// A password that somebody chose.
+    #[error("expected a password of {PASSWORD_CHARS_MIN} characters or more, and at most {PASSWORD_BYTES_MAX} bytes")]
+    BadPassword,
     /// There are too many quotas.
     #[error(transparent)]
     TooManyQuotas(#[from] TooManyQuotas),
@@ -181,7 +226,14 @@ impl Registry {
         let (directory, policies) = (Arc::clone(&known.directory), Arc::clone(&known.policies));
         let gate = Arc::new(Gate::new(directory, Keys::new(pepper), origins, policies));
         gate.quotas().replace(known.quotas())?;
-        Ok(Registry { control, gate, keys: Keys::new(pepper), known: AsyncMutex::new(known), uses: Mutex::default() })
+        let known = Arc::new(AsyncMutex::new(known));
+        Ok(Registry { control, gate, keys: Arc::new(Keys::new(pepper)), known, uses: Arc::default() })
+    }
+
+    /// The same, with whatever it changes put down as done by somebody who is known by name.
+    #[must_use]
+    pub fn by(&self, person: &str) -> Registry {
+        Registry { control: self.control.by(person), ..self.clone() }
     }
 
     /// The gate that knows who is in it.
@@ -220,16 +272,13 @@ impl Registry {
         self.known.lock().await.revision
     }
 
-    /// Every key, in the order of their ids, with its last use.
-    pub async fn keys(&self) -> Vec<(Arc<Key>, Option<Time>)> {
+    /// The keys that are asked for, in no order, each with its last use.
+    pub async fn keys(&self, is_asked: impl Fn(&Key) -> bool) -> Vec<(Arc<Key>, Option<Time>)> {
         let known = self.known.lock().await;
-        let used = |key: &Arc<Key>| {
-            let waiting = self.uses.lock().ok().and_then(|uses| uses.get(key.id.as_str()).copied());
-            waiting.max(known.uses.get(key.id.as_str()).copied())
-        };
-        let mut keys: Vec<_> = known.directory.keys().map(|key| (Arc::clone(key), used(key))).collect();
-        keys.sort_by(|(one, _), (other, _)| one.id.cmp(&other.id));
-        keys
+        let waiting = self.uses.lock().unwrap_or_else(PoisonError::into_inner);
+        let used = |key: &Arc<Key>| waiting.get(key.id.as_str()).max(known.uses.get(key.id.as_str())).copied();
+        let asked = known.directory.keys().filter(|key| is_asked(key));
+        asked.map(|key| (Arc::clone(key), used(key))).collect()
     }
 
     /// One account.
@@ -392,24 +441,6 @@ impl Registry {
         (Arc::clone(&known.policies), known.are_applied)
     }
 
-    /// The policies of `text` hold from now on, whole, or those that are shipped where there is none.
-    ///
-    /// # Errors
-    ///
-    /// When they cannot be used, or not be written; then the old ones hold on.
-    pub async fn put_policies(&self, text: Option<&str>) -> Result<Arc<Policies>, RegistryError> {
-        let entry = match text {
-            Some(text) => {
-                Policies::parse(text)?;
-                entry(POLICIES, POLICIES_ID, &text)
-            }
-            None => Entry::gone(POLICIES, POLICIES_ID),
-        };
-        let mut known = self.known.lock().await;
-        self.put(&mut known, &[entry]).await?;
-        Ok(Arc::clone(&known.policies))
-    }
-
     /// Why an account may do each action with `model` at `now`, or not.
     ///
     /// # Errors
@@ -529,7 +560,8 @@ impl Registry {
         Ok(self.control.forget(place).await?)
     }
 
-    async fn directory(&self) -> Arc<Directory> {
+    /// Everybody and everything that is known, as it is now.
+    pub async fn directory(&self) -> Arc<Directory> {
         Arc::clone(&self.known.lock().await.directory)
     }
 
@@ -583,6 +615,12 @@ impl Known {
             pepper: None,
             quotas: BTreeMap::new(),
             appeals: BTreeMap::new(),
+            people: BTreeMap::new(),
+            cases: BTreeMap::new(),
+            versions: BTreeMap::new(),
+            views: BTreeMap::new(),
+            schedules: BTreeMap::new(),
+            visits: BTreeMap::new(),
             uses: HashMap::default(),
             revision: 0,
             went_back: None,
@@ -633,14 +671,54 @@ impl Known {
                         None => self.appeals.remove(&entry.id),
                     };
                 }
+                CASE => {
+                    match &entry.body {
+                        Some(body) => self.cases.insert(entry.id.clone(), parsed(entry, body)?),
+                        None => self.cases.remove(&entry.id),
+                    };
+                }
+                PERSON => {
+                    match &entry.body {
+                        Some(body) => self.people.insert(entry.id.clone(), parsed(entry, body)?),
+                        None => self.people.remove(&entry.id),
+                    };
+                }
                 POLICIES => {
                     let text = entry.body.as_ref().map(|body| parsed::<String>(entry, body)).transpose()?;
                     let policies = Policies::parse(text.as_deref().unwrap_or(DEFAULT));
                     let unreadable = |error: BadPolicies| unreadable(entry, error.to_string());
                     (self.policies, self.are_applied) = (Arc::new(policies.map_err(unreadable)?), text.is_some());
                 }
+                POLICY_VERSION => {
+                    let number = entry.id.parse().map_err(|_| unreadable(entry, "its id is no number".to_owned()))?;
+                    match &entry.body {
+                        Some(body) => self.versions.insert(number, parsed(entry, body)?),
+                        None => self.versions.remove(&number),
+                    };
+                }
                 PEPPER => {
                     self.pepper = entry.body.as_ref().map(|body| parsed(entry, body)).transpose()?;
+                }
+                VIEW => {
+                    let (person, name) =
+                        entry.id.split_once('\n').ok_or_else(|| unreadable(entry, "its id is none".to_owned()))?;
+                    let own = self.views.entry(person.to_owned()).or_default();
+                    match &entry.body {
+                        Some(body) => own.insert(name.to_owned(), parsed(entry, body)?),
+                        None => own.remove(name),
+                    };
+                }
+                SCHEDULE => {
+                    match &entry.body {
+                        Some(body) => self.schedules.insert(entry.id.clone(), parsed(entry, body)?),
+                        None => self.schedules.remove(&entry.id),
+                    };
+                }
+                VISIT => {
+                    match &entry.body {
+                        Some(body) => self.visits.insert(entry.id.clone(), parsed(entry, body)?),
+                        None => self.visits.remove(&entry.id),
+                    };
                 }
                 USE => {
                     if let Some(body) = &entry.body {

@@ -2,38 +2,77 @@
 
 use std::sync::Arc;
 
+use axum::Json;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
 use axum::routing::{get, post};
-use axum::{Json, Router};
 use exchange::{Assurance, Time};
 use policy::response::{Approval, Budget, Joiners, Target, Undone};
-use policy::{AccountId, Response, ResponseId, Rung};
-use serde::Deserialize;
-use serde_json::{Value, json};
+use policy::{AccountId, Response, ResponseId, Rung, Suspicion};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
-use crate::answer::{Answer, Body, Part, Problem, bad, id, part, person, words};
-use crate::context::Admin;
+use crate::answer::{Answer, Body, Part, Problem, Sent, bad, beside, id, part, person, words};
+use crate::context::{Admin, Shared};
+use crate::endpoint::Endpoint;
 use crate::registry::Registry;
-use crate::registry::responses::likely;
+use crate::registry::responses::{Listed, likely};
 
-type Shared = State<Arc<Admin>>;
-
-/// Paths under `/api/v1`.
-pub(crate) fn routes() -> Router<Arc<Admin>> {
-    Router::new()
-        .route("/responses", get(responses).post(respond))
-        .route("/responses/{id}", get(response))
-        .route("/responses/{id}/approve", post(approve))
-        .route("/responses/{id}/undo", post(undo))
-        .route("/suspicions", get(suspicions))
+pub(crate) fn endpoints() -> Vec<Endpoint<Arc<Admin>>> {
+    vec![
+        Endpoint::get("/responses", "Every response by id, a part at a time; those that are over or undone among them", get(responses))
+            .lists::<Told>("responses", "The responses"),
+        Endpoint::post(
+            "/responses",
+            "Responds to an account, or to a campaign that stands. A block of more accounts than one person may block waits for approval",
+            post(respond),
+        )
+        .takes::<NewResponse>()
+        .gives::<Told>(StatusCode::CREATED, "The response")
+        .fails(StatusCode::NOT_FOUND, "There is no such account or campaign"),
+        Endpoint::get("/responses/{id}", "A response, with a part of the accounts that it covers", get(response))
+            .lists_of::<Told, AccountId>(("response", "accounts"), "The response, and whom it covers")
+            .fails(StatusCode::NOT_FOUND, "There is none"),
+        Endpoint::post("/responses/{id}/approve", "A second person approves a response", post(approve))
+            .takes::<ApprovedBy>()
+            .gives::<Told>(StatusCode::OK, "The response as it is now")
+            .fails(StatusCode::FORBIDDEN, "It is the person who took it")
+            .fails(StatusCode::NOT_FOUND, "There is none")
+            .fails(StatusCode::CONFLICT, "It waits for nobody"),
+        Endpoint::post("/responses/{id}/undo", "Takes a response back; everybody is as before", post(undo))
+            .takes::<UndoneBy>()
+            .gives::<Told>(StatusCode::OK, "The response as it is now")
+            .fails(StatusCode::NOT_FOUND, "There is none")
+            .fails(StatusCode::CONFLICT, "It is undone already"),
+        Endpoint::get("/suspicions", "What detection says of accounts, by account, a part at a time", get(suspicions))
+            .lists::<Suspicion>("suspicions", "What is said"),
+    ]
 }
 
 /// A response as it is told.
-fn told(admin: &Admin, response: &Response, accounts: u64) -> Value {
-    let now = admin.clock.now();
-    let state = if response.undone.is_some() {
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "ToldResponse")]
+struct Told {
+    #[serde(flatten)]
+    response: Response,
+    /// `holds`, `shadow`, `later`, `waits`, `over` or `undone`.
+    state: &'static str,
+    /// How many accounts it covers.
+    accounts: u64,
+}
+
+impl Told {
+    fn of(admin: &Admin, response: &Response, accounts: u64) -> Told {
+        Told { response: response.clone(), state: state(response, admin.clock.now()), accounts }
+    }
+}
+
+/// How a response stands at `now`: `undone`, `over`, `waits` for a second person, begins `later`, tells only (`shadow`) or `holds`.
+#[must_use]
+pub fn state(response: &Response, now: Time) -> &'static str {
+    if response.undone.is_some() {
         "undone"
     } else if response.until.is_some_and(|until| until <= now) {
         "over"
@@ -45,21 +84,14 @@ fn told(admin: &Admin, response: &Response, accounts: u64) -> Value {
         "shadow"
     } else {
         "holds"
-    };
-    let mut told = json!(response);
-    if let Some(told) = told.as_object_mut() {
-        told.insert("state".to_owned(), json!(state));
-        told.insert("accounts".to_owned(), json!(accounts));
     }
-    told
 }
 
 async fn responses(State(admin): Shared, query: Result<Query<Part>, QueryRejection>) -> Answer<Json<Value>> {
     let Query(query) = query?;
     let responses = admin.registry.responses().await;
-    let responses = responses.iter().map(|(response, accounts)| told(&admin, response, *accounts)).collect();
-    let id = |told: &Value| told.get("id").and_then(Value::as_str).unwrap_or_default().to_owned();
-    Ok(Json(part("responses", responses, id, &query)))
+    let responses = responses.iter().map(|(response, accounts)| Told::of(&admin, response, *accounts)).collect();
+    Ok(Json(part("responses", responses, |told: &Told| told.response.id.to_string(), &query)?))
 }
 
 async fn response(
@@ -69,36 +101,51 @@ async fn response(
 ) -> Answer<Json<Value>> {
     let Query(query) = query?;
     let (response, covered) = admin.registry.response(&id(&name)?).await?;
-    let told = told(&admin, &response, covered.len() as u64);
-    let mut answer = part("accounts", covered, AccountId::to_string, &query);
-    if let Some(answer) = answer.as_object_mut() {
-        answer.insert("response".to_owned(), told);
-    }
-    Ok(Json(answer))
+    let told = Told::of(&admin, &response, covered.len() as u64);
+    Ok(Json(beside(part("accounts", covered, AccountId::to_string, &query)?, "response", &told)))
 }
 
 /// What is told of a new response.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct NewResponse {
-    target: Target,
-    rung: Rung,
+pub struct NewResponse {
+    /// What it is about.
+    pub target: Target,
+    /// What is done.
+    pub rung: Rung,
+    /// For [`Rung::Verify`]: how well whoever is covered has to be known.
     #[serde(default)]
-    assurance: Assurance,
-    budget: Option<Budget>,
+    pub assurance: Assurance,
+    /// For [`Rung::ShareBudget`]: what all may take together.
+    pub budget: Option<Budget>,
     /// How likely an account must take part to be covered, in percent.
-    probability: Option<i64>,
+    pub probability: Option<i64>,
+    /// Whether accounts that join later are covered as well.
     #[serde(default)]
-    joiners: Joiners,
+    pub joiners: Joiners,
+    /// Whether it only tells what it would change.
     #[serde(default)]
-    shadow: bool,
-    until: Option<Time>,
-    reason: String,
-    author: String,
+    pub shadow: bool,
+    /// Until when it holds.
+    pub until: Option<Time>,
+    /// Why.
+    pub reason: String,
+    /// Who takes it.
+    pub author: String,
 }
 
-async fn respond(State(admin): Shared, body: Body<NewResponse>) -> Answer<(StatusCode, Json<Value>)> {
-    let Json(new) = body?;
+async fn respond(State(admin): Shared, body: Body<NewResponse>) -> Answer<(StatusCode, Json<Told>)> {
+    let Sent(new) = body?;
+    let (response, accounts) = take(&admin, new).await?;
+    Ok((StatusCode::CREATED, Json(Told::of(&admin, &response, accounts))))
+}
+
+/// Takes a response.
+///
+/// # Errors
+///
+/// When something of it cannot be, its target is not there, detection does not know all members yet, or it cannot be written.
+pub async fn take(admin: &Admin, new: NewResponse) -> Answer<Listed> {
     let NewResponse { target, rung, assurance, budget, probability, joiners, shadow, until, reason, author } = new;
     let now = admin.clock.now();
     check(rung, assurance, budget)?;
@@ -113,7 +160,7 @@ async fn respond(State(admin): Shared, body: Body<NewResponse>) -> Answer<(Statu
     }
     let (members, source) = match &target {
         Target::Account(_) => (Vec::new(), String::new()),
-        Target::Campaign(campaign) => (members(&admin, campaign, probability)?, admin.source()),
+        Target::Campaign(campaign) => (members(admin, campaign, probability)?, admin.source()),
     };
     let response = Response {
         id: Registry::response_id()?,
@@ -133,13 +180,13 @@ async fn respond(State(admin): Shared, body: Body<NewResponse>) -> Answer<(Statu
         undone: None,
     };
     let alone = admin.settings.load().block_alone_max;
-    let (response, accounts) = admin.registry.respond(response, &members, alone).await?;
-    Ok((StatusCode::CREATED, Json(told(&admin, &response, accounts))))
+    Ok(admin.registry.respond(response, &members, alone).await?)
 }
 
 /// Members are those who take part more likely than not, and nobody does for certain.
-const PROBABILITY_MIN: i64 = 50;
-const PROBABILITY_MAX: i64 = 99;
+pub const PROBABILITY_MIN: i64 = 50;
+/// The most likely that can be asked for, in percent.
+pub const PROBABILITY_MAX: i64 = 99;
 
 /// The accounts of a campaign that stands, those that take part likely enough.
 fn members(admin: &Admin, campaign: &str, probability: i64) -> Answer<Vec<AccountId>> {
@@ -173,42 +220,41 @@ fn check(rung: Rung, assurance: Assurance, budget: Option<Budget>) -> Answer<()>
     Ok(())
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct ApprovedBy {
     author: String,
 }
 
-async fn approve(State(admin): Shared, Path(name): Path<String>, body: Body<ApprovedBy>) -> Answer<Json<Value>> {
-    let Json(ApprovedBy { author }) = body?;
+async fn approve(State(admin): Shared, Path(name): Path<String>, body: Body<ApprovedBy>) -> Answer<Json<Told>> {
+    let Sent(ApprovedBy { author }) = body?;
     person(&author)?;
     let response = id::<ResponseId>(&name)?;
     let approved = admin.registry.approve_response(&response, &author).await?;
     let (_, covered) = admin.registry.response(&response).await?;
-    Ok(Json(told(&admin, &approved, covered.len() as u64)))
+    Ok(Json(Told::of(&admin, &approved, covered.len() as u64)))
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct UndoneBy {
     author: String,
     reason: String,
 }
 
-async fn undo(State(admin): Shared, Path(name): Path<String>, body: Body<UndoneBy>) -> Answer<Json<Value>> {
-    let Json(UndoneBy { author, reason }) = body?;
+async fn undo(State(admin): Shared, Path(name): Path<String>, body: Body<UndoneBy>) -> Answer<Json<Told>> {
+    let Sent(UndoneBy { author, reason }) = body?;
     person(&author)?;
     words("reason", &reason)?;
     let response = id::<ResponseId>(&name)?;
     let undone = Undone { time: admin.clock.now(), author, reason };
     let undone = admin.registry.undo_response(&response, undone).await?;
     let (_, covered) = admin.registry.response(&response).await?;
-    Ok(Json(told(&admin, &undone, covered.len() as u64)))
+    Ok(Json(Told::of(&admin, &undone, covered.len() as u64)))
 }
 
 async fn suspicions(State(admin): Shared, query: Result<Query<Part>, QueryRejection>) -> Answer<Json<Value>> {
     let Query(query) = query?;
-    let suspicions = admin.registry.suspicions().await.iter().map(|said| json!(**said)).collect();
-    let account = |said: &Value| said.get("account").and_then(Value::as_str).unwrap_or_default().to_owned();
-    Ok(Json(part("suspicions", suspicions, account, &query)))
+    let suspicions = admin.registry.suspicions().await.iter().map(|said| Suspicion::clone(said)).collect();
+    Ok(Json(part("suspicions", suspicions, |said: &Suspicion| said.account.to_string(), &query)?))
 }

@@ -60,3 +60,9 @@ pub const HELD_MAX: usize = 64;
 pub const CAMPAIGNS_MAX: usize = 1024;
 /// Campaigns counted among those that are reported, for the threshold of what else is.
 pub const CONTENDERS_MAX: usize = 256;
+/// Members that hold a value before it is told that they share it.
+pub const SHARED_HOLDERS_MIN: usize = 2;
+/// How many times as often as everybody else members have to hold a value for that.
+pub const SHARED_RATIO_MIN: f64 = 2.0;
+/// Values of a campaign of which it is told that members share them: the most particular to it.
+pub const SHARED_MAX: usize = 40;

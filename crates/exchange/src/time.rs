@@ -1,7 +1,10 @@
 //! Time as the records tell it. No clock is read anywhere in the core crates.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
+
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 
 /// A point in time: nanoseconds since 1970-01-01T00:00:00Z.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -303,6 +306,16 @@ impl fmt::Display for Time {
             Ok(timestamp) => write!(f, "{timestamp}"),
             Err(_) => write!(f, "{} ns", self.0),
         }
+    }
+}
+
+impl JsonSchema for Time {
+    fn schema_name() -> Cow<'static, str> {
+        "Time".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "description": "A time in UTC (RFC 3339).", "type": "string", "format": "date-time" })
     }
 }
 

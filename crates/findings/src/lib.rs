@@ -67,16 +67,12 @@ pub struct Campaign {
     /// How it was discovered.
     pub discovery: Discovery,
     /// When the trial began (τ); only later records were tested.
-    #[schemars(with = "schema::When")]
     pub frozen_at: Time,
     /// The time of the exchange that made it cross its threshold.
-    #[schemars(with = "schema::When")]
     pub detected_at: Time,
     /// Its first exchange.
-    #[schemars(with = "schema::When")]
     pub first_seen: Time,
     /// Its last exchange.
-    #[schemars(with = "schema::When")]
     pub last_seen: Time,
     /// How many exchanges of its members belong to it.
     pub exchanges: u64,
@@ -134,12 +130,10 @@ pub struct Judgement {
     /// Who said it.
     pub by: String,
     /// When.
-    #[schemars(with = "schema::When")]
     pub time: Time,
     /// Why.
     pub reason: String,
     /// When it ends or ended.
-    #[schemars(with = "Option<schema::When>")]
     pub until: Option<Time>,
     /// Accounts of the finding that were not looked at then.
     pub new_accounts: Vec<String>,
@@ -171,10 +165,8 @@ pub struct Member {
     /// All its exchanges.
     pub exchanges_total: u64,
     /// Its first exchange in the campaign.
-    #[schemars(with = "schema::When")]
     pub first_seen: Time,
     /// Its last exchange in the campaign.
-    #[schemars(with = "schema::When")]
     pub last_seen: Time,
     /// Tokens of its requests in the campaign, and none where none were recorded.
     pub input_tokens: Option<u64>,
@@ -268,7 +260,6 @@ pub struct Sample {
     /// Its account.
     pub account: String,
     /// Its time.
-    #[schemars(with = "schema::When")]
     pub time: Time,
     /// The beginning of what was asked.
     pub text: String,
@@ -313,6 +304,9 @@ pub struct Portrait {
     pub ages: Vec<ShareBin>,
     /// Infrastructure: what is shared and what is not.
     pub infrastructure: Vec<TokenSharing>,
+    /// Values that several members hold, and everybody else seldom: the most particular to the group first.
+    #[serde(default)]
+    pub shared: Vec<Shared>,
     /// Notable moments: τ, detection, closures, returns.
     pub marks: Vec<Mark>,
 }
@@ -321,7 +315,6 @@ pub struct Portrait {
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct TimeBin {
     /// Its start.
-    #[schemars(with = "schema::When")]
     pub start: Time,
     /// Its length in seconds.
     pub seconds: u32,
@@ -359,14 +352,37 @@ pub struct TokenSharing {
     pub population_share: f64,
 }
 
+/// A value that several members hold.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct Shared {
+    /// The kind: payment instrument, mail domain, /24 network, …
+    pub kind: String,
+    /// The value.
+    pub value: String,
+    /// The members that hold it.
+    pub accounts: Vec<String>,
+    /// Share of the population outside the group that holds it.
+    pub population_share: f64,
+}
+
 /// A notable moment of a campaign.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct Mark {
     /// When.
-    #[schemars(with = "schema::When")]
     pub time: Time,
     /// What happened, in a few words.
     pub label: String,
+}
+
+/// Exchanges of everybody in one interval of time.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct Traffic {
+    /// Its start.
+    pub start: Time,
+    /// Its length in seconds.
+    pub seconds: u32,
+    /// The exchanges.
+    pub exchanges: u64,
 }
 
 /// What the whole traffic looked like.
@@ -380,11 +396,12 @@ pub struct Population {
     pub payers: u64,
     /// Clusters of texts that several payers share.
     pub clusters: u64,
+    /// All exchanges over time; intervals without one are left out.
+    #[serde(default)]
+    pub timeline: Vec<Traffic>,
     /// The first exchange.
-    #[schemars(with = "Option<schema::When>")]
     pub first_seen: Option<Time>,
     /// The last exchange.
-    #[schemars(with = "Option<schema::When>")]
     pub last_seen: Option<Time>,
     /// Exchanges that arrived out of order by more than could be put right.
     pub late: u64,

@@ -29,19 +29,6 @@ pub(crate) fn known<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u32, D
     }
 }
 
-/// A time as it is written.
-pub(crate) struct When;
-
-impl JsonSchema for When {
-    fn schema_name() -> Cow<'static, str> {
-        "Time".into()
-    }
-
-    fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({ "description": "A time in UTC (RFC 3339).", "type": "string", "format": "date-time" })
-    }
-}
-
 /// The name of what a campaign takes.
 pub(crate) struct Taken;
 

@@ -37,6 +37,7 @@ use crate::limits::{
 use crate::sealing::SealingTable;
 use crate::sensors::SensorTable;
 use crate::shield::Caps;
+use crate::sign_in::SignInTable;
 use crate::tls::{self, BadCertificates};
 use crate::trust::Trust;
 use crate::upstream::{Credential, Server, Tls};
@@ -95,6 +96,9 @@ pub struct Config {
     /// Whether recorded exchanges go into a lake.
     #[serde(default)]
     pub lake: LakeTable,
+    /// How people sign in to the console.
+    #[serde(default)]
+    pub sign_in: SignInTable,
     /// Where callers reach it, as `scheme://host[:port]`: what proofs of possession have to be for.
     #[serde(default)]
     pub origins: Vec<String>,
@@ -677,6 +681,7 @@ impl Default for Config {
             sensor: SensorTable::default(),
             ledger: LedgerTable::default(),
             sealing: SealingTable::default(),
+            sign_in: SignInTable::default(),
             lake: LakeTable::default(),
             origins: Vec::new(),
             workers: 0,
@@ -715,6 +720,9 @@ impl Config {
         config.ledger.timestamp.iter_mut().for_each(|timestamp| place(&mut timestamp.authority));
         // Of a store it is no path.
         config.lake.place.iter_mut().filter(|place| !LakeTable::is_in_store(place)).for_each(place);
+        if let Some(provider) = &mut config.sign_in.provider {
+            provider.client_secret_file.iter_mut().chain(&mut provider.authorities).for_each(place);
+        }
         for identity in &mut config.identity {
             identity.keys_file.iter_mut().chain(&mut identity.authorities).for_each(place);
         }
@@ -844,6 +852,9 @@ impl Config {
         }
         if let Some((name, expected)) = config.ledger.wrong() {
             return wrong(format!("ledger.{name}"), expected);
+        }
+        if let Some((name, expected)) = config.sign_in.wrong() {
+            return wrong(format!("sign_in.{name}"), expected);
         }
         if let Some((name, expected)) = config.sealing.wrong() {
             return wrong(format!("sealing.{name}"), expected);
@@ -1083,12 +1094,15 @@ mod tests {
     fn paths_of_a_file_are_relative_to_its_folder() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("gateway.toml");
-        let text = "[sealing]\nkey = 'e.pub'\n[lake]\nenabled = true\nplace = 'l'\n\
+        let text = "[sign_in]\nurl = 'https://c'\n[sign_in.provider]\nissuer = 'https://i'\nclient_id = 'c'\nclient_secret_file = 's'\n\
+                    [sealing]\nkey = 'e.pub'\n[lake]\nenabled = true\nplace = 'l'\n\
                     [ledger.timestamp]\nurl = 'http://t.example'\nauthority = 'a.pem'\n\
                     [[ledger.witness]]\nurl = 'http://w.example'\nkey = 'k'\nauthorities = 'w.pem'\n";
         fs::write(&path, text).unwrap();
         let config = Config::read(&path).unwrap();
         let within = |name: &str| Some(folder.path().join(name));
+        let secret = config.sign_in.provider.and_then(|provider| provider.client_secret_file);
+        assert_eq!(secret, within("s"));
         assert_eq!((config.sealing.key, config.lake.place), (within("e.pub"), within("l")));
         assert_eq!(config.ledger.timestamp.map(|timestamp| timestamp.authority), within("a.pem"));
         assert_eq!(config.ledger.witness[0].authorities, within("w.pem"));
@@ -1248,6 +1262,26 @@ mod tests {
             ),
             ("[sensor]\nlisten = '127.0.0.1:1'", "`sensor.key_file`: expected the file"),
             ("[sensor]\nlisten = '0.0.0.0:1'\nkey_file = 'k'", "`sensor.listen`: expected an address of this machine"),
+            ("[sign_in]\nurl = 'http://c.example'", "`sign_in.url`: expected such as `https://console.example`"),
+            ("[sign_in]\nurl = 'https://c.example/x'", "`sign_in.url`: expected such as"),
+            ("[sign_in]\nurl = 'https://c.example/'", "`sign_in.url`: expected such as"),
+            ("[sign_in]\npasskeys = true", "`sign_in.passkeys`: expected `url` beside it"),
+            ("[sign_in]\nurl = 'https://192.0.2.1'\npasskeys = true", "`sign_in.passkeys`: expected `url` beside it"),
+            ("[sign_in]\nurl = 'https://[::1]:8'\npasskeys = true", "`sign_in.passkeys`: expected `url` beside it"),
+            ("[sign_in]\npasswords = false", "`sign_in.passwords`: expected `[sign_in.provider]`"),
+            ("[sign_in.provider]\nissuer = 'https://i'\nclient_id = 'c'", "`sign_in.url`: expected where browsers"),
+            (
+                "[sign_in]\nurl = 'https://c'\n[sign_in.provider]\nissuer = 'http://192.0.2.1'\nclient_id = 'c'",
+                "`sign_in.provider.issuer`: expected",
+            ),
+            (
+                "[sign_in]\nurl = 'https://c'\n[sign_in.provider]\nissuer = 'https://i'\nclient_id = 'c'\nrole_claim = 'g'",
+                "`sign_in.provider.roles`: expected `role_claim` and",
+            ),
+            (
+                "[sign_in]\nurl = 'https://c'\n[sign_in.provider]\nissuer = 'https://i'\nclient_id = 'c'\nrole_claim = 'g'\nroles = { boss = 'b' }",
+                "`sign_in.provider.roles`: expected `viewer`",
+            ),
             ("[sealing]\nkeep_days = 3", "`sealing.keep_days`: expected `key` beside it"),
             ("[sealing]\nkey = 'k'\nkeep_days = 0", "`sealing.keep_days`: expected at least 1"),
             ("[lake]\nenabled = true\nseconds = 9", "`lake.seconds`: expected at least 10"),

@@ -37,6 +37,7 @@ pub mod sealing;
 pub mod sensors;
 pub mod server;
 pub mod shield;
+pub mod sign_in;
 mod stats;
 mod stored;
 mod thoughts;

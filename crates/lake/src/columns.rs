@@ -169,6 +169,11 @@ pub(crate) fn is_for_a_hunt(name: &str) -> bool {
     !matches!(name, "clear" | "file" | "line") && !name.starts_with("sealed_")
 }
 
+/// Whether a search needs a column.
+pub(crate) fn is_for_a_search(name: &str) -> bool {
+    !matches!(name, "clear" | "output_prints" | "words" | "meaning") && !name.starts_with("sealed_")
+}
+
 /// Whether a column tells whose a row is, and when it was.
 pub(crate) fn is_whose(name: &str) -> bool {
     matches!(name, "id" | "time" | "time_nanos" | "account")

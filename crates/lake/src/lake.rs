@@ -16,7 +16,7 @@ use crate::place::{Day, PartName, Partition};
 use crate::row::{Key, Row};
 
 /// How often parts are listed again where some of them were merged meanwhile.
-const LISTED_AGAIN_MAX: usize = 20;
+pub(crate) const LISTED_AGAIN_MAX: usize = 20;
 
 /// All objects of a store.
 pub(crate) fn list(objects: &dyn Objects) -> Result<Vec<Object>, LakeError> {
@@ -191,6 +191,12 @@ impl Lake {
         let (superseded, live) = parts.live.into_iter().partition(is_superseded);
         let superseded: Vec<Known> = superseded;
         Ok(Parts { live, superseded: superseded.into_iter().map(|part| part.name).collect(), broken: parts.broken })
+    }
+
+    /// The partitions that have any part.
+    pub(crate) fn partitions(&self) -> Result<BTreeSet<Partition>, LakeError> {
+        let names = list(self.objects())?;
+        Ok(names.iter().filter_map(|object| Some(PartName::read(&object.name)?.partition)).collect())
     }
 
     /// Opens a part of so many bytes.

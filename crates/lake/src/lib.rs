@@ -12,9 +12,11 @@ mod lake;
 pub mod limits;
 mod notes;
 pub mod objects;
+mod only;
 pub mod part;
 pub mod place;
 pub mod row;
+pub mod search;
 mod sums;
 
 pub use changing::{Added, Adding, Changed, Changing, Mode, Watch};

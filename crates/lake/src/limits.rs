@@ -50,3 +50,6 @@ pub const FACTS_BYTES_MAX: usize = 1024 * 1024 * 1024;
 
 /// Bytes of a part that is copied. None of ours is longer.
 pub const COPIED_BYTES_MAX: usize = 1024 * 1024 * 1024;
+
+/// Rows that one page of a search looks at. The next page goes on from there.
+pub const SEARCH_ROWS_MAX: u64 = 4_000_000;

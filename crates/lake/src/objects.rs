@@ -139,20 +139,26 @@ impl Folder {
             let entry = entry?;
             let kind = entry.file_type()?;
             if kind.is_dir() {
-                self.below(&entry.path(), found)?;
+                unless_gone(self.below(&entry.path(), found))?;
             } else if !kind.is_file() {
                 let path = entry.path();
                 return Err(io::Error::other(format!("`{}` is neither a file nor a folder", path.display())));
             } else if let Some(name) = entry.path().strip_prefix(&self.path).ok().and_then(Path::to_str)
                 && name != LOCK
+                && let Some(is) = unless_gone(entry.metadata())?
             {
-                found.push(Object {
-                    name: name.replace(std::path::MAIN_SEPARATOR, "/"),
-                    bytes: entry.metadata()?.len(),
-                });
+                found.push(Object { name: name.replace(std::path::MAIN_SEPARATOR, "/"), bytes: is.len() });
             }
         }
         Ok(())
+    }
+}
+
+/// What was found, unless somebody removed it since it was listed.
+fn unless_gone<T>(found: io::Result<T>) -> io::Result<Option<T>> {
+    match found {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        found => found.map(Some),
     }
 }
 

@@ -4,22 +4,26 @@
 
 use std::sync::Arc;
 
+use arrow_array::RecordBatch;
 use arrow_schema::ArrowError;
 use parquet::arrow::ArrowWriter;
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{
-    ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder,
+    ArrowPredicate, ArrowPredicateFn, ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader,
+    ParquetRecordBatchReaderBuilder, RowFilter,
 };
 use parquet::basic::{Compression, ZstdLevel};
 use parquet::errors::ParquetError;
 use parquet::file::metadata::{KeyValue, RowGroupMetaData, SortingColumn};
 use parquet::file::properties::{EnabledStatistics, WriterProperties};
+use parquet::file::statistics::Statistics;
 use parquet::schema::types::ColumnPath;
 use serde::{Deserialize, Serialize};
 
-use crate::columns::{Building, is_for_a_hunt, is_whose, schema};
+use crate::columns::{Building, is_for_a_hunt, is_for_a_search, is_whose, schema};
 use crate::limits::{BATCH_BYTES, BATCH_ROWS, GROUP_BYTES_MAX, GROUP_ROWS_MAX, PART_BYTES_MAX, READ_BYTES};
 use crate::objects::Stored;
+use crate::only::Only;
 use crate::row::{Missing, Row, Rows};
 use crate::sums::{self, Sound};
 
@@ -261,6 +265,31 @@ impl Part {
         self.reading(&is_for_a_hunt)
     }
 
+    /// Its row groups, each with the microseconds between which its rows were.
+    #[must_use]
+    pub(crate) fn groups(&self) -> Vec<(i64, i64)> {
+        let column = schema().index_of("time").unwrap_or_default();
+        let span = |group: &RowGroupMetaData| match group.columns().get(column).and_then(|chunk| chunk.statistics()) {
+            Some(Statistics::Int64(times)) => {
+                (times.min_opt().copied().unwrap_or(i64::MIN), times.max_opt().copied().unwrap_or(i64::MAX))
+            }
+            // Where it does not say, it may be any time.
+            _ => (i64::MIN, i64::MAX),
+        };
+        self.metadata.metadata().row_groups().iter().map(span).collect()
+    }
+
+    /// How many rows a row group has.
+    pub(crate) fn rows_of(&self, group: usize) -> u64 {
+        let rows = self.metadata.metadata().row_groups().get(group).map_or(0, RowGroupMetaData::num_rows);
+        u64::try_from(rows).unwrap_or_default()
+    }
+
+    /// The rows of one row group that pass `only`, with what a search needs, or with everything in them.
+    pub(crate) fn group(&self, group: usize, is_whole: bool, only: &[Only]) -> Result<Reading, PartError> {
+        self.reading_of(&|name| is_whole || is_for_a_search(name), Some((group, only)))
+    }
+
     /// Its rows with the id, the time and the account only.
     ///
     /// # Errors
@@ -283,17 +312,33 @@ impl Part {
     }
 
     fn reading(&self, is_needed: &dyn Fn(&str) -> bool) -> Result<Reading, PartError> {
-        let builder = ParquetRecordBatchReaderBuilder::new_with_metadata(self.sound.clone(), self.metadata.clone());
-        let needed: Vec<usize> = schema()
-            .fields()
-            .iter()
-            .enumerate()
-            .filter(|(_, field)| is_needed(field.name()))
-            .filter_map(|(_, field)| builder.schema().index_of(field.name()).ok())
-            .collect();
-        let mask = ProjectionMask::roots(builder.parquet_schema(), needed);
+        self.reading_of(is_needed, None)
+    }
+
+    fn reading_of(&self, is_needed: &dyn Fn(&str) -> bool, of: Option<(usize, &[Only])>) -> Result<Reading, PartError> {
+        let mut builder = ParquetRecordBatchReaderBuilder::new_with_metadata(self.sound.clone(), self.metadata.clone());
+        let mask = |builder: &ParquetRecordBatchReaderBuilder<Sound>, is_needed: &dyn Fn(&str) -> bool| {
+            let needed = schema().fields().iter().filter(|field| is_needed(field.name())).cloned().collect::<Vec<_>>();
+            let places = needed.iter().filter_map(|field| builder.schema().index_of(field.name()).ok());
+            ProjectionMask::roots(builder.parquet_schema(), places)
+        };
+        if let Some((group, only)) = of {
+            builder = builder.with_row_groups(vec![group]);
+            let predicates: Vec<Box<dyn ArrowPredicate>> = only
+                .iter()
+                .map(|only| {
+                    let (of_column, only) = (mask(&builder, &|name| name == only.column.name()), only.clone());
+                    let predicate = move |batch: RecordBatch| Ok(only.passes(&batch));
+                    Box::new(ArrowPredicateFn::new(of_column, predicate)) as Box<dyn ArrowPredicate>
+                })
+                .collect();
+            if !predicates.is_empty() {
+                builder = builder.with_row_filter(RowFilter::new(predicates));
+            }
+        }
         let rows = (READ_BYTES / self.row_bytes.max(1)).clamp(1, BATCH_ROWS);
-        Ok(Reading { reader: builder.with_projection(mask).with_batch_size(rows).build()? })
+        let projection = mask(&builder, is_needed);
+        Ok(Reading { reader: builder.with_projection(projection).with_batch_size(rows).build()? })
     }
 
     /// Reads everything, and says whether it is what was written.

@@ -35,6 +35,14 @@ impl Day {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+
+    /// When the next one begins; at the end of all times where the text is no day of a calendar.
+    #[must_use]
+    pub fn end(&self) -> Time {
+        const DAY_NANOS: i64 = 86_400_000_000_000;
+        let begin = format!("{}T00:00:00Z", self.0).parse::<Time>().map_or(i64::MAX, Time::nanos);
+        Time::from_nanos(begin.saturating_add(DAY_NANOS))
+    }
 }
 
 const FORM: &str = "0000-00-00";

@@ -1,12 +1,13 @@
 //! Appeals: an account asks to be looked at again, and what a person decided.
 
 use exchange::Time;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::id::{AccountId, AppealId};
 
 /// That an account asks to be looked at again.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Appeal {
     /// Its id.
@@ -25,7 +26,7 @@ pub struct Appeal {
 }
 
 /// What was decided about an appeal.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Ruling {
     /// Whether the account is in the right: then it is cleared.

@@ -3,9 +3,11 @@
 //! An id is 1 to [`ID_BYTES_MAX`] bytes of letters, digits and `-_.:@+`; anything else is refused when it is parsed, so
 //! an id is safe in a log line, a header, a path and a policy.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
 
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::limits::ID_BYTES_MAX;
@@ -36,6 +38,20 @@ macro_rules! ids {
 
             fn from_str(text: &str) -> Result<Self, BadId> {
                 checked(text).map(|text| $name(text.into()))
+            }
+        }
+
+        impl JsonSchema for $name {
+            fn inline_schema() -> bool {
+                true
+            }
+
+            fn schema_name() -> Cow<'static, str> {
+                stringify!($name).into()
+            }
+
+            fn json_schema(_: &mut SchemaGenerator) -> Schema {
+                json_schema!({ "type": "string", "pattern": format!("^[A-Za-z0-9_.:@+-]{{1,{ID_BYTES_MAX}}}$") })
             }
         }
 

@@ -10,6 +10,7 @@ use std::fmt;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use exchange::Time;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_64;
 use zeroize::{Zeroize, Zeroizing};
@@ -165,7 +166,7 @@ pub struct Key {
 pub struct KeyHash(pub [u8; 32]);
 
 /// What a key may be used for, at most; what its account may is decided apart.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Scope {
     /// Models, by name or by a beginning that ends in `*`; empty for all.
@@ -177,7 +178,7 @@ pub struct Scope {
 }
 
 /// What the holder of a key must prove besides.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Binding {
     /// A proof (RFC 9449) signed by the key with this thumbprint (RFC 7638, base64url).

@@ -9,6 +9,7 @@ pub mod account;
 pub mod action;
 pub mod amount;
 pub mod appeal;
+pub mod comparison;
 pub mod directory;
 pub mod id;
 pub mod key;

@@ -36,3 +36,8 @@ pub const DECISIONS_MAX: usize = 1_000_000;
 pub const DECIDED_MODELS_MAX: usize = 16;
 /// Bytes of a text of prices. A longer one is refused.
 pub const PRICES_BYTES_MAX: usize = 1 << 20;
+
+/// Brackets within each other in one policy, and its `if`s, together. One with more is refused: whatever reads it would run out of its stack.
+pub const NESTING_MAX: usize = 20;
+/// Letters of operators in one policy, of which `&&` has two. One with more is refused likewise.
+pub const OPERATORS_MAX: usize = 400;

@@ -15,12 +15,13 @@ use cedar_policy::{
 };
 use exchange::{Assurance, Time};
 use miette::Diagnostic;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::account::{Account, Organisation};
 use crate::action::{Action, Actions};
 use crate::directory::Directory;
-use crate::limits::{POLICIES_BYTES_MAX, POLICIES_MAX};
+use crate::limits::{NESTING_MAX, OPERATORS_MAX, POLICIES_BYTES_MAX, POLICIES_MAX};
 use crate::response::Force;
 use crate::suspicion::Suspicion;
 
@@ -111,7 +112,7 @@ pub struct Decision {
 }
 
 /// Why one action is allowed or denied.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Explanation {
     /// Which.
     pub action: Action,
@@ -161,6 +162,49 @@ const fn level(assurance: Assurance) -> i64 {
     }
 }
 
+/// The line of the first policy that is nested so deeply that whatever reads it would run out of its stack, which ends the process.
+/// Looks at letters only: what stands in texts and in comments counts for nothing.
+fn too_deep(text: &str) -> Option<usize> {
+    let (mut depth, mut branches, mut operators) = (0_usize, 0_usize, 0_usize);
+    let mut rest = text.char_indices().peekable();
+    let mut word = String::new();
+    while let Some((at, c)) = rest.next() {
+        if c.is_alphanumeric() || c == '_' {
+            word.push(c);
+            continue;
+        }
+        match word.as_str() {
+            "if" => branches += 1,
+            "has" | "in" | "like" | "is" => operators += 1,
+            _ => {}
+        }
+        word.clear();
+        match c {
+            '"' => {
+                while let Some((_, within)) = rest.next() {
+                    match within {
+                        '\\' => drop(rest.next()),
+                        '"' => break,
+                        _ => {}
+                    }
+                }
+            }
+            '/' if rest.peek().is_some_and(|(_, next)| *next == '/') => {
+                while rest.next_if(|(_, within)| *within != '\n').is_some() {}
+            }
+            '(' | '[' | '{' => depth += 1,
+            ')' | ']' | '}' => depth = depth.saturating_sub(1),
+            '&' | '|' | '=' | '<' | '>' | '!' | '+' | '-' | '*' | '.' => operators += 1,
+            ';' => (depth, branches, operators) = (0, 0, 0),
+            _ => {}
+        }
+        if depth + branches > NESTING_MAX || operators > OPERATORS_MAX {
+            return Some(1 + text.get(..at).unwrap_or_default().matches('\n').count());
+        }
+    }
+    None
+}
+
 impl Policies {
     /// Reads policies, and checks each against the schema.
     ///
@@ -179,6 +223,15 @@ impl Policies {
     pub fn checked(text: &str) -> Result<(Policies, Vec<Problem>), BadPolicies> {
         if text.len() > POLICIES_BYTES_MAX {
             return Err(alone(format!("{} bytes; expected at most {POLICIES_BYTES_MAX}", text.len())));
+        }
+        if let Some(line) = too_deep(text) {
+            return Err(BadPolicies(vec![Problem {
+                line,
+                column: 1,
+                message: format!(
+                    "a policy that is nested too deeply; expected at most {NESTING_MAX} brackets within each other and `if`s, and {OPERATORS_MAX} operators"
+                ),
+            }]));
         }
         let schema = schema()?;
         let parsed: PolicySet =
@@ -443,6 +496,27 @@ mod tests {
 
     fn taken(rung: Rung) -> String {
         Actions::ALL.minus(at(rung).allowed).to_string()
+    }
+
+    /// Whoever may check policies could end the process with them otherwise.
+    #[test]
+    fn what_is_nested_too_deeply_is_refused_before_it_is_read() {
+        let policy =
+            |condition: &str| format!("@id(\"x\") permit(principal, action, resource) when {{ {condition} }};");
+        let nested = |levels: usize| policy(&format!("{}true{}", "(".repeat(levels), ")".repeat(levels)));
+        // The braces are one of them.
+        assert!(Policies::parse(&nested(NESTING_MAX - 1)).is_ok());
+        let refused = Policies::parse(&format!("\n{}", nested(NESTING_MAX))).unwrap_err();
+        assert!(refused.0[0].line == 2 && refused.0[0].message.contains("nested too deeply"), "{refused}");
+        // Each `&&` is two of them.
+        let chain = |terms: usize| policy(&vec!["true"; terms].join(" && "));
+        assert!(Policies::parse(&chain(OPERATORS_MAX / 2 + 1)).is_ok());
+        assert!(Policies::parse(&chain(OPERATORS_MAX / 2 + 2)).is_err());
+        assert!(Policies::parse(&policy(&"if true then true else ".repeat(NESTING_MAX))).is_err());
+        // What is said in texts and comments is no nesting, and each policy is counted for itself.
+        let said = format!("// {}\n{}", "(".repeat(99), policy(&format!("\"{}\" == \"\\\"(\"", "(".repeat(99))));
+        assert!(too_deep(&said).is_none());
+        assert!(too_deep(&nested(NESTING_MAX - 1).repeat(9)).is_none());
     }
 
     #[test]

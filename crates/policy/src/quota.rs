@@ -14,6 +14,7 @@ use std::hash::{BuildHasher, Hash};
 use std::sync::{Arc, Mutex, RwLock};
 
 use exchange::Time;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::Xxh3DefaultBuilder;
 
@@ -29,8 +30,9 @@ const SECOND: i64 = 1_000_000_000;
 const SHARDS: usize = 64;
 
 /// Whose requests share one limit.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
+#[schemars(rename = "QuotaOf")]
 pub enum Of {
     /// Those of each key, for itself.
     EachKey,
@@ -51,7 +53,7 @@ pub enum Of {
 }
 
 /// A limit.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Quota {
     /// Its name.
@@ -70,7 +72,7 @@ pub struct Quota {
 }
 
 /// The name of a quota.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(transparent)]
 pub struct QuotaId(AccountId);
 

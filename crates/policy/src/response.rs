@@ -8,13 +8,14 @@
 use std::sync::Arc;
 
 use exchange::{Assurance, Time};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::amount::{Per, Unit};
 use crate::id::{AccountId, ResponseId};
 
 /// The rungs of the ladder, mildest first.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 #[repr(u8)]
 pub enum Rung {
@@ -56,7 +57,7 @@ impl Rung {
 }
 
 /// A response.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Response {
     /// Its name.
@@ -101,7 +102,7 @@ pub struct Response {
 }
 
 /// What a response is about.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Target {
     /// One account.
@@ -147,7 +148,7 @@ impl Rule {
 pub const RULE: &str = "rule:";
 
 /// What several accounts may take together.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Budget {
     /// What is counted.
@@ -159,7 +160,7 @@ pub struct Budget {
 }
 
 /// What becomes of accounts that join a campaign after a response to it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Joiners {
     /// They are left alone.
@@ -170,7 +171,7 @@ pub enum Joiners {
 }
 
 /// Whether a second person has to agree.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Approval {
     /// Nobody has to.
@@ -189,7 +190,7 @@ impl Approval {
 }
 
 /// How a response was taken back.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Undone {
     /// When.

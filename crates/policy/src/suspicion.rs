@@ -1,12 +1,13 @@
 //! What detection says of an account: a fact that policies may look at, and that does nothing by itself.
 
 use exchange::Time;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::id::AccountId;
 
 /// That an account takes part in a campaign, as far as is known.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Suspicion {
     /// Whose it is.

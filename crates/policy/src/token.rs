@@ -144,6 +144,15 @@ impl Issuer {
     ///
     /// When it does not hold.
     pub fn verify(&self, token: &str, keys: &KeySet, now: Time) -> Result<Claims, BadToken> {
+        self.claims(&self.checked(token, keys, now)?)
+    }
+
+    /// All that a token says, which holds: of this issuer, for this audience, and now.
+    ///
+    /// # Errors
+    ///
+    /// When it does not hold.
+    pub fn checked(&self, token: &str, keys: &KeySet, now: Time) -> Result<Value, BadToken> {
         if token.len() > TOKEN_BYTES_MAX {
             return Err(BadToken::TooLong);
         }
@@ -160,12 +169,12 @@ impl Issuer {
         }
         let key = DecodingKey::from_jwk(&published.key).map_err(|_| BadToken::UnknownKey)?;
         let claims = decode::<Value>(token, &key, &unclocked(header.alg)).map_err(|_| BadToken::Signature)?.claims;
-        self.claims(&claims, now)
+        self.is_for_us(&claims, now)?;
+        Ok(claims)
     }
 
-    fn claims(&self, claims: &Value, now: Time) -> Result<Claims, BadToken> {
+    fn is_for_us(&self, claims: &Value, now: Time) -> Result<(), BadToken> {
         let text = |name: &str| claims.get(name).and_then(Value::as_str);
-        let seconds = |name: &str| claims.get(name).and_then(Value::as_f64).map(|seconds| seconds as i64);
         if text("iss") != Some(self.issuer.as_str()) {
             return Err(BadToken::Issuer);
         }
@@ -177,13 +186,19 @@ impl Issuer {
         if !named {
             return Err(BadToken::Audience);
         }
-        let expires = seconds("exp").ok_or(BadToken::Time)?;
-        let from = seconds("nbf").into_iter().chain(seconds("iat")).max().unwrap_or(i64::MIN);
+        let expires = seconds(claims, "exp").ok_or(BadToken::Time)?;
+        let from = seconds(claims, "nbf").into_iter().chain(seconds(claims, "iat")).max().unwrap_or(i64::MIN);
         let clock = now.seconds();
         if clock >= expires.saturating_add(LEEWAY_SECONDS) || clock < from.saturating_sub(LEEWAY_SECONDS) {
             return Err(BadToken::Time);
         }
-        let account = text(&self.account_claim).and_then(|account| account.parse().ok()).ok_or(BadToken::Account)?;
+        Ok(())
+    }
+
+    fn claims(&self, claims: &Value) -> Result<Claims, BadToken> {
+        let account = claims.get(&self.account_claim).and_then(Value::as_str);
+        let account = account.and_then(|account| account.parse().ok()).ok_or(BadToken::Account)?;
+        let expires = seconds(claims, "exp").ok_or(BadToken::Time)?;
         let bound = |name: &str| claims.pointer(&format!("/cnf/{name}")).and_then(Value::as_str).map(str::to_owned);
         let binding = bound("jkt").map(Binding::Dpop).or_else(|| bound("x5t#S256").map(Binding::Certificate));
         // A token that is bound in a way that is not understood is not one without a binding.
@@ -192,6 +207,11 @@ impl Issuer {
         }
         Ok(Claims { account, binding, expires: Time::from_seconds(expires) })
     }
+}
+
+/// A claim that is a time, in whole seconds.
+fn seconds(claims: &Value, name: &str) -> Option<i64> {
+    claims.get(name).and_then(Value::as_f64).map(|seconds| seconds as i64)
 }
 
 /// The identity providers, with the keys that each published.

@@ -8,6 +8,7 @@ use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HOST};
 use hyper::{Method, Request, StatusCode, Uri};
 use hyper_util::rt::TokioIo;
+use report::words::encoded;
 use serde_json::Value;
 use tokio::net::TcpStream;
 use zeroize::Zeroizing;
@@ -20,12 +21,6 @@ use crate::failure::Failure;
 const REPLY_TIME_MAX: Duration = Duration::from_secs(30);
 /// Bytes of a reply. Findings with forty thousand accounts have some ten million.
 const REPLY_BYTES_MAX: usize = 64 * 1024 * 1024;
-
-/// As a value in a query.
-pub(crate) fn encoded(text: &str) -> String {
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte);
-    text.bytes().map(|byte| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") }).collect()
-}
 
 /// The admin API of a gateway.
 pub(crate) struct AdminClient {
@@ -54,6 +49,11 @@ impl AdminClient {
         let missing = || Failure::service(format!("there is no admin credential in `{}`", key_file.display()));
         let credential = data_folder::secret(&key_file)?.ok_or_else(missing)?;
         Ok(AdminClient { authority, credential })
+    }
+
+    /// Where it is.
+    pub(crate) fn url(&self) -> String {
+        format!("http://{}", self.authority)
     }
 
     /// Asks, and gives back what was answered.
@@ -121,16 +121,5 @@ impl AdminClient {
                 None => return Ok(items),
             }
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_id_is_the_same_when_it_was_in_a_query() {
-        // A `+` there would be read as a space, and a list would begin anew.
-        assert_eq!(encoded("user+1@x:y/z é"), "user%2B1%40x%3Ay%2Fz%20%C3%A9");
     }
 }

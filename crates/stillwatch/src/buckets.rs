@@ -259,7 +259,7 @@ impl Objects for Store {
                 let since = there.split_once(" since ").map_or("", |(_, since)| since);
                 return Err(io::Error::other(format!(
                     "another process changes the lake, since {}; where that one was killed, `stillwatch lake unlock` removes its lock",
-                    crate::words::printable(since, 40)
+                    report::words::printable(since, 40)
                 )));
             }
         }

@@ -34,6 +34,7 @@ pub(crate) enum Command {
     Findings(Findings),
     Response(Response),
     Appeal(Appeal),
+    Person(PersonArgs),
     Ledger(Ledger),
     Seal(Seal),
     Lake(LakeArgs),
@@ -87,6 +88,12 @@ pub(crate) struct Hunt {
     /// What people said of earlier findings, as `stillwatch label` writes it
     #[arg(long, value_name = "FILE")]
     pub(crate) labels: Option<PathBuf>,
+    /// Hunt only in what was sent from this time on, such as 2026-07-20T00:00:00Z
+    #[arg(long, value_name = "TIME")]
+    pub(crate) from: Option<Time>,
+    /// Hunt only in what was sent before this time
+    #[arg(long, value_name = "TIME")]
+    pub(crate) until: Option<Time>,
     /// Go on from what an earlier hunt with this file remembered, if it is there, and write down what is remembered now: logs that come
     /// day by day, each given once, are hunted as one (it quotes prompts)
     #[arg(long, value_name = "FILE")]
@@ -607,6 +614,61 @@ pub(crate) enum AppealCommand {
         /// Why
         #[arg(long, value_name = "TEXT")]
         reason: String,
+        #[command(flatten)]
+        server: Server,
+    },
+}
+
+/// Say who may sign in to the console, and what they may do there.
+///
+/// A viewer sees everything but texts; an analyst also texts, each with a reason, and says what a finding is; a responder also responds and manages
+/// accounts and keys; an admin also policies and people. Whatever they do is put down under their names.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  stillwatch person add ann --role admin\n  stillwatch person list\n  \
+                        stillwatch person change bob --shut-out\n  stillwatch person reset ann")]
+pub(crate) struct PersonArgs {
+    #[command(subcommand)]
+    pub(crate) command: PersonCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum PersonCommand {
+    /// Let somebody in, with a password that is shown once
+    Add {
+        /// The name, of letters, digits, spaces within and -_.@'+
+        name: String,
+        /// What they may do: viewer, analyst, responder or admin
+        #[arg(long, value_name = "ROLE")]
+        role: String,
+        #[command(flatten)]
+        server: Server,
+    },
+    /// List who may sign in
+    List {
+        #[command(flatten)]
+        server: Server,
+    },
+    /// Change what somebody may do, shut them out, or let them in again
+    #[command(group(clap::ArgGroup::new("change").required(true).multiple(true)))]
+    Change {
+        /// Who
+        name: String,
+        /// What they may do: viewer, analyst, responder or admin
+        #[arg(long, value_name = "ROLE", group = "change")]
+        role: Option<String>,
+        /// They may not sign in any more
+        #[arg(long, group = "change", conflicts_with = "let_in")]
+        shut_out: bool,
+        /// They may sign in again
+        #[arg(long, group = "change")]
+        let_in: bool,
+        #[command(flatten)]
+        server: Server,
+    },
+    /// Give somebody another password, which is shown once
+    Reset {
+        /// Who
+        name: String,
         #[command(flatten)]
         server: Server,
     },

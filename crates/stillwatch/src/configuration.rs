@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use alert::Destination;
+use console::SignIn;
 use gateway::config::{BadConfig, Config, Upstream};
 use gateway::environment;
 use gateway::tls::{Certificates, Files};
@@ -15,7 +16,7 @@ use seal::PublicKey;
 use crate::failure::Failure;
 use crate::timestamps::Authority;
 use crate::witnesses::Witness;
-use crate::{alerts, cli, sealing, sensors, timestamps, witnesses};
+use crate::{alerts, cli, sealing, sensors, sign_in, timestamps, witnesses};
 
 /// What is said where [`Config::verifies_its_database`] does not hold.
 pub(crate) const UNVERIFIED_DATABASE: &str = "the certificate of the database is not verified, and whoever answers in its place can make \
@@ -33,6 +34,7 @@ pub(crate) struct Checked {
     pub(crate) witnesses: Vec<Witness>,
     pub(crate) timestamps: Option<Authority>,
     pub(crate) seals_for: Option<PublicKey>,
+    pub(crate) sign_in: SignIn,
 }
 
 impl Checked {
@@ -48,7 +50,8 @@ impl Checked {
         let seals_for = config.sealing.key.as_deref().map(sealing::public_key).transpose();
         let seals_for =
             seals_for.map_err(|why| Failure::bad_input(format!("{}: `sealing.key`: {why}", path.display())))?;
-        Ok(Checked { path, config, settings, certificates, alerts, sensors, witnesses, timestamps, seals_for })
+        let sign_in = sign_in::configured(&config, &path)?;
+        Ok(Checked { path, config, settings, certificates, alerts, sensors, witnesses, timestamps, seals_for, sign_in })
     }
 }
 

@@ -34,6 +34,7 @@ const ACCOUNTS: &str = "accounts.jsonl";
 const QUOTAS_USED: &str = "quotas-used.json";
 /// What people said of findings, in the form of files of labels.
 const VERDICTS: &str = "verdicts.jsonl";
+const HUNTS: &str = "hunts";
 /// What detection knows, to go on from.
 const DETECTION: &str = "detection.state";
 /// What was told of campaigns, and what is not delivered yet.
@@ -134,6 +135,11 @@ impl DataFolder {
     /// What people said of findings.
     pub(crate) fn verdicts(&self) -> PathBuf {
         verdicts(&self.path)
+    }
+
+    /// Where hunts are kept that people run from the console.
+    pub(crate) fn hunts(&self) -> PathBuf {
+        self.path.join(HUNTS)
     }
 
     /// Where detection writes down what it knows.

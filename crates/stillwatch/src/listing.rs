@@ -3,7 +3,7 @@
 use comfy_table::{Table, presets};
 use serde_json::Value;
 
-use crate::words::{MESSAGE_CHARS_MAX, printable};
+use report::words::{MESSAGE_CHARS_MAX, printable};
 
 /// A line for each of `items`, with the fields that `columns` name; a column that none of them has is left out.
 pub(crate) fn columns(columns: &[&str], items: &[Value]) -> String {

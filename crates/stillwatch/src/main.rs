@@ -15,33 +15,32 @@ mod configuration;
 mod data_folder;
 mod events;
 mod failure;
+mod frontier;
 mod holds;
 mod inputs;
 mod intake;
-mod labels;
 mod lakes;
 mod ledgers;
 mod listing;
 mod log;
 mod output;
 mod pipeline;
-mod plot;
 mod prices;
 mod progress;
 mod reading;
 mod records;
 mod replay;
-mod report;
 mod sealing;
 mod sensors;
+mod sign_in;
 mod table;
 mod timestamps;
 mod witnesses;
-mod words;
 
 use std::process::ExitCode;
 
 use clap::Parser;
+use report::words;
 
 /// Signals are made by the threads that parse and freed by the one that detects, which the system's allocator is slow at.
 #[global_allocator]
@@ -66,6 +65,7 @@ fn main() -> ExitCode {
         cli::Command::Findings(args) => command::findings::run(&args),
         cli::Command::Response(args) => command::response::run(&args.command),
         cli::Command::Appeal(args) => command::appeal::run(&args.command),
+        cli::Command::Person(args) => command::person::run(&args.command),
         cli::Command::Ledger(args) => command::ledger::run(&args.command),
         cli::Command::Case(args) => command::case::run(&args.command),
         cli::Command::Lake(args) => command::lake::run(&args.command),

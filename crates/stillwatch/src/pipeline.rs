@@ -27,6 +27,23 @@ pub(crate) struct Settings {
     pub threads: usize,
     /// Whether what is remembered at the end is kept for another hunt.
     pub remember: bool,
+    /// Of which time exchanges count.
+    pub span: Span,
+}
+
+/// A span of time, open where it has no end.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Span {
+    /// From when.
+    pub from: Option<Time>,
+    /// Before when.
+    pub until: Option<Time>,
+}
+
+impl Span {
+    fn has(self, time: Time) -> bool {
+        self.from.is_none_or(|from| from <= time) && self.until.is_none_or(|until| time < until)
+    }
 }
 
 /// What a run came to.
@@ -154,9 +171,14 @@ fn each(
     watch: &mut dyn FnMut(Step),
     sink: &mut dyn FnMut(Box<Signals>, Option<Time>),
 ) -> Result<ReadReport, InputError> {
+    let mut within = |signals: Box<Signals>, earliest| {
+        if settings.span.has(signals.time) {
+            sink(signals, earliest);
+        }
+    };
     match events {
-        Some(events) => Ok(events.each(watch, &mut |signals| sink(signals, None))),
-        None => Ok(calls::each(inputs, &settings.read, settings.threads, &|| boxed, watch, sink)?.report),
+        Some(events) => Ok(events.each(watch, &mut |signals| within(signals, None))),
+        None => Ok(calls::each(inputs, &settings.read, settings.threads, &|| boxed, watch, &mut within)?.report),
     }
 }
 

@@ -1,20 +1,11 @@
-//! What a campaign cost, by the prices in a file that the provider writes.
+//! Prices, from a file that the provider writes.
 
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
-use findings::Campaign;
 use policy::limits::PRICES_BYTES_MAX;
 pub(crate) use policy::price::Prices;
-
-/// What a campaign cost.
-pub(crate) struct Cost {
-    /// The sum over the models that have a price.
-    pub(crate) amount: f64,
-    /// Models without one, as they are named; empty for those that are not named.
-    pub(crate) unpriced: Vec<String>,
-}
 
 /// Why prices could not be read.
 #[derive(Debug, thiserror::Error)]
@@ -50,16 +41,4 @@ pub(crate) fn read(path: &Path) -> Result<Prices, PricesError> {
     let file = File::open(path).map_err(unreadable)?;
     file.take(PRICES_BYTES_MAX as u64 + 1).read_to_string(&mut text).map_err(unreadable)?;
     Prices::parse(&text).map_err(|bad| PricesError::Bad { path: path.to_owned(), line: bad.line, reason: bad.reason })
-}
-
-/// What a campaign took.
-pub(crate) fn cost_of(prices: &Prices, campaign: &Campaign) -> Cost {
-    let mut cost = Cost { amount: 0.0, unpriced: Vec::new() };
-    for model in &campaign.models {
-        match prices.cost(&model.model, model.input_tokens, model.output_tokens) {
-            Some(amount) => cost.amount += amount,
-            None => cost.unpriced.push(model.model.clone()),
-        }
-    }
-    cost
 }

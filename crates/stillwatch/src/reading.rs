@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use exchange::{Format, ReadOptions, ReadReport, Remark, Tally, Who};
 use serde::Serialize;
 
-use crate::words;
+use report::words;
 
 /// What a reading came to.
 #[derive(Debug, Serialize)]

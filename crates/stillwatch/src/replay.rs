@@ -13,12 +13,13 @@ use gateway::ask::Ask;
 use gateway::gate::HELD_BACK;
 use gateway::route::route;
 use hyper::Method;
+use policy::comparison::{Compared, Comparison, Got, Outcome};
 use policy::directory::{Change, Cover, Directory};
 use policy::permit::Permits;
 use policy::response::Force;
 use policy::who::{Credential, Who};
 use policy::{Actions, Response, Scope};
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
@@ -32,17 +33,6 @@ use crate::{data_folder, listing, progress};
 const ACCOUNTS_SHOWN: usize = 20;
 const DAY: i64 = 86_400_000_000_000;
 
-/// What requests got, and what they would have got.
-#[derive(Debug, Default)]
-pub(crate) struct Comparison {
-    total: Compared,
-    accounts: BTreeMap<String, Compared>,
-    left_out: u64,
-}
-
-/// What a request is held back of what it asks for; none where it is refused.
-pub(crate) type Outcome = Option<Actions>;
-
 /// Goes through what was recorded in the last `days` before `now` and says of each request what it `was` to get and what it `would` have got.
 pub(crate) fn compare(
     server: &Server,
@@ -52,36 +42,18 @@ pub(crate) fn compare(
     would: &dyn Fn(&Who, &Ask) -> Outcome,
 ) -> Result<Comparison, Failure> {
     let known = Known::ask(&AdminClient::new(server)?)?;
-    let since = now.nanos().saturating_sub(i64::from(days) * DAY);
-    let mut comparison = Comparison::default();
+    let missing =
+        || Failure::bad_input(format!("`{}` is no data folder with recorded exchanges", server.data.display()));
+    let folder = data_folder::recorded(&server.data).ok_or_else(missing)?;
+    let since = Time::from_nanos(now.nanos().saturating_sub(i64::from(days).saturating_mul(DAY)));
     let bar = progress::waiting("requests");
-    for line in lines(&server.data)? {
-        let line = line?;
+    let go_on = || {
         bar.tick();
-        // What was cut by a crash at the end of a file, or changed since, is no request that is known.
-        let recorded = store::segment::check(line.as_bytes()).then(|| serde_json::from_str::<Recorded<'_>>(&line));
-        let Some(Ok(recorded)) = recorded else {
-            comparison.left_out += 1;
-            continue;
-        };
-        if recorded.time < since {
-            continue;
-        }
-        let asked = known.who(&recorded).and_then(|who| Some((who, ask(&recorded)?)));
-        let Some((who, ask)) = asked else {
-            comparison.left_out += 1;
-            continue;
-        };
-        let (was, would) = (was(&who, &ask), would(&who, &ask));
-        let account = comparison.accounts.entry(recorded.account.to_owned()).or_default();
-        for compared in [&mut comparison.total, account] {
-            compared.now.add(was);
-            compared.then.add(would);
-            compared.different += u64::from(was != would);
-        }
-    }
+        true
+    };
+    let comparison = known.compare(&folder, since, was, would, &go_on);
     bar.finish_and_clear();
-    Ok(comparison)
+    comparison
 }
 
 /// What a recorded request is about.
@@ -95,42 +67,20 @@ struct Recorded<'a> {
     request: &'a RawValue,
 }
 
-/// What requests got, or would have got.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
-struct Got {
-    allowed: u64,
-    /// Of those that are allowed: of how many something is held back that they asked for.
-    held_back: u64,
-    refused: u64,
-}
-
-impl Got {
-    fn add(&mut self, outcome: Option<Actions>) {
-        match outcome {
-            None => self.refused += 1,
-            Some(held) => {
-                self.allowed += 1;
-                self.held_back += u64::from(!held.is_empty());
-            }
-        }
-    }
-}
-
-#[derive(Clone, Copy, Debug, Default, Serialize)]
-struct Compared {
-    now: Got,
-    then: Got,
-    /// Requests that would have got something else.
-    different: u64,
-}
-
-/// Who is known, as a running gateway tells it.
-struct Known {
-    directory: Directory,
+/// Who is known to a running gateway.
+pub(crate) struct Known {
+    directory: Arc<Directory>,
     scopes: BTreeMap<String, Scope>,
 }
 
 impl Known {
+    /// As its registry knows them.
+    pub(crate) fn of(directory: Arc<Directory>) -> Known {
+        let scopes = directory.keys().map(|key| (key.id.to_string(), key.scope.clone())).collect();
+        Known { directory, scopes }
+    }
+
+    /// As it tells them.
     fn ask(client: &AdminClient) -> Result<Known, Failure> {
         let mut directory = Directory::default();
         let mut known = |path: &str, name: &str, change: fn(Value) -> serde_json::Result<Change>| {
@@ -168,7 +118,40 @@ impl Known {
             let id = key.get("id").and_then(Value::as_str).unwrap_or_default().to_owned();
             scopes.insert(id, serde_json::from_value(scope).map_err(Failure::unreadable)?);
         }
-        Ok(Known { directory, scopes })
+        Ok(Known { directory: Arc::new(directory), scopes })
+    }
+
+    /// Goes through what was recorded in a folder since a time, the latest file first, for as long as it may `go_on`.
+    pub(crate) fn compare(
+        &self,
+        folder: &Path,
+        since: Time,
+        was: &dyn Fn(&Who, &Ask) -> Outcome,
+        would: &dyn Fn(&Who, &Ask) -> Outcome,
+        go_on: &dyn Fn() -> bool,
+    ) -> Result<Comparison, Failure> {
+        let mut comparison = Comparison::default();
+        for line in lines(folder)? {
+            let line = line?;
+            if !go_on() {
+                comparison.is_cut = true;
+                break;
+            }
+            // What was cut by a crash at the end of a file, or changed since, is no request that is known.
+            let recorded = store::segment::check(line.as_bytes()).then(|| serde_json::from_str::<Recorded<'_>>(&line));
+            let Some(Ok(recorded)) = recorded else {
+                comparison.left_out += 1;
+                continue;
+            };
+            if recorded.time < since.nanos() {
+                continue;
+            }
+            match self.who(&recorded).and_then(|who| Some((who, ask(&recorded)?))) {
+                Some((who, ask)) => comparison.add(recorded.account, was(&who, &ask), would(&who, &ask)),
+                None => comparison.left_out += 1,
+            }
+        }
+        Ok(comparison)
     }
 
     fn who(&self, recorded: &Recorded<'_>) -> Option<Who> {
@@ -194,13 +177,11 @@ pub(crate) fn outcome(permits: &Permits, who: &Who, force: Force, ask: &Ask) -> 
     permit.ok().map(|permit| ask.wanted.minus(permit.actions()))
 }
 
-/// The lines of everything that was recorded, oldest file first.
-fn lines(data: &Path) -> Result<impl Iterator<Item = Result<String, Failure>>, Failure> {
-    let missing = || Failure::bad_input(format!("`{}` is no data folder with recorded exchanges", data.display()));
-    let folder = data_folder::recorded(data).ok_or_else(missing)?;
+/// The lines of everything that was recorded, latest file first.
+fn lines(folder: &Path) -> Result<impl Iterator<Item = Result<String, Failure>>, Failure> {
     let failed = move |error| Failure::io("recorded exchanges cannot be read", error);
-    let files = store::segment::files(&folder).map_err(failed)?;
-    let opened = files.into_iter().map(move |path| File::open(path).map_err(failed));
+    let files = store::segment::files(folder).map_err(failed)?;
+    let opened = files.into_iter().rev().map(move |path| File::open(path).map_err(failed));
     Ok(opened.flat_map(move |file| {
         let (file, failure) = match file {
             Ok(file) => (Some(file), None),
@@ -213,14 +194,12 @@ fn lines(data: &Path) -> Result<impl Iterator<Item = Result<String, Failure>>, F
 
 /// Shows a comparison. `names` says what is compared, and what the one and the other are called.
 pub(crate) fn show(server: &Server, days: u32, comparison: &Comparison, names: [&str; 3]) -> Result<Exit, Failure> {
-    let Comparison { total, accounts, left_out } = comparison;
+    let Comparison { total, left_out, .. } = comparison;
     let [what, as_it_is, instead] = names;
-    let mut different: Vec<(&String, &Compared)> =
-        accounts.iter().filter(|(_, compared)| compared.different > 0).collect();
-    different.sort_by_key(|(id, compared)| (std::cmp::Reverse(compared.different), *id));
+    let different = comparison.different();
     if server.json {
         let accounts: serde_json::Map<String, Value> =
-            different.iter().map(|(id, compared)| ((*id).clone(), json!(compared))).collect();
+            different.iter().map(|(id, compared)| ((*id).to_owned(), json!(compared))).collect();
         return print_json(&json!({"days": days, "now": total.now, "then": total.then, "different": total.different,
             "left_out": left_out, "accounts": accounts}));
     }
@@ -237,7 +216,7 @@ pub(crate) fn show(server: &Server, days: u32, comparison: &Comparison, names: [
         text += &format!("\n{left_out} lines were left out: cut off, or of accounts or calls that are not known.\n");
     }
     if !different.is_empty() {
-        let row = |(id, compared): &(&String, &Compared)| {
+        let row = |(id, compared): &(&str, &Compared)| {
             json!({"account": id, "different": compared.different, "refused now": compared.now.refused,
                 "refused then": compared.then.refused, "held back now": compared.now.held_back,
                 "held back then": compared.then.held_back})

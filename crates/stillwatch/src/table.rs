@@ -7,12 +7,12 @@
 
 use anstyle::{AnsiColor, Style};
 use comfy_table::{Cell, CellAlignment, ColumnConstraint, ContentArrangement, Row, Table, Width, presets::NOTHING};
-use console::measure_text_width;
 use detect::Kind;
 use findings::{Campaign, Cleared, Findings, Member};
+use terminal::measure_text_width;
 
-use crate::prices::Prices;
-use crate::words::{
+use policy::price::Prices;
+use report::words::{
     self, confidence, counted, grouped, members, minute, one_or_many, power, printable, verdict, words,
 };
 
@@ -35,7 +35,7 @@ mod limits {
     /// Characters of a sentence.
     pub(super) const SENTENCE_CHARS: usize = 400;
     /// Characters of an identifier, which is never broken.
-    pub(super) const ID_CHARS: usize = crate::words::ID_CHARS_MAX;
+    pub(super) const ID_CHARS: usize = report::words::ID_CHARS_MAX;
     /// Characters of the label of a cleared group.
     pub(super) const LABEL_CHARS: usize = 32;
 }
@@ -148,7 +148,7 @@ impl Page {
         if let Some(models) = words::models(campaign, limits::MODELS) {
             self.entry("model", &models);
         }
-        for (title, kind) in [("client", Kind::Software), ("settings", Kind::Params)] {
+        for (title, kind) in [("client", Kind::Software.name()), ("settings", Kind::Params.name())] {
             if let Some(sharing) = words::sharing(campaign, kind) {
                 self.entry(title, &sharing);
             }
@@ -414,14 +414,14 @@ fn campaign_row(campaign: &Campaign) -> [String; COLUMNS] {
 }
 
 #[cfg(test)]
-#[path = "../tests/fixtures/findings.rs"]
+#[path = "../../report/tests/fixtures/findings.rs"]
 pub(crate) mod fixtures;
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::words::is_format;
     use findings::Capability;
+    use report::words::is_format;
 
     /// Columns that a terminal needs for a line of letters, CJK and combining characters as the fixtures have them.
     fn columns(line: &str) -> usize {

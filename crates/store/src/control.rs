@@ -8,15 +8,18 @@
 //! [`CONTROL_TIME_MAX`] is away; connections that broke are made anew by whoever asks next.
 
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
+use sqlx::any::AnyRow;
 use sqlx::any::{AnyPoolOptions, install_default_drivers};
 use sqlx::migrate::Migrator;
-use sqlx::{AnyPool, Row};
+use sqlx::{AnyPool, AssertSqlSafe, Row};
 use tokio::time::timeout;
 
 use crate::limits::{
-    CONTROL_CONNECT_TIME_MAX, CONTROL_CONNECTIONS_MAX, CONTROL_TIME_MAX, ENTRY_BYTES_MAX, JOURNAL_ROWS_MAX,
+    CONTROL_CONNECT_TIME_MAX, CONTROL_CONNECTIONS_MAX, CONTROL_TIME_MAX, ENTRIES_AT_ONCE, ENTRY_BYTES_MAX,
+    JOURNAL_ROWS_MAX,
 };
 
 static MIGRATIONS: Migrator = sqlx::migrate!("./migrations");
@@ -29,6 +32,8 @@ pub struct Control {
     begin: &'static str,
     /// Kinds whose changes are journalled.
     journalled: &'static [&'static str],
+    /// Who makes changes, where that is known.
+    actor: Option<Arc<str>>,
 }
 
 /// Something that is kept.
@@ -78,6 +83,8 @@ pub struct Journalled {
     pub before: Option<String>,
     /// What it is from then on; none where it was removed.
     pub after: Option<String>,
+    /// Who changed it, where that is known ([`Control::by`]).
+    pub actor: Option<String>,
 }
 
 /// What a database says, and at which revision.
@@ -129,7 +136,7 @@ impl Control {
         // Whoever waited for another writer goes on from what that one wrote, also where the server would rather have him
         // fail by default.
         let begin = if url.starts_with("postgres") { "BEGIN ISOLATION LEVEL READ COMMITTED" } else { "BEGIN" };
-        Ok(Control { pool, begin, journalled: &[] })
+        Ok(Control { pool, begin, journalled: &[], actor: None })
     }
 
     /// Opens the file `path`, making it if need be.
@@ -148,6 +155,12 @@ impl Control {
     #[must_use]
     pub fn journalling(self, kinds: &'static [&'static str]) -> Control {
         Control { journalled: kinds, ..self }
+    }
+
+    /// The same database, with changes journalled as those of `actor`.
+    #[must_use]
+    pub fn by(&self, actor: &str) -> Control {
+        Control { actor: Some(actor.into()), ..self.clone() }
     }
 
     /// Puts down what is new, different or gone, all of it or nothing; returns the revision.
@@ -175,14 +188,15 @@ impl Control {
         for (place, entry) in (0_i64..).zip(entries) {
             if self.journalled.contains(&entry.kind.as_str()) {
                 sqlx::query(
-                    "INSERT INTO journal (revision, place, kind, id, body_before, body_after) \
-                     VALUES ($1, $2, $3, $4, (SELECT body FROM entries WHERE kind = $3 AND id = $4), $5)",
+                    "INSERT INTO journal (revision, place, kind, id, body_before, body_after, actor) \
+                     VALUES ($1, $2, $3, $4, (SELECT body FROM entries WHERE kind = $3 AND id = $4), $5, $6)",
                 )
                 .bind(revision)
                 .bind(place)
                 .bind(entry.kind.as_str())
                 .bind(entry.id.as_str())
                 .bind(entry.body.as_deref())
+                .bind(self.actor.as_deref())
                 .execute(&mut *transaction)
                 .await?;
             }
@@ -207,28 +221,53 @@ impl Control {
     ///
     /// When it cannot be read.
     pub async fn since(&self, revision: i64) -> Result<Changes, ControlError> {
-        in_time(CONTROL_TIME_MAX, self.read(revision)).await
-    }
-
-    async fn read(&self, revision: i64) -> Result<Changes, sqlx::Error> {
-        let last = sqlx::query("SELECT last FROM revision WHERE one = 1").fetch_one(&self.pool).await?;
-        let last: i64 = last.try_get(0)?;
+        let last = in_time(CONTROL_TIME_MAX, self.last()).await?;
         let are_all = last < revision;
         let revision = if are_all { 0 } else { revision };
         let mut changes = Changes { entries: Vec::new(), revision: last.max(revision), are_all };
         if last == revision {
             return Ok(changes);
         }
-        let rows =
-            sqlx::query("SELECT kind, id, body, revision FROM entries WHERE revision > $1 ORDER BY revision, kind, id")
-                .bind(revision)
-                .fetch_all(&self.pool)
-                .await?;
-        for row in rows {
-            changes.entries.push(Entry { kind: row.try_get(0)?, id: row.try_get(1)?, body: row.try_get(2)? });
-            changes.revision = changes.revision.max(row.try_get(3)?);
+        // However many there are, no question takes long. What is changed meanwhile has a later revision than all that was read, and comes behind it.
+        let mut behind = (revision, None);
+        loop {
+            let part = in_time(CONTROL_TIME_MAX, self.read(&behind)).await?;
+            let is_last = part.len() < ENTRIES_AT_ONCE;
+            if let Some((entry, at)) = part.last() {
+                behind = (*at, Some((entry.kind.clone(), entry.id.clone())));
+                changes.revision = changes.revision.max(*at);
+            }
+            changes.entries.extend(part.into_iter().map(|(entry, _)| entry));
+            if is_last {
+                return Ok(changes);
+            }
         }
-        Ok(changes)
+    }
+
+    async fn last(&self) -> Result<i64, sqlx::Error> {
+        let last = sqlx::query("SELECT last FROM revision WHERE one = 1").fetch_one(&self.pool).await?;
+        last.try_get(0)
+    }
+
+    /// The next entries behind a revision, or behind one of it, each with its revision.
+    async fn read(&self, (revision, entry): &Behind) -> Result<Vec<(Entry, i64)>, sqlx::Error> {
+        let order = format!("ORDER BY revision, kind, id LIMIT {ENTRIES_AT_ONCE}");
+        let rows = match entry {
+            None => {
+                let asked = format!("SELECT kind, id, body, revision FROM entries WHERE revision > $1 {order}");
+                sqlx::query(AssertSqlSafe(asked)).bind(revision).fetch_all(&self.pool).await?
+            }
+            Some((kind, id)) => {
+                let asked = format!(
+                    "SELECT kind, id, body, revision FROM entries WHERE (revision, kind, id) > ($1, $2, $3) {order}"
+                );
+                sqlx::query(AssertSqlSafe(asked)).bind(revision).bind(kind).bind(id).fetch_all(&self.pool).await?
+            }
+        };
+        let read = |row: &AnyRow| {
+            Ok((Entry { kind: row.try_get(0)?, id: row.try_get(1)?, body: row.try_get(2)? }, row.try_get(3)?))
+        };
+        rows.iter().map(read).collect()
     }
 
     /// The first [`JOURNAL_ROWS_MAX`] changes of the journal, in the order in which they were made.
@@ -239,7 +278,7 @@ impl Control {
     pub async fn journal(&self) -> Result<Vec<Journalled>, ControlError> {
         in_time(CONTROL_TIME_MAX, async {
             let rows = sqlx::query(
-                "SELECT revision, place, kind, id, body_before, body_after FROM journal ORDER BY revision, place LIMIT $1",
+                "SELECT revision, place, kind, id, body_before, body_after, actor FROM journal ORDER BY revision, place LIMIT $1",
             )
             .bind(JOURNAL_ROWS_MAX)
             .fetch_all(&self.pool)
@@ -247,7 +286,14 @@ impl Control {
             let read = |row: &sqlx::any::AnyRow| {
                 let place = Place { revision: row.try_get(0)?, place: row.try_get(1)? };
                 let (before, after) = (row.try_get(4)?, row.try_get(5)?);
-                Ok(Journalled { place, kind: row.try_get(2)?, id: row.try_get(3)?, before, after })
+                Ok(Journalled {
+                    place,
+                    kind: row.try_get(2)?,
+                    id: row.try_get(3)?,
+                    before,
+                    after,
+                    actor: row.try_get(6)?,
+                })
             };
             rows.iter().map(read).collect()
         })
@@ -280,6 +326,9 @@ impl Control {
         self.pool.close().await;
     }
 }
+
+/// A revision, and the entry of it up to which was read.
+type Behind = (i64, Option<(String, String)>);
 
 /// What is asked of the database, or that it did not answer within `max`.
 pub(crate) async fn in_time<T>(
@@ -328,6 +377,16 @@ mod tests {
         // Whoever knows of more than there is learns all there is.
         let later = control.since(before.revision + 1).await.unwrap();
         assert_eq!(later, Changes { are_all: true, ..before.clone() });
+        // Of many, also of one revision, each is read once, in order, whichever part it is in.
+        let many: Vec<Entry> = (0..=ENTRIES_AT_ONCE)
+            .map(|number| Entry::new("use", &format!("{number:05}"), number.to_string()))
+            .collect();
+        control.put(&many).await.unwrap();
+        control.put(&[Entry::gone("use", "00007")]).await.unwrap();
+        let read = control.since(before.revision).await.unwrap();
+        let expected = many.iter().filter(|entry| entry.id != "00007").cloned().chain([Entry::gone("use", "00007")]);
+        assert!(read.entries == expected.collect::<Vec<_>>() && read.revision == before.revision + 2);
+        let before = control.since(0).await.unwrap();
         control.close().await;
         // It is there again afterwards.
         let again = open().await;
@@ -349,6 +408,7 @@ mod tests {
             id: "a".to_owned(),
             before: before.map(str::to_owned),
             after: after.map(str::to_owned),
+            actor: None,
         };
         let all = [
             of((first, 1), "key", None, Some("1")),
@@ -357,6 +417,11 @@ mod tests {
             of((third, 0), "key", Some("2"), None),
         ];
         assert_eq!(control.journal().await.unwrap(), all);
+        // Whoever is known is named.
+        control.by("ann").put(&[entry("quota", "2")]).await.unwrap();
+        let last = control.journal().await.unwrap().pop().unwrap();
+        assert_eq!((last.actor.as_deref(), last.after.as_deref()), (Some("ann"), Some("2")));
+        sqlx::query("DELETE FROM journal WHERE actor IS NOT NULL").execute(&control.pool).await.unwrap();
         control.forget(all[0].place).await.unwrap();
         assert_eq!(control.journal().await.unwrap(), all[1..]);
         control.close().await;

@@ -18,3 +18,5 @@ pub const OWNED_MAX: u32 = 10_000;
 pub const JOURNAL_ROWS_MAX: i64 = 1_024;
 /// How long somebody who changes something waits for another one to have done so. Then it is told.
 pub const LOCK_TIME_MAX: Duration = Duration::from_secs(10);
+/// Entries that are read with one question. The rest comes with the next one.
+pub const ENTRIES_AT_ONCE: usize = 10_000;

@@ -6,13 +6,14 @@
 //! stands ([`Board`]), and policy decides what follows.
 //!
 //! [`Follower`] reads the folder, [`facts`] what is said meanwhile, [`Detector`] puts lines into the engine and asks how things stand,
-//! [`checkpoint`] writes down both, and [`Watcher`] is the thread that runs them. [`logs`] reads what others than the gateway write.
+//! [`checkpoint`] writes down both, and [`Watcher`] is the thread that runs them. [`logs`] reads what others than the gateway write, [`labels`] what people said of findings.
 
 pub mod board;
 pub mod checkpoint;
 pub mod detector;
 pub mod facts;
 pub mod follower;
+pub mod labels;
 pub mod limits;
 pub mod logs;
 pub mod watcher;

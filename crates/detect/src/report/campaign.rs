@@ -768,6 +768,7 @@ fn population(view: View<'_>) -> Population {
             .iter()
             .filter(|cluster| !cluster.gone && cluster.discovery == Discovery::Text)
             .count() as u64,
+        timeline: portrait::traffic(view),
         first_seen: view.state.first,
         last_seen: view.state.last,
         late: 0,

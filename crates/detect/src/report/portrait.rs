@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 
+use crate::limits::{SHARED_HOLDERS_MIN, SHARED_MAX, SHARED_RATIO_MIN};
 use crate::report::view::View;
 use crate::signs::infrastructure;
 use crate::state::account::{Account, AccountNo};
 use crate::state::timeline::Timeline;
 use crate::state::value::{Kind, Value};
-use findings::{Mark, Portrait, ShareBin, TimeBin, TokenSharing};
+use findings::{Mark, Portrait, ShareBin, Shared, TimeBin, TokenSharing, Traffic};
 
 /// A member with its exchanges in the campaign.
 pub(crate) struct Subject<'a> {
@@ -42,8 +43,15 @@ pub(crate) fn draw(view: View<'_>, group: &[Subject<'_>], timelines: &[&Timeline
             outside().filter_map(age_bin),
         ),
         infrastructure: Kind::ALL.into_iter().filter_map(|kind| sharing(view, group, kind)).collect(),
+        shared: shared(view, group),
         marks,
     }
+}
+
+/// All exchanges over time.
+pub(crate) fn traffic(view: View<'_>) -> Vec<Traffic> {
+    let seconds = view.state.timeline.seconds().max(1) as u32;
+    view.state.timeline.iter().map(|(start, exchanges)| Traffic { start, seconds, exchanges }).collect()
 }
 
 /// The group's exchanges and everybody else's, in the population's bins.
@@ -116,6 +124,55 @@ fn sharing(view: View<'_>, group: &[Subject<'_>], kind: Kind) -> Option<TokenSha
     })
 }
 
+/// Kinds of values by which accounts hang together.
+const TIES: [Kind; 6] = [Kind::Payment, Kind::EmailDomain, Kind::Block, Kind::Asn, Kind::Program, Kind::Software];
+
+/// The values that members share more than others do: at least [`SHARED_HOLDERS_MIN`] of them, and [`SHARED_RATIO_MIN`] times as often.
+fn shared(view: View<'_>, group: &[Subject<'_>]) -> Vec<Shared> {
+    let values = &view.state.values;
+    let mut found: Vec<(f64, Shared)> = Vec::new();
+    for kind in TIES {
+        let mut holders: BTreeMap<Value, Vec<&Subject<'_>>> = BTreeMap::new();
+        for subject in group {
+            let value = subject.account.holds(kind);
+            if value.known() {
+                holders.entry(value).or_default().push(subject);
+            }
+        }
+        let known: usize = holders.values().map(Vec::len).sum();
+        let others = values.known(kind).saturating_sub(known as u64).max(1) as f64;
+        for (value, holders) in holders {
+            let elsewhere = (values.holders(value).saturating_sub(holders.len() as u64) as f64 / others).min(1.0);
+            let Some(surprise) = surprise(holders.len(), known, elsewhere, others) else { continue };
+            let shared = Shared {
+                kind: kind.name().to_owned(),
+                value: values.name(value).to_owned(),
+                accounts: holders.iter().map(|subject| subject.account.id.to_string()).collect(),
+                population_share: elsewhere,
+            };
+            found.push((surprise, shared));
+        }
+    }
+    most_surprising(found)
+}
+
+/// How unlikely it would be that so many of the `known` members hold a value if they held it as `others` do, of whom this share does; none where
+/// too few of them do, or too seldom beside the others.
+fn surprise(holders: usize, known: usize, elsewhere: f64, others: f64) -> Option<f64> {
+    let within = holders as f64 / known as f64;
+    let is_shared = holders >= SHARED_HOLDERS_MIN && within >= SHARED_RATIO_MIN * elsewhere;
+    is_shared.then(|| holders as f64 * (within / (elsewhere + 0.5 / others)).ln())
+}
+
+/// The first [`SHARED_MAX`].
+fn most_surprising(mut found: Vec<(f64, Shared)>) -> Vec<Shared> {
+    found.sort_by(|(a, one), (b, other)| {
+        b.total_cmp(a).then_with(|| (&one.kind, &one.value).cmp(&(&other.kind, &other.value)))
+    });
+    found.truncate(SHARED_MAX);
+    found.into_iter().map(|(_, shared)| shared).collect()
+}
+
 const DAY: i64 = 86_400;
 const RATES: [(&str, i64); 11] = [
     ("1", 1),
@@ -154,6 +211,29 @@ mod tests {
         {
             assert_eq!(RATES[bin(&RATES, number)].0, label);
         }
+    }
+
+    #[test]
+    fn a_value_is_shared_by_two_who_hold_it_twice_as_often_as_others() {
+        assert!(surprise(SHARED_HOLDERS_MIN, 10, 0.0, 100.0).is_some());
+        assert!(surprise(SHARED_HOLDERS_MIN - 1, 10, 0.0, 100.0).is_none());
+        assert_eq!((SHARED_HOLDERS_MIN, SHARED_RATIO_MIN), (2, 2.0));
+        // Four of ten beside a fifth, and a little more, of the others.
+        assert!(surprise(4, 10, 0.2, 100.0).is_some() && surprise(4, 10, 0.201, 100.0).is_none());
+        assert!(surprise(8, 10, 0.2, 100.0) > surprise(4, 10, 0.2, 100.0));
+    }
+
+    #[test]
+    fn the_most_surprising_values_are_told_and_so_many() {
+        let value = |number: usize| {
+            let (kind, value) = ("payment instrument".to_owned(), format!("v{number}"));
+            (number as f64, Shared { kind, value, accounts: Vec::new(), population_share: 0.0 })
+        };
+        let told = |count: usize| most_surprising((0..count).map(value).collect());
+        assert_eq!(told(SHARED_MAX).len(), SHARED_MAX);
+        let more = told(SHARED_MAX + 1);
+        assert_eq!((more.len(), more[0].value.as_str()), (SHARED_MAX, "v40"));
+        assert!(more.iter().all(|shared| shared.value != "v0"));
     }
 
     #[test]

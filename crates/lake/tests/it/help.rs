@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use exchange::{AccountId, Exchange, ExchangeId, Fingerprint, Time};
+use exchange::{AccountId, Client, Exchange, ExchangeId, Fingerprint, Time};
 use lake::objects::{Folder, Held, Object, Objects, Stored};
 use lake::row::{Origin, Row};
 use lake::{Lake, LakeError};
@@ -22,16 +22,20 @@ pub(crate) fn exchange(n: usize, account: &str, seconds: i64) -> Exchange<'stati
     let mut read = None;
     exchange::read_exchanges(line, &mut exchange::Notes::default(), &mut |exchange| read = Some(exchange.into_owned()))
         .unwrap();
+    let read = read.unwrap();
+    let client = Client { ip: n.is_multiple_of(3).then(|| format!("203.0.113.{}", n % 250).into()), ..read.client };
     Exchange {
+        client,
         id: ExchangeId::from(format!("ex_{n}")),
         time: Time::from_nanos(seconds * 1_000_000_000 + n as i64),
         account: AccountId::from(account.to_owned()),
         fingerprint: Some(Fingerprint {
             prints: "0123456789abcdef01234567".repeat(n % 5).into(),
             follow_up: n.is_multiple_of(2),
+            intents: if n.is_multiple_of(4) { vec!["grading".into(), "coding".into()] } else { Vec::new() },
             ..Fingerprint::default()
         }),
-        ..read.unwrap()
+        ..read
     }
 }
 

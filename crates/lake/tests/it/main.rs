@@ -6,3 +6,4 @@ mod changes;
 mod crashes;
 mod help;
 mod rows;
+mod search;

@@ -4,11 +4,12 @@ use hyper::Method;
 use serde_json::{Value, json};
 
 use super::account::show;
-use crate::admin_client::{AdminClient, encoded};
+use crate::admin_client::AdminClient;
 use crate::cli::AppealCommand;
 use crate::failure::{Exit, Failure};
 use crate::listing;
 use crate::output::{print, print_json};
+use report::words::encoded;
 
 const APPEALS: &str = "/api/v1/appeals";
 

@@ -31,8 +31,9 @@ use crate::admin_client::AdminClient;
 use crate::cli::{CaseCommand, CaseExport};
 use crate::failure::{Exit, Failure};
 use crate::output::{print, print_json};
-use crate::words::counted;
-use crate::{clock, lakes, ledgers, progress, records, words};
+use crate::{clock, lakes, ledgers, progress, records};
+use report::words;
+use report::words::counted;
 
 /// Bytes of what is put beside, all together.
 const ATTACHED_BYTES_MAX: usize = 64 * 1024 * 1024;

@@ -44,7 +44,8 @@ pub(crate) fn run(command: &ConfigCommand) -> Result<Exit, Failure> {
 }
 
 fn summary(checked: &Checked) -> serde_json::Value {
-    let Checked { path, config, settings, certificates, alerts, sensors, witnesses, timestamps, seals_for } = checked;
+    let Checked { path, config, settings, certificates, alerts, sensors, witnesses, timestamps, seals_for, .. } =
+        checked;
     json!({
         "ok": true,
         "configuration": path,
@@ -57,6 +58,11 @@ fn summary(checked: &Checked) -> serde_json::Value {
         "witness": witnesses.iter().map(Witness::name).collect::<Vec<_>>(),
         "timestamp": timestamps.as_ref().map(|authority| authority.place().to_string()),
         "sealed_for": seals_for.as_ref().map(PublicKey::id),
+        "sign_in": {
+            "passwords": config.sign_in.passwords,
+            "passkeys": config.sign_in.passkeys,
+            "provider": config.sign_in.provider.as_ref().map(|provider| &provider.issuer),
+        },
         "sensor": sensors.as_ref().map(|sensors| sensors.listen),
         "upstream": settings.servers.iter().map(|server| &server.name).collect::<Vec<_>>(),
     })

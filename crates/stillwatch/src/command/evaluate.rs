@@ -17,7 +17,7 @@ use crate::cli::{Evaluate, Traffic};
 use crate::failure::{Exit, Failure};
 use crate::inputs::{self, Inputs};
 use crate::output::{print, write_file};
-use crate::{plot, progress};
+use crate::{frontier, progress};
 
 /// Scores a folder, or draws a frontier.
 pub(crate) fn run(args: &Evaluate) -> Result<Exit, Failure> {
@@ -123,7 +123,7 @@ fn draw(args: &Evaluate, frontier: &str) -> Result<Exit, Failure> {
     bar.finish_and_clear();
     let frontier = Frontier { knob: knob.to_owned(), scenario: args.scenario.clone(), points };
     if let Some(path) = &args.svg {
-        write_file(path, plot::frontier::svg(&frontier).map_err(Failure::unreadable)?.as_bytes())?;
+        write_file(path, frontier::svg(&frontier).map_err(Failure::unreadable)?.as_bytes())?;
     }
     print(&if args.json { json(&frontier)? } else { frontier.text(hunt::width()) })?;
     Ok(Exit::Nothing)

@@ -10,7 +10,8 @@ use crate::admin_client::AdminClient;
 use crate::cli;
 use crate::failure::{Exit, Failure};
 use crate::output::{OutputFile, print, print_json};
-use crate::{report, table, words};
+use crate::table;
+use report::{page, words};
 
 /// Asks the gateway, and shows it as a hunt shows its own.
 pub(crate) fn run(args: &cli::Findings) -> Result<Exit, Failure> {
@@ -27,7 +28,7 @@ pub(crate) fn run(args: &cli::Findings) -> Result<Exit, Failure> {
         print(&table::render(&findings, None, &read, hunt::width(), hunt::is_coloured()))?;
     }
     if let Some(page) = page {
-        let run = report::Run {
+        let run = page::Run {
             sources: vec![format!("what the gateway with the data folder `{}` recorded", args.server.data.display())],
             version: env!("CARGO_PKG_VERSION"),
             records: findings.population.exchanges,
@@ -37,7 +38,7 @@ pub(crate) fn run(args: &cli::Findings) -> Result<Exit, Failure> {
             prices: None,
             counted_again: false,
         };
-        page.write_whole(report::html(&findings, &run).map_err(Failure::unreadable)?.as_bytes())?;
+        page.write_whole(page::html(&findings, &run).map_err(Failure::unreadable)?.as_bytes())?;
     }
     Ok(if findings.campaigns.is_empty() { Exit::Nothing } else { Exit::Found })
 }

@@ -17,7 +17,8 @@ use crate::cli::Fingerprint;
 use crate::failure::{Exit, Failure};
 use crate::inputs::Inputs;
 use crate::output::{OutputFile, print};
-use crate::{progress, words};
+use crate::progress;
+use report::words;
 
 /// Writes every exchange without its texts.
 pub(crate) fn run(args: &Fingerprint) -> Result<Exit, Failure> {

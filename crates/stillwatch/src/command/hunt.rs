@@ -14,10 +14,11 @@ use crate::cli::{Hunt, Records, Run};
 use crate::failure::{Exit, Failure};
 use crate::inputs::Inputs;
 use crate::output::{OutputFile, print};
-use crate::pipeline::{self, Outcome, Settings};
+use crate::pipeline::{self, Outcome, Settings, Span};
 use crate::prices::{self, Prices};
 use crate::reading::Reading;
-use crate::{accounts_file, calls, campaigns_file, clock, progress, report, table, words};
+use crate::{accounts_file, calls, campaigns_file, clock, progress, table};
+use report::{page, words};
 
 /// Hunts, and says what was found.
 pub(crate) fn run(args: &Hunt) -> Result<Exit, Failure> {
@@ -26,6 +27,10 @@ pub(crate) fn run(args: &Hunt) -> Result<Exit, Failure> {
         schema.push('\n');
         print(&schema)?;
         return Ok(Exit::Nothing);
+    }
+    let span = Span { from: args.from, until: args.until };
+    if span.from.zip(span.until).is_some_and(|(from, until)| from >= until) {
+        return Err(Failure::usage("--from has to be before --until"));
     }
     let inputs = Inputs::find(&args.paths, args.accounts.as_deref()).map_err(Failure::unreadable)?;
     tell_what_was_passed_over(&inputs);
@@ -42,7 +47,7 @@ pub(crate) fn run(args: &Hunt) -> Result<Exit, Failure> {
     let create = |path: &Option<PathBuf>| path.as_deref().map(OutputFile::create).transpose();
     let (campaigns, exchanges) = (create(&args.campaigns_out)?, create(&args.exchanges_out)?);
     let (accounts, page, state) = (create(&args.accounts_out)?, create(&args.report)?, create(&args.state)?);
-    let mut outcome = hunt_with(&inputs, args.run, &args.records, engine, state.is_some())?;
+    let mut outcome = hunt_with(&inputs, args.run, span, &args.records, engine, state.is_some())?;
     tell_what_was_read(&outcome);
     if args.json {
         // The table says it itself.
@@ -116,7 +121,8 @@ fn write_exchanges(
                 .and_then(|()| io::Write::write_all(&mut file, b"\n"));
         }
     };
-    again(inputs, args.run, &outcome.read, &mut sink)?;
+    let span = Span { from: args.from, until: args.until };
+    again(inputs, args.run, span, &outcome.read, &mut sink)?;
     written.map_err(|error| file.failure(&error))?;
     if count_again {
         recount.put_into(&mut outcome.findings);
@@ -132,7 +138,7 @@ pub(crate) fn trace(
     trace: &Trace,
     sink: &mut dyn FnMut(&str, &Signals),
 ) -> Result<(), Failure> {
-    again(inputs, run, read, &mut |signals| {
+    again(inputs, run, Span::default(), read, &mut |signals| {
         if let Some(campaign) = trace.campaign(signals) {
             sink(campaign, signals);
         }
@@ -140,16 +146,22 @@ pub(crate) fn trace(
 }
 
 /// Hands every exchange to `sink` a second time, with a progress bar.
-fn again(inputs: &Inputs, run: Run, read: &ReadOptions, sink: &mut dyn FnMut(&Signals)) -> Result<(), Failure> {
+fn again(
+    inputs: &Inputs,
+    run: Run,
+    span: Span,
+    read: &ReadOptions,
+    sink: &mut dyn FnMut(&Signals),
+) -> Result<(), Failure> {
     let bar = progress::reading(inputs.bytes);
     let mut watch = |step: calls::Step| bar.set_position(step.bytes);
-    let went = pipeline::again(inputs, &settings(run, read.clone(), false), &mut watch, sink);
+    let went = pipeline::again(inputs, &settings(run, read.clone(), false, span), &mut watch, sink);
     bar.finish_and_clear();
     went.map_err(Failure::unreadable)
 }
 
-fn settings(run: Run, read: ReadOptions, remember: bool) -> Settings {
-    Settings { read, threads: threads(run.threads), remember }
+fn settings(run: Run, read: ReadOptions, remember: bool, span: Span) -> Settings {
+    Settings { read, threads: threads(run.threads), remember, span }
 }
 
 /// As many threads as were asked for, or as there are processors.
@@ -170,13 +182,20 @@ pub(crate) fn read_options(records: &Records) -> ReadOptions {
 
 /// Runs the pipeline with a progress bar.
 pub(crate) fn hunt(inputs: &Inputs, run: Run) -> Result<Outcome, Failure> {
-    hunt_with(inputs, run, &Records::default(), Engine::new(Config { alpha: run.alpha }), false)
+    hunt_with(inputs, run, Span::default(), &Records::default(), Engine::new(Config { alpha: run.alpha }), false)
 }
 
 /// The same with an engine that may have seen more.
-fn hunt_with(inputs: &Inputs, run: Run, records: &Records, engine: Engine, remember: bool) -> Result<Outcome, Failure> {
+fn hunt_with(
+    inputs: &Inputs,
+    run: Run,
+    span: Span,
+    records: &Records,
+    engine: Engine,
+    remember: bool,
+) -> Result<Outcome, Failure> {
     let bar = progress::reading(inputs.bytes);
-    let settings = settings(run, read_options(records), remember);
+    let settings = settings(run, read_options(records), remember, span);
     let outcome = pipeline::run(inputs, &settings, engine, &mut |step| {
         bar.set_position(step.bytes);
         bar.set_message(format!("{} exchanges", step.exchanges));
@@ -196,7 +215,7 @@ pub(crate) fn page(
     prices: Option<Prices>,
     counted_again: bool,
 ) -> Result<String, Failure> {
-    let run = report::Run {
+    let run = page::Run {
         sources,
         version: env!("CARGO_PKG_VERSION"),
         records: outcome.exchanges.records,
@@ -206,7 +225,7 @@ pub(crate) fn page(
         prices,
         counted_again,
     };
-    report::html(&outcome.findings, &run).map_err(Failure::unreadable)
+    page::html(&outcome.findings, &run).map_err(Failure::unreadable)
 }
 
 /// The table for a terminal.
@@ -216,12 +235,12 @@ pub(crate) fn shown(outcome: &Outcome, prices: Option<&Prices>) -> String {
 
 /// Whether standard output shows colours.
 pub(crate) fn is_coloured() -> bool {
-    io::stdout().is_terminal() && console::colors_enabled()
+    io::stdout().is_terminal() && terminal::colors_enabled()
 }
 
 /// Columns of the terminal, or as many as read well where there is none.
 pub(crate) fn width() -> usize {
-    console::Term::stdout().size_checked().map_or(PIPE_WIDTH, |(_, columns)| usize::from(columns))
+    terminal::Term::stdout().size_checked().map_or(PIPE_WIDTH, |(_, columns)| usize::from(columns))
 }
 
 /// The account of what was read.
@@ -328,7 +347,7 @@ fn json<'a>(outcome: &'a Outcome, prices: Option<&'a Prices>) -> Result<String, 
     let cost = |prices: &'a Prices| {
         let campaigns = outcome.findings.campaigns.iter();
         campaigns.map(|campaign| {
-            let cost = prices::cost_of(prices, campaign);
+            let cost = report::cost::cost_of(prices, campaign);
             Cost {
                 campaign: &campaign.id,
                 currency: prices.currency(),

@@ -18,7 +18,8 @@ use crate::failure::{Exit, Failure};
 use crate::inputs::{self, Inputs};
 use crate::output::print;
 use crate::reading::Reading;
-use crate::{calls, pipeline, progress, words};
+use crate::{calls, pipeline, progress};
+use report::words;
 
 /// Reads, and says what was read.
 pub(crate) fn run(args: &Inspect) -> Result<Exit, Failure> {

@@ -18,10 +18,10 @@ use verify::entry::Statement;
 use crate::admin_client::AdminClient;
 use crate::cli::{AddLabel, LabelCommand, LabelFile, ListLabels, Says, Server, UndoLabel};
 use crate::failure::{Exit, Failure};
-use crate::labels::{self, Book, Draft, Entry, Said, Undoing};
 use crate::output::print;
-use crate::words::{self, counted, minute, printable};
 use crate::{clock, data_folder, ledgers};
+use report::words::{self, counted, minute, printable};
+use watch::labels::{self, Book, Draft, Entry, Said, Undoing};
 
 /// Does what was asked.
 pub(crate) fn run(command: &LabelCommand) -> Result<Exit, Failure> {
@@ -71,10 +71,12 @@ fn add(args: &AddLabel) -> Result<Exit, Failure> {
     let draft = Draft { verdict: args.verdict, until: args.until, finding: args.finding.clone(), identity };
     let labels = args.book.path();
     let said = said(&args.says, gateway.as_ref())?;
-    let id = labels::add(&labels, &draft, &said).map_err(Failure::unreadable)?;
-    let detail =
-        json!({"label": id, "verdict": args.verdict, "until": args.until, "accounts": accounts, "said_at": said.time});
-    put_down(&args.book, gateway.as_ref(), &said, &args.finding, detail)?;
+    let mut put_down = |id: &str| {
+        let (verdict, until, at) = (args.verdict, args.until, said.time);
+        let detail = json!({"label": id, "verdict": verdict, "until": until, "accounts": accounts, "said_at": at});
+        put_down(&args.book, gateway.as_ref(), &said, &args.finding, detail)
+    };
+    let id = labels::add(&labels, &draft, &said, &mut put_down).map_err(Failure::unreadable)?;
     let labels = labels.display();
     let next = match gateway {
         Some(_) => "The gateway heeds it when its own time comes to that.".to_owned(),
@@ -93,26 +95,23 @@ fn undo(args: &UndoLabel) -> Result<Exit, Failure> {
     let gateway = args.book.data.as_deref().map(gateway).transpose()?;
     let labels = args.book.path();
     let said = said(&args.says, gateway.as_ref())?;
-    let id = labels::undo(&labels, &args.id, &said).map_err(Failure::unreadable)?;
-    put_down(
-        &args.book,
-        gateway.as_ref(),
-        &said,
-        &args.id,
-        json!({"label": id, "undoes": args.id, "said_at": said.time}),
-    )?;
+    let mut put_down = |id: &str| {
+        let detail = json!({"label": id, "undoes": args.id, "said_at": said.time});
+        put_down(&args.book, gateway.as_ref(), &said, &args.id, detail)
+    };
+    let id = labels::undo(&labels, &args.id, &said, &mut put_down).map_err(Failure::unreadable)?;
     print(&format!("Wrote {id} to {}: {} is taken back.\n", labels.display(), printable(&args.id, ID_CHARS)))?;
     Ok(Exit::Nothing)
 }
 
-/// Puts a verdict down in the ledger of the gateway that it is said to.
+/// Puts a verdict down in the ledger of the gateway that it is said to, before it is written.
 fn put_down(
     book: &LabelFile,
     gateway: Option<&AdminClient>,
     said: &Said<'_>,
     about: &str,
     detail: Value,
-) -> Result<(), Failure> {
+) -> Result<(), String> {
     let (Some(data), Some(gateway)) = (&book.data, gateway) else { return Ok(()) };
     let statement = ledgers::statement("verdict", &format!("person:{}", said.by), format!("finding:{about}"), detail);
     let statement = Statement { reason: Some(said.reason.to_owned()), ..statement };
@@ -121,7 +120,7 @@ fn put_down(
         Some(mut ledger) => ledgers::append(&mut ledger, data, gateway.time()?, vec![statement]).map(drop),
         None => Ok(()),
     });
-    appended.map_err(|failure| Failure::service(format!("the verdict holds, and is not in the ledger: {failure}")))
+    appended.map_err(|failure| format!("the verdict cannot be put down in the ledger: {failure}"))
 }
 
 fn list(args: &ListLabels) -> Result<Exit, Failure> {

@@ -25,8 +25,8 @@ use crate::inputs::Inputs;
 use crate::intake::{self, TakenIn};
 use crate::output::{print, print_json};
 use crate::records::Committed;
-use crate::words::{counted, grouped};
 use crate::{calls, clock, data_folder, lakes, ledgers, listing, progress, sealing};
+use report::words::{counted, grouped};
 
 /// Faults that are told each; all are counted.
 const FAULTS_TOLD: usize = 20;

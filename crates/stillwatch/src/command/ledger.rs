@@ -10,8 +10,8 @@ use crate::failure::{Exit, Failure};
 use crate::output::{print, print_json, write_file};
 use crate::timestamps::Authority;
 use crate::witnesses::Witness;
-use crate::words::{self, printable};
 use crate::{ledgers, listing, timestamps, witnesses};
+use report::words::{self, printable};
 
 /// Does what was asked.
 pub(crate) fn run(command: &LedgerCommand) -> Result<Exit, Failure> {

@@ -15,11 +15,12 @@ use policy::policies::{BadPolicies, DEFAULT, Problem, SCHEMA};
 use policy::who::Who;
 use serde_json::{Value, json};
 
-use crate::admin_client::{AdminClient, encoded};
+use crate::admin_client::AdminClient;
 use crate::cli::{PolicyCommand, Server};
 use crate::failure::{Exit, Failure};
 use crate::output::{print, print_json};
 use crate::{listing, replay};
+use report::words::encoded;
 
 const POLICIES: &str = "/api/v1/policies";
 

@@ -14,11 +14,12 @@ use serde_json::{Value, json};
 
 use super::account::show;
 use super::policy::in_force;
-use crate::admin_client::{AdminClient, encoded};
+use crate::admin_client::AdminClient;
 use crate::cli::{ResponseApply, ResponseCommand, ResponseSimulate, Target};
 use crate::failure::{Exit, Failure};
 use crate::output::{print, print_json};
 use crate::{listing, replay};
+use report::words::encoded;
 
 const RESPONSES: &str = "/api/v1/responses";
 const HOUR: i64 = 3_600_000_000_000;

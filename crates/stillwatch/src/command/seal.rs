@@ -29,8 +29,8 @@ use crate::cli::{
 use crate::failure::{Exit, Failure};
 use crate::holds::{Hold, Holds};
 use crate::output::{print, print_json};
-use crate::words::counted;
 use crate::{clock, lakes, ledgers, listing, sealing};
+use report::words::counted;
 
 /// Records that are opened at once. For more the question has to be narrower.
 const OPENED_MAX: usize = 100_000;

@@ -9,6 +9,8 @@ use std::time::Duration;
 use admin::{Admin, Registry};
 use alert::{Counts, Destination, Origin};
 use arc_swap::ArcSwap;
+use console::{Configured, Console, Parts as ConsoleParts};
+use exchange::Time;
 use gateway::clock::{Clock, DrillClock, SystemClock};
 use gateway::config::Config;
 use gateway::mock::Mock;
@@ -16,6 +18,7 @@ use gateway::owners::Owners;
 use gateway::tls::Certificates;
 use gateway::worker::Settings;
 use policy::key::Keys;
+use report::words::minute;
 use store::control::Control;
 use tokio::runtime::Handle;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -34,14 +37,20 @@ mod bookkeeping;
 mod detection;
 mod expiry;
 mod filling;
+mod hunts;
 mod keep;
+mod limited;
+mod recorded;
 mod serving;
 
-use bookkeeping::{Bookkeeper, Showing, Stamping};
+use bookkeeping::{Bookkeeper, Putting, Showing, Stamping};
 use detection::{Alerts, Detecting};
 use expiry::Expiry;
 use filling::Filling;
+use hunts::{Hunts, Places as HuntPlaces, Queue as HuntQueue};
 use keep::Keeper;
+use limited::Limited;
+use recorded::Recorded;
 use serving::{Parts, Serving, listen, mock_server};
 
 /// Runs until it is told to end.
@@ -73,6 +82,9 @@ fn use_small_pages() {
     let _ = rustix::thread::disable_transparent_huge_pages(true);
 }
 
+/// How long requests to the console may take to their end, when the process ends.
+const CONSOLE_END_TIME: Duration = Duration::from_secs(3);
+
 /// How often it is put down in the ledger what was recorded.
 const RECORDS_TIME: Duration = Duration::from_secs(60);
 
@@ -87,6 +99,7 @@ async fn serve(args: &cli::Up, checked: Checked) -> Result<(), Failure> {
         witnesses,
         timestamps,
         seals_for,
+        sign_in,
     } = checked;
     let roles = Roles::of(&args.roles);
     let mut signals = Signals::new()?;
@@ -146,26 +159,66 @@ async fn serve(args: &cli::Up, checked: Checked) -> Result<(), Failure> {
         None
     };
 
+    let ledger = match &books {
+        Some(books) => Some(books.lock().await.view()),
+        None => None,
+    };
+    let program = std::env::current_exe().map_err(|error| Failure::io("this program", error))?;
+    let hunting = Arc::new(HuntQueue::default());
+    let configured = tokio::sync::watch::channel(told(&config, &path, clock.now())).0;
     let (end, ended) = oneshot::channel::<()>();
-    let api = console.map(|listener| {
-        let admin = Arc::new(Admin {
-            registry: Arc::clone(&registry),
-            credential: admin_key.hash,
-            keys: Keys::new(*pepper),
-            clock: Box::new(Arc::clone(&clock)),
-            stats: serving.as_ref().map(|serving| Arc::clone(&serving.stats)).unwrap_or_default(),
-            queue: serving.as_ref().map(|serving| Arc::clone(&serving.queue)).unwrap_or_default(),
-            recording: serving.as_ref().map(|serving| Arc::clone(&serving.recording)).unwrap_or_default(),
-            settings: Arc::clone(&settings),
-            detection: detecting.as_ref().map(|detecting| Arc::clone(detecting.watched())),
-            alerts: alert_counts,
-            sensors: serving.as_ref().and_then(|serving| serving.sensors().map(|_| sensors::counted(&serving.counts))),
-            folder: source,
-        });
-        tokio::spawn(admin::serve(listener, admin, async move {
-            let _ = ended.await;
-        }))
-    });
+    let (api, scheduling) = match console {
+        None => (None, None),
+        Some(listener) => {
+            let admin = Arc::new(Admin {
+                registry: Arc::clone(&registry),
+                credential: admin_key.hash,
+                keys: Keys::new(*pepper),
+                clock: Box::new(Arc::clone(&clock)),
+                stats: serving.as_ref().map(|serving| Arc::clone(&serving.stats)).unwrap_or_default(),
+                queue: serving.as_ref().map(|serving| Arc::clone(&serving.queue)).unwrap_or_default(),
+                recording: serving.as_ref().map(|serving| Arc::clone(&serving.recording)).unwrap_or_default(),
+                settings: Arc::clone(&settings),
+                detection: detecting.as_ref().map(|detecting| Arc::clone(detecting.watched())),
+                alerts: alert_counts,
+                sensors: serving
+                    .as_ref()
+                    .and_then(|serving| serving.sensors().map(|_| sensors::counted(&serving.counts))),
+                folder: source,
+            });
+            let scribe = Box::new(Putting { books: books.clone(), runtime: Handle::current() });
+            let verdicts = folder.verdicts();
+            let place = config.lake.place.clone().unwrap_or_else(|| lakes::of_data(folder.path()));
+            let places = HuntPlaces {
+                program: program.clone(),
+                folder: folder.hunts(),
+                data: folder.path().to_owned(),
+                lake: place.clone(),
+                verdicts: verdicts.clone(),
+            };
+            let hunter = Hunts::new(places, Arc::clone(&clock), Arc::clone(&hunting));
+            let hunter = Box::new(hunter.map_err(|error| Failure::io("the folder of hunts", error))?);
+            let records = Box::new(Recorded { folder: folder.exchanges(), place });
+            let console = Console::new(ConsoleParts {
+                configured: configured.subscribe(),
+                sign_in,
+                admin: Arc::clone(&admin),
+                ledger,
+                scribe,
+                verdicts,
+                records,
+                hunter,
+            });
+            let scheduling = tokio::spawn(console::keep_to(Arc::clone(&console), say));
+            let api = admin::router(&admin, console::endpoints(&console));
+            let listener = Limited::new(listener);
+            let served =
+                axum::serve(listener, api.merge(console::router(console))).with_graceful_shutdown(async move {
+                    let _ = ended.await;
+                });
+            (Some(tokio::spawn(served.into_future())), Some(scheduling))
+        }
+    };
     let keeper = tokio::spawn(Keeper::new(Arc::clone(&registry), roles.gateway.then_some(&folder), &clock).run());
 
     let showing = match &books {
@@ -229,7 +282,8 @@ async fn serve(args: &cli::Up, checked: Checked) -> Result<(), Failure> {
 
     while signals.next().await == Wanted::Reload {
         match reload(args, &config, &settings, certificates.as_deref(), mock, roles) {
-            Ok(destinations) => {
+            Ok((destinations, config)) => {
+                configured.send_replace(told(&config, &path, clock.now()));
                 if let Some(detecting) = &detecting {
                     detecting.renew(destinations);
                 }
@@ -244,6 +298,7 @@ async fn serve(args: &cli::Up, checked: Checked) -> Result<(), Failure> {
         }
     }
     say("ending: what is under way comes to its end");
+    hunting.end();
     if let Some(serving) = serving {
         serving.finish(Duration::from_secs(config.drain_seconds)).await;
     }
@@ -252,13 +307,17 @@ async fn serve(args: &cli::Up, checked: Checked) -> Result<(), Failure> {
         detecting.finish().await;
     }
     keeper.abort();
+    scheduling.into_iter().for_each(|scheduling| scheduling.abort());
     let mut last = Keeper::new(Arc::clone(&registry), roles.gateway.then_some(&folder), &clock);
     let kept = registry.save_uses().await.map_err(|error| Failure::io("what is known", error));
     let (kept, stepped) = (kept.err(), last.step().await.err());
     kept.into_iter().chain(stepped).for_each(|failure| say(&format!("not kept at the end: {failure}")));
     let _ = end.send(());
-    if let Some(api) = api {
-        let _ = api.await;
+    if let Some(mut api) = api {
+        // Pages that follow what changes stay open, and hold up nobody.
+        if tokio::time::timeout(CONSOLE_END_TIME, &mut api).await.is_err() {
+            api.abort();
+        }
         folder.leave();
     }
     expiry.iter().for_each(JoinHandle::abort);
@@ -299,7 +358,7 @@ fn reload(
     certificates: Option<&Certificates>,
     mock: Option<&Mock>,
     roles: Roles,
-) -> Result<Vec<Destination>, Failure> {
+) -> Result<(Vec<Destination>, Config), Failure> {
     let (path, mut config) = configuration::read(&args.configuration)?;
     if let (Some(mock), true) = (mock, config.upstream.is_empty()) {
         config.upstream.push(mock_server(mock)?);
@@ -315,7 +374,14 @@ fn reload(
     // Last, since nothing may fail after it.
     certificates.map_or(Ok(()), Certificates::reload).map_err(Failure::unreadable)?;
     settings.store(Arc::new(new));
-    Ok(alerts)
+    Ok((alerts, config))
+}
+
+/// A configuration as the console shows it.
+fn told(config: &Config, path: &Path, now: Time) -> Configured {
+    let text = config.without_secrets().to_toml();
+    let text = text.unwrap_or_else(|error| format!("# it cannot be shown: {error}"));
+    Configured { file: path.display().to_string(), read: minute(now), text }
 }
 
 /// What a signal asks for.
@@ -369,7 +435,7 @@ fn greet(running: &Running, config: &Config, admin_key: &AdminKey, roles: Roles,
     };
     line("gateway", running.gateway.as_deref());
     line("detects", (!roles.gateway && roles.detect).then_some("campaigns in what is recorded there"));
-    line("admin", running.admin.as_deref());
+    line("console", running.admin.as_deref());
     line("sensors", running.sensors.as_deref());
     line("data", Some(&data.to_string()));
     line("model", roles.gateway.then_some(model.as_str()));
@@ -378,7 +444,7 @@ fn greet(running: &Running, config: &Config, admin_key: &AdminKey, roles: Roles,
     let model_name = if is_mock { "mock-1" } else { "MODEL" };
     if let (Some(gateway), Some(_)) = (&running.gateway, &running.admin) {
         text += &format!(
-            "\nTry it:\n  stillwatch account add --id acc_1{folder}\n  stillwatch key add --account acc_1{folder}\n  \
+            "\nTry it:\n  stillwatch person add ann --role admin{folder}\n  stillwatch account add --id acc_1{folder}\n  stillwatch key add --account acc_1{folder}\n  \
              curl {gateway}/v1/chat/completions -H 'authorization: Bearer KEY' -H 'content-type: application/json' \\\n    \
              -d '{{\"model\":\"{model_name}\",\"messages\":[{{\"role\":\"user\",\"content\":\"Hello\"}}]}}'\n  \
              stillwatch hunt {data}\n"

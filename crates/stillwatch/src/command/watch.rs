@@ -19,8 +19,8 @@ use crate::cli;
 use crate::failure::{Exit, Failure};
 use crate::inputs::Inputs;
 use crate::output::print;
-use crate::words::{self, MESSAGE_CHARS_MAX, printable};
 use crate::{data_folder, pipeline};
+use report::words::{self, MESSAGE_CHARS_MAX, printable};
 
 /// How often it is looked for more where nothing new was there.
 const POLL_TIME: Duration = Duration::from_millis(250);

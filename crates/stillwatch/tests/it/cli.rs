@@ -902,6 +902,28 @@ fn a_log_that_comes_in_parts_is_hunted_as_one() {
 }
 
 #[test]
+fn a_hunt_within_a_span_is_one_over_what_was_sent_within_it() {
+    let folder = Folder::new("span");
+    let log = hydra().write_to(&folder);
+    let time = |line: &str| parsed(line)["time"].as_str().map(str::to_owned).expect("a time");
+    let mut times: Vec<String> = hydra().exchanges.lines().map(time).collect();
+    times.sort();
+    let (from, until) = (times[times.len() / 8].clone(), times[times.len() * 7 / 8].clone());
+    let within: Vec<&str> =
+        hydra().exchanges.lines().filter(|line| (from.clone()..until.clone()).contains(&time(line))).collect();
+    let (part, accounts) =
+        (folder.file("part.jsonl", within.join("\n")), folder.file("facts.jsonl", &hydra().accounts));
+    let alone = run(&["hunt", &part, "--accounts", &accounts, "--json"]).json();
+    let span = run(&["hunt", &log, "--from", &from, "--until", &until, "--json"]).json();
+    assert!(span["population"]["exchanges"] == json!(within.len()) && !members(&span).is_empty());
+    for what in ["campaigns", "cleared", "population", "guarantee"] {
+        assert!(span[what] == alone[what], "`{what}` of the span and of the part differ");
+    }
+    let wrong = run(&["hunt", &log, "--from", &until, "--until", &from]);
+    assert_eq!((wrong.code, wrong.stderr.contains("--from has to be before --until")), (2, true), "{wrong:?}");
+}
+
+#[test]
 fn without_texts_the_same_accounts_are_found() {
     let folder = Folder::new("sealed");
     let log = hydra().write_to(&folder);

@@ -102,8 +102,9 @@ fn a_certificate_that_is_for_something_else_gives_no_timestamps() {
     let folder = tempfile::tempdir().unwrap();
     let key = words("-algorithm EC -pkeyopt ec_paramgen_curve:P-256");
     let made = |name: &str, usage: &str| Authority::made(&folder.path().join(name), &key, usage);
-    let answer = made("one", "timeStamping").answer(&request(&text(), NONCE));
-    let (time, web) = (made("time", "timeStamping"), made("web", "serverAuth"));
+    let (one, time, web) = (made("one", "timeStamping"), made("time", "timeStamping"), made("web", "serverAuth"));
+    // Certificates count from the second in which they were made: the time comes after all of them.
+    let answer = one.answer(&request(&text(), NONCE));
     let by_time = check(&signed_again(&answer, &time), &text(), &authorities(&time));
     assert_eq!(by_time.unwrap().by.as_deref(), Some("Clock of tests"));
     let by_web = check(&signed_again(&answer, &web), &text(), &authorities(&web));

@@ -8,10 +8,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use admin::Registry;
+use console::Scribe;
 use gateway::clock::Clock;
 use gateway::config::Config;
 use ledger::{Ledger, View};
 use serde_json::json;
+use tokio::runtime::Handle;
+use tokio::sync::Mutex;
 use verify::entry::Statement;
 use verify::hash::Hash;
 
@@ -22,6 +25,7 @@ use crate::witnesses::Witness;
 use crate::{ledgers, records, sealing, timestamps, witnesses};
 
 /// Puts down what is changed.
+#[derive(Debug)]
 pub(super) struct Bookkeeper {
     ledger: Ledger,
     /// The folder that it is in.
@@ -132,6 +136,21 @@ impl Bookkeeper {
             self.registry.taken_down(place).await.map_err(failed)?;
         }
         Ok(())
+    }
+}
+
+/// Puts down what the console is asked to.
+#[derive(Debug)]
+pub(super) struct Putting {
+    pub(super) books: Option<Arc<Mutex<Bookkeeper>>>,
+    pub(super) runtime: Handle,
+}
+
+impl Scribe for Putting {
+    fn put_down(&self, statement: Statement) -> Result<(), String> {
+        let Some(books) = &self.books else { return Ok(()) };
+        let put_down = self.runtime.block_on(async { books.lock().await.put_down(statement) });
+        put_down.map_err(|failure| format!("it cannot be put down in the ledger: {failure}"))
     }
 }
 

@@ -24,8 +24,8 @@ use watch::{Board, Watched, Watcher};
 
 use crate::data_folder::DataFolder;
 use crate::failure::Failure;
-use crate::labels;
 use crate::log::say;
+use watch::labels;
 
 /// How far detection stands back: a tenth of the weight of what serves requests (`man 7 sched`).
 #[cfg(target_os = "linux")]

@@ -14,8 +14,8 @@ use super::bookkeeping::Bookkeeper;
 use crate::failure::Failure;
 use crate::holds::Holds;
 use crate::log::say;
-use crate::words::counted;
 use crate::{ledgers, sealing};
+use report::words::counted;
 
 /// How often it is seen what is too old: a day ends once a day.
 const STEP_TIME: Duration = Duration::from_secs(600);

@@ -22,8 +22,8 @@ use super::detection::stand_back;
 use crate::failure::Failure;
 use crate::holds::Holds;
 use crate::log::say;
-use crate::words::counted;
 use crate::{intake, lakes, ledgers, sealing};
+use report::words::counted;
 
 /// Fills a lake.
 pub(super) struct Filling {
@@ -38,6 +38,9 @@ pub(super) struct Filling {
     pub(super) clock: Arc<dyn Clock>,
 }
 
+/// After which time a lake is first filled.
+const FIRST: Duration = Duration::from_secs(5);
+
 impl Filling {
     /// Begins; ends with what is returned.
     pub(super) fn start(self) -> Result<Sender<()>, Failure> {
@@ -48,7 +51,9 @@ impl Filling {
 
     fn run(&self, ended: &Receiver<()>) {
         stand_back();
-        while let Err(RecvTimeoutError::Timeout) = ended.recv_timeout(self.every) {
+        // Soon for the first time, so that what was recorded before can be searched.
+        let mut wait = FIRST.min(self.every);
+        while let Err(RecvTimeoutError::Timeout) = ended.recv_timeout(std::mem::replace(&mut wait, self.every)) {
             if let Err(failure) = self.step() {
                 say(&format!("the lake is not filled: {failure}"));
             }

@@ -1,0 +1,16 @@
+//! Findings as people read them: in words ([`words`]), as pictures ([`plot`]), on a page ([`page`]).
+//!
+//! Promises no IO, no script and no text from outside that is not escaped and without control characters. How much is shown is bounded by
+//! limits that stand beside what they bound; what is left out is counted.
+
+pub mod campaign;
+pub mod cost;
+pub mod limits;
+pub mod page;
+mod pieces;
+pub mod plot;
+pub mod words;
+
+#[cfg(test)]
+#[path = "../tests/fixtures/findings.rs"]
+pub(crate) mod fixtures;
