@@ -96,6 +96,20 @@ impl fmt::Debug for Person {
 }
 
 impl Person {
+    /// Somebody who was added now, and cannot sign in by a password.
+    pub(crate) fn new(name: &str, role: Role, now: Time) -> Person {
+        Person {
+            name: name.to_owned(),
+            role,
+            password: String::new(),
+            must_change: false,
+            since: now,
+            changed: now,
+            passkeys: Vec::new(),
+            ended: None,
+        }
+    }
+
     /// Whether a password is theirs. Takes some hundredths of a second of a core.
     #[must_use]
     pub fn is_password(&self, password: &str) -> bool {

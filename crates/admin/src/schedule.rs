@@ -1,13 +1,12 @@
 //! Schedules: hunts that are run again and again.
 
 use exchange::Time;
-use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 const HOUR: i64 = 3_600_000_000_000;
 
 /// A hunt that is run again and again.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Schedule {
     /// Its id.

@@ -21,7 +21,8 @@ use verify::entry::Statement;
 
 use crate::context::Console;
 use crate::fault::{Fault, Page};
-use crate::limits::{CHOSEN_MAX, RESPONSE_DAYS_MAX};
+use crate::form;
+use crate::limits::RESPONSE_DAYS_MAX;
 use crate::route::{Needs, Route};
 use crate::session::Visit;
 use crate::times;
@@ -93,15 +94,7 @@ async fn change(
 }
 
 fn chosen(fields: &[(String, String)]) -> Result<BTreeSet<AccountId>, Fault> {
-    let names: BTreeSet<&str> =
-        fields.iter().filter(|(name, _)| name == "chosen").map(|(_, account)| account.as_str()).collect();
-    if names.is_empty() {
-        return Err(Fault::bad("no account is chosen; choose some by the boxes before their names"));
-    }
-    if names.len() > CHOSEN_MAX {
-        return Err(Fault::bad(format!("at most {CHOSEN_MAX} accounts are changed at once")));
-    }
-    Ok(names.into_iter().map(id).collect::<Result<_, _>>()?)
+    Ok(form::chosen(fields, "account")?.into_iter().map(id).collect::<Result<_, _>>()?)
 }
 
 /// When what is done ends by itself; never where no days are named.
@@ -172,11 +165,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn so_many_are_chosen_and_each_is_an_account() {
-        let fields = |count: usize| (0..count).map(|n| ("chosen".to_owned(), format!("a{n}"))).collect::<Vec<_>>();
-        assert_eq!(chosen(&fields(CHOSEN_MAX)).unwrap().len(), CHOSEN_MAX);
-        assert!(chosen(&fields(CHOSEN_MAX + 1)).is_err() && chosen(&[]).is_err());
-        assert!(chosen(&[("chosen".to_owned(), "a/b".to_owned())]).is_err());
+    fn each_that_is_chosen_is_an_account() {
+        let fields = |name: &str| [("chosen".to_owned(), name.to_owned())];
+        assert_eq!(chosen(&fields("a")).unwrap().len(), 1);
+        assert!(chosen(&fields("a/b")).is_err());
     }
 
     #[test]

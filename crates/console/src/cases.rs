@@ -1,6 +1,5 @@
 //! Cases: what somebody works on, whose it is, and by when.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use admin::answer::words as some_words;
@@ -21,6 +20,7 @@ use serde::Deserialize;
 use crate::context::Console;
 use crate::desk::campaign_of;
 use crate::fault::{Fault, Page};
+use crate::form;
 use crate::frame::{Frame, drawn};
 use crate::route::{Needs, Route};
 use crate::session::Visit;
@@ -298,11 +298,7 @@ async fn change_many(
     let Form(fields) = form?;
     let field =
         |name: &str| fields.iter().find(|(known, _)| known == name).map(|(_, value)| value.clone()).unwrap_or_default();
-    let chosen: BTreeSet<&str> =
-        fields.iter().filter(|(name, _)| name == "chosen").map(|(_, id)| id.as_str()).collect();
-    if chosen.is_empty() {
-        return Err(Fault::bad("no case is chosen; choose some by the boxes before their names"));
-    }
+    let chosen = form::chosen(&fields, "case")?;
     let asked =
         Change { state: field("state"), severity: field("severity"), owner: field("owner"), ..Change::default() };
     let change = asked.read(&console).await?;

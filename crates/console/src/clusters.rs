@@ -1,6 +1,5 @@
 //! Clusters that act together and were not reported, and verdicts: what people said of a finding, and taking that back.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use admin::person::Role;
@@ -18,8 +17,9 @@ use watch::labels::Entry;
 
 use crate::context::Console;
 use crate::fault::{Fault, Page};
+use crate::form;
 use crate::frame::{Frame, drawn};
-use crate::limits::{ACCOUNTS_NAMED_MAX, CHOSEN_MAX};
+use crate::limits::ACCOUNTS_NAMED_MAX;
 use crate::route::{Needs, Route};
 use crate::session::Visit;
 use crate::table::{Asked, Cell, Column, Row, Table};
@@ -279,14 +279,7 @@ async fn say_of_several(
         let found = fields.iter().find(|(known, _)| known == name);
         found.map(|(_, value)| value.as_str()).unwrap_or_default()
     };
-    let chosen: BTreeSet<&str> =
-        fields.iter().filter(|(name, _)| name == "chosen").map(|(_, chosen)| chosen.as_str()).collect();
-    if chosen.is_empty() {
-        return Err(Fault::bad("no cluster is chosen; choose some by the boxes before their names"));
-    }
-    if chosen.len() > CHOSEN_MAX {
-        return Err(Fault::bad(format!("a verdict is said of at most {CHOSEN_MAX} clusters at once")));
-    }
+    let chosen = form::chosen(&fields, "cluster")?;
     let (verdict, until) = typed(field("verdict"), field("days"), console.admin.clock.now())?;
     let several = counted(chosen.len() as u64, "cluster");
     for (done, chosen) in chosen.into_iter().enumerate() {

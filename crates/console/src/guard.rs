@@ -21,7 +21,8 @@ use crate::fault::Fault;
 use crate::frame;
 use crate::limits::{FORM_BYTES_MAX, FORM_TIME_MAX};
 use crate::route::Needs;
-use crate::session::{COOKIE, Visit, same};
+use crate::secret::same;
+use crate::session::{COOKIE, Visit};
 use crate::upload::Upload;
 
 /// What a page says that asks for itself anew.
@@ -147,13 +148,18 @@ fn led_on(request: &Request, to: impl FnOnce(&Request) -> Response) -> Response 
 
 /// Refuses what somebody asks for who is not the same any more as when they began to: signed out, shut out, or with another role or password.
 pub(crate) async fn still(console: &Console, visit: &Visit) -> Result<(), Fault> {
-    let is_same = console.admin.registry.person(visit.name()).await.is_ok_and(|person| person == *visit.person());
-    if is_same && console.sessions.holds(visit) {
+    if is_still(console, visit).await {
         return Ok(());
     }
     let message =
         "you are not signed in any more as you were, and nothing was done; sign in, go back, and send it again";
     Err(Fault::new(StatusCode::UNAUTHORIZED, message))
+}
+
+/// Whether somebody is signed in as they were when a request of theirs began.
+pub(crate) async fn is_still(console: &Console, visit: &Visit) -> bool {
+    console.sessions.holds(visit)
+        && console.admin.registry.person(visit.name()).await.is_ok_and(|person| person == *visit.person())
 }
 
 /// A page is shown after signing in; what was to be done is not.

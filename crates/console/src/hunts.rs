@@ -19,6 +19,7 @@ use serde::Deserialize;
 use crate::campaigns::without_texts;
 use crate::context::Console;
 use crate::fault::{Fault, Page};
+use crate::form;
 use crate::frame::{Frame, drawn};
 use crate::guard;
 use crate::hunt::{Asked as AskedHunt, Hunt, HuntState, NotBegun, Place, Where};
@@ -215,11 +216,8 @@ async fn begin_in_log(
     }
     let field = |name: &str| fields.get(name).map(String::as_str).unwrap_or_default();
     let said = |name: &str| {
-        let text = field(name).trim();
-        if text.chars().count() > FIELD_CHARS_MAX || text.chars().any(char::is_control) {
-            return Err(Fault::bad(format!("`{name}`: expected at most {FIELD_CHARS_MAX} characters on one line")));
-        }
-        Ok(Some(text.to_owned()).filter(|text| !text.is_empty()))
+        let text = form::line(name, field(name), 0..=FIELD_CHARS_MAX)?;
+        Ok::<_, Fault>(Some(text.to_owned()).filter(|text| !text.is_empty()))
     };
     (sent.account, sent.format) = (said("account")?, said("format")?);
     asked(&console, &visit, Where::Sent(sent), (field("from"), field("until"))).await

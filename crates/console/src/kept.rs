@@ -7,7 +7,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use zeroize::Zeroizing;
 
-use crate::session::NoRandom;
+use crate::secret::NoRandom;
 
 /// Seals and opens, with a key of this process.
 #[derive(Debug)]

@@ -15,6 +15,9 @@ use tokio_stream::StreamExt as _;
 use tokio_stream::wrappers::IntervalStream;
 
 use crate::context::Console;
+use crate::guard;
+use crate::hunt::HuntState;
+use crate::hunts;
 use crate::limits::LIVE_TIME;
 use crate::route::{Needs, Route};
 use crate::session::Visit;
@@ -35,9 +38,7 @@ async fn live(State(console): State<Arc<Console>>, Extension(visit): Extension<V
         let visit = visit.clone();
         async move {
             // Whoever is signed out, or shut out, hears nothing more.
-            let is_in = console.sessions.holds(&visit)
-                && console.admin.registry.person(visit.name()).await.is_ok_and(|person| person == *visit.person());
-            if is_in { Some(pulse(&console).await) } else { None }
+            if guard::is_still(&console, &visit).await { Some(pulse(&console).await) } else { None }
         }
     });
     let changes = ticks.map_while(|now| now).filter_map(move |now| {
@@ -52,7 +53,7 @@ async fn live(State(console): State<Arc<Console>>, Extension(visit): Extension<V
 }
 
 /// The same for everybody who asks within a moment.
-async fn pulse(console: &Console) -> String {
+async fn pulse(console: &Arc<Console>) -> String {
     let mut latest = console.pulse.lock().await;
     if let Some((at, known)) = latest.as_ref()
         && at.elapsed() < LIVE_TIME / 2
@@ -64,18 +65,23 @@ async fn pulse(console: &Console) -> String {
     now
 }
 
-/// What changes whenever a page may look different: how detection goes in steps of a second, who is found, and what was decided.
-async fn state(console: &Console) -> String {
+/// What changes whenever a page may look different: how detection goes in steps of a second, who is found, what was decided, and how far hunts are.
+async fn state(console: &Arc<Console>) -> String {
     let revision = console.admin.registry.revision().await;
     let view = console.ledger.clone();
     // It is a file, and a moment behind what is changed.
     let entries = tokio::task::spawn_blocking(move || view?.checkpoint().ok().map(|(_, known)| known.tree().size));
     let entries = entries.await.ok().flatten().unwrap_or_default();
+    // That they cannot be read is for the page of hunts to tell.
+    let hunts = hunts::known(console).await.unwrap_or_default();
+    let latest = hunts.first().map(|hunt| hunt.id.as_str()).unwrap_or_default();
+    let of = |state: &HuntState| hunts.iter().filter(|hunt| hunt.state == *state).count();
+    let hunts = format!("{latest} {} {}", of(&HuntState::Waiting), of(&HuntState::Running));
     match &console.admin.detection {
-        None => format!("{revision} {entries}"),
+        None => format!("{revision} {entries} {hunts}"),
         Some(watched) => {
             let (board, status) = (watched.board(), watched.status());
-            format!("{revision} {entries} {} {} {}", board.generation, board.sequence, status.has_caught_up)
+            format!("{revision} {entries} {hunts} {} {} {}", board.generation, board.sequence, status.has_caught_up)
         }
     }
 }

@@ -20,7 +20,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::kept::Keeper;
 use crate::limits::{ANSWERED_EACH_MAX, ANSWERED_MAX, CHALLENGE_TIME_MAX, PASSKEY_BYTES_MAX};
-use crate::session::NoRandom;
+use crate::secret::NoRandom;
 
 /// Asks browsers for passkeys, and takes each answer once.
 #[derive(Debug)]

@@ -18,13 +18,15 @@ use zeroize::Zeroizing;
 
 use crate::context::Console;
 use crate::fault::{Fault, Page};
+use crate::form;
 use crate::frame::{Frame, drawn};
 use crate::guard;
 use crate::limits::PASSKEY_NAME_CHARS_MAX;
 use crate::passkey::{self, ALGORITHMS, Shown};
 use crate::route::{Needs, Route};
+use crate::secret::secret;
 use crate::session::{By, Visit};
-use crate::sign_in::{self, secret};
+use crate::sign_in;
 
 pub(crate) fn routes() -> Vec<Route> {
     vec![
@@ -125,10 +127,7 @@ async fn add(
             "whoever signs in at the provider adds no passkey here; how one signs in there is for the provider";
         return Err(Fault::new(StatusCode::FORBIDDEN, message));
     }
-    let name = name.trim();
-    if name.is_empty() || name.chars().count() > PASSKEY_NAME_CHARS_MAX || name.chars().any(char::is_control) {
-        return Err(Fault::bad(format!("`name`: expected 1 to {PASSKEY_NAME_CHARS_MAX} characters on one line")));
-    }
+    let name = form::line("name", &name, 1..=PASSKEY_NAME_CHARS_MAX)?;
     if asks_password(&visit)
         && let Err(problem) = sign_in::password_again(&console, &visit, password).await
     {

@@ -30,7 +30,7 @@ use zeroize::Zeroizing;
 
 use crate::kept::Keeper;
 use crate::limits::{PROVIDER_ANSWER_BYTES_MAX, PROVIDER_FRESH_TIME, SIGN_IN_TIME_MAX};
-use crate::session::{NoRandom, random, same};
+use crate::secret::{NoRandom, random, same, secret, some_secret};
 
 /// An identity provider at which people sign in.
 pub struct Provider {
@@ -124,14 +124,6 @@ struct Tokens {
     /// By which more can be asked.
     #[serde(default, deserialize_with = "some_secret")]
     access_token: Option<Zeroizing<String>>,
-}
-
-fn secret<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Zeroizing<String>, D::Error> {
-    String::deserialize(from).map(Zeroizing::new)
-}
-
-fn some_secret<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Option<Zeroizing<String>>, D::Error> {
-    Option::<String>::deserialize(from).map(|text| text.map(Zeroizing::new))
 }
 
 /// Somebody whom the provider named.

@@ -15,6 +15,7 @@ use serde::Deserialize;
 
 use crate::context::Console;
 use crate::fault::{Fault, Page};
+use crate::form;
 use crate::limits::{SCHEDULE_DAYS_MAX, VIEW_NAME_CHARS_MAX};
 use crate::route::{Needs, Route};
 use crate::session::Visit;
@@ -78,11 +79,18 @@ async fn add(
     Extension(visit): Extension<Visit>,
     form: Result<Form<Filled>, FormRejection>,
 ) -> Page {
-    let Form(Filled { name, place, days, every, first }) = form?;
-    let name = name.trim();
-    if name.is_empty() || name.chars().count() > VIEW_NAME_CHARS_MAX || name.chars().any(char::is_control) {
-        return Err(Fault::bad(format!("`name`: expected 1 to {VIEW_NAME_CHARS_MAX} characters on one line")));
-    }
+    let Form(filled) = form?;
+    let now = console.admin.clock.now();
+    let schedule = console.registry(&visit).add_schedule(typed(&filled, visit.name(), now)?, now).await?;
+    let name = printable(&schedule.name, VIEW_NAME_CHARS_MAX);
+    console.sessions.leave(&visit, format!("{name} runs next at {}.", minute(schedule.next(now))));
+    Ok(Redirect::to("/hunts#schedules").into_response())
+}
+
+/// The schedule that was typed, which has no id yet.
+fn typed(filled: &Filled, by: &str, now: Time) -> Result<Schedule, Fault> {
+    let Filled { name, place, days, every, first } = filled;
+    let name = form::line("name", name, 1..=VIEW_NAME_CHARS_MAX)?.to_owned();
     let in_lake = match place.as_str() {
         "recorded" => false,
         "lake" => true,
@@ -96,19 +104,12 @@ async fn add(
     let hours = every.trim().parse().ok().filter(|hours| (1..=most).contains(hours));
     let hours =
         hours.ok_or_else(|| Fault::bad(format!("`every`: expected a whole number of hours from 1 to {most}")))?;
-    let now = console.admin.clock.now();
-    let first = times::typed("first", &first)?.unwrap_or(now);
-    let within = |days: u16| (times::later(now, -i64::from(days)), times::later(now, i64::from(days)));
-    let (earliest, latest) = within(SCHEDULE_DAYS_MAX);
-    if first < earliest || first > latest {
+    let first = times::typed("first", first)?.unwrap_or(now);
+    let most = i64::from(SCHEDULE_DAYS_MAX);
+    if first < times::later(now, -most) || first > times::later(now, most) {
         return Err(Fault::bad(format!("`first`: expected a time at most {SCHEDULE_DAYS_MAX} days from now")));
     }
-    let by = visit.name().to_owned();
-    let schedule = Schedule { id: String::new(), name: name.to_owned(), in_lake, days, hours, first, since: now, by };
-    let schedule = console.registry(&visit).add_schedule(schedule, now).await?;
-    let told = format!("{} runs next at {}.", printable(name, VIEW_NAME_CHARS_MAX), minute(schedule.next(now)));
-    console.sessions.leave(&visit, told);
-    Ok(Redirect::to("/hunts#schedules").into_response())
+    Ok(Schedule { id: String::new(), name, in_lake, days, hours, first, since: now, by: by.to_owned() })
 }
 
 async fn remove(
@@ -119,4 +120,31 @@ async fn remove(
     console.registry(&visit).remove_schedule(&id).await?;
     console.sessions.leave(&visit, "The schedule is removed; hunts that it ran stay.".to_owned());
     Ok(Redirect::to("/hunts#schedules").into_response())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn schedules_look_back_wait_and_begin_within_so_many_days() {
+        let now = Time::from_seconds(1_800_000_000);
+        let most = SCHEDULE_DAYS_MAX;
+        let of = |days: &str, every: &str, first: &str| {
+            let [name, place, days, every, first] = ["Week", "lake", days, every, first].map(str::to_owned);
+            typed(&Filled { name, place, days, every, first }, "ann", now)
+        };
+        let longest = of(&most.to_string(), &(most * 24).to_string(), "").unwrap();
+        assert_eq!((longest.days, longest.hours, longest.first), (Some(most), most * 24, now));
+        assert_eq!(of("", "1", "").unwrap().days, None);
+        assert!(of(&(most + 1).to_string(), "1", "").is_err());
+        for every in ["0", "", "1.5", &(most * 24 + 1).to_string()] {
+            assert!(of("", every, "").is_err(), "{every}");
+        }
+        for (days, is_taken) in [(most.into(), true), (i64::from(most) + 1, false)] {
+            for days in [days, -days] {
+                assert_eq!(of("", "1", &times::later(now, days).to_string()).is_ok(), is_taken, "{days}");
+            }
+        }
+    }
 }

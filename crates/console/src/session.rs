@@ -9,8 +9,6 @@ use std::time::Duration;
 
 use admin::person::{Person, Role};
 use aws_lc_rs::digest::{SHA256, digest};
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use exchange::Time;
 use tokio::time::Instant;
 
@@ -18,6 +16,7 @@ use crate::limits::{
     FAILING_NAMES_MAX, FAILURES_FREE, SESSION_AGE_MAX, SESSION_IDLE_MAX, SESSIONS_EACH_MAX, SESSIONS_MAX, WAIT_FIRST,
     WAIT_MAX,
 };
+use crate::secret::{NoRandom, random};
 
 /// The name of the cookie that holds a token.
 pub(crate) const COOKIE: &str = "stillwatch_session";
@@ -112,10 +111,6 @@ impl Visit {
     }
 }
 
-/// No random bytes can be had.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct NoRandom;
-
 impl Sessions {
     fn all(&self) -> MutexGuard<'_, BTreeMap<Hash, Session>> {
         self.all.lock().unwrap_or_else(PoisonError::into_inner)
@@ -203,18 +198,6 @@ impl Session {
     fn holds(&self, now: Instant) -> bool {
         now.duration_since(self.used) < SESSION_IDLE_MAX && now.duration_since(self.begun) < SESSION_AGE_MAX
     }
-}
-
-/// A text that nobody guesses.
-pub(crate) fn random() -> Result<String, NoRandom> {
-    let mut bytes = [0_u8; 32];
-    aws_lc_rs::rand::fill(&mut bytes).map_err(|_| NoRandom)?;
-    Ok(URL_SAFE_NO_PAD.encode(bytes))
-}
-
-/// Whether two secrets are the same, in a time that does not tell where they differ.
-pub(crate) fn same(one: &str, other: &str) -> bool {
-    aws_lc_rs::constant_time::verify_slices_are_equal(one.as_bytes(), other.as_bytes()).is_ok()
 }
 
 fn hash(token: &str) -> Hash {

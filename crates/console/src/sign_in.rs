@@ -26,6 +26,7 @@ use crate::guard::{self, token};
 use crate::limits::{NEXT_BYTES_MAX, SESSION_AGE_MAX, SIGN_IN_TIME_MAX};
 use crate::provider::{Back, Led, Named};
 use crate::route::{Needs, Route};
+use crate::secret::secret;
 use crate::session::{By, COOKIE, Visit};
 
 pub(crate) fn routes() -> Vec<Route> {
@@ -92,11 +93,6 @@ async fn page(State(console): State<Arc<Console>>, query: Result<Query<Next>, Qu
     // A provider that gives roles lets in whom nobody added.
     let is_nobody = is_nobody && page.provider.is_none();
     drawn(&SignIn { is_nobody, ..page })
-}
-
-/// A text that is wiped when it is done with.
-pub(crate) fn secret<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Zeroizing<String>, D::Error> {
-    String::deserialize(from).map(Zeroizing::new)
 }
 
 #[derive(Deserialize)]

@@ -229,7 +229,7 @@ impl Table {
     /// The part that was asked for.
     pub(crate) fn part(mut self, asked: &Asked) -> Table {
         let before = asked.before(self.total);
-        self.rows = self.rows.into_iter().skip(before - self.drawn_from.min(before)).take(ROWS_MAX).collect();
+        self.rows = self.rows.into_iter().skip(before.saturating_sub(self.drawn_from)).take(ROWS_MAX).collect();
         self.before = before;
         self
     }

@@ -16,6 +16,7 @@ use serde::Deserialize;
 
 use crate::context::Console;
 use crate::fault::{Fault, Page};
+use crate::form;
 use crate::frame::{Frame, drawn};
 use crate::limits::{NEXT_BYTES_MAX, VIEW_NAME_CHARS_MAX};
 use crate::route::{Needs, Route};
@@ -54,10 +55,7 @@ async fn save(
     form: Result<Form<Named>, FormRejection>,
 ) -> Page {
     let Form(Named { name }) = form?;
-    let name = name.trim();
-    if name.is_empty() || name.chars().count() > VIEW_NAME_CHARS_MAX || name.chars().any(char::is_control) {
-        return Err(Fault::bad(format!("`name`: expected 1 to {VIEW_NAME_CHARS_MAX} characters on one line")));
-    }
+    let name = form::line("name", &name, 1..=VIEW_NAME_CHARS_MAX)?;
     let text = |value: Option<&axum::http::HeaderValue>| value.and_then(|value| value.to_str().ok()).map(str::to_owned);
     let (page, host) = (text(headers.get(REFERER)), text(headers.get(HOST)));
     let address = page.zip(host).and_then(|(page, host)| here(&page, &host));

@@ -118,6 +118,9 @@ pub(crate) struct Hunt {
     /// Print everything as JSON instead of a table
     #[arg(long)]
     pub(crate) json: bool,
+    /// End when standard input does: whoever began this is gone
+    #[arg(long, hide = true)]
+    pub(crate) ends_with_input: bool,
     /// Print the JSON schema of findings, as `--json` writes them, and hunt nothing
     #[arg(long, conflicts_with = "paths")]
     pub(crate) schema: bool,

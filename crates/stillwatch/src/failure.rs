@@ -20,15 +20,22 @@ pub(crate) enum Exit {
     Io,
 }
 
-impl From<Exit> for ExitCode {
-    fn from(exit: Exit) -> ExitCode {
-        ExitCode::from(match exit {
+impl Exit {
+    /// The code that says so.
+    pub(crate) fn code(self) -> u8 {
+        match self {
             Exit::Nothing => 0,
             Exit::Usage => 2,
             Exit::Found => 10,
             Exit::Unreadable => 65,
             Exit::Io => 74,
-        })
+        }
+    }
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> ExitCode {
+        ExitCode::from(exit.code())
     }
 }
 

@@ -46,17 +46,7 @@ impl Registry {
         if known.people.len() >= PEOPLE_MAX {
             return Err(RegistryError::TooManyPeople);
         }
-        let name = name.to_owned();
-        let person = Person {
-            name,
-            role,
-            password: hash,
-            must_change: true,
-            since: now,
-            changed: now,
-            passkeys: Vec::new(),
-            ended: None,
-        };
+        let person = Person { password: hash, must_change: true, ..Person::new(name, role, now) };
         self.put(&mut known, &[entry(PERSON, &person.name, &person)]).await?;
         Ok((person, password))
     }
@@ -77,17 +67,7 @@ impl Registry {
             }
             None if known.people.len() >= PEOPLE_MAX => Err(RegistryError::TooManyPeople),
             None => {
-                let (name, password) = (name.to_owned(), String::new());
-                let person = Person {
-                    name,
-                    role,
-                    password,
-                    must_change: false,
-                    since: now,
-                    changed: now,
-                    passkeys: Vec::new(),
-                    ended: None,
-                };
+                let person = Person::new(name, role, now);
                 self.put(&mut known, &[entry(PERSON, &person.name, &person)]).await?;
                 Ok(person)
             }

@@ -20,6 +20,13 @@ use crate::reading::Reading;
 use crate::{accounts_file, calls, campaigns_file, clock, progress, table};
 use report::{page, words};
 
+/// Ends this process once nothing more can come from whoever began it, which is gone then, however it ended.
+fn end_with_input() {
+    let _ = io::copy(&mut io::stdin(), &mut io::sink());
+    eprintln!("ended: the process that began this hunt is gone");
+    std::process::exit(i32::from(Exit::Io.code()));
+}
+
 /// Hunts, and says what was found.
 pub(crate) fn run(args: &Hunt) -> Result<Exit, Failure> {
     if args.schema {
@@ -27,6 +34,9 @@ pub(crate) fn run(args: &Hunt) -> Result<Exit, Failure> {
         schema.push('\n');
         print(&schema)?;
         return Ok(Exit::Nothing);
+    }
+    if args.ends_with_input {
+        std::thread::spawn(end_with_input);
     }
     let span = Span { from: args.from, until: args.until };
     if span.from.zip(span.until).is_some_and(|(from, until)| from >= until) {

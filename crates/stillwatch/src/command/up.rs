@@ -49,7 +49,6 @@ use expiry::Expiry;
 use filling::Filling;
 use hunts::{Hunts, Places as HuntPlaces, Queue as HuntQueue};
 use keep::Keeper;
-use limited::Limited;
 use recorded::Recorded;
 use serving::{Parts, Serving, listen, mock_server};
 
@@ -211,12 +210,8 @@ async fn serve(args: &cli::Up, checked: Checked) -> Result<(), Failure> {
             });
             let scheduling = tokio::spawn(console::keep_to(Arc::clone(&console), say));
             let api = admin::router(&admin, console::endpoints(&console));
-            let listener = Limited::new(listener);
-            let served =
-                axum::serve(listener, api.merge(console::router(console))).with_graceful_shutdown(async move {
-                    let _ = ended.await;
-                });
-            (Some(tokio::spawn(served.into_future())), Some(scheduling))
+            let router = api.merge(console::router(console));
+            (Some(tokio::spawn(limited::serve(listener, router, limited::LIMITS, ended))), Some(scheduling))
         }
     };
     let keeper = tokio::spawn(Keeper::new(Arc::clone(&registry), roles.gateway.then_some(&folder), &clock).run());

@@ -50,6 +50,16 @@ fn honest_traffic_ends_with_0() {
 }
 
 #[test]
+fn a_hunt_that_another_process_began_ends_with_it() {
+    let folder = Folder::new("begun");
+    // Nobody ever writes into it.
+    let pipe = folder.path("log.jsonl");
+    assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    let hunted = run_on(&["hunt", &pipe, "--json", "--ends-with-input"], b"");
+    assert_eq!((hunted.code, hunted.stdout.as_str()), (74, ""), "{hunted:?}");
+}
+
+#[test]
 fn wrong_usage_ends_with_2() {
     let folder = Folder::new("usage");
     let log = folder.file("log.jsonl", THREE_RECORDS);

@@ -154,7 +154,11 @@ impl Queue {
                 Err(NoFindings::Stopped(by)) => HuntState::Stopped { at, by },
                 // Files that were sent are known by their names.
                 Err(NoFindings::Failed(why)) => {
-                    HuntState::Failed { at, why: folder_of_sent.map_or(why.clone(), |folder| why.replace(&folder, "")) }
+                    let why = match folder_of_sent {
+                        Some(folder) => why.replace(&folder, ""),
+                        None => why,
+                    };
+                    HuntState::Failed { at, why }
                 }
             };
             keep(&folder, &hunt);
@@ -235,7 +239,8 @@ impl Hunts {
     fn command(&self, asked: &Asked) -> Result<Command, NotBegun> {
         let Places { program, data, lake, verdicts, .. } = &self.places;
         let mut command = Command::new(program);
-        command.arg("hunt").arg("--json");
+        // It ends when this process does, which holds the other end of its input.
+        command.args(["hunt", "--json", "--ends-with-input"]);
         match &asked.place {
             Where::Recorded => {
                 command.arg(data);
@@ -270,7 +275,7 @@ impl Hunts {
 
 fn run(mut command: Command, folder: &Path) -> Result<Child, NoFindings> {
     let files = File::create(folder.join(PART)).and_then(|out| Ok((out, File::create(folder.join(SAID))?)));
-    let started = files.and_then(|(out, said)| command.stdin(Stdio::null()).stdout(out).stderr(said).spawn());
+    let started = files.and_then(|(out, said)| command.stdin(Stdio::piped()).stdout(out).stderr(said).spawn());
     started.map_err(|error| NoFindings::Failed(error.to_string()))
 }
 
@@ -523,8 +528,9 @@ mod tests {
         let hunt = ended(&hunts, &hunts.begin(asked_in(Where::Sent(sent))).unwrap());
         assert_eq!((hunt.place, hunt.files.join(" ")), (Place::Sent, "log facts".to_owned()));
         let at_text = at.display();
-        let expected =
-            format!("hunt --json {at_text}/log --accounts {at_text}/facts --account=--json --format=native --from ");
+        let expected = format!(
+            "hunt --json --ends-with-input {at_text}/log --accounts {at_text}/facts --account=--json --format=native --from "
+        );
         assert!(said(&hunts, &hunt.id).starts_with(&expected), "{}", said(&hunts, &hunt.id));
         assert!(!at.exists());
         // What a process left that was killed goes with the next start.

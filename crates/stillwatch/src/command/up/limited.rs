@@ -1,94 +1,145 @@
-//! The listener of the console and of the admin API: so many connections and no more, so that whoever opens many takes no files from the gateway.
+//! Serves the console and the admin API: so many connections and no more, so that whoever opens many takes no files from the gateway, and none on
+//! which nothing comes.
 
-use std::io;
-use std::net::SocketAddr;
-use std::pin::Pin;
+use std::pin::pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::time::Duration;
 
-use axum::serve::Listener;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use axum::Router;
+use hyper::server::conn::http1::Builder;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::server::graceful::GracefulShutdown;
+use hyper_util::service::TowerToHyperService;
+use tokio::net::TcpListener;
+use tokio::sync::{Semaphore, oneshot};
+use tower_http::timeout::RequestBodyTimeoutLayer;
 
-/// Connections at once; further ones wait until one ends.
-const CONNECTIONS_MAX: usize = 1_024;
-
-/// A listener with a limit.
-pub(super) struct Limited {
-    listener: TcpListener,
-    room: Arc<Semaphore>,
+/// How much is served at once, and for how long nothing may come.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Limits {
+    /// Connections at once; further ones wait until one ends.
+    connections: usize,
+    /// How long the head of a request may take, and a connection be open between two. Then it is closed.
+    head: Duration,
+    /// How long nothing of a body may come. Then it is refused.
+    pause: Duration,
 }
 
-impl Limited {
-    pub(super) fn new(listener: TcpListener) -> Limited {
-        Limited { listener, room: Arc::new(Semaphore::new(CONNECTIONS_MAX)) }
-    }
-}
+pub(super) const LIMITS: Limits =
+    Limits { connections: 1_024, head: Duration::from_secs(30), pause: Duration::from_secs(30) };
 
-impl Listener for Limited {
-    type Io = Held;
-    type Addr = SocketAddr;
+/// How long no connection is taken after one could not be: too many files are open, most likely.
+const PAUSE: Duration = Duration::from_millis(100);
 
-    async fn accept(&mut self) -> (Held, SocketAddr) {
-        // The room is never closed; without it nobody is let in.
-        let room = loop {
-            if let Ok(room) = Arc::clone(&self.room).acquire_owned().await {
-                break room;
-            }
+/// Serves until it is told to end, and then until nothing is under way.
+pub(super) async fn serve(listener: TcpListener, router: Router, limits: Limits, ended: oneshot::Receiver<()>) {
+    let router = router.layer(RequestBodyTimeoutLayer::new(limits.pause));
+    let places = Arc::new(Semaphore::new(limits.connections));
+    let under_way = GracefulShutdown::new();
+    let mut ended = pin!(ended);
+    loop {
+        let next = async {
+            // They are never closed; without one nobody is let in.
+            let place = Arc::clone(&places).acquire_owned().await.ok()?;
+            Some((listener.accept().await, place))
         };
-        let (stream, address) = Listener::accept(&mut self.listener).await;
-        (Held { stream, _room: room }, address)
+        let next = tokio::select! {
+            next = next => next,
+            _ = ended.as_mut() => None,
+        };
+        let Some((accepted, place)) = next else { break };
+        let Ok((stream, _)) = accepted else {
+            tokio::time::sleep(PAUSE).await;
+            continue;
+        };
+        let service = TowerToHyperService::new(router.clone());
+        let mut builder = Builder::new();
+        builder.timer(TokioTimer::new()).header_read_timeout(limits.head);
+        let connection = under_way.watch(builder.serve_connection(TokioIo::new(stream), service));
+        tokio::spawn(async move {
+            // How it ends is for its caller to see.
+            let _ = connection.await;
+            drop(place);
+        });
     }
-
-    fn local_addr(&self) -> io::Result<SocketAddr> {
-        self.listener.local_addr()
-    }
-}
-
-/// A connection that takes room.
-pub(super) struct Held {
-    stream: TcpStream,
-    _room: OwnedSemaphorePermit,
-}
-
-impl AsyncRead for Held {
-    fn poll_read(mut self: Pin<&mut Self>, context: &mut Context<'_>, to: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_read(context, to)
-    }
-}
-
-impl AsyncWrite for Held {
-    fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(context, bytes)
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(context)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(context)
-    }
+    drop(listener);
+    under_way.shutdown().await;
 }
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
+    use std::net::SocketAddr;
+
+    use axum::body::Bytes;
+    use axum::routing::post;
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use tokio::net::TcpStream;
+    use tokio::task::JoinHandle;
+    use tokio::time::timeout;
 
     use super::*;
 
+    const SHORT: Duration = Duration::from_millis(100);
+    /// Nothing takes as long here.
+    const LONG: Duration = Duration::from_secs(60);
+
+    /// One that answers with how many bytes came.
+    async fn served(limits: Limits) -> (SocketAddr, oneshot::Sender<()>, JoinHandle<()>) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let router = Router::new().route("/", post(|body: Bytes| async move { body.len().to_string() }));
+        let (end, ended) = oneshot::channel();
+        (address, end, tokio::spawn(serve(listener, router, limits, ended)))
+    }
+
+    async fn sent(address: SocketAddr, text: &str) -> TcpStream {
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        stream.write_all(text.as_bytes()).await.unwrap();
+        stream
+    }
+
+    /// What was answered until the connection ended.
+    async fn answered(stream: &mut TcpStream) -> String {
+        let mut text = String::new();
+        let _ = timeout(LONG, stream.read_to_string(&mut text)).await.unwrap();
+        text
+    }
+
+    const HEAD: &str = "POST / HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length: 3\r\n\r\n";
+
     #[tokio::test]
     async fn so_many_connections_and_no_more() {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let mut limited = Limited::new(listener);
-        let address = limited.local_addr().unwrap();
-        let taken = Arc::clone(&limited.room).acquire_many_owned(CONNECTIONS_MAX as u32 - 1).await.unwrap();
-        let _callers = [TcpStream::connect(address).await.unwrap(), TcpStream::connect(address).await.unwrap()];
-        let (last, _) = limited.accept().await;
-        assert!(tokio::time::timeout(Duration::from_millis(50), limited.accept()).await.is_err());
-        drop(last);
-        limited.accept().await;
-        drop(taken);
+        let (address, _end, _served) = served(Limits { connections: 2, head: LONG, pause: LONG }).await;
+        let mut first = sent(address, "").await;
+        let mut second = sent(address, &format!("{HEAD}abc")).await;
+        assert!(answered(&mut second).await.starts_with("HTTP/1.1 200"));
+        let _held = sent(address, "").await;
+        let mut third = sent(address, &format!("{HEAD}abc")).await;
+        assert!(timeout(SHORT * 3, third.read_u8()).await.is_err(), "both places are taken");
+        first.shutdown().await.unwrap();
+        assert!(answered(&mut third).await.starts_with("HTTP/1.1 200"));
+    }
+
+    #[tokio::test]
+    async fn nobody_holds_a_connection_on_which_nothing_comes() {
+        let (address, _end, _served) = served(Limits { connections: 9, head: SHORT, pause: LONG }).await;
+        for begun in ["", "POST / HTTP/1.1\r\nhost"] {
+            assert!(!answered(&mut sent(address, begun).await).await.contains("200"), "{begun}");
+        }
+        let (address, _end, _served) = served(Limits { connections: 9, head: LONG, pause: SHORT }).await;
+        let refused = answered(&mut sent(address, &format!("{HEAD}ab")).await).await;
+        assert!(refused.starts_with("HTTP/1.1 4"), "{refused}");
+    }
+
+    #[tokio::test]
+    async fn what_is_under_way_comes_to_its_end() {
+        let (address, end, served) = served(Limits { connections: 9, head: LONG, pause: LONG }).await;
+        let mut under_way = sent(address, &format!("{HEAD}ab")).await;
+        tokio::time::sleep(SHORT).await;
+        end.send(()).unwrap();
+        assert!(timeout(LONG, async { while TcpStream::connect(address).await.is_ok() {} }).await.is_ok());
+        under_way.write_all(b"c").await.unwrap();
+        assert!(answered(&mut under_way).await.starts_with("HTTP/1.1 200"));
+        timeout(LONG, served).await.unwrap().unwrap();
     }
 }
