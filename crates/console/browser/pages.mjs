@@ -530,7 +530,7 @@ await test("a hunt is run on a schedule, and one that waits or runs is stopped",
     await page.getByLabel("Name").fill("nightly <i>");
     await page.getByLabel(/^Days back/).fill("30");
     await send(page, page.getByRole("button", { name: "Add the schedule" }));
-    await says(page, "nightly <i> runs next at");
+    await says(page, "nightly <i> runs now, and next at");
     await says(page, "the last 30 days");
     await ended(page, "hnt_4", "1 campaign found");
     await says(page, "lena (schedule)");

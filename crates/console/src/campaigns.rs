@@ -163,7 +163,14 @@ async fn campaign(
     drawn(&CampaignPage {
         frame: Frame::new(&console, &visit, format!("Campaign {id}"), "/campaigns"),
         summary: summary(campaign),
-        card: Some(Card::new("campaign".to_owned(), &shown, &findings.cleared, 0, Place::Console, None)),
+        card: Some(Card::new(
+            "campaign".to_owned(),
+            &shown,
+            &findings.cleared,
+            0,
+            Place::Console { exchanges_have_pages: true },
+            None,
+        )),
         responses: responses.part(&asked),
         cases: cases.part(&asked),
         form: visit.may(Role::Responder).then(|| ResponseForm::to_campaign(&id)),

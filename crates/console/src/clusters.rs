@@ -112,9 +112,10 @@ fn cleared_table(findings: &Findings, with_texts: bool) -> Table {
 fn verdict_table(labels: &[Entry]) -> Table {
     let row = |entry: &Entry| {
         let label = &entry.label;
-        let state = match &entry.undone {
-            None => Cell::text("in force"),
-            Some(undone) => Cell::text(format!("taken back by {}: {}", undone.by, undone.reason)).tone("quiet"),
+        let state = match (&entry.undone, overruling(entry, labels)) {
+            (Some(undone), _) => Cell::text(format!("taken back by {}: {}", undone.by, undone.reason)).tone("quiet"),
+            (None, Some(later)) => Cell::text(format!("overruled by {later}")).tone("quiet"),
+            (None, None) => Cell::text("in force"),
         };
         let until = label.until.map_or_else(|| "no end".to_owned(), minute);
         let cells = vec![
@@ -143,6 +144,17 @@ fn verdict_table(labels: &[Entry]) -> Table {
     ];
     Table::new("verdicts", "Verdicts, the latest first", &columns, labels.iter().rev().map(row).collect())
         .or("Nobody said yet what a finding is. That is said on the page of a campaign or a cluster.")
+}
+
+/// A later verdict on the same group that speaks for all whom this one speaks for, if there is one.
+fn overruling<'l>(entry: &Entry, labels: &'l [Entry]) -> Option<&'l str> {
+    let mut later = labels.iter().skip_while(|other| other.label.id != entry.label.id).skip(1);
+    let own = &entry.label.identity;
+    let speaks = |other: &&Entry| {
+        let identity = &other.label.identity;
+        other.undone.is_none() && own.same(identity) && own.accounts.is_subset(&identity.accounts)
+    };
+    later.find(speaks).map(|other| other.label.id.as_str())
 }
 
 #[derive(Template)]
@@ -308,4 +320,36 @@ async fn take_back(
     verdicts::take_back(&console, visit.name(), &label, reason).await?;
     console.sessions.leave(&visit, format!("{label} is taken back."));
     Ok(Redirect::to("/clusters#verdicts").into_response())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    #[test]
+    fn a_later_verdict_on_the_same_accounts_overrules_an_earlier_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let line = |id: u8, template: &str, accounts: &str| {
+            format!(
+                r#"{{"version":1,"id":"lbl_{id}","time":"2026-08-01T00:00:00Z","by":"ann","reason":"x","verdict":"benign","finding":"cmp_1","identity":{{"infrastructure":false,"template":"{template}","accounts":[{accounts}],"payers":"","habits":null}}}}"#
+            ) + "\n"
+        };
+        let undo =
+            r#"{"version":1,"id":"lbl_5","time":"2026-08-01T00:00:00Z","by":"ann","reason":"no","undo":"lbl_4"}"#;
+        let (one, other) = ("0000000000000001", "0000000000000002");
+        let lines = [
+            line(1, one, r#""a","b""#),
+            line(2, other, r#""a","b""#),
+            line(3, one, r#""a""#),
+            line(4, other, r#""a","b","c""#),
+            undo.to_owned() + "\n",
+            line(6, one, r#""a","b","c""#),
+        ];
+        fs::write(folder.path().join("verdicts.jsonl"), lines.concat()).unwrap();
+        let labels = watch::labels::read(&folder.path().join("verdicts.jsonl")).unwrap().labels;
+        let overruled: Vec<Option<&str>> = labels.iter().map(|entry| overruling(entry, &labels)).collect();
+        assert_eq!(overruled, [Some("lbl_6"), None, Some("lbl_6"), None, None]);
+    }
 }

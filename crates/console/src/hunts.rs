@@ -300,7 +300,9 @@ async fn hunt(
     let Query(Wanted { campaign, asked }) = query?;
     let hunt = one(&console, &id).await?;
     let found = found(&console, &id).await?;
-    let campaigns = campaign_table(&id, found.as_ref());
+    let is_live = matches!(hunt.state, HuntState::Waiting | HuntState::Running);
+    let campaigns =
+        campaign_table(&id, found.as_ref()).or(if is_live { "It has not ended yet." } else { "No campaign." });
     if let Some(saved) = campaigns.saved(&asked) {
         return Ok(saved);
     }
@@ -318,7 +320,7 @@ async fn hunt(
     };
     let card = |campaign: &Campaign| {
         let campaign = if may { campaign.clone() } else { without_texts(campaign) };
-        let at = report::campaign::Place::Console;
+        let at = report::campaign::Place::Console { exchanges_have_pages: false };
         Card::new("campaign".to_owned(), &campaign, &findings.cleared, 0, at, None)
     };
     let (sentence, why) = match &hunt.state {
@@ -345,7 +347,7 @@ async fn hunt(
         card: shown.map(card),
         blind_spots: findings.blind_spots.clone(),
         can_save: may && matches!(hunt.state, HuntState::Done { .. }),
-        can_stop: may && matches!(hunt.state, HuntState::Waiting | HuntState::Running),
+        can_stop: may && is_live,
         is_left_out: !may && shown.is_some(),
         id,
     })
@@ -382,7 +384,7 @@ fn campaign_table(id: &str, findings: Option<&Findings>) -> Table {
         Column::text("last seen"),
     ];
     let rows = findings.map(|findings| findings.campaigns.iter().map(row).collect()).unwrap_or_default();
-    Table::new("campaigns", "What it found, surest first", &columns, rows).or("No campaign.")
+    Table::new("campaigns", "What it found, surest first", &columns, rows)
 }
 
 /// The findings as a hunt writes them.

@@ -33,10 +33,17 @@ pub(crate) fn routes() -> Vec<Route> {
 struct People {
     frame: Frame,
     table: Table,
-    others: Vec<(String, &'static str)>,
+    others: Vec<Other>,
     roles: [&'static str; 4],
     /// A password that was just made, and whose.
     made: Option<(String, String)>,
+}
+
+/// Somebody who can be changed.
+struct Other {
+    name: String,
+    role: &'static str,
+    is_ended: bool,
 }
 
 async fn page(console: &Console, visit: &Visit, made: Option<(String, String)>) -> People {
@@ -60,7 +67,14 @@ async fn page(console: &Console, visit: &Visit, made: Option<(String, String)>) 
     People {
         frame: Frame::new(console, visit, "People", "/people"),
         table,
-        others: people.iter().map(|person| (person.name.clone(), person.role.name())).collect(),
+        others: people
+            .iter()
+            .map(|person| Other {
+                name: person.name.clone(),
+                role: person.role.name(),
+                is_ended: person.ended.is_some(),
+            })
+            .collect(),
         roles: Role::ALL.map(Role::name),
         made,
     }

@@ -83,7 +83,11 @@ async fn add(
     let now = console.admin.clock.now();
     let schedule = console.registry(&visit).add_schedule(typed(&filled, visit.name(), now)?, now).await?;
     let name = printable(&schedule.name, VIEW_NAME_CHARS_MAX);
-    console.sessions.leave(&visit, format!("{name} runs next at {}.", minute(schedule.next(now))));
+    let told = match schedule.is_due(None, now) {
+        true => format!("{name} runs now, and next at {}.", minute(schedule.next(now))),
+        false => format!("{name} runs next at {}.", minute(schedule.next(now))),
+    };
+    console.sessions.leave(&visit, told);
     Ok(Redirect::to("/hunts#schedules").into_response())
 }
 

@@ -144,6 +144,9 @@ pub(crate) async fn look(
     let found = console.desk.findings(&console.admin).await;
     let findings = if sought.campaign.is_empty() { found.unwrap_or_default() } else { found? };
     let (mut from, mut until) = (times::typed("from", &sought.from)?, times::typed("until", &sought.until)?);
+    if from.zip(until).is_some_and(|(from, until)| from >= until) {
+        return Err(Fault::bad("`from`: expected a time before `until`"));
+    }
     let mut accounts: Option<BTreeSet<String>> = None;
     if !sought.account.trim().is_empty() {
         accounts = Some([sought.account.trim().to_owned()].into());

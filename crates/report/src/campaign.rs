@@ -18,8 +18,11 @@ pub enum Place {
         /// Whether exchanges were counted in a second pass, and so are those of `--exchanges-out`.
         counted_again: bool,
     },
-    /// In the console, where accounts and exchanges have pages of their own.
-    Console,
+    /// In the console, where accounts have pages of their own.
+    Console {
+        /// Whether exchanges have, too: those that the gateway recorded.
+        exchanges_have_pages: bool,
+    },
 }
 
 /// One campaign.
@@ -158,16 +161,16 @@ impl Card {
                 .samples
                 .iter()
                 .take(limits::SAMPLES)
-                .map(|sample| Sample::new(sample, &campaign.skeleton))
+                .map(|sample| Sample::new(sample, &campaign.skeleton, place))
                 .collect(),
             members: counts(sure, campaign.accounts.len() as u64),
             mixed: words::mostly_other(campaign).unwrap_or_default(),
             counted: match place {
                 Place::Hunt { counted_again: true } => COUNTED_AGAIN,
                 Place::Hunt { counted_again: false } => COUNTED_ONCE,
-                Place::Console => COUNTED_LIVE,
+                Place::Console { .. } => COUNTED_LIVE,
             },
-            is_console: place == Place::Console,
+            is_console: matches!(place, Place::Console { .. }),
             tokens: words::tokens(campaign).unwrap_or_default(),
             cost: prices.map(|prices| words::cost(campaign, prices)).unwrap_or_default(),
             models: campaign.models.iter().map(|model| ModelRow::new(model, prices)).collect(),
@@ -326,6 +329,8 @@ struct Slot {
 
 struct Sample {
     exchange: String,
+    /// The page of the exchange; empty where it has none.
+    address: String,
     account: String,
     time: String,
     text: Vec<Said>,
@@ -339,9 +344,14 @@ struct Said {
 }
 
 impl Sample {
-    fn new(sample: &findings::Sample, skeleton: &[Segment]) -> Sample {
+    fn new(sample: &findings::Sample, skeleton: &[Segment], place: Place) -> Sample {
+        let at = format!("{} {} {}", sample.time.nanos(), sample.account, sample.exchange);
         Sample {
             exchange: identifier(&sample.exchange),
+            address: match place {
+                Place::Console { exchanges_have_pages: true } => format!("/exchange?at={}", words::encoded(&at)),
+                _ => String::new(),
+            },
             account: identifier(&sample.account),
             time: minute(sample.time),
             text: said(&sample.text, skeleton),

@@ -1,6 +1,7 @@
 //! The command line: every flag is defined here once, with its help. No logic.
 
 use std::net::SocketAddr;
+use std::num::{NonZeroU64, NonZeroUsize};
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -39,6 +40,7 @@ pub(crate) enum Command {
     Seal(Seal),
     Lake(LakeArgs),
     Case(CaseArgs),
+    Vault(VaultArgs),
     Verify(Verify),
 }
 
@@ -624,8 +626,8 @@ pub(crate) enum AppealCommand {
 
 /// Say who may sign in to the console, and what they may do there.
 ///
-/// A viewer sees everything but texts; an analyst also texts, each with a reason, and says what a finding is; a responder also responds and manages
-/// accounts and keys; an admin also policies and people. Whatever they do is put down under their names.
+/// A viewer sees everything but texts; an analyst also what findings quote, and whole exchanges, each of these for a reason, and says what a
+/// finding is; a responder also responds and manages accounts and keys; an admin also policies and people. Whatever they do is put down under their names.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  stillwatch person add ann --role admin\n  stillwatch person list\n  \
                         stillwatch person change bob --shut-out\n  stillwatch person reset ann")]
@@ -1732,6 +1734,107 @@ fn verdict(text: &str) -> Result<Verdict, String> {
         "campaign" => Ok(Verdict::Campaign),
         _ => Err("expected benign, research or campaign".to_owned()),
     }
+}
+
+/// Say what the weights of a model consist of, sign that, and check it later.
+///
+/// A signature is one of OpenSSF model signing, in a Sigstore bundle: other programs check what is signed here, and what they signed is checked here.
+/// It tells that no file was changed, added or taken away since, by whoever had the key. It does not tell that a model is harmless.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  openssl ecparam -name prime256v1 -genkey -noout -out model.key && openssl ec -in model.key -pubout -out model.pub\n  \
+                        stillwatch vault sign models/ours --key model.key --out ours.sig\n  \
+                        stillwatch vault verify models/ours --signature ours.sig --key model.pub\n\n\
+                        Exit codes: 0 done, or all is as it was signed, 2 wrong usage, 65 it is not, or something is no model, signature or key, \
+                        74 a file that cannot be read."
+)]
+pub(crate) struct VaultArgs {
+    #[command(subcommand)]
+    pub(crate) command: VaultCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum VaultCommand {
+    /// Hash every file of a model, and all of them together
+    Hash {
+        /// The folder or file of the model
+        #[arg(value_name = "PATH")]
+        model: PathBuf,
+        #[command(flatten)]
+        hashing: Hashing,
+        /// Print as JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Sign what a model consists of
+    Sign(VaultSign),
+    /// Check that a model is what was signed
+    Verify(VaultVerify),
+}
+
+/// How hashes are made.
+#[derive(Debug, Args)]
+pub(crate) struct Hashing {
+    /// By which hash
+    #[arg(long, value_enum, default_value_t = HashAlgorithm::Sha256)]
+    pub(crate) hash: HashAlgorithm,
+    /// Hash files in parts of so many bytes, each by itself, so that several threads work on one large file
+    #[arg(long, value_name = "BYTES")]
+    pub(crate) parts: Option<NonZeroU64>,
+    /// A file or folder within the model that does not count; can be given several times. Those of git never do
+    #[arg(long, value_name = "PATH")]
+    pub(crate) leave_out: Vec<String>,
+    /// Take a link to a file as the file; without it links are refused
+    #[arg(long)]
+    pub(crate) links: bool,
+    /// Threads that hash; as many as there are processors without it
+    #[arg(long, value_name = "N")]
+    pub(crate) threads: Option<NonZeroUsize>,
+}
+
+/// A hash.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum HashAlgorithm {
+    /// SHA-256, which every program knows
+    Sha256,
+    /// BLAKE3, several times as fast
+    Blake3,
+}
+
+/// What is signed, and by what.
+#[derive(Debug, Args)]
+pub(crate) struct VaultSign {
+    /// The folder or file of the model
+    #[arg(value_name = "PATH")]
+    pub(crate) model: PathBuf,
+    /// The private key: ECDSA on P-256, P-384 or P-521, as PEM
+    #[arg(long, value_name = "FILE")]
+    pub(crate) key: PathBuf,
+    /// Where to write the signature
+    #[arg(long, value_name = "FILE", default_value = "model.sig")]
+    pub(crate) out: PathBuf,
+    #[command(flatten)]
+    pub(crate) hashing: Hashing,
+}
+
+/// What is checked.
+#[derive(Debug, Args)]
+pub(crate) struct VaultVerify {
+    /// The folder or file of the model
+    #[arg(value_name = "PATH")]
+    pub(crate) model: PathBuf,
+    /// The signature
+    #[arg(long, value_name = "FILE", default_value = "model.sig")]
+    pub(crate) signature: PathBuf,
+    /// The public half of the key, as PEM, from somebody you trust
+    #[arg(long, value_name = "FILE")]
+    pub(crate) key: PathBuf,
+    /// Threads that hash; as many as there are processors without it
+    #[arg(long, value_name = "N")]
+    pub(crate) threads: Option<NonZeroUsize>,
+    /// Print as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 fn said(text: &str) -> Result<String, String> {

@@ -21,5 +21,6 @@ pub(crate) mod response;
 pub(crate) mod seal;
 pub(crate) mod simulate;
 pub(crate) mod up;
+pub(crate) mod vault;
 pub(crate) mod verify;
 pub(crate) mod watch;

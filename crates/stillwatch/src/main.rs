@@ -70,6 +70,7 @@ fn main() -> ExitCode {
         cli::Command::Case(args) => command::case::run(&args.command),
         cli::Command::Lake(args) => command::lake::run(&args.command),
         cli::Command::Seal(args) => command::seal::run(&args.command),
+        cli::Command::Vault(args) => command::vault::run(&args.command),
         cli::Command::Verify(args) => command::verify::run(&args),
     };
     match outcome {

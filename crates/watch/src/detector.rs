@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use detect::{Change, Config, Engine, Findings, Labels, Order, Unrestored};
 use event::Signals;
-use exchange::{Call, Chunk, Format, Notes, ReadOptions, ReadReport, Time, parse_chunk, read_account};
+use exchange::{Call, Chunk, Notes, ReadOptions, ReadReport, Time, parse_chunk, read_account};
 use serde::{Deserialize, Serialize};
 
 use crate::board::{Board, Campaign, Member};
@@ -120,6 +120,13 @@ impl Detector {
         detector
     }
 
+    /// The same, where others saw `sequence` boards before this one.
+    pub(crate) fn after(mut self, sequence: u64) -> Detector {
+        let board = Board { sequence: sequence + 1, ..(*self.board).clone() };
+        self.board = Arc::new(board);
+        self
+    }
+
     /// What it remembers.
     pub(crate) fn remembered(&self) -> (Vec<u8>, &Progress) {
         (self.engine.snapshot(), &self.progress)
@@ -148,7 +155,8 @@ impl Detector {
     /// Takes in recorded lines.
     pub fn take(&mut self, lines: Lines) {
         let chunk = Chunk::of_lines(lines.source, lines.text, 1);
-        let options = ReadOptions { format: Some(Format::Native), ..ReadOptions::default() };
+        // Bodies are recorded as they were sent, in the form of whichever API that was.
+        let options = ReadOptions::default();
         let mut report = ReadReport::default();
         let mut read: Vec<Box<Signals>> = Vec::new();
         let mut see = |call: Call<'_>, _| {

@@ -36,8 +36,8 @@ pub struct Setup {
     pub checkpoint: Option<PathBuf>,
     /// How to detect.
     pub settings: Settings,
-    /// A number that no other beginning has, for when nothing was written down: names of campaigns begin anew then.
-    pub new_generation: u64,
+    /// Gives a number that no other beginning has, for when the record is read from its beginning: names of campaigns begin anew then.
+    pub new_generation: Box<dyn FnMut() -> u64 + Send>,
     /// What the thread does first, such as to stand back behind others.
     pub begin: Box<dyn FnOnce() + Send>,
     /// Hears of trouble, in words without any text of a caller.
@@ -195,7 +195,7 @@ struct Loop {
 impl Loop {
     fn new(mut setup: Setup, watched: Arc<Watched>) -> Loop {
         std::mem::replace(&mut setup.begin, Box::new(|| {}))();
-        let Restored { generation, position, accounts, detector } = restored(&setup);
+        let Restored { generation, position, accounts, detector } = restored(&mut setup);
         let follower = Follower::new(&setup.folder, position);
         let accounts = Accounts::new(setup.accounts.clone(), accounts);
         Loop {
@@ -254,6 +254,12 @@ impl Loop {
             self.is_unwritten = true;
         }
         if let Some(verdicts) = (self.setup.verdicts)(self.detector.judged()) {
+            if takes_back(self.detector.judged(), &verdicts) {
+                (self.setup.say)(
+                    "a verdict was taken back: the record is read again, and names of campaigns begin anew",
+                );
+                self.begin_anew();
+            }
             self.detector.judge(verdicts);
             self.is_unwritten = true;
         }
@@ -265,6 +271,16 @@ impl Loop {
             (self.setup.tell)(&changes);
         }
         Ok(true)
+    }
+
+    /// Reads the record from its beginning. What was sent while a verdict held did not count, and an engine cannot count it later.
+    fn begin_anew(&mut self) {
+        let Restored { generation, position, accounts, detector } = beginning(&mut self.setup);
+        let sequence = self.detector.board().sequence;
+        self.follower = Follower::new(&self.setup.folder, position);
+        self.accounts = Accounts::new(self.setup.accounts.clone(), accounts);
+        self.detector = detector.after(sequence);
+        (self.generation, self.has_caught_up) = (generation, false);
     }
 
     fn write_down(&mut self) {
@@ -315,14 +331,8 @@ impl Loop {
 }
 
 /// What was written down, or a beginning.
-fn restored(setup: &Setup) -> Restored {
-    let anew = || Restored {
-        generation: setup.new_generation,
-        position: Position::default(),
-        accounts: facts::Progress::default(),
-        detector: Detector::new(&setup.settings),
-    };
-    let Some(path) = &setup.checkpoint else { return anew() };
+fn restored(setup: &mut Setup) -> Restored {
+    let Some(path) = &setup.checkpoint else { return beginning(setup) };
     let why = match fs::read(path) {
         Ok(bytes) => match checkpoint::read(&bytes, &setup.settings) {
             Ok(restored) => return restored,
@@ -330,14 +340,29 @@ fn restored(setup: &Setup) -> Restored {
         },
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             if store::segment::files(&setup.folder).map_or(true, |files| files.is_empty()) {
-                return anew();
+                return beginning(setup);
             }
             "nothing is written down of what detection knew".to_owned()
         }
         Err(error) => format!("what detection knew cannot be read ({error})"),
     };
     (setup.say)(&format!("{why}: the record is read again, and names of campaigns begin anew"));
-    anew()
+    beginning(setup)
+}
+
+fn beginning(setup: &mut Setup) -> Restored {
+    Restored {
+        generation: (setup.new_generation)(),
+        position: Position::default(),
+        accounts: facts::Progress::default(),
+        detector: Detector::new(&setup.settings),
+    }
+}
+
+/// Whether somebody no longer vouches for a group, and did before: what it sent meanwhile is to count after all.
+fn takes_back(known: Option<&Verdicts>, (_, said): &Verdicts) -> bool {
+    let vouched = known.into_iter().flat_map(|(_, labels)| labels).filter(|label| label.vouches());
+    vouched.into_iter().any(|label| said.iter().all(|other| other.id != label.id))
 }
 
 #[expect(clippy::disallowed_methods, reason = "how often something is done, and nothing that is found depends on it")]

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use cargo_metadata::{DependencyKind, MetadataCommand};
 
 /// The crates of the workspace, each with those it may use. A new crate needs a line here.
-const ALLOWED: [(&str, &[&str]); 21] = [
+const ALLOWED: [(&str, &[&str]); 22] = [
     ("exchange", &[]),
     ("event", &["exchange"]),
     ("signals", &["event", "exchange"]),
@@ -25,6 +25,7 @@ const ALLOWED: [(&str, &[&str]); 21] = [
     ("evidence", &["exchange", "findings", "verify"]),
     ("simulator", &["exchange"]),
     ("store", &["exchange", "policy"]),
+    ("vault", &["verify"]),
     ("verify", &[]),
     (
         "stillwatch",
@@ -47,6 +48,7 @@ const ALLOWED: [(&str, &[&str]); 21] = [
             "sensor",
             "simulator",
             "store",
+            "vault",
             "verify",
             "watch",
         ],

@@ -21,4 +21,5 @@ mod postgres;
 mod sealing;
 mod shapes;
 mod up;
+mod vault;
 mod witness;

@@ -1,6 +1,6 @@
 //! A watcher beside a record that grows, is left and taken up again.
 
-#![expect(clippy::unwrap_used, reason = "everything read here was written here")]
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "everything read here was written here")]
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -12,7 +12,7 @@ use std::time::Duration;
 use simulator::{Output, World, simulate};
 use store::segment;
 use watch::detector::{Told, What};
-use watch::facts::{Accounts, Progress};
+use watch::facts::{Accounts, Progress, Verdicts};
 use watch::{Detector, Follower, Position, Settings, Setup, Watcher, checkpoint};
 
 const SETTINGS: Settings = Settings { alpha: 0.05, lateness_seconds: 30 };
@@ -139,7 +139,7 @@ fn a_campaign_is_told_while_it_runs_and_stays_the_same_after_a_restart() {
             checkpoint: checkpoint.map(place),
             verdicts: Box::new(|_| None),
             settings: SETTINGS,
-            new_generation: 9,
+            new_generation: Box::new(|| 9),
             begin: Box::new(|| {}),
             say: Box::new(|said| assert!(said.starts_with("nothing is written down"), "{said}")),
             tell: Box::new(move |told| heard.lock().unwrap().extend(told.iter().cloned())),
@@ -185,6 +185,116 @@ fn a_campaign_is_told_while_it_runs_and_stays_the_same_after_a_restart() {
     );
 }
 
+/// A record with its bodies as OpenAI's API has them, as a gateway writes it.
+fn with_bodies(line: &[u8]) -> Vec<u8> {
+    let mut record: serde_json::Value = serde_json::from_slice(line).unwrap();
+    let mut messages = record["request"]["messages"].as_array().cloned().unwrap();
+    if let Some(system) = record["request"]["system"].as_str() {
+        messages.insert(0, serde_json::json!({"role": "system", "content": system}));
+    }
+    let answer = serde_json::json!({"role": "assistant", "content": record["response"]["content"]});
+    record["request"] = serde_json::json!({"model": "frontier-9", "messages": messages});
+    record["response"] = serde_json::json!({
+        "id": "x", "object": "chat.completion", "created": 1, "model": "frontier-9",
+        "choices": [{"index": 0, "message": answer, "finish_reason": "stop"}],
+        "usage": {"prompt_tokens": 3, "completion_tokens": 4, "total_tokens": 7},
+    });
+    for key in ["sum", "model", "usage", "operation"] {
+        record.as_object_mut().unwrap().remove(key);
+    }
+    record["endpoint"] = "/v1/chat/completions".into();
+    let mut line = Vec::new();
+    segment::write_line(&mut line, |line| line.extend_from_slice(record.to_string().as_bytes()));
+    line
+}
+
+#[test]
+fn bodies_are_read_in_the_form_in_which_they_were_sent() {
+    let Simulated { lines, accounts, .. } = simulated();
+    let folder = tempfile::tempdir().unwrap();
+    add(&folder.path().join("accounts.jsonl"), &accounts);
+    add(&folder.path().join("1.jsonl"), &lines.iter().flat_map(|line| with_bodies(line)).collect::<Vec<u8>>());
+    let mut known = Accounts::new(folder.path().join("accounts.jsonl"), Progress::default());
+    let (mut follower, mut detector) = (Follower::new(folder.path(), Position::default()), Detector::new(&SETTINGS));
+    read(&mut known, &mut follower, &mut detector);
+    detector.finish();
+    assert_eq!(detector.counts().exchanges, lines.len() as u64);
+    let campaign = &detector.findings().campaigns[0];
+    let models: Vec<&str> = campaign.models.iter().map(|model| model.model.as_str()).collect();
+    assert_eq!((models, campaign.tokens_known), (vec!["frontier-9"], 1.0));
+    assert!(campaign.input_tokens > 0 && campaign.samples.iter().all(|sample| !sample.answer.is_empty()));
+}
+
+#[test]
+fn a_verdict_that_is_taken_back_leaves_no_trace() {
+    let Simulated { lines, accounts, .. } = simulated();
+    let folder = tempfile::tempdir().unwrap();
+    let place = |name: &str| folder.path().join(name);
+    add(&place("accounts.jsonl"), &accounts);
+    let (judgement, said) = (Arc::<Mutex<Option<Verdicts>>>::default(), Arc::<Mutex<Vec<String>>>::default());
+    let start = |judgement: Arc<Mutex<Option<Verdicts>>>, said: &Arc<Mutex<Vec<String>>>| {
+        let (said, mut next) = (Arc::clone(said), 7);
+        Watcher::start(Setup {
+            folder: folder.path().to_owned(),
+            accounts: place("accounts.jsonl"),
+            checkpoint: None,
+            verdicts: Box::new(move |known| judgement.lock().unwrap().clone().filter(|now| known != Some(now))),
+            settings: SETTINGS,
+            new_generation: Box::new(move || {
+                next += 1;
+                next
+            }),
+            begin: Box::new(|| {}),
+            say: Box::new(move |text| said.lock().unwrap().push(text.to_owned())),
+            tell: Box::new(|_| {}),
+        })
+        .unwrap()
+    };
+    let watcher = start(Arc::clone(&judgement), &said);
+    let watched = watcher.watched();
+    let wait = |what: &str, holds: &dyn Fn() -> bool| {
+        let waited = (0..6_000).find(|_| {
+            holds() || {
+                std::thread::sleep(Duration::from_millis(10));
+                false
+            }
+        });
+        assert!(waited.is_some(), "{what}");
+    };
+    let third = lines.len() / 3;
+    add(&place("1.jsonl"), &lines[..2 * third].concat());
+    wait("a campaign", &|| watched.status().behind_bytes == 0 && watched.board().campaigns.len() == 1);
+    let found = watched.findings(Duration::from_secs(60)).unwrap();
+    let time = watched.status().seen.unwrap();
+    let label = detect::Label {
+        id: "lbl_1".to_owned(),
+        verdict: findings::Verdict::Benign,
+        by: "ann".to_owned(),
+        time,
+        reason: "a course".to_owned(),
+        until: None,
+        identity: found.campaigns[0].identity.clone(),
+    };
+    *judgement.lock().unwrap() = Some((time, vec![label]));
+    add(&place("2.jsonl"), &lines[2 * third..lines.len() - 100].concat());
+    wait("nobody", &|| watched.status().behind_bytes == 0 && watched.board().campaigns.is_empty());
+    let sequence = watched.board().sequence;
+    *judgement.lock().unwrap() = Some((watched.status().seen.unwrap(), Vec::new()));
+    add(&place("3.jsonl"), &lines[lines.len() - 100..].concat());
+    // That somebody said something makes it look, whatever it was.
+    let other = start(Arc::clone(&judgement), &Arc::default());
+    let all = |watcher: &Watcher| {
+        let status = watcher.watched().status();
+        status.has_caught_up && status.counts.exchanges == lines.len() as u64
+    };
+    wait("all of it again", &|| watched.status().generation == Some(9) && all(&watcher) && all(&other));
+    assert_eq!(said.lock().unwrap().iter().filter(|text| text.starts_with("a verdict was taken back")).count(), 1);
+    assert_eq!(watched.board().campaigns, other.watched().board().campaigns);
+    assert!(watched.board().campaigns.len() == 1 && watched.board().sequence > sequence);
+    other.finish();
+    watcher.finish();
+}
+
 #[test]
 fn what_cannot_be_restored_is_said_and_read_again() {
     let folder = tempfile::tempdir().unwrap();
@@ -211,7 +321,7 @@ fn what_cannot_be_restored_is_said_and_read_again() {
             checkpoint: Some(place("state")),
             verdicts: Box::new(|_| None),
             settings: SETTINGS,
-            new_generation: 9,
+            new_generation: Box::new(|| 9),
             begin: Box::new(|| {}),
             say: Box::new(move |trouble| heard.lock().unwrap().push(trouble.to_owned())),
             tell: Box::new(|_| {}),

@@ -111,6 +111,7 @@ impl Detecting {
 
 /// Looks for campaigns in what is recorded.
 fn watch(config: &Config, folder: &DataFolder) -> Result<Watcher, Failure> {
+    // Whoever has bytes once has them later.
     let mut generation = [0; 8];
     let filled = aws_lc_rs::rand::fill(&mut generation);
     filled.map_err(|_| Failure::service("the machine gives no random bytes"))?;
@@ -123,7 +124,11 @@ fn watch(config: &Config, folder: &DataFolder) -> Result<Watcher, Failure> {
             alpha: config.detection.alpha,
             lateness_seconds: config.detection.lateness_seconds,
         },
-        new_generation: u64::from_be_bytes(generation),
+        new_generation: Box::new(move || {
+            let now = u64::from_be_bytes(generation);
+            generation = now.wrapping_add(1).to_be_bytes();
+            now
+        }),
         begin: Box::new(stand_back),
         say: Box::new(say),
         tell: Box::new(|changes| changes.iter().filter_map(sentence).for_each(|sentence| say(&sentence))),

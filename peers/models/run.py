@@ -1,0 +1,149 @@
+"""Signatures of models, checked by two programs: `stillwatch vault` and OpenSSF's `model_signing`."""
+
+import argparse
+import pathlib
+import shutil
+import subprocess
+import sys
+import tempfile
+
+CURVES = ["prime256v1", "secp384r1", "secp521r1"]
+# How hashes are made: flags of the one program and of the other.
+WAYS = {
+    "sha256": ([], []),
+    "blake3": (["--hash", "blake3"], ["blake3"]),
+    "parts": (["--parts", "100000"], ["shards"]),
+}
+
+
+def ran(*words):
+    return subprocess.run([str(word) for word in words], capture_output=True, text=True)
+
+
+def done(*words):
+    result = ran(*words)
+    if result.returncode != 0:
+        sys.exit(f"{' '.join(map(str, words))}\n{result.stdout}{result.stderr}")
+
+
+def model(root):
+    """A model of a few files, with names that are sorted otherwise by bytes than by parts of the path."""
+    for name, content in {
+        "model-00001-of-00002.safetensors": b"\x07" * 250_000,
+        "model-00002-of-00002.safetensors": bytes(range(256)) * 2_000,
+        "a/b.json": b"{}",
+        "a.json": b"[]",
+        "a b": b"x",
+        "\u00fc/\u00e4": b"y",
+        ".hidden": b"z",
+        "empty": b"",
+        ".git/config": b"not a part",
+    }.items():
+        path = root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+
+
+def theirs_signs(root, key, out, way):
+    """The library, since the command has no choice of the hash."""
+    import model_signing
+
+    config = model_signing.signing.Config().use_elliptic_key_signer(private_key=key)
+    hashing = model_signing.hashing.Config()
+    if way == "blake3":
+        hashing.use_file_serialization(hashing_algorithm="blake3")
+    elif way == "parts":
+        hashing.use_shard_serialization(shard_size=100_000)
+    hashing.set_ignored_paths(paths=[], ignore_git_paths=True)
+    config.set_hashing_config(hashing).sign(root, out)
+
+
+def theirs_refuses(root, signature, public):
+    """Why the library refuses a signature, if it does: the command takes SHA-256 of whole files for granted."""
+    import model_signing
+
+    config = model_signing.verifying.Config().use_elliptic_key_verifier(public_key=public)
+    try:
+        config.verify(root, signature)
+    except ValueError as error:
+        return str(error)
+    return None
+
+
+def changes(root):
+    """What somebody may do to a model, each told by its name."""
+    large = root / "model-00002-of-00002.safetensors"
+
+    def flip():
+        content = bytearray(large.read_bytes())
+        content[len(content) // 2] ^= 1
+        large.write_bytes(content)
+
+    yield "a bit of a file", flip
+    yield "a file more", lambda: (root / "pickle.bin").write_bytes(b"\x80\x04.")
+    yield "a file less", lambda: (root / "a.json").unlink()
+    yield "a file renamed", lambda: (root / "a b").rename(root / "a c")
+    yield "a shorter file", lambda: large.write_bytes(large.read_bytes()[:-1])
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--binary", required=True, type=pathlib.Path)
+    binary = parser.parse_args().binary
+    failed, count = [], 0
+
+    def case(name, holds):
+        nonlocal count
+        count += 1
+        print("ok     " if holds else "FAILED ", name, flush=True)
+        if not holds:
+            failed.append(name)
+
+    with tempfile.TemporaryDirectory() as work:
+        work = pathlib.Path(work)
+        for curve in CURVES:
+            key, public = work / f"{curve}.key", work / f"{curve}.pub"
+            done("openssl", "ecparam", "-name", curve, "-genkey", "-noout", "-out", key)
+            done("openssl", "ec", "-in", key, "-pubout", "-out", public)
+        other = work / f"{CURVES[1]}.pub"
+        for curve in CURVES:
+            key, public = work / f"{curve}.key", work / f"{curve}.pub"
+            for way, (ours, _) in WAYS.items():
+                root = work / "model"
+                shutil.rmtree(root, ignore_errors=True)
+                model(root)
+                # Signatures lie in the model, as both programs allow.
+                by_us, by_them = root / "ours.sig", work / "theirs.sig"
+                done(binary, "vault", "sign", root, "--key", key, "--out", by_us, *ours)
+                told = theirs_refuses(root, by_us, public)
+                case(f"{curve}, {way}: theirs checks ours", told is None)
+                if told is not None:
+                    print(told)
+                by_us_bytes = by_us.read_bytes()
+                by_us.unlink()
+                theirs_signs(root, key, by_them, way)
+                check_us = lambda root, public=public: ran(
+                    binary, "vault", "verify", root, "--signature", by_them, "--key", public
+                )
+                told = check_us(root)
+                case(f"{curve}, {way}: ours checks theirs", told.returncode == 0)
+                if told.returncode != 0:
+                    print(told.stdout, told.stderr)
+                if curve != CURVES[1]:
+                    case(f"{curve}, {way}: ours refuses another key", check_us(root, other).returncode == 65)
+                if curve != CURVES[0]:
+                    continue
+                for what, _ in list(changes(root)):
+                    copy = work / "changed" / "model"
+                    shutil.rmtree(copy.parent, ignore_errors=True)
+                    shutil.copytree(root, copy)
+                    dict(changes(copy))[what]()
+                    case(f"{way}, {what}: ours refuses theirs", check_us(copy).returncode == 65)
+                    (copy / "ours.sig").write_bytes(by_us_bytes)
+                    told = theirs_refuses(copy, copy / "ours.sig", public)
+                    case(f"{way}, {what}: theirs refuses ours", told is not None and "ismatch" in told)
+    print(f"{count - len(failed)} of {count} cases passed")
+    sys.exit(1 if failed else 0)
+
+
+main()
