@@ -126,6 +126,10 @@ pub struct Progress {
 }
 
 impl Progress {
+    pub(crate) fn add(&self, bytes: u64) {
+        self.bytes.fetch_add(bytes, Ordering::Relaxed);
+    }
+
     /// Bytes that were hashed.
     #[must_use]
     pub fn bytes(&self) -> u64 {
@@ -202,7 +206,7 @@ fn digest(
         }
         hasher.update(buffer.get(..read).unwrap_or_default());
         left -= read as u64;
-        progress.bytes.fetch_add(read as u64, Ordering::Relaxed);
+        progress.add(read as u64);
     }
     if span.is_none() && from.read(buffer.get_mut(..1).unwrap_or_default()).map_err(io)? > 0 {
         return Err(VaultError::model(&file.path, "it became longer while it was read"));

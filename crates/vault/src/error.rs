@@ -32,6 +32,9 @@ pub enum VaultError {
     /// A key cannot be used.
     #[error("the key cannot be used: {0}")]
     Key(String),
+    /// It may not be, or cannot be, done.
+    #[error("{0}")]
+    Refused(String),
     /// The cryptography failed.
     #[error("the cryptography failed")]
     Crypto,

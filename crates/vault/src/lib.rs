@@ -3,20 +3,27 @@
 //! Promises that a signature says something only once it holds ([`Signed`]), that nothing outside a model counts as a part of it, and that a link, a
 //! device or a file that changes while it is read is refused and not passed over. Everything is bounded ([`limits`]).
 //!
+//! [`locked`] keeps models encrypted, with keys that [`shares`] divides among [`holder`]s.
+//!
 //! [`files`] says which files a model has, [`digest`] hashes them, [`manifest`] is what comes of that, and [`signature`] and [`key`] sign and check it.
 
 pub mod digest;
 pub mod error;
 pub mod files;
+pub mod holder;
 pub mod key;
 pub mod limits;
+pub mod locked;
 pub mod manifest;
 pub mod name;
+pub mod shares;
 pub mod signature;
 
 pub use digest::{Algorithm, Digest, Progress};
 pub use error::VaultError;
+pub use holder::{Holder, HolderKey};
 pub use key::{FileKey, PublicKey, Signs};
+pub use locked::{Head, Locked};
 pub use manifest::{Difference, Manifest, Method};
 pub use name::Name;
 pub use signature::{Signed, sign};

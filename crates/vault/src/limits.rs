@@ -14,5 +14,9 @@ pub const KEY_BYTES_MAX: usize = 64 * 1024;
 pub const PARTS_MAX: usize = 1_000_000;
 /// Paths that a signature leaves out. One with more is refused.
 pub const LEFT_OUT_MAX: usize = 1_000;
+/// Holders among whom the key of a locked model is divided. More are refused.
+pub const HOLDERS_MAX: usize = 32;
+/// Bytes of what is written down of a locked model, and of the list of its files. Longer ones are refused.
+pub const INDEX_BYTES_MAX: usize = 64 * 1024 * 1024;
 /// Threads that hash at once. No more are begun.
 pub const THREADS_MAX: usize = 64;

@@ -117,6 +117,12 @@ impl Manifest {
         self.digests.iter()
     }
 
+    /// The hash of a whole file.
+    #[must_use]
+    pub fn digest_of(&self, name: &Name) -> Option<Digest> {
+        self.digests.get(&Key { name: name.clone(), span: None }).copied()
+    }
+
     /// One hash for all: SHA-256 over the hashes, in their order.
     #[must_use]
     pub fn digest(&self) -> Digest {

@@ -2,5 +2,6 @@
 
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests of what is written here")]
 
+mod locked;
 mod models;
 mod signatures;

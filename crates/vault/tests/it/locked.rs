@@ -1,0 +1,182 @@
+//! Locked models, as holders, onlookers and attackers meet them.
+
+use std::fs;
+use std::io::{Read as _, Seek as _, SeekFrom};
+use std::path::Path;
+
+use vault::files::{Choice, files};
+use vault::limits::INDEX_BYTES_MAX;
+use vault::locked::lock;
+use vault::{Algorithm, Head, Holder, Locked, Manifest, Name, Progress, VaultError};
+
+use crate::models::{method, model};
+
+/// What the large file of the model has: bytes that tell where they are.
+fn content() -> Vec<u8> {
+    (0..300_000_u32).flat_map(|n| n.to_le_bytes()).collect()
+}
+
+/// A model, locked for three holders of whom two are needed.
+fn locked(at: &Path) -> (Head, Vec<Holder>) {
+    let root = at.join("ours");
+    model(&root);
+    fs::write(root.join("model.safetensors"), content()).unwrap();
+    let holders: Vec<Holder> = (0..3).map(|_| Holder::random().unwrap()).collect();
+    let publics: Vec<_> = holders.iter().map(|holder| holder.public().clone()).collect();
+    let method = method(Algorithm::Blake3, None);
+    let progress = Progress::default();
+    let (files, manifest) =
+        (files(&root, &Choice::default()).unwrap(), Manifest::of(&root, &method, 2, &progress).unwrap());
+    let head = lock(&files, &manifest, &publics, 2, &at.join("locked"), &Progress::default()).unwrap();
+    assert_eq!(Head::read(&at.join("locked")).unwrap(), head);
+    (head, holders)
+}
+
+fn open(at: &Path, holders: &[&Holder]) -> Result<Locked, VaultError> {
+    let head = Head::read(&at.join("locked"))?;
+    let shares = holders.iter().map(|holder| head.share(holder)).collect::<Result<Vec<_>, _>>()?;
+    Locked::open(&at.join("locked"), &head, &shares)
+}
+
+fn read(locked: &Locked, name: &str) -> Result<Vec<u8>, String> {
+    let mut bytes = Vec::new();
+    let mut file = locked.read(&Name::of(name).unwrap()).map_err(|error| error.to_string())?;
+    file.read_to_end(&mut bytes).map_err(|error| error.to_string())?;
+    Ok(bytes)
+}
+
+#[test]
+fn any_two_of_three_open_it_and_nobody_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let (head, holders) = locked(folder.path());
+    let [ann, bob, cyd] = &holders[..] else { unreachable!() };
+    for two in [[ann, bob], [bob, cyd], [cyd, ann]] {
+        let opened = open(folder.path(), &two).unwrap();
+        let names: Vec<(String, u64)> = opened.files().map(|(name, bytes, _)| (name.to_string(), bytes)).collect();
+        let names: Vec<(&str, u64)> = names.iter().map(|(name, bytes)| (name.as_str(), *bytes)).collect();
+        assert_eq!(names, [("empty", 0), ("model.safetensors", 1_200_000), ("tokenizer/words.json", 2)]);
+        assert_eq!(read(&opened, "model.safetensors").unwrap(), content());
+        assert_eq!((read(&opened, "empty"), read(&opened, "tokenizer/words.json")), (Ok(vec![]), Ok(b"{}".to_vec())));
+        assert!(read(&opened, "other").unwrap_err().contains("there is no file"));
+    }
+    let alone = open(folder.path(), &[ann]).unwrap_err().to_string();
+    assert!(alone.contains("2 of the 3 holders are needed, and 1 opened"), "{alone}");
+    assert!(open(folder.path(), &[ann, ann]).is_err(), "the same one twice");
+    let stranger = Holder::random().unwrap();
+    assert!(head.share(&stranger).unwrap_err().to_string().contains("has no share"));
+    // Whoever can write the folder makes it no easier to open.
+    let text = fs::read_to_string(folder.path().join("locked/vault.json")).unwrap();
+    fs::write(folder.path().join("locked/vault.json"), text.replace(r#""needed": 2"#, r#""needed": 1"#)).unwrap();
+    assert!(open(folder.path(), &[ann]).is_err());
+}
+
+#[test]
+fn parts_of_a_file_are_read_without_the_rest_of_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let (_, holders) = locked(folder.path());
+    let opened = open(folder.path(), &[&holders[0], &holders[2]]).unwrap();
+    let name = Name::of("model.safetensors").unwrap();
+    let mut file = opened.read(&name).unwrap();
+    for (from, bytes) in [(0, 1), (65_000, 2_000), (700_000, 200_000), (1_199_999, 1)] {
+        let mut part = vec![0; bytes];
+        file.seek(SeekFrom::Start(from)).unwrap();
+        file.read_exact(&mut part).unwrap();
+        assert_eq!(part, content()[from as usize..from as usize + bytes]);
+    }
+    // The middle is damaged: what is not in it is read still, and nothing of it is.
+    let place = folder.path().join("locked/1");
+    let mut bytes = fs::read(&place).unwrap();
+    bytes[600_000] ^= 1;
+    fs::write(&place, bytes).unwrap();
+    let mut file = opened.read(&name).unwrap();
+    let mut part = vec![0; 1_000];
+    file.read_exact(&mut part).unwrap();
+    assert_eq!(part, content()[..1_000]);
+    assert!(read(&opened, "model.safetensors").is_err());
+}
+
+#[test]
+fn nothing_of_the_model_is_in_clear_and_nothing_of_it_can_be_another() {
+    let folder = tempfile::tempdir().unwrap();
+    let (_, holders) = locked(folder.path());
+    let both = [&holders[0], &holders[1]];
+    let at = folder.path().join("locked");
+    let place = |name: &str| at.join(name);
+    for name in ["0", "1", "2", "index"] {
+        let text = fs::read(place(name)).unwrap();
+        let clear = content();
+        assert!(!text.windows(64).any(|part| part == &clear[..64]), "{name}");
+        assert!(!text.windows(9).any(|part| part == b"tokenizer"), "{name}");
+    }
+    let all = || {
+        let opened = open(folder.path(), &both).map_err(|error| error.to_string())?;
+        ["empty", "model.safetensors", "tokenizer/words.json"].map(|name| read(&opened, name)).into_iter().collect()
+    };
+    let whole: Result<Vec<Vec<u8>>, String> = all();
+    assert!(whole.is_ok());
+    // Bits here and there, and ends.
+    for name in ["0", "1", "2", "index", "vault.json"] {
+        let text = fs::read(place(name)).unwrap();
+        let step = (text.len() / 60).max(1);
+        for byte in (0..text.len()).step_by(step).chain([text.len() - 1]) {
+            let mut changed = text.clone();
+            changed[byte] ^= 1;
+            fs::write(place(name), &changed).unwrap();
+            let told: Result<Vec<Vec<u8>>, String> = all();
+            // What a model is called says nothing about what is in it.
+            assert!(told.is_err() || name == "vault.json" && told == whole, "{name}, byte {byte}");
+            fs::write(place(name), &text[..byte]).unwrap();
+            let told: Result<Vec<Vec<u8>>, String> = all();
+            assert!(told.is_err(), "{name}, {byte} bytes");
+        }
+        fs::write(place(name), &text).unwrap();
+    }
+    // Files in each other's places, and those of another model.
+    let (one, two) = (fs::read(place("0")).unwrap(), fs::read(place("2")).unwrap());
+    fs::write(place("0"), &two).unwrap();
+    fs::write(place("2"), &one).unwrap();
+    assert!(all().is_err());
+    fs::write(place("0"), &one).unwrap();
+    fs::write(place("2"), &two).unwrap();
+    assert_eq!(all(), whole);
+}
+
+#[test]
+fn it_is_there_whole_or_not_at_all() {
+    let folder = tempfile::tempdir().unwrap();
+    let root = folder.path().join("ours");
+    model(&root);
+    let one = [Holder::random().unwrap().public().clone()];
+    let method = method(Algorithm::Sha256, None);
+    let list = files(&root, &Choice::default()).unwrap();
+    let manifest = Manifest::of(&root, &method, 1, &Progress::default()).unwrap();
+    let to = folder.path().join("locked");
+    let lock = |holders: &[_], needed| lock(&list, &manifest, holders, needed, &to, &Progress::default());
+    // What an earlier try left does not count.
+    fs::create_dir(folder.path().join("locked.part")).unwrap();
+    fs::write(folder.path().join("locked.part/0"), "half").unwrap();
+    assert!(Head::read(&to).is_err());
+    // Who may not hold it.
+    assert!(lock(&[], 0).is_err() && lock(&one, 2).is_err());
+    assert!(lock(&[one[0].clone(), one[0].clone()], 1).unwrap_err().to_string().contains("twice"));
+    // The model is another than the one that was hashed.
+    fs::write(root.join("tokenizer/words.json"), "[]").unwrap();
+    assert!(lock(&one, 1).unwrap_err().to_string().contains("another"));
+    assert!(!to.exists() && !folder.path().join("locked.part").exists());
+    fs::write(root.join("tokenizer/words.json"), "{}").unwrap();
+    lock(&one, 1).unwrap();
+    assert!(lock(&one, 1).unwrap_err().to_string().contains("there already"));
+}
+
+#[test]
+fn a_head_has_so_many_bytes_and_no_more() {
+    let folder = tempfile::tempdir().unwrap();
+    let (head, _) = locked(folder.path());
+    let path = folder.path().join("locked/vault.json");
+    let text = fs::read_to_string(&path).unwrap();
+    let filled = |bytes: usize| fs::write(&path, format!("{text}{}", " ".repeat(bytes - text.len()))).unwrap();
+    filled(INDEX_BYTES_MAX);
+    assert_eq!(Head::read(&folder.path().join("locked")).unwrap(), head);
+    filled(INDEX_BYTES_MAX + 1);
+    assert!(Head::read(&folder.path().join("locked")).unwrap_err().to_string().contains("at most"));
+}
