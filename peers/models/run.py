@@ -1,4 +1,4 @@
-"""Signatures of models, checked by two programs: `stillwatch vault` and OpenSSF's `model_signing`."""
+"""Models that two programs check and read: signatures by `stillwatch vault` and OpenSSF's `model_signing`, locked models by a reader of their documents."""
 
 import argparse
 import pathlib
@@ -6,6 +6,9 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
+
+import reader
 
 CURVES = ["prime256v1", "secp384r1", "secp521r1"]
 # How hashes are made: flags of the one program and of the other.
@@ -86,6 +89,51 @@ def changes(root):
     yield "a shorter file", lambda: large.write_bytes(large.read_bytes()[:-1])
 
 
+def read_by_two(binary, work, case):
+    """Locks a model, and reads it by the documents of the format alone."""
+    root = work / "locked" / "model"
+    shutil.rmtree(root, ignore_errors=True)
+    model(root)
+    # Segments of 64 KiB: none, one, some, and one that ends with the file.
+    (root / "whole.bin").write_bytes(bytes(64 * 1024 - 32))
+    (root / "larger.bin").write_bytes(bytes(range(251)) * 2_000)
+    data, out = work / "data", work / "locked" / "out"
+    up = subprocess.Popen(
+        [binary, "up", "--data", data, "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0", "--ready-file", work / "ready"],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        for _ in range(600):
+            if (work / "ready").exists():
+                break
+            time.sleep(0.1)
+        keys, holders = {}, []
+        for name in ["ann", "bob", "cyd"]:
+            (work / f"{name}.txt").write_text(f"the words of {name}\n")
+            keys[name] = (work / f"{name}.key", f"the words of {name}")
+            done(binary, "vault", "key", "--out", keys[name][0], "--passphrase-file", work / f"{name}.txt")
+            holders += ["--holder", work / f"{name}.pub"]
+        words = ["--needed", "2", "--by", "ann", "--reason", "a drill", "--data", data]
+        done(binary, "vault", "lock", root, "--out", out, *holders, *words)
+    finally:
+        up.terminate()
+        up.wait()
+    expected = {
+        path.relative_to(root).as_posix(): path.read_bytes()
+        for path in root.rglob("*")
+        if path.is_file() and ".git" not in path.parts
+    }
+    for two in [["ann", "bob"], ["bob", "cyd"], ["cyd", "ann"]]:
+        files = reader.read(out, [keys[name] for name in two])
+        case(f"locked, read by {' and '.join(two)}: the same files", files == expected)
+    try:
+        reader.read(out, [keys["ann"]])
+        case("locked, read by ann alone: refused", False)
+    except AssertionError:
+        case("locked, read by ann alone: refused", True)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--binary", required=True, type=pathlib.Path)
@@ -142,6 +190,7 @@ def main():
                     (copy / "ours.sig").write_bytes(by_us_bytes)
                     told = theirs_refuses(copy, copy / "ours.sig", public)
                     case(f"{way}, {what}: theirs refuses ours", told is not None and "ismatch" in told)
+        read_by_two(binary, work, case)
     print(f"{count - len(failed)} of {count} cases passed")
     sys.exit(1 if failed else 0)
 

@@ -54,7 +54,7 @@ impl std::fmt::Debug for Lock {
 /// Something that is locked.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct Locked {
+pub struct Locked {
     by: Means,
     nonce: String,
     key: String,
@@ -83,7 +83,11 @@ type Key = Zeroizing<[u8; KEY_BYTES]>;
 
 impl Lock {
     /// Locks a secret, bound to what it is for.
-    pub(crate) fn close(&self, secret: &[u8], bound: &[u8]) -> Result<Locked, SealError> {
+    ///
+    /// # Errors
+    ///
+    /// When what locks it cannot be used.
+    pub fn close(&self, secret: &[u8], bound: &[u8]) -> Result<Locked, SealError> {
         let (key, by) = self.begin()?;
         let mut nonce = [0; NONCE_LEN];
         fill(&mut nonce)?;
@@ -94,8 +98,12 @@ impl Lock {
         Ok(Locked { by, nonce: STANDARD.encode(nonce), key: STANDARD.encode(&*bytes) })
     }
 
-    /// Unlocks a secret.
-    pub(crate) fn open(&self, locked: &Locked, bound: &[u8]) -> Result<Zeroizing<Vec<u8>>, SealError> {
+    /// Unlocks a secret, as what it is bound to.
+    ///
+    /// # Errors
+    ///
+    /// When it is locked by something else, or was changed.
+    pub fn open(&self, locked: &Locked, bound: &[u8]) -> Result<Zeroizing<Vec<u8>>, SealError> {
         let wrong = || SealError::Locked(format!("{self:?} does not open it"));
         let key = self.key(&locked.by)?;
         let array = |text: &str| STANDARD.decode(text).ok()?.try_into().ok();

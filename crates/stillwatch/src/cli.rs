@@ -1736,15 +1736,22 @@ fn verdict(text: &str) -> Result<Verdict, String> {
     }
 }
 
-/// Say what the weights of a model consist of, sign that, and check it later.
+/// Say what the weights of a model consist of, sign that and check it later; lock a model, and read it again.
 ///
 /// A signature is one of OpenSSF model signing, in a Sigstore bundle: other programs check what is signed here, and what they signed is checked here.
 /// It tells that no file was changed, added or taken away since, by whoever had the key. It does not tell that a model is harmless.
+///
+/// A locked model lies encrypted, and its key is divided among holders, of whom so many are needed to read it. Who locked, released and read it is
+/// an entry of the ledger, before it is done.
 #[derive(Debug, Args)]
 #[command(
     after_help = "Examples:\n  openssl ecparam -name prime256v1 -genkey -noout -out model.key && openssl ec -in model.key -pubout -out model.pub\n  \
                         stillwatch vault sign models/ours --key model.key --out ours.sig\n  \
-                        stillwatch vault verify models/ours --signature ours.sig --key model.pub\n\n\
+                        stillwatch vault verify models/ours --signature ours.sig --key model.pub\n  \
+                        stillwatch vault key --out ann.key --passphrase-file ann.txt\n  \
+                        stillwatch vault lock models/ours --out locked --holder ann.pub --holder bob.pub --needed 2 --by ann --reason \"at rest\"\n  \
+                        stillwatch vault release locked --key ann.key --passphrase-file ann.txt --to machine.pub --hours 8 --out ann.share --by ann --reason \"serving\"\n  \
+                        stillwatch vault cat locked model.safetensors --key machine.key --passphrase-file m.txt --share ann.share --share bob.share --by ops --reason \"serving\"\n\n\
                         Exit codes: 0 done, or all is as it was signed, 2 wrong usage, 65 it is not, or something is no model, signature or key, \
                         74 a file that cannot be read."
 )]
@@ -1770,6 +1777,126 @@ pub(crate) enum VaultCommand {
     Sign(VaultSign),
     /// Check that a model is what was signed
     Verify(VaultVerify),
+    /// Make the key of a holder, or of a machine that reads: FILE, which stays with it, and FILE.pub, which models are locked for
+    Key {
+        /// Where to write it
+        #[arg(long, value_name = "FILE")]
+        out: PathBuf,
+        #[command(flatten)]
+        locked: LockedBy,
+    },
+    /// Encrypt a model into a new folder, and divide its key among holders; the model itself stays where it is
+    Lock(VaultLock),
+    /// Show what is locked, and whose shares open it
+    Ls(VaultLs),
+    /// Give one's share of a locked model on, to one other key and for some hours
+    Release(VaultRelease),
+    /// Write a file of a locked model, or a part of one, to standard output
+    Cat(VaultCat),
+}
+
+/// What is locked, and for whom.
+#[derive(Debug, Args)]
+pub(crate) struct VaultLock {
+    /// The folder or file of the model
+    #[arg(value_name = "PATH")]
+    pub(crate) model: PathBuf,
+    /// The folder to write, which is not there yet
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: PathBuf,
+    /// The public half of a holder's key; can be given several times
+    #[arg(long, value_name = "FILE", required = true)]
+    pub(crate) holder: Vec<PathBuf>,
+    /// How many holders are needed to read it
+    #[arg(long, value_name = "N", default_value_t = 2)]
+    pub(crate) needed: usize,
+    #[command(flatten)]
+    pub(crate) hashing: Hashing,
+    #[command(flatten)]
+    pub(crate) entry: VaultEntry,
+}
+
+/// Who does something, why, and which ledger says so.
+#[derive(Debug, Args)]
+pub(crate) struct VaultEntry {
+    /// Who does it
+    #[arg(long, value_name = "NAME", value_parser = said)]
+    pub(crate) by: String,
+    /// Why
+    #[arg(long, value_name = "TEXT", value_parser = said)]
+    pub(crate) reason: String,
+    /// The data folder whose ledger says so
+    #[arg(long, value_name = "DIR", default_value = "stillwatch-data", env = "STILLWATCH_DATA")]
+    pub(crate) data: PathBuf,
+}
+
+/// What opens a locked model.
+#[derive(Debug, Args)]
+pub(crate) struct VaultOpened {
+    /// The key that shares were released to, or that of a holder, whose own share counts
+    #[arg(long, value_name = "FILE")]
+    pub(crate) key: PathBuf,
+    #[command(flatten)]
+    pub(crate) locked: LockedBy,
+    /// A share that was released to this key; can be given several times
+    #[arg(long, value_name = "FILE")]
+    pub(crate) share: Vec<PathBuf>,
+}
+
+/// What is shown.
+#[derive(Debug, Args)]
+pub(crate) struct VaultLs {
+    /// The folder of the locked model
+    #[arg(value_name = "DIR")]
+    pub(crate) folder: PathBuf,
+    /// Print as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Whose share is given on, and to whom.
+#[derive(Debug, Args)]
+pub(crate) struct VaultRelease {
+    /// The folder of the locked model
+    #[arg(value_name = "DIR")]
+    pub(crate) folder: PathBuf,
+    /// The holder's key
+    #[arg(long, value_name = "FILE")]
+    pub(crate) key: PathBuf,
+    #[command(flatten)]
+    pub(crate) locked: LockedBy,
+    /// The public half of the key that may use it
+    #[arg(long, value_name = "FILE")]
+    pub(crate) to: PathBuf,
+    /// For how many hours it holds; whoever opens it once could keep it
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=8_784))]
+    pub(crate) hours: u32,
+    /// Where to write the share
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: PathBuf,
+    #[command(flatten)]
+    pub(crate) entry: VaultEntry,
+}
+
+/// What is read.
+#[derive(Debug, Args)]
+pub(crate) struct VaultCat {
+    /// The folder of the locked model
+    #[arg(value_name = "DIR")]
+    pub(crate) folder: PathBuf,
+    /// The file, by its name within the model
+    #[arg(value_name = "NAME")]
+    pub(crate) name: String,
+    /// From which byte on
+    #[arg(long, value_name = "BYTE", default_value_t = 0)]
+    pub(crate) from: u64,
+    /// How many bytes; all that follow without it
+    #[arg(long, value_name = "N")]
+    pub(crate) bytes: Option<u64>,
+    #[command(flatten)]
+    pub(crate) opened: VaultOpened,
+    #[command(flatten)]
+    pub(crate) entry: VaultEntry,
 }
 
 /// How hashes are made.

@@ -32,6 +32,14 @@ pub enum VaultError {
     /// A key cannot be used.
     #[error("the key cannot be used: {0}")]
     Key(String),
+    /// What locks a key does not open it, or cannot be used.
+    #[error("`{path}`", path = path.display())]
+    Lock {
+        /// The key file.
+        path: PathBuf,
+        /// Why.
+        source: seal::SealError,
+    },
     /// It may not be, or cannot be, done.
     #[error("{0}")]
     Refused(String),
@@ -44,6 +52,11 @@ impl VaultError {
     pub(crate) fn io(path: &Path) -> impl FnOnce(std::io::Error) -> VaultError {
         let path = path.to_owned();
         move |source| VaultError::Io { path, source }
+    }
+
+    pub(crate) fn lock(path: &Path) -> impl FnOnce(seal::SealError) -> VaultError {
+        let path = path.to_owned();
+        move |source| VaultError::Lock { path, source }
     }
 
     pub(crate) fn model(path: &Path, why: impl Into<String>) -> VaultError {

@@ -1,19 +1,26 @@
 //! Holders: people, or machines, each with a pair of keys of their own. What is sealed for one is opened by nobody else (HPKE, RFC 9180).
 
 use std::fmt;
+use std::path::Path;
 use std::str::FromStr;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use rustls::crypto::aws_lc_rs::hpke::DH_KEM_X25519_HKDF_SHA256_AES_256;
 use rustls::crypto::hpke::{EncapsulatedSecret, Hpke as _, HpkePrivateKey, HpkePublicKey};
+use seal::Lock;
+use seal::lock::Locked as LockedSecret;
 use serde::{Deserialize, Serialize};
+use store::bounded::read_file;
+use store::whole;
 use verify::hash::Hash;
 use zeroize::Zeroizing;
 
 use crate::error::VaultError;
+use crate::limits::KEY_BYTES_MAX;
 use crate::shares::{SECRET_BYTES, Secret};
 
+const KIND: &str = "stillwatch holder key 1";
 const PREFIX: &str = "stillwatch-holder+";
 /// What HPKE is told it is used for, so that nothing else that is sealed counts here.
 const INFO: &[u8] = b"stillwatch vault share 1";
@@ -72,6 +79,20 @@ pub struct SealedSecret {
     sealed: String,
 }
 
+/// A key in a file.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Written {
+    kind: String,
+    public: String,
+    locked: LockedSecret,
+}
+
+/// What a private half is locked as: the lock opens no other.
+fn locked_as(public: &str) -> Vec<u8> {
+    format!("{KIND}\n{public}").into_bytes()
+}
+
 /// Both halves of a holder's key. The private one is wiped from memory when it is dropped.
 pub struct Holder {
     private: Secret,
@@ -95,6 +116,43 @@ impl Holder {
         let (public, private) = pair;
         let private = private.secret_bytes().try_into().map_err(|_| VaultError::Crypto)?;
         Ok(Holder { private: Zeroizing::new(private), public: HolderKey(public.0) })
+    }
+
+    /// Writes the key to a file of its own, locked.
+    ///
+    /// # Errors
+    ///
+    /// When what locks it cannot be used, or the file cannot be written.
+    pub fn write(&self, path: &Path, lock: &Lock) -> Result<(), VaultError> {
+        let public = self.public.to_string();
+        let locked = lock.close(self.private.as_ref(), &locked_as(&public)).map_err(VaultError::lock(path))?;
+        let written = Written { kind: KIND.to_owned(), public, locked };
+        let text = serde_json::to_vec_pretty(&written).map_err(|_| VaultError::Crypto)?;
+        whole::write(path, &text).map_err(VaultError::io(path))
+    }
+
+    /// The key in a file, unlocked.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be read, is none, or is locked by something else.
+    pub fn read(path: &Path, lock: &Lock) -> Result<Holder, VaultError> {
+        let text = read_file(path, KEY_BYTES_MAX).map_err(VaultError::io(path))?;
+        let wrong = |why: &str| {
+            VaultError::Key(format!("`{}`: {why}; expected what `stillwatch vault key` wrote", path.display()))
+        };
+        let written: Written = serde_json::from_slice(&text).map_err(|error| wrong(&error.to_string()))?;
+        if written.kind != KIND {
+            return Err(wrong("it is another kind of key"));
+        }
+        let public: HolderKey = written.public.parse()?;
+        let private = lock.open(&written.locked, &locked_as(&written.public)).map_err(VaultError::lock(path))?;
+        let private = private.as_slice().try_into().map(Zeroizing::new).map_err(|_| wrong("it has another length"))?;
+        let holder = Holder { private, public };
+        // A key that opens what the public half seals is its private half.
+        let probe = holder.public.seal(&holder.private, b"probe")?;
+        holder.open(&probe, b"probe").map_err(|_| wrong("its halves do not belong together"))?;
+        Ok(holder)
     }
 
     /// The half that everybody may know.
@@ -135,6 +193,26 @@ mod tests {
         let other = ann.public().seal(&secret, b"share 1").unwrap();
         let mixed = SealedSecret { enc: other.enc, ..sealed };
         assert!(ann.open(&mixed, b"share 1").is_err());
+    }
+
+    #[test]
+    fn a_key_in_a_file_opens_by_its_lock_only() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("ann.key");
+        let holder = Holder::random().unwrap();
+        let lock = |words: &str| Lock::Passphrase(Zeroizing::new(words.to_owned()));
+        holder.write(&path, &lock("words of ann")).unwrap();
+        assert_eq!(*Holder::read(&path, &lock("words of ann")).unwrap().private, *holder.private);
+        assert!(Holder::read(&path, &lock("words of bob")).is_err());
+        let text = std::fs::read_to_string(&path).unwrap();
+        let other = Holder::random().unwrap().public().to_string();
+        std::fs::write(&path, text.replace(&holder.public().to_string(), &other)).unwrap();
+        assert!(Holder::read(&path, &lock("words of ann")).is_err(), "another public half");
+        let filled = |bytes: usize| std::fs::write(&path, format!("{text}{}", " ".repeat(bytes - text.len()))).unwrap();
+        filled(KEY_BYTES_MAX);
+        assert!(Holder::read(&path, &lock("words of ann")).is_ok());
+        filled(KEY_BYTES_MAX + 1);
+        assert!(Holder::read(&path, &lock("words of ann")).is_err());
     }
 
     #[test]

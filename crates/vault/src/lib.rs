@@ -23,7 +23,7 @@ pub use digest::{Algorithm, Digest, Progress};
 pub use error::VaultError;
 pub use holder::{Holder, HolderKey};
 pub use key::{FileKey, PublicKey, Signs};
-pub use locked::{Head, Locked};
+pub use locked::{Head, Locked, Release};
 pub use manifest::{Difference, Manifest, Method};
 pub use name::Name;
 pub use signature::{Signed, sign};

@@ -25,6 +25,7 @@ use crate::name::Name;
 use crate::shares::{self, Secret, Share};
 
 const KIND: &str = "stillwatch locked model 1";
+const RELEASE_KIND: &str = "stillwatch released share 1";
 /// What says whose shares open it.
 const HEAD: &str = "vault.json";
 /// The list of files, encrypted as they are.
@@ -184,18 +185,20 @@ fn sealed(key: &Secret, id: &str, holders: &[HolderKey], needed: usize) -> Resul
 }
 
 /// A part of a locked model.
-enum Part {
+enum Part<'t> {
     Index,
     File(usize),
     Share { number: u8, needed: usize },
+    Release { number: u8, until: &'t str },
 }
 
 /// What a part is bound to: it counts as nothing else.
-fn bound(id: &str, part: &Part) -> Vec<u8> {
+fn bound(id: &str, part: &Part<'_>) -> Vec<u8> {
     let part = match part {
         Part::Index => "index".to_owned(),
         Part::File(number) => format!("file {number}"),
         Part::Share { number, needed } => format!("share {number}, {needed} needed"),
+        Part::Release { number, until } => format!("share {number}, released until {until}"),
     };
     format!("{KIND}\n{id}\n{part}").into_bytes()
 }
@@ -261,6 +264,66 @@ impl Head {
             found.ok_or_else(|| VaultError::Refused(format!("the holder {id} has no share of {}", self.id)))?;
         let bytes = holder.open(sealed, &bound(&self.id, &Part::Share { number, needed: self.needed }))?;
         Ok(Share { number, bytes })
+    }
+}
+
+/// A share that its holder gives on, to one other key.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Release {
+    kind: String,
+    /// Of which model, by its id.
+    pub model: String,
+    /// Which share.
+    number: u8,
+    /// Until when it holds, as a time of RFC 3339. Whoever opens it once could keep it: that is a rule for those who keep it, not a lock.
+    pub until: String,
+    /// The key that it is for.
+    to: SealedSecret,
+}
+
+impl Head {
+    /// A holder's share, for another key.
+    ///
+    /// # Errors
+    ///
+    /// When the holder has none, or the cryptography fails.
+    pub fn release(&self, holder: &Holder, to: &HolderKey, until: &str) -> Result<Release, VaultError> {
+        let Share { number, bytes } = self.share(holder)?;
+        let to = to.seal(&bytes, &bound(&self.id, &Part::Release { number, until }))?;
+        Ok(Release { kind: RELEASE_KIND.to_owned(), model: self.id.clone(), number, until: until.to_owned(), to })
+    }
+}
+
+impl Release {
+    /// The release that a text is.
+    ///
+    /// # Errors
+    ///
+    /// When it is none.
+    pub fn of(text: &[u8]) -> Result<Release, VaultError> {
+        let not = |why: &str| VaultError::Refused(format!("it is no share that somebody released: {why}"));
+        let release: Release = serde_json::from_slice(text).map_err(|error| not(&error.to_string()))?;
+        Some(release)
+            .filter(|release| release.kind == RELEASE_KIND)
+            .ok_or_else(|| not(&format!("expected `{RELEASE_KIND}`")))
+    }
+
+    /// The share, for whoever it was given to.
+    ///
+    /// # Errors
+    ///
+    /// When it is of another model or for another key, or was changed.
+    pub fn share(&self, head: &Head, own: &Holder) -> Result<Share, VaultError> {
+        if self.model != head.id {
+            return Err(VaultError::Refused(format!(
+                "the share is of the model {}, and not of {}",
+                self.model, head.id
+            )));
+        }
+        let Release { number, until, to, .. } = self;
+        let bytes = own.open(to, &bound(&head.id, &Part::Release { number: *number, until }))?;
+        Ok(Share { number: *number, bytes })
     }
 }
 

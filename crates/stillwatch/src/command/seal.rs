@@ -108,7 +108,7 @@ fn make(out: &Path, name: &str, purposes: &[String], locked: &LockedBy) -> Resul
 }
 
 /// Where the public half of the key in a file is.
-fn public_of(path: &Path) -> PathBuf {
+pub(super) fn public_of(path: &Path) -> PathBuf {
     path.with_extension("pub")
 }
 
@@ -123,7 +123,7 @@ fn followed(path: &Path) -> Result<PathBuf, Failure> {
 }
 
 /// What locks a private key, as it was named.
-fn lock(locked: &LockedBy) -> Result<Lock, Failure> {
+pub(super) fn lock(locked: &LockedBy) -> Result<Lock, Failure> {
     let LockedBy { passphrase_file, pkcs11, command, token } = locked;
     one(passphrase_file.as_deref(), pkcs11.as_deref(), command.as_deref(), token)
 }
@@ -229,7 +229,7 @@ pub(super) fn append(data: &Path, statement: Statement) -> Result<u64, Failure> 
     ledgers::append(&mut ledger, data, now()?, vec![statement]).map(|entries| entries.start)
 }
 
-fn now() -> Result<Time, Failure> {
+pub(super) fn now() -> Result<Time, Failure> {
     clock::now().ok_or_else(|| Failure::service("the machine's clock cannot be read"))
 }
 

@@ -25,7 +25,7 @@ const ALLOWED: [(&str, &[&str]); 22] = [
     ("evidence", &["exchange", "findings", "verify"]),
     ("simulator", &["exchange"]),
     ("store", &["exchange", "policy"]),
-    ("vault", &["verify"]),
+    ("vault", &["seal", "store", "verify"]),
     ("verify", &[]),
     (
         "stillwatch",

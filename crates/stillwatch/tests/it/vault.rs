@@ -1,9 +1,10 @@
-//! Models, hashed, signed and checked by the program.
+//! Models, hashed, signed, checked, locked and read again by the program.
 
 use std::fs;
 use std::process::Command;
 
-use crate::cli::{Folder, run};
+use crate::cli::{Folder, Ran, run};
+use crate::up::Gateway;
 
 /// A model, a key on P-256 and its public half.
 fn made(folder: &Folder) -> [String; 3] {
@@ -80,4 +81,70 @@ fn what_is_no_model_key_or_signature_is_told() {
         assert!(ran.stderr.contains(expected), "{words:?}: {}", ran.stderr);
     }
     assert!(!std::path::Path::new("model.sig").exists());
+}
+
+/// A key of somebody, with the file of its passphrase: the words that unlock it.
+fn holder(folder: &Folder, name: &str) -> Vec<String> {
+    let words = folder.file(&format!("{name}.txt"), format!("the words of {name}\n"));
+    let key = folder.path(&format!("{name}.key"));
+    let made = run(&["vault", "key", "--out", &key, "--passphrase-file", &words]);
+    assert_eq!(made.code, 0, "{made:?}");
+    ["--key", &key, "--passphrase-file", &words].map(str::to_owned).to_vec()
+}
+
+fn vault(words: &[&str], unlocking: &[String]) -> Ran {
+    let unlocking: Vec<&str> = unlocking.iter().map(String::as_str).collect();
+    run(&[&["vault"], words, &unlocking[..], &["--by", "ann", "--reason", "a drill"]].concat())
+}
+
+#[test]
+fn a_locked_model_is_read_by_two_who_said_why_and_by_nobody_else() {
+    let folder = Folder::new("vault-locked");
+    let [model, ..] = made(&folder);
+    let [ann, bob, machine] = ["ann", "bob", "machine"].map(|name| holder(&folder, name));
+    let locked = folder.path("locked");
+    let public = |name: &str| folder.path(&format!("{name}.pub"));
+    let gateway = Gateway::start_in(Folder::new("vault-ledger"), &[]);
+    let data = gateway.data();
+    let (of_ann, of_bob) = (public("ann"), public("bob"));
+    let lock =
+        ["lock", &model, "--out", &locked, "--holder", &of_ann, "--holder", &of_bob, "--needed", "2", "--data", &data];
+    let done = vault(&lock, &[]);
+    assert_eq!((done.code, done.stderr.as_str()), (0, ""), "{done:?}");
+    assert!(crate::sealing::having(std::path::Path::new(&locked), "words.json").is_empty());
+    let shown = run(&["vault", "ls", &locked, "--json"]);
+    let shown: serde_json::Value = serde_json::from_str(&shown.stdout).expect("JSON");
+    assert_eq!((shown["needed"].as_u64(), shown["holders"].as_array().map(Vec::len)), (Some(2), Some(2)));
+    let cat = |name: &str, more: &[&str], own: &[String]| {
+        vault(&[&["cat", &locked, name, "--data", &data], more].concat(), own)
+    };
+    let alone = cat("tokenizer/words.json", &[], &ann);
+    assert_eq!((alone.code, alone.stdout.as_str()), (65, ""), "{alone:?}");
+    assert!(alone.stderr.contains("2 of the 2 holders are needed, and 1 opened"), "{}", alone.stderr);
+    // Both give their shares to the machine.
+    let shares = [("ann", &ann), ("bob", &bob)].map(|(name, own)| {
+        let (share, to) = (folder.path(&format!("{name}.share")), public("machine"));
+        let words = ["release", &locked, "--to", &to, "--hours", "8", "--out", &share, "--data", &data];
+        let released = vault(&words, own);
+        assert_eq!(released.code, 0, "{released:?}");
+        share
+    });
+    let both = ["--share", &shares[0], "--share", &shares[1]];
+    let read = cat("tokenizer/words.json", &both, &machine);
+    assert_eq!((read.code, read.stdout.as_str()), (0, "{}"), "{read:?}");
+    let part = cat("model.safetensors", &[&both[..], &["--from", "99990", "--bytes", "7"]].concat(), &machine);
+    assert_eq!((part.code, part.stdout.as_bytes()), (0, &[1; 7][..]), "{part:?}");
+    assert_eq!(cat("model.safetensors", &both, &bob).code, 65, "a share that was given to another");
+    assert_eq!(cat("../model.safetensors", &both, &machine).code, 2);
+    assert!(cat("other", &both, &machine).stderr.contains("there is no file `other`"));
+    // All of it is put down.
+    let entries = run(&["ledger", "tail", "-n", "1000", "--data", &data, "--json"]).stdout;
+    let entries: serde_json::Value = serde_json::from_str(&entries).expect("JSON");
+    let entries = entries["entries"].as_array().expect("entries");
+    let kinds = ["lock", "release", "opening"].map(|kind| entries.iter().filter(|entry| entry["kind"] == kind).count());
+    assert_eq!(kinds, [1, 2, 2]);
+    // Where nothing can be put down nothing is read.
+    let nowhere = folder.path("nowhere");
+    let unsaid = vault(&[&["cat", &locked, "tokenizer/words.json", "--data", &nowhere], &both[..]].concat(), &machine);
+    assert_eq!((unsaid.code, unsaid.stdout.as_str()), (65, ""), "{unsaid:?}");
 }

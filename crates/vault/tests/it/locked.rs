@@ -7,7 +7,7 @@ use std::path::Path;
 use vault::files::{Choice, files};
 use vault::limits::INDEX_BYTES_MAX;
 use vault::locked::lock;
-use vault::{Algorithm, Head, Holder, Locked, Manifest, Name, Progress, VaultError};
+use vault::{Algorithm, Head, Holder, Locked, Manifest, Name, Progress, Release, VaultError};
 
 use crate::models::{method, model};
 
@@ -68,6 +68,30 @@ fn any_two_of_three_open_it_and_nobody_alone() {
     let text = fs::read_to_string(folder.path().join("locked/vault.json")).unwrap();
     fs::write(folder.path().join("locked/vault.json"), text.replace(r#""needed": 2"#, r#""needed": 1"#)).unwrap();
     assert!(open(folder.path(), &[ann]).is_err());
+}
+
+#[test]
+fn a_share_that_is_given_on_opens_it_for_whoever_got_it_only() {
+    let folder = tempfile::tempdir().unwrap();
+    let (head, holders) = locked(folder.path());
+    let (machine, other) = (Holder::random().unwrap(), Holder::random().unwrap());
+    let released = |holder: usize, to: &Holder| {
+        let release = head.release(&holders[holder], to.public(), "2026-12-01T00:00:00Z").unwrap();
+        Release::of(&serde_json::to_vec(&release).unwrap()).unwrap()
+    };
+    let (one, two) = (released(0, &machine), released(2, &machine));
+    let shares = [&one, &two].map(|release| release.share(&head, &machine).unwrap());
+    let opened = Locked::open(&folder.path().join("locked"), &head, &shares).unwrap();
+    assert_eq!(read(&opened, "tokenizer/words.json").unwrap(), b"{}");
+    assert!(one.share(&head, &other).is_err());
+    // Neither its end nor its model can be another.
+    let text = serde_json::to_string(&one).unwrap();
+    let longer = Release::of(text.replace("2026-12-01", "2029-12-01").as_bytes()).unwrap();
+    assert!(longer.share(&head, &machine).is_err());
+    let elsewhere = tempfile::tempdir().unwrap();
+    let (another, _) = locked(elsewhere.path());
+    assert!(one.share(&another, &machine).unwrap_err().to_string().contains("of the model"));
+    assert!(Release::of(b"{}").is_err());
 }
 
 #[test]
