@@ -16,7 +16,9 @@ pub const PARTS_MAX: usize = 1_000_000;
 pub const LEFT_OUT_MAX: usize = 1_000;
 /// Holders among whom the key of a locked model is divided. More are refused.
 pub const HOLDERS_MAX: usize = 32;
-/// Bytes of what is written down of a locked model, and of the list of its files. Longer ones are refused.
+/// Bytes of what is written down in clear of a locked model. More are refused.
+pub const HEAD_BYTES_MAX: usize = 64 * 1024;
+/// Bytes of the list of its files. A model with a longer one is not locked.
 pub const INDEX_BYTES_MAX: usize = 64 * 1024 * 1024;
 /// Threads that hash at once. No more are begun.
 pub const THREADS_MAX: usize = 64;

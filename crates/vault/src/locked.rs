@@ -12,14 +12,14 @@ use fast_floe::io::EncryptWriter;
 use fast_floe::random_access::Reader;
 use fast_floe::{Key, Parameters};
 use serde::{Deserialize, Serialize};
-use verify::hash::to_hex;
+use verify::hash::{from_hex, to_hex};
 use zeroize::Zeroizing;
 
 use crate::digest::{Digest, Hasher, Progress};
 use crate::error::VaultError;
 use crate::files::ModelFile;
 use crate::holder::{Holder, HolderKey, SealedSecret};
-use crate::limits::{FILES_MAX, HOLDERS_MAX, INDEX_BYTES_MAX};
+use crate::limits::{FILES_MAX, HEAD_BYTES_MAX, HOLDERS_MAX, INDEX_BYTES_MAX, NAME_BYTES_MAX};
 use crate::manifest::Manifest;
 use crate::name::Name;
 use crate::shares::{self, Secret, Share};
@@ -117,11 +117,35 @@ fn fill(
     key: &Secret,
     progress: &Progress,
 ) -> Result<(), VaultError> {
-    fs::create_dir_all(part).map_err(VaultError::io(part))?;
     let algorithm = expected.method.algorithm;
-    let mut index = Index { algorithm: algorithm.name().to_owned(), files: Vec::new() };
+    let listed = files.iter().map(|file| {
+        let another = || VaultError::model(&file.path, "it is another than when it was hashed");
+        let digest = expected.digest_of(&file.name).ok_or_else(another)?;
+        Ok((file, digest))
+    });
+    let listed = listed.collect::<Result<Vec<(&ModelFile, Digest)>, VaultError>>()?;
+    let index = Index {
+        algorithm: algorithm.name().to_owned(),
+        files: listed
+            .iter()
+            .map(|(file, digest)| IndexedFile {
+                name: file.name.to_string(),
+                bytes: file.bytes,
+                digest: digest.to_string(),
+            })
+            .collect(),
+    };
+    // Before anything is encrypted: what could not be read again is not written.
+    let text = serde_json::to_vec(&index).map_err(|_| VaultError::Crypto)?;
+    if text.len() > INDEX_BYTES_MAX {
+        return Err(VaultError::Refused(format!("expected a list of files of at most {INDEX_BYTES_MAX} bytes")));
+    }
+    fs::create_dir_all(part).map_err(VaultError::io(part))?;
+    let mut to = Sealing::begin(&part.join(INDEX), key, &bound(&head.id, &Part::Index))?;
+    to.write(&text)?;
+    to.finish()?;
     let mut buffer = Zeroizing::new(vec![0; READ_BYTES]);
-    for (number, file) in files.iter().enumerate() {
+    for (number, (file, digest)) in listed.iter().enumerate() {
         let mut hasher = Hasher::new(algorithm);
         let mut to = Sealing::begin(&part.join(number.to_string()), key, &bound(&head.id, &Part::File(number)))?;
         let mut from = File::open(&file.path).map_err(VaultError::io(&file.path))?;
@@ -133,16 +157,10 @@ fn fill(
             progress.add(read as u64);
         }
         to.finish()?;
-        let digest = hasher.finish();
-        if expected.digest_of(&file.name) != Some(digest) {
+        if hasher.finish() != *digest {
             return Err(VaultError::model(&file.path, "it is another than when it was hashed"));
         }
-        index.files.push(IndexedFile { name: file.name.to_string(), bytes: file.bytes, digest: digest.to_string() });
     }
-    let text = serde_json::to_vec(&index).map_err(|_| VaultError::Crypto)?;
-    let mut to = Sealing::begin(&part.join(INDEX), key, &bound(&head.id, &Part::Index))?;
-    to.write(&text)?;
-    to.finish()?;
     let text = serde_json::to_vec_pretty(&head).map_err(|_| VaultError::Crypto)?;
     written(&part.join(HEAD), &text).and_then(|()| synced(part)).map_err(VaultError::io(part))
 }
@@ -238,13 +256,16 @@ impl Head {
         let not = |why: String| VaultError::model(folder, format!("it is no locked model: {why}"));
         let mut text = Vec::new();
         let file = File::open(&path).map_err(VaultError::io(&path))?;
-        file.take(INDEX_BYTES_MAX as u64 + 1).read_to_end(&mut text).map_err(VaultError::io(&path))?;
-        if text.len() > INDEX_BYTES_MAX {
-            return Err(not(format!("expected at most {INDEX_BYTES_MAX} bytes in `{HEAD}`")));
+        file.take(HEAD_BYTES_MAX as u64 + 1).read_to_end(&mut text).map_err(VaultError::io(&path))?;
+        if text.len() > HEAD_BYTES_MAX {
+            return Err(not(format!("expected at most {HEAD_BYTES_MAX} bytes in `{HEAD}`")));
         }
         let head: Head = serde_json::from_slice(&text).map_err(|error| not(error.to_string()))?;
         if head.kind != KIND {
             return Err(not(format!("expected `{KIND}`")));
+        }
+        if from_hex::<ID_BYTES>(&head.id).is_none() || head.model.len() > NAME_BYTES_MAX {
+            return Err(not("its id or its name is none".to_owned()));
         }
         if head.shares.len() > HOLDERS_MAX || head.needed == 0 || head.needed > head.shares.len() {
             return Err(not(format!("expected 1 to {HOLDERS_MAX} shares, and at most as many that are needed")));

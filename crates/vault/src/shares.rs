@@ -34,7 +34,7 @@ impl std::fmt::Debug for Share {
 pub fn divide(secret: &Secret, needed: usize, count: usize) -> Result<Vec<Share>, VaultError> {
     if needed == 0 || needed > count || count > HOLDERS_MAX {
         return Err(VaultError::Refused(format!(
-            "expected 1 to {HOLDERS_MAX} holders, and at most as many that are needed; there are {count}, of whom {needed}"
+            "expected 1 to {HOLDERS_MAX} holders, and one to all of them to be needed; there are {count}, and {needed} would be needed"
         )));
     }
     // Of the polynomials through the secret at 0 any one, so that fewer points fit every secret equally.

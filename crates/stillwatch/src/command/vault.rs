@@ -163,6 +163,10 @@ fn lock(args: &VaultLock) -> Result<Exit, Failure> {
     if hashing.parts.is_some() {
         return Err(Failure::usage("--parts: files are locked whole, and hashed so"));
     }
+    // Told before hours of hashing.
+    if out.exists() {
+        return Err(Failure::usage(format!("`{}` is there already; name another folder by --out", out.display())));
+    }
     let holders = holder.iter().map(|path| public_half(path)).collect::<Result<Vec<HolderKey>, Failure>>()?;
     let method = method(hashing, None)?;
     let files = files(model, &method.choice).map_err(failed)?;

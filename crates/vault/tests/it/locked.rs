@@ -5,7 +5,7 @@ use std::io::{Read as _, Seek as _, SeekFrom};
 use std::path::Path;
 
 use vault::files::{Choice, files};
-use vault::limits::INDEX_BYTES_MAX;
+use vault::limits::HEAD_BYTES_MAX;
 use vault::locked::lock;
 use vault::{Algorithm, Head, Holder, Locked, Manifest, Name, Progress, Release, VaultError};
 
@@ -199,8 +199,33 @@ fn a_head_has_so_many_bytes_and_no_more() {
     let path = folder.path().join("locked/vault.json");
     let text = fs::read_to_string(&path).unwrap();
     let filled = |bytes: usize| fs::write(&path, format!("{text}{}", " ".repeat(bytes - text.len()))).unwrap();
-    filled(INDEX_BYTES_MAX);
+    assert_eq!(head.id.len(), 32);
+    fs::write(&path, text.replace(&head.id, "another")).unwrap();
+    assert!(Head::read(&folder.path().join("locked")).unwrap_err().to_string().contains("its id"));
+    filled(HEAD_BYTES_MAX);
     assert_eq!(Head::read(&folder.path().join("locked")).unwrap(), head);
-    filled(INDEX_BYTES_MAX + 1);
+    filled(HEAD_BYTES_MAX + 1);
     assert!(Head::read(&folder.path().join("locked")).unwrap_err().to_string().contains("at most"));
+}
+
+#[test]
+fn a_list_of_files_that_could_not_be_read_again_is_not_locked() {
+    let folder = tempfile::tempdir().unwrap();
+    let root = folder.path().join("ours");
+    // Names of some four thousand bytes each, which is what a name may have.
+    let deep = (0..16).fold(root.clone(), |path, _| path.join("d".repeat(250)));
+    fs::create_dir_all(&deep).unwrap();
+    let one = [Holder::random().unwrap().public().clone()];
+    let method = method(Algorithm::Blake3, None);
+    let mut made = 0;
+    let mut lock = |files_of: usize, to: &str| {
+        (made..files_of).for_each(|n| fs::write(deep.join(n.to_string()), "").unwrap());
+        made = files_of;
+        let list = files(&root, &Choice::default()).unwrap();
+        let manifest = Manifest::of(&root, &method, 2, &Progress::default()).unwrap();
+        vault::locked::lock(&list, &manifest, &one, 1, &folder.path().join(to), &Progress::default()).map(drop)
+    };
+    lock(100, "some").unwrap();
+    let told = lock(16_600, "many").unwrap_err().to_string();
+    assert!(told.contains("a list of files of at most") && !folder.path().join("many.part").exists(), "{told}");
 }
