@@ -177,7 +177,7 @@ fn lock(args: &VaultLock) -> Result<Exit, Failure> {
     put_down(entry, "lock", &manifest.model, detail)?;
     let head = working(&files, |progress| locked::lock(&files, &manifest, &holders, *needed, out, progress))?;
     print(&format!(
-        "Locked {} of {} in {}, as {}: {} of {} are needed to read it.\nThe model itself still lies in clear in {}.\n",
+        "Locked {} of {} in {}, as {}. To read it takes {} of {}.\nThe model itself still lies in clear in {}.\n",
         counted(files.len() as u64, "file"),
         printable(&manifest.model, NAME_CHARS),
         out.display(),
@@ -196,7 +196,7 @@ fn list(args: &VaultLs) -> Result<Exit, Failure> {
         return print_json(&json!({"id": head.id, "model": head.model, "needed": head.needed, "holders": holders}));
     }
     print(&format!(
-        "{}  {}\n{} of these are needed to read it: {}\n",
+        "{}  {}\nTo read it takes {} of these: {}\n",
         printable(&head.id, NAME_CHARS),
         printable(&head.model, NAME_CHARS),
         counted(head.needed as u64, "holder"),
