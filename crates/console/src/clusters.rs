@@ -152,7 +152,7 @@ fn overruling<'l>(entry: &Entry, labels: &'l [Entry]) -> Option<&'l str> {
     let own = &entry.label.identity;
     let speaks = |other: &&Entry| {
         let identity = &other.label.identity;
-        other.undone.is_none() && own.same(identity) && own.accounts.is_subset(&identity.accounts)
+        other.undone.is_none() && own.accounts.is_subset(&identity.accounts) && own.same(identity)
     };
     later.find(speaks).map(|other| other.label.id.as_str())
 }

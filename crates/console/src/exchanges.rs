@@ -14,7 +14,7 @@ use exchange::{Content, Exchange, Notes, Part, Role as Speaker, Time};
 use findings::Capability;
 use lake::row::Row as Recorded;
 use lake::search::Found;
-use report::words::{encoded, grouped, minute, printable, words};
+use report::words::{encoded, exchange_page, grouped, minute, printable, words};
 use serde::Deserialize;
 use serde_json::json;
 use verify::entry::Statement;
@@ -39,7 +39,7 @@ pub(crate) fn routes() -> Vec<Route> {
 
 /// The address of the page of an exchange.
 fn address(exchange: &Exchange<'_>) -> String {
-    format!("/exchange?at={}", encoded(&place(exchange)))
+    exchange_page(exchange.time, exchange.account.as_str(), exchange.id.as_str())
 }
 
 /// What is asked for, and which part of it.

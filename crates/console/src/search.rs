@@ -11,7 +11,7 @@ use lake::Lake;
 use lake::row::Row;
 use lake::search::{Column, Found, Key, Only, SEARCH_ROWS_MAX, Wanted};
 use policy::network::Network;
-use report::words::printable;
+use report::words::{exchange_place, printable};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -77,7 +77,7 @@ impl Sought {
 
 /// The place of an exchange in an address: its time, account and id.
 pub(crate) fn place(exchange: &Exchange<'_>) -> String {
-    format!("{} {} {}", exchange.time.nanos(), exchange.account.as_str(), exchange.id.as_str())
+    exchange_place(exchange.time, exchange.account.as_str(), exchange.id.as_str())
 }
 
 pub(crate) fn read_place(text: &str) -> Option<Key> {
@@ -270,8 +270,10 @@ mod tests {
 
     #[test]
     fn places_are_read_as_they_are_written() {
-        let key = read_place("1800000000000000001 acc_1 id with spaces").unwrap();
-        assert_eq!(key, (Time::from_nanos(1_800_000_000_000_000_001), "acc_1".to_owned(), "id with spaces".to_owned()));
+        let time = Time::from_nanos(1_800_000_000_000_000_001);
+        let text = exchange_place(time, "acc_1", "id with spaces");
+        assert_eq!(text, "1800000000000000001 acc_1 id with spaces");
+        assert_eq!(read_place(&text), Some((time, "acc_1".to_owned(), "id with spaces".to_owned())));
         for odd in ["", "x", "1 a", "x a b", "99999999999999999999 a b"] {
             assert_eq!(read_place(odd), None, "{odd}");
         }

@@ -345,11 +345,12 @@ struct Said {
 
 impl Sample {
     fn new(sample: &findings::Sample, skeleton: &[Segment], place: Place) -> Sample {
-        let at = format!("{} {} {}", sample.time.nanos(), sample.account, sample.exchange);
         Sample {
             exchange: identifier(&sample.exchange),
             address: match place {
-                Place::Console { exchanges_have_pages: true } => format!("/exchange?at={}", words::encoded(&at)),
+                Place::Console { exchanges_have_pages: true } => {
+                    words::exchange_page(sample.time, &sample.account, &sample.exchange)
+                }
                 _ => String::new(),
             },
             account: identifier(&sample.account),

@@ -305,6 +305,18 @@ pub fn encoded(text: &str) -> String {
     text.bytes().map(|byte| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") }).collect()
 }
 
+/// What a recorded exchange is found by in the console.
+#[must_use]
+pub fn exchange_place(time: Time, account: &str, id: &str) -> String {
+    format!("{} {account} {id}", time.nanos())
+}
+
+/// The address of the page of a recorded exchange in the console.
+#[must_use]
+pub fn exchange_page(time: Time, account: &str, id: &str) -> String {
+    format!("/exchange?at={}", encoded(&exchange_place(time, account, id)))
+}
+
 /// A time to the minute, in UTC.
 pub fn minute(time: Time) -> String {
     let text = time.to_string();

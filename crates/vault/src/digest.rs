@@ -85,11 +85,11 @@ pub struct Span {
 
 /// What is hashed: a file of the list, whole or in part.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Piece {
+pub(crate) struct Piece {
     /// Which file, by its place in the list.
-    pub file: usize,
+    pub(crate) file: usize,
     /// Which part, where it is one.
-    pub span: Option<Span>,
+    pub(crate) span: Option<Span>,
 }
 
 /// The parts of files that get a hash each: whole files, or parts of `bytes` of which the last may be shorter. A file without bytes has no part.
@@ -97,7 +97,7 @@ pub struct Piece {
 /// # Errors
 ///
 /// When there are too many.
-pub fn pieces(files: &[ModelFile], bytes: Option<NonZeroU64>) -> Result<Vec<Piece>, VaultError> {
+pub(crate) fn pieces(files: &[ModelFile], bytes: Option<NonZeroU64>) -> Result<Vec<Piece>, VaultError> {
     let mut all = Vec::new();
     for (file, ModelFile { path, bytes: length, .. }) in files.iter().enumerate() {
         let Some(bytes) = bytes else {
@@ -113,7 +113,7 @@ pub fn pieces(files: &[ModelFile], bytes: Option<NonZeroU64>) -> Result<Vec<Piec
         }
         all.extend((0..parts).map(|part| {
             let from = part * bytes.get();
-            Piece { file, span: Some(Span { from, until: length.min(&from.saturating_add(bytes.get())).to_owned() }) }
+            Piece { file, span: Some(Span { from, until: from.saturating_add(bytes.get()).min(*length) }) }
         }));
     }
     Ok(all)
@@ -142,7 +142,7 @@ impl Progress {
 /// # Errors
 ///
 /// When a file cannot be read, or is another length than it was.
-pub fn digests(
+pub(crate) fn digests(
     files: &[ModelFile],
     pieces: &[Piece],
     algorithm: Algorithm,
@@ -244,5 +244,23 @@ impl Hasher {
             }
             Hasher::Blake3(hasher) => Digest(hasher.finalize().into()),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+
+    use super::*;
+    use crate::name::Name;
+
+    #[test]
+    fn so_many_parts_and_no_more() {
+        let count = |bytes: u64| {
+            let file = ModelFile { name: Name::of("a").unwrap(), path: PathBuf::from("a"), bytes };
+            pieces(&[file], NonZeroU64::new(1)).map(|pieces| pieces.len()).ok()
+        };
+        assert_eq!(count(PARTS_MAX as u64), Some(PARTS_MAX));
+        assert_eq!(count(PARTS_MAX as u64 + 1), None);
     }
 }

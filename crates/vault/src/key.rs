@@ -31,7 +31,7 @@ pub trait Signs {
 
 /// A curve, with the hash that belongs to it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Curve {
+enum Curve {
     /// P-256 with SHA-256.
     P256,
     /// P-384 with SHA-384.

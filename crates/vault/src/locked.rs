@@ -161,7 +161,7 @@ fn fill(
             return Err(VaultError::model(&file.path, "it is another than when it was hashed"));
         }
     }
-    let text = serde_json::to_vec_pretty(&head).map_err(|_| VaultError::Crypto)?;
+    let text = serde_json::to_vec_pretty(head).map_err(|_| VaultError::Crypto)?;
     written(&part.join(HEAD), &text).and_then(|()| synced(part)).map_err(VaultError::io(part))
 }
 
@@ -286,6 +286,17 @@ impl Head {
         let bytes = holder.open(sealed, &bound(&self.id, &Part::Share { number, needed: self.needed }))?;
         Ok(Share { number, bytes })
     }
+
+    /// A holder's share, for another key.
+    ///
+    /// # Errors
+    ///
+    /// When the holder has none, or the cryptography fails.
+    pub fn release(&self, holder: &Holder, to: &HolderKey, until: &str) -> Result<Release, VaultError> {
+        let Share { number, bytes } = self.share(holder)?;
+        let to = to.seal(&bytes, &bound(&self.id, &Part::Release { number, until }))?;
+        Ok(Release { kind: RELEASE_KIND.to_owned(), model: self.id.clone(), number, until: until.to_owned(), to })
+    }
 }
 
 /// A share that its holder gives on, to one other key.
@@ -301,19 +312,6 @@ pub struct Release {
     pub until: String,
     /// The key that it is for.
     to: SealedSecret,
-}
-
-impl Head {
-    /// A holder's share, for another key.
-    ///
-    /// # Errors
-    ///
-    /// When the holder has none, or the cryptography fails.
-    pub fn release(&self, holder: &Holder, to: &HolderKey, until: &str) -> Result<Release, VaultError> {
-        let Share { number, bytes } = self.share(holder)?;
-        let to = to.seal(&bytes, &bound(&self.id, &Part::Release { number, until }))?;
-        Ok(Release { kind: RELEASE_KIND.to_owned(), model: self.id.clone(), number, until: until.to_owned(), to })
-    }
 }
 
 impl Release {

@@ -6,7 +6,7 @@ use crate::error::VaultError;
 use crate::limits::HOLDERS_MAX;
 
 /// Bytes of a secret.
-pub const SECRET_BYTES: usize = 32;
+pub(crate) const SECRET_BYTES: usize = 32;
 
 /// A secret that is wiped when it is done with.
 pub type Secret = Zeroizing<[u8; SECRET_BYTES]>;
@@ -31,7 +31,7 @@ impl std::fmt::Debug for Share {
 /// # Errors
 ///
 /// When there would be none or too many, more are needed than there are, or no random bytes can be had.
-pub fn divide(secret: &Secret, needed: usize, count: usize) -> Result<Vec<Share>, VaultError> {
+pub(crate) fn divide(secret: &Secret, needed: usize, count: usize) -> Result<Vec<Share>, VaultError> {
     if needed == 0 || needed > count || count > HOLDERS_MAX {
         return Err(VaultError::Refused(format!(
             "expected 1 to {HOLDERS_MAX} holders, and one to all of them to be needed; there are {count}, and {needed} would be needed"
@@ -57,7 +57,7 @@ pub fn divide(secret: &Secret, needed: usize, count: usize) -> Result<Vec<Share>
 /// # Errors
 ///
 /// When there is none, or the same one twice.
-pub fn join(shares: &[Share]) -> Result<Secret, VaultError> {
+pub(crate) fn join(shares: &[Share]) -> Result<Secret, VaultError> {
     let is_twice = |at: usize, share: &Share| shares.iter().take(at).any(|other| other.number == share.number);
     if shares.is_empty() || shares.iter().enumerate().any(|(at, share)| share.number == 0 || is_twice(at, share)) {
         return Err(VaultError::Refused("expected shares of different holders".to_owned()));
@@ -77,7 +77,7 @@ pub fn join(shares: &[Share]) -> Result<Secret, VaultError> {
 /// # Errors
 ///
 /// When no random bytes can be had.
-pub fn random() -> Result<Secret, VaultError> {
+pub(crate) fn random() -> Result<Secret, VaultError> {
     let mut bytes = Zeroizing::new([0; SECRET_BYTES]);
     aws_lc_rs::rand::fill(bytes.as_mut()).map_err(|_| VaultError::Crypto)?;
     Ok(bytes)

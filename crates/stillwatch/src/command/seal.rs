@@ -85,12 +85,7 @@ pub(crate) fn run(command: &SealCommand) -> Result<Exit, Failure> {
 }
 
 fn make(out: &Path, name: &str, purposes: &[String], locked: &LockedBy) -> Result<Exit, Failure> {
-    let public = public_of(out);
-    for path in [out, &public] {
-        if path.exists() || *out == public {
-            return Err(Failure::usage(format!("`{}` is there already; name another file by --out", path.display())));
-        }
-    }
+    let public = new_public_of(out)?;
     let key = EvidenceKey::random().map_err(Failure::unreadable)?;
     let mut all = vec![ADMINISTRATION.to_owned()];
     all.extend(purposes.iter().filter(|purpose| *purpose != ADMINISTRATION).cloned());
@@ -107,8 +102,19 @@ fn make(out: &Path, name: &str, purposes: &[String], locked: &LockedBy) -> Resul
     Ok(Exit::Nothing)
 }
 
+/// Where the public half of a new key goes, whose file and itself are not there yet.
+pub(super) fn new_public_of(out: &Path) -> Result<PathBuf, Failure> {
+    let public = public_of(out);
+    for path in [out, &public] {
+        if path.exists() || *out == public {
+            return Err(Failure::usage(format!("`{}` is there already; name another file by --out", path.display())));
+        }
+    }
+    Ok(public)
+}
+
 /// Where the public half of the key in a file is.
-pub(super) fn public_of(path: &Path) -> PathBuf {
+fn public_of(path: &Path) -> PathBuf {
     path.with_extension("pub")
 }
 

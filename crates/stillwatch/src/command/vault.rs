@@ -63,8 +63,9 @@ fn hash(model: &Path, hashing: &Hashing, json: bool) -> Result<Exit, Failure> {
     let files = files(model, &method.choice).map_err(failed)?;
     let manifest = hashed(model, &files, &method, hashing.threads)?;
     if json {
-        let file = |(key, digest): (_, &_)| json!({"name": format!("{key}"), "digest": format!("{digest}")});
-        let files: Vec<Value> = manifest.digests().map(|(key, digest)| file((key, digest))).collect();
+        let files = manifest.digests();
+        let files = files.map(|(key, digest)| json!({"name": key.to_string(), "digest": digest.to_string()}));
+        let files: Vec<Value> = files.collect();
         return print_json(&json!({
             "model": manifest.model, "algorithm": method.algorithm.name(), "digest": manifest.digest().to_string(), "files": files,
         }));
@@ -139,12 +140,7 @@ fn verify(args: &VaultVerify) -> Result<Exit, Failure> {
 }
 
 fn make_key(out: &Path, locked: &LockedBy) -> Result<Exit, Failure> {
-    let public = seal::public_of(out);
-    for path in [out, &public] {
-        if path.exists() || *out == public {
-            return Err(Failure::usage(format!("`{}` is there already; name another file by --out", path.display())));
-        }
-    }
+    let public = seal::new_public_of(out)?;
     let holder = Holder::random().map_err(failed)?;
     holder.write(out, &seal::lock(locked)?).map_err(failed)?;
     let text = format!("{}\n", holder.public());

@@ -111,10 +111,10 @@ impl Detecting {
 
 /// Looks for campaigns in what is recorded.
 fn watch(config: &Config, folder: &DataFolder) -> Result<Watcher, Failure> {
-    // Whoever has bytes once has them later.
     let mut generation = [0; 8];
     let filled = aws_lc_rs::rand::fill(&mut generation);
     filled.map_err(|_| Failure::service("the machine gives no random bytes"))?;
+    let mut generation = u64::from_be_bytes(generation);
     let setup = watch::Setup {
         folder: folder.exchanges(),
         accounts: folder.accounts().path().to_owned(),
@@ -125,9 +125,8 @@ fn watch(config: &Config, folder: &DataFolder) -> Result<Watcher, Failure> {
             lateness_seconds: config.detection.lateness_seconds,
         },
         new_generation: Box::new(move || {
-            let now = u64::from_be_bytes(generation);
-            generation = now.wrapping_add(1).to_be_bytes();
-            now
+            generation = generation.wrapping_add(1);
+            generation
         }),
         begin: Box::new(stand_back),
         say: Box::new(say),

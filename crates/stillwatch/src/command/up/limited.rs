@@ -29,7 +29,7 @@ pub(super) const LIMITS: Limits =
     Limits { connections: 1_024, head: Duration::from_secs(30), pause: Duration::from_secs(30) };
 
 /// How long no connection is taken after one could not be: too many files are open, most likely.
-const PAUSE: Duration = Duration::from_millis(100);
+const RETRY_TIME: Duration = Duration::from_millis(100);
 
 /// Serves until it is told to end, and then until nothing is under way.
 pub(super) async fn serve(listener: TcpListener, router: Router, limits: Limits, ended: oneshot::Receiver<()>) {
@@ -49,7 +49,7 @@ pub(super) async fn serve(listener: TcpListener, router: Router, limits: Limits,
         };
         let Some((accepted, place)) = next else { break };
         let Ok((stream, _)) = accepted else {
-            tokio::time::sleep(PAUSE).await;
+            tokio::time::sleep(RETRY_TIME).await;
             continue;
         };
         let service = TowerToHyperService::new(router.clone());
