@@ -47,6 +47,9 @@ const NONE: &str = "No detection runs in this process";
 #[derive(Debug, Serialize, JsonSchema)]
 #[schemars(rename = "DetectionProgress")]
 struct Progress {
+    /// Since which beginning campaigns have their names, 16 hexadecimal digits: with another one `cmp_1` is another campaign. It begins anew
+    /// where detection lost what it knew, and after a verdict was taken back. None before detection has taken up what it knew.
+    generation: Option<String>,
     /// Whether it has come to the end of the record since it began.
     has_caught_up: bool,
     /// The time of the latest exchange that it has seen.
@@ -121,6 +124,7 @@ async fn detection(State(admin): Shared) -> Answer<Json<Progress>> {
     let watched = watched(&admin)?;
     let (status, board) = (watched.status(), watched.board());
     Ok(Json(Progress {
+        generation: status.generation.map(|generation| format!("{generation:016x}")),
         has_caught_up: status.has_caught_up,
         seen: status.seen,
         exchanges: status.counts.exchanges,

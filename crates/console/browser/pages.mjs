@@ -129,6 +129,22 @@ async function ended(page, id, what) {
   assert.ok(said.includes(what), `expected ${what} of ${id}, which says: ${said}`);
 }
 
+/** How detection goes. */
+async function detection() {
+  const key = readFileSync(ready.admin_key_file, "utf8").trim();
+  return (await fetch(`${base}/api/v1/detection`, { headers: { authorization: `Bearer ${key}` } })).json();
+}
+
+/** Waits until detection has read the record again, as it does when a verdict is taken back, and knows the campaign again. */
+async function readAgain(page, before) {
+  for (let tries = 0; tries < 60; tries++) {
+    const { generation, has_caught_up } = await detection();
+    if (generation !== before && has_caught_up && (await page.request.get(CAMPAIGN)).ok()) return;
+    await page.waitForTimeout(1_000);
+  }
+  throw new Error(`${CAMPAIGN} did not come back after a verdict was taken back`);
+}
+
 const path = (page) => new URL(page.url()).pathname;
 const main = (page) => page.locator("#main");
 async function says(page, text) {
@@ -848,12 +864,14 @@ await test("several clusters are called benign at once", async () => {
     await says(page, "Said of 2 clusters");
     await says(page, "two classes of <b>students</b>");
     for (let left = 2; left > 0; left--) {
+      const { generation } = await detection();
       await page.getByText("Take one back").click();
       const back = page.locator("form[action$='/undo']").first();
       await back.getByLabel("Why").fill("they are none");
       await send(page, back.getByRole("button"));
+      await says(page, "taken back by lena: they are none");
+      await readAgain(page, generation);
     }
-    await says(page, "taken back by lena: they are none");
   });
 }, { expected: [status(400)] });
 
@@ -869,12 +887,14 @@ await test("a look-alike is labelled, and that is taken back", async () => {
     await send(page, page.getByRole("button", { name: "Say so" }));
     await says(page, "approved research");
     await says(page, "in force");
+    const { generation } = await detection();
     await page.getByText("Take one back").click();
     await page.locator("form[action^='/verdicts/'] [name=reason]").last().fill("it is no school");
     await send(page, page.getByRole("button", { name: /^Take back/ }).last());
     await says(page, "taken back by lena: it is no school");
     await page.goto("/audit?kind=verdict");
     await says(page, "it is no school");
+    await readAgain(page, generation);
   });
 });
 

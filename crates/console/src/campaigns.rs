@@ -147,7 +147,7 @@ async fn campaign(
 ) -> Page {
     let Query(asked) = query?;
     let findings = console.desk.findings(&console.admin).await?;
-    let campaign = campaign_of(&findings, &id)?;
+    let campaign = campaign_of(&console.admin, &findings, &id)?;
     let accounts = accounts(campaign);
     let responses = response_table(&console, |response| {
         matches!(&response.target, Target::Campaign(target) if *target == id)

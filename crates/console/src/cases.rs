@@ -165,7 +165,7 @@ async fn open(
         Vec::new()
     } else {
         let findings = console.desk.findings(&console.admin).await?;
-        vec![campaign_of(&findings, &campaign)?.id.clone()]
+        vec![campaign_of(&console.admin, &findings, &campaign)?.id.clone()]
     };
     let now = console.admin.clock.now();
     let case = console.registry(&visit).open_case(title, severity, campaigns, visit.name(), now).await?;

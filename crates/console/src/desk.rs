@@ -50,8 +50,16 @@ impl Desk {
 }
 
 /// A campaign that is known now, by its name.
-pub(crate) fn campaign_of<'f>(findings: &'f Findings, id: &str) -> Result<&'f Campaign, Fault> {
-    let missing = || Fault::missing(format!("there is no campaign `{id}` now; what stands is under Campaigns"));
+pub(crate) fn campaign_of<'f>(admin: &Admin, findings: &'f Findings, id: &str) -> Result<&'f Campaign, Fault> {
+    let missing = || {
+        let is_reading = admin.detection.as_ref().is_some_and(|watched| !watched.status().has_caught_up);
+        let why = if is_reading {
+            "detection is still reading what was recorded, as it does after a verdict was taken back; "
+        } else {
+            ""
+        };
+        Fault::missing(format!("there is no campaign `{id}` now: {why}what stands is under Campaigns"))
+    };
     findings.campaigns.iter().find(|campaign| campaign.id == id).ok_or_else(missing)
 }
 

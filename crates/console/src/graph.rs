@@ -49,7 +49,7 @@ async fn graph(
     Path(id): Path<String>,
 ) -> Page {
     let findings = console.desk.findings(&console.admin).await?;
-    let campaign = campaign_of(&findings, &id)?;
+    let campaign = campaign_of(&console.admin, &findings, &id)?;
     let value = |(shared, number): (&Shared, usize)| Value {
         number,
         kind: shared.kind.clone(),

@@ -89,7 +89,8 @@ async fn overview(
             .collect(),
         Err(_) => BTreeSet::new(),
     };
-    let (tone, answer, sentence) = answer(&found, blocked.len());
+    let is_reading = admin.detection.as_ref().is_some_and(|watched| !watched.status().has_caught_up);
+    let (tone, answer, sentence) = answer(&found, blocked.len(), is_reading);
     let changed = match visit.before() {
         None => None,
         Some(before) => Some((minute(before), changes::since(&console, found.as_deref().ok(), before).await)),
@@ -110,8 +111,9 @@ async fn overview(
     })
 }
 
-/// Whether somebody is taking the model, in a few words and in a sentence.
-fn answer(found: &Result<Arc<Findings>, Fault>, answered: usize) -> (&'static str, String, String) {
+/// Whether somebody is taking the model, in a few words and in a sentence. While detection `is_reading` what was recorded earlier, that it
+/// knows of nobody says nothing.
+fn answer(found: &Result<Arc<Findings>, Fault>, answered: usize, is_reading: bool) -> (&'static str, String, String) {
     match found {
         Err(fault) => {
             ("unknown", "Nobody looks whether somebody is taking the model".to_owned(), fault.message().to_owned())
@@ -122,6 +124,12 @@ fn answer(found: &Result<Arc<Findings>, Fault>, answered: usize) -> (&'static st
             "As soon as exchanges are recorded, detection reads them.".to_owned(),
         ),
         Ok(findings) => match findings.campaigns.len() {
+            0 if is_reading => (
+                "unknown",
+                "Detection is still reading what was recorded".to_owned(),
+                "Nobody is known to take the model so far; whoever was known before is named again when detection comes to it."
+                    .to_owned(),
+            ),
             0 => ("clear", "Nobody is known to take the model".to_owned(), verdict(findings)),
             count => {
                 let open = count.saturating_sub(answered);
@@ -199,10 +207,11 @@ mod tests {
 
     #[test]
     fn the_answer_is_in_the_first_words() {
-        let of = |findings: Findings, answered| answer(&Ok(Arc::new(findings)), answered).1;
-        assert_eq!(of(Findings::default(), 0), "No traffic was seen yet");
+        let of = |findings: &Findings, is_reading| answer(&Ok(Arc::new(findings.clone())), 0, is_reading).1;
+        assert_eq!(of(&Findings::default(), false), "No traffic was seen yet");
         let mut quiet = Findings::default();
         quiet.population.exchanges = 7;
-        assert_eq!(of(quiet, 0), "Nobody is known to take the model");
+        assert_eq!(of(&quiet, false), "Nobody is known to take the model");
+        assert_eq!(of(&quiet, true), "Detection is still reading what was recorded");
     }
 }

@@ -152,7 +152,7 @@ pub(crate) async fn look(
         accounts = Some([sought.account.trim().to_owned()].into());
     }
     if !sought.campaign.is_empty() {
-        let campaign = campaign_of(&findings, &sought.campaign)?;
+        let campaign = campaign_of(&console.admin, &findings, &sought.campaign)?;
         let members: BTreeSet<String> = report::words::members(campaign).map(str::to_owned).collect();
         accounts = Some(accounts.map_or(members.clone(), |asked| asked.intersection(&members).cloned().collect()));
         from = from.max(Some(campaign.first_seen));
