@@ -1,5 +1,6 @@
 //! The command line: every flag is defined here once, with its help. No logic.
 
+use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::num::{NonZeroU64, NonZeroUsize};
 use std::path::PathBuf;
@@ -1773,6 +1774,23 @@ pub(crate) enum VaultCommand {
         #[arg(long)]
         json: bool,
     },
+    /// Tell what the files of a model are, and which of them may run something when they are loaded
+    Formats {
+        /// The folder or file of the model
+        #[arg(value_name = "PATH")]
+        model: PathBuf,
+        /// A file or folder within the model that does not count; can be given several times. Those of git never do
+        #[arg(long, value_name = "PATH")]
+        leave_out: Vec<String>,
+        /// Take a link to a file as the file; without it links are refused
+        #[arg(long)]
+        links: bool,
+        #[command(flatten)]
+        allowed: AllowedFormats,
+        /// Print as JSON
+        #[arg(long)]
+        json: bool,
+    },
     /// Sign what a model consists of
     Sign(VaultSign),
     /// Check that a model is what was signed
@@ -1793,6 +1811,28 @@ pub(crate) enum VaultCommand {
     Release(VaultRelease),
     /// Write a file of a locked model, or a part of one, to standard output
     Cat(VaultCat),
+    /// Run a program that reads a locked model as files, which are in memory only
+    Open(VaultOpen),
+    /// Put a place that holds a model down in the register, or put it down anew
+    Register(VaultRegister),
+    /// Show every place that holds a model, and with --check what became of it
+    Inventory(VaultInventory),
+    /// Say of places in the register that the model is still needed there, by those who may read it
+    Review {
+        /// The places, as `stillwatch vault inventory` calls them
+        #[arg(value_name = "COPY", required = true)]
+        copies: Vec<String>,
+        #[command(flatten)]
+        entry: VaultEntry,
+    },
+    /// Take a place that holds no model any more out of the register
+    Unregister {
+        /// The place, as `stillwatch vault inventory` calls it
+        #[arg(value_name = "COPY")]
+        copy: String,
+        #[command(flatten)]
+        entry: VaultEntry,
+    },
 }
 
 /// What is locked, and for whom.
@@ -1812,6 +1852,8 @@ pub(crate) struct VaultLock {
     pub(crate) needed: usize,
     #[command(flatten)]
     pub(crate) hashing: Hashing,
+    #[command(flatten)]
+    pub(crate) allowed: AllowedFormats,
     #[command(flatten)]
     pub(crate) entry: VaultEntry,
 }
@@ -1878,6 +1920,99 @@ pub(crate) struct VaultRelease {
     pub(crate) entry: VaultEntry,
 }
 
+/// Formats that are taken though loading them may run something.
+#[derive(Debug, Args)]
+pub(crate) struct AllowedFormats {
+    /// Take files of this format as well: pickle, archive, hdf5, program, damaged or unknown; can be given several times
+    #[arg(long, value_name = "FORMAT", value_parser = format_of_model)]
+    pub(crate) allow_format: Vec<vault::Format>,
+}
+
+fn format_of_model(text: &str) -> Result<vault::Format, String> {
+    let unlisted = || vault::Format::ALL.into_iter().filter(|format| !format.is_listed());
+    let names = || unlisted().map(vault::Format::name).collect::<Vec<_>>().join(", ");
+    unlisted().find(|format| format.name() == text).ok_or_else(|| format!("expected one of {}", names()))
+}
+
+/// A place that holds a model.
+#[derive(Debug, Args)]
+pub(crate) struct VaultRegister {
+    /// The folder or file of the model, or the folder of a locked one; with --elsewhere anything that says where it is
+    #[arg(value_name = "PLACE")]
+    pub(crate) place: PathBuf,
+    /// The machine or service that has it, where it cannot be read from here
+    #[arg(long, value_name = "HOST", value_parser = said, requires = "model", conflicts_with_all = ["signature", "public", "hash", "parts", "leave_out", "links", "threads", "allow_format"])]
+    pub(crate) elsewhere: Option<String>,
+    /// What the model is called; the name of its folder without it
+    #[arg(long, value_name = "NAME", value_parser = said)]
+    pub(crate) model: Option<String>,
+    /// The hash of all of it, as `stillwatch vault hash` told it there
+    #[arg(long, value_name = "HEX", requires = "elsewhere")]
+    pub(crate) digest: Option<String>,
+    /// A signature, which is checked first
+    #[arg(long, value_name = "FILE", requires = "public")]
+    pub(crate) signature: Option<PathBuf>,
+    /// The public half of the key that signed it, as PEM
+    #[arg(long = "key", id = "public", value_name = "FILE", requires = "signature")]
+    pub(crate) key: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) hashing: Hashing,
+    #[command(flatten)]
+    pub(crate) allowed: AllowedFormats,
+    #[command(flatten)]
+    pub(crate) entry: VaultEntry,
+}
+
+/// What is shown of the register.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Exit codes: 0 all is as it was put down; 65 with --check where something is another, is gone, or waits for a review; 65 with --search \
+                  where weights are in no register."
+)]
+pub(crate) struct VaultInventory {
+    /// Read every place that can be read from here, and tell what became of it
+    #[arg(long)]
+    pub(crate) check: bool,
+    /// Search for weights below this folder that are in no register; can be given several times
+    #[arg(long, value_name = "DIR")]
+    pub(crate) search: Vec<PathBuf>,
+    /// Threads that hash; as many as there are processors without it
+    #[arg(long, value_name = "N")]
+    pub(crate) threads: Option<NonZeroUsize>,
+    /// The data folder that has the register
+    #[arg(long, value_name = "DIR", default_value = "stillwatch-data", env = "STILLWATCH_DATA")]
+    pub(crate) data: PathBuf,
+    /// Print as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// What a program reads.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Example:\n  stillwatch vault open locked --at /run/model --key machine.key --passphrase-file m.txt --share ann.share \\\n    \
+                  --by ops --reason serving -- llama-server -m /run/model/model.gguf\n\nThe whole model is decrypted into memory before \
+                  the program begins, and must have room there. The program takes the place of this one."
+)]
+pub(crate) struct VaultOpen {
+    /// The folder of the locked model
+    #[arg(value_name = "DIR")]
+    pub(crate) folder: PathBuf,
+    /// Where the program finds the files: a folder that is not there yet, or that an earlier run left
+    #[arg(long, value_name = "DIR")]
+    pub(crate) at: PathBuf,
+    /// Go on where the system may write memory to a disk (swap)
+    #[arg(long)]
+    pub(crate) allow_swap: bool,
+    #[command(flatten)]
+    pub(crate) opened: VaultOpened,
+    #[command(flatten)]
+    pub(crate) entry: VaultEntry,
+    /// The program, and its arguments
+    #[arg(value_name = "PROGRAM", required = true, last = true)]
+    pub(crate) program: Vec<OsString>,
+}
+
 /// What is read.
 #[derive(Debug, Args)]
 pub(crate) struct VaultCat {
@@ -1942,6 +2077,8 @@ pub(crate) struct VaultSign {
     pub(crate) out: PathBuf,
     #[command(flatten)]
     pub(crate) hashing: Hashing,
+    #[command(flatten)]
+    pub(crate) allowed: AllowedFormats,
 }
 
 /// What is checked.

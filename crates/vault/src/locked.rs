@@ -350,6 +350,7 @@ impl Release {
 pub struct Locked {
     folder: PathBuf,
     id: String,
+    model: String,
     key: Secret,
     files: BTreeMap<Name, (usize, u64, Digest)>,
 }
@@ -393,7 +394,13 @@ impl Locked {
                 Name::of(name).zip(Digest::of_hex(digest)).ok_or_else(|| not("a name or hash is none"))?;
             files.insert(name, (number, *bytes, digest));
         }
-        Ok(Locked { folder: folder.to_owned(), id: head.id.clone(), key, files })
+        Ok(Locked { folder: folder.to_owned(), id: head.id.clone(), model: head.model.clone(), key, files })
+    }
+
+    /// What its file is called, where it is one file. Whoever locked it said so in clear: it is a name within a folder, and otherwise nothing.
+    #[must_use]
+    pub fn called(&self) -> Name {
+        Name::of(&self.model).filter(Name::is_plain).unwrap_or_else(Name::nameless)
     }
 
     /// Its files, each with its bytes and its hash, in the order of their names.

@@ -13,6 +13,22 @@ impl Name {
     /// The name of a model that is one file.
     pub const WHOLE: &str = ".";
 
+    /// Whether it is that of a model that is one file.
+    #[must_use]
+    pub fn is_whole(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// What a file is called of which nobody says how.
+    pub(crate) fn nameless() -> Name {
+        Name(vec!["model".to_owned()])
+    }
+
+    /// Whether it is one file in no folder.
+    pub(crate) fn is_plain(&self) -> bool {
+        self.0.len() == 1
+    }
+
     /// The name that a text is, where it is one.
     #[must_use]
     pub fn of(text: &str) -> Option<Name> {

@@ -2,20 +2,21 @@
 //!
 //! Promises that nothing is locked, released or read before the ledger says so.
 
+mod common;
+mod inventory;
+
 use std::fmt::Write as _;
 use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
-use std::num::NonZeroUsize;
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread;
-use std::time::Duration;
 
-use ::vault::files::{Choice, ModelFile, files, of_repositories};
+use ::vault::files::{Choice, files};
 use ::vault::limits::{KEY_BYTES_MAX, SIGNATURE_BYTES_MAX};
 use ::vault::locked;
+#[cfg(target_os = "linux")]
+use ::vault::memory::{self, InMemory};
 use ::vault::{
-    Algorithm, FileKey, Head, Holder, HolderKey, Locked, Manifest, Method, Name, Progress, PublicKey, Release, Signed,
-    Signs as _, VaultError, signature,
+    FileKey, Format, Head, Holder, HolderKey, Locked, Name, PublicKey, Release, Signed, Signs as _, VaultError,
+    signature,
 };
 use exchange::Time;
 use report::words::{counted, printable};
@@ -24,30 +25,34 @@ use store::bounded::{read_file, read_text};
 use store::whole;
 use zeroize::Zeroizing;
 
+use self::common::{
+    DIFFERENCES_SHOWN, NAME_CHARS, check_formats, failed, hashed, is_taken, left_out, method, put_down, unread,
+    with_bar, working,
+};
 use super::seal;
 use crate::cli::{
-    HashAlgorithm, Hashing, LockedBy, VaultCat, VaultCommand, VaultEntry, VaultLock, VaultLs, VaultOpened,
-    VaultRelease, VaultSign, VaultVerify,
+    Hashing, LockedBy, VaultCat, VaultCommand, VaultLock, VaultLs, VaultOpen, VaultOpened, VaultRelease, VaultSign,
+    VaultVerify,
 };
 use crate::failure::{Exit, Failure};
 use crate::output::{OutputFile, print, print_json};
-use crate::progress;
 
-/// Differences that are printed, one a line; how many more there are is told. `--json` has all.
-const DIFFERENCES_SHOWN: usize = 50;
-/// Characters of a name that is printed.
-const NAME_CHARS: usize = 300;
 /// Bytes of a locked file that are read at once.
 const CAT_BYTES: usize = 1 << 20;
+/// Bytes of what the system says of memory.
+#[cfg(target_os = "linux")]
+const SYSTEM_BYTES_MAX: usize = 1 << 20;
 /// An hour, in nanoseconds.
 const HOUR: i64 = 3_600_000_000_000;
-/// How often it is drawn how far hashing is.
-const STEP_TIME: Duration = Duration::from_millis(100);
 
 /// Does what was asked.
 pub(crate) fn run(command: &VaultCommand) -> Result<Exit, Failure> {
     match command {
         VaultCommand::Hash { model, hashing, json } => hash(model, hashing, *json),
+        VaultCommand::Formats { model, leave_out, links, allowed, json } => {
+            let choice = Choice { left_out: left_out(leave_out)?, allow_links: *links };
+            formats(model, &choice, &allowed.allow_format, *json)
+        }
         VaultCommand::Sign(args) => sign(args),
         VaultCommand::Verify(args) => verify(args),
         VaultCommand::Key { out, locked } => make_key(out, locked),
@@ -55,6 +60,11 @@ pub(crate) fn run(command: &VaultCommand) -> Result<Exit, Failure> {
         VaultCommand::Ls(args) => list(args),
         VaultCommand::Release(args) => release(args),
         VaultCommand::Cat(args) => cat(args),
+        VaultCommand::Open(args) => serve(args),
+        VaultCommand::Register(args) => inventory::register(args),
+        VaultCommand::Inventory(args) => inventory::show(args),
+        VaultCommand::Review { copies, entry } => inventory::review(copies, entry),
+        VaultCommand::Unregister { copy, entry } => inventory::unregister(copy, entry),
     }
 }
 
@@ -79,11 +89,12 @@ fn hash(model: &Path, hashing: &Hashing, json: bool) -> Result<Exit, Failure> {
 }
 
 fn sign(args: &VaultSign) -> Result<Exit, Failure> {
-    let VaultSign { model, key, out, hashing } = args;
+    let VaultSign { model, key, out, hashing, allowed } = args;
     let pem = Zeroizing::new(read_file(key, KEY_BYTES_MAX).map_err(unread(key))?);
     let key = FileKey::of_pem(&pem).map_err(|error| Failure::bad_input(format!("`{}`: {error}", key.display())))?;
     let method = method(hashing, signature::within(model, out))?;
     let files = files(model, &method.choice).map_err(failed)?;
+    check_formats(&files, &allowed.allow_format)?;
     // Begun before the hours of hashing, and after the files were listed, among which it may lie.
     let file = OutputFile::create(out)?;
     let manifest = hashed(model, &files, &method, hashing.threads)?;
@@ -155,7 +166,7 @@ fn make_key(out: &Path, locked: &LockedBy) -> Result<Exit, Failure> {
 }
 
 fn lock(args: &VaultLock) -> Result<Exit, Failure> {
-    let VaultLock { model, out, holder, needed, hashing, entry } = args;
+    let VaultLock { model, out, holder, needed, hashing, allowed, entry } = args;
     if hashing.parts.is_some() {
         return Err(Failure::usage("--parts: files are locked whole, and hashed so"));
     }
@@ -166,6 +177,7 @@ fn lock(args: &VaultLock) -> Result<Exit, Failure> {
     let holders = holder.iter().map(|path| public_half(path)).collect::<Result<Vec<HolderKey>, Failure>>()?;
     let method = method(hashing, None)?;
     let files = files(model, &method.choice).map_err(failed)?;
+    check_formats(&files, &allowed.allow_format)?;
     let manifest = hashed(model, &files, &method, hashing.threads)?;
     let ids: Vec<String> = holders.iter().map(HolderKey::id).collect();
     let detail =
@@ -247,6 +259,51 @@ fn cat(args: &VaultCat) -> Result<Exit, Failure> {
     Ok(Exit::Nothing)
 }
 
+#[cfg(not(target_os = "linux"))]
+fn serve(_: &VaultOpen) -> Result<Exit, Failure> {
+    Err(Failure::usage("files in memory are to be had on Linux only; `stillwatch vault cat` writes to a pipe anywhere"))
+}
+
+/// Decrypts a model into memory and becomes the program that reads it.
+#[cfg(target_os = "linux")]
+fn serve(args: &VaultOpen) -> Result<Exit, Failure> {
+    let VaultOpen { folder, at, allow_swap, opened, entry, program } = args;
+    let Some((name, rest)) = program.split_first() else { return Err(Failure::usage("expected a program")) };
+    // Nothing that fails comes after the ledger says that the model was opened, but what only trying shows.
+    memory::unlink(at).map_err(failed)?;
+    let swaps = read_text(Path::new("/proc/swaps"), SYSTEM_BYTES_MAX).map_err(unread(Path::new("/proc/swaps")))?;
+    if let Some(place) = memory::swaps(&swaps).first()
+        && !allow_swap
+    {
+        return Err(Failure::usage(format!(
+            "the system may write memory to `{place}`, and with it the model in clear; turn swap off (`swapoff -a`), or go on with --allow-swap"
+        )));
+    }
+    let head = Head::read(folder).map_err(failed)?;
+    let model = open(folder, &head, opened)?;
+    let needed: u64 = model.files().map(|(_, bytes, _)| bytes).sum();
+    let told = read_text(Path::new("/proc/meminfo"), SYSTEM_BYTES_MAX).map_err(unread(Path::new("/proc/meminfo")))?;
+    if let Some(free) = memory::available(&told)
+        && needed > free
+    {
+        return Err(Failure::bad_input(format!(
+            "the model has {needed} bytes, and {free} bytes of memory are free; `stillwatch vault cat` reads it in parts"
+        )));
+    }
+    let detail = json!({"program": name.to_string_lossy(), "files": model.files().count(), "bytes": needed});
+    put_down(entry, "opening", &head.id, detail)?;
+    let files = with_bar(needed, |progress| InMemory::of(&model, progress))?;
+    files.link(at).map_err(failed)?;
+    // What it decrypts it by is gone before anybody else's code runs, and no dump of its memory is written.
+    drop(model);
+    let none = rustix::process::Rlimit { current: Some(0), maximum: Some(0) };
+    rustix::process::setrlimit(rustix::process::Resource::Core, none)
+        .map_err(|error| Failure::io("dumps of memory cannot be turned off", io::Error::from(error)))?;
+    let error = std::os::unix::process::CommandExt::exec(std::process::Command::new(name).args(rest));
+    memory::unlink(at).map_err(failed)?;
+    Err(Failure::io(format!("`{}` cannot be run", name.to_string_lossy()), error))
+}
+
 /// A locked model, opened by the shares that were released to a key, and by its own.
 fn open(folder: &Path, head: &Head, opened: &VaultOpened) -> Result<Locked, Failure> {
     let own = Holder::read(&opened.key, &seal::lock(&opened.locked)?).map_err(failed)?;
@@ -274,66 +331,33 @@ fn public_half(path: &Path) -> Result<HolderKey, Failure> {
     text.parse().map_err(|error: VaultError| Failure::bad_input(format!("`{}`: {error}", path.display())))
 }
 
-/// Puts down what is about to be done with a model.
-fn put_down(entry: &VaultEntry, kind: &str, model: &str, detail: Value) -> Result<(), Failure> {
-    let statement = seal::said(kind, &entry.by, Some(&entry.reason), format!("model:{model}"), detail);
-    seal::append(&entry.data, statement).map(drop)
-}
-
-/// How hashes are made, as it was typed; `signature` is left out where it lies in the model.
-fn method(hashing: &Hashing, signature: Option<Name>) -> Result<Method, Failure> {
-    let name = |text: &String| {
-        Name::of(text.trim_end_matches('/')).ok_or_else(|| {
-            Failure::usage(format!("--leave-out `{text}`: expected a path within the model, such as logs/a.txt"))
-        })
-    };
-    let mut left_out = hashing.leave_out.iter().map(name).collect::<Result<Vec<Name>, _>>()?;
-    left_out.extend(signature);
-    left_out.extend(of_repositories());
-    let algorithm = match hashing.hash {
-        HashAlgorithm::Sha256 => Algorithm::Sha256,
-        HashAlgorithm::Blake3 => Algorithm::Blake3,
-    };
-    Ok(Method { algorithm, part_bytes: hashing.parts, choice: Choice { left_out, allow_links: hashing.links } })
-}
-
-/// The manifest of files, with progress.
-fn hashed(
-    model: &Path,
-    files: &[ModelFile],
-    method: &Method,
-    threads: Option<NonZeroUsize>,
-) -> Result<Manifest, Failure> {
-    let threads = threads.or_else(|| thread::available_parallelism().ok()).map_or(1, NonZeroUsize::get);
-    working(files, |progress| Manifest::of_files(model, files, method, threads, progress))
-}
-
-/// Does something with all bytes of files, while it is drawn how far it is.
-fn working<T>(files: &[ModelFile], work: impl FnOnce(&Progress) -> Result<T, VaultError>) -> Result<T, Failure> {
-    let (progress, is_done) = (Progress::default(), AtomicBool::new(false));
-    let bar = progress::reading(Some(files.iter().map(|file| file.bytes).sum()));
-    let done = thread::scope(|scope| {
-        scope.spawn(|| {
-            while !is_done.load(Ordering::Relaxed) {
-                bar.set_position(progress.bytes());
-                thread::park_timeout(STEP_TIME);
-            }
+fn formats(model: &Path, choice: &Choice, allowed: &[Format], json: bool) -> Result<Exit, Failure> {
+    let files = files(model, choice).map_err(failed)?;
+    let looks = ::vault::formats::look_at(&files).map_err(failed)?;
+    let count = looks.iter().filter(|(_, look)| !is_taken(look, allowed)).count();
+    if json {
+        let each = looks.iter().map(|(file, look)| {
+            json!({
+                "name": file.name.to_string(), "bytes": file.bytes, "format": look.format.name(),
+                "is_taken": is_taken(look, allowed), "why": look.why,
+            })
         });
-        let done = work(&progress);
-        is_done.store(true, Ordering::Relaxed);
-        done
-    });
-    bar.finish_and_clear();
-    done.map_err(failed)
-}
-
-fn unread(path: &Path) -> impl FnOnce(std::io::Error) -> Failure {
-    move |error| Failure::io(format!("`{}` cannot be read", path.display()), error)
-}
-
-fn failed(error: VaultError) -> Failure {
-    match error {
-        VaultError::Io { .. } => Failure::service(error),
-        error => Failure::bad_input(error),
+        print_json(&json!({"files": each.collect::<Vec<Value>>(), "not_taken": count}))?;
+    } else {
+        let mut text = String::new();
+        for (file, look) in &looks {
+            let name = printable(&file.name.to_string(), NAME_CHARS);
+            let _ = match look.why.as_str() {
+                "" => writeln!(text, "{:<13}  {name}", look.format.name()),
+                why => writeln!(text, "{:<13}  {name}: {why}", look.format.name()),
+            };
+        }
+        print(&text)?;
     }
+    if count > 0 {
+        let told =
+            format!("{} of formats that are not taken; convert them, or leave them out", counted(count as u64, "file"));
+        return Err(Failure::bad_input(told));
+    }
+    Ok(Exit::Nothing)
 }

@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests of what is written here")]
 
+mod formats;
 mod locked;
 mod models;
+mod register;
 mod signatures;

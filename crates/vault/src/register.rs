@@ -1,0 +1,409 @@
+//! The register of models: every place that holds the weights of one, what it held when it was put down, since when, and who answers for it.
+//!
+//! Promises that a place is there once for each host, that what was put down is compared by content, and that of a place that cannot be looked at from
+//! here that is said, instead of that it is as it was.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::fs;
+use std::io;
+use std::num::NonZeroU64;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+use store::bounded::read_file;
+use store::whole;
+
+use crate::digest::{Algorithm, Digest, Progress};
+use crate::error::VaultError;
+use crate::files::{Choice, files};
+use crate::formats;
+use crate::limits::{COPIES_MAX, REGISTER_BYTES_MAX, SEARCHED_MAX, WEIGHTS_BYTES_MIN};
+use crate::locked::Head;
+use crate::manifest::{Difference, Key, Manifest, Method};
+use crate::name::Name;
+
+const KIND: &str = "stillwatch models 1";
+/// The register's file in the data folder.
+const FILE: &str = "models.json";
+
+/// Every place that holds a model.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Register {
+    kind: String,
+    /// How many were put down so far: numbers are not given out again.
+    count: u64,
+    copies: Vec<Copy>,
+}
+
+/// A place that holds a model.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Copy {
+    /// What it is called here: `copy_1`, `copy_2`, ….
+    pub id: String,
+    /// What the model is called.
+    pub model: String,
+    /// The machine, or the service, that has it.
+    pub host: String,
+    /// Where it is there.
+    pub place: String,
+    /// Who answers for it.
+    pub by: String,
+    /// Since when it is put down, as a time of RFC 3339.
+    pub since: String,
+    /// When somebody last said that it is still needed there, and by those who may read it.
+    pub reviewed: String,
+    /// The key that signed it, where a signature was checked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signed_by: Option<String>,
+    /// What it holds.
+    pub content: Content,
+}
+
+/// What a place holds.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
+pub enum Content {
+    /// Files in clear.
+    Clear {
+        /// One hash for all, as `stillwatch vault hash` tells it.
+        digest: String,
+        /// How they are hashed.
+        algorithm: String,
+        /// Bytes of a part that has a hash of its own.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        part_bytes: Option<NonZeroU64>,
+        /// What does not count.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        left_out: Vec<String>,
+        /// Whether a link to a file counts as the file.
+        #[serde(default)]
+        allow_links: bool,
+        /// Each file, or part of one, with its hash.
+        files: BTreeMap<String, String>,
+    },
+    /// A locked model.
+    Locked {
+        /// Which.
+        id: String,
+    },
+    /// Something that cannot be read here, such as a bucket.
+    Elsewhere {
+        /// The hash that somebody told.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        digest: Option<String>,
+    },
+}
+
+impl Content {
+    /// What lies at a place: a locked model, or files in clear, as a manifest tells them.
+    #[must_use]
+    pub fn of(manifest: &Manifest) -> Content {
+        let Method { algorithm, part_bytes, choice } = &manifest.method;
+        Content::Clear {
+            digest: manifest.digest().to_string(),
+            algorithm: algorithm.name().to_owned(),
+            part_bytes: *part_bytes,
+            left_out: choice.left_out.iter().map(Name::to_string).collect(),
+            allow_links: choice.allow_links,
+            files: manifest.digests().map(|(key, digest)| (key.to_string(), digest.to_string())).collect(),
+        }
+    }
+
+    /// What it is, in a word.
+    #[must_use]
+    pub fn word(&self) -> &'static str {
+        match self {
+            Content::Clear { .. } => "in clear",
+            Content::Locked { .. } => "locked",
+            Content::Elsewhere { .. } => "elsewhere",
+        }
+    }
+
+    /// The hash of all of it, where one is known.
+    #[must_use]
+    pub fn digest(&self) -> Option<&str> {
+        match self {
+            Content::Clear { digest, .. } => Some(digest),
+            Content::Locked { .. } => None,
+            Content::Elsewhere { digest } => digest.as_deref(),
+        }
+    }
+}
+
+/// What became of a place since it was put down.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum State {
+    /// It holds what it held.
+    Same,
+    /// It holds something else.
+    Changed(Vec<Difference>),
+    /// It holds another model, or none.
+    Other(String),
+    /// Nothing is there.
+    Gone,
+    /// It cannot be looked at from here.
+    NotHere,
+}
+
+impl State {
+    /// Whether it is another than it was.
+    #[must_use]
+    pub fn is_drift(&self) -> bool {
+        matches!(self, State::Changed(_) | State::Other(_) | State::Gone)
+    }
+}
+
+impl fmt::Display for State {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            State::Same => out.write_str("as it was"),
+            State::Changed(differences) => match &differences[..] {
+                [one] => write!(out, "changed: {one}"),
+                many => write!(out, "changed: {} differences", many.len()),
+            },
+            State::Other(why) => out.write_str(why),
+            State::Gone => out.write_str("nothing is there any more"),
+            State::NotHere => out.write_str("not to be looked at from this machine"),
+        }
+    }
+}
+
+impl Register {
+    /// The register in a data folder; an empty one where there is none yet.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be read, or is none.
+    pub fn read(data: &Path) -> Result<Register, VaultError> {
+        let path = data.join(FILE);
+        let text = match read_file(&path, REGISTER_BYTES_MAX) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                return Ok(Register { kind: KIND.to_owned(), count: 0, copies: Vec::new() });
+            }
+            text => text.map_err(VaultError::io(&path))?,
+        };
+        let not = |why: String| VaultError::model(&path, format!("it is no register of models: {why}"));
+        let register: Register = serde_json::from_slice(&text).map_err(|error| not(error.to_string()))?;
+        if register.kind != KIND {
+            return Err(not(format!("expected `{KIND}`")));
+        }
+        if register.copies.len() > COPIES_MAX {
+            return Err(not(format!("expected at most {COPIES_MAX} places")));
+        }
+        Ok(register)
+    }
+
+    /// Writes it into a data folder.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be written, or would be too long to be read again.
+    pub fn write(&self, data: &Path) -> Result<(), VaultError> {
+        let path = data.join(FILE);
+        let text = serde_json::to_vec_pretty(self).map_err(|_| VaultError::Crypto)?;
+        if text.len() > REGISTER_BYTES_MAX {
+            return Err(VaultError::Refused(format!("the register would have more than {REGISTER_BYTES_MAX} bytes")));
+        }
+        whole::write(&path, &text).map_err(VaultError::io(&path))
+    }
+
+    /// Every place, in the order in which they were put down.
+    #[must_use]
+    pub fn copies(&self) -> &[Copy] {
+        &self.copies
+    }
+
+    /// A place, by what it is called here.
+    #[must_use]
+    pub fn copy(&self, id: &str) -> Option<&Copy> {
+        self.copies.iter().find(|copy| copy.id == id)
+    }
+
+    /// Puts a place down. One that is known keeps its name and since when it is known; what it was before is answered.
+    ///
+    /// # Errors
+    ///
+    /// When there are too many.
+    pub fn put(&mut self, mut copy: Copy) -> Result<(Option<Copy>, String), VaultError> {
+        if let Some(known) = self.copies.iter_mut().find(|known| known.host == copy.host && known.place == copy.place) {
+            (copy.id, copy.since) = (known.id.clone(), known.since.clone());
+            let id = copy.id.clone();
+            return Ok((Some(std::mem::replace(known, copy)), id));
+        }
+        if self.copies.len() >= COPIES_MAX {
+            return Err(VaultError::Refused(format!(
+                "expected at most {COPIES_MAX} places; remove those that hold nothing any more"
+            )));
+        }
+        self.count = self.count.saturating_add(1);
+        copy.id = format!("copy_{}", self.count);
+        let id = copy.id.clone();
+        self.copies.push(copy);
+        Ok((None, id))
+    }
+
+    /// Says of a place that it is still needed; whether it is known.
+    pub fn review(&mut self, id: &str, at: &str) -> bool {
+        let found = self.copies.iter_mut().find(|copy| copy.id == id);
+        found.map(|copy| at.clone_into(&mut copy.reviewed)).is_some()
+    }
+
+    /// Takes a place out.
+    pub fn remove(&mut self, id: &str) -> Option<Copy> {
+        let at = self.copies.iter().position(|copy| copy.id == id)?;
+        Some(self.copies.remove(at))
+    }
+
+    /// Folders below some that hold weights and are in no place that is put down for a host.
+    ///
+    /// # Errors
+    ///
+    /// When one cannot be read, or there is too much to look at.
+    pub fn unknown(&self, host: &str, below: &[PathBuf]) -> Result<Vec<PathBuf>, VaultError> {
+        let known: Vec<&Path> =
+            self.copies.iter().filter(|copy| copy.host == host).map(|copy| Path::new(copy.place.as_str())).collect();
+        let (mut found, mut seen) = (Vec::new(), 0);
+        for folder in below {
+            let whole = folder.canonicalize().map_err(VaultError::io(folder))?;
+            search(&whole, &known, &mut seen, &mut found)?;
+        }
+        found.sort();
+        found.dedup();
+        Ok(found)
+    }
+}
+
+/// Endings of files that hold weights, in formats that are not known by their content.
+const ENDINGS: [&str; 14] = [
+    "bin",
+    "ckpt",
+    "engine",
+    "gguf",
+    "h5",
+    "keras",
+    "mlmodel",
+    "npz",
+    "onnx",
+    "pb",
+    "pt",
+    "pth",
+    "safetensors",
+    "tflite",
+];
+
+fn search(folder: &Path, known: &[&Path], seen: &mut usize, found: &mut Vec<PathBuf>) -> Result<(), VaultError> {
+    // With its own list, since a disk may have deeper folders than a thread has room for.
+    let mut waiting = vec![folder.to_owned()];
+    while let Some(folder) = waiting.pop() {
+        if known.iter().any(|place| folder.starts_with(place)) {
+            continue;
+        }
+        if Head::read(&folder).is_ok() {
+            found.push(folder);
+            continue;
+        }
+        for entry in fs::read_dir(&folder).map_err(VaultError::io(&folder))? {
+            let entry = entry.map_err(VaultError::io(&folder))?;
+            *seen += 1;
+            if *seen > SEARCHED_MAX {
+                return Err(VaultError::model(
+                    &folder,
+                    format!("expected at most {SEARCHED_MAX} files to look at; name smaller folders"),
+                ));
+            }
+            let (path, kind) = (entry.path(), entry.file_type().map_err(VaultError::io(&folder))?);
+            if kind.is_dir() {
+                waiting.push(path);
+            } else if kind.is_file() && !known.contains(&path.as_path()) && holds_weights(&path)? {
+                found.push(folder.clone());
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Whether a file is as long as weights are, and of a format or a name that they have.
+fn holds_weights(path: &Path) -> Result<bool, VaultError> {
+    let mut file = match fs::File::open(path) {
+        // What nobody may read here is told by its name only.
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => return Ok(is_called_so(path)),
+        file => file.map_err(VaultError::io(path))?,
+    };
+    if file.metadata().map_err(VaultError::io(path))?.len() < WEIGHTS_BYTES_MIN {
+        return Ok(false);
+    }
+    Ok(is_called_so(path) || formats::look(path, &mut file).map_err(VaultError::io(path))?.format.holds_weights())
+}
+
+fn is_called_so(path: &Path) -> bool {
+    path.extension().and_then(|ending| ending.to_str()).is_some_and(|ending| ENDINGS.contains(&ending))
+}
+
+impl Copy {
+    /// What became of it, looked at from a host.
+    ///
+    /// # Errors
+    ///
+    /// When it is there and cannot be read, or was put down in a way that is not known.
+    pub fn state(&self, host: &str, threads: usize, progress: &Progress) -> Result<State, VaultError> {
+        let place = Path::new(&self.place);
+        if self.host != host || matches!(self.content, Content::Elsewhere { .. }) {
+            return Ok(State::NotHere);
+        }
+        if let Err(error) = fs::symlink_metadata(place) {
+            let is_gone = error.kind() == io::ErrorKind::NotFound;
+            return if is_gone { Ok(State::Gone) } else { Err(VaultError::io(place)(error)) };
+        }
+        match &self.content {
+            Content::Locked { id } => Ok(match Head::read(place) {
+                Ok(head) if head.id == *id => State::Same,
+                Ok(head) => State::Other(format!("another locked model is there: {}", head.id)),
+                Err(_) => State::Other("no locked model is there any more".to_owned()),
+            }),
+            Content::Clear { .. } => {
+                let before = self.manifest()?;
+                let now = Manifest::of_files(
+                    place,
+                    &files(place, &before.method.choice)?,
+                    &before.method,
+                    threads,
+                    progress,
+                )?;
+                Ok(Some(before.differences(&now)).filter(|all| !all.is_empty()).map_or(State::Same, State::Changed))
+            }
+            Content::Elsewhere { .. } => Ok(State::NotHere),
+        }
+    }
+
+    /// Bytes that are read to tell what became of it; 0 where it is not there.
+    #[must_use]
+    pub fn bytes(&self, host: &str) -> u64 {
+        let Content::Clear { .. } = self.content else { return 0 };
+        let found = self.manifest().and_then(|manifest| files(Path::new(&self.place), &manifest.method.choice));
+        let found = found.unwrap_or_default();
+        if self.host == host { found.iter().map(|file| file.bytes).sum() } else { 0 }
+    }
+
+    /// What it held in clear when it was put down.
+    fn manifest(&self) -> Result<Manifest, VaultError> {
+        let odd = |what: &str| VaultError::Refused(format!("{} was put down with {what} that is not known", self.id));
+        let Content::Clear { algorithm, part_bytes, left_out, allow_links, files, .. } = &self.content else {
+            return Err(odd("a content"));
+        };
+        let algorithm = Algorithm::of(algorithm).ok_or_else(|| odd("a hash"))?;
+        let left_out = left_out.iter().map(|name| Name::of(name).ok_or_else(|| odd("a name")));
+        let choice = Choice { left_out: left_out.collect::<Result<_, _>>()?, allow_links: *allow_links };
+        let digests = files.iter().map(|(key, digest)| {
+            let key = Key::of(key, part_bytes.is_some()).ok_or_else(|| odd("a name"))?;
+            Ok((key, Digest::of_hex(digest).ok_or_else(|| odd("a hash"))?))
+        });
+        Ok(Manifest {
+            model: self.model.clone(),
+            method: Method { algorithm, part_bytes: *part_bytes, choice },
+            digests: digests.collect::<Result<_, VaultError>>()?,
+        })
+    }
+}
