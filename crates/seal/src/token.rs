@@ -1,4 +1,4 @@
-//! A key on a token (PKCS#11), such as a hardware security module or a smart card: it encrypts and decrypts there, and never leaves it.
+//! A key on a token (PKCS#11), such as a hardware security module or a smart card: it encrypts, decrypts and signs there, and never leaves it.
 
 use std::path::PathBuf;
 
@@ -8,7 +8,7 @@ use base64::engine::general_purpose::STANDARD;
 use cryptoki::context::{CInitializeArgs, CInitializeFlags, Pkcs11};
 use cryptoki::mechanism::Mechanism;
 use cryptoki::mechanism::aead::GcmParams;
-use cryptoki::object::{Attribute, KeyType, ObjectClass, ObjectHandle};
+use cryptoki::object::{Attribute, AttributeType, KeyType, ObjectClass, ObjectHandle};
 use cryptoki::session::{Session, UserType};
 use cryptoki::types::AuthPin;
 use verify::sealed::KEY_BYTES;
@@ -25,7 +25,7 @@ pub struct Token {
     pub module: PathBuf,
     /// The token's label; of the only one there is where none is named.
     pub token: Option<String>,
-    /// The label of the key: AES with 256 bits. Made there where it is not yet, when something is locked.
+    /// The label of the key. What locks is AES with 256 bits, made there where it is not yet; what signs is a pair on a curve.
     pub label: String,
     /// What the token opens by.
     pub pin: Zeroizing<String>,
@@ -69,6 +69,41 @@ impl Token {
         opened.map(Zeroizing::new).ok_or_else(missing)
     }
 
+    /// The public half of the pair that signs: its curve (`CKA_EC_PARAMS`), and its point (`CKA_EC_POINT`), as the token has them.
+    ///
+    /// # Errors
+    ///
+    /// When the token cannot be used, or has no such pair.
+    pub fn curve_and_point(&self) -> Result<(Vec<u8>, Vec<u8>), SealError> {
+        let found = self.with(|session| {
+            let Some(handle) = self.find_of(session, ObjectClass::PUBLIC_KEY, KeyType::EC)? else { return Ok(None) };
+            session.get_attributes(handle, &[AttributeType::EcParams, AttributeType::EcPoint]).map(Some)
+        })?;
+        let (mut curve, mut point) = (None, None);
+        for attribute in found.into_iter().flatten() {
+            match attribute {
+                Attribute::EcParams(bytes) => curve = Some(bytes),
+                Attribute::EcPoint(bytes) => point = Some(bytes),
+                _ => {}
+            }
+        }
+        let missing = || SealError::Locked(format!("the token has no public key `{}` on a curve", self.label));
+        curve.zip(point).ok_or_else(missing)
+    }
+
+    /// Signs a hash by ECDSA: two numbers of the same length, one behind the other.
+    ///
+    /// # Errors
+    ///
+    /// When the token cannot be used, or has no such key.
+    pub fn sign(&self, hash: &[u8]) -> Result<Vec<u8>, SealError> {
+        let signature = self.with(|session| {
+            let Some(handle) = self.find_of(session, ObjectClass::PRIVATE_KEY, KeyType::EC)? else { return Ok(None) };
+            session.sign(&Mechanism::Ecdsa, handle, hash).map(Some)
+        })?;
+        signature.ok_or_else(|| SealError::Locked(format!("the token has no private key `{}` on a curve", self.label)))
+    }
+
     /// Does something with the token, logged in.
     fn with<T>(&self, work: impl FnOnce(&Session) -> cryptoki::error::Result<T>) -> Result<T, SealError> {
         let failed = |error: cryptoki::error::Error| {
@@ -102,11 +137,17 @@ impl Token {
     }
 
     fn find(&self, session: &Session) -> cryptoki::error::Result<Option<ObjectHandle>> {
-        let wanted = [
-            Attribute::Class(ObjectClass::SECRET_KEY),
-            Attribute::KeyType(KeyType::AES),
-            Attribute::Label(self.label.clone().into_bytes()),
-        ];
+        self.find_of(session, ObjectClass::SECRET_KEY, KeyType::AES)
+    }
+
+    fn find_of(
+        &self,
+        session: &Session,
+        class: ObjectClass,
+        kind: KeyType,
+    ) -> cryptoki::error::Result<Option<ObjectHandle>> {
+        let wanted =
+            [Attribute::Class(class), Attribute::KeyType(kind), Attribute::Label(self.label.clone().into_bytes())];
         Ok(session.find_objects(&wanted)?.into_iter().next())
     }
 

@@ -2070,8 +2070,23 @@ pub(crate) struct VaultSign {
     #[arg(value_name = "PATH")]
     pub(crate) model: PathBuf,
     /// The private key: ECDSA on P-256, P-384 or P-521, as PEM
+    #[arg(long, value_name = "FILE", required_unless_present = "pkcs11", conflicts_with = "pkcs11")]
+    pub(crate) key: Option<PathBuf>,
+    /// The PKCS#11 library of a token that has the key, which signs there
+    #[arg(long, value_name = "LIBRARY", requires_all = ["pin_file", "token_key"])]
+    pub(crate) pkcs11: Option<PathBuf>,
+    /// With a token: the file whose first line is its PIN
+    #[arg(long, value_name = "FILE", requires = "pkcs11")]
+    pub(crate) pin_file: Option<PathBuf>,
+    /// With a token: its label, where there are several
+    #[arg(long, value_name = "LABEL", requires = "pkcs11")]
+    pub(crate) token: Option<String>,
+    /// With a token: the label of the pair on P-256, P-384 or P-521
+    #[arg(long, value_name = "LABEL", requires = "pkcs11")]
+    pub(crate) token_key: Option<String>,
+    /// Write the public half of the key here, as PEM
     #[arg(long, value_name = "FILE")]
-    pub(crate) key: PathBuf,
+    pub(crate) public_out: Option<PathBuf>,
     /// Where to write the signature
     #[arg(long, value_name = "FILE", default_value = "model.sig")]
     pub(crate) out: PathBuf,

@@ -1,5 +1,6 @@
 //! Keys that sign models: ECDSA on P-256, P-384 and P-521.
 
+use aws_lc_rs::digest;
 use aws_lc_rs::encoding::AsDer as _;
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::signature::{
@@ -11,6 +12,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use rustls_pki_types::pem::PemObject as _;
 use rustls_pki_types::{PrivateKeyDer, SubjectPublicKeyInfoDer};
+use seal::Token;
 use verify::hash::Hash;
 
 use crate::error::VaultError;
@@ -56,6 +58,23 @@ impl Curve {
             Curve::P256 => &ECDSA_P256_SHA256_ASN1_SIGNING,
             Curve::P384 => &ECDSA_P384_SHA384_ASN1_SIGNING,
             Curve::P521 => &ECDSA_P521_SHA512_ASN1_SIGNING,
+        }
+    }
+
+    fn hash(self) -> &'static digest::Algorithm {
+        match self {
+            Curve::P256 => &digest::SHA256,
+            Curve::P384 => &digest::SHA384,
+            Curve::P521 => &digest::SHA512,
+        }
+    }
+
+    /// Its name as an object identifier, in ASN.1.
+    fn oid(self) -> &'static [u8] {
+        match self {
+            Curve::P256 => &[0x06, 0x08, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x03, 0x01, 0x07],
+            Curve::P384 => &[0x06, 0x05, 0x2b, 0x81, 0x04, 0x00, 0x22],
+            Curve::P521 => &[0x06, 0x05, 0x2b, 0x81, 0x04, 0x00, 0x23],
         }
     }
 
@@ -156,6 +175,67 @@ impl PublicKey {
     }
 }
 
+/// A key on a token (PKCS#11), which signs there.
+#[derive(Debug)]
+pub struct TokenKey {
+    token: Token,
+    public: PublicKey,
+}
+
+impl TokenKey {
+    /// The one that a token has by a label.
+    ///
+    /// # Errors
+    ///
+    /// When the token cannot be used, or the key is of another kind.
+    pub fn of(token: Token) -> Result<TokenKey, VaultError> {
+        let (curve, point) = token.curve_and_point().map_err(|error| VaultError::Key(error.to_string()))?;
+        let expected = || VaultError::Key("expected a key on P-256, P-384 or P-521 on the token".to_owned());
+        let curve = Curve::ALL.into_iter().find(|known| known.oid() == curve).ok_or_else(expected)?;
+        let (head, bytes) = curve.head();
+        // The point itself, or within an OCTET STRING: what comes before it there is its length.
+        let point = point.len().checked_sub(bytes).and_then(|from| point.get(from..)).ok_or_else(expected)?;
+        let public = PublicKey::of_der(&[head, point].concat()).ok_or_else(expected)?;
+        Ok(TokenKey { token, public })
+    }
+}
+
+impl Signs for TokenKey {
+    fn public(&self) -> &PublicKey {
+        &self.public
+    }
+
+    fn sign(&self, text: &[u8]) -> Result<Vec<u8>, VaultError> {
+        let hash = digest::digest(self.public.curve.hash(), text);
+        let signature = self.token.sign(hash.as_ref()).map_err(|error| VaultError::Key(error.to_string()))?;
+        let signature = asn1(&signature).ok_or(VaultError::Crypto)?;
+        // A token that signs by another key than it shows is noticed before anybody believes it.
+        if self.public.is_signed(text, &signature) {
+            Ok(signature)
+        } else {
+            Err(VaultError::Key("the token signed by another key than the public half that it shows".to_owned()))
+        }
+    }
+}
+
+/// A signature of two numbers, one behind the other, in ASN.1.
+fn asn1(signature: &[u8]) -> Option<Vec<u8>> {
+    let (one, other) = signature.split_at_checked(signature.len() / 2)?;
+    let numbers = [asn1_number(one)?, asn1_number(other)?].concat();
+    let length = u8::try_from(numbers.len()).ok()?;
+    let head = if length < 0x80 { vec![0x30, length] } else { vec![0x30, 0x81, length] };
+    (one.len() == other.len()).then(|| [head, numbers].concat())
+}
+
+fn asn1_number(bytes: &[u8]) -> Option<Vec<u8>> {
+    let from = bytes.iter().position(|byte| *byte != 0)?;
+    let value = bytes.get(from..)?;
+    // Without it the number would be negative.
+    let sign = if value.first().is_some_and(|byte| byte & 0x80 != 0) { &[0][..] } else { &[] };
+    let length = u8::try_from(sign.len() + value.len()).ok().filter(|length| *length < 0x80)?;
+    Some([&[0x02, length], sign, value].concat())
+}
+
 /// A key in a file.
 pub struct FileKey {
     pair: EcdsaKeyPair,
@@ -200,5 +280,21 @@ impl Signs for FileKey {
     fn sign(&self, text: &[u8]) -> Result<Vec<u8>, VaultError> {
         let signature = self.pair.sign(&SystemRandom::new(), text).map_err(|_| VaultError::Crypto)?;
         Ok(signature.as_ref().to_owned())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn two_numbers_are_written_as_asn1_has_them() {
+        assert_eq!(asn1(&[0, 1, 0x80, 2]), Some(vec![0x30, 8, 2, 1, 1, 2, 3, 0, 0x80, 2]));
+        // Of P-521: 66 bytes each.
+        let long = asn1(&[[1; 66], [0x7f; 66]].concat()).unwrap();
+        assert_eq!((&long[..5], long.len()), (&[0x30, 0x81, 136, 2, 66][..], 139));
+        for odd in [&[][..], &[1], &[0, 0], &[1, 0], &[1; 3], &[1; 300]] {
+            assert_eq!(asn1(odd), None, "{odd:?}");
+        }
     }
 }

@@ -29,7 +29,7 @@ pub use digest::{Algorithm, Digest, Progress};
 pub use error::VaultError;
 pub use formats::Format;
 pub use holder::{Holder, HolderKey};
-pub use key::{FileKey, PublicKey, Signs};
+pub use key::{FileKey, PublicKey, Signs, TokenKey};
 pub use locked::{Head, Locked, Release};
 pub use manifest::{Difference, Manifest, Method};
 pub use name::Name;

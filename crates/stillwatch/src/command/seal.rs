@@ -163,7 +163,7 @@ fn one(
 }
 
 /// The passphrase in a file: its first line.
-fn passphrase(path: &Path) -> Result<Zeroizing<String>, Failure> {
+pub(super) fn passphrase(path: &Path) -> Result<Zeroizing<String>, Failure> {
     let text = store::bounded::read_text(path, ::seal::limits::PASSPHRASE_BYTES_MAX + 2).map(Zeroizing::new);
     let text = text.map_err(|error| Failure::io(format!("`{}` cannot be read", path.display()), error))?;
     let line = text.lines().next().unwrap_or_default();

@@ -9,13 +9,14 @@ use std::fmt::Write as _;
 use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
 use std::path::Path;
 
+use ::seal::Token;
 use ::vault::files::{Choice, files};
 use ::vault::limits::{KEY_BYTES_MAX, SIGNATURE_BYTES_MAX};
 use ::vault::locked;
 #[cfg(target_os = "linux")]
 use ::vault::memory::{self, InMemory};
 use ::vault::{
-    FileKey, Format, Head, Holder, HolderKey, Locked, Name, PublicKey, Release, Signed, Signs as _, VaultError,
+    FileKey, Format, Head, Holder, HolderKey, Locked, Name, PublicKey, Release, Signed, Signs, TokenKey, VaultError,
     signature,
 };
 use exchange::Time;
@@ -89,16 +90,19 @@ fn hash(model: &Path, hashing: &Hashing, json: bool) -> Result<Exit, Failure> {
 }
 
 fn sign(args: &VaultSign) -> Result<Exit, Failure> {
-    let VaultSign { model, key, out, hashing, allowed } = args;
-    let pem = Zeroizing::new(read_file(key, KEY_BYTES_MAX).map_err(unread(key))?);
-    let key = FileKey::of_pem(&pem).map_err(|error| Failure::bad_input(format!("`{}`: {error}", key.display())))?;
+    let VaultSign { model, out, hashing, allowed, public_out, .. } = args;
+    let key = signing_key(args)?;
     let method = method(hashing, signature::within(model, out))?;
     let files = files(model, &method.choice).map_err(failed)?;
     check_formats(&files, &allowed.allow_format)?;
     // Begun before the hours of hashing, and after the files were listed, among which it may lie.
     let file = OutputFile::create(out)?;
     let manifest = hashed(model, &files, &method, hashing.threads)?;
-    file.write_whole(signature::sign(&manifest, &key).map_err(failed)?.as_bytes())?;
+    file.write_whole(signature::sign(&manifest, key.as_ref()).map_err(failed)?.as_bytes())?;
+    if let Some(path) = public_out {
+        whole::write_for_all(path, key.public().to_pem().as_bytes())
+            .map_err(|error| Failure::unwritable(path, &error))?;
+    }
     print(&format!(
         "Signed {} of {} by the key {}.\nWrote {}. Whoever has the public half checks it by `stillwatch vault verify`.\n",
         counted(files.len() as u64, "file"),
@@ -107,6 +111,28 @@ fn sign(args: &VaultSign) -> Result<Exit, Failure> {
         out.display(),
     ))?;
     Ok(Exit::Nothing)
+}
+
+/// The key that signs: in a file, or on a token.
+fn signing_key(args: &VaultSign) -> Result<Box<dyn Signs>, Failure> {
+    let VaultSign { key, pkcs11, pin_file, token, token_key, .. } = args;
+    match (key, pkcs11, pin_file, token_key) {
+        (Some(key), ..) => {
+            let pem = Zeroizing::new(read_file(key, KEY_BYTES_MAX).map_err(unread(key))?);
+            let told = |error| Failure::bad_input(format!("`{}`: {error}", key.display()));
+            Ok(Box::new(FileKey::of_pem(&pem).map_err(told)?))
+        }
+        (None, Some(module), Some(pin_file), Some(label)) => {
+            let token = Token {
+                module: module.clone(),
+                token: token.clone(),
+                label: label.clone(),
+                pin: seal::passphrase(pin_file)?,
+            };
+            Ok(Box::new(TokenKey::of(token).map_err(failed)?))
+        }
+        _ => Err(Failure::usage("expected --key, or --pkcs11 with --pin-file and --token-key")),
+    }
 }
 
 fn verify(args: &VaultVerify) -> Result<Exit, Failure> {

@@ -337,8 +337,21 @@ fn what_is_sealed_between_a_rotation_and_a_restart_is_not_lost() {
     assert!(some.code == 65 && count == 2 && some.stderr.contains("1 record cannot be opened; exchange `"), "{some:?}");
 }
 
+/// Makes a token called `drill` with the PIN 1234; where SoftHSM is told of it.
+pub(crate) fn token(folder: &Folder) -> String {
+    std::fs::create_dir(folder.path("tokens")).expect("a folder");
+    let conf = folder.file("softhsm2.conf", format!("directories.tokendir = {}\n", folder.path("tokens")));
+    let made = std::process::Command::new("softhsm2-util")
+        .args(["--init-token", "--free", "--label", "drill", "--pin", "1234", "--so-pin", "5678"])
+        .env("SOFTHSM2_CONF", &conf)
+        .output()
+        .expect("SoftHSM is needed, which `./check test` installs");
+    assert!(made.status.success(), "{made:?}");
+    conf
+}
+
 /// Where SoftHSM's library is.
-fn soft_hsm() -> &'static str {
+pub(crate) fn soft_hsm() -> &'static str {
     let known = [
         "/usr/lib/softhsm/libsofthsm2.so",
         "/usr/lib64/pkcs11/libsofthsm2.so",
@@ -352,14 +365,7 @@ fn a_key_on_a_token_locks_and_unlocks() {
     let (gateway, sealing) = sent("sealing-token", "");
     let data = gateway.data();
     let (_, folder) = gateway.end("-TERM");
-    std::fs::create_dir(folder.path("tokens")).expect("a folder");
-    let conf = folder.file("softhsm2.conf", format!("directories.tokendir = {}\n", folder.path("tokens")));
-    let made = std::process::Command::new("softhsm2-util")
-        .args(["--init-token", "--free", "--label", "drill", "--pin", "1234", "--so-pin", "5678"])
-        .env("SOFTHSM2_CONF", &conf)
-        .output()
-        .expect("SoftHSM is needed, which `./check test` installs");
-    assert!(made.status.success(), "{made:?}");
+    let conf = token(&folder);
     let (pin, wrong) = (folder.file("pin", "1234\n"), folder.file("wrong", "9999\n"));
     let with = |args: &[&str]| run_with(args, &[("SOFTHSM2_CONF", &conf)]);
     // Bob's grant is locked by the token.

@@ -3,7 +3,7 @@
 use std::fs;
 use std::process::Command;
 
-use crate::cli::{Folder, Ran, run};
+use crate::cli::{Folder, Ran, run, run_with};
 use crate::up::Gateway;
 
 /// A safetensors file of so many bytes, with one tensor of ones.
@@ -341,4 +341,56 @@ fn the_register_tells_what_became_of_every_place_that_holds_a_model() {
         let refused = say(&words);
         assert!(refused.code == 2 && refused.stderr.contains(expected), "{words:?}: {refused:?}");
     }
+}
+
+#[test]
+fn a_key_on_a_token_signs_a_model() {
+    let folder = Folder::new("vault-token");
+    let [model, ..] = made(&folder);
+    let conf = crate::sealing::token(&folder);
+    let module = crate::sealing::soft_hsm();
+    let pin = folder.file("pin", "1234\n");
+    let with = |words: &[&str]| run_with(words, &[("SOFTHSM2_CONF", &conf)]);
+    for (curve, id) in [("prime256v1", "01"), ("secp384r1", "02"), ("secp521r1", "03")] {
+        // A key that OpenSSL made is brought there: SoftHSM's own program makes none.
+        let (key, moved) = (folder.path(&format!("{curve}.pem")), folder.path(&format!("{curve}.p8")));
+        for words in [
+            vec!["ecparam", "-name", curve, "-genkey", "-noout", "-out", &key],
+            vec!["pkcs8", "-topk8", "-nocrypt", "-in", &key, "-out", &moved],
+        ] {
+            assert!(Command::new("openssl").args(&words).output().expect("done").status.success(), "{words:?}");
+        }
+        let brought = Command::new("softhsm2-util")
+            .args(["--import", &moved, "--token", "drill", "--pin", "1234", "--label", curve, "--id", id])
+            .env("SOFTHSM2_CONF", &conf)
+            .output()
+            .expect("SoftHSM is needed, which `./check test` installs");
+        assert!(brought.status.success(), "{brought:?}");
+        let (signature, public) = (folder.path(&format!("{curve}.sig")), folder.path(&format!("{curve}.pub")));
+        let sign = [
+            "vault",
+            "sign",
+            &model,
+            "--pkcs11",
+            module,
+            "--pin-file",
+            &pin,
+            "--token-key",
+            curve,
+            "--out",
+            &signature,
+        ];
+        let signed = with(&[&sign[..], &["--token", "drill", "--public-out", &public]].concat());
+        assert_eq!((signed.code, signed.stderr.as_str()), (0, ""), "{curve}: {signed:?}");
+        let own = Command::new("openssl").args(["ec", "-in", &key, "-pubout"]).output().expect("done").stdout;
+        assert_eq!(fs::read(&public).expect("a key"), own, "{curve}");
+        let checked = run(&["vault", "verify", &model, "--signature", &signature, "--key", &public]);
+        assert_eq!(checked.code, 0, "{curve}: {checked:?}");
+    }
+    let sign = ["vault", "sign", &model, "--pkcs11", module, "--pin-file", &pin, "--out", &folder.path("x.sig")]
+        .map(str::to_owned);
+    let sign: Vec<&str> = sign.iter().map(String::as_str).collect();
+    let missing = with(&[&sign[..], &["--token-key", "other"]].concat());
+    assert!(missing.code == 65 && missing.stderr.contains("no public key `other`"), "{missing:?}");
+    assert_eq!(with(&sign).code, 2);
 }
