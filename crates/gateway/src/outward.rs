@@ -10,7 +10,7 @@ use bytes::Bytes;
 use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::client::conn::http1;
 use hyper::header::{HOST, HeaderValue};
-use hyper::{Request, StatusCode, Uri};
+use hyper::{Request, Response, StatusCode, Uri};
 use hyper_util::rt::TokioIo;
 use rustls::pki_types::ServerName;
 use tokio::net::TcpStream;
@@ -30,9 +30,24 @@ pub(crate) fn host(uri: &Uri) -> Option<&str> {
 pub async fn ask(
     uri: &Uri,
     tls: &Arc<rustls::ClientConfig>,
-    mut request: Request<Full<Bytes>>,
+    request: Request<Full<Bytes>>,
     bytes_max: usize,
 ) -> io::Result<(StatusCode, Bytes)> {
+    let answer = answer(uri, tls, request, bytes_max).await?;
+    Ok((answer.status(), answer.into_body()))
+}
+
+/// The same, with the headers of the answer.
+///
+/// # Errors
+///
+/// As [`ask`].
+pub async fn answer(
+    uri: &Uri,
+    tls: &Arc<rustls::ClientConfig>,
+    mut request: Request<Full<Bytes>>,
+    bytes_max: usize,
+) -> io::Result<Response<Bytes>> {
     let (mut sender, connection) =
         http1::handshake(TokioIo::new(connect(uri, tls).await?)).await.map_err(io::Error::other)?;
     let asked = async {
@@ -40,10 +55,9 @@ pub async fn ask(
         *request.uri_mut() = path.parse().map_err(io::Error::other)?;
         let authority = uri.authority().map_or("", |authority| authority.as_str());
         request.headers_mut().insert(HOST, HeaderValue::from_str(authority).map_err(io::Error::other)?);
-        let response = sender.send_request(request).await.map_err(io::Error::other)?;
-        let status = response.status();
-        let body = Limited::new(response.into_body(), bytes_max).collect().await;
-        Ok((status, body.map_err(io::Error::other)?.to_bytes()))
+        let (head, body) = sender.send_request(request).await.map_err(io::Error::other)?.into_parts();
+        let body = Limited::new(body, bytes_max).collect().await.map_err(io::Error::other)?;
+        Ok(Response::from_parts(head, body.to_bytes()))
     };
     tokio::pin!(connection, asked);
     tokio::select! {

@@ -42,6 +42,7 @@ pub(crate) enum Command {
     Lake(LakeArgs),
     Case(CaseArgs),
     Vault(VaultArgs),
+    Audit(Audit),
     Verify(Verify),
 }
 
@@ -1735,6 +1736,95 @@ fn verdict(text: &str) -> Result<Verdict, String> {
         "campaign" => Ok(Verdict::Campaign),
         _ => Err("expected benign, research or campaign".to_owned()),
     }
+}
+
+/// Look whether the controls against extraction are there: configuration, running gateway, ledger, records, models, machine and, if it is named, an endpoint.
+///
+/// Every rule says what is wrong, why that matters and what to do, and cites what it speaks to: OWASP AISVS and LLM Top 10, MITRE ATLAS, NIST SP 800-53
+/// and the EU's code of practice. What nobody looked at is told, and counts as nothing.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  stillwatch audit --config stillwatch.toml\n  stillwatch audit --persona auditor --search /home --format sarif --out audit.sarif\n  \
+                  stillwatch audit --endpoint https://api.example --endpoint-key-file key --endpoint-model m-1\n  stillwatch audit --explain extraction-budget\n\n\
+                  Exit codes: 0 nothing that is not accepted, 11 informational, 12 low, 13 medium, 14 high (the gravest), 2 wrong usage, \
+                  65 input that cannot be read, 74 a file or service that cannot be used."
+)]
+pub(crate) struct Audit {
+    #[command(flatten)]
+    pub(crate) configuration: Configuration,
+    /// For whom: regular (what should be mended), pedantic (what is to be had besides), auditor (what has to be a choice)
+    #[arg(long, value_name = "PERSONA", default_value = "regular")]
+    pub(crate) persona: audit::Persona,
+    /// Leave a part out: configuration, control, ledger, records, models or host; can be given several times
+    #[arg(long, value_name = "PART", value_parser = part_of_audit)]
+    pub(crate) without: Vec<audit::Part>,
+    /// Search for weights below this folder that no register has; can be given several times
+    #[arg(long, value_name = "DIR")]
+    pub(crate) search: Vec<PathBuf>,
+    /// Ask an endpoint, without `/v1`, for what it should not give: some twenty requests of a few tokens
+    #[arg(long, value_name = "URL", requires_all = ["endpoint_key_file", "endpoint_model"])]
+    pub(crate) endpoint: Option<hyper::Uri>,
+    /// The file with the key that it is asked with
+    #[arg(long, value_name = "FILE", requires = "endpoint")]
+    pub(crate) endpoint_key_file: Option<PathBuf>,
+    /// The model that it is asked for
+    #[arg(long, value_name = "MODEL", requires = "endpoint")]
+    pub(crate) endpoint_model: Option<String>,
+    /// Send so many requests of a token each at once as well, to see whether any is turned away
+    #[arg(long, value_name = "N", requires = "endpoint", default_value_t = 0, value_parser = clap::value_parser!(u32).range(0..=1_000))]
+    pub(crate) endpoint_burst: u32,
+    /// For the extraction budget: exchanges that somebody wants
+    #[arg(long, value_name = "N", default_value_t = audit::Assumptions::default().exchanges)]
+    pub(crate) budget_exchanges: u64,
+    /// For the extraction budget: accounts that somebody has
+    #[arg(long, value_name = "N", default_value_t = audit::Assumptions::default().accounts)]
+    pub(crate) budget_accounts: u64,
+    /// For the extraction budget: days that it should take at least
+    #[arg(long, value_name = "N", default_value_t = audit::Assumptions::default().days)]
+    pub(crate) budget_days: u64,
+    /// Risks that are accepted, as TOML: `[[accept]]` with rule, place, reason, by and until
+    #[arg(long, value_name = "FILE")]
+    pub(crate) accept: Option<PathBuf>,
+    /// An earlier audit (JSON): only what is new since then counts for the exit code
+    #[arg(long, value_name = "FILE")]
+    pub(crate) baseline: Option<PathBuf>,
+    /// Go on, with an audit every so many hours
+    #[arg(long, value_name = "HOURS", value_parser = clap::value_parser!(u32).range(1..=8_784), conflicts_with = "out")]
+    pub(crate) schedule: Option<u32>,
+    /// Do not keep this audit, or compare it with the last one
+    #[arg(long)]
+    pub(crate) no_history: bool,
+    /// How it is written
+    #[arg(long, value_enum, default_value_t = AuditFormat::Text)]
+    pub(crate) format: AuditFormat,
+    /// Where to write it, instead of standard output
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: Option<PathBuf>,
+    /// Name every rule, and end
+    #[arg(long)]
+    pub(crate) rules: bool,
+    /// Say what a rule is about, and end
+    #[arg(long, value_name = "RULE")]
+    pub(crate) explain: Option<String>,
+}
+
+/// How an audit is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum AuditFormat {
+    /// For people
+    Text,
+    /// For machines; a baseline
+    Json,
+    /// SARIF 2.1.0
+    Sarif,
+    /// OSCAL assessment results
+    Oscal,
+}
+
+fn part_of_audit(name: &str) -> Result<audit::Part, String> {
+    let parts = || audit::Part::ALL.into_iter().filter(|part| *part != audit::Part::Endpoint);
+    let names = || parts().map(audit::Part::name).collect::<Vec<_>>().join(", ");
+    parts().find(|part| part.name() == name).ok_or_else(|| format!("expected one of {}", names()))
 }
 
 /// Say what the weights of a model consist of, sign that and check it later; lock a model, and read it again.

@@ -2,6 +2,7 @@
 
 pub(crate) mod account;
 pub(crate) mod appeal;
+pub(crate) mod audit;
 pub(crate) mod case;
 pub(crate) mod config;
 pub(crate) mod demo;

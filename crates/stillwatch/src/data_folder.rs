@@ -27,6 +27,8 @@ const PEPPER: &str = "key-pepper";
 /// What fingerprints of sealed texts are keyed with.
 const FINGERPRINT_KEY: &str = "fingerprint-key";
 const ADMIN_KEY: &str = "admin-key";
+/// Files of the folder with secrets, which only their owner may read.
+pub(crate) const SECRETS: [&str; 4] = [PEPPER, FINGERPRINT_KEY, ADMIN_KEY, "ledger-key"];
 const RUNNING: &str = "running.json";
 /// What is known of accounts, beside the exchanges, where a hunt looks for it.
 const ACCOUNTS: &str = "accounts.jsonl";

@@ -5,6 +5,8 @@ use std::io;
 use std::path::Path;
 use std::process::ExitCode;
 
+use audit::Severity;
+
 /// How a command ends. The codes are part of the interface.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Exit {
@@ -12,6 +14,8 @@ pub(crate) enum Exit {
     Nothing,
     /// Done; campaigns were found.
     Found,
+    /// Done; an audit found something as grave as this at most.
+    Audited(Severity),
     /// What was typed cannot be done.
     Usage,
     /// Input that cannot be read, or output that cannot be written.
@@ -27,6 +31,10 @@ impl Exit {
             Exit::Nothing => 0,
             Exit::Usage => 2,
             Exit::Found => 10,
+            Exit::Audited(Severity::Informational) => 11,
+            Exit::Audited(Severity::Low) => 12,
+            Exit::Audited(Severity::Medium) => 13,
+            Exit::Audited(Severity::High) => 14,
             Exit::Unreadable => 65,
             Exit::Io => 74,
         }

@@ -178,7 +178,7 @@ pub(crate) fn outcome(permits: &Permits, who: &Who, force: Force, ask: &Ask) -> 
 }
 
 /// The lines of everything that was recorded, latest file first.
-fn lines(folder: &Path) -> Result<impl Iterator<Item = Result<String, Failure>>, Failure> {
+pub(crate) fn lines(folder: &Path) -> Result<impl Iterator<Item = Result<String, Failure>>, Failure> {
     let failed = move |error| Failure::io("recorded exchanges cannot be read", error);
     let files = store::segment::files(folder).map_err(failed)?;
     let opened = files.into_iter().rev().map(move |path| File::open(path).map_err(failed));

@@ -5,13 +5,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use cargo_metadata::{DependencyKind, MetadataCommand};
 
 /// The crates of the workspace, each with those it may use. A new crate needs a line here.
-const ALLOWED: [(&str, &[&str]); 22] = [
+const ALLOWED: [(&str, &[&str]); 23] = [
     ("exchange", &[]),
     ("event", &["exchange"]),
     ("signals", &["event", "exchange"]),
     ("findings", &["event", "exchange"]),
     ("detect", &["event", "exchange", "findings", "signals"]),
     ("watch", &["detect", "event", "exchange", "findings", "signals", "store"]),
+    ("audit", &["exchange", "verify"]),
     ("alert", &["exchange", "store", "watch"]),
     ("admin", &["alert", "exchange", "findings", "gateway", "policy", "store", "verify", "watch"]),
     ("console", &["admin", "exchange", "findings", "gateway", "lake", "ledger", "policy", "report", "verify", "watch"]),
@@ -32,6 +33,7 @@ const ALLOWED: [(&str, &[&str]); 22] = [
         &[
             "admin",
             "alert",
+            "audit",
             "console",
             "event",
             "evidence",

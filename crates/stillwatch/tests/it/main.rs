@@ -3,6 +3,7 @@
 #![expect(clippy::expect_used, clippy::panic, reason = "a test that panics has failed, as it should")]
 
 mod arrows;
+mod audit;
 #[path = "../../../verify/tests/it/authority.rs"]
 mod authority;
 mod bucket;

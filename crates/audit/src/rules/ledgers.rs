@@ -1,0 +1,110 @@
+//! Rules about the ledger, and whether what it should tell of ever happens.
+
+use crate::catalogue::{aisvs, gpai, nist};
+use crate::facts::{Configuration, Facts, Part};
+use crate::rule::{Checked, Confidence, Hit, Persona, Place, Rule, Severity, when};
+
+/// Days within which a response should have been taken or drilled once.
+const EXERCISE_DAYS_MAX: i64 = 183;
+const DAY: i64 = 86_400_000_000_000;
+
+pub(super) const RULES: &[Rule] = &[
+    Rule {
+        id: "ledger-off",
+        title: "What is found and done is not put down",
+        why: "Nobody can show later what was found, when, and what was done about it by whom.",
+        fix: "Set `ledger.enabled = true`; the process with the role `console` keeps it.",
+        part: Part::Configuration,
+        severity: Severity::High,
+        confidence: Confidence::High,
+        persona: Persona::Regular,
+        requirements: &[aisvs("v1.0-C12.5.3"), aisvs("v1.0-C12.4.3"), nist("au-10"), nist("au-2"), gpai("Measure 9.4")],
+        check: |facts| of(facts, |it| when(!it.ledger, Place::within(&it.file, "ledger.enabled"), "it is turned off")),
+    },
+    Rule {
+        id: "ledger-broken",
+        title: "The ledger does not hold",
+        why: "Something was changed, taken away or lost, and from there on it proves nothing.",
+        fix: "Keep a copy as it is, look at `stillwatch verify`, and find out who could write there.",
+        part: Part::Ledger,
+        severity: Severity::High,
+        confidence: Confidence::High,
+        persona: Persona::Regular,
+        requirements: &[nist("au-9.3"), nist("au-10"), nist("si-7.1")],
+        check: |facts| {
+            let ledger = facts.ledger.as_ref()?;
+            let hit = |fault: &String| Hit::new(Place::within(&ledger.folder, "ledger"), fault.clone());
+            Some(ledger.faults.iter().map(hit).collect())
+        },
+    },
+    Rule {
+        id: "ledger-missing",
+        title: "There is no ledger",
+        why: "Nothing that was found or done can be proved.",
+        fix: "Start the gateway with the role `console`, which begins one.",
+        part: Part::Ledger,
+        severity: Severity::Medium,
+        confidence: Confidence::Medium,
+        persona: Persona::Regular,
+        requirements: &[nist("au-10"), nist("au-2")],
+        check: |facts| {
+            let ledger = facts.ledger.as_ref()?;
+            Some(when(!ledger.exists, Place::within(&ledger.folder, "ledger"), "none is there"))
+        },
+    },
+    Rule {
+        id: "nobody-witnesses",
+        title: "Nobody outside sees the ledger's checkpoints",
+        why: "Whoever has its key could write another history; a witness would notice.",
+        fix: "Add a `[[ledger.witness]]` that somebody else runs.",
+        part: Part::Configuration,
+        severity: Severity::Low,
+        confidence: Confidence::High,
+        persona: Persona::Pedantic,
+        requirements: &[nist("au-9.2"), nist("au-10")],
+        check: |facts| {
+            of(facts, |it| {
+                when(it.ledger && it.witnesses == 0, Place::within(&it.file, "ledger.witness"), "there is none")
+            })
+        },
+    },
+    Rule {
+        id: "no-timestamps",
+        title: "Nobody else says when something was put down",
+        why: "The times of the ledger are this machine's word only.",
+        fix: "Name a timestamp authority in `[ledger.timestamp]`.",
+        part: Part::Configuration,
+        severity: Severity::Low,
+        confidence: Confidence::High,
+        persona: Persona::Pedantic,
+        requirements: &[nist("au-8"), nist("sc-45.1")],
+        check: |facts| {
+            of(facts, |it| {
+                when(it.ledger && !it.timestamps, Place::within(&it.file, "ledger.timestamp"), "there is none")
+            })
+        },
+    },
+    Rule {
+        id: "response-never-exercised",
+        title: "No response was taken and no drill was held for half a year",
+        why: "A control that nobody ever used does not work on the day when it is needed.",
+        fix: "Hold a drill, or take a response to a test account and undo it.",
+        part: Part::Ledger,
+        severity: Severity::Low,
+        confidence: Confidence::Medium,
+        persona: Persona::Pedantic,
+        requirements: &[aisvs("v1.0-C11.3.4"), nist("ir-3"), nist("ir-2"), gpai("Appendix 4.5")],
+        check: |facts| {
+            let (ledger, at) = (facts.ledger.as_ref()?, facts.at?);
+            let last = ledger.last_response.max(ledger.last_drill);
+            let is_recent = last.is_some_and(|last| at.nanos() - last.nanos() <= EXERCISE_DAYS_MAX * DAY);
+            let told =
+                last.map_or_else(|| "none was ever taken".to_owned(), |last| format!("the last one was at {last}"));
+            Some(when(ledger.exists && !is_recent, Place::within(&ledger.folder, "ledger"), told))
+        },
+    },
+];
+
+fn of(facts: &Facts, check: impl FnOnce(&Configuration) -> Vec<Hit>) -> Checked {
+    facts.configuration.as_ref().map(check)
+}

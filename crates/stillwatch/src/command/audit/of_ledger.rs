@@ -1,0 +1,65 @@
+//! What rules look at of the ledger.
+
+use std::path::Path;
+
+use audit::facts::Ledger;
+use exchange::Time;
+use ledger::{Folder, View};
+use verify::trust::Trust;
+
+use crate::failure::Failure;
+use crate::ledgers;
+
+/// Parts of 256 entries, from the end, in which it is looked for what was done last.
+const PARTS_MAX: u64 = 400;
+const PART: u64 = 256;
+
+/// The facts of the ledger in a data folder.
+pub(super) fn facts(data: &Path) -> Result<Ledger, Failure> {
+    let folder = ledgers::folder(data);
+    let mut facts = Ledger {
+        folder: folder.display().to_string(),
+        exists: folder.join("log/checkpoint").is_file(),
+        entries: 0,
+        checked: 0,
+        faults: Vec::new(),
+        last: None,
+        last_response: None,
+        last_drill: None,
+    };
+    if !facts.exists {
+        return Ok(facts);
+    }
+    // By the key that stands beside it: that shows whether it is of one piece.
+    let checked = View::open(&folder).map_err(|error| error.to_string()).and_then(|view| {
+        let trust = Trust::new(view.key().clone(), Vec::new(), verify::timestamp::Authorities::default());
+        let trust = trust.map_err(|error| error.to_string())?;
+        let checked = verify::ledger::check(&Folder::new(&folder), &trust).map_err(|error| error.to_string())?;
+        Ok((view, checked))
+    });
+    let (view, checked) = match checked {
+        Ok(both) => both,
+        Err(fault) => {
+            facts.faults.push(fault);
+            return Ok(facts);
+        }
+    };
+    let size = checked.checkpoint.tree().size;
+    (facts.entries, facts.checked) = (size, checked.statements);
+    let time = |text: &str| text.parse::<Time>().ok();
+    for n in (0..size.div_ceil(PART)).rev().take(usize::try_from(PARTS_MAX).unwrap_or_default()) {
+        for known in view.part(n, size).map_err(Failure::unreadable)? {
+            let at = time(known.entry.at.as_str());
+            facts.last = facts.last.max(at);
+            match known.entry.kind.as_str() {
+                "response" => facts.last_response = facts.last_response.max(at),
+                "drill" => facts.last_drill = facts.last_drill.max(at),
+                _ => {}
+            }
+        }
+        if facts.last_response.is_some() {
+            break;
+        }
+    }
+    Ok(facts)
+}

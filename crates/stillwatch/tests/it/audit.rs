@@ -1,0 +1,229 @@
+//! Audits of deployments as somebody sets them up, by the program.
+
+use std::collections::BTreeSet;
+use std::io::{Read as _, Write as _};
+use std::net::TcpListener;
+
+use serde_json::Value;
+
+use crate::cli::{Folder, Ran, run};
+use crate::up::Gateway;
+
+fn audit(words: &[&str]) -> Ran {
+    run(&[&["audit"], words].concat())
+}
+
+/// The rules that found something.
+fn found(ran: &Ran) -> BTreeSet<String> {
+    let told: Value = serde_json::from_str(&ran.stdout).unwrap_or_else(|error| panic!("{error}: {ran:?}"));
+    let findings = told.get("findings").and_then(Value::as_array).expect("findings");
+    findings.iter().filter_map(|finding| finding.get("rule")?.as_str().map(str::to_owned)).collect()
+}
+
+const JSON: [&str; 4] = ["--without", "host", "--format", "json"];
+
+#[test]
+fn a_deployment_as_it_comes_has_nothing_to_mend() {
+    let gateway = Gateway::start_in(Folder::new("audit-default"), &[]);
+    let data = gateway.data();
+    let ran = audit(&["--data", &data, "--without", "host"]);
+    assert_eq!((ran.code, ran.stderr.as_str()), (0, ""), "{ran:?}");
+    assert!(ran.stdout.starts_with("Nothing was found that is not accepted."), "{}", ran.stdout);
+    // It was looked at all of what is there, and what was not is told.
+    assert!(ran.stdout.contains("not looked at: endpoint: asked only where it is named"), "{}", ran.stdout);
+    for part in ["control", "ledger", "models"] {
+        assert!(!ran.stdout.contains(&format!("not looked at: {part}")), "{part}: {}", ran.stdout);
+    }
+    // An account that may take without a limit is something to mend, and so is what an audit before did not have.
+    assert_eq!(run(&["account", "add", "--id", "acc_1", "--data", &data]).code, 0);
+    let ran = audit(&[&["--data", &data][..], &JSON].concat());
+    assert_eq!((ran.code, found(&ran)), (14, ["accounts-without-limit".to_owned()].into()));
+    let told = audit(&["--data", &data, "--without", "host", "--no-history"]);
+    assert!(!told.stdout.contains("(new)"), "the last audit had it: {}", told.stdout);
+    let quota = [
+        "quota",
+        "set",
+        "day",
+        "--of",
+        "each-account",
+        "--unit",
+        "requests",
+        "--amount",
+        "1000",
+        "--per",
+        "day",
+        "--data",
+        &data,
+    ];
+    assert_eq!(run(&quota).code, 0);
+    let ran = audit(&["--data", &data, "--without", "host"]);
+    assert_eq!(ran.code, 13, "{ran:?}");
+    for part in [
+        "No longer found:\n  accounts-without-limit",
+        "100 accounts without a high rate: 100000 exchanges a day, 1.5 days",
+        "(set by day)",
+    ] {
+        assert!(ran.stdout.contains(part), "{part}: {}", ran.stdout);
+    }
+    assert_eq!(audit(&["--data", &data, "--without", "host", "--budget-days", "1"]).code, 0);
+}
+
+#[test]
+fn a_weak_configuration_is_told_by_its_keys_until_somebody_accepts_it() {
+    let folder = Folder::new("audit-weak");
+    let config = folder.file(
+        "weak.toml",
+        "listen = \"0.0.0.0:8080\"\nadmin = \"0.0.0.0:8081\"\ndatabase = \"postgres://sw:hunter2@db.example/sw\"\n\
+         database_stale_seconds = \"unlimited\"\n[detection]\nenabled = false\nalpha = 0.4\n[response]\nblock_alone_max = 5000\n\
+         [recording]\nsync = \"never\"\nkept_bytes = 1000\n[ledger]\nenabled = false\n[allow]\npaths = [\"/v1/fine_tuning/jobs\"]\n\
+         [shield]\noutput_tokens = 1000000\n[[upstream]]\nurl = \"http://models.example:8000\"\n",
+    );
+    let data = folder.path("data");
+    let weak = ["--config", &config, "--data", &data];
+    let ran = audit(&[&weak[..], &JSON].concat());
+    let expected = [
+        "admin-address-open",
+        "callers-in-clear",
+        "database-unverified",
+        "detection-careless",
+        "detection-off",
+        "ledger-off",
+        "one-person-blocks-many",
+        "password-in-configuration",
+        "paths-not-understood",
+        "records-kept-short",
+        "records-lost-with-power",
+        "server-in-clear",
+        "server-without-credential",
+        "shield-too-wide",
+        "stale-without-end",
+    ];
+    assert_eq!((ran.code, found(&ran)), (14, expected.map(str::to_owned).into()));
+    assert!(!ran.stdout.contains("hunter2"), "a password is told");
+    // What is accepted is told, and counts no more; with the rest as a baseline nothing is new.
+    let accept = |text: &str| folder.file("accept.toml", text);
+    let path = accept(
+        "[[accept]]\nrule = \"detection-off\"\nreason = \"the hunt runs over the logs\"\nby = \"ann\"\nuntil = \"2100-01-01T00:00:00Z\"\n",
+    );
+    let ran = audit(&[&weak[..], &["--without", "host", "--accept", &path]].concat());
+    assert!(ran.code == 14 && ran.stdout.contains("Accepted:\n  detection-off at "), "{ran:?}");
+    let baseline = folder.file("before.json", audit(&[&weak[..], &JSON].concat()).stdout);
+    let again = audit(&[&weak[..], &["--without", "host", "--baseline", &baseline]].concat());
+    assert_eq!(again.code, 0, "{again:?}");
+    for (text, expected) in [
+        (
+            "[[accept]]\nrule = \"x\"\nreason = \"r\"\nby = \"b\"\nuntil = \"2100-01-01T00:00:00Z\"\n",
+            "accepted risk 1: there is no rule `x`",
+        ),
+        ("[[accept]]\nrule = \"detection-off\"\n", "missing field"),
+        ("accept = 1", "invalid type"),
+    ] {
+        let ran = audit(&[&weak[..], &["--accept", &accept(text)]].concat());
+        assert!(
+            ran.code == 65 && ran.stderr.contains(expected) && ran.stderr.contains("accept.toml"),
+            "{expected}: {ran:?}"
+        );
+    }
+    let other = folder.file("other.json", "{}");
+    let ran = audit(&[&weak[..], &["--baseline", &other]].concat());
+    assert!(ran.code == 65 && ran.stderr.contains("is no audit"), "{ran:?}");
+}
+
+#[test]
+fn an_endpoint_is_asked_for_what_it_should_not_give() {
+    let gateway = Gateway::start_in(Folder::new("audit-endpoint"), &[]);
+    let data = gateway.data();
+    assert_eq!(run(&["account", "add", "--id", "acc_1", "--data", &data]).code, 0);
+    let made = run(&["key", "add", "--account", "acc_1", "--data", &data, "--json"]);
+    let made: Value = serde_json::from_str(&made.stdout).expect("JSON");
+    let folder = Folder::new("audit-endpoint-key");
+    let key = folder.file("key", made.get("key").and_then(Value::as_str).expect("a key"));
+    let url = format!("http://{}", gateway.address());
+    let words = ["--data", &data, "--endpoint", &url, "--endpoint-key-file", &key, "--endpoint-model", "mock-1"];
+    let ran = audit(&[&words[..], &JSON].concat());
+    let given = found(&ran);
+    assert!(given.contains("endpoint-gives-logprobs") && given.contains("endpoint-gives-alternatives"), "{given:?}");
+    assert!(!given.contains("endpoint-without-key") && !given.contains("endpoint-echoes"), "{given:?}");
+    // With a response that takes these away they are not given any more.
+    let shield = [
+        "response",
+        "apply",
+        "--rung",
+        "shield",
+        "--account",
+        "acc_1",
+        "--reason",
+        "a drill",
+        "--by",
+        "ann",
+        "--data",
+        &data,
+    ];
+    let taken = run(&shield);
+    assert_eq!(taken.code, 0, "{taken:?}");
+    let given = found(&audit(&[&words[..], &JSON].concat()));
+    assert!(given.iter().all(|rule| !rule.starts_with("endpoint-")), "{given:?}");
+    let wrong = folder.file("wrong", "sk-wrong");
+    let ran =
+        audit(&["--data", &data, "--endpoint", &url, "--endpoint-key-file", &wrong, "--endpoint-model", "mock-1"]);
+    assert!(ran.code == 74 && ran.stderr.contains("answers 401 to a plain request"), "{ran:?}");
+}
+
+#[test]
+fn a_model_server_that_others_reach_and_a_secret_that_others_read_are_found() {
+    let listener = TcpListener::bind("0.0.0.0:0").expect("a port");
+    let port = listener.local_addr().expect("an address").port();
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let Ok(mut stream) = stream else { break };
+            let _ = stream.read(&mut [0; 4_096]);
+            let body = r#"{"object": "list", "data": [{"id": "m", "owned_by": "vllm"}]}"#;
+            let _ =
+                write!(stream, "HTTP/1.1 200 OK\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}", body.len());
+        }
+    });
+    let folder = Folder::new("audit-host");
+    let data = folder.path("data");
+    std::fs::create_dir(&data).expect("a folder");
+    folder.file("data/admin-key", "x");
+    let ran = audit(&["--data", &data, "--without", "ledger", "--format", "json"]);
+    let told: Value = serde_json::from_str(&ran.stdout).expect("JSON");
+    let messages: Vec<String> =
+        told.get("findings").and_then(Value::as_array).expect("findings").iter().map(ToString::to_string).collect();
+    let has = |parts: &[&str]| messages.iter().any(|message| parts.iter().all(|part| message.contains(part)));
+    assert!(has(&["model-server-open", &format!("0.0.0.0:{port}"), "vLLM (GET /v1/models)"]), "{messages:#?}");
+    assert!(has(&["secrets-open-to-others", "data/admin-key"]), "{messages:#?}");
+}
+
+#[test]
+fn rules_are_named_and_explained() {
+    let named = audit(&["--rules"]);
+    assert!(named.code == 0 && named.stdout.contains("extraction-budget"), "{named:?}");
+    let explained = audit(&["--explain", "model-may-run-code"]);
+    assert!(
+        explained.stdout.contains("OWASP-AISVS 1.0 v1.0-C4.1.2") && explained.stdout.contains("What to do: "),
+        "{explained:?}"
+    );
+    let unknown = audit(&["--explain", "x"]);
+    assert!(unknown.code == 2 && unknown.stderr.contains("there is no rule `x`"), "{unknown:?}");
+    for words in
+        [["--persona", "me"], ["--without", "endpoint"], ["--endpoint", "http://127.0.0.1:1"], ["--schedule", "0"]]
+    {
+        assert_eq!(audit(&words).code, 2, "{words:?}");
+    }
+}
+
+#[test]
+fn audits_are_written_as_others_read_them() {
+    let folder = Folder::new("audit-formats");
+    let data = folder.path("data");
+    for (format, has) in [("sarif", "\"version\": \"2.1.0\""), ("oscal", "\"assessment-results\"")] {
+        let out = folder.path(format);
+        let ran =
+            audit(&["--data", &data, "--without", "host", "--persona", "auditor", "--format", format, "--out", &out]);
+        assert_eq!((ran.code, ran.stdout.as_str()), (13, ""), "{ran:?}");
+        let text = std::fs::read_to_string(&out).expect("a file");
+        assert!(text.contains(has) && serde_json::from_str::<Value>(&text).is_ok(), "{text}");
+    }
+    assert!(!std::path::Path::new(&data).exists(), "looking makes no data folder");
+}
