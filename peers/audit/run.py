@@ -8,7 +8,7 @@ import subprocess
 import sys
 import tempfile
 
-from trestle.core.err import TrestleError
+from trestle.common.err import TrestleError
 from trestle.oscal.assessment_results import AssessmentResults
 
 WEAK = """
@@ -81,7 +81,7 @@ def main():
         (work / "accept.toml").write_text(ACCEPTED)
 
         def audit(form, *more):
-            out = work / f"audit.{form}"
+            out = work / ("audit.sarif" if form == "sarif" else "audit.json")
             words = [args.binary, "audit", "--config", work / "weak.toml", "--data", work / "data", "--without", "host", "--format", form]
             ran = subprocess.run([*words, "--out", out, *more], capture_output=True, text=True)
             assert 11 <= ran.returncode <= 14, ran

@@ -90,7 +90,7 @@ impl Part {
 /// How the gateway is configured.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Configuration {
-    /// The file, or `command line`.
+    /// The file; empty where there is none, but flags and the environment.
     pub file: String,
     /// Where callers are served.
     pub listen: String,

@@ -155,10 +155,9 @@ fn risk(finding: &Finding, audit: &Audit, id: &impl Fn(&str) -> String) -> Value
         }
         if let Some(accepted) = &finding.accepted {
             fields.insert("deadline".to_owned(), json!(accepted.until.to_string()));
-            fields.insert(
-                "remarks".to_owned(),
-                json!(line(&format!("Accepted by {}: {}", accepted.by, accepted.reason))),
-            );
+            let why = line(&format!("Accepted by {}: {}", accepted.by, accepted.reason));
+            let factor = json!({"uuid": id(&format!("accepted {}", finding.fingerprint)), "description": why});
+            fields.insert("mitigating-factors".to_owned(), json!([factor]));
         }
     }
     risk

@@ -92,9 +92,9 @@ pub struct Place {
 }
 
 impl Place {
-    /// Something in a file or folder.
+    /// Something in a file or folder; in none where it has no name.
     pub(crate) fn within(file: &str, name: impl Into<String>) -> Place {
-        Place { file: Some(file.to_owned()), name: name.into() }
+        Place { file: Some(file.to_owned()).filter(|file| !file.is_empty()), name: name.into() }
     }
 
     /// Something that is in none.

@@ -165,8 +165,12 @@ fn score(severity: Severity) -> &'static str {
     }
 }
 
-/// A path as a reference: what has a meaning in one is escaped.
+/// A path as a reference: what has a meaning in one is escaped, and one from the root names a file of this machine.
 fn uri(path: &str) -> String {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~/".contains(&byte);
-    path.bytes().map(|byte| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") }).collect()
+    let escaped: String = path
+        .bytes()
+        .map(|byte| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") })
+        .collect();
+    if path.starts_with('/') { format!("file://{escaped}") } else { escaped }
 }

@@ -65,10 +65,10 @@ fn once(args: &cli::Audit) -> Result<Exit, Failure> {
     // What was typed wrong is told before anything is looked at.
     let accepted = accepted(args.accept.as_deref())?;
     let baseline = args.baseline.as_deref().map(read).transpose()?;
-    let (path, config) = configuration::read(&args.configuration)?;
+    let (_, config) = configuration::read(&args.configuration)?;
     let data = config.data.clone();
     let now = seal::now()?;
-    let Gathered { facts, unlooked } = gather(args, &config, &path, now)?;
+    let Gathered { facts, unlooked } = gather(args, &config, now)?;
     let audit = Audit::of(&facts, now, args.persona, &accepted);
     let before = if args.no_history { None } else { last(&data)? };
     let changes = baseline.as_ref().or(before.as_ref()).map(|before| Changes::between(before, &audit));
@@ -100,7 +100,7 @@ struct Gathered {
     unlooked: Vec<(Part, String)>,
 }
 
-fn gather(args: &cli::Audit, config: &gateway::config::Config, path: &Path, now: Time) -> Result<Gathered, Failure> {
+fn gather(args: &cli::Audit, config: &gateway::config::Config, now: Time) -> Result<Gathered, Failure> {
     let data = config.data.as_path();
     let mut unlooked = Vec::new();
     let mut facts = Facts {
@@ -120,7 +120,7 @@ fn gather(args: &cli::Audit, config: &gateway::config::Config, path: &Path, now:
         }
     };
     look(Part::Configuration, &mut || {
-        facts.configuration = Some(of_configuration::facts(config, path));
+        facts.configuration = Some(of_configuration::facts(config, args.configuration.config.as_deref()));
         Ok(())
     });
     look(Part::Control, &mut || {

@@ -7,12 +7,12 @@ use audit::facts::{Configuration, Server};
 use gateway::config::{Config, StaleTime, SyncWhen};
 use hyper::Uri;
 
-/// The facts of a configuration that stands at `path`.
-pub(super) fn facts(config: &Config, path: &Path) -> Configuration {
+/// The facts of a configuration, which stands at `path` where it is in a file.
+pub(super) fn facts(config: &Config, path: Option<&Path>) -> Configuration {
     let rules = &config.response.rule;
     let strong = config.sign_in.passkeys || config.sign_in.provider.is_some();
     Configuration {
-        file: path.display().to_string(),
+        file: path.map(|path| path.display().to_string()).unwrap_or_default(),
         listen: config.listen.to_string(),
         listen_is_local: config.listen.ip().is_loopback(),
         admin: config.admin.to_string(),
