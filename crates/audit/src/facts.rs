@@ -289,6 +289,8 @@ pub struct Ledger {
     pub last_response: Option<Time>,
     /// When a drill was held last.
     pub last_drill: Option<Time>,
+    /// When a step of a playbook was done last.
+    pub last_playbook: Option<Time>,
 }
 
 /// What was recorded lately.

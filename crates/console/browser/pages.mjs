@@ -905,6 +905,9 @@ await test("a case is opened, worked on by several, and closed with others", asy
     await page.locator("form[action='/cases'] [name=title]").fill("Somebody takes reasoning");
     await send(page, page.getByRole("button", { name: "Open it" }));
     await says(page, "The case is open.");
+    await says(page, "when detection first named a campaign of it");
+    assert.ok(await page.locator("#table-clocks tbody tr").count() >= 8);
+    await says(page, "Article 33(1)");
     const at = path(page);
     await page.getByText("Change it").first().click();
     await page.getByLabel("Owner").selectOption("jonas");

@@ -26,6 +26,9 @@ use crate::route::{Needs, Route};
 use crate::session::Visit;
 use crate::table::{Asked, Cell, Column, Row, Table};
 
+/// An hour, in nanoseconds.
+const HOUR: u64 = 3_600_000_000_000;
+
 pub(crate) fn routes() -> Vec<Route> {
     vec![
         Route::get("/cases", Needs::Role(Role::Viewer), get(cases)),
@@ -185,10 +188,23 @@ struct CasePage {
     severities: &'static [Severity],
     states: &'static [CaseState],
     can_change: bool,
+    counted_from: String,
+    clocks: Table,
 }
 
-async fn case(State(console): State<Arc<Console>>, Extension(visit): Extension<Visit>, Path(id): Path<String>) -> Page {
+async fn case(
+    State(console): State<Arc<Console>>,
+    Extension(visit): Extension<Visit>,
+    Path(id): Path<String>,
+    query: Result<Query<Asked>, QueryRejection>,
+) -> Page {
+    let Query(asked) = query?;
     let case = console.admin.registry.case(&id).await?;
+    let (from, counted_from) = aware(&console, &case).await;
+    let clocks = clocks(from, console.admin.clock.now(), case.state == CaseState::Closed);
+    if let Some(saved) = clocks.saved(&asked) {
+        return Ok(saved);
+    }
     let notes = case.notes.iter().rev();
     let notes = notes.map(|note| (minute(note.time), note.by.clone(), printable_lines(&note.text))).collect();
     let mut people = names(&console).await;
@@ -202,8 +218,50 @@ async fn case(State(console): State<Arc<Console>>, Extension(visit): Extension<V
         severities: Severity::ALL,
         states: CaseState::ALL,
         can_change: visit.may(Role::Analyst),
+        counted_from,
+        clocks: clocks.part(&asked),
         case,
     })
+}
+
+/// From when clocks count, and why: when detection first named a campaign of the case, where one stands, or when the case was opened.
+async fn aware(console: &Console, case: &Case) -> (Time, String) {
+    let opened = (case.since, format!("{}, when the case was opened", minute(case.since)));
+    if case.campaigns.is_empty() {
+        return opened;
+    }
+    // Without findings there is the case still.
+    let Ok(findings) = console.desk.findings(&console.admin).await else { return opened };
+    let of_case = findings.campaigns.iter().filter(|campaign| case.campaigns.contains(&campaign.id));
+    match of_case.map(|campaign| campaign.detected_at).min() {
+        Some(detected) if detected < case.since => {
+            (detected, format!("{}, when detection first named a campaign of it", minute(detected)))
+        }
+        _ => opened,
+    }
+}
+
+/// By when others may have to be told.
+fn clocks(from: Time, now: Time, is_closed: bool) -> Table {
+    let all = playbook::deadline::shipped();
+    let row = |due: &playbook::Due<'_>| {
+        let left = due.at.nanos() - now.nanos();
+        let hours = left.unsigned_abs() / HOUR;
+        let told = if hours < 2 * 24 { counted(hours, "hour") } else { counted(hours / 24, "day") };
+        let left = match (left < 0, is_closed) {
+            (true, false) => Cell::text(format!("over since {told}")).tone("alarm"),
+            (true, true) => Cell::text(format!("over since {told}")).tone("quiet"),
+            (false, _) => Cell::text(told),
+        };
+        let law = format!("{}, {}", due.deadline.law, due.deadline.place);
+        Row::new(
+            &due.deadline.id,
+            vec![Cell::text(minute(due.at)), left, Cell::text(law), Cell::text(&due.deadline.what)],
+        )
+    };
+    let columns = [Column::text("by"), Column::text("left"), Column::text("law"), Column::text("what")];
+    let rows = playbook::deadline::due(&all, from).iter().map(row).collect();
+    Table::new("clocks", "By when others may have to be told", &columns, rows)
 }
 
 /// A text with its lines, each without what moves a cursor.

@@ -43,6 +43,7 @@ pub(crate) enum Command {
     Case(CaseArgs),
     Vault(VaultArgs),
     Audit(Audit),
+    Playbook(PlaybookArgs),
     Verify(Verify),
 }
 
@@ -1736,6 +1737,88 @@ fn verdict(text: &str) -> Result<Verdict, String> {
         "campaign" => Ok(Verdict::Campaign),
         _ => Err("expected benign, research or campaign".to_owned()),
     }
+}
+
+/// Walk through what is done about a campaign, step by step, and see by when others have to be told.
+///
+/// Playbooks are CACAO 2.0 (OASIS): those that come with the program, or files of your own. Nothing in one is run: what it says to run is shown. Who
+/// did which step, when and why is an entry of the ledger.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  stillwatch playbook show campaign\n  stillwatch playbook begin campaign --case case_1 --by ann --reason 'a campaign stands'\n  \
+                  stillwatch playbook done run_1 2 --by ann --reason 'looked at it' --note 'the template is ours'\n  \
+                  stillwatch playbook deadlines --from 2026-03-01T09:30:00Z"
+)]
+pub(crate) struct PlaybookArgs {
+    #[command(subcommand)]
+    pub(crate) command: PlaybookCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum PlaybookCommand {
+    /// Name the playbooks that come with the program
+    List,
+    /// Show a playbook as text, or as CACAO 2.0
+    Show {
+        /// One that comes with the program, or a file with one
+        #[arg(value_name = "PLAYBOOK")]
+        playbook: String,
+        /// As CACAO 2.0
+        #[arg(long)]
+        cacao: bool,
+    },
+    /// Begin to walk through a playbook
+    Begin {
+        /// One that comes with the program, or a file with one
+        #[arg(value_name = "PLAYBOOK")]
+        playbook: String,
+        /// The case that it is about
+        #[arg(long, value_name = "CASE")]
+        case: Option<String>,
+        #[command(flatten)]
+        entry: VaultEntry,
+    },
+    /// Show what was begun; of one run what is done and what is to be done
+    Status {
+        /// Which run
+        #[arg(value_name = "RUN")]
+        run: Option<String>,
+        /// The data folder
+        #[arg(long, value_name = "DIR", default_value = "stillwatch-data", env = "STILLWATCH_DATA")]
+        data: PathBuf,
+        /// Print as JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Say that a step is done
+    Done {
+        /// Which run
+        #[arg(value_name = "RUN")]
+        run: String,
+        /// The step, by its number
+        #[arg(value_name = "STEP")]
+        step: String,
+        /// It failed, or the answer is no
+        #[arg(long)]
+        failed: bool,
+        /// What came of it
+        #[arg(long, value_name = "TEXT", default_value = "")]
+        note: String,
+        #[command(flatten)]
+        entry: VaultEntry,
+    },
+    /// Tell by when others have to be told, counted from a time
+    Deadlines {
+        /// When somebody became aware
+        #[arg(long, value_name = "TIME", value_parser = date)]
+        from: Time,
+        /// Deadlines of your own, as JSON
+        #[arg(long, value_name = "FILE")]
+        file: Option<PathBuf>,
+        /// Print as JSON
+        #[arg(long)]
+        json: bool,
+    },
 }
 
 /// Look whether the controls against extraction are there: configuration, running gateway, ledger, records, models, machine and, if it is named, an endpoint.

@@ -16,6 +16,7 @@ pub(crate) mod label;
 pub(crate) mod lake;
 pub(crate) mod ledger;
 pub(crate) mod person;
+pub(crate) mod playbook;
 pub(crate) mod policy;
 pub(crate) mod quota;
 pub(crate) mod response;

@@ -71,6 +71,7 @@ fn main() -> ExitCode {
         cli::Command::Lake(args) => command::lake::run(&args.command),
         cli::Command::Seal(args) => command::seal::run(&args.command),
         cli::Command::Vault(args) => command::vault::run(&args.command),
+        cli::Command::Playbook(args) => command::playbook::run(&args.command),
         cli::Command::Audit(args) => command::audit::run(&args),
         cli::Command::Verify(args) => command::verify::run(&args),
     };

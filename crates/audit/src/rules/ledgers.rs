@@ -103,6 +103,26 @@ pub(super) const RULES: &[Rule] = &[
             Some(when(ledger.exists && !is_recent, Place::within(&ledger.folder, "ledger"), told))
         },
     },
+    Rule {
+        id: "playbook-never-exercised",
+        title: "Nobody walked through a playbook for half a year",
+        why: "Whoever has to act in the night does what they did before; what is only written down is not found.",
+        fix: "Walk through one with a test case: `stillwatch playbook begin campaign`.",
+        part: Part::Ledger,
+        severity: Severity::Low,
+        confidence: Confidence::Medium,
+        persona: Persona::Pedantic,
+        requirements: &[aisvs("v1.0-C11.3.4"), nist("ir-8"), nist("ir-3"), nist("ir-2")],
+        check: |facts| {
+            let (ledger, at) = (facts.ledger.as_ref()?, facts.at?);
+            let is_recent =
+                ledger.last_playbook.is_some_and(|last| at.nanos() - last.nanos() <= EXERCISE_DAYS_MAX * DAY);
+            let told = ledger
+                .last_playbook
+                .map_or_else(|| "nobody ever did".to_owned(), |last| format!("the last step was done at {last}"));
+            Some(when(ledger.exists && !is_recent, Place::within(&ledger.folder, "playbooks"), told))
+        },
+    },
 ];
 
 fn of(facts: &Facts, check: impl FnOnce(&Configuration) -> Vec<Hit>) -> Checked {

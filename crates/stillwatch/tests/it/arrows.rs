@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use cargo_metadata::{DependencyKind, MetadataCommand};
 
 /// The crates of the workspace, each with those it may use. A new crate needs a line here.
-const ALLOWED: [(&str, &[&str]); 23] = [
+const ALLOWED: [(&str, &[&str]); 24] = [
     ("exchange", &[]),
     ("event", &["exchange"]),
     ("signals", &["event", "exchange"]),
@@ -15,11 +15,18 @@ const ALLOWED: [(&str, &[&str]); 23] = [
     ("audit", &["exchange", "verify"]),
     ("alert", &["exchange", "store", "watch"]),
     ("admin", &["alert", "exchange", "findings", "gateway", "policy", "store", "verify", "watch"]),
-    ("console", &["admin", "exchange", "findings", "gateway", "lake", "ledger", "policy", "report", "verify", "watch"]),
+    (
+        "console",
+        &[
+            "admin", "exchange", "findings", "gateway", "lake", "ledger", "playbook", "policy", "report", "verify",
+            "watch",
+        ],
+    ),
     ("gateway", &["exchange", "policy", "store"]),
     ("sensor", &["exchange", "gateway", "policy", "store", "watch"]),
     ("lake", &["exchange", "store", "verify"]),
     ("ledger", &["store", "verify"]),
+    ("playbook", &["exchange"]),
     ("policy", &["exchange"]),
     ("report", &["exchange", "findings", "policy", "signals"]),
     ("seal", &["store", "verify"]),
@@ -44,6 +51,7 @@ const ALLOWED: [(&str, &[&str]); 23] = [
             "gateway",
             "lake",
             "ledger",
+            "playbook",
             "policy",
             "report",
             "seal",

@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// The crates that do no IO and read no clock.
-pub(crate) const CORE: [&str; 8] = ["audit", "event", "exchange", "findings", "signals", "detect", "policy", "verify"];
+pub(crate) const CORE: [&str; 9] =
+    ["audit", "event", "exchange", "findings", "signals", "detect", "playbook", "policy", "verify"];
 
 /// What the source of the core may not say outside its tests.
 const NOT_IN_THE_CORE: [&str; 10] = [

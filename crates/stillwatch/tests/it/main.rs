@@ -17,6 +17,7 @@ mod lake;
 mod ledger;
 mod live;
 mod package;
+mod playbook;
 #[path = "../../../store/src/postgres.rs"]
 mod postgres;
 mod sealing;

@@ -26,6 +26,7 @@ pub(super) fn facts(data: &Path) -> Result<Ledger, Failure> {
         last: None,
         last_response: None,
         last_drill: None,
+        last_playbook: None,
     };
     if !facts.exists {
         return Ok(facts);
@@ -54,10 +55,11 @@ pub(super) fn facts(data: &Path) -> Result<Ledger, Failure> {
             match known.entry.kind.as_str() {
                 "response" => facts.last_response = facts.last_response.max(at),
                 "drill" => facts.last_drill = facts.last_drill.max(at),
+                "playbook_step" => facts.last_playbook = facts.last_playbook.max(at),
                 _ => {}
             }
         }
-        if facts.last_response.is_some() {
+        if facts.last_response.is_some() && facts.last_playbook.is_some() {
             break;
         }
     }
