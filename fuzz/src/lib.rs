@@ -252,3 +252,27 @@ pub fn proofs(bytes: &[u8]) {
     }
     assert!(!verify::report::plain(text).chars().any(char::is_control));
 }
+
+/// What reads playbooks and deadlines: one that is read is walked through without an end that is missed, and steps that are to be done are steps of it.
+pub fn playbooks(bytes: &[u8]) {
+    use exchange::Time;
+    use playbook::run::Done;
+    use playbook::{Outcome, Playbook, Run, deadline};
+
+    let Ok(text) = std::str::from_utf8(bytes) else { return };
+    if let Ok(all) = deadline::read(text) {
+        assert!(deadline::due(&all, Time::from_nanos(0)).len() <= all.len());
+    }
+    let Ok(playbook) = Playbook::read(text) else { return };
+    let steps = playbook.in_order().len();
+    let mut run = Run::begin(&playbook, String::new(), None, String::new(), Time::from_nanos(0));
+    for turn in 0..100 {
+        assert!(run.next().len() <= steps && run.next().iter().all(|step| playbook.step(step).is_some()));
+        let Some(step) = run.next().first().map(|step| (*step).to_owned()) else { break };
+        let outcome = if (bytes.len() + turn) % 3 == 0 { Outcome::Failed } else { Outcome::Done };
+        let done = Done { step, outcome, by: String::new(), at: Time::from_nanos(0), note: String::new() };
+        if run.step(&playbook, done).is_err() {
+            break;
+        }
+    }
+}

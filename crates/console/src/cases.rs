@@ -249,8 +249,8 @@ fn clocks(from: Time, now: Time, is_closed: bool) -> Table {
         let hours = left.unsigned_abs() / HOUR;
         let told = if hours < 2 * 24 { counted(hours, "hour") } else { counted(hours / 24, "day") };
         let left = match (left < 0, is_closed) {
-            (true, false) => Cell::text(format!("over since {told}")).tone("alarm"),
-            (true, true) => Cell::text(format!("over since {told}")).tone("quiet"),
+            (true, false) => Cell::text(format!("ended {told} ago")).tone("alarm"),
+            (true, true) => Cell::text(format!("ended {told} ago")).tone("quiet"),
             (false, _) => Cell::text(told),
         };
         let law = format!("{}, {}", due.deadline.law, due.deadline.place);

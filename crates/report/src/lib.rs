@@ -1,8 +1,9 @@
-//! Findings as people read them: in words ([`words`]), as pictures ([`plot`]), on a page ([`page`]).
+//! Findings as people read them: in words ([`words`]), as pictures ([`plot`]), on a page ([`page`]); audits on another ([`audit_page`]).
 //!
 //! Promises no IO, no script and no text from outside that is not escaped and without control characters. How much is shown is bounded by
 //! limits that stand beside what they bound; what is left out is counted.
 
+pub mod audit_page;
 pub mod campaign;
 pub mod cost;
 pub mod limits;

@@ -1902,6 +1902,8 @@ pub(crate) enum AuditFormat {
     Sarif,
     /// OSCAL assessment results
     Oscal,
+    /// A page that stands alone
+    Html,
 }
 
 fn part_of_audit(name: &str) -> Result<audit::Part, String> {

@@ -81,6 +81,9 @@ fn once(args: &cli::Audit) -> Result<Exit, Failure> {
         AuditFormat::Json => told::lines(&audit)?,
         AuditFormat::Sarif => told::lines(&::audit::sarif::sarif(&audit, changes.as_ref(), version))?,
         AuditFormat::Oscal => told::lines(&::audit::oscal::oscal(&audit, version))?,
+        AuditFormat::Html => {
+            report::audit_page::page(&audit, changes.as_ref(), &unlooked, version).map_err(Failure::unreadable)?
+        }
     };
     match &args.out {
         Some(out) => OutputFile::create(out)?.write_whole(written.as_bytes())?,

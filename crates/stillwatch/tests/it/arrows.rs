@@ -28,7 +28,7 @@ const ALLOWED: [(&str, &[&str]); 24] = [
     ("ledger", &["store", "verify"]),
     ("playbook", &["exchange"]),
     ("policy", &["exchange"]),
-    ("report", &["exchange", "findings", "policy", "signals"]),
+    ("report", &["audit", "exchange", "findings", "policy", "signals"]),
     ("seal", &["store", "verify"]),
     ("evidence", &["exchange", "findings", "verify"]),
     ("simulator", &["exchange"]),

@@ -227,3 +227,20 @@ fn audits_are_written_as_others_read_them() {
     }
     assert!(!std::path::Path::new(&data).exists(), "looking makes no data folder");
 }
+
+#[test]
+fn a_page_tells_all_of_it_and_takes_nothing_from_what_it_shows() {
+    let folder = Folder::new("audit-page");
+    let config =
+        folder.file("weak.toml", "admin = \"0.0.0.0:8081\"\n[allow]\npaths = [\"/<script>alert(1)</script>\"]\n");
+    let words = ["--config", &config, "--data", &folder.path("data"), "--without", "host"].map(str::to_owned);
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    let rules = found(&audit(&[&words[..], &["--format", "json"]].concat()));
+    let page = audit(&[&words[..], &["--format", "html"]].concat());
+    assert_eq!((page.code, rules.len()), (14, 2), "{rules:?}");
+    for rule in rules {
+        assert!(page.stdout.contains(&format!("<code>{rule}</code>")), "{rule}: {}", page.stdout);
+    }
+    assert!(!page.stdout.contains("<script") && page.stdout.contains("<h2>Not looked at</h2>"), "{}", page.stdout);
+    assert!(!page.stdout.contains(" src=") && !page.stdout.contains(" href="), "{}", page.stdout);
+}
