@@ -1,7 +1,9 @@
 """Models that two programs check and read: signatures by `stillwatch vault` and OpenSSF's `model_signing`, locked models by a reader of their documents."""
 
 import argparse
+import json
 import pathlib
+import pickle
 import shutil
 import subprocess
 import sys
@@ -12,6 +14,8 @@ import reader
 
 CURVES = ["prime256v1", "secp384r1", "secp521r1"]
 # How hashes are made, with the flags that say so.
+# Files of the model are bytes that show where they are, and nothing that a loader takes.
+ANY_FORMAT = [flag for name in ["damaged", "pickle", "unknown"] for flag in ["--allow-format", name]]
 WAYS = {"sha256": [], "blake3": ["--hash", "blake3"], "parts": ["--parts", "100000"]}
 
 
@@ -111,7 +115,7 @@ def read_by_two(binary, work, case):
             done(binary, "vault", "key", "--out", keys[name][0], "--passphrase-file", work / f"{name}.txt")
             holders += ["--holder", work / f"{name}.pub"]
         words = ["--needed", "2", "--by", "ann", "--reason", "a drill", "--data", data]
-        done(binary, "vault", "lock", root, "--out", out, *holders, *words)
+        done(binary, "vault", "lock", root, "--out", out, *holders, *words, *ANY_FORMAT)
     finally:
         up.terminate()
         up.wait()
@@ -128,6 +132,53 @@ def read_by_two(binary, work, case):
         case("locked, read by ann alone: refused", False)
     except AssertionError:
         case("locked, read by ann alone: refused", True)
+
+
+def formats(binary, work, case):
+    """What other programs write of each format, told by its content under another name as well."""
+    import gguf
+    import numpy
+    import safetensors.numpy
+
+    root = work / "formats"
+    root.mkdir()
+    tensors = {"a": numpy.arange(12, dtype=numpy.float32).reshape(3, 4), "b": numpy.zeros((0, 2), dtype=numpy.int8), "c": numpy.float16(1) * numpy.ones(5, dtype=numpy.float16)}
+    safetensors.numpy.save_file(tensors, root / "model.safetensors", metadata={"format": "np"})
+    writer = gguf.GGUFWriter(root / "model.gguf", "llama")
+    writer.add_string("general.name", "ours")
+    writer.add_uint32("llama.block_count", 2)
+    writer.add_array("tokenizer.ggml.tokens", ["a", "b", "\u00fc"])
+    writer.add_array("numbers", [1.0, 2.0])
+    for name in ["a", "c"]:
+        writer.add_tensor(name, tensors[name])
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+    numpy.save(root / "numbers.npy", tensors["a"])
+    numpy.save(root / "objects.npy", numpy.array([{"a": 1}], dtype=object), allow_pickle=True)
+    numpy.savez(root / "both.npz", **tensors)
+    for protocol in range(6):
+        (root / f"protocol{protocol}.json").write_bytes(pickle.dumps(pathlib.PurePosixPath("x"), protocol))
+    shutil.copy(root / "model.gguf", root / "holiday.jpg")
+    expected = {
+        "model.safetensors": "safetensors", "model.gguf": "gguf", "holiday.jpg": "gguf", "numbers.npy": "numpy", "objects.npy": "pickle",
+        "both.npz": "archive", **{f"protocol{protocol}.json": "pickle" for protocol in range(6)},
+    }
+    told = json.loads(ran(binary, "vault", "formats", root, "--json").stdout)
+    is_told = {file["name"]: file["format"] for file in told["files"]}
+    for name, kind in expected.items():
+        case(f"formats, {name}: {kind}", is_told[name] == kind)
+        if is_told[name] != kind:
+            print(is_told[name])
+    # What is cut off is none of them any more.
+    for name in ["model.safetensors", "model.gguf"]:
+        content = (root / name).read_bytes()
+        (root / name).write_bytes(content[: len(content) // 2])
+    told = json.loads(ran(binary, "vault", "formats", root, "--json").stdout)
+    is_told = {file["name"]: file["format"] for file in told["files"]}
+    for name in ["model.safetensors", "model.gguf"]:
+        case(f"formats, {name}, half of it: damaged", is_told[name] == "damaged")
 
 
 def main():
@@ -158,7 +209,7 @@ def main():
                 model(root)
                 # Signatures lie in the model, as both programs allow.
                 by_us, by_them = root / "ours.sig", work / "theirs.sig"
-                done(binary, "vault", "sign", root, "--key", key, "--out", by_us, *flags)
+                done(binary, "vault", "sign", root, "--key", key, "--out", by_us, *flags, *ANY_FORMAT)
                 told = theirs_refuses(root, by_us, public)
                 case(f"{curve}, {way}: theirs checks ours", told is None)
                 if told is not None:
@@ -187,6 +238,7 @@ def main():
                     told = theirs_refuses(copy, copy / "ours.sig", public)
                     case(f"{way}, {what}: theirs refuses ours", told is not None and "ismatch" in told)
         read_by_two(binary, work, case)
+        formats(binary, work, case)
     print(f"{count - len(failed)} of {count} cases passed")
     sys.exit(1 if failed else 0)
 

@@ -170,6 +170,9 @@ pub fn look<F: io::Read + io::Seek>(called: &Path, content: &mut F) -> io::Resul
     if let Some(look) = by_beginning(&head) {
         return Ok(look);
     }
+    if looks_pickled(&head) {
+        return Ok(Look::not(Format::Pickle, "it begins as a pickle, and loading it may run anything"));
+    }
     if head.starts_with(NUMPY) {
         return Ok(numpy(&head));
     }
@@ -188,10 +191,7 @@ pub fn look<F: io::Read + io::Seek>(called: &Path, content: &mut F) -> io::Resul
         return Ok(Look::not(Format::Program, "it is a script, which loaders may run (`trust_remote_code`)"));
     }
     if is_text {
-        return Ok(match looks_pickled(&head) {
-            true => Look::not(Format::Pickle, "it begins as a pickle, and loading it may run anything"),
-            false => Look::listed(Format::Text),
-        });
+        return Ok(Look::listed(Format::Text));
     }
     Ok(match ending.as_str() {
         // The first field of such a message: the version, a number.
@@ -260,7 +260,7 @@ fn by_beginning(head: &[u8]) -> Option<Look> {
     None
 }
 
-/// Whether a text begins as pickles of protocols 0 and 1 do that name what is to be called: `c`, a module, a name.
+/// Whether something begins as pickles of protocols 0 and 1 do that name what is to be called: `c`, a module, a name, and what is done with it.
 fn looks_pickled(head: &[u8]) -> bool {
     let text = head.strip_prefix(b"(").unwrap_or(head);
     let Some(rest) = text.strip_prefix(b"c") else { return false };
@@ -268,7 +268,13 @@ fn looks_pickled(head: &[u8]) -> bool {
     let is_name = |line: &[u8]| {
         !line.is_empty() && line.iter().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.'))
     };
-    let follows = |line: &[u8]| line.first().is_some_and(|byte| b"(tqpR)]}NSVIFL.0\x85".contains(byte));
+    // Not every letter that has a meaning there: a list of words is no pickle.
+    let follows = |line: &[u8]| match line {
+        [b'(' | b')' | b']' | b'}' | 0x85..=0x87, ..] | [b'0' | b'N' | b'.'] | [b'S', b'\'' | b'"', ..] => true,
+        [b'p', number @ ..] => !number.is_empty() && number.iter().all(u8::is_ascii_digit),
+        [b'q', number, ..] => !number.is_ascii_graphic(),
+        _ => false,
+    };
     matches!((lines.next(), lines.next(), lines.next()), (Some(module), Some(name), Some(next))
         if is_name(module) && is_name(name) && follows(next))
 }

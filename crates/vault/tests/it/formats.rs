@@ -51,7 +51,7 @@ fn what_holds_numbers_and_text_is_on_the_list() {
         entry("words", 9, &list(8, 2, &[text("a"), text("b")].concat())),
         entry("numbers", 9, &list(6, 3, &[0; 12])),
     ];
-    let cases: [(&str, Vec<u8>, Format); 15] = [
+    let cases: [(&str, Vec<u8>, Format); 17] = [
         (
             "m.safetensors",
             safetensors(r#"{"w":{"dtype":"F16","shape":[2,3],"data_offsets":[0,12]}}"#, 12),
@@ -81,6 +81,8 @@ fn what_holds_numbers_and_text_is_on_the_list() {
         ("config.json", b"{\"a\": 1}".to_vec(), Format::Text),
         ("vocab.txt", "über\ncat\nsat\n".into(), Format::Text),
         ("notes.txt", b"cat\nsat\non the mat".to_vec(), Format::Text),
+        ("vocab.txt", b"cat\nsat\ntree\npot\n".to_vec(), Format::Text),
+        ("vocab.txt", b"cats\nc\npot\n".to_vec(), Format::Text),
         ("empty", Vec::new(), Format::Text),
         ("long.txt", format!("{}{}", "x".repeat(LOOK_BYTES_MAX - 1), "ü and more").into(), Format::Text),
         ("a.png", b"\x89PNG\r\n\x1a\n\0\0".to_vec(), Format::Picture),
@@ -96,12 +98,14 @@ fn what_holds_numbers_and_text_is_on_the_list() {
 fn what_may_run_something_is_not_on_the_list() {
     let zipped = b"PK\x03\x04\x14\0\0\0 archive/data.pkl";
     let tarred = [&[b'a'; 257][..], b"ustar\x0000"].concat();
-    let cases: [(&str, &[u8], Format); 20] = [
+    let cases: [(&str, &[u8], Format); 22] = [
         ("a.pkl", b"\x80\x04\x95\0", Format::Pickle),
         // Whatever it is called.
         ("config.json", b"\x80\x02}q\0.", Format::Pickle),
         ("notes.txt", b"cos\nsystem\n(S'id'\ntR.", Format::Pickle),
         ("notes.txt", b"(cposix\nsystem\nS'id'\no.", Format::Pickle),
+        ("notes.txt", b"cpathlib\nPath\np0\n(S'x'\n", Format::Pickle),
+        ("notes.txt", b"cpathlib\nPath\nq\0(U\x01x", Format::Pickle),
         ("pytorch_model.bin", b"\0\x01\x02", Format::Pickle),
         ("m.pt", b"just text", Format::Pickle),
         ("M.CKPT", b"\xff\xfe", Format::Pickle),
