@@ -33,5 +33,5 @@ pub use key::{FileKey, PublicKey, Signs, TokenKey};
 pub use locked::{Head, Locked, Release};
 pub use manifest::{Difference, Manifest, Method};
 pub use name::Name;
-pub use register::{Content, Copy, Register, State};
+pub use register::{Content, Copy, Register, Searched, State};
 pub use signature::{Signed, sign};

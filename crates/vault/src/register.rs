@@ -257,24 +257,40 @@ impl Register {
         Some(self.copies.remove(at))
     }
 
-    /// Folders below some that hold weights and are in no place that is put down for a host.
+    /// What lies below some folders and is in no place that is put down for a host.
     ///
     /// # Errors
     ///
-    /// When one cannot be read, or there is too much to look at.
-    pub fn unknown(&self, host: &str, below: &[PathBuf]) -> Result<Vec<PathBuf>, VaultError> {
+    /// When one of them is not there, or there is too much to look at.
+    pub fn search(&self, host: &str, below: &[PathBuf]) -> Result<Searched, VaultError> {
         let known: Vec<&Path> =
             self.copies.iter().filter(|copy| copy.host == host).map(|copy| Path::new(copy.place.as_str())).collect();
-        let (mut found, mut seen) = (Vec::new(), 0);
+        let mut searched = Searched::default();
         for folder in below {
             let whole = folder.canonicalize().map_err(VaultError::io(folder))?;
-            search(&whole, &known, &mut seen, &mut found)?;
+            search(&whole, &known, &mut searched)?;
         }
-        found.sort();
-        found.dedup();
-        Ok(found)
+        for list in [&mut searched.found, &mut searched.unread] {
+            list.sort();
+            list.dedup();
+        }
+        Ok(searched)
     }
 }
+
+/// What a search came to.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Searched {
+    /// Folders that hold weights.
+    pub found: Vec<PathBuf>,
+    /// What may not be looked at.
+    pub unread: Vec<PathBuf>,
+    /// Files that were looked at.
+    files: usize,
+}
+
+/// Folders of the system that hold no files of a disk.
+const NO_DISKS: [&str; 3] = ["/dev", "/proc", "/sys"];
 
 /// Endings of files that hold weights, in formats that are not known by their content.
 const ENDINGS: [&str; 14] = [
@@ -294,48 +310,60 @@ const ENDINGS: [&str; 14] = [
     "tflite",
 ];
 
-fn search(folder: &Path, known: &[&Path], seen: &mut usize, found: &mut Vec<PathBuf>) -> Result<(), VaultError> {
+fn search(folder: &Path, known: &[&Path], searched: &mut Searched) -> Result<(), VaultError> {
     // With its own list, since a disk may have deeper folders than a thread has room for.
     let mut waiting = vec![folder.to_owned()];
     while let Some(folder) = waiting.pop() {
-        if known.iter().any(|place| folder.starts_with(place)) {
+        if known.iter().any(|place| folder.starts_with(place)) || NO_DISKS.iter().any(|it| folder == Path::new(it)) {
             continue;
         }
         if Head::read(&folder).is_ok() {
-            found.push(folder);
+            searched.found.push(folder);
             continue;
         }
-        for entry in fs::read_dir(&folder).map_err(VaultError::io(&folder))? {
-            let entry = entry.map_err(VaultError::io(&folder))?;
-            *seen += 1;
-            if *seen > SEARCHED_MAX {
-                return Err(VaultError::model(
-                    &folder,
-                    format!("expected at most {SEARCHED_MAX} files to look at; name smaller folders"),
-                ));
+        let Some(entries) = looked(&folder, fs::read_dir(&folder), searched)? else { continue };
+        for entry in entries {
+            let Some(entry) = looked(&folder, entry, searched)? else { continue };
+            searched.files += 1;
+            if searched.files > SEARCHED_MAX {
+                let told = format!("expected at most {SEARCHED_MAX} files to look at; name smaller folders");
+                return Err(VaultError::model(&folder, told));
             }
-            let (path, kind) = (entry.path(), entry.file_type().map_err(VaultError::io(&folder))?);
+            let path = entry.path();
+            let Some(kind) = looked(&path, entry.file_type(), searched)? else { continue };
             if kind.is_dir() {
                 waiting.push(path);
-            } else if kind.is_file() && !known.contains(&path.as_path()) && holds_weights(&path)? {
-                found.push(folder.clone());
+            } else if kind.is_file()
+                && !known.contains(&path.as_path())
+                && looked(&path, holds_weights(&path), searched)?.unwrap_or_else(|| is_called_so(&path))
+            {
+                searched.found.push(folder.clone());
             }
         }
     }
     Ok(())
 }
 
+/// What was looked at. What went meanwhile is none, and so is what may not be looked at, which is told.
+fn looked<T>(path: &Path, found: io::Result<T>, searched: &mut Searched) -> Result<Option<T>, VaultError> {
+    match found {
+        Ok(found) => Ok(Some(found)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+            searched.unread.push(path.to_owned());
+            Ok(None)
+        }
+        Err(error) => Err(VaultError::io(path)(error)),
+    }
+}
+
 /// Whether a file is as long as weights are, and of a format or a name that they have.
-fn holds_weights(path: &Path) -> Result<bool, VaultError> {
-    let mut file = match fs::File::open(path) {
-        // What nobody may read here is told by its name only.
-        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => return Ok(is_called_so(path)),
-        file => file.map_err(VaultError::io(path))?,
-    };
-    if file.metadata().map_err(VaultError::io(path))?.len() < WEIGHTS_BYTES_MIN {
+fn holds_weights(path: &Path) -> io::Result<bool> {
+    let mut file = fs::File::open(path)?;
+    if file.metadata()?.len() < WEIGHTS_BYTES_MIN {
         return Ok(false);
     }
-    Ok(is_called_so(path) || formats::look(path, &mut file).map_err(VaultError::io(path))?.format.holds_weights())
+    Ok(is_called_so(path) || formats::look(path, &mut file)?.format.holds_weights())
 }
 
 fn is_called_so(path: &Path) -> bool {

@@ -115,6 +115,7 @@ fn gather(args: &cli::Audit, config: &gateway::config::Config, now: Time) -> Res
         },
         ..Facts::default()
     };
+    let mut unread = 0;
     let mut look = |part: Part, work: &mut dyn FnMut() -> Result<(), Failure>| {
         if args.without.contains(&part) {
             unlooked.push((part, "left out (--without)".to_owned()));
@@ -146,10 +147,10 @@ fn gather(args: &cli::Audit, config: &gateway::config::Config, now: Time) -> Res
             has_data(data)?;
         }
         let threads = thread::available_parallelism().map_or(1, std::num::NonZeroUsize::get);
-        let bar = progress::reading(Some(of_models::bytes(data)));
-        let models = of_models::facts(data, &args.search, threads, now, &vault::Progress::default());
-        bar.finish_and_clear();
-        facts.models = Some(models?);
+        let work = |progress: &vault::Progress| of_models::facts(data, &args.search, threads, now, progress);
+        let (models, left_out) = progress::of_models(of_models::bytes(data), work)?;
+        facts.models = Some(models);
+        unread = left_out;
         Ok(())
     });
     look(Part::Host, &mut || {
@@ -157,6 +158,9 @@ fn gather(args: &cli::Audit, config: &gateway::config::Config, now: Time) -> Res
         facts.host = Some(of_host::facts(data, &named_secrets(config), &own)?);
         Ok(())
     });
+    if unread > 0 {
+        unlooked.push((Part::Models, format!("{unread} files and folders below --search may not be looked at")));
+    }
     if let (Some(url), Some(key_file), Some(model)) = (&args.endpoint, &args.endpoint_key_file, &args.endpoint_model) {
         // Somebody asked for it: that it cannot be looked at is a failure.
         let unread = |error| Failure::io(format!("`{}` cannot be read", key_file.display()), error);

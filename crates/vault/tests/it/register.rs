@@ -100,9 +100,12 @@ fn weights_that_no_register_has_are_found() {
     register.put(copy("here", &root.join("known"), elsewhere())).unwrap();
     register.put(copy("here", &root.join("single.gguf"), elsewhere())).unwrap();
     register.put(copy("there", &root.join("copied"), elsewhere())).unwrap();
-    let found = register.unknown("here", std::slice::from_ref(&root)).unwrap();
-    assert_eq!(found, ["copied", "renamed"].map(|name| root.join(name)));
-    assert!(register.unknown("here", &[root.join("nowhere")]).is_err());
+    let searched = register.search("here", std::slice::from_ref(&root)).unwrap();
+    assert_eq!(searched.found, ["copied", "renamed"].map(|name| root.join(name)));
+    assert_eq!(searched.unread, Vec::<std::path::PathBuf>::new());
+    assert!(register.search("here", &[root.join("nowhere")]).is_err());
+    // Where there are no disks nothing is looked for.
+    assert_eq!(register.search("here", &["/proc".into(), "/sys".into()]).unwrap(), vault::Searched::default());
 }
 
 #[test]

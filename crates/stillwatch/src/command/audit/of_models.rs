@@ -15,23 +15,25 @@ use crate::failure::Failure;
 const FILES_MAX: usize = 20;
 const DAY: i64 = 86_400_000_000_000;
 
-/// The facts of the register in a data folder, and of weights below some folders that no register has.
+/// The facts of the register in a data folder, and of weights below some folders that no register has; and how much there may not be looked at.
 pub(super) fn facts(
     data: &Path,
     search: &[PathBuf],
     threads: usize,
     now: Time,
     progress: &Progress,
-) -> Result<Models, Failure> {
+) -> Result<(Models, usize), Failure> {
     let register = Register::read(data).map_err(Failure::unreadable)?;
     let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
     let copies = register.copies().iter().map(|copy| of_copy(copy, &host, threads, now, progress));
-    let unknown = register.unknown(&host, search).map_err(Failure::unreadable)?;
-    Ok(Models {
+    let searched = register.search(&host, search).map_err(Failure::unreadable)?;
+    let unknown = &searched.found;
+    let models = Models {
         copies: copies.collect::<Result<_, Failure>>()?,
         unknown: unknown.iter().map(|folder| folder.display().to_string()).collect(),
         searched: !search.is_empty(),
-    })
+    };
+    Ok((models, searched.unread.len()))
 }
 
 /// Bytes that are read for it.

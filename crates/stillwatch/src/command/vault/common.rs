@@ -3,9 +3,7 @@
 use std::fmt::Write as _;
 use std::num::NonZeroUsize;
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
-use std::time::Duration;
 
 use ::vault::files::{Choice, ModelFile, of_repositories};
 use ::vault::formats::Look;
@@ -23,9 +21,6 @@ pub(super) const DIFFERENCES_SHOWN: usize = 50;
 
 /// Characters of a name that is printed.
 pub(super) const NAME_CHARS: usize = 300;
-
-/// How often it is drawn how far hashing is.
-const STEP_TIME: Duration = Duration::from_millis(100);
 
 /// Puts down what is about to be done with a model.
 pub(super) fn put_down(entry: &VaultEntry, kind: &str, model: &str, detail: Value) -> Result<(), Failure> {
@@ -110,21 +105,7 @@ pub(super) fn working<T>(
 
 /// Does something with so many bytes, while it is drawn how far it is.
 pub(super) fn with_bar<T>(bytes: u64, work: impl FnOnce(&Progress) -> Result<T, VaultError>) -> Result<T, Failure> {
-    let (progress, is_done) = (Progress::default(), AtomicBool::new(false));
-    let bar = progress::reading(Some(bytes));
-    let done = thread::scope(|scope| {
-        scope.spawn(|| {
-            while !is_done.load(Ordering::Relaxed) {
-                bar.set_position(progress.bytes());
-                thread::park_timeout(STEP_TIME);
-            }
-        });
-        let done = work(&progress);
-        is_done.store(true, Ordering::Relaxed);
-        done
-    });
-    bar.finish_and_clear();
-    done.map_err(failed)
+    progress::of_models(bytes, work).map_err(failed)
 }
 
 pub(super) fn unread(path: &Path) -> impl FnOnce(std::io::Error) -> Failure {

@@ -5,7 +5,7 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use ::vault::limits::{KEY_BYTES_MAX, SIGNATURE_BYTES_MAX};
-use ::vault::{Content, Copy, Digest, Head, PublicKey, Register, Signed, State};
+use ::vault::{Content, Copy, Digest, Head, PublicKey, Register, Searched, Signed, State};
 use exchange::Time;
 use report::words::{counted, printable};
 use serde_json::{Value, json};
@@ -192,14 +192,14 @@ pub(super) fn show(args: &VaultInventory) -> Result<Exit, Failure> {
         .zip(states)
         .map(|(copy, state)| Shown { copy, state, needs_review: is_overdue(&copy.reviewed, now) })
         .collect();
-    let found = register.unknown(&host, &args.search).map_err(failed)?;
+    let Searched { found, unread, .. } = register.search(&host, &args.search).map_err(failed)?;
     let drifted = shown.iter().filter(|shown| shown.state.as_ref().is_some_and(State::is_drift)).count();
     let overdue = shown.iter().filter(|shown| args.check && shown.needs_review).count();
     match args.json {
         true => drop(print_json(&json!({
-            "host": host, "copies": shown.iter().map(as_json).collect::<Vec<_>>(), "unknown": found, "drifted": drifted,
+            "host": host, "copies": shown.iter().map(as_json).collect::<Vec<_>>(), "unknown": found, "unread": unread, "drifted": drifted,
         }))?),
-        false => print(&as_text(&shown, &found, !args.search.is_empty()))?,
+        false => print(&as_text(&shown, &found, &unread, !args.search.is_empty()))?,
     }
     let mut wrong = Vec::new();
     if drifted > 0 {
@@ -231,7 +231,7 @@ fn as_json(Shown { copy, state, needs_review }: &Shown<'_>) -> Value {
     })
 }
 
-fn as_text(shown: &[Shown<'_>], found: &[PathBuf], is_searched: bool) -> String {
+fn as_text(shown: &[Shown<'_>], found: &[PathBuf], unread: &[PathBuf], is_searched: bool) -> String {
     let mut text = String::new();
     if shown.is_empty() {
         text.push_str("The register has no place that holds a model; `stillwatch vault register` puts one down.\n");
@@ -266,6 +266,16 @@ fn as_text(shown: &[Shown<'_>], found: &[PathBuf], is_searched: bool) -> String 
             text,
             "{}: weights, and no register has them",
             printable(&folder.display().to_string(), NAME_CHARS)
+        );
+    }
+    for path in unread.iter().take(DIFFERENCES_SHOWN) {
+        let _ = writeln!(text, "{}: may not be looked at", printable(&path.display().to_string(), NAME_CHARS));
+    }
+    if unread.len() > DIFFERENCES_SHOWN {
+        let _ = writeln!(
+            text,
+            "and {} more that may not be looked at; `--json` names all",
+            unread.len() - DIFFERENCES_SHOWN
         );
     }
     if is_searched && found.is_empty() {
