@@ -17,7 +17,7 @@ use store::whole;
 use crate::digest::{Algorithm, Digest, Progress};
 use crate::error::VaultError;
 use crate::files::{Choice, files};
-use crate::formats;
+use crate::formats::{self, Format};
 use crate::limits::{COPIES_MAX, REGISTER_BYTES_MAX, SEARCHED_MAX, WEIGHTS_BYTES_MIN};
 use crate::locked::Head;
 use crate::manifest::{Difference, Key, Manifest, Method};
@@ -293,22 +293,8 @@ pub struct Searched {
 const NO_DISKS: [&str; 3] = ["/dev", "/proc", "/sys"];
 
 /// Endings of files that hold weights, in formats that are not known by their content.
-const ENDINGS: [&str; 14] = [
-    "bin",
-    "ckpt",
-    "engine",
-    "gguf",
-    "h5",
-    "keras",
-    "mlmodel",
-    "npz",
-    "onnx",
-    "pb",
-    "pt",
-    "pth",
-    "safetensors",
-    "tflite",
-];
+const ENDINGS: [&str; 13] =
+    ["ckpt", "engine", "gguf", "h5", "keras", "mlmodel", "npz", "onnx", "pb", "pt", "pth", "safetensors", "tflite"];
 
 fn search(folder: &Path, known: &[&Path], searched: &mut Searched) -> Result<(), VaultError> {
     // With its own list, since a disk may have deeper folders than a thread has room for.
@@ -363,7 +349,11 @@ fn holds_weights(path: &Path) -> io::Result<bool> {
     if file.metadata()?.len() < WEIGHTS_BYTES_MIN {
         return Ok(false);
     }
-    Ok(is_called_so(path) || formats::look(path, &mut file)?.format.holds_weights())
+    // Many programs call their files `.bin`: what PyTorch writes there is a ZIP archive or a pickle by its content.
+    let is_bin = path.extension().is_some_and(|ending| ending == "bin");
+    let called = if is_bin { Path::new("weights") } else { path };
+    let format = formats::look(called, &mut file)?.format;
+    Ok(is_called_so(path) || format.holds_weights() || (is_bin && format == Format::Archive))
 }
 
 fn is_called_so(path: &Path) -> bool {

@@ -93,6 +93,8 @@ fn weights_that_no_register_has_are_found() {
     put("copied/a.safetensors", &long);
     put("copied/b.safetensors", &long);
     put("renamed/holiday.jpg", &[b"GGUF\x02\0\0\0", &[0; 16][..], &long].concat());
+    put("torch/pytorch_model.bin", &[b"PK\x03\x04", &long[..]].concat());
+    put("cache/of-a-compiler.bin", &long);
     put("short/model.safetensors", &long[1..]);
     put("text/notes.txt", &vec![b'a'; long.len()]);
     let mut register = Register::read(&root).unwrap();
@@ -101,7 +103,7 @@ fn weights_that_no_register_has_are_found() {
     register.put(copy("here", &root.join("single.gguf"), elsewhere())).unwrap();
     register.put(copy("there", &root.join("copied"), elsewhere())).unwrap();
     let searched = register.search("here", std::slice::from_ref(&root)).unwrap();
-    assert_eq!(searched.found, ["copied", "renamed"].map(|name| root.join(name)));
+    assert_eq!(searched.found, ["copied", "renamed", "torch"].map(|name| root.join(name)));
     assert_eq!(searched.unread, Vec::<std::path::PathBuf>::new());
     assert!(register.search("here", &[root.join("nowhere")]).is_err());
     // Where there are no disks nothing is looked for.
