@@ -57,6 +57,12 @@ impl std::fmt::Debug for Admin {
 }
 
 impl Admin {
+    /// Whether a detection is still on its way through what was recorded, so that it may not know of everybody whom it will know. None where none runs.
+    #[must_use]
+    pub fn is_detection_reading(&self) -> bool {
+        self.detection.as_ref().is_some_and(|watched| !watched.status().has_caught_up)
+    }
+
     /// The name of that detection since campaigns have the names that they have now: `FOLDER.GENERATION`.
     #[must_use]
     pub fn source(&self) -> String {

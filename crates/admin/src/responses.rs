@@ -190,9 +190,7 @@ pub const PROBABILITY_MAX: i64 = 99;
 
 /// The accounts of a campaign that stands, those that take part likely enough.
 fn members(admin: &Admin, campaign: &str, probability: i64) -> Answer<Vec<AccountId>> {
-    if let Some(watched) = &admin.detection
-        && !watched.status().has_caught_up
-    {
+    if admin.is_detection_reading() {
         let message =
             "detection has not come to the end of the record since it began, and may not know all members; ask again";
         return Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", message));

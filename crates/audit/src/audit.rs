@@ -32,7 +32,7 @@ pub struct Audit {
     /// What was looked at.
     pub parts: Vec<Part>,
     /// Every rule for the persona, and what it came to.
-    pub rules: Vec<Ruled>,
+    pub rules: Vec<RuleResult>,
     /// What was found, gravest first.
     pub findings: Vec<Finding>,
     /// How fast somebody may ask, where that is known.
@@ -43,7 +43,7 @@ pub struct Audit {
 /// A rule, and what it came to.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Ruled {
+pub struct RuleResult {
     /// What it is called.
     pub id: String,
     /// What is wrong where it finds something.
@@ -148,9 +148,9 @@ impl Audit {
     }
 }
 
-fn told(rule: &Rule, outcome: Outcome) -> Ruled {
+fn told(rule: &Rule, outcome: Outcome) -> RuleResult {
     let text = str::to_owned;
-    Ruled {
+    RuleResult {
         id: text(rule.id),
         title: text(rule.title),
         why: text(rule.why),

@@ -355,10 +355,10 @@ pub struct Host {
     pub open_servers: Vec<OpenServer>,
     /// Files with secrets that others than their owner may read, each with its mode.
     pub open_secrets: Vec<(String, String)>,
-    /// Names of variables in the environment of the gateway that look like secrets.
-    pub secret_variables: Vec<String>,
-    /// Places on a disk that memory may be written to.
-    pub swaps: Vec<String>,
+    /// Names of variables in the environment of the gateway that look like secrets; none where no gateway runs, or its environment may not be read.
+    pub secret_variables: Option<Vec<String>>,
+    /// Places on a disk that memory may be written to; none where the machine does not tell.
+    pub swaps: Option<Vec<String>>,
     /// Whether the clock follows another; none where the machine does not tell.
     pub clock_synchronised: Option<bool>,
 }

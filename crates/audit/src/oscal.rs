@@ -4,7 +4,7 @@ use exchange::Time;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::audit::{Audit, Finding, Outcome, Ruled};
+use crate::audit::{Audit, Finding, Outcome, RuleResult};
 use crate::catalogue::Catalogue;
 use crate::facts::Part;
 use crate::sarif::SPACE;
@@ -18,8 +18,9 @@ const NAMESPACE: &str = "urn:stillwatch:audit";
 pub fn oscal(audit: &Audit, version: &str) -> Value {
     let at = audit.at;
     let id = |name: &str| Uuid::new_v5(&SPACE, format!("{at}\n{name}").as_bytes()).to_string();
-    let looked: Vec<&Ruled> = audit.rules.iter().filter(|rule| rule.outcome != Outcome::NotLooked).collect();
-    let of = |rule: &Ruled| audit.findings.iter().filter(|finding| finding.rule == rule.id).collect::<Vec<&Finding>>();
+    let looked: Vec<&RuleResult> = audit.rules.iter().filter(|rule| rule.outcome != Outcome::NotLooked).collect();
+    let of =
+        |rule: &RuleResult| audit.findings.iter().filter(|finding| finding.rule == rule.id).collect::<Vec<&Finding>>();
     let observations: Vec<Value> = looked.iter().map(|rule| observation(rule, &of(rule), at, &id)).collect();
     let findings: Vec<Value> = looked.iter().map(|rule| finding(rule, &of(rule), &id)).collect();
     let risks: Vec<Value> = audit.findings.iter().map(|it| risk(it, audit, &id)).collect();
@@ -71,7 +72,7 @@ fn property(name: &str, value: &str) -> Value {
     json!({"name": name, "ns": NAMESPACE, "value": value})
 }
 
-fn observation(rule: &Ruled, found: &[&Finding], at: Time, id: &impl Fn(&str) -> String) -> Value {
+fn observation(rule: &RuleResult, found: &[&Finding], at: Time, id: &impl Fn(&str) -> String) -> Value {
     let mut props = vec![property("rule", &rule.id), property("severity", rule.severity.name())];
     props.extend(
         rule.requirements.iter().map(|it| property("requirement", &format!("{} {}", it.catalogue.id(), it.id))),
@@ -94,7 +95,7 @@ fn observation(rule: &Ruled, found: &[&Finding], at: Time, id: &impl Fn(&str) ->
     observation
 }
 
-fn finding(rule: &Ruled, found: &[&Finding], id: &impl Fn(&str) -> String) -> Value {
+fn finding(rule: &RuleResult, found: &[&Finding], id: &impl Fn(&str) -> String) -> Value {
     let open: Vec<&&Finding> = found.iter().filter(|it| it.accepted.is_none()).collect();
     let control = rule
         .requirements

@@ -2,6 +2,7 @@
 
 mod access;
 mod budgets;
+mod common;
 mod endpoint;
 mod host;
 mod keys;
@@ -12,6 +13,7 @@ mod people;
 mod recording;
 mod watching;
 
+pub use self::models::REVIEW_DAYS_MAX;
 use crate::rule::Rule;
 
 /// Every rule, in the order in which findings are told.

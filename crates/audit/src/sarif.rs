@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::audit::{Audit, Cited, Finding, Outcome, Ruled};
+use crate::audit::{Audit, Cited, Finding, Outcome, RuleResult};
 use crate::catalogue::Catalogue;
 use crate::history::Changes;
 use crate::rule::Severity;
@@ -90,7 +90,7 @@ fn taxonomy(catalogue: Catalogue, ids: &[String]) -> Value {
     })
 }
 
-fn descriptor(rule: &Ruled, taxonomies: &[(Catalogue, Vec<String>)]) -> Value {
+fn descriptor(rule: &RuleResult, taxonomies: &[(Catalogue, Vec<String>)]) -> Value {
     let relationship = |cited: &Cited| {
         let at = taxonomies.iter().position(|(catalogue, _)| *catalogue == cited.catalogue)?;
         let within = taxonomies.get(at)?.1.iter().position(|id| *id == cited.id)?;

@@ -52,8 +52,7 @@ impl Desk {
 /// A campaign that is known now, by its name.
 pub(crate) fn campaign_of<'f>(admin: &Admin, findings: &'f Findings, id: &str) -> Result<&'f Campaign, Fault> {
     let missing = || {
-        let is_reading = admin.detection.as_ref().is_some_and(|watched| !watched.status().has_caught_up);
-        let why = if is_reading {
+        let why = if admin.is_detection_reading() {
             "detection is still reading what was recorded, as it does after a verdict was taken back; "
         } else {
             ""

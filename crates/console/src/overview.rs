@@ -89,8 +89,7 @@ async fn overview(
             .collect(),
         Err(_) => BTreeSet::new(),
     };
-    let is_reading = admin.detection.as_ref().is_some_and(|watched| !watched.status().has_caught_up);
-    let (tone, answer, sentence) = answer(&found, blocked.len(), is_reading);
+    let (tone, answer, sentence) = answer(&found, blocked.len(), admin.is_detection_reading());
     let changed = match visit.before() {
         None => None,
         Some(before) => Some((minute(before), changes::since(&console, found.as_deref().ok(), before).await)),

@@ -3,7 +3,7 @@
 use std::cmp::Reverse;
 
 use askama::Template;
-use audit::audit::Ruled;
+use audit::audit::RuleResult;
 use audit::budget::Budget;
 use audit::{Audit, Changes, Finding, Outcome, Part};
 
@@ -14,7 +14,7 @@ const TEXT_CHARS: usize = 500;
 
 /// A rule with what it found.
 struct Group<'a> {
-    rule: &'a Ruled,
+    rule: &'a RuleResult,
     findings: Vec<Shown>,
 }
 
@@ -37,8 +37,8 @@ struct Page<'a> {
     accepted: Vec<Shown>,
     gone: Vec<Shown>,
     budgets: &'a [Budget],
-    not_looked: Vec<&'a Ruled>,
-    passed: Vec<&'a Ruled>,
+    not_looked: Vec<&'a RuleResult>,
+    passed: Vec<&'a RuleResult>,
     unlooked: Vec<(&'static str, String)>,
 }
 

@@ -2308,8 +2308,7 @@ fn date(text: &str) -> Result<Time, String> {
 const LABELS: &str = "verdicts.jsonl";
 /// Characters of a name or a reason.
 const SAID_CHARS_MAX: usize = 1_000;
-const EXIT_CODES: &str =
-    "Exit codes: 0 nothing found, 10 campaigns found, 2 wrong usage, 65 input that cannot be read.";
+const EXIT_CODES: &str = "Exit codes: 0 nothing found, 10 campaigns found, 11 to 14 an audit found something, 2 wrong usage, 65 input that cannot be read.";
 
 #[cfg(test)]
 mod tests {

@@ -28,7 +28,7 @@ const PEPPER: &str = "key-pepper";
 const FINGERPRINT_KEY: &str = "fingerprint-key";
 const ADMIN_KEY: &str = "admin-key";
 /// Files of the folder with secrets, which only their owner may read.
-pub(crate) const SECRETS: [&str; 4] = [PEPPER, FINGERPRINT_KEY, ADMIN_KEY, "ledger-key"];
+pub(crate) const SECRETS: [&str; 3] = [PEPPER, FINGERPRINT_KEY, ADMIN_KEY];
 const RUNNING: &str = "running.json";
 /// What is known of accounts, beside the exchanges, where a hunt looks for it.
 const ACCOUNTS: &str = "accounts.jsonl";

@@ -24,7 +24,7 @@ pub(crate) fn folder(data: &Path) -> PathBuf {
     data.join(FOLDER)
 }
 
-fn key_file(data: &Path) -> PathBuf {
+pub(crate) fn key_file(data: &Path) -> PathBuf {
     data.join(KEY)
 }
 

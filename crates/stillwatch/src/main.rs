@@ -23,6 +23,7 @@ mod lakes;
 mod ledgers;
 mod listing;
 mod log;
+mod machine;
 mod output;
 mod pipeline;
 mod prices;

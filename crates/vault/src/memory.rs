@@ -124,39 +124,3 @@ fn only_links(folder: &Path, depth: usize) -> Result<(), VaultError> {
     }
     Ok(())
 }
-
-/// Places where pages of memory are written to a disk, by what the system says of them (`/proc/swaps`). Compressed memory is none.
-#[must_use]
-pub fn swaps(text: &str) -> Vec<&str> {
-    let places = text.lines().skip(1).filter_map(|line| line.split_whitespace().next());
-    places.filter(|place| !place.starts_with("/dev/zram")).collect()
-}
-
-/// Bytes of memory that are free for programs, by what the system says (`/proc/meminfo`).
-#[must_use]
-pub fn available(text: &str) -> Option<u64> {
-    let line = text.lines().find_map(|line| line.strip_prefix("MemAvailable:"))?;
-    let kib: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
-    kib.checked_mul(1024)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn swap_on_a_disk_is_told_and_compressed_memory_is_not() {
-        let head = "Filename\t\t\t\tType\t\tSize\t\tUsed\t\tPriority\n";
-        assert_eq!(swaps(head), Vec::<&str>::new());
-        let both = format!("{head}/dev/zram0 partition 8388604 0 100\n/swapfile file 2097148 0 -2\n");
-        assert_eq!(swaps(&both), ["/swapfile"]);
-    }
-
-    #[test]
-    fn free_memory_is_read_in_bytes() {
-        assert_eq!(available("MemTotal:       32768 kB\nMemAvailable:    1024 kB\n"), Some(1_048_576));
-        for text in ["", "MemAvailable: 1024", "MemAvailable: x kB", "MemAvailable: 18446744073709551615 kB"] {
-            assert_eq!(available(text), None, "{text}");
-        }
-    }
-}

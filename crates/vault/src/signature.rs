@@ -230,7 +230,7 @@ impl Signed {
 pub fn within(root: &Path, file: &Path) -> Option<Name> {
     let folder = file.parent().map(|folder| if folder.as_os_str().is_empty() { Path::new(".") } else { folder })?;
     let whole = folder.canonicalize().ok()?.join(file.file_name()?);
-    Name::of_path(whole.strip_prefix(root.canonicalize().ok()?).ok()?).filter(|name| name.to_string() != Name::WHOLE)
+    Name::of_path(whole.strip_prefix(root.canonicalize().ok()?).ok()?).filter(|name| !name.is_whole())
 }
 
 /// The manifest that a statement is.

@@ -1,5 +1,6 @@
 //! Rules about what callers may do and what is let through.
 
+use super::common::key;
 use crate::catalogue::{aisvs, atlas, llm, nist};
 use crate::facts::{Control, Facts, Part};
 use crate::rule::{Checked, Confidence, Hit, Persona, Place, Rule, Severity, when};
@@ -13,7 +14,7 @@ const TELLING: [&str; 3] = ["logprobs", "reasoning_text", "full_precision"];
 
 pub(super) const RULES: &[Rule] = &[
     Rule {
-        id: "strangers-may-all",
+        id: "unknown-accounts-unrestricted",
         title: "An account that nobody knows may do everything",
         why: "Policies deny nothing, so that a response is the first thing that ever stands in the way.",
         fix: "Begin from the default policies (`stillwatch policy show --default`), which tie what tells much to a known customer.",
@@ -31,7 +32,7 @@ pub(super) const RULES: &[Rule] = &[
         },
     },
     Rule {
-        id: "strangers-get-logits",
+        id: "unknown-accounts-get-logprobs",
         title: "An account that nobody knows gets more than text",
         why: "Probabilities, hidden reasoning and whole vectors tell more of a model for each request than its text does.",
         fix: "Permit `logprobs`, `reasoning_text` and `full_precision` only to accounts with some assurance, in the policies.",
@@ -70,11 +71,11 @@ pub(super) const RULES: &[Rule] = &[
             let exact = it.shield_decimals > SHIELD_DECIMALS_MAX;
             let told =
                 format!("{} tokens of a reply, {} decimals of a vector", it.shield_output_tokens, it.shield_decimals);
-            Some(when(long || exact, Place::within(&it.file, "shield"), told))
+            Some(when(long || exact, key(it, "shield"), told))
         },
     },
     Rule {
-        id: "paths-not-understood",
+        id: "opaque-paths-allowed",
         title: "Paths are let through that the gateway does not understand",
         why: "What is asked there counts for no quota of tokens, is recorded as bytes, and no policy looks into it.",
         fix: "Take them from `allow.paths`, or let them lead to something that is no model.",
@@ -85,7 +86,7 @@ pub(super) const RULES: &[Rule] = &[
         requirements: &[aisvs("v1.0-C5.2.1"), atlas("AML.M0019"), nist("cm-7"), nist("sc-7.5")],
         check: |facts| {
             let it = facts.configuration.as_ref()?;
-            Some(when(!it.open_paths.is_empty(), Place::within(&it.file, "allow.paths"), it.open_paths.join(", ")))
+            Some(when(!it.open_paths.is_empty(), key(it, "allow.paths"), it.open_paths.join(", ")))
         },
     },
 ];

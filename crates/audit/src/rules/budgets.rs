@@ -69,7 +69,7 @@ pub(super) const RULES: &[Rule] = &[
         },
     },
     Rule {
-        id: "no-limit-for-all",
+        id: "no-global-limit",
         title: "Nothing bounds what all accounts take together",
         why: "Limits for each account are multiplied by making accounts.",
         fix: "Set one for everybody, well above what honest use comes to: `stillwatch quota set all --of everybody …`.",
@@ -86,7 +86,7 @@ pub(super) const RULES: &[Rule] = &[
         },
     },
     Rule {
-        id: "no-limit-for-payers",
+        id: "no-payment-group-limit",
         title: "Accounts that pay alike have a limit each",
         why: "Pools share payment instruments; a limit for each instrument is the one that costs them most.",
         fix: "Set one: `stillwatch quota set payers --of each-payment-group …`, with `--except-high-rate` for companies.",

@@ -69,7 +69,7 @@ pub(super) const RULES: &[Rule] = &[
         confidence: Confidence::High,
         persona: Persona::Regular,
         requirements: &[aisvs("v1.0-C11.2.2"), atlas("AML.M0004"), llm("LLM10:2025")],
-        check: |facts| given(facts, &["n", "best_of"]),
+        check: |facts| given(facts, &["n"]),
     },
     Rule {
         id: "endpoint-echoes",
@@ -118,13 +118,12 @@ pub(super) const RULES: &[Rule] = &[
         persona: Persona::Auditor,
         requirements: &[aisvs("v1.0-C11.3.2"), atlas("AML.M0002")],
         check: |facts| {
-            of(facts, |it| {
-                when(it.repeats_by_seed == Some(true), Place::of(it.url.clone()), "two answers were the same")
-            })
+            let endpoint = facts.endpoint.as_ref()?;
+            Some(when(endpoint.repeats_by_seed?, Place::of(endpoint.url.clone()), "two answers were the same"))
         },
     },
     Rule {
-        id: "endpoint-tells-its-server",
+        id: "endpoint-tells-server",
         title: "Answers tell what serves the model",
         why: "Whoever looks for a weakness, or for another way to the server, knows what to try.",
         fix: "Take the headers away in front of the callers.",
@@ -140,7 +139,7 @@ pub(super) const RULES: &[Rule] = &[
         },
     },
     Rule {
-        id: "endpoint-never-slows",
+        id: "endpoint-no-rate-limit",
         title: "Many requests at once are all answered",
         why: "No limit for each second or minute held; what a key takes is bounded by the servers alone.",
         fix: "Set a quota of requests for each account and minute.",
@@ -150,13 +149,10 @@ pub(super) const RULES: &[Rule] = &[
         persona: Persona::Pedantic,
         requirements: &[aisvs("v1.0-C11.2.2"), atlas("AML.M0004"), nist("sc-5")],
         check: |facts| {
-            of(facts, |it| {
-                let told = it
-                    .burst
-                    .filter(|(_, refused)| *refused == 0)
-                    .map(|(sent, _)| format!("{sent} at once, none was turned away"));
-                told.into_iter().map(|told| Hit::new(Place::of(it.url.clone()), told)).collect()
-            })
+            let endpoint = facts.endpoint.as_ref()?;
+            let (sent, refused) = endpoint.burst?;
+            let told = format!("{sent} at once, none was turned away");
+            Some(when(refused == 0, Place::of(endpoint.url.clone()), told))
         },
     },
 ];

@@ -73,13 +73,12 @@ pub(super) const RULES: &[Rule] = &[
         persona: Persona::Regular,
         requirements: &[atlas("AML.T0055"), nist("ia-5.7")],
         check: |facts| {
-            of(facts, |it| {
-                when(!it.secret_variables.is_empty(), Place::of("environment"), it.secret_variables.join(", "))
-            })
+            let variables = facts.host.as_ref()?.secret_variables.as_ref()?;
+            Some(when(!variables.is_empty(), Place::of("environment"), variables.join(", ")))
         },
     },
     Rule {
-        id: "memory-on-disk",
+        id: "swap-on",
         title: "Memory may be written to a disk",
         why: "Weights that were decrypted into memory, and keys, may lie on the disk in clear.",
         fix: "Turn swap off (`swapoff -a`), or encrypt it with a key of each start.",
@@ -88,10 +87,13 @@ pub(super) const RULES: &[Rule] = &[
         confidence: Confidence::Medium,
         persona: Persona::Pedantic,
         requirements: &[nist("sc-28"), nist("sc-4"), gpai("Appendix 4.2")],
-        check: |facts| of(facts, |it| when(!it.swaps.is_empty(), Place::of("swap"), it.swaps.join(", "))),
+        check: |facts| {
+            let swaps = facts.host.as_ref()?.swaps.as_ref()?;
+            Some(when(!swaps.is_empty(), Place::of("swap"), swaps.join(", ")))
+        },
     },
     Rule {
-        id: "clock-by-itself",
+        id: "clock-not-synchronised",
         title: "The clock follows no other",
         why: "Times in records, in the ledger and in a case are worth what the clock is.",
         fix: "Run an NTP client, such as chrony or systemd-timesyncd.",
@@ -101,13 +103,8 @@ pub(super) const RULES: &[Rule] = &[
         persona: Persona::Regular,
         requirements: &[nist("au-8"), nist("sc-45")],
         check: |facts| {
-            of(facts, |it| {
-                when(
-                    it.clock_synchronised == Some(false),
-                    Place::of("clock"),
-                    "the system says that it is not synchronised",
-                )
-            })
+            let is_synchronised = facts.host.as_ref()?.clock_synchronised?;
+            Some(when(!is_synchronised, Place::of("clock"), "the system says that it is not synchronised"))
         },
     },
 ];

@@ -1,5 +1,8 @@
 //! Rules about keys of callers: how old, how wide, how used.
 
+use exchange::Time;
+
+use super::common::is_older;
 use crate::catalogue::{aisvs, atlas, nist};
 use crate::facts::{Facts, Key, Part};
 use crate::rule::{Checked, Confidence, Hit, Persona, Place, Rule, Severity};
@@ -10,11 +13,10 @@ const KEY_DAYS_MAX: i64 = 365;
 const UNUSED_DAYS_MAX: i64 = 90;
 /// Networks (/24 or /48) from which one key is used in the records that were looked at, beyond which somebody else may have it.
 const NETWORKS_MAX: u64 = 10;
-const DAY: i64 = 86_400_000_000_000;
 
 pub(super) const RULES: &[Rule] = &[
     Rule {
-        id: "key-never-rotated",
+        id: "key-old",
         title: "A key is older than a year",
         why: "Keys leak over time, and with an old one nobody knows any more who has it.",
         fix: "Replace it: `stillwatch key rotate KEY`, which leaves the old one some time.",
@@ -24,9 +26,7 @@ pub(super) const RULES: &[Rule] = &[
         persona: Persona::Regular,
         requirements: &[atlas("AML.T0012"), atlas("AML.T0091.000"), nist("ia-5"), nist("sc-12")],
         check: |facts| {
-            each(facts, |key, at| {
-                older(key.created.nanos(), at, KEY_DAYS_MAX).then(|| format!("made at {}", key.created))
-            })
+            each(facts, |key, at| is_older(key.created, at, KEY_DAYS_MAX).then(|| format!("made at {}", key.created)))
         },
     },
     Rule {
@@ -45,12 +45,12 @@ pub(super) const RULES: &[Rule] = &[
                 let told = key
                     .used
                     .map_or_else(|| format!("never used since {}", key.created), |used| format!("last used at {used}"));
-                older(last.nanos(), at, UNUSED_DAYS_MAX).then_some(told)
+                is_older(last, at, UNUSED_DAYS_MAX).then_some(told)
             })
         },
     },
     Rule {
-        id: "key-without-end",
+        id: "key-without-expiry",
         title: "A key holds for ever",
         why: "A leaked key that ends by itself is worth less, and one that nobody revokes ends too.",
         fix: "Make keys with an end: `stillwatch key add --expires DATE`.",
@@ -62,7 +62,7 @@ pub(super) const RULES: &[Rule] = &[
         check: |facts| each(facts, |key, _| key.expires.is_none().then(|| "it has no end".to_owned())),
     },
     Rule {
-        id: "key-too-wide",
+        id: "key-unscoped",
         title: "A key may do whatever its account may, from anywhere",
         why: "A stolen key is then good for everything, everywhere.",
         fix: "Make keys for what they are for, with `--model`, `--action` or `--network`.",
@@ -74,7 +74,7 @@ pub(super) const RULES: &[Rule] = &[
         check: |facts| each(facts, |key, _| (!key.is_scoped).then(|| "its scope names nothing".to_owned())),
     },
     Rule {
-        id: "key-not-bound",
+        id: "key-unbound",
         title: "A key holds for whoever has its text",
         why: "Compromised keys are how campaigns get real customers' accounts; a bound key is of no use without its holder's own.",
         fix: "Bind keys of machines to a key or certificate of theirs (DPoP, mutual TLS).",
@@ -102,7 +102,8 @@ pub(super) const RULES: &[Rule] = &[
             nist("ia-4"),
         ],
         check: |facts| {
-            let many = facts.records.as_ref()?.networks_of_keys.iter().filter(|(_, networks)| *networks > NETWORKS_MAX);
+            let records = facts.records.as_ref().filter(|records| records.exchanges > 0)?;
+            let many = records.networks_of_keys.iter().filter(|(_, networks)| *networks > NETWORKS_MAX);
             Some(
                 many.map(|(key, networks)| {
                     Hit::new(Place::of(format!("key {key}")), format!("from {networks} networks"))
@@ -113,15 +114,11 @@ pub(super) const RULES: &[Rule] = &[
     },
 ];
 
-/// What is wrong with each key, at the time of the audit in nanoseconds.
-fn each(facts: &Facts, wrong: impl Fn(&Key, i64) -> Option<String>) -> Checked {
-    let (control, at) = (facts.control.as_ref()?, facts.at?.nanos());
+/// What is wrong with each key, at the time of the audit.
+fn each(facts: &Facts, wrong: impl Fn(&Key, Time) -> Option<String>) -> Checked {
+    let (control, at) = (facts.control.as_ref()?, facts.at?);
     let told = |key: &Key| {
         wrong(key, at).map(|told| Hit::new(Place::of(format!("key {}", key.id)), format!("of {}: {told}", key.account)))
     };
     Some(control.keys.iter().filter_map(told).collect())
-}
-
-fn older(since: i64, at: i64, days: i64) -> bool {
-    at.saturating_sub(since) > days * DAY
 }

@@ -1,12 +1,12 @@
 //! Rules about the ledger, and whether what it should tell of ever happens.
 
+use super::common::{configuration, is_older, key};
 use crate::catalogue::{aisvs, gpai, nist};
-use crate::facts::{Configuration, Facts, Part};
-use crate::rule::{Checked, Confidence, Hit, Persona, Place, Rule, Severity, when};
+use crate::facts::Part;
+use crate::rule::{Confidence, Hit, Persona, Place, Rule, Severity, when};
 
 /// Days within which a response should have been taken or drilled once.
 const EXERCISE_DAYS_MAX: i64 = 183;
-const DAY: i64 = 86_400_000_000_000;
 
 pub(super) const RULES: &[Rule] = &[
     Rule {
@@ -19,7 +19,7 @@ pub(super) const RULES: &[Rule] = &[
         confidence: Confidence::High,
         persona: Persona::Regular,
         requirements: &[aisvs("v1.0-C12.5.3"), aisvs("v1.0-C12.4.3"), nist("au-10"), nist("au-2"), gpai("Measure 9.4")],
-        check: |facts| of(facts, |it| when(!it.ledger, Place::within(&it.file, "ledger.enabled"), "it is turned off")),
+        check: |facts| configuration(facts, |it| when(!it.ledger, key(it, "ledger.enabled"), "it is turned off")),
     },
     Rule {
         id: "ledger-broken",
@@ -32,7 +32,7 @@ pub(super) const RULES: &[Rule] = &[
         persona: Persona::Regular,
         requirements: &[nist("au-9.3"), nist("au-10"), nist("si-7.1")],
         check: |facts| {
-            let ledger = facts.ledger.as_ref()?;
+            let ledger = facts.ledger.as_ref().filter(|ledger| ledger.exists)?;
             let hit = |fault: &String| Hit::new(Place::within(&ledger.folder, "ledger"), fault.clone());
             Some(ledger.faults.iter().map(hit).collect())
         },
@@ -53,7 +53,7 @@ pub(super) const RULES: &[Rule] = &[
         },
     },
     Rule {
-        id: "nobody-witnesses",
+        id: "no-witnesses",
         title: "Nobody outside sees the ledger's checkpoints",
         why: "Whoever has its key could write another history; a witness would notice.",
         fix: "Add a `[[ledger.witness]]` that somebody else runs.",
@@ -63,9 +63,7 @@ pub(super) const RULES: &[Rule] = &[
         persona: Persona::Pedantic,
         requirements: &[nist("au-9.2"), nist("au-10")],
         check: |facts| {
-            of(facts, |it| {
-                when(it.ledger && it.witnesses == 0, Place::within(&it.file, "ledger.witness"), "there is none")
-            })
+            configuration(facts, |it| when(it.ledger && it.witnesses == 0, key(it, "ledger.witness"), "there is none"))
         },
     },
     Rule {
@@ -79,9 +77,7 @@ pub(super) const RULES: &[Rule] = &[
         persona: Persona::Pedantic,
         requirements: &[nist("au-8"), nist("sc-45.1")],
         check: |facts| {
-            of(facts, |it| {
-                when(it.ledger && !it.timestamps, Place::within(&it.file, "ledger.timestamp"), "there is none")
-            })
+            configuration(facts, |it| when(it.ledger && !it.timestamps, key(it, "ledger.timestamp"), "there is none"))
         },
     },
     Rule {
@@ -95,12 +91,13 @@ pub(super) const RULES: &[Rule] = &[
         persona: Persona::Pedantic,
         requirements: &[aisvs("v1.0-C11.3.4"), nist("ir-3"), nist("ir-2"), gpai("Appendix 4.5")],
         check: |facts| {
-            let (ledger, at) = (facts.ledger.as_ref()?, facts.at?);
+            let ledger = facts.ledger.as_ref().filter(|ledger| ledger.exists)?;
+            let at = facts.at?;
             let last = ledger.last_response.max(ledger.last_drill);
-            let is_recent = last.is_some_and(|last| at.nanos() - last.nanos() <= EXERCISE_DAYS_MAX * DAY);
+            let is_over = last.is_none_or(|last| is_older(last, at, EXERCISE_DAYS_MAX));
             let told =
                 last.map_or_else(|| "none was ever taken".to_owned(), |last| format!("the last one was at {last}"));
-            Some(when(ledger.exists && !is_recent, Place::within(&ledger.folder, "ledger"), told))
+            Some(when(is_over, Place::within(&ledger.folder, "ledger"), told))
         },
     },
     Rule {
@@ -114,17 +111,13 @@ pub(super) const RULES: &[Rule] = &[
         persona: Persona::Pedantic,
         requirements: &[aisvs("v1.0-C11.3.4"), nist("ir-8"), nist("ir-3"), nist("ir-2")],
         check: |facts| {
-            let (ledger, at) = (facts.ledger.as_ref()?, facts.at?);
-            let is_recent =
-                ledger.last_playbook.is_some_and(|last| at.nanos() - last.nanos() <= EXERCISE_DAYS_MAX * DAY);
+            let ledger = facts.ledger.as_ref().filter(|ledger| ledger.exists)?;
+            let at = facts.at?;
+            let is_over = ledger.last_playbook.is_none_or(|last| is_older(last, at, EXERCISE_DAYS_MAX));
             let told = ledger
                 .last_playbook
                 .map_or_else(|| "nobody ever did".to_owned(), |last| format!("the last step was done at {last}"));
-            Some(when(ledger.exists && !is_recent, Place::within(&ledger.folder, "playbooks"), told))
+            Some(when(is_over, Place::within(&ledger.folder, "playbooks"), told))
         },
     },
 ];
-
-fn of(facts: &Facts, check: impl FnOnce(&Configuration) -> Vec<Hit>) -> Checked {
-    facts.configuration.as_ref().map(check)
-}

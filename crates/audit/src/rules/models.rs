@@ -4,12 +4,13 @@ use crate::catalogue::{aisvs, atlas, gpai, llm, nist};
 use crate::facts::{Facts, ModelCopy, Part};
 use crate::rule::{Checked, Confidence, Hit, Persona, Place, Rule, Severity};
 
-/// Days after which somebody has to say again that a model is needed at a place.
-const REVIEW_DAYS_MAX: u64 = 183;
+/// Days after which somebody has to say again that a model is needed at a place, and by those who may read it: six months, as appendix 4 of the safety
+/// and security chapter of the EU's code of practice for general-purpose AI has it.
+pub const REVIEW_DAYS_MAX: u64 = 183;
 
 pub(super) const RULES: &[Rule] = &[
     Rule {
-        id: "weights-in-no-register",
+        id: "weights-unregistered",
         title: "Weights lie where no register has them",
         why: "A copy that nobody knows of is one that nobody guards, and the easiest one to take.",
         fix: "Put it down (`stillwatch vault register`) or remove it.",
@@ -73,7 +74,7 @@ pub(super) const RULES: &[Rule] = &[
         },
     },
     Rule {
-        id: "model-may-run-code",
+        id: "model-unsafe-format",
         title: "A file of a model may run code when it is loaded",
         why: "Whoever can change it runs what they want where the weights are in memory.",
         fix: "Convert it to safetensors or GGUF, or take it out.",
@@ -132,7 +133,7 @@ pub(super) const RULES: &[Rule] = &[
         },
     },
     Rule {
-        id: "one-holder-opens",
+        id: "one-holder-unlocks",
         title: "One person alone opens a locked model",
         why: "One stolen key, or one person who leaves with it, is enough.",
         fix: "Lock it anew with `--needed 2` or more.",

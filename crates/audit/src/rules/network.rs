@@ -1,8 +1,9 @@
 //! Rules about addresses, what is spoken in clear, and whose word is taken.
 
+use super::common::{configuration, key};
 use crate::catalogue::{aisvs, atlas, gpai, llm, nist};
-use crate::facts::{Configuration, Facts, Part};
-use crate::rule::{Checked, Confidence, Hit, Persona, Place, Rule, Severity, when};
+use crate::facts::Part;
+use crate::rule::{Confidence, Hit, Persona, Rule, Severity, when};
 
 pub(super) const RULES: &[Rule] = &[
     Rule {
@@ -16,7 +17,7 @@ pub(super) const RULES: &[Rule] = &[
         persona: Persona::Regular,
         requirements: &[aisvs("v1.0-C5.2.1"), atlas("AML.M0019"), nist("sc-8"), nist("sc-7"), gpai("Appendix 4.3")],
         check: |facts| {
-            of(facts, |it| {
+            configuration(facts, |it| {
                 when(
                     !it.admin_is_local,
                     key(it, "admin"),
@@ -36,7 +37,7 @@ pub(super) const RULES: &[Rule] = &[
         persona: Persona::Regular,
         requirements: &[atlas("AML.M0019"), llm("LLM02:2025"), nist("sc-8.1"), gpai("Appendix 4.1")],
         check: |facts| {
-            of(facts, |it| {
+            configuration(facts, |it| {
                 let is_open = !it.listen_is_local && !it.tls && it.trusted_peers.is_empty();
                 when(is_open, key(it, "tls"), format!("`{}` is reached from other machines in clear", it.listen))
             })
@@ -53,7 +54,7 @@ pub(super) const RULES: &[Rule] = &[
         persona: Persona::Regular,
         requirements: &[aisvs("v1.0-C12.2.5"), atlas("AML.M0024"), nist("au-3"), nist("sc-7")],
         check: |facts| {
-            of(facts, |it| {
+            configuration(facts, |it| {
                 let peers = it.trusted_peers.join(", ");
                 when(it.trusts_everybody, key(it, "trust.peers"), format!("{peers} holds every address there is"))
             })
@@ -70,7 +71,7 @@ pub(super) const RULES: &[Rule] = &[
         persona: Persona::Regular,
         requirements: &[atlas("AML.M0019"), nist("sc-8.1"), nist("sc-23")],
         check: |facts| {
-            of(facts, |it| {
+            configuration(facts, |it| {
                 when(
                     !it.verifies_database,
                     key(it, "database"),
@@ -89,7 +90,9 @@ pub(super) const RULES: &[Rule] = &[
         confidence: Confidence::High,
         persona: Persona::Regular,
         requirements: &[atlas("AML.T0055"), llm("LLM02:2025"), nist("ia-5.7")],
-        check: |facts| of(facts, |it| when(it.database_password, key(it, "database"), "its URL has a password in it")),
+        check: |facts| {
+            configuration(facts, |it| when(it.database_password, key(it, "database"), "its URL has a password in it"))
+        },
     },
     Rule {
         id: "server-in-clear",
@@ -102,7 +105,7 @@ pub(super) const RULES: &[Rule] = &[
         persona: Persona::Regular,
         requirements: &[atlas("AML.M0019"), nist("sc-8.1"), gpai("Appendix 4.2")],
         check: |facts| {
-            of(facts, |it| {
+            configuration(facts, |it| {
                 let open = it.servers.iter().filter(|server| !server.is_local && !server.tls);
                 open.map(|server| {
                     Hit::new(key(it, &format!("upstream {}", server.url)), "its `url` begins with `http://`")
@@ -122,7 +125,7 @@ pub(super) const RULES: &[Rule] = &[
         persona: Persona::Regular,
         requirements: &[aisvs("v1.0-C5.2.1"), atlas("AML.M0019"), nist("ac-3"), nist("ia-9")],
         check: |facts| {
-            of(facts, |it| {
+            configuration(facts, |it| {
                 let open = it.servers.iter().filter(|server| !server.is_local && !server.credential);
                 open.map(|server| Hit::new(key(it, &format!("upstream {}", server.url)), "it has no `key_file`"))
                     .collect()
@@ -130,7 +133,7 @@ pub(super) const RULES: &[Rule] = &[
         },
     },
     Rule {
-        id: "stale-without-end",
+        id: "stale-state-unlimited",
         title: "What was known of accounts and keys holds without end while the database is away",
         why: "Whoever was shut out or cut down goes on for as long as the database can be kept from answering.",
         fix: "Set `database_stale_seconds` to a time, such as 300.",
@@ -140,15 +143,9 @@ pub(super) const RULES: &[Rule] = &[
         persona: Persona::Regular,
         requirements: &[aisvs("v1.0-C5.2.1"), nist("ac-3"), nist("ac-2.3")],
         check: |facts| {
-            of(facts, |it| when(it.stale_seconds.is_none(), key(it, "database_stale_seconds"), "it is `unlimited`"))
+            configuration(facts, |it| {
+                when(it.stale_seconds.is_none(), key(it, "database_stale_seconds"), "it is `unlimited`")
+            })
         },
     },
 ];
-
-fn of(facts: &Facts, check: impl FnOnce(&Configuration) -> Vec<Hit>) -> Checked {
-    facts.configuration.as_ref().map(check)
-}
-
-fn key(it: &Configuration, name: &str) -> Place {
-    Place::within(&it.file, name)
-}

@@ -1,16 +1,16 @@
 //! Rules about those who may sign in to the console.
 
+use super::common::{is_older, key};
 use crate::catalogue::{aisvs, gpai, nist};
 use crate::facts::{Part, Person};
 use crate::rule::{Confidence, Hit, Persona, Place, Rule, Severity, when};
 
 /// Days for which somebody may keep the password that was made for them.
 const FIRST_PASSWORD_DAYS_MAX: i64 = 7;
-const DAY: i64 = 86_400_000_000_000;
 
 pub(super) const RULES: &[Rule] = &[
     Rule {
-        id: "first-password-kept",
+        id: "first-password-unchanged",
         title: "Somebody still has the password that was made for them",
         why: "It was shown to somebody else once, and lies in a mail or a chat.",
         fix: "Have them sign in and change it, or shut them out (`stillwatch person change NAME --shut-out`).",
@@ -22,9 +22,7 @@ pub(super) const RULES: &[Rule] = &[
         check: |facts| {
             let (control, at) = (facts.control.as_ref()?, facts.at?);
             let old = |person: &&Person| {
-                person
-                    .first_password_since
-                    .is_some_and(|since| at.nanos() - since.nanos() > FIRST_PASSWORD_DAYS_MAX * DAY)
+                person.first_password_since.is_some_and(|since| is_older(since, at, FIRST_PASSWORD_DAYS_MAX))
             };
             let hit = |person: &Person| {
                 Hit::new(
@@ -36,7 +34,7 @@ pub(super) const RULES: &[Rule] = &[
         },
     },
     Rule {
-        id: "second-person-missing",
+        id: "no-second-approver",
         title: "Nobody could approve what one person asks for",
         why: "Large blocks wait for a second person; with one who may, they wait for ever, or the admin credential is used for it.",
         fix: "Give a second person the role responder or admin.",
@@ -52,7 +50,7 @@ pub(super) const RULES: &[Rule] = &[
         },
     },
     Rule {
-        id: "passwords-alone",
+        id: "passwords-only",
         title: "People sign in by passwords alone",
         why: "One password that somebody guesses or phishes opens the evidence, the policies and every account.",
         fix: "Configure `[sign_in.provider]` or `passkeys` under `[sign_in]`, and set `passwords = false`.",
@@ -63,11 +61,7 @@ pub(super) const RULES: &[Rule] = &[
         requirements: &[aisvs("v1.0-C5.1.1"), nist("ia-2.1"), gpai("Appendix 4.1")],
         check: |facts| {
             let it = facts.configuration.as_ref()?;
-            Some(when(
-                !it.strong_sign_in,
-                Place::within(&it.file, "sign_in"),
-                "there is no provider, and passkeys are off",
-            ))
+            Some(when(!it.strong_sign_in, key(it, "sign_in"), "there is no provider, and passkeys are off"))
         },
     },
     Rule {
@@ -82,7 +76,7 @@ pub(super) const RULES: &[Rule] = &[
         requirements: &[aisvs("v1.0-C5.1.1"), nist("ia-2.1")],
         check: |facts| {
             let it = facts.configuration.as_ref()?;
-            let place = Place::within(&it.file, "sign_in.passwords");
+            let place = key(it, "sign_in.passwords");
             Some(when(it.strong_sign_in && it.passwords, place, "passwords are on"))
         },
     },

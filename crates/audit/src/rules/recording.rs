@@ -1,8 +1,9 @@
 //! Rules about records: whether there are any, and what they say.
 
+use super::common::{configuration, key};
 use crate::catalogue::{aisvs, atlas, nist};
-use crate::facts::{Configuration, Facts, Part, Records};
-use crate::rule::{Checked, Confidence, Hit, Persona, Place, Rule, Severity, when};
+use crate::facts::{Facts, Part, Records};
+use crate::rule::{Checked, Confidence, Persona, Place, Rule, Severity, when};
 
 /// Bytes of all records together that hold some days of a small service.
 const KEPT_BYTES_MIN: u64 = 1 << 30;
@@ -13,7 +14,7 @@ const EXCHANGES_MIN: u64 = 100;
 
 pub(super) const RULES: &[Rule] = &[
     Rule {
-        id: "served-unrecorded",
+        id: "recording-not-required",
         title: "Requests are served that cannot be recorded",
         why: "With a full disk nothing is seen of what is taken, and a full disk can be had by sending much.",
         fix: "Set `recording.required = true`, if you would rather turn callers away than not see them.",
@@ -22,10 +23,12 @@ pub(super) const RULES: &[Rule] = &[
         confidence: Confidence::High,
         persona: Persona::Auditor,
         requirements: &[aisvs("v1.0-C12.1.1"), atlas("AML.M0024"), nist("au-5"), nist("au-4")],
-        check: |facts| of(facts, |it| when(!it.recording_required, key(it, "recording.required"), "it is false")),
+        check: |facts| {
+            configuration(facts, |it| when(!it.recording_required, key(it, "recording.required"), "it is false"))
+        },
     },
     Rule {
-        id: "records-lost-with-power",
+        id: "records-not-synced",
         title: "What was recorded is never made to outlive the machine",
         why: "A crash or a pulled plug takes the record of what was just done, and with it the evidence.",
         fix: "Set `recording.sync` to seconds, or to `always`.",
@@ -34,7 +37,9 @@ pub(super) const RULES: &[Rule] = &[
         confidence: Confidence::High,
         persona: Persona::Regular,
         requirements: &[nist("au-9"), nist("au-5")],
-        check: |facts| of(facts, |it| when(!it.recording_synced, key(it, "recording.sync"), "it is `never`")),
+        check: |facts| {
+            configuration(facts, |it| when(!it.recording_synced, key(it, "recording.sync"), "it is `never`"))
+        },
     },
     Rule {
         id: "records-kept-short",
@@ -47,7 +52,7 @@ pub(super) const RULES: &[Rule] = &[
         persona: Persona::Regular,
         requirements: &[nist("au-11"), nist("au-4"), atlas("AML.M0024")],
         check: |facts| {
-            of(facts, |it| {
+            configuration(facts, |it| {
                 let place = key(it, "recording.kept_bytes");
                 when(
                     it.recording_bytes < KEPT_BYTES_MIN,
@@ -67,10 +72,10 @@ pub(super) const RULES: &[Rule] = &[
         confidence: Confidence::High,
         persona: Persona::Pedantic,
         requirements: &[atlas("AML.M0012"), nist("sc-28.1"), nist("au-9.3")],
-        check: |facts| of(facts, |it| when(!it.sealed, key(it, "sealing.key"), "there is none")),
+        check: |facts| configuration(facts, |it| when(!it.sealed, key(it, "sealing.key"), "there is none")),
     },
     Rule {
-        id: "texts-kept-for-good",
+        id: "texts-never-expire",
         title: "Sealed texts can be opened for good",
         why: "What is kept without need can be asked for, stolen and held against you.",
         fix: "Set `sealing.keep_days`; holds keep what a case needs.",
@@ -80,7 +85,9 @@ pub(super) const RULES: &[Rule] = &[
         persona: Persona::Auditor,
         requirements: &[nist("si-12"), nist("au-11")],
         check: |facts| {
-            of(facts, |it| when(it.sealed && it.keep_days.is_none(), key(it, "sealing.keep_days"), "there is none"))
+            configuration(facts, |it| {
+                when(it.sealed && it.keep_days.is_none(), key(it, "sealing.keep_days"), "there is none")
+            })
         },
     },
     Rule {
@@ -145,19 +152,14 @@ pub(super) const RULES: &[Rule] = &[
     },
 ];
 
-fn of(facts: &Facts, check: impl FnOnce(&Configuration) -> Vec<Hit>) -> Checked {
-    facts.configuration.as_ref().map(check)
-}
-
-fn key(it: &Configuration, name: &str) -> Place {
-    Place::within(&it.file, name)
-}
-
-/// A finding where more records lack something than by chance.
+/// A finding where more records lack something than by chance; nothing is said of few.
 fn lacking(facts: &Facts, count: impl Fn(&Records) -> u64, what: &str) -> Checked {
     let records = facts.records.as_ref()?;
     let (some, all) = (count(records), records.exchanges.saturating_add(records.damaged));
-    let is_too_much = all >= EXCHANGES_MIN && some.saturating_mul(100) > all.saturating_mul(LACK_PERCENT_MAX);
+    if all < EXCHANGES_MIN {
+        return None;
+    }
+    let is_too_much = some.saturating_mul(100) > all.saturating_mul(LACK_PERCENT_MAX);
     let told = format!("{some} of the last {all} {what}");
     Some(when(is_too_much, Place::within(&records.folder, "records"), told))
 }

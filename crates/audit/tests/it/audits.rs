@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use audit::facts::{Given, Quota, QuotaOf, Unit};
+use audit::facts::{Given, Quota, QuotaOf, Records, Unit};
 use audit::limits::{ACCEPTED_MAX, FINDINGS_OF_A_RULE_MAX, MESSAGE_BYTES_MAX};
 use audit::{Accepted, Audit, Changes, Facts, Outcome, Part, Persona, Severity, rules};
 
@@ -40,12 +40,33 @@ fn every_rule_finds_once_what_is_wrong() {
 fn what_nobody_looked_at_is_not_passed() {
     let audit = audit(&Facts::default());
     assert_eq!((audit.count(Outcome::NotLooked), audit.findings.len()), (rules::all().len(), 0));
-    // What was asked for and could not be judged is not passed either.
+    // Within a part that somebody looked at, what could not be told is not passed either.
     let mut facts = right();
     facts.endpoint.as_mut().unwrap().asked.iter_mut().for_each(|(_, given)| *given = Given::NotTold);
+    (facts.endpoint.as_mut().unwrap().burst, facts.endpoint.as_mut().unwrap().repeats_by_seed) = (None, None);
+    let host = facts.host.as_mut().unwrap();
+    (host.clock_synchronised, host.swaps, host.secret_variables) = (None, None, None);
+    facts.ledger.as_mut().unwrap().exists = false;
+    facts.records = Some(Records { exchanges: 99, ..Records::default() });
+    facts.models.as_mut().unwrap().searched = false;
     let audit = Audit::of(&facts, now(), Persona::Auditor, &[]);
-    let outcome = |id: &str| audit.rules.iter().find(|rule| rule.id == id).unwrap().outcome;
-    assert_eq!((outcome("endpoint-echoes"), outcome("endpoint-in-clear")), (Outcome::NotLooked, Outcome::Passed));
+    let not_looked = |id: &str| audit.rules.iter().any(|rule| rule.id == id && rule.outcome == Outcome::NotLooked);
+    for id in [
+        "endpoint-echoes",
+        "endpoint-no-rate-limit",
+        "endpoint-repeats-by-seed",
+        "clock-not-synchronised",
+        "swap-on",
+        "secrets-in-environment",
+        "ledger-broken",
+        "response-never-exercised",
+        "playbook-never-exercised",
+        "records-damaged",
+        "weights-unregistered",
+    ] {
+        assert!(not_looked(id), "{id}");
+    }
+    assert!(!not_looked("endpoint-in-clear") && !not_looked("ledger-missing"));
 }
 
 #[test]

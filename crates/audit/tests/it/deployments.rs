@@ -127,7 +127,12 @@ pub(crate) fn right() -> Facts {
         ledger: Some(ledger),
         records: Some(records),
         models: Some(Models { copies: vec![copy], unknown: Vec::new(), searched: true }),
-        host: Some(Host { clock_synchronised: Some(true), ..Host::default() }),
+        host: Some(Host {
+            secret_variables: Some(Vec::new()),
+            swaps: Some(Vec::new()),
+            clock_synchronised: Some(true),
+            ..Host::default()
+        }),
         endpoint: Some(Endpoint {
             url: "https://api.example".to_owned(),
             is_local: false,
@@ -140,14 +145,13 @@ pub(crate) fn right() -> Facts {
     }
 }
 
-const ASKED: [&str; 11] = [
+const ASKED: [&str; 10] = [
     "logprobs",
     "top_logprobs",
     "completions logprobs",
     "prompt_logprobs",
     "logit_bias",
     "n",
-    "best_of",
     "echo",
     "reasoning",
     "return_token_ids",
@@ -244,8 +248,8 @@ pub(crate) fn wrong() -> Facts {
     facts.host = Some(Host {
         open_servers: vec![server("0.0.0.0:8000", "vLLM", true), server("0.0.0.0:8265", "Ray", false)],
         open_secrets: vec![("data/admin-key".to_owned(), "0644".to_owned())],
-        secret_variables: texts(&["OPENAI_API_KEY"]),
-        swaps: texts(&["/swapfile"]),
+        secret_variables: Some(texts(&["OPENAI_API_KEY"])),
+        swaps: Some(texts(&["/swapfile"])),
         clock_synchronised: Some(false),
     });
     facts.endpoint = Some(Endpoint {

@@ -11,13 +11,12 @@ use std::path::Path;
 
 use ::seal::Token;
 use ::vault::files::{Choice, files};
-use ::vault::limits::{KEY_BYTES_MAX, SIGNATURE_BYTES_MAX};
+use ::vault::limits::KEY_BYTES_MAX;
 use ::vault::locked;
 #[cfg(target_os = "linux")]
 use ::vault::memory::{self, InMemory};
 use ::vault::{
-    FileKey, Format, Head, Holder, HolderKey, Locked, Name, PublicKey, Release, Signed, Signs, TokenKey, VaultError,
-    signature,
+    FileKey, Format, Head, Holder, HolderKey, Locked, Name, Release, Signs, TokenKey, VaultError, signature,
 };
 use exchange::Time;
 use report::words::{counted, printable};
@@ -27,7 +26,7 @@ use store::whole;
 use zeroize::Zeroizing;
 
 use self::common::{
-    DIFFERENCES_SHOWN, NAME_CHARS, check_formats, failed, hashed, is_taken, left_out, method, put_down, unread,
+    DIFFERENCES_SHOWN, NAME_CHARS, check_formats, failed, hashed, is_taken, left_out, method, put_down, signed, unread,
     with_bar, working,
 };
 use super::seal;
@@ -36,13 +35,11 @@ use crate::cli::{
     VaultVerify,
 };
 use crate::failure::{Exit, Failure};
+use crate::machine;
 use crate::output::{OutputFile, print, print_json};
 
 /// Bytes of a locked file that are read at once.
 const CAT_BYTES: usize = 1 << 20;
-/// Bytes of what the system says of memory.
-#[cfg(target_os = "linux")]
-const SYSTEM_BYTES_MAX: usize = 1 << 20;
 /// An hour, in nanoseconds.
 const HOUR: i64 = 3_600_000_000_000;
 
@@ -137,12 +134,7 @@ fn signing_key(args: &VaultSign) -> Result<Box<dyn Signs>, Failure> {
 
 fn verify(args: &VaultVerify) -> Result<Exit, Failure> {
     let VaultVerify { model, signature, key, threads, json } = args;
-    let pem = read_file(key, KEY_BYTES_MAX).map_err(unread(key))?;
-    let public =
-        PublicKey::of_pem(&pem).map_err(|error| Failure::bad_input(format!("`{}`: {error}", key.display())))?;
-    let text = read_file(signature, SIGNATURE_BYTES_MAX).map_err(unread(signature))?;
-    let signed = Signed::read(&text, &public)
-        .map_err(|error| Failure::bad_input(format!("`{}`: {error}", signature.display())))?;
+    let (signed, public) = signed(signature, key)?;
     let method = signed.method_with(model, signature);
     let files = files(model, &method.choice).map_err(failed)?;
     let now = hashed(model, &files, &method, *threads)?;
@@ -297,8 +289,8 @@ fn serve(args: &VaultOpen) -> Result<Exit, Failure> {
     let Some((name, rest)) = program.split_first() else { return Err(Failure::usage("expected a program")) };
     // Nothing that fails comes after the ledger says that the model was opened, but what only trying shows.
     memory::unlink(at).map_err(failed)?;
-    let swaps = read_text(Path::new("/proc/swaps"), SYSTEM_BYTES_MAX).map_err(unread(Path::new("/proc/swaps")))?;
-    if let Some(place) = memory::swaps(&swaps).first()
+    let swaps = machine::swaps().map_err(unread(Path::new("/proc/swaps")))?;
+    if let Some(place) = swaps.first()
         && !allow_swap
     {
         return Err(Failure::usage(format!(
@@ -308,8 +300,7 @@ fn serve(args: &VaultOpen) -> Result<Exit, Failure> {
     let head = Head::read(folder).map_err(failed)?;
     let model = open(folder, &head, opened)?;
     let needed: u64 = model.files().map(|(_, bytes, _)| bytes).sum();
-    let told = read_text(Path::new("/proc/meminfo"), SYSTEM_BYTES_MAX).map_err(unread(Path::new("/proc/meminfo")))?;
-    if let Some(free) = memory::available(&told)
+    if let Some(free) = machine::free_memory().map_err(unread(Path::new("/proc/meminfo")))?
         && needed > free
     {
         return Err(Failure::bad_input(format!(

@@ -85,18 +85,18 @@ fn a_weak_configuration_is_told_by_its_keys_until_somebody_accepts_it() {
         "admin-address-open",
         "callers-in-clear",
         "database-unverified",
-        "detection-careless",
+        "detection-alpha-high",
         "detection-off",
         "ledger-off",
-        "one-person-blocks-many",
+        "block-alone-limit-high",
         "password-in-configuration",
-        "paths-not-understood",
+        "opaque-paths-allowed",
         "records-kept-short",
-        "records-lost-with-power",
+        "records-not-synced",
         "server-in-clear",
         "server-without-credential",
         "shield-too-wide",
-        "stale-without-end",
+        "stale-state-unlimited",
     ];
     assert_eq!((ran.code, found(&ran)), (14, expected.map(str::to_owned).into()));
     assert!(!ran.stdout.contains("hunter2"), "a password is told");
@@ -199,7 +199,7 @@ fn a_model_server_that_others_reach_and_a_secret_that_others_read_are_found() {
 fn rules_are_named_and_explained() {
     let named = audit(&["--rules"]);
     assert!(named.code == 0 && named.stdout.contains("extraction-budget"), "{named:?}");
-    let explained = audit(&["--explain", "model-may-run-code"]);
+    let explained = audit(&["--explain", "model-unsafe-format"]);
     assert!(
         explained.stdout.contains("OWASP-AISVS 1.0 v1.0-C4.1.2") && explained.stdout.contains("What to do: "),
         "{explained:?}"
@@ -243,4 +243,27 @@ fn a_page_tells_all_of_it_and_takes_nothing_from_what_it_shows() {
     }
     assert!(!page.stdout.contains("<script") && page.stdout.contains("<h2>Not looked at</h2>"), "{}", page.stdout);
     assert!(!page.stdout.contains(" src=") && !page.stdout.contains(" href="), "{}", page.stdout);
+}
+
+#[test]
+fn a_thousand_audits_are_kept_and_the_oldest_go() {
+    let folder = Folder::new("audit-kept");
+    let data = folder.path("data");
+    std::fs::create_dir(&data).expect("a folder");
+    let kept = || {
+        let names = std::fs::read_dir(format!("{data}/audits"))
+            .expect("a folder")
+            .map(|entry| entry.expect("an entry").file_name());
+        let mut names: Vec<String> = names.map(|name| name.to_string_lossy().into_owned()).collect();
+        names.sort();
+        names
+    };
+    let words = ["--data", &data, "--without", "host"];
+    assert_eq!(audit(&words).code, 13, "there is no ledger");
+    // Names before that of the first one, as older ones have.
+    (0..999).for_each(|number| drop(folder.file(&format!("data/audits/{number:020}.json"), "{}")));
+    assert_eq!(kept().len(), 1_000);
+    std::thread::sleep(std::time::Duration::from_millis(1_100));
+    assert_eq!(audit(&words).code, 13);
+    assert_eq!((kept().len(), kept().first().map(String::as_str)), (1_000, Some("00000000000000000001.json")));
 }

@@ -77,3 +77,20 @@ fn deadlines_are_counted_from_a_time() {
     let refused = playbook(&["deadlines", "--from", "2026-03-01", "--file", &bad]);
     assert!(refused.code == 65 && refused.stderr.contains("no list of deadlines"), "{refused:?}");
 }
+
+#[test]
+fn ten_thousand_runs_are_kept_and_no_more_begun() {
+    let gateway = Gateway::start_in(Folder::new("playbook-runs"), &[]);
+    let data = gateway.data();
+    let begin = || playbook(&["begin", "appeal", "--by", "ann", "--reason", "a drill", "--data", &data]);
+    assert_eq!(begin().code, 0);
+    let first = std::fs::read_to_string(format!("{data}/playbooks/run_1.json")).expect("a run");
+    for number in 2..10_000 {
+        let other = first.replace("\"run_1\"", &format!("\"run_{number}\""));
+        std::fs::write(format!("{data}/playbooks/run_{number}.json"), other).expect("written");
+    }
+    let last = begin();
+    assert!(last.code == 0 && last.stdout.starts_with("Began run_10000: "), "{last:?}");
+    let refused = begin();
+    assert!(refused.code == 65 && refused.stderr.contains("has 10000 runs"), "{refused:?}");
+}

@@ -15,11 +15,10 @@ use bytes::Bytes;
 use gateway::outward;
 use http_body_util::Full;
 use hyper::{Request, Uri};
-use store::bounded::read_text;
 
 use super::of_models::open_mode;
-use crate::data_folder;
 use crate::failure::Failure;
+use crate::{data_folder, ledgers, machine};
 
 /// How long a server may take to answer.
 const ANSWER_TIME_MAX: Duration = Duration::from_secs(2);
@@ -27,8 +26,6 @@ const ANSWER_TIME_MAX: Duration = Duration::from_secs(2);
 const ANSWER_BYTES_MAX: usize = 1 << 20;
 /// Ports that are asked. A machine with more is told so, and the further ones are not.
 const PORTS_MAX: usize = 200;
-/// Bytes of what the system says.
-const SYSTEM_BYTES_MAX: usize = 16 << 20;
 
 /// By what a server is known that answers without a credential.
 struct Known {
@@ -71,26 +68,29 @@ const SERVERS: [Known; 18] = [
 
 /// The facts of this machine. `own` are addresses of the gateway itself, which asks for credentials.
 pub(super) fn facts(data: &Path, secrets: &[PathBuf], own: &[SocketAddr]) -> Result<Host, Failure> {
-    let listening =
-        listening().into_iter().filter(|address| !own.iter().any(|it| it.port() == address.port())).collect::<Vec<_>>();
+    let listening = listening()?
+        .into_iter()
+        .filter(|address| !own.iter().any(|it| it.port() == address.port()))
+        .collect::<Vec<_>>();
     Ok(Host {
         open_servers: open_servers(&listening)?,
         open_secrets: open_secrets(data, secrets),
         secret_variables: secret_variables(data),
-        swaps: swaps(),
+        swaps: machine::swaps().ok(),
         clock_synchronised: clock(),
     })
 }
 
 /// Addresses at which something listens that other machines reach.
-fn listening() -> Vec<SocketAddr> {
-    let read = |path: &str| read_text(Path::new(path), SYSTEM_BYTES_MAX).unwrap_or_default();
-    let mut found = listening_in(&read("/proc/net/tcp"));
-    found.extend(listening_in(&read("/proc/net/tcp6")));
+fn listening() -> Result<Vec<SocketAddr>, Failure> {
+    let unread = |error| Failure::io("listening sockets cannot be looked at (/proc/net/tcp)", error);
+    let mut found = listening_in(&machine::told("/proc/net/tcp").map_err(unread)?);
+    // A machine without IPv6 has no such file.
+    found.extend(listening_in(&machine::told("/proc/net/tcp6").unwrap_or_default()));
     let mut ports = BTreeSet::new();
     found.retain(|address| !address.ip().to_canonical().is_loopback() && ports.insert(address.port()));
     found.truncate(PORTS_MAX);
-    found
+    Ok(found)
 }
 
 /// Addresses of sockets that listen, by what the system says of its sockets.
@@ -180,14 +180,14 @@ async fn get(address: SocketAddr, path: &str, tls: &Arc<rustls::ClientConfig>) -
 fn open_secrets(data: &Path, named: &[PathBuf]) -> Vec<(String, String)> {
     let own = data_folder::SECRETS.iter().map(|name| data.join(name));
     let open = |path: PathBuf| Some((path.display().to_string(), open_mode(&path)?));
-    own.chain(named.iter().cloned()).filter_map(open).collect()
+    own.chain([ledgers::key_file(data)]).chain(named.iter().cloned()).filter_map(open).collect()
 }
 
 /// Names of variables of the gateway that look like secrets.
-fn secret_variables(data: &Path) -> Vec<String> {
-    let Ok(running) = data_folder::running(data) else { return Vec::new() };
-    let text = fs::read(format!("/proc/{}/environ", running.pid)).unwrap_or_default();
-    names_of_secrets(&String::from_utf8_lossy(&text))
+fn secret_variables(data: &Path) -> Option<Vec<String>> {
+    let running = data_folder::running(data).ok()?;
+    let text = fs::read(format!("/proc/{}/environ", running.pid)).ok()?;
+    Some(names_of_secrets(&String::from_utf8_lossy(&text)))
 }
 
 fn names_of_secrets(environment: &str) -> Vec<String> {
@@ -200,17 +200,6 @@ fn names_of_secrets(environment: &str) -> Vec<String> {
         (TELLING.iter().any(|part| upper.contains(part)) && !is_file).then(|| name.to_owned())
     };
     environment.split('\0').filter_map(name).collect()
-}
-
-#[cfg(target_os = "linux")]
-fn swaps() -> Vec<String> {
-    let text = read_text(Path::new("/proc/swaps"), SYSTEM_BYTES_MAX).unwrap_or_default();
-    vault::memory::swaps(&text).into_iter().map(str::to_owned).collect()
-}
-
-#[cfg(not(target_os = "linux"))]
-fn swaps() -> Vec<String> {
-    Vec::new()
 }
 
 /// Whether the clock follows another, as systemd says; none where it does not run.

@@ -10,6 +10,7 @@ use vault::formats::look_at;
 use vault::{Content, Copy, Head, Progress, Register};
 
 use crate::failure::Failure;
+use crate::machine;
 
 /// Files of a place that are told, of each kind.
 const FILES_MAX: usize = 20;
@@ -24,7 +25,7 @@ pub(super) fn facts(
     progress: &Progress,
 ) -> Result<(Models, usize), Failure> {
     let register = Register::read(data).map_err(Failure::unreadable)?;
-    let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
+    let host = machine::name()?;
     let copies = register.copies().iter().map(|copy| of_copy(copy, &host, threads, now, progress));
     let searched = register.search(&host, search).map_err(Failure::unreadable)?;
     let unknown = &searched.found;
@@ -36,12 +37,10 @@ pub(super) fn facts(
     Ok((models, searched.unread.len()))
 }
 
-/// Bytes that are read for it.
+/// Bytes that are read for it; 0 where that cannot be told, which the facts say then.
 pub(super) fn bytes(data: &Path) -> u64 {
-    let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
-    Register::read(data)
-        .map(|register| register.copies().iter().map(|copy| copy.bytes(&host)).sum())
-        .unwrap_or_default()
+    let (Ok(register), Ok(host)) = (Register::read(data), machine::name()) else { return 0 };
+    register.copies().iter().map(|copy| copy.bytes(&host)).sum()
 }
 
 fn of_copy(copy: &Copy, host: &str, threads: usize, now: Time, progress: &Progress) -> Result<ModelCopy, Failure> {

@@ -7,9 +7,11 @@ use std::thread;
 
 use ::vault::files::{Choice, ModelFile, of_repositories};
 use ::vault::formats::Look;
-use ::vault::{Algorithm, Format, Manifest, Method, Name, Progress, VaultError};
+use ::vault::limits::{KEY_BYTES_MAX, SIGNATURE_BYTES_MAX};
+use ::vault::{Algorithm, Format, Manifest, Method, Name, Progress, PublicKey, Signed, VaultError};
 use report::words::{counted, printable};
 use serde_json::Value;
+use store::bounded::read_file;
 
 use crate::cli::{HashAlgorithm, Hashing, VaultEntry};
 use crate::command::seal;
@@ -117,4 +119,14 @@ pub(super) fn failed(error: VaultError) -> Failure {
         VaultError::Io { .. } => Failure::service(error),
         error => Failure::bad_input(error),
     }
+}
+
+/// What a signature says, and the key by which it holds.
+pub(super) fn signed(signature: &Path, key: &Path) -> Result<(Signed, PublicKey), Failure> {
+    let told = |path: &Path, error: VaultError| Failure::bad_input(format!("`{}`: {error}", path.display()));
+    let pem = read_file(key, KEY_BYTES_MAX).map_err(unread(key))?;
+    let public = PublicKey::of_pem(&pem).map_err(|error| told(key, error))?;
+    let text = read_file(signature, SIGNATURE_BYTES_MAX).map_err(unread(signature))?;
+    let signed = Signed::read(&text, &public).map_err(|error| told(signature, error))?;
+    Ok((signed, public))
 }

@@ -4,25 +4,23 @@ use std::fmt::Write as _;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
-use ::vault::limits::{KEY_BYTES_MAX, SIGNATURE_BYTES_MAX};
-use ::vault::{Content, Copy, Digest, Head, PublicKey, Register, Searched, Signed, State};
+use ::audit::rules::REVIEW_DAYS_MAX;
+use ::vault::{Content, Copy, Digest, Head, Register, Searched, State};
 use exchange::Time;
 use report::words::{counted, printable};
 use serde_json::{Value, json};
-use store::bounded::read_file;
 use store::lock;
 
 use super::common::{
-    DIFFERENCES_SHOWN, NAME_CHARS, check_formats, failed, hashed, method, put_down, threads_of, unread, with_bar,
+    DIFFERENCES_SHOWN, NAME_CHARS, check_formats, failed, hashed, method, put_down, signed, threads_of, unread,
+    with_bar,
 };
 use crate::cli::{VaultEntry, VaultInventory, VaultRegister};
 use crate::command::seal;
 use crate::failure::{Exit, Failure};
+use crate::machine;
 use crate::output::{print, print_json};
 
-/// Days after which somebody has to say again that a model is still needed at a place, and by those who may read it: six months, as appendix 4 of the
-/// safety and security chapter of the EU's code of practice for general-purpose AI has it.
-const REVIEW_DAYS: i64 = 183;
 /// A day, in nanoseconds.
 const DAY: i64 = 86_400_000_000_000;
 
@@ -41,7 +39,7 @@ pub(super) fn register(args: &VaultRegister) -> Result<Exit, Failure> {
             let name =
                 whole.to_str().ok_or_else(|| Failure::usage("the place has a name that is no UTF-8"))?.to_owned();
             let (model, signed_by, content) = looked_at(args, &whole)?;
-            (host()?, name, args.model.clone().unwrap_or(model), signed_by, content)
+            (machine::name()?, name, args.model.clone().unwrap_or(model), signed_by, content)
         }
     };
     let now = seal::now()?.to_string();
@@ -90,19 +88,7 @@ fn looked_at(args: &VaultRegister, whole: &Path) -> Result<(String, Option<Strin
         let told = printable(&first.to_string(), NAME_CHARS);
         return Err(Failure::bad_input(format!("`{}` is not what was signed: {told}", whole.display())));
     }
-    Ok((manifest.model.clone(), signed.map(|(_, key)| key), Content::of(&manifest)))
-}
-
-/// What a signature says, and by which key.
-fn signed(signature: &Path, key: &Path) -> Result<(Signed, String), Failure> {
-    let pem = read_file(key, KEY_BYTES_MAX).map_err(unread(key))?;
-    let told = |path: &Path| {
-        let path = path.to_owned();
-        move |error| Failure::bad_input(format!("`{}`: {error}", path.display()))
-    };
-    let public = PublicKey::of_pem(&pem).map_err(told(key))?;
-    let text = read_file(signature, SIGNATURE_BYTES_MAX).map_err(unread(signature))?;
-    Ok((Signed::read(&text, &public).map_err(told(signature))?, public.id()))
+    Ok((manifest.model.clone(), signed.map(|(_, key)| key.id()), Content::of(&manifest)))
 }
 
 pub(super) fn review(copies: &[String], entry: &VaultEntry) -> Result<Exit, Failure> {
@@ -114,7 +100,10 @@ pub(super) fn review(copies: &[String], entry: &VaultEntry) -> Result<Exit, Fail
             None => Ok(()),
         }
     })?;
-    print(&format!("{} reviewed; again before {REVIEW_DAYS} days are over.\n", counted(copies.len() as u64, "place")))?;
+    print(&format!(
+        "{} reviewed; again before {REVIEW_DAYS_MAX} days are over.\n",
+        counted(copies.len() as u64, "place")
+    ))?;
     Ok(Exit::Nothing)
 }
 
@@ -157,15 +146,6 @@ fn locked(data: &Path) -> Result<File, Failure> {
     lock::exclusive(&path).map_err(|error| Failure::io(format!("`{}`", path.display()), error))
 }
 
-/// The name of this machine.
-fn host() -> Result<String, Failure> {
-    rustix::system::uname()
-        .nodename()
-        .to_str()
-        .map(str::to_owned)
-        .map_err(|_| Failure::service("this machine has a name that is no UTF-8"))
-}
-
 /// A place, and what was found there.
 struct Shown<'r> {
     copy: &'r Copy,
@@ -176,7 +156,7 @@ struct Shown<'r> {
 
 pub(super) fn show(args: &VaultInventory) -> Result<Exit, Failure> {
     let register = Register::read(&args.data).map_err(failed)?;
-    let (now, host) = (seal::now()?, host()?);
+    let (now, host) = (seal::now()?, machine::name()?);
     let threads = threads_of(args.threads);
     let states: Vec<Option<State>> = if args.check {
         let bytes = register.copies().iter().map(|copy| copy.bytes(&host)).sum();
@@ -215,7 +195,7 @@ pub(super) fn show(args: &VaultInventory) -> Result<Exit, Failure> {
 }
 
 fn is_overdue(reviewed: &str, now: Time) -> bool {
-    reviewed.parse::<Time>().map_or(true, |at| now.nanos().saturating_sub(at.nanos()) > REVIEW_DAYS * DAY)
+    reviewed.parse::<Time>().map_or(true, |at| now.nanos().saturating_sub(at.nanos()) > REVIEW_DAYS_MAX as i64 * DAY)
 }
 
 fn as_json(Shown { copy, state, needs_review }: &Shown<'_>) -> Value {
