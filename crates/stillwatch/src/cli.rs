@@ -6,6 +6,8 @@ use std::num::{NonZeroU64, NonZeroUsize};
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use drill::Difficulty;
+use drill::limits::MINUTES_MAX;
 use exchange::{Format, Time};
 use findings::Verdict;
 
@@ -44,6 +46,7 @@ pub(crate) enum Command {
     Vault(VaultArgs),
     Audit(Audit),
     Playbook(PlaybookArgs),
+    Drill(DrillArgs),
     Verify(Verify),
 }
 
@@ -439,6 +442,9 @@ pub(crate) struct Up {
     /// For drills: how many times as fast as the machine's its clock runs, with all quotas and ends of responses
     #[arg(long, value_name = "FACTOR", hide_short_help = true)]
     pub(crate) drill_speed: Option<std::num::NonZeroU32>,
+    /// For drills: ends once standard input ends, so that it outlives nobody
+    #[arg(long, hide_short_help = true)]
+    pub(crate) drill_until_stdin_ends: bool,
 }
 
 /// What a process of a running gateway is for.
@@ -1821,6 +1827,101 @@ pub(crate) enum PlaybookCommand {
     },
 }
 
+/// Practise: a campaign runs against a staging gateway, injects arrive, and it is measured what the team does and when.
+///
+/// The staging gateway is made for the drill, with a mock model behind it and a clock that runs faster; nothing of a drill reaches anybody else. The team works
+/// in its console, and answers on the page of the drill. At the end stands an after-action report, of which the ledger of the data folder says that it was
+/// written.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  stillwatch drill tutorial\n  stillwatch drill list\n  stillwatch drill run hydra --difficulty medium --team ann,bob,chris\n  \
+                  stillwatch drill run my-exercise.toml --minutes 40 --seed 7\n  stillwatch drill scores"
+)]
+pub(crate) struct DrillArgs {
+    #[command(subcommand)]
+    pub(crate) command: DrillCommand,
+}
+
+/// What can be done with drills.
+#[derive(Debug, Subcommand)]
+pub(crate) enum DrillCommand {
+    /// Name the exercises that come with the program
+    List {
+        /// Print as JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Show an exercise as it is written, to begin one of your own from
+    Show {
+        /// Which
+        #[arg(value_name = "EXERCISE")]
+        exercise: String,
+    },
+    /// Hold a drill
+    Run {
+        /// One that comes with the program, or a file with one
+        #[arg(value_name = "EXERCISE")]
+        exercise: String,
+        /// How hard: easy, medium or hard; without it the easiest that there is
+        #[arg(long, value_name = "DIFFICULTY", value_parser = difficulty)]
+        difficulty: Option<Difficulty>,
+        #[command(flatten)]
+        played: DrillPlayed,
+    },
+    /// Learn the method by yourself, at your own pace, in some twenty minutes
+    Tutorial {
+        #[command(flatten)]
+        played: DrillPlayed,
+    },
+    /// Show the report of a drill
+    Report {
+        /// Which, such as drill_1
+        #[arg(value_name = "DRILL")]
+        drill: String,
+        /// The data folder
+        #[arg(long, value_name = "DIR", default_value = "stillwatch-data", env = "STILLWATCH_DATA")]
+        data: PathBuf,
+        /// Print as JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Show how drills went, over time
+    Scores {
+        /// The data folder
+        #[arg(long, value_name = "DIR", default_value = "stillwatch-data", env = "STILLWATCH_DATA")]
+        data: PathBuf,
+        /// Print as JSON
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+/// How a drill is held.
+#[derive(Debug, Args)]
+pub(crate) struct DrillPlayed {
+    /// What the traffic is drawn with; the same seed gives the same traffic
+    #[arg(long, value_name = "SEED", default_value_t = 1)]
+    pub(crate) seed: u64,
+    /// How many minutes the traffic takes; without it, as the exercise says
+    #[arg(long, value_name = "MINUTES", value_parser = minutes)]
+    pub(crate) minutes: Option<f64>,
+    /// Who takes part; each may respond and approve in the console
+    #[arg(long, value_name = "NAMES", value_delimiter = ',', default_value = "ann,bob")]
+    pub(crate) team: Vec<String>,
+    /// Where the page of the drill is served; the staging gateway serves this machine only
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:0")]
+    pub(crate) listen: SocketAddr,
+    /// Who holds it; without it, the first of the team
+    #[arg(long, value_name = "NAME", value_parser = said)]
+    pub(crate) by: Option<String>,
+    /// Why, for the ledger
+    #[arg(long, value_name = "TEXT", value_parser = said, default_value = "an exercise")]
+    pub(crate) reason: String,
+    /// The data folder whose drills these are, and whose ledger says that one was held
+    #[arg(long, value_name = "DIR", default_value = "stillwatch-data", env = "STILLWATCH_DATA")]
+    pub(crate) data: PathBuf,
+}
+
 /// Look whether the controls against extraction are there: configuration, running gateway, ledger, records, models, machine and, if it is named, an endpoint.
 ///
 /// Every rule says what is wrong, why that matters and what to do, and cites what it speaks to: OWASP AISVS and LLM Top 10, MITRE ATLAS, NIST SP 800-53
@@ -2299,6 +2400,16 @@ fn said(text: &str) -> Result<String, String> {
     }
 }
 
+fn difficulty(text: &str) -> Result<Difficulty, String> {
+    let known = Difficulty::ALL.into_iter().find(|difficulty| difficulty.name() == text);
+    known.ok_or_else(|| "expected easy, medium or hard".to_owned())
+}
+
+fn minutes(text: &str) -> Result<f64, String> {
+    let minutes = text.parse().ok().filter(|minutes| (DRILL_MINUTES_MIN..=MINUTES_MAX).contains(minutes));
+    minutes.ok_or_else(|| format!("expected a number from {DRILL_MINUTES_MIN} to {MINUTES_MAX}"))
+}
+
 fn date(text: &str) -> Result<Time, String> {
     let time = text.parse().or_else(|_| format!("{text}T00:00:00Z").parse());
     time.map_err(|_| format!("expected a date such as 2026-12-31, or {}", Time::EXPECTED))
@@ -2306,6 +2417,8 @@ fn date(text: &str) -> Result<Time, String> {
 
 /// The file of labels where none is named.
 const LABELS: &str = "verdicts.jsonl";
+/// Minutes that a drill takes at least.
+const DRILL_MINUTES_MIN: f64 = 0.1;
 /// Characters of a name or a reason.
 const SAID_CHARS_MAX: usize = 1_000;
 const EXIT_CODES: &str = "Exit codes: 0 nothing found, 10 campaigns found, 11 to 14 an audit found something, 2 wrong usage, 65 input that cannot be read.";

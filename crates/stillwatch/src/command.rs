@@ -6,6 +6,7 @@ pub(crate) mod audit;
 pub(crate) mod case;
 pub(crate) mod config;
 pub(crate) mod demo;
+pub(crate) mod drill;
 pub(crate) mod evaluate;
 pub(crate) mod findings;
 pub(crate) mod fingerprint;

@@ -16,7 +16,7 @@ use tower_http::timeout::RequestBodyTimeoutLayer;
 
 /// How much is served at once, and for how long nothing may come.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Limits {
+pub(crate) struct Limits {
     /// Connections at once; further ones wait until one ends.
     connections: usize,
     /// How long the head of a request may take, and a connection be open between two. Then it is closed.
@@ -25,14 +25,14 @@ pub(super) struct Limits {
     pause: Duration,
 }
 
-pub(super) const LIMITS: Limits =
+pub(crate) const LIMITS: Limits =
     Limits { connections: 1_024, head: Duration::from_secs(30), pause: Duration::from_secs(30) };
 
 /// How long no connection is taken after one could not be: too many files are open, most likely.
 const RETRY_TIME: Duration = Duration::from_millis(100);
 
 /// Serves until it is told to end, and then until nothing is under way.
-pub(super) async fn serve(listener: TcpListener, router: Router, limits: Limits, ended: oneshot::Receiver<()>) {
+pub(crate) async fn serve(listener: TcpListener, router: Router, limits: Limits, ended: oneshot::Receiver<()>) {
     let router = router.layer(RequestBodyTimeoutLayer::new(limits.pause));
     let places = Arc::new(Semaphore::new(limits.connections));
     let under_way = GracefulShutdown::new();

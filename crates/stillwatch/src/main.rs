@@ -21,6 +21,7 @@ mod inputs;
 mod intake;
 mod lakes;
 mod ledgers;
+mod limited;
 mod listing;
 mod log;
 mod machine;
@@ -73,6 +74,7 @@ fn main() -> ExitCode {
         cli::Command::Seal(args) => command::seal::run(&args.command),
         cli::Command::Vault(args) => command::vault::run(&args.command),
         cli::Command::Playbook(args) => command::playbook::run(&args.command),
+        cli::Command::Drill(args) => command::drill::run(&args.command),
         cli::Command::Audit(args) => command::audit::run(&args),
         cli::Command::Verify(args) => command::verify::run(&args),
     };

@@ -1,5 +1,6 @@
 //! `stillwatch up`: the gateway, its record of exchanges and its admin API, in one process.
 
+use std::io::Read as _;
 use std::net::SocketAddr;
 use std::num::NonZeroU32;
 use std::path::Path;
@@ -31,7 +32,7 @@ use crate::data_folder::{AdminKey, DataFolder, Running, write_ready};
 use crate::failure::{Exit, Failure};
 use crate::log::say;
 use crate::output::print;
-use crate::{alerts, lakes, sensors};
+use crate::{alerts, lakes, limited, sensors};
 
 mod bookkeeping;
 mod detection;
@@ -39,7 +40,6 @@ mod expiry;
 mod filling;
 mod hunts;
 mod keep;
-mod limited;
 mod recorded;
 mod serving;
 
@@ -101,7 +101,7 @@ async fn serve(args: &cli::Up, checked: Checked) -> Result<(), Failure> {
         sign_in,
     } = checked;
     let roles = Roles::of(&args.roles);
-    let mut signals = Signals::new()?;
+    let mut signals = Signals::new(args.drill_until_stdin_ends)?;
     let clock = clock(args);
     let folder = DataFolder::open(&config.data, &args.roles)?;
     let pepper = folder.pepper(config.key_pepper_file.as_deref())?;
@@ -390,25 +390,48 @@ struct Signals {
     terminate: Signal,
     interrupt: Signal,
     hangup: Signal,
+    /// Comes once standard input ends, where somebody waits for that.
+    stdin: Option<oneshot::Receiver<()>>,
 }
 
 impl Signals {
-    fn new() -> Result<Signals, Failure> {
+    fn new(until_stdin_ends: bool) -> Result<Signals, Failure> {
         let heard = |kind| signal(kind).map_err(|error| Failure::io("signals cannot be heard", error));
         Ok(Signals {
             terminate: heard(SignalKind::terminate())?,
             interrupt: heard(SignalKind::interrupt())?,
             hangup: heard(SignalKind::hangup())?,
+            stdin: until_stdin_ends.then(end_of_stdin),
         })
     }
 
     async fn next(&mut self) -> Wanted {
+        let stdin = async {
+            match &mut self.stdin {
+                // An error is an end as well.
+                Some(ended) => drop(ended.await),
+                None => std::future::pending().await,
+            }
+        };
         tokio::select! {
             _ = self.terminate.recv() => Wanted::End,
             _ = self.interrupt.recv() => Wanted::End,
+            () = stdin => Wanted::End,
             _ = self.hangup.recv() => Wanted::Reload,
         }
     }
+}
+
+/// Comes once nothing more comes on standard input: whoever started this process is gone.
+fn end_of_stdin() -> oneshot::Receiver<()> {
+    let (end, ended) = oneshot::channel();
+    std::thread::spawn(move || {
+        let mut buffer = [0; 256];
+        while std::io::stdin().read(&mut buffer).is_ok_and(|length| length > 0) {}
+        // Nobody waits any more where the process ends already.
+        let _ = end.send(());
+    });
+    ended
 }
 
 /// What somebody who started it wants to know.

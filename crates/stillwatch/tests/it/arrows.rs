@@ -5,11 +5,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use cargo_metadata::{DependencyKind, MetadataCommand};
 
 /// The crates of the workspace, each with those it may use. A new crate needs a line here.
-const ALLOWED: [(&str, &[&str]); 24] = [
+const ALLOWED: [(&str, &[&str]); 25] = [
     ("exchange", &[]),
     ("event", &["exchange"]),
     ("signals", &["event", "exchange"]),
     ("findings", &["event", "exchange"]),
+    ("drill", &["exchange"]),
     ("detect", &["event", "exchange", "findings", "signals"]),
     ("watch", &["detect", "event", "exchange", "findings", "signals", "store"]),
     ("audit", &["exchange", "verify"]),
@@ -28,7 +29,7 @@ const ALLOWED: [(&str, &[&str]); 24] = [
     ("ledger", &["store", "verify"]),
     ("playbook", &["exchange"]),
     ("policy", &["exchange"]),
-    ("report", &["audit", "exchange", "findings", "policy", "signals"]),
+    ("report", &["audit", "drill", "exchange", "findings", "policy", "signals"]),
     ("seal", &["store", "verify"]),
     ("evidence", &["exchange", "findings", "verify"]),
     ("simulator", &["exchange"]),
@@ -48,6 +49,7 @@ const ALLOWED: [(&str, &[&str]); 24] = [
             "findings",
             "signals",
             "detect",
+            "drill",
             "gateway",
             "lake",
             "ledger",

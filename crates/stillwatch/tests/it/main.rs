@@ -11,6 +11,7 @@ mod case;
 mod cli;
 mod clock;
 mod config;
+mod drill;
 mod frame;
 mod label;
 mod lake;

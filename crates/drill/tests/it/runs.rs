@@ -1,0 +1,217 @@
+//! Runs: what arrives when, whose answer counts, who was wronged, and what points are given for.
+
+use std::collections::BTreeSet;
+
+use drill::exercise::{Difficulty, Exercise, Milestone};
+use drill::limits::{ANSWER_BYTES_MAX, NAME_BYTES_MAX};
+use drill::look::{Effect, Look, Response, Standing};
+use drill::report::Told;
+use drill::run::{NotTaken, Now};
+use drill::traffic::Truth;
+use drill::{Report, Run};
+use exchange::Time;
+
+use crate::exercises::{exercise, inject};
+
+fn accounts(name: &str, count: usize) -> BTreeSet<String> {
+    (0..count).map(|at| format!("{name}{at}")).collect()
+}
+
+/// A run with these injects: ten accounts of a campaign send a hundred exchanges, among twenty others, in 100 seconds.
+fn run(injects: &str) -> Run {
+    let exercise = Exercise::read(&exercise(injects)).unwrap();
+    let truth = Truth { campaign: accounts("c", 10), honest: accounts("h", 20), campaign_exchanges: 100 };
+    Run::begin(exercise, Difficulty::Easy, truth, 100.0)
+}
+
+fn at(seconds: f64) -> Now {
+    Now { seconds, staging: Time::from_seconds(seconds as i64 * 100), traffic: (seconds / 100.0).min(1.0) }
+}
+
+fn told() -> Told {
+    Told {
+        id: "drill_1".to_owned(),
+        by: "ann".to_owned(),
+        reason: "a test".to_owned(),
+        began: Time::from_seconds(0),
+        seconds: 100.0,
+        speed: 100,
+        seed: 1,
+        is_cut_short: false,
+        version: "0".to_owned(),
+    }
+}
+
+/// A campaign stands with these members.
+fn standing(members: &BTreeSet<String>) -> Look {
+    let campaigns = vec![Standing { id: "camp_1".to_owned(), members: members.clone() }];
+    Look { campaigns, ..Look::default() }
+}
+
+fn responded(look: Look, rung: &str, is_in_force: bool, accounts: BTreeSet<String>) -> Look {
+    let response = Response {
+        id: "response_1".to_owned(),
+        rung: rung.to_owned(),
+        effect: Effect::of(rung),
+        is_in_force,
+        is_undone: !is_in_force,
+        author: "ann".to_owned(),
+        covers: accounts.len() as u64,
+        accounts,
+    };
+    Look { responses: vec![response], ..look }
+}
+
+fn arrived(run: &mut Run, seconds: f64) -> Vec<String> {
+    run.arrive(at(seconds)).into_iter().map(|arrived| arrived.inject.id).collect()
+}
+
+#[test]
+fn an_inject_arrives_once_and_only_after_what_it_waits_for() {
+    let words = "[inject.ask]\nwhy = ''\nquestion = 'words'";
+    let mut run = run(&[
+        inject("first", ""),
+        inject("later", "delay = 0.5"),
+        inject("half", "when = 'traffic:0.5'"),
+        inject("found", &format!("when = 'detected'\ndelay = 0.1\n{words}")),
+        inject("answered", "when = 'answered:found'"),
+        inject("never", "when = 'blocked'"),
+        inject("harder", "at = ['hard']"),
+    ]
+    .concat());
+    assert_eq!(arrived(&mut run, 0.0), ["first"]);
+    assert!(arrived(&mut run, 29.0).is_empty());
+    assert_eq!(arrived(&mut run, 30.0), ["later"]);
+    // A campaign of honest people is no detection of the campaign.
+    run.look(at(35.0), standing(&accounts("h", 5)));
+    assert_eq!(run.reached(Milestone::Detected), None);
+    run.look(at(40.0), Look::default());
+    run.look(at(41.0), standing(&accounts("c", 5)));
+    assert!(arrived(&mut run, 46.0).is_empty());
+    assert_eq!(arrived(&mut run, 50.0), ["half", "found"]);
+    assert!(arrived(&mut run, 51.0).is_empty());
+    run.answer(at(52.0), "found", "ann", "well").unwrap();
+    assert_eq!(arrived(&mut run, 53.0), ["answered"]);
+    assert_eq!(run.finish(told()).not_arrived, ["T"]);
+}
+
+#[test]
+fn the_first_answer_counts_and_what_is_no_answer_is_refused() {
+    let choice =
+        "[inject.ask]\nwhy = 'because'\nminutes = 0.5\nquestion.choice = { options = ['no', 'yes'], right = [2] }";
+    let number = "[inject.ask]\nwhy = ''\nquestion.number = { fact = 'members', within = 0.2 }";
+    let todo = "[inject.ask]\nwhy = ''\nquestion.do = 'case'";
+    let mut run = run(&[
+        inject("choice", choice),
+        inject("late", choice),
+        inject("number", number),
+        inject("todo", todo),
+        inject("says", ""),
+        inject("later", "when = 'detected'"),
+    ]
+    .concat());
+    assert_eq!(run.answer(at(0.0), "choice", "ann", "2"), Err(NotTaken::NotArrived("choice".to_owned())));
+    arrived(&mut run, 0.0);
+    let refused =
+        |run: &mut Run, id: &str, by: &str, said: &str| run.answer(at(1.0), id, by, said).unwrap_err().to_string();
+    assert_eq!(refused(&mut run, "choice", "ann", "3"), "expected a number from 1 to 2");
+    assert_eq!(refused(&mut run, "choice", "ann", "0"), "expected a number from 1 to 2");
+    assert_eq!(refused(&mut run, "choice", " ", "2"), "expected a name of at most 100 bytes");
+    assert!(refused(&mut run, "choice", &"x".repeat(NAME_BYTES_MAX + 1), "2").contains("a name"));
+    assert!(refused(&mut run, "choice", "ann", &"2".repeat(ANSWER_BYTES_MAX + 1)).contains("at most 2000 bytes"));
+    assert_eq!(refused(&mut run, "number", "ann", "some"), "expected a number");
+    assert!(refused(&mut run, "todo", "ann", "done").contains("to be done"));
+    assert!(refused(&mut run, "says", "ann", "yes").contains("asks nothing"));
+    assert!(refused(&mut run, "later", "ann", "yes").contains("has arrived"));
+
+    let right = run.answer(at(2.0), "choice", "ann", " 2 ").unwrap();
+    assert_eq!((right.is_right, right.is_in_time, right.said.as_str()), (Some(true), true, "yes"));
+    assert_eq!(run.answer(at(3.0), "choice", "ann", "1"), Err(NotTaken::Answered("choice".to_owned())));
+    let late = run.answer(at(30.5), "late", "bob", "2").unwrap();
+    assert_eq!((late.is_right, late.is_in_time), (Some(true), false));
+    run.look(at(31.0), standing(&accounts("c", 10)));
+    let number = run.answer(at(31.0), "number", "ann", "12").unwrap();
+    assert_eq!((number.is_right, number.expected.as_str()), (Some(true), "10"));
+    run.look(at(32.0), Look { cases: vec![("case_1".to_owned(), "bob".to_owned())], ..standing(&accounts("c", 10)) });
+    let report = run.finish(told());
+    let done = report.asked.iter().find(|asked| asked.inject == "todo").unwrap();
+    assert_eq!((done.is_right, done.by.as_str()), (Some(true), "bob"));
+    // Of four decisions the late one does not count.
+    let score = report.score.as_ref().unwrap();
+    let decisions = score.parts.iter().find(|part| part.name == "decisions").unwrap();
+    assert_eq!(decisions.points, 15.0);
+}
+
+#[test]
+fn whoever_is_honest_and_was_restricted_is_counted_also_where_it_was_taken_back() {
+    let mut run = run("");
+    for account in accounts("c", 10).iter().chain(&accounts("h", 20)) {
+        run.sent(at(1.0), account, true);
+    }
+    let both: BTreeSet<String> = accounts("c", 8).into_iter().chain(accounts("h", 2)).collect();
+    run.look(at(10.0), standing(&both));
+    // Nobody notices these.
+    run.look(at(11.0), responded(standing(&both), "observe", true, both.clone()));
+    assert_eq!(run.reached(Milestone::Restricted), None);
+    run.look(at(12.0), responded(standing(&both), "shield", true, both.clone()));
+    run.look(at(13.0), responded(standing(&both), "shield", false, BTreeSet::new()));
+    assert!(run.reached(Milestone::Undone).is_some());
+    let report = run.finish(told());
+    assert_eq!((report.accounts.wronged, report.accounts.wronged_at_the_end), (2, 0));
+    assert_eq!(report.accounts.wronged_named[0].until.unwrap().seconds, 13.0);
+    assert_eq!((report.accounts.campaign, report.accounts.restricted), (10, 0));
+    let score = report.score.unwrap();
+    let honest = score.parts.iter().find(|part| part.name == "honest accounts are left alone").unwrap();
+    assert_eq!((honest.points, honest.of), (24.0, 30.0));
+}
+
+#[test]
+fn a_campaign_is_contained_where_next_to_nothing_is_answered_and_no_longer_once_it_comes_back() {
+    let mut run = run("");
+    let mut second = 0.0;
+    let mut send = |run: &mut Run, count: usize, is_answered: bool| {
+        for _ in 0..count {
+            second += 0.1;
+            run.sent(at(second), "c1", is_answered);
+        }
+    };
+    send(&mut run, 40, true);
+    send(&mut run, 35, false);
+    assert_eq!(run.reached(Milestone::Contained), None);
+    send(&mut run, 1, false);
+    // Since the first of them that was refused.
+    let since = run.reached(Milestone::Contained).unwrap().seconds;
+    assert!((since - 4.1).abs() < 0.01, "{since}");
+    send(&mut run, 15, true);
+    assert!(run.reached(Milestone::Contained).is_some());
+    send(&mut run, 10, true);
+    assert_eq!(run.reached(Milestone::Contained), None);
+    let report = run.finish(told());
+    assert_eq!((report.times.contained, report.times.reopened), (None, 1));
+    let slices = &report.exchanges.slices;
+    assert_eq!(slices.iter().map(|slice| slice.campaign_answered + slice.campaign_refused).sum::<u64>(), 101);
+}
+
+#[test]
+fn points_are_given_for_what_was_measured_only() {
+    let report = |is_detected: bool| -> Report {
+        let mut run = run("");
+        if is_detected {
+            run.look(at(1.0), standing(&accounts("c", 10)));
+        }
+        for at_second in 0..100 {
+            run.sent(at(f64::from(at_second)), "c1", at_second < 25);
+        }
+        run.finish(told())
+    };
+    let (seen, unseen) = (report(true), report(false));
+    // 30 of 40 for what was stopped, and 30 of 30 for leaving others alone.
+    assert_eq!(seen.score.as_ref().unwrap().points, 86);
+    // What was not detected nobody could stop: it counts for nobody, and is said.
+    assert_eq!(unseen.score.as_ref().unwrap().points, 100);
+    assert!(unseen.remarks()[0].starts_with("Detection did not name the campaign"));
+    assert!(seen.text().contains("86 of 100 points"), "{}", seen.text());
+    let again: Report = serde_json::from_str(&serde_json::to_string(&seen).unwrap()).unwrap();
+    assert_eq!(again, seen);
+    assert!(again.is_known());
+}

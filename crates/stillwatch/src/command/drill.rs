@@ -1,0 +1,419 @@
+//! `stillwatch drill`: a campaign runs against a staging instance, injects arrive, and it is measured what the team does.
+//!
+//! Promises that nothing of a drill reaches the gateway that it is held for: of that one's data folder it writes to the folder of drills only, and to the
+//! ledger that a drill was held.
+
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::io::{BufRead as _, BufReader};
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use drill::exercise::{BadExercise, Traffic as Described};
+use drill::limits::EXERCISE_BYTES_MAX;
+use drill::moment::clock;
+use drill::report::Told;
+use drill::traffic::Truth;
+use drill::{Difficulty, Exercise, Report, Run, shipped};
+use exchange::Time;
+use report::words::printable;
+use serde_json::{Value, json};
+use simulator::{Compression, Scenario};
+use store::bounded::read_text;
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::oneshot;
+
+use super::simulate;
+use crate::admin_client::AdminClient;
+use crate::cli::{DrillCommand, DrillPlayed};
+use crate::failure::{Exit, Failure};
+use crate::output::{print, print_json};
+use crate::{clock as machine, ledgers, limited, listing, progress};
+
+mod kept;
+mod looking;
+mod playing;
+mod room;
+mod sending;
+mod staging;
+mod words;
+
+use playing::Playing;
+use room::Room;
+use sending::Traffic;
+use staging::Staging;
+
+/// How often the staging instance is looked at.
+const LOOK_TIME: Duration = Duration::from_millis(500);
+/// How long a team has to answer once the traffic is over.
+const ANSWER_TIME: Duration = Duration::from_secs(120);
+/// Characters of a text that is printed.
+const TEXT_CHARS: usize = 1_000;
+
+/// Does what was asked.
+pub(crate) fn run(command: &DrillCommand) -> Result<Exit, Failure> {
+    match command {
+        DrillCommand::List { json } => list(*json),
+        DrillCommand::Show { exercise } => show(exercise),
+        DrillCommand::Run { exercise, difficulty, played } => play(exercise, *difficulty, played),
+        DrillCommand::Tutorial { played } => play("tutorial", None, played),
+        DrillCommand::Report { drill, data, json } => report(drill, data, *json),
+        DrillCommand::Scores { data, json } => scores(data, *json),
+    }
+}
+
+fn plain(text: &str) -> String {
+    printable(text, TEXT_CHARS)
+}
+
+fn list(as_json: bool) -> Result<Exit, Failure> {
+    let exercises = shipped::all();
+    let names = |exercise: &Exercise| exercise.difficulties().map(Difficulty::name).collect::<Vec<_>>();
+    if as_json {
+        let told = |exercise: &Exercise| {
+            json!({"name": exercise.name, "title": exercise.title, "source": exercise.source, "teaches": exercise.teaches,
+                   "minutes": exercise.minutes, "difficulties": names(exercise)})
+        };
+        return print_json(&json!({"exercises": exercises.iter().map(told).collect::<Vec<_>>()}));
+    }
+    let mut text = String::new();
+    for exercise in &exercises {
+        text.push_str(&format!(
+            "{:<14} {} ({} minutes; {})\n{:<14} {}\n",
+            exercise.name,
+            exercise.title,
+            exercise.minutes,
+            names(exercise).join(", "),
+            "",
+            exercise.teaches
+        ));
+        if !exercise.source.is_empty() {
+            text.push_str(&format!("{:<14} After {}.\n", "", exercise.source));
+        }
+    }
+    text.push_str("\nBegin with: stillwatch drill tutorial\n");
+    print(&text).map(|()| Exit::Nothing)
+}
+
+/// The text of an exercise: one that comes with the program, or one in a file.
+fn text_of(named: &str) -> Result<String, Failure> {
+    if let Some(text) = shipped::text(named) {
+        return Ok(text.to_owned());
+    }
+    let names: Vec<String> = shipped::all().into_iter().map(|exercise| exercise.name).collect();
+    let expected = format!("expected {}, or a file with an exercise", names.join(", "));
+    read_text(Path::new(named), EXERCISE_BYTES_MAX)
+        .map_err(|error| Failure::io(format!("`{}` cannot be read; {expected}", plain(named)), error))
+}
+
+fn read(named: &str) -> Result<(Exercise, String), Failure> {
+    let text = text_of(named)?;
+    let bad = |error: BadExercise| Failure::bad_input(format!("`{}`: {error}", plain(named)));
+    Ok((Exercise::read(&text).map_err(bad)?, text))
+}
+
+fn show(named: &str) -> Result<Exit, Failure> {
+    let (_, text) = read(named)?;
+    print(&text).map(|()| Exit::Nothing)
+}
+
+fn report(id: &str, data: &Path, as_json: bool) -> Result<Exit, Failure> {
+    let report = kept::read(data, id)?;
+    if as_json {
+        return print_json(&json!(report));
+    }
+    print(&report.text()).map(|()| Exit::Nothing)
+}
+
+fn scores(data: &Path, as_json: bool) -> Result<Exit, Failure> {
+    let reports = kept::all(data)?;
+    if as_json {
+        return print_json(&json!({"drills": reports}));
+    }
+    if reports.is_empty() {
+        print("No drill was held yet. Begin with: stillwatch drill tutorial\n")?;
+        return Ok(Exit::Nothing);
+    }
+    let row = |report: &Report| {
+        let day: String = report.told.began.to_string().chars().take(10).collect();
+        let points = report.score.as_ref().map_or_else(|| "-".to_owned(), |score| score.points.to_string());
+        let mut row = json!({
+            "drill": report.told.id, "day": day, "exercise": report.exercise, "difficulty": report.difficulty, "points": points,
+            "wrong": report.accounts.wronged,
+        });
+        for (name, took, _) in report.durations() {
+            let took = took.map_or_else(|| "-".to_owned(), clock);
+            row.as_object_mut().map(|row| row.insert(name.to_owned(), took.into()));
+        }
+        row
+    };
+    let rows: Vec<Value> = reports.iter().map(row).collect();
+    let columns = [
+        "drill",
+        "day",
+        "exercise",
+        "difficulty",
+        "points",
+        "detect",
+        "respond",
+        "contain",
+        "notify",
+        "decide",
+        "wrong",
+    ];
+    print(&format!(
+        "{}\nTimes in minutes and seconds, `-` where it was not reached; `wrong`: honest accounts that were restricted.\n",
+        listing::columns(&columns, &rows)
+    ))?;
+    Ok(Exit::Nothing)
+}
+
+/// Everything that a drill is made of, before it begins.
+struct Made {
+    exercise: Exercise,
+    difficulty: Difficulty,
+    traffic: Traffic,
+    keys: BTreeMap<String, String>,
+    people: Vec<(String, String)>,
+    begins: Time,
+    speed: u32,
+}
+
+fn play(named: &str, difficulty: Option<Difficulty>, played: &DrillPlayed) -> Result<Exit, Failure> {
+    let (exercise, _) = read(named)?;
+    let difficulty = difficulty.or_else(|| exercise.difficulties().next()).unwrap_or(Difficulty::Easy);
+    let Some(described) = exercise.traffic(difficulty).cloned() else {
+        let has: Vec<&str> = exercise.difficulties().map(Difficulty::name).collect();
+        return Err(Failure::usage(format!("`{}` is not {difficulty}; it is {}", exercise.name, has.join(", "))));
+    };
+    let minutes = played.minutes.unwrap_or(exercise.minutes);
+    let has_ledger = ledgers::folder(&played.data).join("log/checkpoint").is_file();
+    if !has_ledger {
+        print(&format!(
+            "`{}` has no ledger: the report is kept there, and nothing else says that a drill was held.\n",
+            played.data.display()
+        ))?;
+    }
+    let (id, own) = kept::begin(&played.data)?;
+    let made = make(exercise, difficulty, &described, minutes, played, &own)?;
+    let told = Told {
+        id,
+        by: played.by.clone().or_else(|| played.team.first().cloned()).unwrap_or_default(),
+        reason: played.reason.clone(),
+        began: machine::now().ok_or_else(|| Failure::service("the machine's clock cannot be read"))?,
+        seconds: 0.0,
+        speed: made.speed,
+        seed: played.seed,
+        is_cut_short: false,
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+    };
+    let staging = Staging::start(&own, made.begins, made.speed)?;
+    let report = hold(made, &staging, played.listen, told)?;
+    staging.end()?;
+    let (page, entry) = kept::keep(&played.data, &own, &report, has_ledger)?;
+    let put_down = entry.map_or_else(String::new, |entry| format!("It is entry {entry} of the ledger.\n"));
+    print(&format!(
+        "\n{}\nThe report is {}.\n{put_down}What the staging gateway recorded is in {}, for hunts and case files.\n",
+        report.text(),
+        page.display(),
+        staging::data(&own).display()
+    ))?;
+    Ok(Exit::Nothing)
+}
+
+/// Simulates the traffic, and makes its accounts in a staging instance the day before.
+fn make(
+    exercise: Exercise,
+    difficulty: Difficulty,
+    described: &Described,
+    minutes: f64,
+    played: &DrillPlayed,
+    own: &Path,
+) -> Result<Made, Failure> {
+    let unknown =
+        || Failure::bad_input(format!("no scenario `{}`; `stillwatch simulate list` names them", described.scenario));
+    let scenario = Scenario::by_name(&described.scenario).ok_or_else(unknown)?;
+    let mut scenario = scenario.with_seed(played.seed).scaled(described.scale);
+    for (knob, value) in &described.set {
+        scenario.set(knob, value).map_err(Failure::bad_input)?;
+    }
+    scenario.check().map_err(Failure::bad_input)?;
+    let folder = own.join("traffic");
+    let waiting = progress::waiting("simulating traffic");
+    let summary = simulator::simulate_into(&scenario, None, &folder, Compression::Plain);
+    waiting.finish_and_clear();
+    summary.map_err(simulate::failure)?;
+    let facts = lines(&folder.join("accounts.jsonl"))?.collect::<Result<Vec<_>, _>>()?;
+    let truth = truth(lines(&folder.join("labels.jsonl"))?)?;
+    let traffic = Traffic::of(lines(&folder.join("exchanges.jsonl"))?, truth, described.has_reserve)?;
+    // Whoever wants it again has the seed.
+    fs::remove_dir_all(&folder).map_err(|error| Failure::unwritable(&folder, &error))?;
+    let (first, last) =
+        traffic.span().ok_or_else(|| Failure::bad_input(format!("`{}` sends nothing", described.scenario)))?;
+    let takes = (last.seconds() - first.seconds()).max(1);
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        clippy::cast_precision_loss,
+        reason = "held to what fits"
+    )]
+    let speed = (takes as f64 / (minutes * 60.0)).round().clamp(1.0, f64::from(u32::MAX)) as u32;
+
+    let day_before = Time::from_seconds(first.seconds() - 86_400);
+    let staging = Staging::start(own, day_before, 1)?;
+    let admin = staging.admin()?;
+    let people = played.team.iter().map(|name| Ok((name.clone(), staging::let_in(&admin, name)?)));
+    let people = people.collect::<Result<Vec<_>, Failure>>()?;
+    let bar = progress::steps(traffic.accounts().count() as u64).with_message("accounts");
+    let keys = staging::make_accounts(&admin, &facts, traffic.accounts(), || bar.inc(1))?;
+    bar.finish_and_clear();
+    staging.end()?;
+    Ok(Made { exercise, difficulty, traffic, keys, people, begins: first, speed })
+}
+
+/// Who is who, by the labels of simulated traffic.
+fn truth(labels: impl Iterator<Item = Result<Value, Failure>>) -> Result<Truth, Failure> {
+    let mut truth = Truth::default();
+    for label in labels {
+        let label = label?;
+        let Some(account) = label.get("account").and_then(Value::as_str) else { continue };
+        let is_of_campaign = label.get("campaign").is_some_and(Value::is_string);
+        let known = if is_of_campaign { &mut truth.campaign } else { &mut truth.honest };
+        known.insert(account.to_owned());
+    }
+    Ok(truth)
+}
+
+/// What stands in a file of JSON lines.
+fn lines(path: &Path) -> Result<impl Iterator<Item = Result<Value, Failure>>, Failure> {
+    let file = File::open(path).map_err(|error| Failure::io(format!("`{}`", path.display()), error))?;
+    let lines = BufReader::new(file).lines();
+    let read = |line: std::io::Result<String>| {
+        let line = line.map_err(|error| Failure::io("simulated traffic", error))?;
+        serde_json::from_str(&line).map_err(Failure::unreadable)
+    };
+    Ok(lines.map(read))
+}
+
+/// Holds the drill, and tells what came of it.
+fn hold(made: Made, staging: &Staging, listen: SocketAddr, told: Told) -> Result<Report, Failure> {
+    let admin = staging.admin()?;
+    let (_, last) = made.traffic.span().unwrap_or((made.begins, made.begins));
+    // It has run since it was ready.
+    let begins = admin.time()?;
+    let seconds = last.seconds().saturating_sub(begins.seconds()).max(1);
+    let takes = Duration::from_secs(u64::try_from(seconds).unwrap_or(1)) / made.speed;
+    let is_tutorial = made.exercise.is_tutorial;
+    let run = Run::begin(made.exercise, made.difficulty, made.traffic.truth.clone(), takes.as_secs_f64());
+    let playing = Arc::new(Playing::begin(run, begins, made.speed, takes));
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
+    let runtime = runtime.map_err(|error| Failure::io("no threads can be started", error))?;
+    let room = Arc::new(Room {
+        playing: Arc::clone(&playing),
+        console: staging.console().to_owned(),
+        people: made.people,
+        base: room::unguessable()?,
+    });
+    let listener = runtime
+        .block_on(TcpListener::bind(listen))
+        .map_err(|error| Failure::io(format!("{listen} cannot be listened on"), error))?;
+    let address = listener.local_addr().map_err(|error| Failure::io("the page of the drill", error))?;
+    greet(&room, address, takes)?;
+    let looker = {
+        let playing = Arc::clone(&playing);
+        std::thread::spawn(move || keep_looking(&admin, &playing))
+    };
+    let authority = staging.authority();
+    let is_cut_short = runtime.block_on(async {
+        let (end, ended) = oneshot::channel();
+        let serving = tokio::spawn(limited::serve(listener, room::router(room), limited::LIMITS, ended));
+        let interrupted = {
+            let playing = Arc::clone(&playing);
+            tokio::spawn(async move {
+                interrupted().await;
+                playing.end();
+            })
+        };
+        let sent = sending::send(made.traffic, made.keys, authority, Arc::clone(&playing)).await;
+        let is_cut_short = playing.is_over();
+        if sent.is_ok() && !is_cut_short {
+            print("\nThe traffic is over; what is still open can be answered.\n")?;
+            let since = playing.elapsed();
+            while !playing.is_over() && !playing.run().is_answered() {
+                if !is_tutorial && playing.elapsed() > since + ANSWER_TIME {
+                    break;
+                }
+                tokio::time::sleep(LOOK_TIME).await;
+            }
+        }
+        playing.end();
+        interrupted.abort();
+        let _ = end.send(());
+        serving.abort();
+        sent.map(|()| is_cut_short)
+    });
+    let looked = looker.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+    let is_cut_short = is_cut_short?;
+    looked?;
+    let seconds = playing.elapsed().as_secs_f64();
+    let run = playing.run().clone();
+    Ok(run.finish(Told { seconds, is_cut_short, ..told }))
+}
+
+/// Comes when somebody wants the drill to end.
+async fn interrupted() {
+    let terminated = async {
+        match signal(SignalKind::terminate()) {
+            Ok(mut signal) => drop(signal.recv().await),
+            Err(_) => std::future::pending().await,
+        }
+    };
+    tokio::select! {
+        Ok(()) = tokio::signal::ctrl_c() => {}
+        () = terminated => {}
+        else => std::future::pending().await,
+    }
+}
+
+fn greet(room: &Room, address: SocketAddr, takes: Duration) -> Result<(), Failure> {
+    let run = room.playing.run();
+    let mut text = format!(
+        "\n{} ({}), {} minutes. {}\n\n  The drill: http://{address}{}/\n  The console of the staging gateway: {}\n",
+        plain(&run.exercise().title),
+        run.difficulty(),
+        clock(takes.as_secs_f64()),
+        plain(&run.exercise().teaches),
+        room.base,
+        room.console
+    );
+    for (name, password) in &room.people {
+        text.push_str(&format!("  Sign in as {}, with {password} (changed when one signs in first)\n", plain(name)));
+    }
+    text.push_str("\nWhat arrives is shown here and on the page of the drill, where it is answered. Ctrl-C ends the drill and writes the report.\n");
+    drop(run);
+    print(&text)
+}
+
+/// Looks at the staging instance until the drill is over, and once more then; tells what arrives.
+fn keep_looking(admin: &AdminClient, playing: &Playing) -> Result<(), Failure> {
+    loop {
+        let is_over = playing.is_over();
+        let look = looking::look(admin).inspect_err(|_| playing.end())?;
+        let now = playing.now();
+        let arrived = {
+            let mut run = playing.run();
+            run.look(now, look);
+            if is_over { Vec::new() } else { run.arrive(now) }
+        };
+        for arrived in arrived {
+            print(&words::told(&arrived))?;
+        }
+        if is_over {
+            return Ok(());
+        }
+        std::thread::sleep(LOOK_TIME);
+    }
+}

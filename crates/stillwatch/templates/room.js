@@ -1,0 +1,24 @@
+// Tells when something arrived. Where nobody has begun to answer, the page is shown anew by itself.
+const body = document.body;
+let touched = false;
+document.addEventListener("input", () => { touched = true; });
+const look = async () => {
+  let state;
+  try {
+    const response = await fetch(body.dataset.changes);
+    if (!response.ok) return;
+    state = await response.text();
+  } catch {
+    return;
+  }
+  if (state === body.dataset.state) return;
+  if (!touched) {
+    location.reload();
+    return;
+  }
+  const link = document.createElement("a");
+  link.href = "";
+  link.textContent = "Something has arrived: show it";
+  document.getElementById("news").replaceChildren(link);
+};
+setInterval(look, 2000);
