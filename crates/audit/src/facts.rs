@@ -289,6 +289,10 @@ pub struct Ledger {
     pub last_response: Option<Time>,
     /// When a drill was held last.
     pub last_drill: Option<Time>,
+    /// When it was last looked, with simulated traffic, whether a campaign is noticed in time, and it was.
+    pub last_check: Option<Time>,
+    /// When it was last looked and it was not.
+    pub last_failed_check: Option<Time>,
     /// When a step of a playbook was done last.
     pub last_playbook: Option<Time>,
 }

@@ -129,6 +129,8 @@ pub enum When {
 pub enum Milestone {
     /// Detection names the campaign.
     Detected,
+    /// An alert tells of it.
+    Alerted,
     /// Somebody opens a case.
     Case,
     /// Somebody says what a finding is.
@@ -147,8 +149,9 @@ pub enum Milestone {
 
 impl Milestone {
     /// All of them.
-    pub const ALL: [Milestone; 8] = [
+    pub const ALL: [Milestone; 9] = [
         Milestone::Detected,
+        Milestone::Alerted,
         Milestone::Case,
         Milestone::Verdict,
         Milestone::Restricted,
@@ -163,6 +166,7 @@ impl Milestone {
     pub const fn name(self) -> &'static str {
         match self {
             Milestone::Detected => "detected",
+            Milestone::Alerted => "alerted",
             Milestone::Case => "case",
             Milestone::Verdict => "verdict",
             Milestone::Restricted => "restricted",
@@ -303,6 +307,12 @@ impl Exercise {
         let exercise: Exercise = toml::from_str(text).map_err(|error| BadExercise::Form(error.to_string()))?;
         exercise.check()?;
         Ok(exercise)
+    }
+
+    /// The same traffic, at which nothing arrives and nobody is asked.
+    #[must_use]
+    pub fn unattended(self) -> Exercise {
+        Exercise { injects: Vec::new(), ..self }
     }
 
     /// The traffic at a difficulty, if the exercise has it.

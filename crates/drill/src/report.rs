@@ -91,6 +91,8 @@ pub struct Times {
     pub began: Option<Moment>,
     /// Detection named the campaign.
     pub detected: Option<Moment>,
+    /// An alert told of it.
+    pub alerted: Option<Moment>,
     /// A case was opened.
     pub case: Option<Moment>,
     /// A response restricted accounts.
@@ -127,8 +129,8 @@ pub struct Accounts {
     pub honest: u64,
     /// Those that detection names at the end.
     pub named: u64,
-    /// Those of them that are of campaigns.
-    pub named_of_campaign: u64,
+    /// Those of them that are honest.
+    pub named_honest: u64,
     /// Accounts of campaigns that a response restricts at the end.
     pub restricted: u64,
     /// Those of them that get nothing.
@@ -273,7 +275,12 @@ impl Report {
                 between(times.began, times.detected),
                 "from the campaign's first request until detection names the campaign",
             ),
-            ("respond", between(times.detected, times.restricted), "from there until a response restricts accounts"),
+            ("alert", between(times.detected, times.alerted), "from there until an alert tells of it"),
+            (
+                "respond",
+                between(times.detected, times.restricted),
+                "from detection until a response restricts accounts",
+            ),
             (
                 "contain",
                 between(times.detected, times.contained),
@@ -282,6 +289,44 @@ impl Report {
             ("notify", between(times.detected, times.notified), "from detection until the right people are told"),
             ("decide", self.decided(), "from a question until its answer, at the median"),
         ]
+    }
+
+    /// What is wrong where nobody answered, and it was looked only whether the campaign is noticed: one that was detected late or not at all, of
+    /// which no alert told in time, or honest accounts that were named or refused. Nothing where all is well.
+    #[must_use]
+    pub fn faults(&self, sent_max: f64, alert_seconds_max: f64) -> Vec<String> {
+        let mut faults = Vec::new();
+        let (times, accounts, counted) = (&self.times, &self.accounts, &self.exchanges.counted);
+        match times.detected {
+            None if accounts.campaign > 0 => faults.push("detection did not name the campaign".to_owned()),
+            Some(at) if at.sent > sent_max => faults.push(format!(
+                "detection named the campaign when {} of its exchanges had been sent, and {} were allowed",
+                percent(at.sent),
+                percent(sent_max)
+            )),
+            _ => {}
+        }
+        match (times.detected, times.alerted) {
+            (Some(_), None) => faults.push("no alert told of the campaign".to_owned()),
+            (Some(detected), Some(alerted)) if alerted.seconds - detected.seconds > alert_seconds_max => {
+                faults.push(format!(
+                    "an alert told of it {} after detection, and {} were allowed",
+                    clock(alerted.seconds - detected.seconds),
+                    clock(alert_seconds_max)
+                ));
+            }
+            _ => {}
+        }
+        if accounts.named_honest > 0 {
+            faults.push(format!("{} honest accounts are named", accounts.named_honest));
+        }
+        if counted.honest_refused > 0 {
+            faults.push(format!(
+                "{} of {} exchanges of honest accounts were refused",
+                counted.honest_refused, counted.honest_sent
+            ));
+        }
+        faults
     }
 
     /// How long a decision took, at the median.

@@ -170,6 +170,13 @@ impl Run {
         }
     }
 
+    /// An alert told of a campaign.
+    pub fn alerted(&mut self, now: Now) {
+        let at = self.moment(now);
+        self.tell(at, "an alert tells of a campaign", "stillwatch");
+        self.reach(Milestone::Alerted, at, "stillwatch");
+    }
+
     /// Somebody looked at the staging instance.
     pub fn look(&mut self, now: Now, look: Look) {
         let at = self.moment(now);
@@ -302,6 +309,7 @@ impl Run {
             Times {
                 began: self.flow.first(),
                 detected: reached(Milestone::Detected),
+                alerted: reached(Milestone::Alerted),
                 case: reached(Milestone::Case),
                 restricted: reached(Milestone::Restricted),
                 contained: self.flow.contained(),
@@ -318,7 +326,7 @@ impl Run {
                 campaign: senders.len() as u64,
                 honest: self.senders.intersection(&self.truth.honest).count() as u64,
                 named: members.len() as u64,
-                named_of_campaign: of_campaign(&members),
+                named_honest: members.iter().filter(|account| self.truth.honest.contains(**account)).count() as u64,
                 restricted: of_campaign(&restricted),
                 blocked: of_campaign(&covered(Effect::Blocks)),
                 wronged: wronged_count,

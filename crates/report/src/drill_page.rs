@@ -112,6 +112,7 @@ fn marks(report: &Report) -> Vec<Mark> {
     let named = [
         ("first request", times.began),
         ("detected", times.detected),
+        ("alert", times.alerted),
         ("case", times.case),
         ("restricted", times.restricted),
         ("contained", times.contained),
@@ -125,7 +126,7 @@ fn marks(report: &Report) -> Vec<Mark> {
     let mut placed: Vec<(f64, &'static str)> = named.into_iter().filter_map(place).collect();
     placed.sort_by(|a, b| a.0.total_cmp(&b.0));
     let mark = |(at, (x, name)): (usize, (f64, &'static str))| {
-        #[expect(clippy::cast_precision_loss, reason = "six at most")]
+        #[expect(clippy::cast_precision_loss, reason = "seven at most")]
         let y = 14.0 + 14.0 * at as f64;
         Mark { x, y, name, is_late: x > WIDTH * 0.85 }
     };

@@ -1835,7 +1835,7 @@ pub(crate) enum PlaybookCommand {
 #[derive(Debug, Args)]
 #[command(
     after_help = "Examples:\n  stillwatch drill tutorial\n  stillwatch drill list\n  stillwatch drill run hydra --difficulty medium --team ann,bob,chris\n  \
-                  stillwatch drill run my-exercise.toml --minutes 40 --seed 7\n  stillwatch drill scores"
+                  stillwatch drill run my-exercise.toml --minutes 40 --seed 7\n  stillwatch drill check --config gateway.toml\n  stillwatch drill scores"
 )]
 pub(crate) struct DrillArgs {
     #[command(subcommand)]
@@ -1865,13 +1865,43 @@ pub(crate) enum DrillCommand {
         /// How hard: easy, medium or hard; without it the easiest that there is
         #[arg(long, value_name = "DIFFICULTY", value_parser = difficulty)]
         difficulty: Option<Difficulty>,
+        /// How many minutes the traffic takes; without it, as the exercise says
+        #[arg(long, value_name = "MINUTES", value_parser = minutes)]
+        minutes: Option<f64>,
         #[command(flatten)]
         played: DrillPlayed,
+        #[command(flatten)]
+        held: DrillHeld,
     },
     /// Learn the method by yourself, at your own pace, in some twenty minutes
     Tutorial {
         #[command(flatten)]
         played: DrillPlayed,
+        #[command(flatten)]
+        held: DrillHeld,
+    },
+    /// Look, with nobody who answers, whether a campaign is detected and an alert tells of it in time, and nobody honest is touched
+    #[command(
+        after_help = "Exit codes: 0 all is as it should be, 65 something is not, 2 wrong usage, 74 something cannot be used."
+    )]
+    Check {
+        /// One that comes with the program, or a file with one
+        #[arg(value_name = "EXERCISE", default_value = "hydra")]
+        exercise: String,
+        /// How hard: easy, medium or hard; without it the easiest that there is
+        #[arg(long, value_name = "DIFFICULTY", value_parser = difficulty)]
+        difficulty: Option<Difficulty>,
+        /// How many minutes the traffic takes
+        #[arg(long, value_name = "MINUTES", value_parser = minutes, default_value = "2")]
+        minutes: f64,
+        /// Which share of the campaign's exchanges may have been sent when it is detected, from 0 to 1
+        #[arg(long, value_name = "SHARE", value_parser = share, default_value = "0.25")]
+        sent_max: f64,
+        /// How many seconds after that an alert has to have come
+        #[arg(long, value_name = "SECONDS", value_parser = seconds, default_value = "15")]
+        alert_seconds: f64,
+        #[command(flatten)]
+        held: DrillHeld,
     },
     /// Show the report of a drill
     Report {
@@ -1896,21 +1926,26 @@ pub(crate) enum DrillCommand {
     },
 }
 
-/// How a drill is held.
+/// Who takes part in a drill.
 #[derive(Debug, Args)]
 pub(crate) struct DrillPlayed {
-    /// What the traffic is drawn with; the same seed gives the same traffic
-    #[arg(long, value_name = "SEED", default_value_t = 1)]
-    pub(crate) seed: u64,
-    /// How many minutes the traffic takes; without it, as the exercise says
-    #[arg(long, value_name = "MINUTES", value_parser = minutes)]
-    pub(crate) minutes: Option<f64>,
     /// Who takes part; each may respond and approve in the console
     #[arg(long, value_name = "NAMES", value_delimiter = ',', default_value = "ann,bob")]
     pub(crate) team: Vec<String>,
     /// Where the page of the drill is served; the staging gateway serves this machine only
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:0")]
     pub(crate) listen: SocketAddr,
+}
+
+/// How a drill is held.
+#[derive(Debug, Args)]
+pub(crate) struct DrillHeld {
+    /// What the traffic is drawn with; the same seed gives the same traffic
+    #[arg(long, value_name = "SEED", default_value_t = 1)]
+    pub(crate) seed: u64,
+    /// The configuration of your gateway, for the staging gateway: its rules and detection, without what would reach others or your data
+    #[arg(long, value_name = "FILE.toml")]
+    pub(crate) config: Option<PathBuf>,
     /// Who holds it; without it, the first of the team
     #[arg(long, value_name = "NAME", value_parser = said)]
     pub(crate) by: Option<String>,
@@ -2410,6 +2445,11 @@ fn minutes(text: &str) -> Result<f64, String> {
     minutes.ok_or_else(|| format!("expected a number from {DRILL_MINUTES_MIN} to {MINUTES_MAX}"))
 }
 
+fn seconds(text: &str) -> Result<f64, String> {
+    let seconds = text.parse().ok().filter(|seconds| (0.0..=ALERT_SECONDS_MAX).contains(seconds));
+    seconds.ok_or_else(|| format!("expected a number from 0 to {ALERT_SECONDS_MAX}"))
+}
+
 fn date(text: &str) -> Result<Time, String> {
     let time = text.parse().or_else(|_| format!("{text}T00:00:00Z").parse());
     time.map_err(|_| format!("expected a date such as 2026-12-31, or {}", Time::EXPECTED))
@@ -2419,6 +2459,8 @@ fn date(text: &str) -> Result<Time, String> {
 const LABELS: &str = "verdicts.jsonl";
 /// Minutes that a drill takes at least.
 const DRILL_MINUTES_MIN: f64 = 0.1;
+/// Seconds that an alert may take at most, as somebody may say.
+const ALERT_SECONDS_MAX: f64 = 86_400.0;
 /// Characters of a name or a reason.
 const SAID_CHARS_MAX: usize = 1_000;
 const EXIT_CODES: &str = "Exit codes: 0 nothing found, 10 campaigns found, 11 to 14 an audit found something, 2 wrong usage, 65 input that cannot be read.";

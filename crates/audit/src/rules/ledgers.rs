@@ -101,6 +101,44 @@ pub(super) const RULES: &[Rule] = &[
         },
     },
     Rule {
+        id: "campaign-not-noticed",
+        title: "A simulated campaign was not noticed in time",
+        why: "What a staging gateway with this configuration does not notice, the real one does not either.",
+        fix: "Look at the report of the check, mend what it names, and run `stillwatch drill check` again.",
+        part: Part::Ledger,
+        severity: Severity::High,
+        confidence: Confidence::Medium,
+        persona: Persona::Regular,
+        requirements: &[aisvs("v1.0-C11.3.1"), nist("si-4"), nist("ca-8"), gpai("Appendix 4.5")],
+        check: |facts| {
+            let ledger = facts.ledger.as_ref().filter(|ledger| ledger.exists)?;
+            let failed =
+                ledger.last_failed_check.filter(|failed| ledger.last_check.is_none_or(|passed| passed < *failed));
+            let told =
+                failed.map_or_else(String::new, |at| format!("it was looked at {at}, and never since with success"));
+            Some(when(failed.is_some(), Place::within(&ledger.folder, "ledger"), told))
+        },
+    },
+    Rule {
+        id: "campaign-never-replayed",
+        title: "Nobody looked for half a year whether a campaign would be noticed",
+        why: "Detection, alerts and the way to whoever is on call may each have broken unseen.",
+        fix: "Run `stillwatch drill check --config FILE`, on a schedule.",
+        part: Part::Ledger,
+        severity: Severity::Low,
+        confidence: Confidence::High,
+        persona: Persona::Pedantic,
+        requirements: &[aisvs("v1.0-C11.3.1"), nist("si-4"), nist("ca-8")],
+        check: |facts| {
+            let ledger = facts.ledger.as_ref().filter(|ledger| ledger.exists)?;
+            let at = facts.at?;
+            let last = ledger.last_check.max(ledger.last_failed_check);
+            let is_over = last.is_none_or(|last| is_older(last, at, EXERCISE_DAYS_MAX));
+            let told = last.map_or_else(|| "nobody ever did".to_owned(), |last| format!("the last time was {last}"));
+            Some(when(is_over, Place::within(&ledger.folder, "drills"), told))
+        },
+    },
+    Rule {
         id: "playbook-never-exercised",
         title: "Nobody walked through a playbook for half a year",
         why: "Whoever has to act in the night does what they did before; what is only written down is not found.",

@@ -98,6 +98,8 @@ pub(crate) fn right() -> Facts {
         last: Some(time("2026-06-30T00:00:00Z")),
         last_response: Some(time("2026-03-01T00:00:00Z")),
         last_drill: None,
+        last_check: Some(time("2026-05-01T00:00:00Z")),
+        last_failed_check: Some(time("2026-03-01T00:00:00Z")),
         last_playbook: Some(time("2026-03-01T00:00:00Z")),
     };
     let records = Records {
@@ -215,6 +217,8 @@ pub(crate) fn wrong() -> Facts {
     facts.ledger = Some(Ledger {
         faults: texts(&["entry 7 is not what the log says"]),
         last_response: Some(time("2025-12-29T00:00:00Z")),
+        last_check: None,
+        last_failed_check: Some(time("2025-12-29T00:00:00Z")),
         last_playbook: None,
         ..facts.ledger.unwrap()
     });

@@ -193,6 +193,38 @@ fn a_campaign_is_contained_where_next_to_nothing_is_answered_and_no_longer_once_
 }
 
 #[test]
+fn what_is_not_noticed_in_time_is_a_fault() {
+    let report = |detected: f64, alerted: f64, honest: bool| -> Report {
+        let mut run = run("");
+        for second in 0..100 {
+            let now = at(f64::from(second));
+            run.sent(now, "c1", true);
+            run.sent(now, "h1", honest);
+            if f64::from(second) == detected {
+                let named = if honest {
+                    accounts("c", 10)
+                } else {
+                    accounts("c", 10).into_iter().chain(accounts("h", 1)).collect()
+                };
+                run.look(now, standing(&named));
+            }
+            if f64::from(second) == alerted {
+                run.alerted(now);
+            }
+        }
+        run.finish(told())
+    };
+    assert_eq!(report(24.0, 29.0, true).faults(0.25, 5.0), Vec::<String>::new());
+    let late = report(25.0, 31.0, true).faults(0.25, 5.0);
+    assert!(late[0].contains("when 26 % of its exchanges had been sent, and 25 % were allowed"), "{late:?}");
+    assert!(late[1].contains("0:06 after detection"), "{late:?}");
+    assert_eq!(report(-1.0, -1.0, true).faults(0.25, 5.0), ["detection did not name the campaign"]);
+    assert_eq!(report(1.0, -1.0, true).faults(0.25, 5.0), ["no alert told of the campaign"]);
+    let touched = report(1.0, 2.0, false).faults(0.25, 5.0);
+    assert_eq!(touched, ["1 honest accounts are named", "100 of 100 exchanges of honest accounts were refused"]);
+}
+
+#[test]
 fn points_are_given_for_what_was_measured_only() {
     let report = |is_detected: bool| -> Report {
         let mut run = run("");

@@ -6,18 +6,19 @@
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::{BufRead as _, BufReader};
-use std::net::SocketAddr;
-use std::path::Path;
+use std::net::{SocketAddr, UdpSocket};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use drill::exercise::{BadExercise, Traffic as Described};
 use drill::limits::EXERCISE_BYTES_MAX;
-use drill::moment::clock;
+use drill::moment::{Moment, clock};
 use drill::report::Told;
 use drill::traffic::Truth;
 use drill::{Difficulty, Exercise, Report, Run, shipped};
 use exchange::Time;
+use gateway::config::Config;
 use report::words::printable;
 use serde_json::{Value, json};
 use simulator::{Compression, Scenario};
@@ -25,10 +26,11 @@ use store::bounded::read_text;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
 
 use super::simulate;
 use crate::admin_client::AdminClient;
-use crate::cli::{DrillCommand, DrillPlayed};
+use crate::cli::{DrillCommand, DrillHeld};
 use crate::failure::{Exit, Failure};
 use crate::output::{print, print_json};
 use crate::{clock as machine, ledgers, limited, listing, progress};
@@ -50,6 +52,12 @@ use staging::Staging;
 const LOOK_TIME: Duration = Duration::from_millis(500);
 /// How long a team has to answer once the traffic is over.
 const ANSWER_TIME: Duration = Duration::from_secs(120);
+/// How long detection has to read what was recorded last, where nobody answers.
+const SETTLE_TIME: Duration = Duration::from_secs(5);
+/// Bytes of an alert that are read.
+const ALERT_BYTES_MAX: usize = 4_096;
+/// By what an alert is known that a campaign was detected, in syslog.
+const DETECTED: &str = " campaign_detected ";
 /// Characters of a text that is printed.
 const TEXT_CHARS: usize = 1_000;
 
@@ -58,8 +66,18 @@ pub(crate) fn run(command: &DrillCommand) -> Result<Exit, Failure> {
     match command {
         DrillCommand::List { json } => list(*json),
         DrillCommand::Show { exercise } => show(exercise),
-        DrillCommand::Run { exercise, difficulty, played } => play(exercise, *difficulty, played),
-        DrillCommand::Tutorial { played } => play("tutorial", None, played),
+        DrillCommand::Run { exercise, difficulty, minutes, played, held } => {
+            let asked = Asked { named: exercise, difficulty: *difficulty, minutes: *minutes };
+            play(&asked, &played.team, played.listen, held)
+        }
+        DrillCommand::Tutorial { played, held } => {
+            let asked = Asked { named: "tutorial", difficulty: None, minutes: None };
+            play(&asked, &played.team, played.listen, held)
+        }
+        DrillCommand::Check { exercise, difficulty, minutes, sent_max, alert_seconds, held } => {
+            let asked = Asked { named: exercise, difficulty: *difficulty, minutes: Some(*minutes) };
+            check(&asked, *sent_max, *alert_seconds, held)
+        }
         DrillCommand::Report { drill, data, json } => report(drill, data, *json),
         DrillCommand::Scores { data, json } => scores(data, *json),
     }
@@ -171,6 +189,13 @@ fn scores(data: &Path, as_json: bool) -> Result<Exit, Failure> {
     Ok(Exit::Nothing)
 }
 
+/// Which exercise is to be held, and how.
+struct Asked<'a> {
+    named: &'a str,
+    difficulty: Option<Difficulty>,
+    minutes: Option<f64>,
+}
+
 /// Everything that a drill is made of, before it begins.
 struct Made {
     exercise: Exercise,
@@ -180,40 +205,15 @@ struct Made {
     people: Vec<(String, String)>,
     begins: Time,
     speed: u32,
+    /// Where alerts come in.
+    alerts: UdpSocket,
 }
 
-fn play(named: &str, difficulty: Option<Difficulty>, played: &DrillPlayed) -> Result<Exit, Failure> {
-    let (exercise, _) = read(named)?;
-    let difficulty = difficulty.or_else(|| exercise.difficulties().next()).unwrap_or(Difficulty::Easy);
-    let Some(described) = exercise.traffic(difficulty).cloned() else {
-        let has: Vec<&str> = exercise.difficulties().map(Difficulty::name).collect();
-        return Err(Failure::usage(format!("`{}` is not {difficulty}; it is {}", exercise.name, has.join(", "))));
-    };
-    let minutes = played.minutes.unwrap_or(exercise.minutes);
-    let has_ledger = ledgers::folder(&played.data).join("log/checkpoint").is_file();
-    if !has_ledger {
-        print(&format!(
-            "`{}` has no ledger: the report is kept there, and nothing else says that a drill was held.\n",
-            played.data.display()
-        ))?;
-    }
-    let (id, own) = kept::begin(&played.data)?;
-    let made = make(exercise, difficulty, &described, minutes, played, &own)?;
-    let told = Told {
-        id,
-        by: played.by.clone().or_else(|| played.team.first().cloned()).unwrap_or_default(),
-        reason: played.reason.clone(),
-        began: machine::now().ok_or_else(|| Failure::service("the machine's clock cannot be read"))?,
-        seconds: 0.0,
-        speed: made.speed,
-        seed: played.seed,
-        is_cut_short: false,
-        version: env!("CARGO_PKG_VERSION").to_owned(),
-    };
-    let staging = Staging::start(&own, made.begins, made.speed)?;
-    let report = hold(made, &staging, played.listen, told)?;
-    staging.end()?;
-    let (page, entry) = kept::keep(&played.data, &own, &report, has_ledger)?;
+/// Holds a drill with a team.
+fn play(asked: &Asked<'_>, team: &[String], listen: SocketAddr, held: &DrillHeld) -> Result<Exit, Failure> {
+    let has_ledger = has_ledger(held)?;
+    let (report, own) = held_by(asked, team, Some(listen), held)?;
+    let (page, entry) = kept::keep(&held.data, &own, &report, has_ledger.then_some("drill"))?;
     let put_down = entry.map_or_else(String::new, |entry| format!("It is entry {entry} of the ledger.\n"));
     print(&format!(
         "\n{}\nThe report is {}.\n{put_down}What the staging gateway recorded is in {}, for hunts and case files.\n",
@@ -224,19 +224,105 @@ fn play(named: &str, difficulty: Option<Difficulty>, played: &DrillPlayed) -> Re
     Ok(Exit::Nothing)
 }
 
+/// Looks whether a campaign is noticed in time, with nobody who answers.
+fn check(asked: &Asked<'_>, sent_max: f64, alert_seconds: f64, held: &DrillHeld) -> Result<Exit, Failure> {
+    let has_ledger = has_ledger(held)?;
+    let (report, own) = held_by(asked, &[], None, held)?;
+    let faults = if report.told.is_cut_short {
+        vec!["it was ended before the traffic was over".to_owned()]
+    } else {
+        report.faults(sent_max, alert_seconds)
+    };
+    let kind = if faults.is_empty() { "drill_check" } else { "drill_check_failed" };
+    let (page, entry) = kept::keep(&held.data, &own, &report, has_ledger.then_some(kind))?;
+    let at = |moment: Option<Moment>| {
+        moment.map_or_else(|| "not".to_owned(), |at| format!("when {:.0} % of it had been sent", at.sent * 100.0))
+    };
+    let mut text = format!(
+        "The campaign was detected {}, and told by an alert {}.\n",
+        at(report.times.detected),
+        at(report.times.alerted)
+    );
+    for fault in &faults {
+        text.push_str(&format!("NOT AS IT SHOULD BE: {fault}.\n"));
+    }
+    if faults.is_empty() {
+        text.push_str("That is in time, and nobody honest was named or refused.\n");
+    }
+    text.push_str(&format!("The report is {}.\n", page.display()));
+    if let Some(entry) = entry {
+        text.push_str(&format!("It is entry {entry} of the ledger.\n"));
+    }
+    print(&text)?;
+    Ok(if faults.is_empty() { Exit::Nothing } else { Exit::Unreadable })
+}
+
+/// Whether it can be put down that a drill was held.
+fn has_ledger(held: &DrillHeld) -> Result<bool, Failure> {
+    let has_ledger = ledgers::folder(&held.data).join("log/checkpoint").is_file();
+    if !has_ledger {
+        print(&format!(
+            "`{}` has no ledger: the report is kept there, and nothing else says that a drill was held.\n",
+            held.data.display()
+        ))?;
+    }
+    Ok(has_ledger)
+}
+
+/// Holds a drill, with a page where somebody takes part; the report, and the folder of all that belongs to it.
+fn held_by(
+    asked: &Asked<'_>,
+    team: &[String],
+    listen: Option<SocketAddr>,
+    held: &DrillHeld,
+) -> Result<(Report, PathBuf), Failure> {
+    let (exercise, _) = read(asked.named)?;
+    let difficulty = asked.difficulty.or_else(|| exercise.difficulties().next()).unwrap_or(Difficulty::Easy);
+    let Some(described) = exercise.traffic(difficulty).cloned() else {
+        let has: Vec<&str> = exercise.difficulties().map(Difficulty::name).collect();
+        return Err(Failure::usage(format!("`{}` is not {difficulty}; it is {}", exercise.name, has.join(", "))));
+    };
+    let minutes = asked.minutes.unwrap_or(exercise.minutes);
+    let exercise = if listen.is_some() { exercise } else { exercise.unattended() };
+    let nobody = |error| Failure::io("alerts of the staging instance cannot be received", error);
+    let alerts = UdpSocket::bind(("127.0.0.1", 0)).map_err(nobody)?;
+    alerts.set_read_timeout(Some(LOOK_TIME)).map_err(nobody)?;
+    let config = staging::configuration(held.config.as_deref(), alerts.local_addr().map_err(nobody)?.port())?;
+    let (id, own) = kept::begin(&held.data)?;
+    let made = make(exercise, difficulty, &described, minutes, (team, held.seed), &config, &own, alerts)?;
+    let told = Told {
+        id,
+        by: held.by.clone().or_else(|| team.first().cloned()).unwrap_or_else(|| "stillwatch".to_owned()),
+        reason: held.reason.clone(),
+        began: machine::now().ok_or_else(|| Failure::service("the machine's clock cannot be read"))?,
+        seconds: 0.0,
+        speed: made.speed,
+        seed: held.seed,
+        is_cut_short: false,
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+    };
+    let staging = Staging::start(&own, &config, made.begins, made.speed)?;
+    let report = hold(made, &staging, listen, told)?;
+    staging.end()?;
+    Ok((report, own))
+}
+
 /// Simulates the traffic, and makes its accounts in a staging instance the day before.
+#[expect(clippy::too_many_arguments, reason = "called in one place, with what was made there")]
 fn make(
     exercise: Exercise,
     difficulty: Difficulty,
     described: &Described,
     minutes: f64,
-    played: &DrillPlayed,
+    (team, seed): (&[String], u64),
+    config: &Config,
     own: &Path,
+    alerts: UdpSocket,
 ) -> Result<Made, Failure> {
     let unknown =
         || Failure::bad_input(format!("no scenario `{}`; `stillwatch simulate list` names them", described.scenario));
     let scenario = Scenario::by_name(&described.scenario).ok_or_else(unknown)?;
-    let mut scenario = scenario.with_seed(played.seed).scaled(described.scale);
+    let mut scenario = scenario.with_seed(seed).scaled(described.scale);
     for (knob, value) in &described.set {
         scenario.set(knob, value).map_err(Failure::bad_input)?;
     }
@@ -263,15 +349,15 @@ fn make(
     let speed = (takes as f64 / (minutes * 60.0)).round().clamp(1.0, f64::from(u32::MAX)) as u32;
 
     let day_before = Time::from_seconds(first.seconds() - 86_400);
-    let staging = Staging::start(own, day_before, 1)?;
+    let staging = Staging::start(own, config, day_before, 1)?;
     let admin = staging.admin()?;
-    let people = played.team.iter().map(|name| Ok((name.clone(), staging::let_in(&admin, name)?)));
+    let people = team.iter().map(|name| Ok((name.clone(), staging::let_in(&admin, name)?)));
     let people = people.collect::<Result<Vec<_>, Failure>>()?;
     let bar = progress::steps(traffic.accounts().count() as u64).with_message("accounts");
     let keys = staging::make_accounts(&admin, &facts, traffic.accounts(), || bar.inc(1))?;
     bar.finish_and_clear();
     staging.end()?;
-    Ok(Made { exercise, difficulty, traffic, keys, people, begins: first, speed })
+    Ok(Made { exercise, difficulty, traffic, keys, people, begins: first, speed, alerts })
 }
 
 /// Who is who, by the labels of simulated traffic.
@@ -299,7 +385,7 @@ fn lines(path: &Path) -> Result<impl Iterator<Item = Result<Value, Failure>>, Fa
 }
 
 /// Holds the drill, and tells what came of it.
-fn hold(made: Made, staging: &Staging, listen: SocketAddr, told: Told) -> Result<Report, Failure> {
+fn hold(made: Made, staging: &Staging, listen: Option<SocketAddr>, told: Told) -> Result<Report, Failure> {
     let admin = staging.admin()?;
     let (_, last) = made.traffic.span().unwrap_or((made.begins, made.begins));
     // It has run since it was ready.
@@ -317,11 +403,19 @@ fn hold(made: Made, staging: &Staging, listen: SocketAddr, told: Told) -> Result
         people: made.people,
         base: room::unguessable()?,
     });
-    let listener = runtime
-        .block_on(TcpListener::bind(listen))
-        .map_err(|error| Failure::io(format!("{listen} cannot be listened on"), error))?;
-    let address = listener.local_addr().map_err(|error| Failure::io("the page of the drill", error))?;
-    greet(&room, address, takes)?;
+    let listener = listen.map(|listen| {
+        let listener = runtime
+            .block_on(TcpListener::bind(listen))
+            .map_err(|error| Failure::io(format!("{listen} cannot be listened on"), error))?;
+        let address = listener.local_addr().map_err(|error| Failure::io("the page of the drill", error))?;
+        greet(&room, address, takes)?;
+        Ok::<_, Failure>(listener)
+    });
+    let listener = listener.transpose()?;
+    let alerts = {
+        let playing = Arc::clone(&playing);
+        std::thread::spawn(move || receive_alerts(&made.alerts, &playing))
+    };
     let looker = {
         let playing = Arc::clone(&playing);
         std::thread::spawn(move || keep_looking(&admin, &playing))
@@ -329,7 +423,8 @@ fn hold(made: Made, staging: &Staging, listen: SocketAddr, told: Told) -> Result
     let authority = staging.authority();
     let is_cut_short = runtime.block_on(async {
         let (end, ended) = oneshot::channel();
-        let serving = tokio::spawn(limited::serve(listener, room::router(room), limited::LIMITS, ended));
+        let serving =
+            listener.map(|listener| tokio::spawn(limited::serve(listener, room::router(room), limited::LIMITS, ended)));
         let interrupted = {
             let playing = Arc::clone(&playing);
             tokio::spawn(async move {
@@ -339,7 +434,11 @@ fn hold(made: Made, staging: &Staging, listen: SocketAddr, told: Told) -> Result
         };
         let sent = sending::send(made.traffic, made.keys, authority, Arc::clone(&playing)).await;
         let is_cut_short = playing.is_over();
-        if sent.is_ok() && !is_cut_short {
+        if sent.is_ok() && !is_cut_short && serving.is_none() {
+            // What was recorded last is still to be read.
+            tokio::time::sleep(SETTLE_TIME).await;
+        }
+        if sent.is_ok() && !is_cut_short && serving.is_some() {
             print("\nThe traffic is over; what is still open can be answered.\n")?;
             let since = playing.elapsed();
             while !playing.is_over() && !playing.run().is_answered() {
@@ -352,9 +451,10 @@ fn hold(made: Made, staging: &Staging, listen: SocketAddr, told: Told) -> Result
         playing.end();
         interrupted.abort();
         let _ = end.send(());
-        serving.abort();
+        serving.iter().for_each(JoinHandle::abort);
         sent.map(|()| is_cut_short)
     });
+    alerts.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
     let looked = looker.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
     let is_cut_short = is_cut_short?;
     looked?;
@@ -395,6 +495,19 @@ fn greet(room: &Room, address: SocketAddr, takes: Duration) -> Result<(), Failur
     text.push_str("\nWhat arrives is shown here and on the page of the drill, where it is answered. Ctrl-C ends the drill and writes the report.\n");
     drop(run);
     print(&text)
+}
+
+/// Receives alerts until the drill is over.
+fn receive_alerts(socket: &UdpSocket, playing: &Playing) {
+    let mut alert = [0; ALERT_BYTES_MAX];
+    while !playing.is_over() {
+        // Where nothing came in time it is looked again whether it is over.
+        let Ok(length) = socket.recv(&mut alert) else { continue };
+        if String::from_utf8_lossy(alert.get(..length).unwrap_or_default()).contains(DETECTED) {
+            let now = playing.now();
+            playing.run().alerted(now);
+        }
+    }
 }
 
 /// Looks at the staging instance until the drill is over, and once more then; tells what arrives.

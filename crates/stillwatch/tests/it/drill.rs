@@ -181,6 +181,32 @@ fn a_drill_is_held_measured_and_put_down() {
 }
 
 #[test]
+fn a_campaign_that_is_not_noticed_in_time_is_told_and_found_by_the_audit() {
+    let (_, folder) = Gateway::start_in(Folder::new("drill-check"), &[]).end("-TERM");
+    let data = folder.path("data");
+    // Where others would be reached, and would not answer.
+    let config = folder.file(
+        "gateway.toml",
+        "[[upstream]]\nurl = 'http://127.0.0.1:1'\n[[alert]]\nname = 'soc'\nsyslog = 'udp://127.0.0.1:9'\n\
+         [response]\nblock_alone_max = 7\n",
+    );
+    let exercise = folder.file("own.toml", EXERCISE);
+    let words =
+        ["drill", "check", &exercise, "--minutes", "0.4", "--sent-max", "0", "--config", &config, "--data", &data];
+    let ran = run(&words);
+    assert_eq!(ran.code, 65, "{ran:?}");
+    assert!(ran.stdout.contains("NOT AS IT SHOULD BE: detection named the campaign when "), "{ran:?}");
+    assert!(ran.stdout.contains("and told by an alert when "), "{ran:?}");
+    assert_eq!(ran.stdout.matches("NOT AS IT SHOULD BE").count(), 1, "{ran:?}");
+    let used = read(&format!("{data}/drills/drill_1/gateway.toml"));
+    assert!(used.contains("block_alone_max = 7") && !used.contains("soc") && !used.contains("127.0.0.1:1\""), "{used}");
+    let ran = run(&["audit", "--data", &data, "--without", "host", "--format", "json"]);
+    let findings = ran.json();
+    let rules = findings.get("findings").and_then(Value::as_array).expect("a list");
+    assert!(rules.iter().any(|finding| finding.get("rule") == Some(&json!("campaign-not-noticed"))), "{findings}");
+}
+
+#[test]
 fn what_cannot_be_held_says_why() {
     let folder = Folder::new("drill-wrong");
     let broken = folder.file("broken.toml", EXERCISE.replace("minutes = 0.4", "minutes = 'long'"));

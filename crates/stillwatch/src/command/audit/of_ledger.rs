@@ -26,6 +26,8 @@ pub(super) fn facts(data: &Path) -> Result<Ledger, Failure> {
         last: None,
         last_response: None,
         last_drill: None,
+        last_check: None,
+        last_failed_check: None,
         last_playbook: None,
     };
     if !facts.exists {
@@ -55,11 +57,14 @@ pub(super) fn facts(data: &Path) -> Result<Ledger, Failure> {
             match known.entry.kind.as_str() {
                 "response" => facts.last_response = facts.last_response.max(at),
                 "drill" => facts.last_drill = facts.last_drill.max(at),
+                "drill_check" => facts.last_check = facts.last_check.max(at),
+                "drill_check_failed" => facts.last_failed_check = facts.last_failed_check.max(at),
                 "playbook_step" => facts.last_playbook = facts.last_playbook.max(at),
                 _ => {}
             }
         }
-        if facts.last_response.is_some() && facts.last_playbook.is_some() {
+        let has_checked = facts.last_check.is_some() || facts.last_failed_check.is_some();
+        if facts.last_response.is_some() && facts.last_playbook.is_some() && has_checked {
             break;
         }
     }

@@ -41,12 +41,12 @@ pub(super) fn begin(data: &Path) -> Result<(String, PathBuf), Failure> {
     }
 }
 
-/// Keeps a report, and puts it down in the ledger where there is one; where its page is, and which entry it is.
+/// Keeps a report, and puts it down in the ledger as `kind` where there is one; where its page is, and which entry it is.
 pub(super) fn keep(
     data: &Path,
     own: &Path,
     report: &Report,
-    has_ledger: bool,
+    kind: Option<&str>,
 ) -> Result<(PathBuf, Option<u64>), Failure> {
     let text = serde_json::to_string_pretty(report).map_err(Failure::unreadable)? + "\n";
     let path = own.join("report.json");
@@ -55,9 +55,7 @@ pub(super) fn keep(
         drill_page::page(report).map_err(|error| Failure::io("the report cannot be written as a page", error))?;
     let html = own.join("report.html");
     whole::write(&html, page.as_bytes()).map_err(|error| Failure::unwritable(&html, &error))?;
-    if !has_ledger {
-        return Ok((html, None));
-    }
+    let Some(kind) = kind else { return Ok((html, None)) };
     let times: serde_json::Map<String, serde_json::Value> = report
         .durations()
         .into_iter()
@@ -74,7 +72,7 @@ pub(super) fn keep(
         "report_sha256": sha256(text.as_bytes()),
     });
     let told = &report.told;
-    let statement = seal::said("drill", &told.by, Some(&told.reason), format!("drill:{}", told.id), detail);
+    let statement = seal::said(kind, &told.by, Some(&told.reason), format!("drill:{}", told.id), detail);
     seal::append(data, statement).map(|entry| (html, Some(entry)))
 }
 

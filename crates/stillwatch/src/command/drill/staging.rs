@@ -11,14 +11,19 @@ use std::thread;
 use std::time::Duration;
 
 use exchange::Time;
+use gateway::config::{Config, ResponseTable};
+use gateway::lake::LakeTable;
+use gateway::ledger::LedgerTable;
+use gateway::sensors::SensorTable;
+use gateway::sign_in::SignInTable;
 use hyper::Method;
 use report::words::encoded;
 use serde_json::{Map, Value, json};
 
 use crate::admin_client::AdminClient;
-use crate::cli;
 use crate::data_folder::Running;
 use crate::failure::Failure;
+use crate::{cli, configuration};
 
 /// How long it may take until it is ready.
 const READY_TIME_MAX: Duration = Duration::from_secs(60);
@@ -26,10 +31,13 @@ const READY_TIME_MAX: Duration = Duration::from_secs(60);
 const END_TIME_MAX: Duration = Duration::from_secs(60);
 /// How often it is looked at meanwhile.
 const LOOK_TIME: Duration = Duration::from_millis(50);
-/// What a drill needs of its gateway: simulated callers say by headers who they are; a block of more than a few accounts waits for a second person,
-/// so that teams learn it; what is recorded can be searched.
-const CONFIGURATION: &str = "[trust]\npeers = ['127.0.0.0/8']\naddress = 'x-forwarded-for'\nasn = 'x-asn'\ncountry = 'x-country'\nja4 = 'x-ja4'\n\
-                             [response]\nblock_alone_max = 20\n[lake]\nenabled = true\nseconds = 10\n";
+/// Simulated callers say by these headers who they are.
+const TRUST: &str =
+    "peers = ['127.0.0.0/8']\naddress = 'x-forwarded-for'\nasn = 'x-asn'\ncountry = 'x-country'\nja4 = 'x-ja4'\n";
+/// A block of more accounts waits for a second person, so that teams learn it.
+const BLOCK_ALONE_MAX: u32 = 20;
+/// How often what was recorded goes into the lake, in seconds, so that it can be searched.
+const LAKE_SECONDS: u64 = 10;
 /// Tiers that accounts may have. Simulated ones have others as well.
 const TIERS: [&str; 4] = ["free", "standard", "business", "enterprise"];
 
@@ -42,12 +50,14 @@ pub(super) struct Staging {
 
 impl Staging {
     /// Starts one in a folder, where it is so late and goes so fast.
-    pub(super) fn start(folder: &Path, begins: Time, speed: u32) -> Result<Staging, Failure> {
+    pub(super) fn start(folder: &Path, config: &Config, begins: Time, speed: u32) -> Result<Staging, Failure> {
         let failed = |error| Failure::io("the staging instance cannot be started", error);
         let unwritable = |path: &Path, error: &std::io::Error| Failure::unwritable(path, error);
         fs::create_dir_all(folder).map_err(|error| unwritable(folder, &error))?;
         let (configuration, ready, log) = (folder.join("gateway.toml"), folder.join("ready.json"), folder.join("log"));
-        fs::write(&configuration, CONFIGURATION).map_err(|error| unwritable(&configuration, &error))?;
+        let text =
+            toml::to_string(config).map_err(|error| Failure::io("the staging instance's configuration", error))?;
+        fs::write(&configuration, text).map_err(|error| unwritable(&configuration, &error))?;
         if ready.exists() {
             fs::remove_file(&ready).map_err(|error| unwritable(&ready, &error))?;
         }
@@ -158,6 +168,42 @@ impl Drop for Staging {
             let _ = self.process.wait();
         }
     }
+}
+
+/// The configuration of a staging instance: somebody's own or the usual one, without all by which it would reach others or their data, and with alerts
+/// to a port of this machine only.
+pub(super) fn configuration(own: Option<&Path>, alerts: u16) -> Result<Config, Failure> {
+    let config = match own {
+        None => Config {
+            response: ResponseTable { block_alone_max: BLOCK_ALONE_MAX, ..ResponseTable::default() },
+            ..Config::default()
+        },
+        Some(path) => {
+            let path = path.canonicalize().map_err(|error| Failure::io(format!("`{}`", path.display()), error))?;
+            let nothing =
+                cli::Configuration { config: Some(path), data: None, listen: None, admin: None, upstream: Vec::new() };
+            configuration::read(&nothing)?.1
+        }
+    };
+    let unusable = |error: toml::de::Error| Failure::io("the staging instance's configuration", error);
+    let alert = format!("name = 'drill'\nsyslog = 'udp://127.0.0.1:{alerts}'\n");
+    Ok(Config {
+        // Whom it would reach.
+        upstream: Vec::new(),
+        alert: vec![toml::from_str(&alert).map_err(unusable)?],
+        sensor: SensorTable::default(),
+        identity: Vec::new(),
+        sign_in: SignInTable::default(),
+        ledger: LedgerTable::default(),
+        // What it would write to, and who would reach it.
+        database: None,
+        key_pepper_file: None,
+        tls: None,
+        origins: Vec::new(),
+        trust: toml::from_str(TRUST).map_err(unusable)?,
+        lake: LakeTable { enabled: true, place: None, seconds: LAKE_SECONDS, ..config.lake },
+        ..config
+    })
 }
 
 /// The data folder of the staging instance in a folder.

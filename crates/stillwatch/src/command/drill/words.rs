@@ -18,6 +18,7 @@ pub(super) fn paragraphs(text: &str) -> impl Iterator<Item = String> {
 pub(super) fn to_be_done(milestone: Milestone) -> &'static str {
     match milestone {
         Milestone::Detected => "wait until detection names the campaign",
+        Milestone::Alerted => "wait until an alert tells of it",
         Milestone::Case => "open a case",
         Milestone::Verdict => "say what a finding is, by a verdict",
         Milestone::Restricted => "respond by verify, a shared budget, a shield or a block",
