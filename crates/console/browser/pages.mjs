@@ -898,6 +898,42 @@ await test("a look-alike is labelled, and that is taken back", async () => {
   });
 });
 
+await test("a playbook is begun for a case and walked through, each step put down", async () => {
+  await as("lena", async (page) => {
+    await page.goto("/cases");
+    await page.getByText("Open a case").first().click();
+    await page.locator("form[action='/cases'] [name=title]").fill("Walked through");
+    await send(page, page.getByRole("button", { name: "Open it" }));
+    const at = path(page);
+    await says(page, "No playbook was begun for this case.");
+    await page.getByText("Begin a playbook").click();
+    await page.locator("form[action$='/playbooks'] [name=playbook]").selectOption("campaign");
+    await page.locator("form[action$='/playbooks'] [name=reason]").fill("a test of playbooks");
+    await send(page, page.getByRole("button", { name: "Begin it" }));
+    assert.equal(path(page), at);
+    const first = await page.locator(".step h4").first().textContent();
+    await page.locator(".step [name=note]").first().fill("<b>seen</b>");
+    await send(page, page.locator(".step").first().getByRole("button", { name: /It is done|Yes/ }));
+    const name = first.replace("To be done: ", "");
+    assert.ok((await page.locator(".steps li").first().textContent()).includes(name));
+    await says(page, "<b>seen</b>");
+    const run = (await page.locator("#playbooks h3 .quiet").first().textContent()).trim();
+    // Whoever may not work on cases sees it, and has no forms.
+    await as("oskar", async (viewer) => {
+      await viewer.goto(at);
+      await says(viewer, "To be done:");
+      assert.equal(await viewer.locator("form[action*='/playbooks']").count(), 0);
+    });
+    // A step that is not to be done is refused, and so is a run of another case.
+    const csrf = await page.locator("[name=csrf]").first().inputValue();
+    const refused = async (path, step) => (await page.request.post(new URL(path, page.url()).href, { form: { csrf, step, outcome: "done" } })).status();
+    assert.equal(await refused(`${at}/playbooks/${run}`, "action--nothing"), 400);
+    assert.equal(await refused(`/cases/case_none/playbooks/${run}`, "x"), 404);
+    await page.goto("/audit?kind=playbook_step");
+    await says(page, `run:${run}`);
+  });
+});
+
 await test("a case is opened, worked on by several, and closed with others", async () => {
   await as("lena", async (page) => {
     await page.goto(CAMPAIGN);

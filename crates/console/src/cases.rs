@@ -22,6 +22,7 @@ use crate::desk::campaign_of;
 use crate::fault::{Fault, Page};
 use crate::form;
 use crate::frame::{Frame, drawn};
+use crate::playbooks::{self, ShownRun};
 use crate::route::{Needs, Route};
 use crate::session::Visit;
 use crate::table::{Asked, Cell, Column, Row, Table};
@@ -190,6 +191,8 @@ struct CasePage {
     can_change: bool,
     counted_from: String,
     clocks: Table,
+    runs: Vec<ShownRun>,
+    playbooks: Vec<(&'static str, String)>,
 }
 
 async fn case(
@@ -220,6 +223,8 @@ async fn case(
         can_change: visit.may(Role::Analyst),
         counted_from,
         clocks: clocks.part(&asked),
+        runs: playbooks::about(&console, &case.id).await?,
+        playbooks: playbooks::choices(),
         case,
     })
 }

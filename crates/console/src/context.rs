@@ -23,6 +23,7 @@ use crate::limits::UPLOADS_MAX;
 use crate::passkey;
 use crate::password::Checks;
 use crate::provider::{self, Provider};
+use crate::runs::Runs;
 use crate::seats::Seats;
 use crate::session::{Attempts, Sessions, Visit};
 
@@ -34,9 +35,10 @@ pub struct Console {
     pub(crate) ledger: Option<View>,
     /// The file of verdicts.
     pub(crate) verdicts: PathBuf,
-    pub(crate) scribe: Box<dyn Scribe>,
+    pub(crate) scribe: Arc<dyn Scribe>,
     pub(crate) records: Box<dyn Records>,
     pub(crate) hunter: Box<dyn Hunter>,
+    pub(crate) runs: Box<dyn Runs>,
     pub(crate) desk: Desk,
     pub(crate) sessions: Sessions,
     pub(crate) attempts: Attempts,
@@ -156,13 +158,15 @@ pub struct Parts {
     /// Its ledger, where there is one, to be read.
     pub ledger: Option<View>,
     /// And to be added to.
-    pub scribe: Box<dyn Scribe>,
+    pub scribe: Arc<dyn Scribe>,
     /// The file of verdicts.
     pub verdicts: PathBuf,
     /// What is recorded.
     pub records: Box<dyn Records>,
     /// Who hunts in it.
     pub hunter: Box<dyn Hunter>,
+    /// Who keeps playbooks that people walk through.
+    pub runs: Box<dyn Runs>,
     /// The configuration that is in force.
     pub configured: Receiver<Configured>,
     /// How people sign in.
@@ -173,7 +177,7 @@ impl Console {
     /// A console over a running gateway.
     #[must_use]
     pub fn new(parts: Parts) -> Arc<Console> {
-        let Parts { admin, ledger, scribe, verdicts, records, hunter, configured, sign_in } = parts;
+        let Parts { admin, ledger, scribe, verdicts, records, hunter, runs, configured, sign_in } = parts;
         Arc::new(Console {
             admin,
             ledger,
@@ -181,6 +185,7 @@ impl Console {
             verdicts,
             records,
             hunter,
+            runs,
             desk: Desk::default(),
             sessions: Sessions::default(),
             attempts: Attempts::default(),

@@ -9,6 +9,8 @@ use admin::{Admin, Registry};
 use axum::Router;
 use findings::Findings;
 use gateway::clock::SystemClock;
+use playbook::cacao::Playbook;
+use playbook::run::Run;
 use policy::comparison::Comparison;
 use policy::key::Keys;
 use store::control::Control;
@@ -16,6 +18,7 @@ use verify::entry::Statement;
 
 use crate::context::{Configured, Console, Parts, Records, Scribe, SignIn, Trial};
 use crate::hunt::{Asked, Hunt, HuntState, Hunter, NotBegun, Place, Sent, Where};
+use crate::runs::{NotTaken, Runs, Said, Step};
 use crate::session::By;
 
 /// Keeps nothing.
@@ -25,6 +28,20 @@ struct Nowhere;
 impl Scribe for Nowhere {
     fn put_down(&self, _: Statement) -> Result<(), String> {
         Ok(())
+    }
+}
+
+impl Runs for Nowhere {
+    fn about(&self, _: &str) -> Result<Vec<(Run, Playbook)>, String> {
+        Ok(Vec::new())
+    }
+
+    fn begin(&self, _: &str, _: &str, _: Said) -> Result<Run, NotTaken> {
+        Err(NotTaken::Refused("nothing is kept here".to_owned()))
+    }
+
+    fn step(&self, _: &str, _: &str, _: Step, _: Said) -> Result<Run, NotTaken> {
+        Err(NotTaken::Refused("nothing is kept here".to_owned()))
     }
 }
 
@@ -122,7 +139,8 @@ impl Rig {
         let console = Console::new(Parts {
             admin: Arc::clone(&admin),
             ledger: None,
-            scribe: Box::new(Nowhere),
+            scribe: Arc::new(Nowhere),
+            runs: Box::new(Nowhere),
             records: Box::new(Nowhere),
             hunter,
             verdicts: folder.path().join("verdicts.jsonl"),

@@ -15,7 +15,7 @@ use crate::guard::{Guard, guard};
 use crate::route::{Needs, Route};
 use crate::{
     accounts, assets, audit, bulk, campaigns, cases, clusters, exchanges, frame, graph, hunts, live, organisations,
-    overview, passkeys, people, policies, quotas, reference, responses, schedules, settings, sign_in, views,
+    overview, passkeys, people, playbooks, policies, quotas, reference, responses, schedules, settings, sign_in, views,
 };
 
 /// Every path of the console.
@@ -29,6 +29,7 @@ pub(crate) fn all() -> Vec<Route> {
         campaigns::routes(),
         graph::routes(),
         cases::routes(),
+        playbooks::routes(),
         clusters::routes(),
         accounts::routes(),
         bulk::routes(),

@@ -32,6 +32,7 @@ mod progress;
 mod reading;
 mod records;
 mod replay;
+mod runs;
 mod sealing;
 mod sensors;
 mod sign_in;

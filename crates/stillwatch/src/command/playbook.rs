@@ -3,8 +3,7 @@
 //! Promises that nothing of a playbook is run, and that a step is done only once the ledger says so.
 
 use std::fmt::Write as _;
-use std::fs::{self, File};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use exchange::Time;
 use playbook::cacao::{Command, Playbook, Step, StepKind};
@@ -15,19 +14,14 @@ use playbook::shipped;
 use report::words::{counted, printable};
 use serde_json::{Value, json};
 use store::bounded::read_text;
-use store::{lock, whole};
+use verify::entry::Statement;
 
 use super::seal;
 use crate::cli::{PlaybookCommand, VaultEntry};
 use crate::failure::{Exit, Failure};
 use crate::output::{print, print_json};
+use crate::runs::{Runs, Said};
 
-/// The folder of the data folder in which runs are kept.
-const FOLDER: &str = "playbooks";
-/// Bytes of a run that is read.
-const RUN_BYTES_MAX: usize = 32 * 1024 * 1024;
-/// Runs of one data folder. No more are begun.
-const RUNS_MAX: usize = 10_000;
 /// Characters of a text that is printed.
 const TEXT_CHARS: usize = 1_000;
 
@@ -137,41 +131,14 @@ fn leads_to(step: &Step, steps: &[(usize, &str, &Step)]) -> String {
 fn begin(named: &str, case: Option<&str>, entry: &VaultEntry) -> Result<Exit, Failure> {
     let text = text_of(named)?;
     let playbook = read(named, &text)?;
-    let folder = entry.data.join(FOLDER);
-    if !entry.data.is_dir() {
-        return Err(Failure::bad_input(format!(
-            "there is no data folder `{}`; say where it is by --data",
-            entry.data.display()
-        )));
-    }
-    fs::create_dir_all(&folder).map_err(|error| Failure::unwritable(&folder, &error))?;
-    let _lock = locked(&folder)?;
-    let known = runs(&entry.data)?;
-    if known.len() >= RUNS_MAX {
-        return Err(Failure::bad_input(format!("`{}` has {RUNS_MAX} runs; move old ones away", folder.display())));
-    }
-    let last =
-        known.iter().filter_map(|run| run.id.strip_prefix("run_")?.parse::<u64>().ok()).max().unwrap_or_default();
-    let id = format!("run_{}", last.saturating_add(1));
-    let run = Run::begin(&playbook, id.clone(), case.map(str::to_owned), entry.by.clone(), seal::now()?);
-    put_down(
-        entry,
-        "playbook",
-        &id,
-        json!({"playbook": playbook.name, "id": playbook.id, "modified": playbook.modified, "case": case}),
-    )?;
-    // The playbook as it was then goes with the run: whatever becomes of its file, the run goes on.
-    let beside = folder.join(format!("{id}.cacao.json"));
-    whole::write(&beside, text.as_bytes()).map_err(|error| Failure::unwritable(&beside, &error))?;
-    keep(&folder, &run)?;
-    print(&format!("Began {id}: {}.\n\n{}", plain(&playbook.name), to_do(&run, &playbook)))?;
+    let run = Runs::of(&entry.data).begin((&playbook, &text), case, said(entry)?, &mut |it| put_down(entry, it))?;
+    print(&format!("Began {}: {}.\n\n{}", run.id, plain(&playbook.name), to_do(&run, &playbook)))?;
     Ok(Exit::Nothing)
 }
 
 fn done(id: &str, step: &str, failed: bool, note: &str, entry: &VaultEntry) -> Result<Exit, Failure> {
-    let folder = entry.data.join(FOLDER);
-    let _lock = locked(&folder)?;
-    let (mut run, playbook) = known(&entry.data, id)?;
+    let runs = Runs::of(&entry.data);
+    let (_, playbook) = runs.known(id)?;
     let found = numbered(&playbook).into_iter().find(|(number, is, _)| *is == step || number.to_string() == step);
     let Some((_, step, _)) = found else {
         return Err(Failure::usage(format!(
@@ -180,12 +147,16 @@ fn done(id: &str, step: &str, failed: bool, note: &str, entry: &VaultEntry) -> R
         )));
     };
     let outcome = if failed { Outcome::Failed } else { Outcome::Done };
-    let did = Done { step: step.to_owned(), outcome, by: entry.by.clone(), at: seal::now()?, note: note.to_owned() };
-    run.step(&playbook, did).map_err(|error| Failure::bad_input(format!("{id}: {error}")))?;
-    let name = playbook.step(step).map(|step| step.name.clone()).unwrap_or_default();
-    put_down(entry, "playbook_step", id, json!({"step": step, "name": name, "outcome": outcome, "note": note}))?;
-    keep(&folder, &run)?;
+    let (run, playbook) = runs.step(id, (step, outcome, note), said(entry)?, &mut |it| put_down(entry, it))?;
     print(&to_do(&run, &playbook)).map(|()| Exit::Nothing)
+}
+
+fn said(entry: &VaultEntry) -> Result<Said<'_>, Failure> {
+    Ok(Said { by: &entry.by, at: seal::now()?, reason: Some(&entry.reason) })
+}
+
+fn put_down(entry: &VaultEntry, statement: Statement) -> Result<(), Failure> {
+    seal::append(&entry.data, statement).map(drop)
 }
 
 /// What is to be done now.
@@ -208,14 +179,14 @@ fn to_do(run: &Run, playbook: &Playbook) -> String {
 
 fn status(id: Option<&str>, data: &Path, json: bool) -> Result<Exit, Failure> {
     let Some(id) = id else {
-        let all = runs(data)?;
+        let all = Runs::of(data).all()?;
         if json {
             let all: Vec<Value> = all.iter().map(|run| json!({"id": run.id, "playbook": run.playbook, "case": run.case, "since": run.since, "is_over": run.is_over(), "done": run.done.len()})).collect();
             return print_json(&json!({"runs": all}));
         }
         let mut text = String::new();
         for run in &all {
-            let (_, playbook) = known(data, &run.id)?;
+            let (_, playbook) = Runs::of(data).known(&run.id)?;
             let case = run.case.as_ref().map(|case| format!(", about {}", plain(case))).unwrap_or_default();
             let is = if run.is_over() {
                 "over".to_owned()
@@ -240,7 +211,7 @@ fn status(id: Option<&str>, data: &Path, json: bool) -> Result<Exit, Failure> {
         print(&text)?;
         return Ok(Exit::Nothing);
     };
-    let (run, playbook) = known(data, id)?;
+    let (run, playbook) = Runs::of(data).known(id)?;
     if json {
         let next: Vec<Value> =
             run.next().iter().filter_map(|id| Some(json!({"step": id, "name": playbook.step(id)?.name}))).collect();
@@ -285,71 +256,4 @@ fn deadlines(from: Time, file: Option<&Path>, json: bool) -> Result<Exit, Failur
             writeln!(text, "{at}  {}, {}\n    {}", plain(&deadline.law), plain(&deadline.place), plain(&deadline.what));
     }
     print(&text).map(|()| Exit::Nothing)
-}
-
-/// Every run of a data folder, in the order in which they were begun.
-fn runs(data: &Path) -> Result<Vec<Run>, Failure> {
-    let folder = data.join(FOLDER);
-    let failed = |error| Failure::io(format!("`{}` cannot be read", folder.display()), error);
-    let entries = match fs::read_dir(&folder) {
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
-        entries => entries.map_err(failed)?,
-    };
-    let paths = entries
-        .map(|entry| entry.map(|entry| entry.path()).map_err(failed))
-        .collect::<Result<Vec<PathBuf>, Failure>>()?;
-    let is_run = |path: &&PathBuf| {
-        let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-        name.starts_with("run_") && name.ends_with(".json") && !name.ends_with(".cacao.json")
-    };
-    let mut runs = paths.iter().filter(is_run).map(|path| read_run(path)).collect::<Result<Vec<Run>, Failure>>()?;
-    runs.sort_by_key(|run| (run.since, run.id.len(), run.id.clone()));
-    Ok(runs)
-}
-
-fn read_run(path: &Path) -> Result<Run, Failure> {
-    let text = read_text(path, RUN_BYTES_MAX)
-        .map_err(|error| Failure::io(format!("`{}` cannot be read", path.display()), error))?;
-    let run: Result<Run, _> = serde_json::from_str(&text);
-    match run {
-        Ok(run) if run.is_known() => Ok(run),
-        Ok(_) => Err(Failure::bad_input(format!("`{}` is no run of a playbook", path.display()))),
-        Err(error) => Err(Failure::bad_input(format!("`{}` is no run of a playbook: {error}", path.display()))),
-    }
-}
-
-/// A run, and the playbook as it was when it was begun.
-fn known(data: &Path, id: &str) -> Result<(Run, Playbook), Failure> {
-    let is_name = id
-        .strip_prefix("run_")
-        .is_some_and(|number| !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit()));
-    let path = data.join(FOLDER).join(format!("{id}.json"));
-    if !is_name || !path.is_file() {
-        return Err(Failure::bad_input(format!(
-            "there is no run `{}`; `stillwatch playbook status` names those there are",
-            plain(id)
-        )));
-    }
-    let run = read_run(&path)?;
-    let beside = data.join(FOLDER).join(format!("{id}.cacao.json"));
-    let text = read_text(&beside, PLAYBOOK_BYTES_MAX)
-        .map_err(|error| Failure::io(format!("`{}` cannot be read", beside.display()), error))?;
-    let playbook = read(&beside.display().to_string(), &text)?;
-    Ok((run, playbook))
-}
-
-fn locked(folder: &Path) -> Result<File, Failure> {
-    let path = folder.join("lock");
-    lock::exclusive(&path).map_err(|error| Failure::io(format!("`{}`", path.display()), error))
-}
-
-fn keep(folder: &Path, run: &Run) -> Result<(), Failure> {
-    let path = folder.join(format!("{}.json", run.id));
-    let text = serde_json::to_vec_pretty(run).map_err(Failure::unreadable)?;
-    whole::write(&path, &text).map_err(|error| Failure::unwritable(&path, &error))
-}
-
-fn put_down(entry: &VaultEntry, kind: &str, run: &str, detail: Value) -> Result<(), Failure> {
-    let statement = seal::said(kind, &entry.by, Some(&entry.reason), format!("run:{run}"), detail);
-    seal::append(&entry.data, statement).map(drop)
 }

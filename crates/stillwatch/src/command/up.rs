@@ -10,7 +10,7 @@ use std::time::Duration;
 use admin::{Admin, Registry};
 use alert::{Counts, Destination, Origin};
 use arc_swap::ArcSwap;
-use console::{Configured, Console, Parts as ConsoleParts};
+use console::{Configured, Console, Parts as ConsoleParts, Scribe};
 use exchange::Time;
 use gateway::clock::{Clock, DrillClock, SystemClock};
 use gateway::config::Config;
@@ -32,6 +32,7 @@ use crate::data_folder::{AdminKey, DataFolder, Running, write_ready};
 use crate::failure::{Exit, Failure};
 use crate::log::say;
 use crate::output::print;
+use crate::runs::Runs;
 use crate::{alerts, lakes, limited, sensors};
 
 mod bookkeeping;
@@ -42,6 +43,7 @@ mod hunts;
 mod keep;
 mod recorded;
 mod serving;
+mod walking;
 
 use bookkeeping::{Bookkeeper, Putting, Showing, Stamping};
 use detection::{Alerts, Detecting};
@@ -51,6 +53,7 @@ use hunts::{Hunts, Places as HuntPlaces, Queue as HuntQueue};
 use keep::Keeper;
 use recorded::Recorded;
 use serving::{Parts, Serving, listen, mock_server};
+use walking::Walking;
 
 /// Runs until it is told to end.
 pub(crate) fn run(args: &cli::Up) -> Result<Exit, Failure> {
@@ -185,7 +188,8 @@ async fn serve(args: &cli::Up, checked: Checked) -> Result<(), Failure> {
                     .and_then(|serving| serving.sensors().map(|_| sensors::counted(&serving.counts))),
                 folder: source,
             });
-            let scribe = Box::new(Putting { books: books.clone(), runtime: Handle::current() });
+            let scribe: Arc<dyn Scribe> = Arc::new(Putting { books: books.clone(), runtime: Handle::current() });
+            let walking = Box::new(Walking { runs: Runs::of(folder.path()), scribe: Arc::clone(&scribe) });
             let verdicts = folder.verdicts();
             let place = config.lake.place.clone().unwrap_or_else(|| lakes::of_data(folder.path()));
             let places = HuntPlaces {
@@ -207,6 +211,7 @@ async fn serve(args: &cli::Up, checked: Checked) -> Result<(), Failure> {
                 verdicts,
                 records,
                 hunter,
+                runs: walking,
             });
             let scheduling = tokio::spawn(console::keep_to(Arc::clone(&console), say));
             let api = admin::router(&admin, console::endpoints(&console));
