@@ -926,7 +926,11 @@ await test("a playbook is begun for a case and walked through, each step put dow
     });
     // A step that is not to be done is refused, and so is a run of another case.
     const csrf = await page.locator("[name=csrf]").first().inputValue();
-    const refused = async (path, step) => (await page.request.post(new URL(path, page.url()).href, { form: { csrf, step, outcome: "done" } })).status();
+    const headers = { origin: new URL(page.url()).origin, "sec-fetch-site": "same-origin" };
+    const refused = async (path, step) => {
+      const form = { csrf, step, outcome: "done" };
+      return (await page.request.post(new URL(path, page.url()).href, { form, headers, maxRedirects: 0 })).status();
+    };
     assert.equal(await refused(`${at}/playbooks/${run}`, "action--nothing"), 400);
     assert.equal(await refused(`/cases/case_none/playbooks/${run}`, "x"), 404);
     await page.goto("/audit?kind=playbook_step");
