@@ -12,6 +12,8 @@ pub const TEXT_BYTES_MAX: usize = 8_000;
 pub const MINUTES_MAX: f64 = 24.0 * 60.0;
 /// Bytes of an answer. A longer one is refused.
 pub const ANSWER_BYTES_MAX: usize = 2_000;
+/// Seconds after the traffic is over in which answers are still taken.
+pub const ANSWER_SECONDS: f64 = 120.0;
 /// Bytes of a name. A longer one is refused.
 pub const NAME_BYTES_MAX: usize = 100;
 /// Lines of the timeline of a drill. What happens after that is counted, and no longer told one by one.

@@ -9,8 +9,8 @@ pub struct Look {
     pub campaigns: Vec<Standing>,
     /// Every response.
     pub responses: Vec<Response>,
-    /// Cases that were opened, by id, each with whoever did.
-    pub cases: Vec<(String, String)>,
+    /// Cases that were opened.
+    pub cases: Vec<Case>,
     /// Verdicts that were said, by id, each with whoever did.
     pub verdicts: Vec<(String, String)>,
     /// Appeals that are decided, by id, each with whoever did.
@@ -26,6 +26,17 @@ pub struct Standing {
     pub members: BTreeSet<String>,
 }
 
+/// A case.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Case {
+    /// What it is called.
+    pub id: String,
+    /// Who opened it.
+    pub by: String,
+    /// Whether it is about a campaign.
+    pub is_about_campaign: bool,
+}
+
 /// A response.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Response {
@@ -37,10 +48,12 @@ pub struct Response {
     pub effect: Effect,
     /// Whether it does that now: it is approved, not in shadow mode, not over and not taken back.
     pub is_in_force: bool,
-    /// Whether somebody took it back.
-    pub is_undone: bool,
     /// Who took it.
     pub author: String,
+    /// Who approved it, where a second person had to.
+    pub approved_by: Option<String>,
+    /// Who took it back, if somebody did.
+    pub undone_by: Option<String>,
     /// How many accounts it covers, or would cover once it is in force.
     pub covers: u64,
     /// The accounts that it covers, where it is in force.

@@ -55,7 +55,7 @@ pub struct Report {
     pub timeline: Vec<Line>,
     /// Lines of the timeline beyond its limit.
     pub untold: u64,
-    /// Points; none for a tutorial.
+    /// Points; none for a tutorial, one that was cut short, and one in which detection did not name the campaign.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub score: Option<Score>,
 }
@@ -135,9 +135,9 @@ pub struct Accounts {
     pub restricted: u64,
     /// Those of them that get nothing.
     pub blocked: u64,
-    /// Honest accounts that a response restricted at any time.
+    /// Honest accounts that a response restricted at any time, or of which a request was refused.
     pub wronged: u64,
-    /// Those of them that one still restricts at the end.
+    /// Those of them for whom that held at the end.
     pub wronged_at_the_end: u64,
     /// Some of them, by name.
     pub wronged_named: Vec<Wronged>,
@@ -149,9 +149,9 @@ pub struct Accounts {
 pub struct Wronged {
     /// Which.
     pub account: String,
-    /// By which response first.
+    /// By which response first; empty where none explains why it was refused.
     pub response: String,
-    /// By which rung.
+    /// By which rung, or `refused`.
     pub rung: String,
     /// Who took it.
     pub author: String,
@@ -239,7 +239,9 @@ impl Report {
         timeline: Vec<Line>,
         untold: u64,
     ) -> Report {
-        let score = (!exercise.is_tutorial).then(|| Score::of(&times, &exchanges.counted, &accounts, &asked));
+        let is_unseen = exchanges.planned > 0 && times.detected.is_none();
+        let is_scored = !exercise.is_tutorial && !told.is_cut_short && !is_unseen;
+        let score = is_scored.then(|| Score::of(&times, &exchanges.counted, &accounts, &asked));
         Report {
             kind: KIND.to_owned(),
             told,
@@ -264,10 +266,14 @@ impl Report {
         self.kind == KIND
     }
 
-    /// The times that a drill is held for, each with how long it took and from when.
+    /// The times that a drill is held for, each with how long it took and from when. Without a campaign there is only how long decisions took.
     #[must_use]
     pub fn durations(&self) -> Vec<(&'static str, Option<f64>, &'static str)> {
         let times = &self.times;
+        let decide = ("decide", self.decided(), "from a question until its answer, at the median");
+        if self.exchanges.planned == 0 {
+            return vec![decide];
+        }
         let between = |from: Option<Moment>, to: Option<Moment>| Some((to?.seconds - from?.seconds).max(0.0));
         vec![
             (
@@ -287,7 +293,7 @@ impl Report {
                 "from detection until next to nothing of it is answered",
             ),
             ("notify", between(times.detected, times.notified), "from detection until the right people are told"),
-            ("decide", self.decided(), "from a question until its answer, at the median"),
+            decide,
         ]
     }
 
@@ -332,8 +338,10 @@ impl Report {
     /// How long a decision took, at the median.
     fn decided(&self) -> Option<f64> {
         let decisions = self.asked.iter().filter(|asked| asked.counts_as == Counts::Decision);
-        let mut took: Vec<f64> =
-            decisions.filter_map(|asked| Some((asked.answered?.seconds - asked.arrived.seconds).max(0.0))).collect();
+        // What was done before it was asked for took nobody any time.
+        let mut took: Vec<f64> = decisions
+            .filter_map(|asked| Some(asked.answered?.seconds - asked.arrived.seconds).filter(|took| *took > 0.0))
+            .collect();
         took.sort_by(f64::total_cmp);
         took.get(took.len() / 2).copied()
     }
@@ -343,9 +351,12 @@ impl Report {
     pub fn remarks(&self) -> Vec<String> {
         let (times, counted, accounts) = (&self.times, &self.exchanges.counted, &self.accounts);
         let mut remarks = Vec::new();
+        if self.told.is_cut_short {
+            remarks.push("It was ended before the traffic was over, so that there are no points.".to_owned());
+        }
         match (times.detected, times.restricted) {
             (None, _) if accounts.campaign > 0 => {
-                remarks.push("Detection did not name the campaign: what ran unseen is the first thing to talk about.".to_owned());
+                remarks.push("Detection did not name the campaign, so that there are no points: what ran unseen is the first thing to talk about.".to_owned());
             }
             (Some(detected), None) => remarks.push(format!(
                 "Detection named the campaign at {}, and no response restricted anybody.",
@@ -365,8 +376,9 @@ impl Report {
             ));
         }
         if accounts.wronged > 0 {
+            let were = if accounts.wronged == 1 { "honest account was" } else { "honest accounts were" };
             remarks.push(format!(
-                "{} honest accounts were restricted, {} of them until the end; {} of their exchanges and those of other honest accounts were refused.",
+                "{} {were} restricted or refused, {} until the end; {} exchanges of honest accounts were refused.",
                 accounts.wronged, accounts.wronged_at_the_end, counted.honest_refused
             ));
         }
@@ -454,7 +466,10 @@ impl Score {
             name: "honest accounts are left alone".to_owned(),
             points: (HONEST_POINTS - cost).max(0.0),
             of: HONEST_POINTS,
-            why: format!("{} of {} were restricted, {WRONGED_COST} points each", accounts.wronged, accounts.honest),
+            why: format!(
+                "{} of {} were restricted or refused, {WRONGED_COST} points each",
+                accounts.wronged, accounts.honest
+            ),
         });
         for (counts_as, name, of) in
             [(Counts::Decision, "decisions", DECIDE_POINTS), (Counts::Notification, "others are told", NOTIFY_POINTS)]

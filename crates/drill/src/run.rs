@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use exchange::Time;
 
 use crate::exercise::{Ask, Counts, Difficulty, Exercise, Fact, Inject, Milestone, Question, When};
-use crate::limits::{ANSWER_BYTES_MAX, NAME_BYTES_MAX, TIMELINE_MAX, WRONGED_NAMED_MAX};
+use crate::limits::{ANSWER_BYTES_MAX, ANSWER_SECONDS, NAME_BYTES_MAX, TIMELINE_MAX, WRONGED_NAMED_MAX};
 use crate::look::{Effect, Look, Response, Standing};
 use crate::moment::Moment;
 use crate::report::{Accounts, Asked, Exchanges, Line, Report, Times, Told, Wronged};
@@ -40,6 +40,9 @@ pub struct Run {
     arrived: Vec<Arrived>,
     milestones: BTreeMap<Milestone, Moment>,
     wronged: BTreeMap<String, Wronged>,
+    /// Honest accounts that were refused without a response, and how many of them were told.
+    refused: BTreeSet<String>,
+    refused_told: u64,
     timeline: Vec<Line>,
     untold: u64,
 }
@@ -107,6 +110,8 @@ impl Run {
             arrived: Vec::new(),
             milestones: BTreeMap::new(),
             wronged: BTreeMap::new(),
+            refused: BTreeSet::new(),
+            refused_told: 0,
             timeline: Vec::new(),
             untold: 0,
         }
@@ -122,6 +127,18 @@ impl Run {
     #[must_use]
     pub fn difficulty(&self) -> Difficulty {
         self.difficulty
+    }
+
+    /// By when an inject that arrived has to be answered to count, in seconds since the drill began; never after nobody is asked any more.
+    #[must_use]
+    pub fn deadline(&self, arrived: &Arrived) -> Option<f64> {
+        let minutes = arrived.inject.ask.as_ref()?.minutes?;
+        Some((arrived.at.seconds + minutes * 60.0 * self.pace()).min(self.takes + ANSWER_SECONDS))
+    }
+
+    /// How fast the drill goes, by the minutes that the exercise is written for.
+    fn pace(&self) -> f64 {
+        self.takes / (self.exercise.minutes * 60.0)
     }
 
     /// What arrived so far, in its order.
@@ -157,6 +174,9 @@ impl Run {
         if !self.senders.contains(account) {
             self.senders.insert(account.to_owned());
         }
+        if !is_of_campaign {
+            self.honest_answered(at, account, is_answered);
+        }
         match self.flow.sent(at, now.traffic, is_of_campaign, is_answered, is_detected) {
             None => {}
             Some(Change::Contained(since)) => {
@@ -184,7 +204,6 @@ impl Run {
         let look = self.look.clone();
         self.tell_campaigns(at, &before.campaigns, &look.campaigns);
         for (milestone, what, before, now) in [
-            (Milestone::Case, "a case is opened", &before.cases, &look.cases),
             (Milestone::Verdict, "a verdict is said", &before.verdicts, &look.verdicts),
             (Milestone::AppealDecided, "an appeal is decided", &before.decided, &look.decided),
         ] {
@@ -193,6 +212,15 @@ impl Run {
                 self.reach(milestone, at, by);
             }
         }
+        for case in look.cases.iter().filter(|case| !before.cases.contains(case)) {
+            let about = if case.is_about_campaign { "about a campaign" } else { "about no campaign" };
+            self.tell(at, format!("a case is opened, {about}: {}", case.id), &case.by);
+            // Where there is a campaign, one that is about nothing is of no use.
+            if case.is_about_campaign || self.truth.campaign.is_empty() {
+                self.reach(Milestone::Case, at, &case.by);
+            }
+        }
+        self.tell_refused(at);
         for response in &look.responses {
             let was = before.responses.iter().find(|was| was.id == response.id);
             self.tell_response(at, was, response);
@@ -218,7 +246,7 @@ impl Run {
             if let Some(Ask { question: Question::Do(milestone), .. }) = &arrived.inject.ask
                 && self.milestones.contains_key(milestone)
             {
-                arrived.answered = Some(done(&arrived.inject, at, at, ""));
+                arrived.answered = Some(done(at, "", true));
             }
             self.arrived.push(arrived);
         }
@@ -240,6 +268,8 @@ impl Run {
             return Err(NotTaken::Form(format!("an answer of at most {ANSWER_BYTES_MAX} bytes")));
         }
         let (members, campaigns) = (self.members(), self.look.campaigns.len());
+        let known = self.arrived.iter().find(|arrived| arrived.inject.id == id);
+        let is_in_time = known.and_then(|arrived| self.deadline(arrived)).is_none_or(|until| at.seconds <= until);
         let Some(arrived) = self.arrived.iter_mut().find(|arrived| arrived.inject.id == id) else {
             return Err(NotTaken::NotArrived(id.to_owned()));
         };
@@ -268,7 +298,6 @@ impl Run {
                 (said.to_owned(), Some((number - fact).abs() <= fact * within), format!("{fact}"))
             }
         };
-        let is_in_time = is_in_time(ask, arrived.at, at);
         let answered = Answered { at, by: by.to_owned(), said, is_right, is_in_time, expected };
         arrived.answered = Some(answered.clone());
         let title = arrived.inject.title.clone();
@@ -278,7 +307,9 @@ impl Run {
 
     /// What came of it.
     #[must_use]
-    pub fn finish(self, told: Told) -> Report {
+    pub fn finish(mut self, told: Told) -> Report {
+        // What lasts is told with the moment since when it does.
+        self.timeline.sort_by(|a, b| a.at.seconds.total_cmp(&b.at.seconds));
         let counted = self.flow.counted();
         let covered = |effect: Effect| -> BTreeSet<&String> {
             let in_force = self.look.responses.iter().filter(|response| response.is_in_force);
@@ -340,6 +371,30 @@ impl Run {
         )
     }
 
+    /// An honest account is wronged where a request of it is refused, whatever by, and no longer once one is answered again.
+    fn honest_answered(&mut self, at: Moment, account: &str, is_answered: bool) {
+        if is_answered {
+            if let Some(wronged) = self.wronged.get_mut(account).filter(|wronged| wronged.response.is_empty()) {
+                wronged.until.get_or_insert(at);
+            }
+            return;
+        }
+        if !self.wronged.contains_key(account) {
+            self.refused.insert(account.to_owned());
+        }
+        let wronged = self.wronged.entry(account.to_owned()).or_insert_with(|| Wronged {
+            account: account.to_owned(),
+            response: String::new(),
+            rung: "refused".to_owned(),
+            author: String::new(),
+            since: at,
+            until: None,
+        });
+        if wronged.response.is_empty() {
+            wronged.until = None;
+        }
+    }
+
     fn moment(&self, now: Now) -> Moment {
         #[expect(clippy::cast_precision_loss, reason = "exchanges of an exercise")]
         let sent = match self.truth.campaign_exchanges {
@@ -373,7 +428,7 @@ impl Run {
             // How long ago that was is not known, and nobody needs a delay there.
             When::Traffic(_) => return true,
         };
-        now.seconds >= since + inject.delay * 60.0
+        now.seconds >= since + inject.delay * 60.0 * self.pace()
     }
 
     fn tell_campaigns(&mut self, at: Moment, before: &[Standing], now: &[Standing]) {
@@ -400,7 +455,7 @@ impl Run {
         }
         if is.is_in_force && !was.is_some_and(|was| was.is_in_force) {
             if was.is_some() {
-                self.tell(at, format!("in force: {what}"), "");
+                self.tell(at, format!("in force: {what}"), is.approved_by.as_deref().unwrap_or_default());
             }
             if is.effect >= Effect::Restricts {
                 self.reach(Milestone::Restricted, at, &is.author);
@@ -409,9 +464,20 @@ impl Run {
                 self.reach(Milestone::Blocked, at, &is.author);
             }
         }
-        if is.is_undone && !was.is_some_and(|was| was.is_undone) {
-            self.tell(at, format!("taken back: {what}"), "");
-            self.reach(Milestone::Undone, at, "");
+        if let Some(by) = is.undone_by.as_ref().filter(|_| was.is_none_or(|was| was.undone_by.is_none())) {
+            self.tell(at, format!("taken back: {what}"), by);
+            self.reach(Milestone::Undone, at, by);
+        }
+    }
+
+    /// Honest accounts of which something was refused that no response explains: they were suspended, their keys revoked, or a quota or policy was in the way.
+    fn tell_refused(&mut self, at: Moment) {
+        let refused = self.refused.len() as u64;
+        if refused > self.refused_told {
+            let more = refused - self.refused_told;
+            let were = if more == 1 { "account is" } else { "accounts are" };
+            self.tell(at, format!("requests of {more} honest {were} refused, who were answered before"), "");
+            self.refused_told = refused;
         }
     }
 
@@ -423,23 +489,20 @@ impl Run {
                 now.entry(account).or_insert(response);
             }
         }
-        let mut told: Vec<String> = Vec::new();
         for (account, response) in &now {
-            let wronged = self.wronged.entry((*account).clone()).or_insert_with(|| {
-                told.push((*account).clone());
-                Wronged {
-                    account: (*account).clone(),
-                    response: response.id.clone(),
-                    rung: response.rung.clone(),
-                    author: response.author.clone(),
-                    since: at,
-                    until: None,
-                }
+            let wronged = self.wronged.entry((*account).clone()).or_insert_with(|| Wronged {
+                account: (*account).clone(),
+                response: response.id.clone(),
+                rung: response.rung.clone(),
+                author: response.author.clone(),
+                since: at,
+                until: None,
             });
             wronged.until = None;
         }
         for wronged in self.wronged.values_mut() {
-            if !now.contains_key(&wronged.account) && wronged.until.is_none() {
+            let by_response = !wronged.response.is_empty();
+            if by_response && !now.contains_key(&wronged.account) && wronged.until.is_none() {
                 wronged.until = Some(at);
             }
         }
@@ -448,10 +511,11 @@ impl Run {
     /// Something happened that injects may ask for or wait for.
     fn reach(&mut self, milestone: Milestone, at: Moment, by: &str) {
         self.milestones.entry(milestone).or_insert(at);
-        for arrived in &mut self.arrived {
+        let until: Vec<Option<f64>> = self.arrived.iter().map(|arrived| self.deadline(arrived)).collect();
+        for (arrived, until) in self.arrived.iter_mut().zip(until) {
             let Some(Ask { question: Question::Do(what), .. }) = &arrived.inject.ask else { continue };
             if *what == milestone && arrived.answered.is_none() {
-                arrived.answered = Some(done(&arrived.inject, arrived.at, at, by));
+                arrived.answered = Some(done(at, by, until.is_none_or(|until| at.seconds <= until)));
             }
         }
     }
@@ -466,8 +530,7 @@ impl Run {
 }
 
 /// What is put down where something that was asked for is done.
-fn done(inject: &Inject, arrived: Moment, at: Moment, by: &str) -> Answered {
-    let is_in_time = inject.ask.as_ref().is_some_and(|ask| is_in_time(ask, arrived, at));
+fn done(at: Moment, by: &str, is_in_time: bool) -> Answered {
     Answered {
         at,
         by: by.to_owned(),
@@ -476,10 +539,6 @@ fn done(inject: &Inject, arrived: Moment, at: Moment, by: &str) -> Answered {
         is_in_time,
         expected: String::new(),
     }
-}
-
-fn is_in_time(ask: &Ask, arrived: Moment, at: Moment) -> bool {
-    ask.minutes.is_none_or(|minutes| at.seconds - arrived.seconds <= minutes * 60.0)
 }
 
 /// What a report says of an inject that asked something.

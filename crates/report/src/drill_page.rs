@@ -4,7 +4,7 @@ use askama::Template;
 use drill::Report;
 use drill::exercise::Counts;
 use drill::moment::{Moment, clock};
-use drill::report::Asked;
+use drill::report::{Asked, Line};
 use drill::traffic::Slice;
 
 use crate::words::{minute, printable};
@@ -19,6 +19,7 @@ const HEIGHT: f64 = 160.0;
 #[template(path = "drill.html")]
 struct Page<'a> {
     report: &'a Report,
+    timeline: Vec<(String, String, String, f64)>,
     title: String,
     subtitle: String,
     durations: Vec<(&'static str, String, &'static str)>,
@@ -66,8 +67,11 @@ struct Shown {
 /// When it cannot be written.
 pub fn page(report: &Report) -> Result<String, askama::Error> {
     let durations = report.durations().into_iter();
+    let plain = |text: &str| printable(text, TEXT_CHARS);
+    let line = |line: &Line| (line.at.clock(), plain(&line.what), plain(&line.by), line.at.sent * 100.0);
     let page = Page {
         report,
+        timeline: report.timeline.iter().map(line).collect(),
         title: printable(&report.title, TEXT_CHARS),
         subtitle: format!(
             "{}, {} ({}), seed {}; held by {} on {}, {} minutes{}",

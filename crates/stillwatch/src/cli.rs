@@ -1930,7 +1930,7 @@ pub(crate) enum DrillCommand {
 #[derive(Debug, Args)]
 pub(crate) struct DrillPlayed {
     /// Who takes part; each may respond and approve in the console
-    #[arg(long, value_name = "NAMES", value_delimiter = ',', default_value = "ann,bob")]
+    #[arg(long, value_name = "NAMES", value_delimiter = ',', default_value = "ann,bob", value_parser = said)]
     pub(crate) team: Vec<String>,
     /// Where the page of the drill is served; the staging gateway serves this machine only
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:0")]

@@ -22,3 +22,13 @@ const look = async () => {
   document.getElementById("news").replaceChildren(link);
 };
 setInterval(look, 2000);
+
+// The clock goes on between two changes.
+const clock = document.getElementById("clock");
+const began = Date.now() - Number(body.dataset.seconds) * 1000;
+if (clock) {
+  setInterval(() => {
+    const seconds = Math.floor((Date.now() - began) / 1000);
+    clock.textContent = `${Math.floor(seconds / 60)}:${String(seconds % 60).padStart(2, "0")}`;
+  }, 1000);
+}

@@ -3,10 +3,11 @@
 use std::collections::BTreeSet;
 
 use drill::exercise::{Difficulty, Exercise, Milestone};
-use drill::limits::{ANSWER_BYTES_MAX, NAME_BYTES_MAX};
-use drill::look::{Effect, Look, Response, Standing};
+use drill::limits::{ANSWER_BYTES_MAX, ANSWER_SECONDS, NAME_BYTES_MAX};
+use drill::look::{Case, Effect, Look, Response, Standing};
+use drill::moment::Moment;
 use drill::report::Told;
-use drill::run::{NotTaken, Now};
+use drill::run::{Arrived, NotTaken, Now};
 use drill::traffic::Truth;
 use drill::{Report, Run};
 use exchange::Time;
@@ -21,7 +22,8 @@ fn accounts(name: &str, count: usize) -> BTreeSet<String> {
 fn run(injects: &str) -> Run {
     let exercise = Exercise::read(&exercise(injects)).unwrap();
     let truth = Truth { campaign: accounts("c", 10), honest: accounts("h", 20), campaign_exchanges: 100 };
-    Run::begin(exercise, Difficulty::Easy, truth, 100.0)
+    // As long as it is written for, so that its delays are what they say.
+    Run::begin(exercise, Difficulty::Easy, truth, 600.0)
 }
 
 fn at(seconds: f64) -> Now {
@@ -54,12 +56,17 @@ fn responded(look: Look, rung: &str, is_in_force: bool, accounts: BTreeSet<Strin
         rung: rung.to_owned(),
         effect: Effect::of(rung),
         is_in_force,
-        is_undone: !is_in_force,
         author: "ann".to_owned(),
+        approved_by: None,
+        undone_by: (!is_in_force).then(|| "bob".to_owned()),
         covers: accounts.len() as u64,
         accounts,
     };
     Look { responses: vec![response], ..look }
+}
+
+fn case(id: &str, is_about_campaign: bool) -> Case {
+    Case { id: id.to_owned(), by: "bob".to_owned(), is_about_campaign }
 }
 
 fn arrived(run: &mut Run, seconds: f64) -> Vec<String> {
@@ -132,7 +139,10 @@ fn the_first_answer_counts_and_what_is_no_answer_is_refused() {
     run.look(at(31.0), standing(&accounts("c", 10)));
     let number = run.answer(at(31.0), "number", "ann", "12").unwrap();
     assert_eq!((number.is_right, number.expected.as_str()), (Some(true), "10"));
-    run.look(at(32.0), Look { cases: vec![("case_1".to_owned(), "bob".to_owned())], ..standing(&accounts("c", 10)) });
+    // One that is about no campaign is of no use.
+    run.look(at(31.5), Look { cases: vec![case("case_0", false)], ..standing(&accounts("c", 10)) });
+    assert_eq!(run.reached(Milestone::Case), None);
+    run.look(at(32.0), Look { cases: vec![case("case_1", true)], ..standing(&accounts("c", 10)) });
     let report = run.finish(told());
     let done = report.asked.iter().find(|asked| asked.inject == "todo").unwrap();
     assert_eq!((done.is_right, done.by.as_str()), (Some(true), "bob"));
@@ -163,6 +173,35 @@ fn whoever_is_honest_and_was_restricted_is_counted_also_where_it_was_taken_back(
     let score = report.score.unwrap();
     let honest = score.parts.iter().find(|part| part.name == "honest accounts are left alone").unwrap();
     assert_eq!((honest.points, honest.of), (24.0, 30.0));
+}
+
+#[test]
+fn whoever_is_honest_and_is_refused_without_a_response_is_counted_too() {
+    let mut run = run("");
+    run.sent(at(1.0), "h1", true);
+    run.sent(at(2.0), "h2", false);
+    run.sent(at(3.0), "h1", false);
+    run.look(at(4.0), Look::default());
+    run.sent(at(5.0), "h2", true);
+    let told: Vec<&str> = run.timeline().iter().map(|line| line.what.as_str()).collect();
+    assert_eq!(told, ["requests of 2 honest accounts are refused, who were answered before"]);
+    let report = run.finish(self::told());
+    assert_eq!((report.accounts.wronged, report.accounts.wronged_at_the_end), (2, 1));
+    assert_eq!(report.accounts.wronged_named[0].rung, "refused");
+}
+
+#[test]
+fn a_drill_that_takes_less_time_goes_faster_and_nobody_is_asked_for_longer_than_it_takes() {
+    let words = "delay = 5\n[inject.ask]\nwhy = ''\nminutes = 4\nquestion = 'words'";
+    let exercise = Exercise::read(&exercise(&inject("a", words))).unwrap();
+    // Written for 10 minutes, held in 2.
+    let mut run = Run::begin(exercise, Difficulty::Easy, Truth::default(), 120.0);
+    assert!(arrived(&mut run, 59.9).is_empty());
+    assert_eq!(arrived(&mut run, 60.0), ["a"]);
+    let first = run.arrived()[0].clone();
+    assert_eq!(run.deadline(&first), Some(60.0 + 48.0));
+    let late = Arrived { at: Moment { seconds: 230.0, ..first.at }, ..first };
+    assert_eq!(run.deadline(&late), Some(120.0 + ANSWER_SECONDS));
 }
 
 #[test]
@@ -239,8 +278,8 @@ fn points_are_given_for_what_was_measured_only() {
     let (seen, unseen) = (report(true), report(false));
     // 30 of 40 for what was stopped, and 30 of 30 for leaving others alone.
     assert_eq!(seen.score.as_ref().unwrap().points, 86);
-    // What was not detected nobody could stop: it counts for nobody, and is said.
-    assert_eq!(unseen.score.as_ref().unwrap().points, 100);
+    // What was not detected nobody could stop: there are no points, and that is said.
+    assert_eq!(unseen.score, None);
     assert!(unseen.remarks()[0].starts_with("Detection did not name the campaign"));
     assert!(seen.text().contains("86 of 100 points"), "{}", seen.text());
     let again: Report = serde_json::from_str(&serde_json::to_string(&seen).unwrap()).unwrap();

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use drill::exercise::{BadExercise, Traffic as Described};
-use drill::limits::EXERCISE_BYTES_MAX;
+use drill::limits::{ANSWER_SECONDS, EXERCISE_BYTES_MAX};
 use drill::moment::{Moment, clock};
 use drill::report::Told;
 use drill::traffic::Truth;
@@ -50,8 +50,6 @@ use staging::Staging;
 
 /// How often the staging instance is looked at.
 const LOOK_TIME: Duration = Duration::from_millis(500);
-/// How long a team has to answer once the traffic is over.
-const ANSWER_TIME: Duration = Duration::from_secs(120);
 /// How long detection has to read what was recorded last, where nobody answers.
 const SETTLE_TIME: Duration = Duration::from_secs(5);
 /// Bytes of an alert that are read.
@@ -212,7 +210,11 @@ struct Made {
 /// Holds a drill with a team.
 fn play(asked: &Asked<'_>, team: &[String], listen: SocketAddr, held: &DrillHeld) -> Result<Exit, Failure> {
     let has_ledger = has_ledger(held)?;
-    let (report, own) = held_by(asked, team, Some(listen), held)?;
+    let team = &team.iter().map(|name| name.trim().to_owned()).collect::<Vec<_>>();
+    if team.len() < 2 {
+        print("Only one person takes part: blocks that wait for a second one will wait for ever.\n")?;
+    }
+    let Held { report, own, failure } = held_by(asked, team, Some(listen), held)?;
     let (page, entry) = kept::keep(&held.data, &own, &report, has_ledger.then_some("drill"))?;
     let put_down = entry.map_or_else(String::new, |entry| format!("It is entry {entry} of the ledger.\n"));
     print(&format!(
@@ -221,13 +223,13 @@ fn play(asked: &Asked<'_>, team: &[String], listen: SocketAddr, held: &DrillHeld
         page.display(),
         staging::data(&own).display()
     ))?;
-    Ok(Exit::Nothing)
+    failure.map_or(Ok(Exit::Nothing), Err)
 }
 
 /// Looks whether a campaign is noticed in time, with nobody who answers.
 fn check(asked: &Asked<'_>, sent_max: f64, alert_seconds: f64, held: &DrillHeld) -> Result<Exit, Failure> {
     let has_ledger = has_ledger(held)?;
-    let (report, own) = held_by(asked, &[], None, held)?;
+    let Held { report, own, failure } = held_by(asked, &[], None, held)?;
     let faults = if report.told.is_cut_short {
         vec!["it was ended before the traffic was over".to_owned()]
     } else {
@@ -254,7 +256,10 @@ fn check(asked: &Asked<'_>, sent_max: f64, alert_seconds: f64, held: &DrillHeld)
         text.push_str(&format!("It is entry {entry} of the ledger.\n"));
     }
     print(&text)?;
-    Ok(if faults.is_empty() { Exit::Nothing } else { Exit::Unreadable })
+    match failure {
+        Some(failure) => Err(failure),
+        None => Ok(if faults.is_empty() { Exit::Nothing } else { Exit::Unreadable }),
+    }
 }
 
 /// Whether it can be put down that a drill was held.
@@ -269,13 +274,17 @@ fn has_ledger(held: &DrillHeld) -> Result<bool, Failure> {
     Ok(has_ledger)
 }
 
-/// Holds a drill, with a page where somebody takes part; the report, and the folder of all that belongs to it.
-fn held_by(
-    asked: &Asked<'_>,
-    team: &[String],
-    listen: Option<SocketAddr>,
-    held: &DrillHeld,
-) -> Result<(Report, PathBuf), Failure> {
+/// A drill that was held.
+struct Held {
+    report: Report,
+    /// The folder of all that belongs to it.
+    own: PathBuf,
+    /// Why it broke off, if it did.
+    failure: Option<Failure>,
+}
+
+/// Holds a drill, with a page where somebody takes part.
+fn held_by(asked: &Asked<'_>, team: &[String], listen: Option<SocketAddr>, held: &DrillHeld) -> Result<Held, Failure> {
     let (exercise, _) = read(asked.named)?;
     let difficulty = asked.difficulty.or_else(|| exercise.difficulties().next()).unwrap_or(Difficulty::Easy);
     let Some(described) = exercise.traffic(difficulty).cloned() else {
@@ -302,9 +311,9 @@ fn held_by(
         version: env!("CARGO_PKG_VERSION").to_owned(),
     };
     let staging = Staging::start(&own, &config, made.begins, made.speed)?;
-    let report = hold(made, &staging, listen, told)?;
+    let (report, failure) = hold(made, &staging, listen, &own, told)?;
     staging.end()?;
-    Ok((report, own))
+    Ok(Held { report, own, failure })
 }
 
 /// Simulates the traffic, and makes its accounts in a staging instance the day before.
@@ -384,8 +393,14 @@ fn lines(path: &Path) -> Result<impl Iterator<Item = Result<Value, Failure>>, Fa
     Ok(lines.map(read))
 }
 
-/// Holds the drill, and tells what came of it.
-fn hold(made: Made, staging: &Staging, listen: Option<SocketAddr>, told: Told) -> Result<Report, Failure> {
+/// Holds the drill, and tells what came of it; also where it broke off, with why.
+fn hold(
+    made: Made,
+    staging: &Staging,
+    listen: Option<SocketAddr>,
+    own: &Path,
+    told: Told,
+) -> Result<(Report, Option<Failure>), Failure> {
     let admin = staging.admin()?;
     let (_, last) = made.traffic.span().unwrap_or((made.begins, made.begins));
     // It has run since it was ready.
@@ -401,6 +416,7 @@ fn hold(made: Made, staging: &Staging, listen: Option<SocketAddr>, told: Told) -
         playing: Arc::clone(&playing),
         console: staging.console().to_owned(),
         people: made.people,
+        report: own.join("report.html").display().to_string(),
         base: room::unguessable()?,
     });
     let listener = listen.map(|listen| {
@@ -442,7 +458,7 @@ fn hold(made: Made, staging: &Staging, listen: Option<SocketAddr>, told: Told) -
             print("\nThe traffic is over; what is still open can be answered.\n")?;
             let since = playing.elapsed();
             while !playing.is_over() && !playing.run().is_answered() {
-                if !is_tutorial && playing.elapsed() > since + ANSWER_TIME {
+                if !is_tutorial && playing.elapsed() > since + Duration::from_secs_f64(ANSWER_SECONDS) {
                     break;
                 }
                 tokio::time::sleep(LOOK_TIME).await;
@@ -452,29 +468,29 @@ fn hold(made: Made, staging: &Staging, listen: Option<SocketAddr>, told: Told) -
         interrupted.abort();
         let _ = end.send(());
         serving.iter().for_each(JoinHandle::abort);
-        sent.map(|()| is_cut_short)
+        Ok::<_, Failure>((is_cut_short, sent.err()))
     });
     alerts.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
     let looked = looker.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
-    let is_cut_short = is_cut_short?;
-    looked?;
+    let (is_cut_short, failure) = is_cut_short?;
+    let failure = failure.or(looked.err());
+    let is_cut_short = is_cut_short || failure.is_some();
     let seconds = playing.elapsed().as_secs_f64();
     let run = playing.run().clone();
-    Ok(run.finish(Told { seconds, is_cut_short, ..told }))
+    Ok((run.finish(Told { seconds, is_cut_short, ..told }), failure))
 }
 
 /// Comes when somebody wants the drill to end.
 async fn interrupted() {
-    let terminated = async {
-        match signal(SignalKind::terminate()) {
-            Ok(mut signal) => drop(signal.recv().await),
-            Err(_) => std::future::pending().await,
-        }
+    let heard = async |kind| match signal(kind) {
+        Ok(mut signal) => drop(signal.recv().await),
+        Err(_) => std::future::pending().await,
     };
     tokio::select! {
-        Ok(()) = tokio::signal::ctrl_c() => {}
-        () = terminated => {}
-        else => std::future::pending().await,
+        () = heard(SignalKind::interrupt()) => {}
+        () = heard(SignalKind::terminate()) => {}
+        // The terminal is closed.
+        () = heard(SignalKind::hangup()) => {}
     }
 }
 
@@ -522,7 +538,8 @@ fn keep_looking(admin: &AdminClient, playing: &Playing) -> Result<(), Failure> {
             if is_over { Vec::new() } else { run.arrive(now) }
         };
         for arrived in arrived {
-            print(&words::told(&arrived))?;
+            let deadline = playing.run().deadline(&arrived);
+            print(&words::told(&arrived, deadline))?;
         }
         if is_over {
             return Ok(());

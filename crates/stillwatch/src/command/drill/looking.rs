@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use drill::look::{Effect, Look, Response, Standing};
+use drill::look::{Case, Effect, Look, Response, Standing};
 use hyper::Method;
 use report::words::encoded;
 use serde_json::Value;
@@ -25,7 +25,7 @@ pub(super) fn look(admin: &AdminClient) -> Result<Look, Failure> {
             .iter()
             .filter_map(|told| response(admin, told).transpose())
             .collect::<Result<_, _>>()?,
-        cases: named(&admin.all("/api/v1/cases", "cases")?, "by"),
+        cases: admin.all("/api/v1/cases", "cases")?.iter().filter_map(case).collect(),
         verdicts: named(list(&verdicts, "verdicts"), "author"),
         decided: named(&appeals.into_iter().filter_map(ruled).collect::<Vec<_>>(), "by"),
     })
@@ -55,11 +55,21 @@ fn response(admin: &AdminClient, told: &Value) -> Result<Option<Response>, Failu
         rung: rung.to_owned(),
         effect: Effect::of(rung),
         is_in_force,
-        is_undone: state == "undone",
         author: text(told, "author").unwrap_or_default().to_owned(),
+        approved_by: told.pointer("/approval/by").and_then(Value::as_str).map(str::to_owned),
+        undone_by: told.get("undone").and_then(|undone| text(undone, "author")).map(str::to_owned),
         covers: told.get("accounts").and_then(Value::as_u64).unwrap_or_default(),
         accounts: if is_in_force { covered(admin, id)? } else { BTreeSet::new() },
     }))
+}
+
+fn case(told: &Value) -> Option<Case> {
+    let campaigns = told.get("campaigns").and_then(Value::as_array);
+    Some(Case {
+        id: text(told, "id")?.to_owned(),
+        by: text(told, "by").unwrap_or_default().to_owned(),
+        is_about_campaign: campaigns.is_some_and(|campaigns| !campaigns.is_empty()),
+    })
 }
 
 /// An appeal that is decided, with whoever did.

@@ -37,6 +37,8 @@ pub(super) struct Room {
     pub(super) console: String,
     /// Who takes part, each with the password to sign in with first.
     pub(super) people: Vec<(String, String)>,
+    /// Where the report will be.
+    pub(super) report: String,
     /// The part of the address that nobody can guess, with a slash before it.
     pub(super) base: String,
 }
@@ -52,7 +54,9 @@ pub(super) fn unguessable() -> Result<String, Failure> {
 /// What it serves.
 pub(super) fn router(room: Arc<Room>) -> Router {
     let at = |path: &str| format!("{}/{path}", room.base);
+    let base = at("");
     Router::new()
+        .route(&room.base, get(async move || Redirect::to(&base)))
         .route(&at(""), get(page))
         .route(&at("room.js"), get(async || ([(header::CONTENT_TYPE, "text/javascript; charset=utf-8")], SCRIPT)))
         .route(&at("changes"), get(changes))
@@ -69,12 +73,18 @@ struct Page<'a> {
     base: &'a str,
     state: String,
     is_over: bool,
+    is_tutorial: bool,
     clock: String,
     takes: String,
     staging: String,
     console: &'a str,
     people: &'a [(String, String)],
     problem: String,
+    /// How many injects wait for something.
+    open: usize,
+    seconds: f64,
+    /// Where the report will be.
+    report: &'a str,
     injects: Vec<Shown>,
 }
 
@@ -116,7 +126,7 @@ impl Shown {
         matches!(self.asks, Asks::Question(_) | Asks::ToBeDone(_))
     }
 
-    fn of(arrived: &Arrived) -> Shown {
+    fn of(arrived: &Arrived, deadline: Option<f64>) -> Shown {
         let inject = &arrived.inject;
         let plain = |text: &str| printable(text, TEXT_CHARS);
         let asks = match (&inject.ask, &arrived.answered) {
@@ -145,15 +155,13 @@ impl Shown {
                 Question::Words => Asks::Question(Asked { options: Vec::new(), is_number: false }),
             },
         };
-        let within = inject.ask.as_ref().and_then(|ask| ask.minutes);
         Shown {
             id: inject.id.clone(),
             title: plain(&inject.title),
             from: plain(&inject.from),
             at: arrived.at.clock(),
             paragraphs: words::paragraphs(&inject.text).map(|paragraph| plain(&paragraph)).collect(),
-            within: within
-                .map_or_else(String::new, |minutes| format!("Until {}.", clock(arrived.at.seconds + minutes * 60.0))),
+            within: deadline.map_or_else(String::new, |until| format!("Until {}.", clock(until))),
             asks,
         }
     }
@@ -178,19 +186,25 @@ async fn page(State(room): State<Arc<Room>>) -> Response {
 fn shown(room: &Room, status: StatusCode, problem: String) -> Response {
     let (now, state) = (room.playing.now(), state(&room.playing));
     let run = room.playing.run();
+    let injects: Vec<Shown> =
+        run.arrived().iter().rev().map(|arrived| Shown::of(arrived, run.deadline(arrived))).collect();
     let page = Page {
+        seconds: now.seconds,
+        report: &room.report,
         title: printable(&run.exercise().title, TEXT_CHARS),
         subtitle: printable(&run.exercise().teaches, TEXT_CHARS),
         base: &room.base,
         state,
         is_over: room.playing.is_over(),
+        is_tutorial: run.exercise().is_tutorial,
         clock: clock(now.seconds),
         takes: clock(room.playing.takes().as_secs_f64()),
         staging: minute(now.staging),
         console: &room.console,
         people: &room.people,
         problem,
-        injects: run.arrived().iter().rev().map(Shown::of).collect(),
+        open: injects.iter().filter(|inject| inject.is_open()).count(),
+        injects,
     };
     let rendered = page.render();
     drop(run);
@@ -215,10 +229,18 @@ async fn answer(State(room): State<Arc<Room>>, Form(answer): Form<Answer>) -> Re
     if room.playing.is_over() {
         return shown(&room, StatusCode::CONFLICT, "The drill is over.".to_owned());
     }
+    // Whoever takes part answers, and nobody else.
+    if !room.people.iter().any(|(name, _)| *name == answer.by) {
+        return shown(
+            &room,
+            StatusCode::UNPROCESSABLE_ENTITY,
+            "The answer was not taken: expected a name of the team.".to_owned(),
+        );
+    }
     let now = room.playing.now();
     let taken = room.playing.run().answer(now, &answer.inject, &answer.by, &answer.said);
     match taken {
-        Ok(_) => Redirect::to(&format!("{}/#{}", room.base, answer.inject)).into_response(),
+        Ok(_) => Redirect::to(&format!("{}/", room.base)).into_response(),
         Err(not_taken) => {
             let problem = printable(&format!("The answer was not taken: {not_taken}."), TEXT_CHARS);
             shown(&room, StatusCode::UNPROCESSABLE_ENTITY, problem)

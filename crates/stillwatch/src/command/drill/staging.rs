@@ -4,6 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
+use std::net::TcpListener;
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -31,6 +32,8 @@ const READY_TIME_MAX: Duration = Duration::from_secs(60);
 const END_TIME_MAX: Duration = Duration::from_secs(60);
 /// How often it is looked at meanwhile.
 const LOOK_TIME: Duration = Duration::from_millis(50);
+/// An address of this machine that nothing else is likely to be served at.
+const OTHER_LOOPBACK: &str = "127.0.0.2";
 /// Simulated callers say by these headers who they are.
 const TRUST: &str =
     "peers = ['127.0.0.0/8']\naddress = 'x-forwarded-for'\nasn = 'x-asn'\ncountry = 'x-country'\nja4 = 'x-ja4'\n";
@@ -71,7 +74,7 @@ impl Staging {
             .arg(data(folder))
             .arg("--ready-file")
             .arg(&ready)
-            .args(["--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"])
+            .args(["--listen", "127.0.0.1:0", "--admin", &format!("{}:0", console_host())])
             .args(["--drill-begins", &begins.to_string(), "--drill-speed", &speed.to_string()])
             .arg("--drill-until-stdin-ends")
             .stdin(Stdio::piped())
@@ -206,6 +209,12 @@ pub(super) fn configuration(own: Option<&Path>, alerts: u16) -> Result<Config, F
     })
 }
 
+/// Where the console is served: browsers keep cookies by host and not by port, so that whoever signs in there would be signed out of another console at the
+/// usual address of this machine. Not every system has others.
+fn console_host() -> &'static str {
+    if TcpListener::bind((OTHER_LOOPBACK, 0)).is_ok() { OTHER_LOOPBACK } else { "127.0.0.1" }
+}
+
 /// The data folder of the staging instance in a folder.
 pub(super) fn data(folder: &Path) -> PathBuf {
     folder.join("data")
@@ -264,7 +273,8 @@ fn tier(fact: &Map<String, Value>) -> &str {
 
 /// Lets somebody of the team sign in; the password, which has to be changed then.
 pub(super) fn let_in(admin: &AdminClient, name: &str) -> Result<String, Failure> {
-    let made = admin.ask(Method::POST, "/api/v1/people", Some(&json!({"name": name, "role": "responder"})))?;
+    let made = admin.ask(Method::POST, "/api/v1/people", Some(&json!({"name": name, "role": "responder"})));
+    let made = made.map_err(|failure| Failure::usage(format!("--team `{name}`: {failure}")))?;
     let password = made.get("password").and_then(Value::as_str);
     let password = password.ok_or_else(|| Failure::service("the staging instance tells no password"))?;
     Ok(password.to_owned())

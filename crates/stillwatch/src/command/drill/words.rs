@@ -19,7 +19,7 @@ pub(super) fn to_be_done(milestone: Milestone) -> &'static str {
     match milestone {
         Milestone::Detected => "wait until detection names the campaign",
         Milestone::Alerted => "wait until an alert tells of it",
-        Milestone::Case => "open a case",
+        Milestone::Case => "open a case about the campaign, by the button at the end of its page",
         Milestone::Verdict => "say what a finding is, by a verdict",
         Milestone::Restricted => "respond by verify, a shared budget, a shield or a block",
         Milestone::Blocked => "block, and have it approved where that is needed",
@@ -30,7 +30,7 @@ pub(super) fn to_be_done(milestone: Milestone) -> &'static str {
 }
 
 /// An inject that arrived, for a terminal.
-pub(super) fn told(arrived: &Arrived) -> String {
+pub(super) fn told(arrived: &Arrived, deadline: Option<f64>) -> String {
     let inject = &arrived.inject;
     let plain = |text: &str| printable(text, TEXT_CHARS);
     let mut text = format!("\n[{}] {}: {}\n", arrived.at.clock(), plain(&inject.from), plain(&inject.title));
@@ -47,8 +47,8 @@ pub(super) fn told(arrived: &Arrived) -> String {
             Question::Do(milestone) => text.push_str(&format!("  To be done: {}.\n", to_be_done(*milestone))),
             Question::Number { .. } | Question::Words => {}
         }
-        if let Some(minutes) = ask.minutes {
-            text.push_str(&format!("  Until {}.\n", clock(arrived.at.seconds + minutes * 60.0)));
+        if let Some(until) = deadline {
+            text.push_str(&format!("  Until {}.\n", clock(until)));
         }
     }
     text
