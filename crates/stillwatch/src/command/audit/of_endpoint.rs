@@ -126,8 +126,8 @@ impl Caller<'_> {
         // A bias to some tokens changes what is said where it is heeded; without heat what is said is else the same.
         let cool = self.chat(&json!({"temperature": 0})).await?;
         let again = self.chat(&json!({"temperature": 0})).await?;
-        let biased =
-            self.chat(&json!({"temperature": 0, "logit_bias": {"1000": 100, "2000": 100, "5000": 100}})).await?;
+        // Low numbers, which every vocabulary has: servers leave out a bias to others, or refuse it.
+        let biased = self.chat(&json!({"temperature": 0, "logit_bias": {"68": 100, "300": 100}})).await?;
         let is_steady = text_of(&cool.body).is_some() && text_of(&cool.body) == text_of(&again.body);
         let bias = if biased.status == 200 && !is_steady {
             Given::NotTold
@@ -235,8 +235,12 @@ fn given(answer: &Answer, is_given: &dyn Fn(&Value) -> bool) -> Given {
     }
 }
 
+/// What an answer says, its reasoning before it; none where it says nothing, as models do whose reasoning is hidden and takes all tokens.
 fn text_of(body: &Value) -> Option<String> {
-    body.pointer("/choices/0/message/content").and_then(Value::as_str).map(str::to_owned)
+    let message = body.pointer("/choices/0/message")?;
+    let said = |field: &&str| message.get(*field).and_then(Value::as_str);
+    let text: String = ["reasoning", "reasoning_content", "content"].iter().filter_map(said).collect();
+    Some(text).filter(|text| !text.is_empty())
 }
 
 fn is_empty(value: &Value) -> bool {
@@ -290,6 +294,16 @@ mod tests {
         ] {
             assert_eq!(given(&answer(status, body.clone()), &probabilities), expected, "{status}: {body}");
         }
+    }
+
+    #[test]
+    fn what_a_model_that_thinks_says_is_told_where_it_comes_to_nothing_else() {
+        let says = |message: Value| text_of(&json!({"choices": [{"message": message}]}));
+        assert_eq!(says(json!({"content": "a"})).as_deref(), Some("a"));
+        assert_eq!(says(json!({"content": "", "reasoning_content": "b"})).as_deref(), Some("b"));
+        assert_eq!(says(json!({"content": null, "reasoning": "c"})).as_deref(), Some("c"));
+        // Hidden reasoning took all tokens: nothing can be told from it.
+        assert_eq!(says(json!({"content": ""})), None);
     }
 
     #[test]
