@@ -2377,6 +2377,15 @@ pub(crate) enum HashAlgorithm {
 /// What is signed, and by what.
 #[derive(Debug, Args)]
 pub(crate) struct VaultSign {
+    /// Who signs: then the ledger says it, before it is signed
+    #[arg(long, value_name = "NAME", value_parser = said, requires = "reason")]
+    pub(crate) by: Option<String>,
+    /// Why
+    #[arg(long, value_name = "TEXT", value_parser = said, requires = "by")]
+    pub(crate) reason: Option<String>,
+    /// The data folder whose ledger says so
+    #[arg(long, value_name = "DIR", default_value = "stillwatch-data", env = "STILLWATCH_DATA")]
+    pub(crate) data: PathBuf,
     /// The folder or file of the model
     #[arg(value_name = "PATH")]
     pub(crate) model: PathBuf,

@@ -95,6 +95,11 @@ fn sign(args: &VaultSign) -> Result<Exit, Failure> {
     // Begun before the hours of hashing, and after the files were listed, among which it may lie.
     let file = OutputFile::create(out)?;
     let manifest = hashed(model, &files, &method, hashing.threads)?;
+    if let Some((by, reason)) = args.by.as_ref().zip(args.reason.as_ref()) {
+        let detail = json!({"digest": manifest.digest().to_string(), "files": files.len(), "key": key.public().id()});
+        let subject = format!("model:{}", manifest.model);
+        seal::append(&args.data, seal::said("signature", by, Some(reason), subject, detail))?;
+    }
     file.write_whole(signature::sign(&manifest, key.as_ref()).map_err(failed)?.as_bytes())?;
     if let Some(path) = public_out {
         whole::write_for_all(path, key.public().to_pem().as_bytes())

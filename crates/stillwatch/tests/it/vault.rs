@@ -278,9 +278,14 @@ fn the_register_tells_what_became_of_every_place_that_holds_a_model() {
     let (data, model) = (scene.gateway.data(), scene.folder.path("ours"));
     let (key, public) = (scene.folder.path("key.pem"), scene.folder.path("public.pem"));
     let signature = scene.folder.path("ours.sig");
-    assert_eq!(run(&["vault", "sign", &model, "--key", &key, "--out", &signature]).code, 0);
     let say =
         |words: &[&str]| run(&[&["vault"], words, &["--by", "ann", "--reason", "a drill", "--data", &data]].concat());
+    // Where somebody says who signs the ledger says it first, and where it cannot nothing is signed.
+    let sign = ["sign", &model, "--key", &key, "--out", &signature];
+    let nowhere = run(&[&["vault"], &sign[..], &["--by", "ann", "--reason", "a drill", "--data", &model]].concat());
+    assert!(nowhere.code == 65 && !std::path::Path::new(&signature).exists(), "{nowhere:?}");
+    assert_eq!(say(&sign).code, 0);
+    assert_eq!(scene.entries(["signature", "copy", "review"]), [1, 0, 0]);
     let put = say(&["register", &model, "--signature", &signature, "--key", &public]);
     assert!(
         put.code == 0 && put.stdout.starts_with("Put down as copy_1: ") && put.stdout.ends_with(", in clear.\n"),

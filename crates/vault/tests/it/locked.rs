@@ -229,3 +229,33 @@ fn a_list_of_files_that_could_not_be_read_again_is_not_locked() {
     let told = lock(16_600, "many").unwrap_err().to_string();
     assert!(told.contains("a list of files of at most") && !folder.path().join("many.part").exists(), "{told}");
 }
+
+/// What the second implementation (peers/models/reader.py), which reads the vectors that the specification publishes, made of 90 bytes from 100 on in segments
+/// of 64 bytes, with a key of 0 to 31, an initialisation vector of 32 to 63, and nonces of twelve equal bytes.
+const KNOWN: &str = "00000000004000000020202122232425262728292a2b2c2d2e2f303132333435363738393a3b3c3d3e3f86eb99ec1e3ce575\
+     0e3148aa9a0b7e5a62e4441c2c36de7438932664a7d67c8bffffffff0101010101010101010101017b8c8fddb55227301662\
+     747819fa69627d0d2f79e1abc606272047a14e23568e132a25bf1c977f7878098dc45512f0c9ffffffff0202020202020202\
+     02020202dc5a0c07e2b4cd83e2fb2614e35995cc03339bf774859b6f9e5ddde8e602ec4328e133184f577021aae1b0b03e4c\
+     d9ee0000003a030303030303030303030303be4c899c1559598bbca973bb27ecf9662d9ee798dcdb8a7912fe429683bc5926\
+     fa69c81ac9bb80c9e2e8";
+
+#[test]
+fn a_message_of_the_second_implementation_is_read_and_none_with_another_bit() {
+    let bytes: Vec<u8> =
+        (0..KNOWN.len() / 2).map(|at| u8::from_str_radix(&KNOWN[2 * at..2 * at + 2], 16).unwrap()).collect();
+    let key = fast_floe::Key::from_bytes(std::array::from_fn(|at| at as u8));
+    let parameters = fast_floe::Parameters::with_segment_length(64).unwrap();
+    let read = |bytes: &[u8]| -> std::io::Result<Vec<u8>> {
+        let mut clear = Vec::new();
+        let from = std::io::Cursor::new(bytes);
+        fast_floe::random_access::Reader::new_with_parameters(from, &key, b"stillwatch known answer", parameters)?
+            .read_to_end(&mut clear)?;
+        Ok(clear)
+    };
+    assert_eq!(read(&bytes).unwrap(), (100..190).collect::<Vec<u8>>());
+    for at in 0..bytes.len() {
+        let mut other = bytes.clone();
+        other[at] ^= 1;
+        assert!(read(&other).is_err(), "byte {at}");
+    }
+}
