@@ -25,7 +25,15 @@ impl Changes {
         let left: Vec<&Finding> = before.findings.iter().filter(|finding| !has(now, &finding.fingerprint)).collect();
         let (gone, not_looked): (Vec<&Finding>, Vec<&Finding>) =
             left.into_iter().partition(|finding| looked(&finding.rule));
-        let new = now.findings.iter().filter(|finding| !has(before, &finding.fingerprint));
+        // What was accepted then and is not any more is as if it were found for the first time.
+        let was_open = |fingerprint: &str| before.open().any(|finding| finding.fingerprint == fingerprint);
+        let new = now.findings.iter().filter(|finding| {
+            if finding.accepted.is_some() {
+                !has(before, &finding.fingerprint)
+            } else {
+                !was_open(&finding.fingerprint)
+            }
+        });
         Changes {
             new: new.map(|finding| finding.fingerprint.clone()).collect(),
             gone: gone.into_iter().cloned().collect(),

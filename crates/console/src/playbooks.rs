@@ -176,7 +176,7 @@ async fn step(
     };
     let note = note.trim().to_owned();
     let case = console.admin.registry.case(&id).await?.id;
-    let said = said(&console, &visit, None);
+    let said = said(&console, &visit, Some(note.clone()).filter(|note| !note.is_empty()));
     let (there, about) = (Arc::clone(&console), case.clone());
     let step = Step { id: step, outcome, note };
     let stepped = tokio::task::spawn_blocking(move || there.runs.step(&about, &run, step, said)).await;

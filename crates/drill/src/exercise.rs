@@ -28,6 +28,9 @@ pub struct Exercise {
     /// Whether it goes on only as the player does, and is not scored.
     #[serde(default)]
     pub is_tutorial: bool,
+    /// Whether nobody takes part.
+    #[serde(skip)]
+    pub is_unattended: bool,
     traffic: BTreeMap<Difficulty, Traffic>,
     #[serde(default, rename = "inject")]
     injects: Vec<Inject>,
@@ -312,7 +315,7 @@ impl Exercise {
     /// The same traffic, at which nothing arrives and nobody is asked.
     #[must_use]
     pub fn unattended(self) -> Exercise {
-        Exercise { injects: Vec::new(), ..self }
+        Exercise { injects: Vec::new(), is_unattended: true, ..self }
     }
 
     /// The traffic at a difficulty, if the exercise has it.

@@ -240,7 +240,7 @@ impl Report {
         untold: u64,
     ) -> Report {
         let is_unseen = exchanges.planned > 0 && times.detected.is_none();
-        let is_scored = !exercise.is_tutorial && !told.is_cut_short && !is_unseen;
+        let is_scored = !exercise.is_tutorial && !exercise.is_unattended && !told.is_cut_short && !is_unseen;
         let score = is_scored.then(|| Score::of(&times, &exchanges.counted, &accounts, &asked));
         Report {
             kind: KIND.to_owned(),

@@ -2106,7 +2106,7 @@ pub(crate) enum VaultCommand {
     Sign(VaultSign),
     /// Check that a model is what was signed
     Verify(VaultVerify),
-    /// Make the key of a holder, or of a machine that reads: FILE, which stays with it, and FILE.pub, which models are locked for
+    /// Make the key of a holder, or of a machine that reads: FILE such as ann.key, which stays with it, and ann.pub, which models are locked for
     Key {
         /// Where to write it
         #[arg(long, value_name = "FILE")]

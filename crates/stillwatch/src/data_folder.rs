@@ -64,6 +64,9 @@ pub(crate) struct Running {
     pub(crate) admin_key_file: PathBuf,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) sensors: Option<String>,
+    /// The file of its configuration, if it has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) config: Option<PathBuf>,
     pub(crate) pid: u32,
 }
 

@@ -9,7 +9,10 @@ use exchange::Time;
 use ledger::{Ledger, LedgerError, SigningKey, View};
 use serde_json::Value;
 use store::whole;
+use verify::checkpoint::SignedCheckpoint;
 use verify::entry::{EntryTime, SALT_BYTES, Statement};
+use verify::note::VerifierKey;
+use verify::tree::Tree;
 use zeroize::Zeroizing;
 
 use crate::failure::Failure;
@@ -83,6 +86,17 @@ pub(crate) fn open(data: &Path, begin: Option<&str>) -> Result<Option<Ledger>, F
         Err(error) => return Err(Failure::io(format!("`{}` cannot be read", data.join(KNOWN).display()), error)),
     }
     Ok(Some(ledger))
+}
+
+/// What is wrong where a ledger was put back to an earlier state: the checkpoint that was signed here last, which is kept apart, says more.
+pub(crate) fn put_back(data: &Path, key: &VerifierKey, now: Tree) -> Option<String> {
+    let note = fs::read_to_string(data.join(KNOWN)).ok()?;
+    let known = match SignedCheckpoint::parse(&note, key, &[]) {
+        Ok(checkpoint) => checkpoint.tree(),
+        Err(error) => return Some(format!("`{}` is no checkpoint of it: {error}", data.join(KNOWN).display())),
+    };
+    (known.size > now.size || (known.size == now.size && known.root != now.root))
+        .then(|| format!("it was put back: {} entries were signed for here, and {} are there", known.size, now.size))
 }
 
 /// What somebody did, to which more can be added.

@@ -5,6 +5,7 @@
 
 mod exact;
 mod gguf;
+mod pickled;
 mod safetensors;
 
 use std::fmt;
@@ -170,8 +171,11 @@ pub fn look<F: io::Read + io::Seek>(called: &Path, content: &mut F) -> io::Resul
     if let Some(look) = by_beginning(&head) {
         return Ok(look);
     }
-    if looks_pickled(&head) {
-        return Ok(Look::not(Format::Pickle, "it begins as a pickle, and loading it may run anything"));
+    if pickled::names_something(&head) {
+        return Ok(Look::not(
+            Format::Pickle,
+            "it reads as a pickle that names what is to be called, and loading it may run anything",
+        ));
     }
     if head.starts_with(NUMPY) {
         return Ok(numpy(&head));
@@ -258,25 +262,6 @@ fn by_beginning(head: &[u8]) -> Option<Look> {
         return Some(Look::not(Format::Pickle, "it is a pickle, and loading it may run anything"));
     }
     None
-}
-
-/// Whether something begins as pickles of protocols 0 and 1 do that name what is to be called: `c`, a module, a name, and what is done with it.
-fn looks_pickled(head: &[u8]) -> bool {
-    let text = head.strip_prefix(b"(").unwrap_or(head);
-    let Some(rest) = text.strip_prefix(b"c") else { return false };
-    let mut lines = rest.split(|byte| *byte == b'\n').take(3);
-    let is_name = |line: &[u8]| {
-        !line.is_empty() && line.iter().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.'))
-    };
-    // Not every letter that has a meaning there: a list of words is no pickle.
-    let follows = |line: &[u8]| match line {
-        [b'(' | b')' | b']' | b'}' | 0x85..=0x87, ..] | [b'0' | b'N' | b'.'] | [b'S', b'\'' | b'"', ..] => true,
-        [b'p', number @ ..] => !number.is_empty() && number.iter().all(u8::is_ascii_digit),
-        [b'q', number, ..] => !number.is_ascii_graphic(),
-        _ => false,
-    };
-    matches!((lines.next(), lines.next(), lines.next()), (Some(module), Some(name), Some(next))
-        if is_name(module) && is_name(name) && follows(next))
 }
 
 /// An array of numbers, or of objects, which are pickled.

@@ -88,6 +88,10 @@ pub enum Content {
     Locked {
         /// Which.
         id: String,
+        /// One hash for all of it as it lies there, encrypted.
+        digest: String,
+        /// Each file as it lies there, with its hash (BLAKE3).
+        files: BTreeMap<String, String>,
     },
     /// Something that cannot be read here, such as a bucket.
     Elsewhere {
@@ -112,6 +116,19 @@ impl Content {
         }
     }
 
+    /// A locked model, as a manifest tells its encrypted files.
+    #[must_use]
+    pub fn locked(id: String, manifest: &Manifest) -> Content {
+        let files = manifest.digests().map(|(key, digest)| (key.to_string(), digest.to_string())).collect();
+        Content::Locked { id, digest: manifest.digest().to_string(), files }
+    }
+
+    /// How the files of a locked model are hashed as they lie there.
+    #[must_use]
+    pub fn method_of_locked() -> Method {
+        Method { algorithm: Algorithm::Blake3, part_bytes: None, choice: Choice::default() }
+    }
+
     /// What it is, in a word.
     #[must_use]
     pub fn word(&self) -> &'static str {
@@ -126,8 +143,7 @@ impl Content {
     #[must_use]
     pub fn digest(&self) -> Option<&str> {
         match self {
-            Content::Clear { digest, .. } => Some(digest),
-            Content::Locked { .. } => None,
+            Content::Clear { digest, .. } | Content::Locked { digest, .. } => Some(digest),
             Content::Elsewhere { digest } => digest.as_deref(),
         }
     }
@@ -376,12 +392,13 @@ impl Copy {
             return if is_gone { Ok(State::Gone) } else { Err(VaultError::io(place)(error)) };
         }
         match &self.content {
-            Content::Locked { id } => Ok(match Head::read(place) {
-                Ok(head) if head.id == *id => State::Same,
-                Ok(head) => State::Other(format!("another locked model is there: {}", head.id)),
-                Err(_) => State::Other("no locked model is there any more".to_owned()),
-            }),
-            Content::Clear { .. } => {
+            Content::Locked { id, .. } if Head::read(place).is_ok_and(|head| head.id != *id) => {
+                Ok(State::Other("another locked model is there".to_owned()))
+            }
+            Content::Locked { .. } if Head::read(place).is_err() => {
+                Ok(State::Other("no locked model is there any more".to_owned()))
+            }
+            Content::Clear { .. } | Content::Locked { .. } => {
                 let before = self.manifest()?;
                 let now = Manifest::of_files(
                     place,
@@ -399,29 +416,38 @@ impl Copy {
     /// Bytes that are read to tell what became of it; 0 where it is not there.
     #[must_use]
     pub fn bytes(&self, host: &str) -> u64 {
-        let Content::Clear { .. } = self.content else { return 0 };
+        if let Content::Elsewhere { .. } = self.content {
+            return 0;
+        }
         let found = self.manifest().and_then(|manifest| files(Path::new(&self.place), &manifest.method.choice));
         let found = found.unwrap_or_default();
         if self.host == host { found.iter().map(|file| file.bytes).sum() } else { 0 }
     }
 
-    /// What it held in clear when it was put down.
+    /// What it held when it was put down, in clear or encrypted.
     fn manifest(&self) -> Result<Manifest, VaultError> {
         let odd = |what: &str| VaultError::Refused(format!("{} was put down with {what} that is not known", self.id));
+        let digests = |files: &BTreeMap<String, String>, in_parts: bool| {
+            let each = files.iter().map(|(key, digest)| {
+                let key = Key::of(key, in_parts).ok_or_else(|| odd("a name"))?;
+                Ok((key, Digest::of_hex(digest).ok_or_else(|| odd("a hash"))?))
+            });
+            each.collect::<Result<_, VaultError>>()
+        };
+        if let Content::Locked { files, .. } = &self.content {
+            let (model, method) = (self.model.clone(), Content::method_of_locked());
+            return Ok(Manifest { model, method, digests: digests(files, false)? });
+        }
         let Content::Clear { algorithm, part_bytes, left_out, allow_links, files, .. } = &self.content else {
             return Err(odd("a content"));
         };
         let algorithm = Algorithm::of(algorithm).ok_or_else(|| odd("a hash"))?;
         let left_out = left_out.iter().map(|name| Name::of(name).ok_or_else(|| odd("a name")));
         let choice = Choice { left_out: left_out.collect::<Result<_, _>>()?, allow_links: *allow_links };
-        let digests = files.iter().map(|(key, digest)| {
-            let key = Key::of(key, part_bytes.is_some()).ok_or_else(|| odd("a name"))?;
-            Ok((key, Digest::of_hex(digest).ok_or_else(|| odd("a hash"))?))
-        });
         Ok(Manifest {
             model: self.model.clone(),
             method: Method { algorithm, part_bytes: *part_bytes, choice },
-            digests: digests.collect::<Result<_, VaultError>>()?,
+            digests: digests(files, part_bytes.is_some())?,
         })
     }
 }

@@ -67,8 +67,21 @@ fn once(args: &cli::Audit) -> Result<Exit, Failure> {
     let baseline = args.baseline.as_deref().map(read).transpose()?;
     let (_, config) = configuration::read(&args.configuration)?;
     let data = config.data.clone();
+    // What a running gateway goes by counts, where nobody names another.
+    let file = args.configuration.config.clone().or_else(|| data_folder::running(&data).ok()?.config);
+    let config = match &file {
+        Some(file) if args.configuration.config.is_none() => {
+            let of_gateway = cli::Configuration { config: Some(file.clone()), data: Some(data.clone()), ..nothing() };
+            configuration::read(&of_gateway)?.1
+        }
+        _ => config,
+    };
+    // A configuration by itself may be looked at before anything runs by it.
+    if args.configuration.data.is_some() && args.configuration.config.is_none() {
+        has_data(&data)?;
+    }
     let now = seal::now()?;
-    let Gathered { facts, unlooked } = gather(args, &config, now)?;
+    let Gathered { facts, unlooked } = gather(args, &config, file.as_deref(), now)?;
     let audit = Audit::of(&facts, now, args.persona, &accepted);
     let before = if args.no_history { None } else { last(&data)? };
     let changes = baseline.as_ref().or(before.as_ref()).map(|before| Changes::between(before, &audit));
@@ -103,7 +116,12 @@ struct Gathered {
     unlooked: Vec<(Part, String)>,
 }
 
-fn gather(args: &cli::Audit, config: &gateway::config::Config, now: Time) -> Result<Gathered, Failure> {
+fn gather(
+    args: &cli::Audit,
+    config: &gateway::config::Config,
+    file: Option<&Path>,
+    now: Time,
+) -> Result<Gathered, Failure> {
     let data = config.data.as_path();
     let mut unlooked = Vec::new();
     let mut facts = Facts {
@@ -124,7 +142,7 @@ fn gather(args: &cli::Audit, config: &gateway::config::Config, now: Time) -> Res
         }
     };
     look(Part::Configuration, &mut || {
-        facts.configuration = Some(of_configuration::facts(config, args.configuration.config.as_deref()));
+        facts.configuration = Some(of_configuration::facts(config, file));
         Ok(())
     });
     look(Part::Control, &mut || {
@@ -172,6 +190,11 @@ fn gather(args: &cli::Audit, config: &gateway::config::Config, now: Time) -> Res
         unlooked.push((Part::Endpoint, "asked only where it is named (--endpoint)".to_owned()));
     }
     Ok(Gathered { facts, unlooked })
+}
+
+/// A configuration of which nothing is said.
+fn nothing() -> cli::Configuration {
+    cli::Configuration { config: None, data: None, listen: None, admin: None, upstream: Vec::new() }
 }
 
 fn has_data(data: &Path) -> Result<(), Failure> {
@@ -245,8 +268,13 @@ fn keep(data: &Path, audit: &Audit) -> Result<(), Failure> {
     }
     let folder = data.join(KEPT);
     fs::create_dir_all(&folder).map_err(|error| Failure::unwritable(&folder, &error))?;
-    // Sorted by name they are sorted by time.
-    let path = folder.join(format!("{:020}.json", audit.at.nanos()));
+    // Sorted by name they are sorted by time; several of one moment by which came first.
+    let named = |at: i64| folder.join(format!("{at:020}.json"));
+    let mut at = audit.at.nanos();
+    while named(at).exists() {
+        at = at.saturating_add(1);
+    }
+    let path = named(at);
     whole::write(&path, told::lines(audit)?.as_bytes()).map_err(|error| Failure::unwritable(&path, &error))?;
     let all = kept(data)?;
     for old in all.iter().take(all.len().saturating_sub(KEPT_MAX)) {

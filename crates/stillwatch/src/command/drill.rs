@@ -215,7 +215,9 @@ fn play(asked: &Asked<'_>, team: &[String], listen: SocketAddr, held: &DrillHeld
         print("Only one person takes part: blocks that wait for a second one will wait for ever.\n")?;
     }
     let Held { report, own, failure } = held_by(asked, team, Some(listen), held)?;
-    let (page, entry) = kept::keep(&held.data, &own, &report, has_ledger.then_some("drill"))?;
+    // One that was broken off is no exercise.
+    let kind = if report.told.is_cut_short { "drill_cut_short" } else { "drill" };
+    let (page, entry) = kept::keep(&held.data, &own, &report, has_ledger.then_some(kind))?;
     let put_down = entry.map_or_else(String::new, |entry| format!("It is entry {entry} of the ledger.\n"));
     print(&format!(
         "\n{}\nThe report is {}.\n{put_down}What the staging gateway recorded is in {}, for hunts and case files.\n",

@@ -269,6 +269,7 @@ async fn serve(args: &cli::Up, checked: Checked) -> Result<(), Failure> {
         admin: api.as_ref().map(|_| format!("http://{admin_address}")),
         admin_key_file: admin_key.file.clone(),
         sensors: serving.as_ref().and_then(Serving::sensors).map(url),
+        config: args.configuration.config.as_ref().and_then(|path| path.canonicalize().ok()),
         pid: std::process::id(),
     };
     if api.is_some() {

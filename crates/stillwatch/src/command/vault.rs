@@ -91,6 +91,9 @@ fn sign(args: &VaultSign) -> Result<Exit, Failure> {
     let key = signing_key(args)?;
     let method = method(hashing, signature::within(model, out))?;
     let files = files(model, &method.choice).map_err(failed)?;
+    if files.is_empty() {
+        return Err(Failure::bad_input(format!("`{}` has no file, and nothing to sign", model.display())));
+    }
     check_formats(&files, &allowed.allow_format)?;
     // Begun before the hours of hashing, and after the files were listed, among which it may lie.
     let file = OutputFile::create(out)?;

@@ -23,6 +23,33 @@ fn found(ran: &Ran) -> BTreeSet<String> {
 const JSON: [&str; 4] = ["--without", "host", "--format", "json"];
 
 #[test]
+fn what_a_running_gateway_goes_by_and_a_ledger_that_was_put_back_are_seen() {
+    let folder = Folder::new("audit-running");
+    let config = folder.file("gateway.toml", "[detection]\nenabled = false\n");
+    let gateway = Gateway::start_in(folder, &["--config", &config]);
+    let data = gateway.data();
+    let rules = || found(&audit(&[&["--data", &data][..], &JSON].concat()));
+    assert!(rules().contains("detection-off"), "it is not told by what the gateway goes");
+    assert!(!rules().contains("ledger-broken"));
+    let (code, folder) = gateway.end("-TERM");
+    assert_eq!(code, Some(0));
+    let kept = folder.path("kept");
+    let copied = std::process::Command::new("cp").args(["-r", &format!("{data}/ledger"), &kept]).status();
+    assert!(copied.expect("a copy").success());
+    let gateway = Gateway::start_in(folder, &[]);
+    let (_, folder) = gateway.end("-TERM");
+    assert!(!rules().contains("ledger-broken"));
+    // As it was before the second start, with the checkpoint that is kept apart.
+    std::fs::remove_dir_all(format!("{data}/ledger")).expect("removed");
+    std::fs::rename(&kept, format!("{data}/ledger")).expect("put back");
+    assert!(rules().contains("ledger-broken"), "a ledger that was put back is not seen");
+    std::fs::remove_dir_all(format!("{data}/ledger")).expect("removed");
+    assert!(rules().contains("ledger-broken"), "a ledger that is gone is not seen");
+    let ran = audit(&["--data", &folder.path("nowhere")]);
+    assert!(ran.code == 65 && ran.stderr.contains("there is no data folder"), "{ran:?}");
+}
+
+#[test]
 fn a_deployment_as_it_comes_has_nothing_to_mend() {
     let gateway = Gateway::start_in(Folder::new("audit-default"), &[]);
     let data = gateway.data();
@@ -217,10 +244,11 @@ fn rules_are_named_and_explained() {
 fn audits_are_written_as_others_read_them() {
     let folder = Folder::new("audit-formats");
     let data = folder.path("data");
+    let config = folder.file("gateway.toml", "");
     for (format, has) in [("sarif", "\"version\": \"2.1.0\""), ("oscal", "\"assessment-results\"")] {
         let out = folder.path(format);
-        let ran =
-            audit(&["--data", &data, "--without", "host", "--persona", "auditor", "--format", format, "--out", &out]);
+        let words = ["--config", &config, "--data", &data, "--without", "host", "--persona", "auditor"];
+        let ran = audit(&[&words[..], &["--format", format, "--out", &out]].concat());
         assert_eq!((ran.code, ran.stdout.as_str()), (13, ""), "{ran:?}");
         let text = std::fs::read_to_string(&out).expect("a file");
         assert!(text.contains(has) && serde_json::from_str::<Value>(&text).is_ok(), "{text}");

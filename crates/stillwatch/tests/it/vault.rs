@@ -303,6 +303,18 @@ fn the_register_tells_what_became_of_every_place_that_holds_a_model() {
     let told: serde_json::Value = serde_json::from_str(&shown.stdout).expect("JSON");
     let same: Vec<Option<bool>> = (0..3).map(|at| told["copies"][at]["is_same"].as_bool()).collect();
     assert_eq!(same, [Some(true), Some(true), None]);
+    // Of a locked model every byte counts as it lies there, also who is needed to open it.
+    for file in ["0", "vault.json"] {
+        let path = format!("{}/{file}", scene.locked);
+        let before = fs::read(&path).expect("read");
+        let mut other = before.clone();
+        *other.last_mut().expect("a byte") ^= 1;
+        fs::write(&path, &other).expect("written");
+        let changed = show(&["--check", "--json"]);
+        let told: serde_json::Value = serde_json::from_str(&changed.stdout).expect("JSON");
+        assert_eq!((changed.code, told["copies"][1]["is_same"].as_bool()), (65, Some(false)), "{file}: {changed:?}");
+        fs::write(&path, &before).expect("written");
+    }
     assert_eq!(
         (told["copies"][0]["signed_by"].as_str(), told["copies"][2]["digest"].as_str()),
         (None, Some(digest.as_str()))

@@ -69,12 +69,18 @@ fn what_became_of_a_place_is_told_by_its_content() {
     let State::Changed(differences) = state(&known, "here") else { panic!("expected a change") };
     let told: Vec<String> = differences.iter().map(ToString::to_string).collect();
     assert_eq!(told, ["`tokenizer/words.json` was changed", "`new` was added"]);
+    // A locked model is told by its id, and by what lies there.
+    let locked = copy(
+        "here",
+        &root,
+        Content::locked(
+            "0".repeat(32),
+            &Manifest::of(&root, &Content::method_of_locked(), 1, &Progress::default()).unwrap(),
+        ),
+    );
+    assert_eq!(state(&locked, "here"), State::Other("no locked model is there any more".to_owned()));
     fs::remove_dir_all(&root).unwrap();
     assert_eq!(state(&known, "here"), State::Gone);
-    // A locked model is told by its id.
-    let locked = copy("here", &root, Content::Locked { id: "0".repeat(32) });
-    fs::create_dir(&root).unwrap();
-    assert!(state(&locked, "here").is_drift());
 }
 
 #[test]

@@ -19,7 +19,7 @@ pub(super) fn facts(config: &Config, path: Option<&Path>) -> Configuration {
         admin_is_local: config.admin.ip().is_loopback(),
         tls: config.tls.is_some(),
         trusted_peers: config.trust.peers.iter().map(ToString::to_string).collect(),
-        trusts_everybody: config.trust.peers.iter().any(|peer| peer.to_string().ends_with("/0")),
+        trusts_everybody: config.trust.peers.iter().any(|peer| is_everywhere(&peer.to_string())),
         verifies_database: config.verifies_its_database(),
         database_password: config.database.as_deref().is_some_and(|url| *url != *shown(config)),
         stale_seconds: match config.database_stale_seconds {
@@ -63,3 +63,15 @@ pub(super) fn is_local(url: &Uri) -> bool {
     let host = url.host().unwrap_or_default().trim_start_matches('[').trim_end_matches(']');
     host == "localhost" || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
 }
+
+/// Whether a network is so wide that whoever trusts it trusts everybody: no proxy's is, and two halves of all addresses are as wide as all of them.
+fn is_everywhere(network: &str) -> bool {
+    let Some((address, bits)) = network.rsplit_once('/') else { return false };
+    let least = if address.contains(':') { WIDEST_V6 } else { WIDEST_V4 };
+    bits.parse::<u8>().is_ok_and(|bits| bits < least)
+}
+
+/// Bits of the widest network of IPv4 that somebody may have for himself, such as 10.0.0.0/8.
+const WIDEST_V4: u8 = 8;
+/// The same of IPv6, such as fc00::/7.
+const WIDEST_V6: u8 = 7;

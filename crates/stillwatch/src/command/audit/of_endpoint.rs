@@ -64,6 +64,11 @@ impl Caller<'_> {
                 plain.status
             )));
         }
+        if plain.body.get("choices").and_then(Value::as_array).is_none_or(Vec::is_empty) {
+            return Err(Failure::service(format!(
+                "the endpoint {url} answers 200 to a plain request and says nothing as a model would: expected `choices`"
+            )));
+        }
         let mut endpoint = Endpoint {
             url,
             is_local: is_local(self.asked.url),
@@ -76,7 +81,9 @@ impl Caller<'_> {
                 let (method, body) =
                     if path == CHAT { (Method::POST, self.body(&json!({}))) } else { (Method::GET, Value::Null) };
                 let answer = self.ask(method, path, &body, key).await?;
-                if answer.status == 200 {
+                // A page to sign in at is answered with 200 as well.
+                let is_answer = answer.body.get("choices").or_else(|| answer.body.get("data")).is_some();
+                if answer.status == 200 && is_answer {
                     let with = if key.is_some() { "a wrong key" } else { "no key" };
                     endpoint.without_key.push(format!("{path} is answered to {with}"));
                 }

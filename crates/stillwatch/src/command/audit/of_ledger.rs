@@ -31,6 +31,11 @@ pub(super) fn facts(data: &Path) -> Result<Ledger, Failure> {
         last_playbook: None,
     };
     if !facts.exists {
+        // Whoever has its key had a ledger, which did not go by itself.
+        if ledgers::key_file(data).exists() {
+            facts.exists = true;
+            facts.faults.push(format!("it is gone, and was signed with `{}`", ledgers::key_file(data).display()));
+        }
         return Ok(facts);
     }
     // By the key that stands beside it: that shows whether it is of one piece.
@@ -48,6 +53,7 @@ pub(super) fn facts(data: &Path) -> Result<Ledger, Failure> {
         }
     };
     let size = checked.checkpoint.tree().size;
+    facts.faults.extend(ledgers::put_back(data, view.key(), checked.checkpoint.tree()));
     (facts.entries, facts.checked) = (size, checked.statements);
     let time = |text: &str| text.parse::<Time>().ok();
     for n in (0..size.div_ceil(PART)).rev().take(usize::try_from(PARTS_MAX).unwrap_or_default()) {

@@ -85,6 +85,8 @@ struct Page<'a> {
     seconds: f64,
     /// Where the report will be.
     report: &'a str,
+    /// What was answered last.
+    last: Option<Shown>,
     injects: Vec<Shown>,
 }
 
@@ -188,7 +190,11 @@ fn shown(room: &Room, status: StatusCode, problem: String) -> Response {
     let run = room.playing.run();
     let injects: Vec<Shown> =
         run.arrived().iter().rev().map(|arrived| Shown::of(arrived, run.deadline(arrived))).collect();
+    // In the order of answers, of which the last is told at the top.
+    let last = run.arrived().iter().filter_map(|arrived| Some((arrived.answered.as_ref()?.at.seconds, arrived)));
+    let last = last.max_by(|a, b| a.0.total_cmp(&b.0)).map(|(_, arrived)| Shown::of(arrived, None));
     let page = Page {
+        last,
         seconds: now.seconds,
         report: &room.report,
         title: printable(&run.exercise().title, TEXT_CHARS),

@@ -91,6 +91,7 @@ impl Staging {
                 admin: None,
                 admin_key_file: PathBuf::new(),
                 sensors: None,
+                config: None,
                 pid: std::process::id(),
             },
         };

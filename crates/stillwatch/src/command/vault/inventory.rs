@@ -51,11 +51,25 @@ pub(super) fn register(args: &VaultRegister) -> Result<Exit, Failure> {
         "digest": copy.content.digest(), "signed_by": copy.signed_by,
     });
     let told = (copy.host.clone(), copy.place.clone(), copy.content.word());
+    let is = (copy.content.digest().map(str::to_owned), copy.signed_by.clone());
     let (before, id) =
         changed(entry, "copy", &copy.model.clone(), detail, |register| register.put(copy).map_err(failed))?;
     let (host, place, word) = told;
     let known = if before.is_some() { "Put down anew as" } else { "Put down as" };
-    print(&format!("{known} {id}: {} on {}, {word}.\n", printable(&place, NAME_CHARS), printable(&host, NAME_CHARS)))?;
+    let mut text =
+        format!("{known} {id}: {} on {}, {word}.\n", printable(&place, NAME_CHARS), printable(&host, NAME_CHARS));
+    if let Some(before) = before {
+        if before.content.digest() != is.0.as_deref() {
+            text.push_str("It held something else before; what it was is in the ledger only.\n");
+        }
+        if let Some(key) = before.signed_by.filter(|_| is.1.is_none()) {
+            let _ = writeln!(
+                text,
+                "It was signed by the key {key} before, and counts as signed by nobody now: --signature and --key say otherwise."
+            );
+        }
+    }
+    print(&text)?;
     Ok(Exit::Nothing)
 }
 
@@ -67,7 +81,11 @@ fn looked_at(args: &VaultRegister, whole: &Path) -> Result<(String, Option<Strin
                 "--signature: a locked model is compared with its hashes when it is locked, and signed before",
             ));
         }
-        return Ok((head.model, None, Content::Locked { id: head.id }));
+        // As it lies there: nobody needs its key to see that it is another.
+        let method = Content::method_of_locked();
+        let files = ::vault::files::files(whole, &method.choice).map_err(failed)?;
+        let manifest = hashed(whole, &files, &method, args.hashing.threads)?;
+        return Ok((head.model, None, Content::locked(head.id, &manifest)));
     }
     let signed = args
         .signature
