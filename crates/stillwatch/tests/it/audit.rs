@@ -3,11 +3,12 @@
 use std::collections::BTreeSet;
 use std::io::{Read as _, Write as _};
 use std::net::TcpListener;
+use std::time::Duration;
 
 use serde_json::Value;
 
 use crate::cli::{Folder, Ran, run};
-use crate::up::Gateway;
+use crate::up::{Gateway, within};
 
 fn audit(words: &[&str]) -> Ran {
     run(&[&["audit"], words].concat())
@@ -47,6 +48,23 @@ fn what_a_running_gateway_goes_by_and_a_ledger_that_was_put_back_are_seen() {
     assert!(rules().contains("ledger-broken"), "a ledger that is gone is not seen");
     let ran = audit(&["--data", &folder.path("nowhere")]);
     assert!(ran.code == 65 && ran.stderr.contains("there is no data folder"), "{ran:?}");
+}
+
+#[test]
+fn audits_on_a_schedule_go_on() {
+    let folder = Folder::new("audit-schedule");
+    let data = folder.path("data");
+    std::fs::create_dir(&data).expect("a folder");
+    let mut process = std::process::Command::new(env!("CARGO_BIN_EXE_stillwatch"))
+        .args(["audit", "--data", &data, "--without", "host", "--schedule", "1"])
+        .stdout(std::process::Stdio::null())
+        .spawn()
+        .expect("a process");
+    let kept = || std::fs::read_dir(format!("{data}/audits")).is_ok_and(|kept| kept.count() == 1);
+    let is_kept = within(Duration::from_secs(20), kept);
+    let goes_on = process.try_wait().is_ok_and(|ended| ended.is_none());
+    process.kill().and_then(|()| process.wait()).expect("its end");
+    assert!(is_kept && goes_on, "kept: {is_kept}, goes on: {goes_on}");
 }
 
 #[test]
