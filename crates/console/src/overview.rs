@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use admin::Admin;
 use admin::person::Role;
+use admin::registry::responses::Listed;
 use askama::Template;
 use axum::Extension;
 use axum::extract::rejection::QueryRejection;
@@ -12,6 +13,7 @@ use axum::extract::{Query, State};
 use axum::routing::get;
 use exchange::Time;
 use findings::{Findings, Verdict};
+use policy::response::Target;
 use report::page::overview as lanes;
 use report::plot::Lanes;
 use report::words::{counted, either, grouped, minute, verdict};
@@ -43,6 +45,8 @@ struct Overview {
     waits: Vec<Waits>,
     /// Since when they were not here, and what changed.
     changed: Option<(String, Vec<Changed>)>,
+    /// Responses that hold for campaigns which do not stand any more.
+    left: String,
     set_aside: usize,
     lanes: Vec<Lanes>,
     campaigns: Option<Table>,
@@ -89,6 +93,10 @@ async fn overview(
             .collect(),
         Err(_) => BTreeSet::new(),
     };
+    let left = match &found {
+        Ok(findings) => left(&responses, findings, now),
+        Err(_) => String::new(),
+    };
     let (tone, answer, sentence) = answer(&found, blocked.len(), admin.is_detection_reading());
     let changed = match visit.before() {
         None => None,
@@ -101,6 +109,7 @@ async fn overview(
         sentence,
         waits: waits(admin, now).await,
         changed,
+        left,
         set_aside: set_aside(&console, now).await,
         lanes: found.as_ref().map(|findings| lanes(findings)).unwrap_or_default(),
         campaigns: campaigns.map(|table| table.part(&asked)),
@@ -158,6 +167,24 @@ fn answer(found: &Result<Arc<Findings>, Fault>, answered: usize, is_reading: boo
     }
 }
 
+/// Responses that hold for campaigns which do not stand any more, in a sentence; nothing where there is none.
+fn left(responses: &[Listed], findings: &Findings, now: Time) -> String {
+    let stands = |id: &str| findings.campaigns.iter().any(|campaign| campaign.id == id);
+    let left = responses.iter().filter(|(response, _)| {
+        matches!(&response.target, Target::Campaign(id) if !stands(id))
+            && admin::responses::state(response, now) == "holds"
+    });
+    let (count, accounts) = left.fold((0, 0), |(count, accounts), (_, covered)| (count + 1, accounts + covered));
+    if count == 0 {
+        return String::new();
+    }
+    format!(
+        "{} for {} of campaigns that do not stand any more",
+        format_args!("{} {}", grouped(count), either(count, "response holds", "responses hold")),
+        counted(accounts, "account")
+    )
+}
+
 /// Verdicts by which groups are not reported that would be.
 async fn set_aside(console: &Arc<Console>, now: Time) -> usize {
     let book = book(console).await.unwrap_or_default();
@@ -202,7 +229,30 @@ async fn facts(admin: &Admin, findings: Option<&Findings>) -> Vec<Fact> {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::{Value, json};
+
     use super::*;
+
+    #[test]
+    fn responses_that_hold_for_nobody_who_stands_are_told() {
+        let response = |state: Value| -> Listed {
+            let mut response = json!({
+                "id": "rsp_1", "target": {"campaign": "cmp_1"}, "rung": "block", "since": "2026-07-20T00:00:00Z", "reason": "x", "author": "ann",
+            });
+            if let (Value::Object(response), Value::Object(state)) = (&mut response, state) {
+                response.extend(state);
+            }
+            (Arc::new(serde_json::from_value(response).unwrap()), 64)
+        };
+        let told = |responses: &[Listed]| left(responses, &Findings::default(), Time::from_seconds(1_800_000_000));
+        assert_eq!(
+            told(&[response(json!({}))]),
+            "1 response holds for 64 accounts of campaigns that do not stand any more"
+        );
+        let others =
+            [json!({"target": {"account": "a"}}), json!({"until": "2026-07-21T00:00:00Z"}), json!({"shadow": true})];
+        assert_eq!(told(&others.map(response)), "");
+    }
 
     #[test]
     fn the_answer_is_in_the_first_words() {

@@ -266,7 +266,8 @@ impl Report {
         self.kind == KIND
     }
 
-    /// The times that a drill is held for, each with how long it took and from when. Without a campaign there is only how long decisions took.
+    /// The times that a drill is held for, each with how long it took and from when. Without a campaign there is only how long decisions took, and what was
+    /// not asked is not there.
     #[must_use]
     pub fn durations(&self) -> Vec<(&'static str, Option<f64>, &'static str)> {
         let times = &self.times;
@@ -275,7 +276,8 @@ impl Report {
             return vec![decide];
         }
         let between = |from: Option<Moment>, to: Option<Moment>| Some((to?.seconds - from?.seconds).max(0.0));
-        vec![
+        let asks = |counts_as| self.asked.iter().any(|asked| asked.counts_as == counts_as);
+        let mut durations = vec![
             (
                 "detect",
                 between(times.began, times.detected),
@@ -292,9 +294,15 @@ impl Report {
                 between(times.detected, times.contained),
                 "from detection until next to nothing of it is answered",
             ),
-            ("notify", between(times.detected, times.notified), "from detection until the right people are told"),
-            decide,
-        ]
+        ];
+        if asks(Counts::Notification) {
+            let took = between(times.detected, times.notified);
+            durations.push(("notify", took, "from detection until the right people are told"));
+        }
+        if asks(Counts::Decision) {
+            durations.push(decide);
+        }
+        durations
     }
 
     /// What is wrong where nobody answered, and it was looked only whether the campaign is noticed: one that was detected late or not at all, of

@@ -220,7 +220,7 @@ fn play(asked: &Asked<'_>, team: &[String], listen: SocketAddr, held: &DrillHeld
     let (page, entry) = kept::keep(&held.data, &own, &report, has_ledger.then_some(kind))?;
     let put_down = entry.map_or_else(String::new, |entry| format!("It is entry {entry} of the ledger.\n"));
     print(&format!(
-        "\n{}\nThe report is {}.\n{put_down}What the staging gateway recorded is in {}, for hunts and case files.\n",
+        "\n{}\nThe report is {}.\n{put_down}What the staging gateway recorded: stillwatch hunt {}\n",
         report.text(),
         page.display(),
         staging::data(&own).display()
@@ -451,12 +451,13 @@ fn hold(
             })
         };
         let sent = sending::send(made.traffic, made.keys, authority, Arc::clone(&playing)).await;
-        let is_cut_short = playing.is_over();
-        if sent.is_ok() && !is_cut_short && serving.is_none() {
+        // Whoever answered all that there is has done it, whatever traffic is left.
+        let is_cut_short = playing.is_over() && !(serving.is_some() && playing.run().is_answered());
+        if sent.is_ok() && !playing.is_over() && serving.is_none() {
             // What was recorded last is still to be read.
             tokio::time::sleep(SETTLE_TIME).await;
         }
-        if sent.is_ok() && !is_cut_short && serving.is_some() {
+        if sent.is_ok() && !playing.is_over() && serving.is_some() {
             print("\nThe traffic is over; what is still open can be answered.\n")?;
             let since = playing.elapsed();
             while !playing.is_over() && !playing.run().is_answered() {

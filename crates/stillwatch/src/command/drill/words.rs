@@ -19,7 +19,7 @@ pub(super) fn to_be_done(milestone: Milestone) -> &'static str {
     match milestone {
         Milestone::Detected => "wait until detection names the campaign",
         Milestone::Alerted => "wait until an alert tells of it",
-        Milestone::Case => "open a case about the campaign, by the button at the end of its page",
+        Milestone::Case => "open a case about the campaign: `Open a case about it` on its page",
         Milestone::Verdict => "say what a finding is, by a verdict",
         Milestone::Restricted => "respond by verify, a shared budget, a shield or a block",
         Milestone::Blocked => "block, and have it approved where that is needed",
