@@ -19,6 +19,7 @@ use drill::traffic::Truth;
 use drill::{Difficulty, Exercise, Report, Run, shipped};
 use exchange::Time;
 use gateway::config::Config;
+use hyper::Method;
 use report::words::printable;
 use serde_json::{Value, json};
 use simulator::{Compression, Scenario};
@@ -51,7 +52,7 @@ use staging::Staging;
 /// How often the staging instance is looked at.
 const LOOK_TIME: Duration = Duration::from_millis(500);
 /// How long detection has to read what was recorded last, where nobody answers.
-const SETTLE_TIME: Duration = Duration::from_secs(5);
+const SETTLE_TIME: Duration = Duration::from_secs(60);
 /// Bytes of an alert that are read.
 const ALERT_BYTES_MAX: usize = 4_096;
 /// By what an alert is known that a campaign was detected, in syslog.
@@ -454,8 +455,12 @@ fn hold(
         // Whoever answered all that there is has done it, whatever traffic is left.
         let is_cut_short = playing.is_over() && !(serving.is_some() && playing.run().is_answered());
         if sent.is_ok() && !playing.is_over() && serving.is_none() {
-            // What was recorded last is still to be read.
-            tokio::time::sleep(SETTLE_TIME).await;
+            // What was recorded last is still to be read, and looked at once more.
+            let since = playing.elapsed();
+            while playing.elapsed() < since + SETTLE_TIME && !has_read(staging).await {
+                tokio::time::sleep(LOOK_TIME).await;
+            }
+            tokio::time::sleep(LOOK_TIME * 4).await;
         }
         if sent.is_ok() && !playing.is_over() && serving.is_some() {
             print("\nThe traffic is over; what is still open can be answered.\n")?;
@@ -495,6 +500,13 @@ async fn interrupted() {
         // The terminal is closed.
         () = heard(SignalKind::hangup()) => {}
     }
+}
+
+/// Whether detection has read all that is recorded.
+async fn has_read(staging: &Staging) -> bool {
+    let Ok(admin) = staging.admin() else { return false };
+    let asked = tokio::task::spawn_blocking(move || admin.ask(Method::GET, "/api/v1/detection", None));
+    matches!(asked.await, Ok(Ok(told)) if told.get("behind_bytes").and_then(Value::as_u64) == Some(0))
 }
 
 fn greet(room: &Room, address: SocketAddr, takes: Duration) -> Result<(), Failure> {

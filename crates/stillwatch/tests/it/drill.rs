@@ -191,8 +191,21 @@ fn a_campaign_that_is_not_noticed_in_time_is_told_and_found_by_the_audit() {
          [response]\nblock_alone_max = 7\n",
     );
     let exercise = folder.file("own.toml", EXERCISE);
-    let words =
-        ["drill", "check", &exercise, "--minutes", "0.4", "--sent-max", "0", "--config", &config, "--data", &data];
+    let words = [
+        "drill",
+        "check",
+        &exercise,
+        "--minutes",
+        "0.5",
+        "--sent-max",
+        "0",
+        "--alert-seconds",
+        "120",
+        "--config",
+        &config,
+        "--data",
+        &data,
+    ];
     let ran = run(&words);
     assert_eq!(ran.code, 65, "{ran:?}");
     assert!(ran.stdout.contains("NOT AS IT SHOULD BE: detection named the campaign when "), "{ran:?}");
