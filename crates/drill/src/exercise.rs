@@ -8,7 +8,9 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::limits::{EXERCISE_BYTES_MAX, INJECTS_MAX, MINUTES_MAX, NAME_BYTES_MAX, OPTIONS_MAX, TEXT_BYTES_MAX};
+use crate::limits::{
+    EXERCISE_BYTES_MAX, INJECTS_MAX, MINUTES_MAX, NAME_BYTES_MAX, OPTIONS_MAX, SCALE_MAX, TEXT_BYTES_MAX,
+};
 
 /// An exercise.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
@@ -355,8 +357,11 @@ impl Exercise {
             return Err(bad("traffic", "expected [traffic.easy], [traffic.medium] or [traffic.hard]"));
         }
         for (difficulty, traffic) in &self.traffic {
-            if !(traffic.scale > 0.0 && traffic.scale <= 100.0) {
-                return Err(bad(format!("traffic.{difficulty}.scale"), "expected more than 0 and at most 100"));
+            if !(traffic.scale > 0.0 && traffic.scale <= SCALE_MAX) {
+                return Err(bad(
+                    format!("traffic.{difficulty}.scale"),
+                    format!("expected more than 0 and at most {SCALE_MAX}"),
+                ));
             }
         }
         if self.injects.len() > INJECTS_MAX {

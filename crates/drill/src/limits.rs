@@ -10,6 +10,8 @@ pub const OPTIONS_MAX: usize = 20;
 pub const TEXT_BYTES_MAX: usize = 8_000;
 /// Minutes that an exercise may take. A longer one is refused.
 pub const MINUTES_MAX: f64 = 24.0 * 60.0;
+/// By how much a scenario is scaled at most. A larger one is refused.
+pub const SCALE_MAX: f64 = 100.0;
 /// Bytes of an answer. A longer one is refused.
 pub const ANSWER_BYTES_MAX: usize = 2_000;
 /// Seconds after the traffic is over in which answers are still taken.

@@ -40,9 +40,8 @@ pub struct Run {
     arrived: Vec<Arrived>,
     milestones: BTreeMap<Milestone, Moment>,
     wronged: BTreeMap<String, Wronged>,
-    /// Honest accounts that were refused without a response, and how many of them were told.
-    refused: BTreeSet<String>,
-    refused_told: u64,
+    /// How many honest accounts that were refused without a response were told.
+    refused_told: usize,
     timeline: Vec<Line>,
     untold: u64,
 }
@@ -110,7 +109,6 @@ impl Run {
             arrived: Vec::new(),
             milestones: BTreeMap::new(),
             wronged: BTreeMap::new(),
-            refused: BTreeSet::new(),
             refused_told: 0,
             timeline: Vec::new(),
             untold: 0,
@@ -180,7 +178,7 @@ impl Run {
         match self.flow.sent(at, now.traffic, is_of_campaign, is_answered, is_detected) {
             None => {}
             Some(Change::Contained(since)) => {
-                self.milestones.insert(Milestone::Contained, since);
+                self.reach(Milestone::Contained, since, "");
                 self.tell(since, "next to nothing of the campaign is answered any more", "");
             }
             Some(Change::Reopened) => {
@@ -379,9 +377,6 @@ impl Run {
             }
             return;
         }
-        if !self.wronged.contains_key(account) {
-            self.refused.insert(account.to_owned());
-        }
         let wronged = self.wronged.entry(account.to_owned()).or_insert_with(|| Wronged {
             account: account.to_owned(),
             response: String::new(),
@@ -432,13 +427,12 @@ impl Run {
     }
 
     fn tell_campaigns(&mut self, at: Moment, before: &[Standing], now: &[Standing]) {
-        for campaign in now.iter().filter(|now| !before.iter().any(|before| before.id == now.id)) {
+        for campaign in now {
+            if !before.iter().any(|before| before.id == campaign.id) {
+                let names = format!("detection names {}, {} accounts", campaign.id, campaign.members.len());
+                self.tell(at, names, "stillwatch");
+            }
             let right = campaign.members.intersection(&self.truth.campaign).count();
-            self.tell(
-                at,
-                format!("detection names {}, {} accounts", campaign.id, campaign.members.len()),
-                "stillwatch",
-            );
             if right * 2 > campaign.members.len() {
                 self.reach(Milestone::Detected, at, "stillwatch");
             }
@@ -472,7 +466,7 @@ impl Run {
 
     /// Honest accounts of which something was refused that no response explains: they were suspended, their keys revoked, or a quota or policy was in the way.
     fn tell_refused(&mut self, at: Moment) {
-        let refused = self.refused.len() as u64;
+        let refused = self.wronged.values().filter(|wronged| wronged.response.is_empty()).count();
         if refused > self.refused_told {
             let more = refused - self.refused_told;
             let were = if more == 1 { "account is" } else { "accounts are" };

@@ -465,7 +465,7 @@ impl std::fmt::Display for Role {
 }
 
 /// The configuration of a gateway: a file, and the flags that go before it.
-#[derive(Debug, Args)]
+#[derive(Debug, Default, Args)]
 pub(crate) struct Configuration {
     /// The configuration; flags go before it
     #[arg(long, value_name = "FILE.toml", env = "STILLWATCH_CONFIG")]

@@ -27,6 +27,11 @@ pub(crate) fn folder(data: &Path) -> PathBuf {
     data.join(FOLDER)
 }
 
+/// Whether a data folder has a ledger.
+pub(crate) fn is_there(data: &Path) -> bool {
+    folder(data).join("log/checkpoint").is_file()
+}
+
 pub(crate) fn key_file(data: &Path) -> PathBuf {
     data.join(KEY)
 }

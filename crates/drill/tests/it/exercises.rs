@@ -1,7 +1,9 @@
 //! Exercises: those that come with the program, and those that cannot be.
 
 use drill::exercise::{Difficulty, Exercise, Question, When};
-use drill::limits::{EXERCISE_BYTES_MAX, INJECTS_MAX, OPTIONS_MAX, TEXT_BYTES_MAX};
+use drill::limits::{
+    EXERCISE_BYTES_MAX, INJECTS_MAX, MINUTES_MAX, NAME_BYTES_MAX, OPTIONS_MAX, SCALE_MAX, TEXT_BYTES_MAX,
+};
 use drill::shipped;
 use proptest::prelude::*;
 
@@ -75,6 +77,13 @@ fn limits_hold_and_what_is_over_them_is_refused() {
     let title = |length: usize| exercise("").replace("title = 'Own'", &format!("title = '{}'", "x".repeat(length)));
     assert!(Exercise::read(&title(TEXT_BYTES_MAX)).is_ok());
     assert!(Exercise::read(&title(TEXT_BYTES_MAX + 1)).unwrap_err().to_string().contains("`title`: expected at most"));
+    let with = |from: &str, to: String| Exercise::read(&exercise("").replace(from, &to)).is_ok();
+    assert!(with("minutes = 10", format!("minutes = {MINUTES_MAX}")));
+    assert!(!with("minutes = 10", format!("minutes = {}", MINUTES_MAX + 1.0)));
+    assert!(with("scale = 0.1", format!("scale = {SCALE_MAX}")));
+    assert!(!with("scale = 0.1", format!("scale = {}", SCALE_MAX + 1.0)));
+    assert!(with("'own'", format!("'{}'", "o".repeat(NAME_BYTES_MAX))));
+    assert!(!with("'own'", format!("'{}'", "o".repeat(NAME_BYTES_MAX + 1))));
     let padded = |length: usize| {
         let text = exercise("");
         format!("{text}{}", "#".repeat(length - text.len()))

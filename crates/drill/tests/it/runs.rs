@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use drill::exercise::{Difficulty, Exercise, Milestone};
-use drill::limits::{ANSWER_BYTES_MAX, ANSWER_SECONDS, NAME_BYTES_MAX};
+use drill::limits::{ANSWER_BYTES_MAX, ANSWER_SECONDS, NAME_BYTES_MAX, TIMELINE_MAX, WRONGED_NAMED_MAX};
 use drill::look::{Case, Effect, Look, Response, Standing};
 use drill::moment::Moment;
 use drill::report::Told;
@@ -188,6 +188,40 @@ fn whoever_is_honest_and_is_refused_without_a_response_is_counted_too() {
     let report = run.finish(self::told());
     assert_eq!((report.accounts.wronged, report.accounts.wronged_at_the_end), (2, 1));
     assert_eq!(report.accounts.wronged_named[0].rung, "refused");
+}
+
+#[test]
+fn what_is_told_line_by_line_and_by_name_has_an_end_and_the_rest_is_counted() {
+    let told = |alerts: usize| {
+        let mut run = run("");
+        (0..alerts).for_each(|_| run.alerted(at(1.0)));
+        let report = run.finish(self::told());
+        (report.timeline.len(), report.untold)
+    };
+    assert_eq!((told(TIMELINE_MAX), told(TIMELINE_MAX + 1)), ((TIMELINE_MAX, 0), (TIMELINE_MAX, 1)));
+    let named = |count: usize| {
+        let exercise = Exercise::read(&exercise("")).unwrap();
+        let truth = Truth { honest: accounts("h", count), ..Truth::default() };
+        let mut run = Run::begin(exercise, Difficulty::Easy, truth, 600.0);
+        accounts("h", count).iter().for_each(|account| run.sent(at(1.0), account, false));
+        let accounts = run.finish(self::told()).accounts;
+        (accounts.wronged_named.len(), accounts.wronged)
+    };
+    assert_eq!(named(WRONGED_NAMED_MAX), (WRONGED_NAMED_MAX, WRONGED_NAMED_MAX as u64));
+    assert_eq!(named(WRONGED_NAMED_MAX + 1), (WRONGED_NAMED_MAX, WRONGED_NAMED_MAX as u64 + 1));
+}
+
+#[test]
+fn a_campaign_is_detected_once_most_of_its_members_are_and_what_is_to_be_contained_is_done_when_it_is() {
+    let mut run = run(&inject("stop", "[inject.ask]\nwhy = ''\nquestion.do = 'contained'"));
+    arrived(&mut run, 0.0);
+    let most_honest: BTreeSet<String> = accounts("c", 2).into_iter().chain(accounts("h", 5)).collect();
+    run.look(at(1.0), standing(&most_honest));
+    assert_eq!(run.reached(Milestone::Detected), None);
+    run.look(at(2.0), standing(&accounts("c", 8)));
+    assert_eq!(run.reached(Milestone::Detected).unwrap().seconds, 2.0);
+    (0..40).for_each(|_| run.sent(at(3.0), "c1", false));
+    assert_eq!(run.finish(told()).asked[0].is_right, Some(true));
 }
 
 #[test]

@@ -71,7 +71,11 @@ fn once(args: &cli::Audit) -> Result<Exit, Failure> {
     let file = args.configuration.config.clone().or_else(|| data_folder::running(&data).ok()?.config);
     let config = match &file {
         Some(file) if args.configuration.config.is_none() => {
-            let of_gateway = cli::Configuration { config: Some(file.clone()), data: Some(data.clone()), ..nothing() };
+            let of_gateway = cli::Configuration {
+                config: Some(file.clone()),
+                data: Some(data.clone()),
+                ..cli::Configuration::default()
+            };
             configuration::read(&of_gateway)?.1
         }
         _ => config,
@@ -190,11 +194,6 @@ fn gather(
         unlooked.push((Part::Endpoint, "asked only where it is named (--endpoint)".to_owned()));
     }
     Ok(Gathered { facts, unlooked })
-}
-
-/// A configuration of which nothing is said.
-fn nothing() -> cli::Configuration {
-    cli::Configuration { config: None, data: None, listen: None, admin: None, upstream: Vec::new() }
 }
 
 fn has_data(data: &Path) -> Result<(), Failure> {

@@ -29,12 +29,12 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
-use super::simulate;
+use super::{seal, simulate};
 use crate::admin_client::AdminClient;
 use crate::cli::{DrillCommand, DrillHeld};
 use crate::failure::{Exit, Failure};
 use crate::output::{print, print_json};
-use crate::{clock as machine, ledgers, limited, listing, progress};
+use crate::{ledgers, limited, listing, progress};
 
 mod kept;
 mod looking;
@@ -265,9 +265,9 @@ fn check(asked: &Asked<'_>, sent_max: f64, alert_seconds: f64, held: &DrillHeld)
     }
 }
 
-/// Whether it can be put down that a drill was held.
+/// Whether it can be put down that a drill was held; where it cannot that is said, before anybody begins.
 fn has_ledger(held: &DrillHeld) -> Result<bool, Failure> {
-    let has_ledger = ledgers::folder(&held.data).join("log/checkpoint").is_file();
+    let has_ledger = ledgers::is_there(&held.data);
     if !has_ledger {
         print(&format!(
             "`{}` has no ledger: the report is kept there, and nothing else says that a drill was held.\n",
@@ -306,7 +306,7 @@ fn held_by(asked: &Asked<'_>, team: &[String], listen: Option<SocketAddr>, held:
         id,
         by: held.by.clone().or_else(|| team.first().cloned()).unwrap_or_else(|| "stillwatch".to_owned()),
         reason: held.reason.clone(),
-        began: machine::now().ok_or_else(|| Failure::service("the machine's clock cannot be read"))?,
+        began: seal::now()?,
         seconds: 0.0,
         speed: made.speed,
         seed: held.seed,

@@ -20,7 +20,7 @@ use super::seal;
 use crate::cli::{PlaybookCommand, VaultEntry};
 use crate::failure::{Exit, Failure};
 use crate::output::{print, print_json};
-use crate::runs::{Runs, Said};
+use crate::playbooks::{Runs, Said};
 
 /// Characters of a text that is printed.
 const TEXT_CHARS: usize = 1_000;

@@ -32,7 +32,7 @@ use crate::data_folder::{AdminKey, DataFolder, Running, write_ready};
 use crate::failure::{Exit, Failure};
 use crate::log::say;
 use crate::output::print;
-use crate::runs::Runs;
+use crate::playbooks::Runs;
 use crate::{alerts, lakes, limited, sensors};
 
 mod bookkeeping;
@@ -41,9 +41,9 @@ mod expiry;
 mod filling;
 mod hunts;
 mod keep;
+mod playbooks;
 mod recorded;
 mod serving;
-mod walking;
 
 use bookkeeping::{Bookkeeper, Putting, Showing, Stamping};
 use detection::{Alerts, Detecting};
@@ -51,9 +51,9 @@ use expiry::Expiry;
 use filling::Filling;
 use hunts::{Hunts, Places as HuntPlaces, Queue as HuntQueue};
 use keep::Keeper;
+use playbooks::Playbooks;
 use recorded::Recorded;
 use serving::{Parts, Serving, listen, mock_server};
-use walking::Walking;
 
 /// Runs until it is told to end.
 pub(crate) fn run(args: &cli::Up) -> Result<Exit, Failure> {
@@ -189,7 +189,7 @@ async fn serve(args: &cli::Up, checked: Checked) -> Result<(), Failure> {
                 folder: source,
             });
             let scribe: Arc<dyn Scribe> = Arc::new(Putting { books: books.clone(), runtime: Handle::current() });
-            let walking = Box::new(Walking { runs: Runs::of(folder.path()), scribe: Arc::clone(&scribe) });
+            let playbooks = Box::new(Playbooks { runs: Runs::of(folder.path()), scribe: Arc::clone(&scribe) });
             let verdicts = folder.verdicts();
             let place = config.lake.place.clone().unwrap_or_else(|| lakes::of_data(folder.path()));
             let places = HuntPlaces {
@@ -211,7 +211,7 @@ async fn serve(args: &cli::Up, checked: Checked) -> Result<(), Failure> {
                 verdicts,
                 records,
                 hunter,
-                runs: walking,
+                runs: playbooks,
             });
             let scheduling = tokio::spawn(console::keep_to(Arc::clone(&console), say));
             let api = admin::router(&admin, console::endpoints(&console));

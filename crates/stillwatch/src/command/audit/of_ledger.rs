@@ -19,7 +19,7 @@ pub(super) fn facts(data: &Path) -> Result<Ledger, Failure> {
     let folder = ledgers::folder(data);
     let mut facts = Ledger {
         folder: folder.display().to_string(),
-        exists: folder.join("log/checkpoint").is_file(),
+        exists: ledgers::is_there(data),
         entries: 0,
         checked: 0,
         faults: Vec::new(),

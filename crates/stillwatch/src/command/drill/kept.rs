@@ -8,6 +8,7 @@ use report::drill_page;
 use serde_json::json;
 use store::bounded::read_text;
 use store::whole;
+use verify::hash::Hash;
 
 use crate::command::seal;
 use crate::failure::Failure;
@@ -69,16 +70,11 @@ pub(super) fn keep(
         "wronged": report.accounts.wronged,
         "is_cut_short": report.told.is_cut_short,
         "times": times,
-        "report_sha256": sha256(text.as_bytes()),
+        "report_sha256": Hash::of(&[text.as_bytes()]).to_hex(),
     });
     let told = &report.told;
     let statement = seal::said(kind, &told.by, Some(&told.reason), format!("drill:{}", told.id), detail);
     seal::append(data, statement).map(|entry| (html, Some(entry)))
-}
-
-fn sha256(bytes: &[u8]) -> String {
-    let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, bytes);
-    digest.as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// One report.

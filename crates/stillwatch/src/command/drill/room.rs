@@ -15,6 +15,7 @@ use drill::moment::clock;
 use drill::run::Arrived;
 use report::words::{minute, printable};
 use serde::Deserialize;
+use verify::hash::to_hex;
 
 use super::playing::Playing;
 use super::words;
@@ -47,8 +48,7 @@ pub(super) struct Room {
 pub(super) fn unguessable() -> Result<String, Failure> {
     let mut bytes = [0; TOKEN_BYTES];
     aws_lc_rs::rand::fill(&mut bytes).map_err(|_| Failure::service("the machine gives no random bytes"))?;
-    let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-    Ok(format!("/{hex}"))
+    Ok(format!("/{}", to_hex(&bytes)))
 }
 
 /// What it serves.

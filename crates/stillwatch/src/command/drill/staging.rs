@@ -47,7 +47,7 @@ const TIERS: [&str; 4] = ["free", "standard", "business", "enterprise"];
 /// A staging instance that runs.
 #[derive(Debug)]
 pub(super) struct Staging {
-    process: Child,
+    process: Process,
     running: Running,
 }
 
@@ -84,19 +84,9 @@ impl Staging {
             .process_group(0)
             .spawn()
             .map_err(failed)?;
-        let mut staging = Staging {
-            process,
-            running: Running {
-                gateway: None,
-                admin: None,
-                admin_key_file: PathBuf::new(),
-                sensors: None,
-                config: None,
-                pid: std::process::id(),
-            },
-        };
-        staging.running = staging.wait_until_ready(&ready, &log)?;
-        Ok(staging)
+        let mut process = Process(process);
+        let running = process.wait_until_ready(&ready, &log)?;
+        Ok(Staging { process, running })
     }
 
     /// Where callers are served, as host and port.
@@ -122,27 +112,15 @@ impl Staging {
 
     /// Ends it, and waits until it has.
     pub(super) fn end(mut self) -> Result<(), Failure> {
-        self.terminate();
-        let mut waited = Duration::ZERO;
-        while waited < END_TIME_MAX {
-            let ended = self.process.try_wait();
-            if ended.map_err(|error| Failure::io("the staging instance", error))?.is_some() {
-                return Ok(());
-            }
-            thread::sleep(LOOK_TIME);
-            waited += LOOK_TIME;
-        }
-        Err(Failure::service("the staging instance did not end, and was killed"))
+        self.process.end()
     }
+}
 
-    fn terminate(&self) {
-        let process = i32::try_from(self.process.id()).ok().and_then(rustix::process::Pid::from_raw);
-        if let Some(process) = process {
-            // Whether it is still there is looked at afterwards.
-            let _ = rustix::process::kill_process(process, rustix::process::Signal::TERM);
-        }
-    }
+/// The process of a staging instance, which does not outlive this one.
+#[derive(Debug)]
+struct Process(Child);
 
+impl Process {
     fn wait_until_ready(&mut self, ready: &Path, log: &Path) -> Result<Running, Failure> {
         let mut waited = Duration::ZERO;
         while waited < READY_TIME_MAX {
@@ -151,7 +129,7 @@ impl Staging {
             {
                 return Ok(running);
             }
-            if let Ok(Some(status)) = self.process.try_wait() {
+            if let Ok(Some(status)) = self.0.try_wait() {
                 return Err(Failure::service(format!(
                     "the staging instance ended at once ({status}); see `{}`",
                     log.display()
@@ -162,14 +140,31 @@ impl Staging {
         }
         Err(Failure::service(format!("the staging instance is not ready; see `{}`", log.display())))
     }
+
+    fn end(&mut self) -> Result<(), Failure> {
+        let process = i32::try_from(self.0.id()).ok().and_then(rustix::process::Pid::from_raw);
+        if let Some(process) = process {
+            // Whether it is still there is looked at afterwards.
+            let _ = rustix::process::kill_process(process, rustix::process::Signal::TERM);
+        }
+        let mut waited = Duration::ZERO;
+        while waited < END_TIME_MAX {
+            if self.0.try_wait().map_err(|error| Failure::io("the staging instance", error))?.is_some() {
+                return Ok(());
+            }
+            thread::sleep(LOOK_TIME);
+            waited += LOOK_TIME;
+        }
+        Err(Failure::service("the staging instance did not end, and was killed"))
+    }
 }
 
-impl Drop for Staging {
+impl Drop for Process {
     fn drop(&mut self) {
-        if let Ok(None) = self.process.try_wait() {
+        if let Ok(None) = self.0.try_wait() {
             // It could not be ended otherwise.
-            let _ = self.process.kill();
-            let _ = self.process.wait();
+            let _ = self.0.kill();
+            let _ = self.0.wait();
         }
     }
 }
@@ -184,9 +179,8 @@ pub(super) fn configuration(own: Option<&Path>, alerts: u16) -> Result<Config, F
         },
         Some(path) => {
             let path = path.canonicalize().map_err(|error| Failure::io(format!("`{}`", path.display()), error))?;
-            let nothing =
-                cli::Configuration { config: Some(path), data: None, listen: None, admin: None, upstream: Vec::new() };
-            configuration::read(&nothing)?.1
+            let named = cli::Configuration { config: Some(path), ..cli::Configuration::default() };
+            configuration::read(&named)?.1
         }
     };
     let unusable = |error: toml::de::Error| Failure::io("the staging instance's configuration", error);

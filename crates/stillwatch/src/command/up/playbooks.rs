@@ -9,16 +9,16 @@ use playbook::run::Run;
 use playbook::shipped;
 
 use crate::failure::{Exit, Failure};
-use crate::runs::{Runs, Said};
+use crate::playbooks::{Runs, Said};
 
 /// Those of this gateway's data folder.
 #[derive(Debug)]
-pub(super) struct Walking {
+pub(super) struct Playbooks {
     pub(super) runs: Runs,
     pub(super) scribe: Arc<dyn Scribe>,
 }
 
-impl ForConsole for Walking {
+impl ForConsole for Playbooks {
     fn about(&self, case: &str) -> Result<Vec<(Run, Playbook)>, String> {
         let all = self.runs.all().map_err(|failure| failure.to_string())?;
         let about = all.iter().filter(|run| run.case.as_deref() == Some(case));
@@ -46,7 +46,7 @@ impl ForConsole for Walking {
     }
 }
 
-impl Walking {
+impl Playbooks {
     fn put_down(&self, statement: verify::entry::Statement) -> Result<(), Failure> {
         self.scribe.put_down(statement).map_err(Failure::service)
     }
