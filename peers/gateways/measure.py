@@ -4,12 +4,14 @@ Every proxy stands in front of the same server, which answers at once (`load ser
 round, so that what else the machine does falls on all of them; tables show medians over the rounds. The gateway runs as it
 is run for real: it checks keys, asks policies for permits, counts quotas and records every exchange.
 
-With `--with undetecting`, the gateway is measured without detection, too, and with `--with nginx-writing`, nginx that writes
-requests to a file. With the others of `--with`, AI gateways of others are measured, each as one worker or process without a
-database: LiteLLM's proxy with its master key, and Portkey, which has no keys of its own. They are much slower, so a fifth as
-many requests are timed and streams held, they are five times as long under load, and streams run on an eighth of the
-connections; otherwise those that are cut off at the end of the load would be more than a few of all.
-Everything then runs in a network namespace that has a loopback address and nothing else, which needs root.
+What a proxy still does after its load, as detection does, is waited for before the next one is measured.
+
+With `--with undetecting`, the gateway is measured without detection, too; with `nginx-writing`, nginx that writes requests to a
+file; with `envoy` and `haproxy`, these as plain proxies. With the others of `--with`, AI gateways of others are measured, each as
+one worker or process without a database: LiteLLM's proxy with its master key, and Portkey, which has no keys of its own. They
+are much slower, so a fifth as many requests are timed and streams held, they are five times as long under load, and streams
+run on an eighth of the connections; otherwise those that are cut off at the end of the load would be more than a few of all.
+With these two everything runs in a network namespace that has a loopback address and nothing else, which needs root.
 """
 
 import argparse
@@ -67,7 +69,7 @@ def main():
     parser.add_argument("--count", type=int, default=4_000, help="requests that are timed, of each proxy and round (4000)")
     parser.add_argument("--out", type=pathlib.Path, help="writes every number there, as JSON")
     options = parser.parse_args()
-    if options.others:
+    if {"litellm", "portkey"} & set(options.others):
         leave_network()
     load = options.binaries / "examples" / "load"
     with contextlib.ExitStack() as stack:
@@ -137,7 +139,7 @@ class Proxy:
         return known
 
     def settle(self):
-        """Waits until it has done with what it was asked, at least nearly; callers that left do not stop every proxy."""
+        """Waits until it has done with what it was asked, at least nearly: callers that left do not stop every proxy, and detection comes after."""
         deadline = time.monotonic() + START_SECONDS
         before = self.cpu_us()
         while time.monotonic() < deadline:
@@ -209,6 +211,45 @@ NGINX_WRITING = NGINX.replace(
     "log_format bodies escape=none '$request_body'; access_log {folder}/bodies.log bodies buffer=256k flush=1s;",
 )
 
+ENVOY = """
+static_resources:
+  listeners:
+  - address: {{socket_address: {{address: 127.0.0.1, port_value: {port}}}}}
+    filter_chains:
+    - filters:
+      - name: envoy.filters.network.http_connection_manager
+        typed_config:
+          "@type": type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager
+          stat_prefix: callers
+          route_config:
+            virtual_hosts:
+            - {{name: model, domains: ["*"], routes: [{{match: {{prefix: "/"}}, route: {{cluster: model, timeout: 60s}}}}]}}
+          http_filters:
+          - name: envoy.filters.http.router
+            typed_config: {{"@type": type.googleapis.com/envoy.extensions.filters.http.router.v3.Router}}
+  clusters:
+  - name: model
+    circuit_breakers: {{thresholds: [{{max_connections: 8192, max_pending_requests: 8192, max_requests: 8192}}]}}
+    load_assignment: {{cluster_name: model, endpoints: [{{lb_endpoints: [{{endpoint: {{address: {{socket_address: {{address: 127.0.0.1, port_value: {server_port}}}}}}}}}]}}]}}
+"""
+
+HAPROXY = """
+global
+  nbthread {cores}
+  maxconn 16384
+defaults
+  mode http
+  timeout connect 5s
+  timeout client 60s
+  timeout server 60s
+  http-reuse always
+frontend callers
+  bind 127.0.0.1:{port}
+  default_backend model
+backend model
+  server model {server}
+"""
+
 
 def said(command):
     done = subprocess.run([str(word) for word in command], check=True, capture_output=True, text=True)
@@ -217,14 +258,16 @@ def said(command):
 
 def configured(name, text, command):
     def start(stack, folder, server, _binaries):
-        program = shutil.which(command[0])
+        program = shutil.which(command[0], path=f"{INSTALLED / 'bin'}:{os.environ['PATH']}:/usr/sbin")
         if not program:
             return None
         port, path = free_port(), folder / f"{name}.conf"
-        path.write_text(text.format(folder=folder, port=port, server=server, cores=os.cpu_count()))
+        server_port = server.rpartition(":")[2]
+        path.write_text(text.format(folder=folder, port=port, server=server, server_port=server_port, cores=os.cpu_count()))
         words = [program] + [word.format(path=path, cores=os.cpu_count()) for word in command[1:]]
         process = started(stack, words, stderr=(folder / f"{name}.err").open("w"))
-        return Proxy(name, f"127.0.0.1:{port}", ANY_KEY, process, said([program, "-v"]).rpartition("/")[2])
+        told = said([program, "--version" if name == "envoy" else "-v"])
+        return Proxy(name, f"127.0.0.1:{port}", ANY_KEY, process, re.search(r"\d+\.\d+\.\d+", told)[0])
 
     return start
 
@@ -306,6 +349,8 @@ STARTS = {
 OTHERS = {
     "undetecting": undetecting,
     "nginx-writing": configured("nginx-writing", NGINX_WRITING, ["nginx", "-e", "stderr", "-c", "{path}"]),
+    "envoy": configured("envoy", ENVOY, ["envoy", "--disable-hot-restart", "--concurrency", "{cores}", "-l", "error", "-c", "{path}"]),
+    "haproxy": configured("haproxy", HAPROXY, ["haproxy", "-db", "-f", "{path}"]),
     "litellm": litellm,
     "portkey": portkey,
 }
@@ -322,6 +367,7 @@ def latencies(load, proxies, results, kind, size, flags, count):
         del direct["address"], through["address"]
         added = {key: through[key] - direct[key] for key in direct}
         results[name].setdefault(f"{kind}_latency", []).append(added)
+        proxy.settle()
         results["direct"].setdefault(f"{kind}_latency", []).append(direct)
 
 
@@ -345,8 +391,7 @@ def rates(load, folder, proxies, results, kind, size, flags, seconds):
         per_s = float(re.search(r"Requests/sec:\s+([\d.]+)", text)[1])
         row = {"per_s": per_s, "cpu_us": (proxy.cpu_us() - before) / requests, "wall_s": wall}
         results[name].setdefault(f"{kind}_rate", []).append(row)
-        if proxy.slower > 1:
-            proxy.settle()
+        proxy.settle()
 
 
 def open_streams(load, proxy, result):
@@ -356,8 +401,7 @@ def open_streams(load, proxy, result):
         if not caller.stdout.readline():
             sys.exit(f"{proxy.name} does not hold {count} streams open")
         result |= {"streams": count, "streams_mb": proxy.resident_mb()}
-    if proxy.slower > 1:
-        proxy.settle()
+    proxy.settle()
 
 
 def table(results):

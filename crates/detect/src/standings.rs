@@ -5,11 +5,10 @@
 //! [`CAMPAIGNS_MAX`] are kept, and those that were withdrawn longest ago go first.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::hash::BuildHasherDefault;
 
 use exchange::Time;
+use foldhash::fast::FixedState;
 use serde::{Deserialize, Serialize};
-use xxhash_rust::xxh3::Xxh3Default;
 
 use crate::limits::CAMPAIGNS_MAX;
 use crate::state::account::AccountNo;
@@ -103,7 +102,7 @@ pub(crate) struct Standings {
     known: BTreeMap<u32, Known>,
     /// The surest standing of each account.
     #[serde(with = "crate::state::written::sorted")]
-    of: HashMap<AccountNo, Standing, BuildHasherDefault<Xxh3Default>>,
+    of: HashMap<AccountNo, Standing, FixedState>,
 }
 
 /// A campaign that was reported.

@@ -6,6 +6,7 @@
 //! because nothing here knows whose these are. Accounts and keys are exchanged as a whole while requests go on
 //! ([`Gate::replace`]), and so are policies ([`Gate::permits`]).
 
+use std::cell::RefCell;
 use std::sync::{Arc, Mutex};
 
 use arc_swap::ArcSwap;
@@ -305,8 +306,36 @@ fn bearer(value: &str) -> Result<&str, Refusal> {
 ///
 /// When the machine gives no random bytes.
 pub fn exchange_id() -> Result<String, Refusal> {
-    Ok(format!("ex_{:032x}", random()?))
+    thread_local! {
+        // Many at once: each call of the generator costs more than the bytes do.
+        static NUMBERS: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+    }
+    let number = NUMBERS.with_borrow_mut(|bytes| {
+        if bytes.is_empty() {
+            bytes.resize(EXCHANGE_IDS_AT_ONCE * EXCHANGE_ID_BYTES, 0);
+            if aws_lc_rs::rand::fill(bytes).is_err() {
+                bytes.clear();
+            }
+        }
+        let rest = bytes.len().saturating_sub(EXCHANGE_ID_BYTES);
+        let number = bytes.get(rest..).and_then(|number| number.first_chunk::<EXCHANGE_ID_BYTES>().copied());
+        bytes.truncate(rest);
+        number
+    });
+    let number = number.ok_or(Refusal::Failed)?;
+    let mut id = String::with_capacity(EXCHANGE_ID.len() + 2 * number.len());
+    id.push_str(EXCHANGE_ID);
+    let digit = |half: u8| char::from_digit(u32::from(half), 16).unwrap_or_default();
+    number.iter().for_each(|byte| id.extend([digit(byte >> 4), digit(byte & 0xf)]));
+    Ok(id)
 }
+
+/// What ids of exchanges begin with.
+const EXCHANGE_ID: &str = "ex_";
+/// Random bytes of an id.
+const EXCHANGE_ID_BYTES: usize = 16;
+/// For how many ids random bytes are fetched.
+const EXCHANGE_IDS_AT_ONCE: usize = 64;
 
 /// A number that nobody guesses.
 ///

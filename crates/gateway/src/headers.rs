@@ -3,9 +3,7 @@
 //! Promises that what a client says of itself stays here, and so does what concerns a server only.
 
 use hyper::HeaderMap;
-use hyper::header::{
-    ALLOW, CONNECTION, CONTENT_ENCODING, HeaderName, HeaderValue, SET_COOKIE, TRANSFER_ENCODING, UPGRADE,
-};
+use hyper::header::{CONNECTION, CONTENT_ENCODING, HeaderName, HeaderValue};
 
 /// The headers that go on to a server: those of the APIs, and no others. Whatever else a client says of itself stays
 /// here.
@@ -52,17 +50,18 @@ pub(crate) fn tidy(headers: &mut HeaderMap) {
         .flat_map(|value| value.split(','))
         .filter_map(|name| name.trim().parse().ok())
         .collect();
-    for name in named.iter().chain(&[CONNECTION, TRANSFER_ENCODING, UPGRADE, SET_COOKIE, ALLOW]) {
-        headers.remove(name);
-    }
-    for name in CONCERNS_SERVER {
+    let gone = headers.keys().filter(|name| CONCERNS_SERVER.contains(&name.as_str()) || named.contains(name));
+    let gone: Vec<HeaderName> = gone.cloned().collect();
+    for name in gone {
         headers.remove(name);
     }
 }
 
 /// Headers of the connection to a server, that lead a caller there, or that ask for a credential of somebody else.
-const CONCERNS_SERVER: [&str; 10] = [
+const CONCERNS_SERVER: [&str; 15] = [
+    "allow",
     "alt-svc",
+    "connection",
     "content-location",
     "keep-alive",
     "location",
@@ -70,7 +69,10 @@ const CONCERNS_SERVER: [&str; 10] = [
     "proxy-connection",
     "refresh",
     "server",
+    "set-cookie",
     "trailer",
+    "transfer-encoding",
+    "upgrade",
     "www-authenticate",
 ];
 

@@ -6,7 +6,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use xxhash_rust::xxh3::Xxh3DefaultBuilder;
+use foldhash::fast::RandomState;
 
 use crate::account::{Account, Organisation};
 use crate::id::{AccountId, KeyId, OrganisationId, ResponseId};
@@ -15,7 +15,7 @@ use crate::limits::{ACCOUNTS_MAX, KEYS_MAX, RESPONSES_MAX};
 use crate::response::{Response, Responses, Target};
 use crate::suspicion::Suspicion;
 
-type Table<K, V> = HashMap<K, V, Xxh3DefaultBuilder>;
+type Table<K, V> = HashMap<K, V, RandomState>;
 
 /// Everybody who is known.
 #[derive(Clone, Debug, Default)]

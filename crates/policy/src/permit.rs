@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use exchange::Time;
-use xxhash_rust::xxh3::Xxh3DefaultBuilder;
+use foldhash::fast::RandomState;
 
 use crate::account::{Account, Organisation};
 use crate::action::{Action, Actions};
@@ -76,7 +76,9 @@ impl Permit {
 #[derive(Debug)]
 pub struct Permits {
     policies: RwLock<Arc<Policies>>,
-    shards: Vec<Mutex<HashMap<AccountId, Decided, Xxh3DefaultBuilder>>>,
+    shards: Vec<Mutex<HashMap<AccountId, Decided, RandomState>>>,
+    /// Spreads accounts over the tables.
+    spread: RandomState,
     accounts_max: usize,
     failures: AtomicU64,
 }
@@ -102,7 +104,13 @@ impl Permits {
 
     fn with_room(policies: Arc<Policies>, accounts_max: usize) -> Permits {
         let shards = std::iter::repeat_with(Mutex::default).take(SHARDS).collect();
-        Permits { policies: RwLock::new(policies), shards, accounts_max, failures: AtomicU64::new(0) }
+        Permits {
+            policies: RwLock::new(policies),
+            shards,
+            spread: RandomState::default(),
+            accounts_max,
+            failures: AtomicU64::new(0),
+        }
     }
 
     /// These policies hold from the next request on.
@@ -164,7 +172,7 @@ impl Permits {
         let (organisation, suspicion) = (who.organisation.as_deref(), who.suspicion.as_deref());
         let subject = Subject { account: &who.account, organisation, force, suspicion, model };
         let id = &who.account.id;
-        let hash = Xxh3DefaultBuilder.hash_one(id) as usize;
+        let hash = self.spread.hash_one(id) as usize;
         let Some(shard) = self.shards.get(hash % self.shards.len().max(1)) else {
             return policies.decide(&subject);
         };

@@ -14,9 +14,9 @@ use std::hash::{BuildHasher, Hash};
 use std::sync::{Arc, Mutex, RwLock};
 
 use exchange::Time;
+use foldhash::fast::RandomState;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use xxhash_rust::xxh3::Xxh3DefaultBuilder;
 
 use crate::account::Account;
 use crate::action::Action;
@@ -186,7 +186,9 @@ pub struct Saved {
 #[derive(Debug)]
 pub struct Quotas {
     rules: RwLock<Arc<Vec<Arc<Quota>>>>,
-    shards: Vec<Mutex<HashMap<BucketKey, Bucket, Xxh3DefaultBuilder>>>,
+    shards: Vec<Mutex<HashMap<BucketKey, Bucket, RandomState>>>,
+    /// Spreads limits over the tables.
+    spread: RandomState,
     buckets_max: usize,
 }
 
@@ -204,7 +206,7 @@ impl Default for Quotas {
 impl Quotas {
     fn with_room(buckets_max: usize) -> Quotas {
         let shards = std::iter::repeat_with(Mutex::default).take(SHARDS).collect();
-        Quotas { rules: RwLock::default(), shards, buckets_max }
+        Quotas { rules: RwLock::default(), shards, spread: RandomState::default(), buckets_max }
     }
 
     /// These quotas hold from now on, and no others. What was used of those that stay stays used.
@@ -296,7 +298,7 @@ impl Quotas {
     }
 
     fn with<T>(&self, key: &BucketKey, change: impl FnOnce(&mut Bucket) -> T) -> T {
-        let hash = Xxh3DefaultBuilder.hash_one(key) as usize;
+        let hash = self.spread.hash_one(key) as usize;
         let Some(shard) = self.shards.get(hash % self.shards.len().max(1)) else {
             return change(&mut Bucket::default());
         };

@@ -1,6 +1,6 @@
 //! Pure functions from one exchange to its signals: what a single exchange shows, before anybody is compared to anybody.
 //!
-//! Promises that the same exchange gives the same signals, on any thread and any machine. Keeps no state, takes O(size of
+//! Promises that the same exchange gives the same signals, on any thread and any machine. Keeps no state that shows, takes O(size of
 //! the exchange), and cannot fail: a field that is missing is a signal that is missing.
 
 pub mod client;

@@ -11,10 +11,9 @@
 //! Deterministic; O(accounts + edges) each time.
 
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
-use std::hash::BuildHasherDefault;
 
 use event::Hash;
-use xxhash_rust::xxh3::Xxh3Default;
+use foldhash::fast::FixedState;
 
 use crate::limits::{GROUPS_MAX, HELD_MAX};
 use crate::propose::community;
@@ -51,7 +50,7 @@ pub(crate) fn groups(accounts: &Accounts, values: &Values) -> Vec<Vec<AccountNo>
 /// uses too.
 fn without_neighbours(mut members: Vec<AccountNo>, accounts: &Accounts, values: &Values) -> Vec<AccountNo> {
     for _ in 0..ROUNDS_MAX {
-        let mut inside: HashMap<Value, u64, BuildHasherDefault<Xxh3Default>> = HashMap::default();
+        let mut inside: HashMap<Value, u64, FixedState> = HashMap::default();
         for account in members.iter().filter_map(|&number| accounts.get(number)) {
             for value in KINDS.into_iter().flat_map(|kind| account.values(kind)) {
                 *inside.entry(value).or_default() += 1;
@@ -94,7 +93,7 @@ struct Graph {
 /// What is left after peeling: which payers, and which values.
 struct Core {
     payers: Vec<bool>,
-    values: HashMap<Value, Vec<usize>, BuildHasherDefault<Xxh3Default>>,
+    values: HashMap<Value, Vec<usize>, FixedState>,
 }
 
 /// How many values of each of [`KINDS`] a payer has left.
@@ -116,9 +115,9 @@ impl Left {
 
 impl Graph {
     fn of(accounts: &Accounts, values: &Values) -> Graph {
-        let mut numbers: HashMap<Hash, usize, BuildHasherDefault<Xxh3Default>> = HashMap::default();
+        let mut numbers: HashMap<Hash, usize, FixedState> = HashMap::default();
         let mut graph = Graph { all: 0, payers: 0, members: Vec::new(), edges: Vec::new() };
-        let mut all: HashSet<Hash, BuildHasherDefault<Xxh3Default>> = HashSet::default();
+        let mut all: HashSet<Hash, FixedState> = HashSet::default();
         let popular = |kind: Kind| match kind {
             // Nobody has a stranger's card, but a word that stands for none.
             Kind::Payment => (values.known(kind) / CARD_ONE_IN).max(POPULAR_MIN),
@@ -156,14 +155,14 @@ impl Graph {
         let mut of_payer: Vec<(usize, Value)> = self.edges.iter().map(|&(_, payer, value)| (payer, value)).collect();
         of_payer.sort_unstable();
         let mut left: Vec<Left> = vec![Left::default(); self.payers];
-        let mut of_value: HashMap<Value, (Kind, Vec<usize>), BuildHasherDefault<Xxh3Default>> = HashMap::default();
+        let mut of_value: HashMap<Value, (Kind, Vec<usize>), FixedState> = HashMap::default();
         for &(kind, payer, value) in &self.edges {
             if let Some(left) = left.get_mut(payer) {
                 left.change(kind, 1);
             }
             of_value.entry(value).or_insert_with(|| (kind, Vec::new())).1.push(payer);
         }
-        let mut holders: HashMap<Value, usize, BuildHasherDefault<Xxh3Default>> =
+        let mut holders: HashMap<Value, usize, FixedState> =
             of_value.iter().map(|(&value, (_, payers))| (value, payers.len())).collect();
         let mut gone: VecDeque<usize> = VecDeque::new();
         let mut payers: Vec<bool> = vec![true; self.payers];
@@ -201,7 +200,7 @@ impl Graph {
                 break;
             }
         }
-        let mut values: HashMap<Value, Vec<usize>, BuildHasherDefault<Xxh3Default>> =
+        let mut values: HashMap<Value, Vec<usize>, FixedState> =
             of_value.into_iter().map(|(value, (_, holders))| (value, holders)).collect();
         for holders in values.values_mut() {
             holders.retain(|&payer| payers.get(payer).copied().unwrap_or(false));

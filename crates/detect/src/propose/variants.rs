@@ -8,10 +8,9 @@
 //! Deterministic; O(accounts + pairs of clusters) each time, over at most [`ACCOUNTS_READ_MAX`] accounts.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
-use std::hash::BuildHasherDefault;
 
 use event::Hash;
-use xxhash_rust::xxh3::Xxh3Default;
+use foldhash::fast::FixedState;
 
 use crate::group::membership;
 use crate::limits::VARIANTS_MAX;
@@ -142,8 +141,8 @@ fn sent(clusters: &[Cluster], accounts: &Accounts) -> (Vec<u32>, Vec<Vec<usize>>
     let every = (accounts.count() / ACCOUNTS_READ_MAX).max(1);
     let tested = |number: u32| clusters.get(number as usize).filter(|cluster| is_tested(cluster)).map(|_| number);
     let (mut numbers, mut all) = (Vec::new(), Vec::new());
-    let mut nodes: HashMap<u32, usize, BuildHasherDefault<Xxh3Default>> = HashMap::default();
-    let mut payers: HashSet<Hash, BuildHasherDefault<Xxh3Default>> = HashSet::default();
+    let mut nodes: HashMap<u32, usize, FixedState> = HashMap::default();
+    let mut payers: HashSet<Hash, FixedState> = HashSet::default();
     for account in accounts.iter().step_by(every).filter(|account| account.exchanges > 0 && !account.vetted) {
         if !payers.insert(account.payer) {
             continue;

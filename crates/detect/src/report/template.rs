@@ -3,12 +3,11 @@
 //! Works on the excerpts that were kept, so what a skeleton shows can be checked against the samples beside it.
 
 use std::collections::HashMap;
-use std::hash::BuildHasherDefault;
 
 use event::Capability;
+use foldhash::fast::FixedState;
 use signals::sketch::{SHINGLE, shingle};
 use signals::token::{Token, tokens};
-use xxhash_rust::xxh3::Xxh3Default;
 
 use findings::{Discovery, Segment};
 
@@ -18,7 +17,7 @@ use crate::state::cluster::Cluster;
 #[must_use]
 pub(crate) fn draw(texts: &[&str]) -> Vec<Segment> {
     let tokenized: Vec<Vec<Token>> = texts.iter().map(|text| tokens(text).collect()).collect();
-    let mut seen_in: HashMap<u64, usize, BuildHasherDefault<Xxh3Default>> = HashMap::default();
+    let mut seen_in: HashMap<u64, usize, FixedState> = HashMap::default();
     for tokens in &tokenized {
         let mut keys: Vec<u64> = tokens.windows(SHINGLE).map(|window| shingle(window).key).collect();
         keys.sort_unstable();

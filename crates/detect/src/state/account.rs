@@ -6,12 +6,12 @@
 //! shared card among unchecked accounts is what a campaign looks like.
 
 use std::collections::{BTreeSet, HashMap};
-use std::hash::BuildHasherDefault;
 
 use event::{Hash, Signals};
 use exchange::{AccountFact, Assurance, Network, Time};
+use foldhash::fast::FixedState;
 use serde::{Deserialize, Serialize};
-use xxhash_rust::xxh3::{Xxh3Default, xxh3_64};
+use xxhash_rust::xxh3::xxh3_64;
 
 use crate::limits::{ACCOUNTS_MAX, ADDRESSES_MAX, TALLIES_MAX};
 use crate::state::facts::{Facts, Waiting};
@@ -287,7 +287,7 @@ pub(crate) struct Accounts {
     limit: usize,
     /// By the hash of the id, or of the next free one where ids collide.
     #[serde(with = "written::sorted")]
-    numbers: HashMap<u64, AccountNo, BuildHasherDefault<Xxh3Default>>,
+    numbers: HashMap<u64, AccountNo, FixedState>,
     list: Vec<Account>,
     /// Numbers of accounts that are forgotten, to give out again.
     free: BTreeSet<AccountNo>,

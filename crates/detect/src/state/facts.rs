@@ -5,12 +5,11 @@
 //! facts that were told first are forgotten, and counted.
 
 use std::collections::{HashMap, VecDeque};
-use std::hash::BuildHasherDefault;
 
 use event::Hash;
 use exchange::{AccountFact, Assurance, Time};
+use foldhash::fast::FixedState;
 use serde::{Deserialize, Serialize};
-use xxhash_rust::xxh3::Xxh3Default;
 
 use crate::limits::FACTS_MAX;
 use crate::state::value::Kind;
@@ -86,7 +85,7 @@ pub(crate) struct Waiting {
     #[serde(skip, default = "facts_max")]
     limit: usize,
     #[serde(with = "written::sorted")]
-    facts: HashMap<u64, Box<Facts>, BuildHasherDefault<Xxh3Default>>,
+    facts: HashMap<u64, Box<Facts>, FixedState>,
     /// Oldest first; those that were taken out since are still here.
     order: VecDeque<u64>,
     /// Accounts whose facts were forgotten.

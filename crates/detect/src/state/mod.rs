@@ -18,14 +18,14 @@ pub(crate) mod value;
 pub(crate) mod written;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::hash::BuildHasherDefault;
 
 use event::file::Fingerprints;
 use event::{Capability, Signals};
 use exchange::{AccountFact, Time};
 use findings::Discovery;
+use foldhash::fast::FixedState;
 use serde::{Deserialize, Serialize};
-use xxhash_rust::xxh3::{Xxh3, Xxh3Default};
+use xxhash_rust::xxh3::Xxh3;
 
 use crate::limits::{CLUSTERS_MAX, LIKENESS_ACCOUNTS_ALL_MAX, RECENT_MAX, SHINGLES_MAX};
 use account::{AccountNo, Accounts};
@@ -60,7 +60,7 @@ pub(crate) struct State {
     pub by_intent: [Option<u32>; Capability::ALL.len()],
     /// How often two clusters matched the same exchange.
     #[serde(with = "written::sorted")]
-    pub together: HashMap<(u32, u32), u32, BuildHasherDefault<Xxh3Default>>,
+    pub together: HashMap<(u32, u32), u32, FixedState>,
     /// Accounts whose likeness is followed in all groups together, as of when all groups were last measured and those that are new since.
     pub followed: usize,
     /// Trials begun.

@@ -1,15 +1,14 @@
 //! The latest of many numbers, to know them when they come again.
 
 use std::collections::{HashSet, VecDeque};
-use std::hash::BuildHasherDefault;
 
+use foldhash::fast::FixedState;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
-use xxhash_rust::xxh3::Xxh3Default;
 
 /// Numbers that came lately, at most `MAX` of them; the oldest are forgotten.
 #[derive(Debug, Default)]
 pub(crate) struct Recent<const MAX: usize> {
-    known: HashSet<u64, BuildHasherDefault<Xxh3Default>>,
+    known: HashSet<u64, FixedState>,
     order: VecDeque<u64>,
 }
 

@@ -4,10 +4,10 @@
 //! no group, three accounts on one unheard-of card are. Bounded by [`VALUES_MAX`]; beyond it a value is as if unknown.
 
 use std::collections::{BTreeSet, HashMap};
-use std::hash::BuildHasherDefault;
 
+use foldhash::fast::FixedState;
 use serde::{Deserialize, Serialize};
-use xxhash_rust::xxh3::{Xxh3Default, xxh3_64_with_seed};
+use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 use crate::limits::{NAMES_MAX, VALUES_MAX};
 use crate::state::written;
@@ -98,7 +98,7 @@ pub(crate) struct Values {
     /// How many names of hashed values may still be kept.
     names_left: usize,
     #[serde(with = "written::sorted")]
-    ids: HashMap<u64, Value, BuildHasherDefault<Xxh3Default>>,
+    ids: HashMap<u64, Value, FixedState>,
     facts: Vec<Fact>,
     /// Those that nobody holds any more, to give out again.
     free: BTreeSet<Value>,

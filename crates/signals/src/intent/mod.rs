@@ -8,6 +8,7 @@
 
 mod compose;
 mod lexicon;
+mod memo;
 
 use exchange::{Exchange, Role};
 
@@ -45,18 +46,11 @@ fn asked(exchange: &Exchange<'_>) -> Intents {
     let contents = request.system.iter().chain(turns.map(|message| &message.content));
     let mut asked = Intents::default();
     for text in contents.flat_map(|content| content.texts()) {
-        asked = asked.with(compose::meanings(head(&crate::decode::decoded(text))));
+        let text = crate::head(text, crate::ENCODED_BYTES_MAX);
+        let read = |text: &str| compose::meanings(crate::head(&crate::decode::decoded(text), CONCEPT_BYTES_MAX));
+        asked = asked.with(memo::remembered(text, read));
     }
     asked
-}
-
-/// The part of a text that is looked at for concepts.
-fn head(text: &str) -> &str {
-    let mut end = text.len().min(CONCEPT_BYTES_MAX);
-    while !text.is_char_boundary(end) {
-        end -= 1;
-    }
-    text.get(..end).unwrap_or(text)
 }
 
 /// The most bytes of one text that are searched for concepts.
