@@ -7,7 +7,7 @@ is run for real: it checks keys, asks policies for permits, counts quotas and re
 What a proxy still does after its load, as detection does, is waited for before the next one is measured.
 
 With `--with undetecting`, the gateway is measured without detection, too; with `nginx-writing`, nginx that writes requests to a
-file; with `envoy` and `haproxy`, these as plain proxies. With the others of `--with`, AI gateways of others are measured, each as
+file; with `envoy`, Envoy as a plain proxy. With the others of `--with`, AI gateways of others are measured, each as
 one worker or process without a database: LiteLLM's proxy with its master key, and Portkey, which has no keys of its own. They
 are much slower, so a fifth as many requests are timed and streams held, they are five times as long under load, and streams
 run on an eighth of the connections; otherwise those that are cut off at the end of the load would be more than a few of all.
@@ -233,23 +233,6 @@ static_resources:
     load_assignment: {{cluster_name: model, endpoints: [{{lb_endpoints: [{{endpoint: {{address: {{socket_address: {{address: 127.0.0.1, port_value: {server_port}}}}}}}}}]}}]}}
 """
 
-HAPROXY = """
-global
-  nbthread {cores}
-  maxconn 16384
-defaults
-  mode http
-  timeout connect 5s
-  timeout client 60s
-  timeout server 60s
-  http-reuse always
-frontend callers
-  bind 127.0.0.1:{port}
-  default_backend model
-backend model
-  server model {server}
-"""
-
 
 def said(command):
     done = subprocess.run([str(word) for word in command], check=True, capture_output=True, text=True)
@@ -261,7 +244,8 @@ def configured(name, text, command):
         program = shutil.which(command[0], path=f"{INSTALLED / 'bin'}:{os.environ['PATH']}:/usr/sbin")
         if not program:
             return None
-        port, path = free_port(), folder / f"{name}.conf"
+        # Envoy tells by its ending what a file is.
+        port, path = free_port(), folder / f"{name}.{'yaml' if name == 'envoy' else 'conf'}"
         server_port = server.rpartition(":")[2]
         path.write_text(text.format(folder=folder, port=port, server=server, server_port=server_port, cores=os.cpu_count()))
         words = [program] + [word.format(path=path, cores=os.cpu_count()) for word in command[1:]]
@@ -349,8 +333,7 @@ STARTS = {
 OTHERS = {
     "undetecting": undetecting,
     "nginx-writing": configured("nginx-writing", NGINX_WRITING, ["nginx", "-e", "stderr", "-c", "{path}"]),
-    "envoy": configured("envoy", ENVOY, ["envoy", "--disable-hot-restart", "--concurrency", "{cores}", "-l", "error", "-c", "{path}"]),
-    "haproxy": configured("haproxy", HAPROXY, ["haproxy", "-db", "-f", "{path}"]),
+    "envoy": configured("envoy", ENVOY, ["envoy", "--use-dynamic-base-id", "--concurrency", "{cores}", "-l", "error", "-c", "{path}"]),
     "litellm": litellm,
     "portkey": portkey,
 }

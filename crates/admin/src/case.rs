@@ -32,6 +32,9 @@ pub struct Case {
     /// By when something has to be done.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub due: Option<Time>,
+    /// When detection first named a campaign that it is about, where one was named when it was opened.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub detected: Option<Time>,
     /// When it was opened.
     pub since: Time,
     /// Who opened it.

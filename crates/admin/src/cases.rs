@@ -75,8 +75,8 @@ async fn open_one(State(admin): Shared, body: Body<NewCase>) -> Answer<(StatusCo
     for campaign in &campaigns {
         words("campaigns", campaign)?;
     }
-    let now = admin.clock.now();
-    Ok((StatusCode::CREATED, Json(admin.registry.open_case(title, severity, campaigns, &author, now).await?)))
+    let (about, now) = ((campaigns.clone(), admin.detected(&campaigns)), admin.clock.now());
+    Ok((StatusCode::CREATED, Json(admin.registry.open_case(title, severity, about, &author, now).await?)))
 }
 
 /// What is to be different of a case; what is not there stays as it is, `null` takes away.

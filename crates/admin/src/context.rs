@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
+use exchange::Time;
 use gateway::clock::Clock;
 use gateway::record::Counters;
 use gateway::recorder::Recording;
@@ -57,6 +58,18 @@ impl std::fmt::Debug for Admin {
 }
 
 impl Admin {
+    /// When the first of these campaigns was detected, of those that are known, in the time of the exchanges.
+    #[must_use]
+    pub fn detected(&self, campaigns: &[String]) -> Option<Time> {
+        let watched = self.detection.as_ref()?;
+        let (board, past) = (watched.board(), watched.past());
+        let detected = |id: &String| {
+            let stands = board.campaigns.iter().find(|campaign| campaign.id == *id).map(|campaign| campaign.since);
+            stands.or_else(|| past.of(id).map(|known| known.campaign.detected_at))
+        };
+        campaigns.iter().filter_map(detected).min()
+    }
+
     /// Whether a detection is still on its way through what was recorded, so that it may not know of everybody whom it will know. None where none runs.
     #[must_use]
     pub fn is_detection_reading(&self) -> bool {

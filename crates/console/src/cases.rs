@@ -18,7 +18,7 @@ use report::words::{counted, minute, printable};
 use serde::Deserialize;
 
 use crate::context::Console;
-use crate::desk::campaign_of;
+use crate::desk::{Known, campaign_of};
 use crate::fault::{Fault, Page};
 use crate::form;
 use crate::frame::{Frame, drawn};
@@ -165,14 +165,15 @@ async fn open(
     let Form(NewCase { title, severity, campaign }) = form?;
     some_words("title", &title)?;
     let severity = severity.parse().map_err(|()| Fault::bad("`severity`: expected low, medium, high or critical"))?;
-    let campaigns = if campaign.is_empty() {
-        Vec::new()
+    let about = if campaign.is_empty() {
+        (Vec::new(), None)
     } else {
         let findings = console.desk.findings(&console.admin).await?;
-        vec![campaign_of(&console.admin, &findings, &campaign)?.id.clone()]
+        let Known { campaign, .. } = campaign_of(&console.admin, &findings, &campaign)?;
+        (vec![campaign.id.clone()], Some(campaign.detected_at))
     };
     let now = console.admin.clock.now();
-    let case = console.registry(&visit).open_case(title, severity, campaigns, visit.name(), now).await?;
+    let case = console.registry(&visit).open_case(title, severity, about, visit.name(), now).await?;
     console.sessions.leave(&visit, "The case is open. Nobody owns it yet.".to_owned());
     Ok(Redirect::to(&format!("/cases/{}", case.id)).into_response())
 }
@@ -203,7 +204,7 @@ async fn case(
 ) -> Page {
     let Query(asked) = query?;
     let case = console.admin.registry.case(&id).await?;
-    let (from, counted_from) = aware(&console, &case).await;
+    let (from, counted_from) = aware(&console, &case);
     let clocks = clocks(from, console.admin.clock.now(), case.state == CaseState::Closed);
     if let Some(saved) = clocks.saved(&asked) {
         return Ok(saved);
@@ -229,20 +230,13 @@ async fn case(
     })
 }
 
-/// From when clocks count, and why: when detection first named a campaign of the case, where one stands, or when the case was opened.
-async fn aware(console: &Console, case: &Case) -> (Time, String) {
-    let opened = (case.since, format!("{}, when the case was opened", minute(case.since)));
-    if case.campaigns.is_empty() {
-        return opened;
-    }
-    // Without findings there is the case still.
-    let Ok(findings) = console.desk.findings(&console.admin).await else { return opened };
-    let of_case = findings.campaigns.iter().filter(|campaign| case.campaigns.contains(&campaign.id));
-    match of_case.map(|campaign| campaign.detected_at).min() {
+/// From when clocks count, and why: when detection first named a campaign of the case, where one was named, or when the case was opened.
+fn aware(console: &Console, case: &Case) -> (Time, String) {
+    match case.detected.or_else(|| console.admin.detected(&case.campaigns)) {
         Some(detected) if detected < case.since => {
             (detected, format!("{}, when detection first named a campaign of it", minute(detected)))
         }
-        _ => opened,
+        _ => (case.since, format!("{}, when the case was opened", minute(case.since))),
     }
 }
 

@@ -1,13 +1,15 @@
 //! Findings as pages show them: asked for at most every few seconds, however many people look.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use admin::Admin;
 use axum::http::StatusCode;
+use exchange::Time;
 use findings::{Campaign, Findings};
 use tokio::sync::Mutex;
 use tokio::time::Instant;
-use watch::Watched;
+use watch::{LastKnown, Watched};
 
 use crate::fault::Fault;
 use crate::limits::{FINDINGS_AGE_MAX, FINDINGS_TIME_MAX};
@@ -49,17 +51,36 @@ impl Desk {
     }
 }
 
-/// A campaign that is known now, by its name.
-pub(crate) fn campaign_of<'f>(admin: &Admin, findings: &'f Findings, id: &str) -> Result<&'f Campaign, Fault> {
-    let missing = || {
-        let why = if admin.is_detection_reading() {
-            "detection is still reading what was recorded, as it does after a verdict was taken back; "
-        } else {
-            ""
-        };
-        Fault::missing(format!("there is no campaign `{id}` now: {why}what stands is under Campaigns"))
+/// A campaign by its name.
+pub(crate) struct Known<'f> {
+    pub(crate) campaign: Cow<'f, Campaign>,
+    /// Where it stands no longer: when it was last known to stand.
+    pub(crate) until: Option<Time>,
+}
+
+/// A campaign that stands, or as it was when it last stood.
+pub(crate) fn campaign_of<'f>(admin: &Admin, findings: &'f Findings, id: &str) -> Result<Known<'f>, Fault> {
+    if let Some(campaign) = findings.campaigns.iter().find(|campaign| campaign.id == id) {
+        return Ok(Known { campaign: Cow::Borrowed(campaign), until: None });
+    }
+    let past = admin.detection.as_ref().map(|watched| watched.past());
+    if let Some(known) = past.as_ref().and_then(|past| past.of(id)) {
+        return Ok(Known { campaign: Cow::Owned(known.campaign.clone()), until: Some(known.as_of) });
+    }
+    let why = if admin.is_detection_reading() {
+        "detection is still reading what was recorded, as it does after a verdict was taken back; "
+    } else {
+        ""
     };
-    findings.campaigns.iter().find(|campaign| campaign.id == id).ok_or_else(missing)
+    Err(Fault::missing(format!("there is no campaign `{id}`: {why}what is known is under Campaigns")))
+}
+
+/// Campaigns that stand no longer, the latest first.
+pub(crate) fn past_campaigns(admin: &Admin, findings: &Findings) -> Vec<LastKnown> {
+    let past = admin.detection.as_ref().map(|watched| watched.past());
+    let stands = |known: &&LastKnown| findings.campaigns.iter().any(|campaign| campaign.id == known.campaign.id);
+    let past = past.iter().flat_map(|past| past.campaigns().iter().rev());
+    past.filter(|known| !stands(known)).cloned().collect()
 }
 
 async fn ask(watched: Arc<Watched>) -> Result<Findings, Fault> {

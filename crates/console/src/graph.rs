@@ -12,7 +12,7 @@ use report::plot::graph::Graph;
 use report::words::{grouped, percent, printable};
 
 use crate::context::Console;
-use crate::desk::campaign_of;
+use crate::desk::{Known, campaign_of};
 use crate::fault::Page;
 use crate::frame::{Frame, drawn};
 use crate::limits::ACCOUNTS_NAMED_MAX;
@@ -49,7 +49,7 @@ async fn graph(
     Path(id): Path<String>,
 ) -> Page {
     let findings = console.desk.findings(&console.admin).await?;
-    let campaign = campaign_of(&console.admin, &findings, &id)?;
+    let Known { campaign, .. } = campaign_of(&console.admin, &findings, &id)?;
     let value = |(shared, number): (&Shared, usize)| Value {
         number,
         kind: shared.kind.clone(),
@@ -61,7 +61,7 @@ async fn graph(
     };
     drawn(&GraphPage {
         frame: Frame::new(&console, &visit, format!("Graph of {id}"), "/campaigns"),
-        graph: Graph::draw(campaign),
+        graph: Graph::draw(&campaign),
         values: campaign.portrait.shared.iter().zip(1..).map(value).collect(),
         id,
     })

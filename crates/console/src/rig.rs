@@ -15,6 +15,7 @@ use policy::comparison::Comparison;
 use policy::key::Keys;
 use store::control::Control;
 use verify::entry::Statement;
+use watch::Watched;
 
 use crate::context::{Configured, Console, Parts, Records, Scribe, SignIn, Trial};
 use crate::hunt::{Asked, Hunt, HuntState, Hunter, NotBegun, Place, Sent, Where};
@@ -114,8 +115,18 @@ impl Rig {
         Rig::with(SignIn { url: None, passwords: true, passkeys: false, provider: None }).await
     }
 
+    /// One beside a detection.
+    pub(crate) async fn detecting(watched: &Arc<Watched>) -> Rig {
+        let sign_in = SignIn { url: None, passwords: true, passkeys: false, provider: None };
+        Rig::made(sign_in, Some(Arc::clone(watched))).await
+    }
+
     /// One into which people come so.
     pub(crate) async fn with(sign_in: SignIn) -> Rig {
+        Rig::made(sign_in, None).await
+    }
+
+    async fn made(sign_in: SignIn, detection: Option<Arc<Watched>>) -> Rig {
         let folder = tempfile::tempdir().unwrap();
         let control = Control::open_file(&folder.path().join("control.db")).await.unwrap();
         let registry = Arc::new(Registry::open(control, [1; 32], Vec::new()).await.unwrap());
@@ -129,7 +140,7 @@ impl Rig {
             queue: Arc::default(),
             recording: Arc::default(),
             settings: Arc::default(),
-            detection: None,
+            detection,
             alerts: Arc::default(),
             sensors: None,
             folder: "here".to_owned(),

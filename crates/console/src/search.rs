@@ -16,7 +16,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::context::Console;
-use crate::desk::campaign_of;
+use crate::desk::{Known, campaign_of};
 use crate::fault::Fault;
 use crate::times;
 
@@ -152,8 +152,8 @@ pub(crate) async fn look(
         accounts = Some([sought.account.trim().to_owned()].into());
     }
     if !sought.campaign.is_empty() {
-        let campaign = campaign_of(&console.admin, &findings, &sought.campaign)?;
-        let members: BTreeSet<String> = report::words::members(campaign).map(str::to_owned).collect();
+        let Known { campaign, .. } = campaign_of(&console.admin, &findings, &sought.campaign)?;
+        let members: BTreeSet<String> = report::words::members(&campaign).map(str::to_owned).collect();
         accounts = Some(accounts.map_or(members.clone(), |asked| asked.intersection(&members).cloned().collect()));
         from = from.max(Some(campaign.first_seen));
         let end = Time::from_nanos(campaign.last_seen.nanos().saturating_add(1));

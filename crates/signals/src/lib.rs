@@ -8,15 +8,19 @@ pub mod decode;
 pub mod fingerprint;
 pub mod intent;
 pub mod meaning;
+mod memo;
 pub mod profile;
 pub mod sketch;
 pub mod token;
 
 use std::borrow::Cow;
+use std::cell::RefCell;
 
+use event::file::PRINTS_MAX;
+use event::{Hash, NAME_BYTES_MAX, OUTPUT_PRINTS_MAX, Print, Signals, WORDS_MAX};
 use exchange::{Content, Exchange, Message, Role};
 
-use event::{Hash, NAME_BYTES_MAX, OUTPUT_PRINTS_MAX, Signals, WORDS_MAX};
+use crate::memo::{Memo, Remembered};
 
 /// The signals of one exchange.
 #[must_use]
@@ -30,12 +34,20 @@ pub fn of(exchange: &Exchange<'_>) -> Signals {
         asked(exchange).map(|(text, turn)| (decode::decoded(head(text, ENCODED_BYTES_MAX)), turn)).collect();
     for (text, turn) in &read {
         let text = head(text, TEXT_BYTES_MAX);
-        sketch::winnow_with(text, &mut prints, |token| {
-            meaning.add(text, token);
-            if *turn {
-                words.push(word(token.masked));
+        let mut add = |sketch: &Sketch| {
+            // What is over the limit of one exchange is cut off within a text, as it is read.
+            if prints.len() + sketch.prints.len() >= PRINTS_MAX {
+                sketch::winnow_with(text, &mut prints, |token| {
+                    meaning.add(text, token);
+                    words.extend(turn.then(|| word(token.masked)));
+                });
+                return;
             }
-        });
+            prints.extend_from_slice(&sketch.prints);
+            meaning.add_sum(&sketch.meaning);
+            words.extend_from_slice(if *turn { &sketch.words } else { &[] });
+        };
+        SKETCHES.with_borrow_mut(|memo| memo.with(text, Sketch::of, &mut add));
         texts.push(text);
     }
     Signals {
@@ -85,6 +97,37 @@ fn asked<'e>(exchange: &'e Exchange<'_>) -> impl Iterator<Item = (&'e str, bool)
     let system = request.system.iter().chain(of(Role::System));
     let fixed = system.flat_map(Content::texts).chain(tools).map(|text| (text, false));
     fixed.chain(turns.flat_map(Content::texts).map(|text| (text, true)))
+}
+
+/// What one text gives.
+#[derive(Clone)]
+struct Sketch {
+    prints: Box<[Print]>,
+    meaning: meaning::Sum,
+    /// The smallest few: of several texts the smallest are among those of each.
+    words: Box<[u32]>,
+}
+
+impl Sketch {
+    fn of(text: &str) -> Sketch {
+        let (mut prints, mut words, mut meaning) = (Vec::new(), Vec::new(), meaning::Sum::default());
+        sketch::winnow_with(text, &mut prints, |token| {
+            meaning.add(text, token);
+            words.push(word(token.masked));
+        });
+        Sketch { prints: prints.into(), meaning, words: sample(words) }
+    }
+}
+
+impl Remembered for Sketch {
+    fn bytes(&self) -> usize {
+        size_of_val(&*self.prints) + size_of_val(&*self.words)
+    }
+}
+
+thread_local! {
+    /// Sketches of texts that were read before.
+    static SKETCHES: RefCell<Memo<Sketch>> = RefCell::default();
 }
 
 /// A word's hash, spread so that the smallest say nothing about the words.
@@ -217,6 +260,38 @@ mod tests {
         let mut sink = |exchange: Exchange<'_>| seen = Some(of(&exchange));
         exchange::read_exchanges(record, &mut Notes::default(), &mut sink).unwrap();
         seen.unwrap()
+    }
+
+    /// What is remembered of texts changes nothing, also where an exchange has more fingerprints than are kept.
+    #[test]
+    fn what_comes_again_gives_the_same() {
+        let word =
+            |n: usize| [n / 676, n / 26, n].map(|n| char::from(b'a' + (n % 26) as u8)).iter().collect::<String>();
+        let words = |from: usize, count: usize| -> String {
+            (from..from + count).map(|n| format!("{} ", word(n * 7919))).collect()
+        };
+        for count in [20, 600, 8_000] {
+            let texts =
+                [words(1, count), words(90_000, count), "grade the answer from 1 to 5 by this rubric".repeat(9)];
+            let record = |order: [usize; 3]| {
+                let turns = order.map(|n| format!(r#"{{"role":"user","content":"{}"}}"#, texts[n])).join(",");
+                format!(
+                    r#"{{"id":"e","time":"2026-07-20T12:00:00Z","account":"a","request":{{"system":"{}","messages":[{turns}]}}}}"#,
+                    words(70_000, count)
+                )
+            };
+            let fresh: Vec<Signals> = [[0, 1, 2], [2, 0, 1], [1, 2, 0]]
+                .map(|order| {
+                    let record = record(order);
+                    std::thread::spawn(move || signals(&record)).join().unwrap()
+                })
+                .into();
+            for _ in 0..3 {
+                let again = [[0, 1, 2], [2, 0, 1], [1, 2, 0]].map(|order| signals(&record(order)));
+                assert_eq!(again.to_vec(), fresh, "{count}");
+            }
+            assert_eq!(fresh[0].prints.len() == PRINTS_MAX, count == 8_000, "{}", fresh[0].prints.len());
+        }
     }
 
     #[test]

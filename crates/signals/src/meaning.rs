@@ -55,9 +55,16 @@ impl Sum {
         }
     }
 
+    /// Adds what another text comes to.
+    pub fn add_sum(&mut self, other: &Sum) {
+        for (sum, (total, last)) in self.total.iter_mut().zip(other.total.iter().zip(&other.last)) {
+            *sum = sum.saturating_add(*total).saturating_add(i32::from(*last));
+        }
+    }
+
     fn carry(&mut self) {
         for (sum, number) in self.total.iter_mut().zip(&mut self.last) {
-            *sum += i32::from(std::mem::take(number));
+            *sum = sum.saturating_add(i32::from(std::mem::take(number)));
         }
         self.words = 0;
     }

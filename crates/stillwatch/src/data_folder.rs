@@ -39,6 +39,7 @@ const VERDICTS: &str = "verdicts.jsonl";
 const HUNTS: &str = "hunts";
 /// What detection knows, to go on from.
 const DETECTION: &str = "detection.state";
+const PAST_CAMPAIGNS: &str = "past-campaigns.json";
 /// What was told of campaigns, and what is not delivered yet.
 const ALERTS: &str = "alerts.json";
 /// By what several detections on one database are told apart.
@@ -150,6 +151,11 @@ impl DataFolder {
     /// Where detection writes down what it knows.
     pub(crate) fn detection(&self) -> PathBuf {
         self.path.join(DETECTION)
+    }
+
+    /// Where it is written down how campaigns were last known.
+    pub(crate) fn past_campaigns(&self) -> PathBuf {
+        self.path.join(PAST_CAMPAIGNS)
     }
 
     /// Where what sensors received is kept, and the file that says up to where it is on record.

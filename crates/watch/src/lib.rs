@@ -6,7 +6,7 @@
 //! stands ([`Board`]), and policy decides what follows.
 //!
 //! [`Follower`] reads the folder, [`facts`] what is said meanwhile, [`Detector`] puts lines into the engine and asks how things stand,
-//! [`checkpoint`] writes down both, and [`Watcher`] is the thread that runs them. [`logs`] reads what others than the gateway write, [`labels`] what people said of findings.
+//! [`checkpoint`] writes down both, [`past`] how campaigns were last known, and [`Watcher`] is the thread that runs them. [`logs`] reads what others than the gateway write, [`labels`] what people said of findings.
 
 pub mod board;
 pub mod checkpoint;
@@ -16,9 +16,11 @@ pub mod follower;
 pub mod labels;
 pub mod limits;
 pub mod logs;
+pub mod past;
 pub mod watcher;
 
 pub use board::{Board, Campaign, Member};
 pub use detector::{Detector, Settings};
 pub use follower::{Follower, Position};
+pub use past::{LastKnown, Past};
 pub use watcher::{Setup, Status, Watched, Watcher};

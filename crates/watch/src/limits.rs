@@ -10,6 +10,10 @@ pub const LINE_BYTES_MAX: usize = 64 * 1024 * 1024;
 pub const POLL_TIME: Duration = Duration::from_millis(100);
 /// How often what is known is written down, where something new was read. A restart reads again what was recorded since.
 pub const CHECKPOINT_TIME: Duration = Duration::from_secs(60);
+/// How often it is put down how campaigns stand, where that changed; a new one at once.
+pub const PAST_TIME: Duration = Duration::from_secs(30);
+/// Campaigns that stand no longer and are still known. The oldest go.
+pub const PAST_MAX: usize = 100;
 /// Questions that wait for the thread of detection. Whoever asks one more is turned away.
 pub const QUESTIONS_MAX: usize = 16;
 /// The most seconds by which an exchange may be late and still come in order: as long as the longest answer that is waited for.

@@ -22,7 +22,8 @@ use crate::checkpoint::{self, Restored};
 use crate::detector::{Counts, Detector, Settings, Told};
 use crate::facts::{self, Accounts, Verdicts};
 use crate::follower::{Follower, Lost, Position};
-use crate::limits::{CHECKPOINT_TIME, POLL_TIME, QUESTIONS_MAX};
+use crate::limits::{CHECKPOINT_TIME, PAST_TIME, POLL_TIME, QUESTIONS_MAX};
+use crate::past::Past;
 
 /// What a watcher works with.
 pub struct Setup {
@@ -34,6 +35,8 @@ pub struct Setup {
     pub verdicts: Judged,
     /// Where what is known is written down, to go on from at the next start; nowhere, for one that only looks on.
     pub checkpoint: Option<PathBuf>,
+    /// Where it is written down how campaigns were last known; nowhere, for one that only looks on.
+    pub past: Option<PathBuf>,
     /// How to detect.
     pub settings: Settings,
     /// Gives a number that no other beginning has, for when the record is read from its beginning: names of campaigns begin anew then.
@@ -93,6 +96,7 @@ pub struct Status {
 #[derive(Debug)]
 pub struct Watched {
     board: ArcSwap<Board>,
+    past: ArcSwap<Past>,
     status: Mutex<Status>,
     questions: SyncSender<SyncSender<Findings>>,
     ends: AtomicBool,
@@ -114,6 +118,12 @@ impl Watched {
     #[must_use]
     pub fn board(&self) -> Arc<Board> {
         self.board.load_full()
+    }
+
+    /// How campaigns were last known, also those that stand no longer.
+    #[must_use]
+    pub fn past(&self) -> Arc<Past> {
+        self.past.load_full()
     }
 
     /// How detection goes.
@@ -152,8 +162,8 @@ impl Watcher {
     /// When no thread can be started.
     pub fn start(setup: Setup) -> io::Result<Watcher> {
         let (questions, asked) = sync_channel(QUESTIONS_MAX);
-        let (board, status, ends) = (ArcSwap::default(), Mutex::default(), AtomicBool::new(false));
-        let watched = Arc::new(Watched { board, status, questions, ends });
+        let (board, past, status) = (ArcSwap::default(), ArcSwap::default(), Mutex::default());
+        let watched = Arc::new(Watched { board, past, status, questions, ends: AtomicBool::new(false) });
         let seen = Arc::clone(&watched);
         let thread =
             thread::Builder::new().name("detection".to_owned()).spawn(move || Loop::new(setup, seen).run(&asked))?;
@@ -185,11 +195,15 @@ struct Loop {
     generation: u64,
     has_caught_up: bool,
     written: Instant,
+    /// Which state of the board was put down last, and when.
+    noted: (u64, Instant),
     /// Whether something was read that is not written down.
     is_unwritten: bool,
     trouble: Option<String>,
     /// Why what is known could not be written down last.
     unwritten: Option<String>,
+    /// The same of how campaigns stood.
+    unnoted: Option<String>,
 }
 
 impl Loop {
@@ -198,6 +212,12 @@ impl Loop {
         let Restored { generation, position, accounts, detector } = restored(&mut setup);
         let follower = Follower::new(&setup.folder, position);
         let accounts = Accounts::new(setup.accounts.clone(), accounts);
+        let past = setup.past.as_ref().map_or_else(|| Ok(Past::begun(generation)), |path| Past::read(path, generation));
+        let past = past.unwrap_or_else(|error| {
+            (setup.say)(&format!("how campaigns were last known cannot be read ({error}), and begins anew"));
+            Past::begun(generation)
+        });
+        watched.past.store(Arc::new(past));
         Loop {
             setup,
             watched,
@@ -207,9 +227,11 @@ impl Loop {
             generation,
             has_caught_up: false,
             written: now(),
+            noted: (0, now()),
             is_unwritten: false,
             trouble: None,
             unwritten: None,
+            unnoted: None,
         }
     }
 
@@ -222,6 +244,7 @@ impl Loop {
             let is_idle = !matches!(went, Ok(true));
             self.has_caught_up |= matches!(went, Ok(false));
             self.outcome(went.err().map(|error| format!("the record cannot be read: {error}")));
+            self.note(ends && is_idle);
             self.publish();
             if ends && is_idle {
                 break;
@@ -281,6 +304,34 @@ impl Loop {
         self.accounts = Accounts::new(self.setup.accounts.clone(), accounts);
         self.detector = detector.after(sequence);
         (self.generation, self.has_caught_up) = (generation, false);
+        self.noted = (sequence, now());
+        self.watched.past.store(Arc::new(Past::begun(generation)));
+    }
+
+    /// Puts down how campaigns stand, where that changed: a new one at once and otherwise now and then, or because it `ends`.
+    fn note(&mut self, ends: bool) {
+        let board = self.detector.board();
+        let (noted, since) = self.noted;
+        if board.sequence == noted || board.campaigns.is_empty() {
+            return;
+        }
+        let past = self.watched.past.load();
+        let is_new = board.campaigns.iter().any(|campaign| !past.has(&campaign.id));
+        if !is_new && !ends && since.elapsed() < PAST_TIME {
+            return;
+        }
+        self.noted = (board.sequence, now());
+        let mut past = Past::clone(&past);
+        past.note(self.detector.findings(), self.detector.seen().unwrap_or(Time::from_nanos(0)));
+        let written = self.setup.past.as_ref().map_or(Ok(()), |path| past.write(path));
+        self.watched.past.store(Arc::new(past));
+        let failed = written.err().map(|error| format!("how campaigns stand cannot be written down: {error}"));
+        match (&self.unnoted, &failed) {
+            (None, Some(failed)) => (self.setup.say)(failed),
+            (Some(_), None) => (self.setup.say)("how campaigns stand is written down again"),
+            _ => {}
+        }
+        self.unnoted = failed;
     }
 
     fn write_down(&mut self) {
@@ -324,7 +375,7 @@ impl Loop {
             waiting: self.detector.waiting(),
             unread_facts: self.accounts.progress().unread,
             duplicates: self.detector.duplicates(),
-            trouble: self.trouble.clone().or_else(|| self.unwritten.clone()),
+            trouble: self.trouble.clone().or_else(|| self.unwritten.clone()).or_else(|| self.unnoted.clone()),
         };
         *self.watched.status.lock().unwrap_or_else(PoisonError::into_inner) = status;
     }
@@ -377,8 +428,8 @@ mod tests {
     #[test]
     fn so_many_may_wait_for_findings_and_no_more() {
         let (questions, asked) = sync_channel(QUESTIONS_MAX);
-        let (board, status, ends) = (ArcSwap::default(), Mutex::default(), AtomicBool::new(false));
-        let watched = Watched { board, status, questions, ends };
+        let (board, past, status) = (ArcSwap::default(), ArcSwap::default(), Mutex::default());
+        let watched = Watched { board, past, status, questions, ends: AtomicBool::new(false) };
         let ask = || watched.findings(Duration::ZERO).map(|_| ()).unwrap_err();
         assert!((0..QUESTIONS_MAX).all(|_| ask() == Unanswered::Silent));
         assert_eq!(ask(), Unanswered::Busy);

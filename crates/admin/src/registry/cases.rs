@@ -24,7 +24,7 @@ impl Registry {
         self.known.lock().await.cases.get(id).cloned().ok_or_else(|| missing(CASE, id))
     }
 
-    /// Opens a case.
+    /// Opens a case about campaigns, of which one was first detected at a time.
     ///
     /// # Errors
     ///
@@ -33,7 +33,7 @@ impl Registry {
         &self,
         title: String,
         severity: Severity,
-        campaigns: Vec<String>,
+        (campaigns, detected): (Vec<String>, Option<Time>),
         by: &str,
         now: Time,
     ) -> Result<Case, RegistryError> {
@@ -48,6 +48,7 @@ impl Registry {
             campaigns,
             links: Vec::new(),
             due: None,
+            detected,
             since: now,
             by: by.to_owned(),
             notes: Vec::new(),
@@ -73,7 +74,13 @@ impl Registry {
         let before = known.cases.get(id).cloned().ok_or_else(|| missing(CASE, id))?;
         let mut case = before.clone();
         change(&mut case);
-        let case = Case { id: before.id.clone(), since: before.since, by: before.by.clone(), ..case };
+        let case = Case {
+            id: before.id.clone(),
+            since: before.since,
+            detected: before.detected,
+            by: before.by.clone(),
+            ..case
+        };
         if case != before {
             self.put(&mut known, &[entry(CASE, id, &case)]).await?;
         }
@@ -112,7 +119,7 @@ mod tests {
     }
 
     async fn opened(registry: &Registry, title: &str) -> Case {
-        let campaigns = vec!["cmp_1".to_owned()];
+        let campaigns = (vec!["cmp_1".to_owned()], Some(Time::from_seconds(1_799_990_000)));
         registry.open_case(title.to_owned(), Severity::High, campaigns, "ann", NOW).await.unwrap()
     }
 
@@ -125,10 +132,11 @@ mod tests {
         let change = |case: &mut Case| {
             case.owner = Some("bob".to_owned());
             case.state = State::Working;
-            (case.id, case.by) = ("other".to_owned(), "nobody".to_owned());
+            (case.id, case.by, case.detected) = ("other".to_owned(), "nobody".to_owned(), None);
         };
         let changed = registry.by("bob").change_case(&case.id, change).await.unwrap();
         assert_eq!((changed.by.as_str(), changed.notes.len(), changed.state), ("ann", 1, State::Working));
+        assert!(changed.detected.is_some(), "the time from which clocks count stays");
         assert_eq!(registry.case(&case.id).await.unwrap(), changed);
         assert!(registry.change_case("case_0", |_| {}).await.is_err());
         let (told, _) = registry.journal().await.unwrap().unwrap();
@@ -164,7 +172,7 @@ mod tests {
             let mut known = registry.known.lock().await;
             registry.put(&mut known, &entries).await.unwrap();
         }
-        let more = registry.open_case("more".to_owned(), Severity::Low, Vec::new(), "ann", NOW).await;
+        let more = registry.open_case("more".to_owned(), Severity::Low, (Vec::new(), None), "ann", NOW).await;
         assert!(matches!(more, Err(RegistryError::TooManyCases)));
         registry.change_case(&one.id, |case| case.state = State::Closed).await.unwrap();
         opened(&registry, "more").await;

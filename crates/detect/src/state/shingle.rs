@@ -39,14 +39,16 @@ pub(crate) struct Shingles {
     buckets: usize,
 }
 
-#[derive(Clone, Copy, Default, Serialize, Deserialize)]
-struct Entry {
-    tag: u32,
-    payers: u32,
-    /// Cluster number plus one in the high 20 bits, place in the skeleton in the low 12; zero for none.
-    owner: u32,
-    stamp: u32,
-}
+/// What is known of one shingle, by the places below; plain numbers, since a table of zeros takes no memory before it is used.
+type Entry = [u32; 4];
+/// Bits of the shingle.
+const TAG: usize = 0;
+/// Which payers sent it, each a bit.
+const PAYERS: usize = 1;
+/// Cluster number plus one in the high 20 bits, place in the skeleton in the low 12; zero for none.
+const OWNER: usize = 2;
+/// The exchange in which it came last; zero for no shingle.
+const STAMP: usize = 3;
 
 impl Shingles {
     /// A table of about `slots` entries.
@@ -61,27 +63,27 @@ impl Shingles {
         let (tag, bit) = (tag(key), 1_u32 << (payer >> 59));
         let bucket = self.bucket(key);
         let Some(entries) = self.entries.get_mut(bucket) else { return Touched::Skipped };
-        if let Some(entry) = entries.iter_mut().find(|entry| entry.stamp != 0 && entry.tag == tag) {
-            if entry.stamp == stamp {
+        if let Some(entry) = entries.iter_mut().find(|entry| entry[STAMP] != 0 && entry[TAG] == tag) {
+            if entry[STAMP] == stamp {
                 return Touched::Skipped;
             }
-            entry.stamp = stamp;
-            entry.payers |= bit;
-            return match unpack(entry.owner) {
+            entry[STAMP] = stamp;
+            entry[PAYERS] |= bit;
+            return match unpack(entry[OWNER]) {
                 Some(owner) => Touched::Owned(owner),
-                None if entry.payers.count_ones() >= HOT_PAYERS => Touched::Hot,
+                None if entry[PAYERS].count_ones() >= HOT_PAYERS => Touched::Hot,
                 None => Touched::Cold,
             };
         }
         // An entry that few payers sent and that was not seen for long goes first.
         let victim = entries.iter_mut().min_by_key(|entry| {
-            let age = stamp.wrapping_sub(entry.stamp);
-            let kept = if entry.owner != 0 { 64 } else { entry.payers.count_ones() };
-            (entry.stamp != 0, kept.saturating_sub(age / FORGET_AFTER), u32::MAX - age)
+            let age = stamp.wrapping_sub(entry[STAMP]);
+            let kept = if entry[OWNER] != 0 { 64 } else { entry[PAYERS].count_ones() };
+            (entry[STAMP] != 0, kept.saturating_sub(age / FORGET_AFTER), u32::MAX - age)
         });
         match victim {
-            Some(entry) if entry.owner == 0 => {
-                *entry = Entry { tag, payers: bit, owner: 0, stamp };
+            Some(entry) if entry[OWNER] == 0 => {
+                *entry = [tag, bit, 0, stamp];
                 Touched::Cold
             }
             _ => Touched::Skipped,
@@ -92,8 +94,8 @@ impl Shingles {
     pub(crate) fn give(&mut self, key: u64, owner: Owner) {
         let (tag, bucket) = (tag(key), self.bucket(key));
         let entries = self.entries.get_mut(bucket).unwrap_or_default();
-        if let Some(entry) = entries.iter_mut().find(|entry| entry.stamp != 0 && entry.tag == tag) {
-            entry.owner = pack(owner);
+        if let Some(entry) = entries.iter_mut().find(|entry| entry[STAMP] != 0 && entry[TAG] == tag) {
+            entry[OWNER] = pack(owner);
         }
     }
 
@@ -107,10 +109,10 @@ impl Shingles {
     /// and that were not seen for `idle` exchanges or more before the one numbered `stamp`.
     pub(crate) fn sweep(&mut self, places: Range<usize>, owns: impl Fn(Owner, u32) -> bool, stamp: u32, idle: u32) {
         for entry in self.entries.get_mut(places).unwrap_or_default() {
-            if unpack(entry.owner).is_some_and(|owner| !owns(owner, entry.tag)) {
-                entry.owner = 0;
+            if unpack(entry[OWNER]).is_some_and(|owner| !owns(owner, entry[TAG])) {
+                entry[OWNER] = 0;
             }
-            if entry.owner == 0 && stamp.wrapping_sub(entry.stamp) >= idle {
+            if entry[OWNER] == 0 && stamp.wrapping_sub(entry[STAMP]) >= idle {
                 *entry = Entry::default();
             }
         }
@@ -125,7 +127,7 @@ impl Shingles {
 /// The entries in use, each with its place, after the number of buckets.
 impl Serialize for Shingles {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let used = (0_u32..).zip(&self.entries).filter(|(_, entry)| entry.stamp != 0);
+        let used = (0_u32..).zip(&self.entries).filter(|(_, entry)| entry[STAMP] != 0);
         (self.buckets as u64, used.collect::<Vec<_>>()).serialize(serializer)
     }
 }
@@ -176,7 +178,7 @@ mod tests {
     fn a_written_table_that_is_larger_than_any_or_has_no_place_for_a_shingle_is_refused() {
         let largest = (SHINGLES_MAX / WAYS).next_power_of_two() as u64;
         let read = |buckets: u64, place: u32| {
-            let written = (buckets, vec![(place, Entry { tag: 1, payers: 1, owner: 0, stamp: 1 })]);
+            let written = (buckets, vec![(place, [1_u32, 1, 0, 1])]);
             postcard::from_bytes::<Shingles>(&postcard::to_allocvec(&written).unwrap()).is_ok()
         };
         assert!(read(largest, 7) && !read(largest * 2, 7));

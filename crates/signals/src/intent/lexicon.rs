@@ -8,7 +8,9 @@
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
-use aho_corasick::{AhoCorasick, AhoCorasickBuilder, AhoCorasickKind, MatchKind};
+use aho_corasick::Anchored;
+use aho_corasick::automaton::Automaton as _;
+use aho_corasick::nfa::contiguous::NFA;
 
 /// A set of classes of words.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -185,7 +187,7 @@ classes! {
 }
 
 /// A listed word in a text.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Hit {
     /// Its first byte in the folded text.
     pub(super) start: usize,
@@ -198,12 +200,7 @@ pub(super) struct Hit {
 /// The listed words of a folded text, by their ends, and the classes of the stems that count anywhere.
 pub(super) fn hits(folded: &str) -> (Vec<Hit>, Set) {
     let (mut hits, mut anywhere): (Vec<Hit>, Set) = (Vec::new(), Set::default());
-    for found in LEXICON.automaton.find_overlapping_iter(folded) {
-        let Some(word) = LEXICON.words.get(found.pattern().as_usize()) else { continue };
-        let mut hit = Hit { start: found.start(), end: found.end(), classes: word.classes };
-        if !word.stands(folded, &hit) {
-            continue;
-        }
+    for mut hit in LEXICON.standing(folded) {
         anywhere = anywhere.or(hit.classes.and(ANYWHERE));
         if hit.classes.without(ANYWHERE) == Set::default() {
             continue;
@@ -307,8 +304,84 @@ fn fold(c: char, out: &mut String) {
 }
 
 struct Lexicon {
-    automaton: AhoCorasick,
+    /// Finds the words that begin at one place.
+    automaton: NFA,
     words: Vec<Word>,
+    /// How words begin that stand at the beginning of a word of the text only.
+    closed: Beginnings<2>,
+    /// How those begin that also stand within one.
+    open: Beginnings<3>,
+}
+
+impl Lexicon {
+    /// The listed words that stand in a folded text, by their ends, of one end the longest first.
+    ///
+    /// They are looked for where one may begin and not everywhere: most of most texts are places within words that are in no list.
+    fn standing(&self, folded: &str) -> Vec<Hit> {
+        let mut standing = Vec::new();
+        // Whether the last character and the next one would belong to one word, so that none begins here.
+        let mut within = false;
+        for (start, bytes) in folded.as_bytes().windows(2).enumerate() {
+            let &[byte, next] = bytes else { continue };
+            let here = std::mem::replace(&mut within, byte.is_ascii_alphanumeric());
+            let rest = || folded.as_bytes().get(start..).unwrap_or_default();
+            // What is not ASCII may begin anywhere; whether it stands there is looked at below.
+            let begins = !(here && byte.is_ascii_alphanumeric()) && self.closed.has([byte, next]);
+            if begins || rest().first_chunk().is_some_and(|three| self.open.has(*three)) {
+                self.beginning(folded, start, &mut standing);
+            }
+        }
+        standing.sort_unstable_by_key(|hit: &Hit| (hit.end, hit.start));
+        standing
+    }
+
+    /// Adds the words that begin at `start`.
+    fn beginning(&self, folded: &str, start: usize, standing: &mut Vec<Hit>) {
+        let Ok(mut state) = self.automaton.start_state(Anchored::Yes) else { return };
+        for (end, byte) in (start + 1..).zip(folded.as_bytes().iter().skip(start)) {
+            state = self.automaton.next_state(Anchored::Yes, state, *byte);
+            if self.automaton.is_dead(state) {
+                return;
+            }
+            if !self.automaton.is_match(state) {
+                continue;
+            }
+            // The longest comes first; shorter ones that end here began later.
+            let pattern = self.automaton.match_pattern(state, 0);
+            let Some(word) = self.words.get(pattern.as_usize()) else { continue };
+            let hit = Hit { start, end, classes: word.classes };
+            if self.automaton.pattern_len(pattern) == end - start && word.stands(folded, &hit) {
+                standing.push(hit);
+            }
+        }
+    }
+}
+
+/// The first bytes of words, by a hash of 16 bits: others may have the same, and are looked at in vain.
+struct Beginnings<const BYTES: usize>(Vec<u64>);
+
+impl<const BYTES: usize> Beginnings<BYTES> {
+    fn of<'w>(words: impl Iterator<Item = &'w [u8]>) -> Beginnings<BYTES> {
+        let mut beginnings = Beginnings(vec![0; (u16::MAX as usize + 1) / u64::BITS as usize]);
+        for beginning in words.filter_map(<[u8]>::first_chunk) {
+            let (place, bit) = Self::place(*beginning);
+            if let Some(bits) = beginnings.0.get_mut(place) {
+                *bits |= bit;
+            }
+        }
+        beginnings
+    }
+
+    fn has(&self, beginning: [u8; BYTES]) -> bool {
+        let (place, bit) = Self::place(beginning);
+        self.0.get(place).is_some_and(|bits| bits & bit != 0)
+    }
+
+    fn place(beginning: [u8; BYTES]) -> (usize, u64) {
+        let number = beginning.iter().fold(0_u32, |number, byte| number << 8 | u32::from(*byte));
+        let hash = number.wrapping_mul(0x9E37_79B1) >> 16;
+        (hash as usize / u64::BITS as usize, 1 << (hash % u64::BITS))
+    }
 }
 
 /// A listed word.
@@ -347,6 +420,18 @@ fn joined(left: Option<char>, right: Option<char>) -> bool {
 }
 
 static LEXICON: LazyLock<Lexicon> = LazyLock::new(|| {
+    let listed = listed();
+    let of =
+        |open: bool| listed.iter().filter(move |(_, word)| word.open_start == open).map(|(word, _)| word.as_bytes());
+    let (closed, open) = (Beginnings::of(of(false)), Beginnings::of(of(true)));
+    let (patterns, words): (Vec<String>, Vec<Word>) = listed.into_iter().unzip();
+    #[expect(clippy::expect_used, reason = "the patterns are constants, and a test builds them")]
+    let automaton = NFA::builder().dense_depth(4).build(patterns).expect("the lexicon builds");
+    Lexicon { automaton, words, closed, open }
+});
+
+/// The words of the data file, folded.
+fn listed() -> BTreeMap<String, Word> {
     let mut listed: BTreeMap<String, Word> = BTreeMap::new();
     for row in rows().flatten() {
         for wording in row.words.split('|') {
@@ -356,15 +441,8 @@ static LEXICON: LazyLock<Lexicon> = LazyLock::new(|| {
             word.open_end |= wording.ends_with('*');
         }
     }
-    let (patterns, words): (Vec<String>, Vec<Word>) = listed.into_iter().unzip();
-    let built = AhoCorasickBuilder::new()
-        .kind(Some(AhoCorasickKind::ContiguousNFA))
-        .match_kind(MatchKind::Standard)
-        .build(patterns);
-    #[expect(clippy::expect_used, reason = "the patterns are constants, and a test builds them")]
-    let automaton = built.expect("the lexicon builds");
-    Lexicon { automaton, words }
-});
+    listed
+}
 
 /// A line of the data file.
 #[derive(Debug)]
@@ -437,6 +515,41 @@ mod tests {
         ] {
             assert_eq!(folded(text), plain);
         }
+    }
+
+    /// What is found is what an automaton finds that looks at every place.
+    #[test]
+    fn words_are_found_as_if_looked_for_everywhere() {
+        let (patterns, words): (Vec<String>, Vec<Word>) = listed().into_iter().unzip();
+        assert!(patterns.iter().all(|pattern| pattern.len() >= 2), "the first two bytes tell where one may begin");
+        assert!(patterns.iter().zip(&words).all(|(pattern, word)| !word.open_start || pattern.len() >= 3));
+        let everywhere = aho_corasick::AhoCorasick::new(&patterns).unwrap();
+        let glue = ["", "", " ", " ", "x", "é", "-", ", ", "\n\n", "7", "的", "و", "ال", "。", "ый", "'", "한", "ä"];
+        let mut seed = 11_u64;
+        let mut next = |below: usize| {
+            seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            (seed >> 33) as usize % below
+        };
+        let mut all = 0;
+        for _ in 0..5_000 {
+            let mut text = String::new();
+            for _ in 0..next(12) {
+                let word = &patterns[next(patterns.len())];
+                let most = if next(3) == 0 { next(word.chars().count() + 1) } else { usize::MAX };
+                text.extend(word.chars().take(most));
+                text.push_str(glue[next(glue.len())]);
+            }
+            let text = folded(&text);
+            let expected = everywhere.find_overlapping_iter(&text).filter_map(|found| {
+                let word = words[found.pattern().as_usize()];
+                let hit = Hit { start: found.start(), end: found.end(), classes: word.classes };
+                word.stands(&text, &hit).then_some(hit)
+            });
+            let expected: Vec<Hit> = expected.collect();
+            assert_eq!(LEXICON.standing(&text), expected, "{text:?}");
+            all += expected.len();
+        }
+        assert!(all > 20_000, "{all}");
     }
 
     #[test]

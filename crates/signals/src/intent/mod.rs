@@ -8,11 +8,13 @@
 
 mod compose;
 mod lexicon;
-mod memo;
 
-use exchange::{Exchange, Role};
+use std::cell::RefCell;
 
 use event::{Capability, Intents};
+use exchange::{Exchange, Role};
+
+use crate::memo::{Memo, Remembered};
 
 /// The intents of one exchange.
 #[must_use]
@@ -48,9 +50,20 @@ fn asked(exchange: &Exchange<'_>) -> Intents {
     for text in contents.flat_map(|content| content.texts()) {
         let text = crate::head(text, crate::ENCODED_BYTES_MAX);
         let read = |text: &str| compose::meanings(crate::head(&crate::decode::decoded(text), CONCEPT_BYTES_MAX));
-        asked = asked.with(memo::remembered(text, read));
+        asked = MEANINGS.with_borrow_mut(|memo| memo.with(text, read, |intents| asked.with(*intents)));
     }
     asked
+}
+
+thread_local! {
+    /// What texts are after that were read before.
+    static MEANINGS: RefCell<Memo<Intents>> = RefCell::default();
+}
+
+impl Remembered for Intents {
+    fn bytes(&self) -> usize {
+        0
+    }
 }
 
 /// The most bytes of one text that are searched for concepts.

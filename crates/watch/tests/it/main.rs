@@ -137,6 +137,7 @@ fn a_campaign_is_told_while_it_runs_and_stays_the_same_after_a_restart() {
             folder: folder.path().to_owned(),
             accounts: place("accounts.jsonl"),
             checkpoint: checkpoint.map(place),
+            past: checkpoint.map(|_| place("past.json")),
             verdicts: Box::new(|_| None),
             settings: SETTINGS,
             new_generation: Box::new(|| 9),
@@ -158,6 +159,12 @@ fn a_campaign_is_told_while_it_runs_and_stays_the_same_after_a_restart() {
         members.map(|member| member.account.clone()).collect()
     };
     let [only] = before.campaigns.as_slice() else { panic!("{before:?}") };
+    let known = watched.past();
+    let [last] = known.campaigns() else { panic!("{known:?}") };
+    let accounts: BTreeSet<&str> = last.campaign.accounts.iter().map(|member| member.account.as_str()).collect();
+    assert!(last.campaign.id == only.id && only.members.iter().all(|member| accounts.contains(&*member.account)));
+    assert!(last.campaign.samples.is_empty() && last.campaign.skeleton.is_empty(), "no text is written down");
+    assert!(fs::read_to_string(place("past.json")).unwrap().contains(&only.id));
     assert!(members(&before).is_subset(&campaign) && only.log10_e > only.log10_threshold && !only.rival.is_empty());
 
     add(&place("2.jsonl"), &lines[middle..].concat());
@@ -238,6 +245,7 @@ fn a_verdict_that_is_taken_back_leaves_no_trace() {
             folder: folder.path().to_owned(),
             accounts: place("accounts.jsonl"),
             checkpoint: None,
+            past: None,
             verdicts: Box::new(move |known| judgement.lock().unwrap().clone().filter(|now| known != Some(now))),
             settings: SETTINGS,
             new_generation: Box::new(move || {
@@ -319,6 +327,7 @@ fn what_cannot_be_restored_is_said_and_read_again() {
             folder: folder.path().to_owned(),
             accounts: place("accounts.jsonl"),
             checkpoint: Some(place("state")),
+            past: None,
             verdicts: Box::new(|_| None),
             settings: SETTINGS,
             new_generation: Box::new(|| 9),

@@ -121,6 +121,7 @@ fn watch(config: &Config, folder: &DataFolder) -> Result<Watcher, Failure> {
         accounts: folder.accounts().path().to_owned(),
         verdicts: judged(folder.verdicts()),
         checkpoint: Some(folder.detection()),
+        past: Some(folder.past_campaigns()),
         settings: watch::Settings {
             alpha: config.detection.alpha,
             lateness_seconds: config.detection.lateness_seconds,
