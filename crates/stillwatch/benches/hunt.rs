@@ -1,7 +1,8 @@
 //! How fast a hunt is, stage by stage, beside reading and parsing alone.
 //!
 //! `cargo bench -p stillwatch` simulates traffic, runs every stage several times in turn and prints medians and ratios.
-//! `-- --once STAGE FILE` runs one stage once over a file, for counting instructions (`./bench instructions`).
+//! For counting instructions (`./bench instructions`), `-- --simulate FOLDER` writes traffic and `-- --once STAGE FILE` runs one stage once over
+//! a file.
 
 #![expect(clippy::expect_used, reason = "a benchmark that cannot run should say so and stop")]
 
@@ -40,8 +41,12 @@ fn main() {
         println!("{exchanges}");
         return;
     }
+    if let Some(at) = args.iter().position(|arg| arg == "--simulate") {
+        simulate("hydra", Path::new(args.get(at + 1).expect("a folder")));
+        return;
+    }
     let folder = std::env::temp_dir().join(format!("stillwatch-bench-{}", std::process::id()));
-    simulate(&folder);
+    simulate("mixed", &folder);
     measure(&folder.join("exchanges.jsonl"));
     fs::remove_dir_all(&folder).ok();
 }
@@ -67,8 +72,8 @@ fn once(stage: Stage, bytes: &[u8]) -> u64 {
     report.census.calls
 }
 
-fn simulate(folder: &Path) {
-    let scenario = Scenario::by_name("mixed").expect("a preset");
+fn simulate(scenario: &str, folder: &Path) {
+    let scenario = Scenario::by_name(scenario).expect("a preset");
     simulator::simulate_into(&scenario, None, folder, Compression::Plain).expect("traffic can be simulated");
 }
 

@@ -209,6 +209,15 @@ struct Other {
     smoothed: f64,
 }
 
+impl Other {
+    /// A rough number weighs little.
+    fn by_its_error(&self) -> Other {
+        let Other { measured, weight, smoothed } = *self;
+        let share = ROUGH * ROUGH / (ROUGH * ROUGH + measured.error * measured.error);
+        Other { measured, weight: weight * share, smoothed: smoothed * share }
+    }
+}
+
 /// ln of the ratio of densities at `measured`.
 fn ratio(law: &Law, measured: Estimate, others: &[Other]) -> f64 {
     let (centre, deviation) = law.dispatched;
@@ -223,18 +232,17 @@ fn ratio(law: &Law, measured: Estimate, others: &[Other]) -> f64 {
 
 /// The predictive density of an honest group's number. Rough numbers tell little of where honest groups lie and weigh little.
 fn honest(law: &Law, measured: Estimate, others: &[Other]) -> f64 {
-    let rough = |other: &Estimate| ROUGH * ROUGH / (ROUGH * ROUGH + other.error * other.error);
-    let smoothed = || others.iter().map(|other| (&other.measured, other.smoothed * rough(&other.measured)));
-    let others = || others.iter().map(|other| (&other.measured, other.weight * rough(&other.measured)));
-    let count: f64 = others().map(|(_, weight)| weight).sum();
+    let others: Vec<Other> = others.iter().map(Other::by_its_error).collect();
+    let weighed = |of: fn(Estimate) -> f64| others.iter().map(|other| (of(other.measured), other.weight)).collect();
+    let count: f64 = others.iter().map(|other| other.weight).sum();
     let (prior_centre, prior_deviation) = law.honest;
     let share = count / (count + PRIOR_GROUPS);
-    let middle = median(others().map(|(other, weight)| (other.value, weight)).collect());
+    let middle = median(weighed(|other| other.value));
     let centre = share * middle.unwrap_or(prior_centre) + (1.0 - share) * prior_centre;
-    let far = median(others().map(|(other, weight)| ((other.value - centre).abs(), weight)).collect());
+    let far = median(others.iter().map(|other| ((other.measured.value - centre).abs(), other.weight)).collect());
     let deviation = MAD_TO_DEVIATION * far.unwrap_or(0.0);
     // What lies between groups is what is left without their own errors.
-    let rough = median(others().map(|(other, weight)| (other.error, weight)).collect()).unwrap_or(0.0);
+    let rough = median(weighed(|other| other.error)).unwrap_or(0.0);
     let between = (deviation * deviation - rough * rough).max(DEVIATION_MIN * DEVIATION_MIN);
     let variance = share * between + (1.0 - share) * prior_deviation * prior_deviation;
     let deviation = variance.sqrt().hypot(measured.error);
@@ -242,11 +250,13 @@ fn honest(law: &Law, measured: Estimate, others: &[Other]) -> f64 {
     // Narrower the more groups there are (Silverman's exponent).
     let width = variance.sqrt() * (count + 1.0).powf(-0.2);
     let prior = student(measured.value - prior_centre, prior_deviation.hypot(measured.error), FREEDOM);
-    let kernel = |(other, weight): (&Estimate, f64)| {
-        weight * normal(measured.value - other.value, width.hypot(measured.error).hypot(other.error))
+    // Nothing here comes near what its square cannot hold.
+    let width_squared = width * width + measured.error * measured.error;
+    let kernel = |Other { measured: other, smoothed, .. }: &Other| {
+        smoothed * normal(measured.value - other.value, (width_squared + other.error * other.error).sqrt())
     };
-    let kernels: f64 = smoothed().map(|(_, weight)| weight).sum();
-    let smoothed = (smoothed().map(kernel).sum::<f64>() + PRIOR_GROUPS * prior) / (kernels + PRIOR_GROUPS);
+    let kernels: f64 = others.iter().map(|other| other.smoothed).sum();
+    let smoothed = (others.iter().map(kernel).sum::<f64>() + PRIOR_GROUPS * prior) / (kernels + PRIOR_GROUPS);
     law.smoothed * smoothed + (1.0 - law.smoothed) * around
 }
 
