@@ -210,8 +210,9 @@ async fn campaign(
         )),
         responses: responses.part(&asked),
         cases: cases.part(&asked),
-        form: visit.may(Role::Responder).then(|| ResponseForm::to_campaign(&id)),
-        verdict: visit.may(Role::Analyst).then(|| VerdictForm::of(&id, &campaign.identity)),
+        // What stands no longer has no members that a response could follow, and none whom a verdict could be about.
+        form: (until.is_none() && visit.may(Role::Responder)).then(|| ResponseForm::to_campaign(&id)),
+        verdict: (until.is_none() && visit.may(Role::Analyst)).then(|| VerdictForm::of(&id, &campaign.identity)),
         opening: visit
             .may(Role::Analyst)
             .then(|| OpeningForm { campaign: id.clone(), title: format!("Campaign {id}") }),
