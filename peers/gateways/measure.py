@@ -139,7 +139,7 @@ class Proxy:
         return known
 
     def settle(self):
-        """Waits until it has done with what it was asked, at least nearly: callers that left do not stop every proxy, and detection comes after."""
+        """Waits until it is done, nearly: callers that left do not stop every proxy, and detection comes after them."""
         deadline = time.monotonic() + START_SECONDS
         before = self.cpu_us()
         while time.monotonic() < deadline:
@@ -230,7 +230,9 @@ static_resources:
   clusters:
   - name: model
     circuit_breakers: {{thresholds: [{{max_connections: 8192, max_pending_requests: 8192, max_requests: 8192}}]}}
-    load_assignment: {{cluster_name: model, endpoints: [{{lb_endpoints: [{{endpoint: {{address: {{socket_address: {{address: 127.0.0.1, port_value: {server_port}}}}}}}}}]}}]}}
+    load_assignment:
+      cluster_name: model
+      endpoints: [{{lb_endpoints: [{{endpoint: {{address: {{socket_address: {{address: 127.0.0.1, port_value: {server_port}}}}}}}}}]}}]
 """
 
 
@@ -239,19 +241,18 @@ def said(command):
     return (done.stdout + done.stderr).strip()
 
 
-def configured(name, text, command):
+def configured(name, text, command, ending="conf", version="-v"):
     def start(stack, folder, server, _binaries):
-        program = shutil.which(command[0], path=f"{INSTALLED / 'bin'}:{os.environ['PATH']}:/usr/sbin")
+        program = shutil.which(command[0], path=f"{INSTALLED / 'bin'}:{os.environ['PATH']}")
         if not program:
             return None
-        # Envoy tells by its ending what a file is.
-        port, path = free_port(), folder / f"{name}.{'yaml' if name == 'envoy' else 'conf'}"
+        port, path = free_port(), folder / f"{name}.{ending}"
         server_port = server.rpartition(":")[2]
         path.write_text(text.format(folder=folder, port=port, server=server, server_port=server_port, cores=os.cpu_count()))
         words = [program] + [word.format(path=path, cores=os.cpu_count()) for word in command[1:]]
         process = started(stack, words, stderr=(folder / f"{name}.err").open("w"))
-        told = said([program, "--version" if name == "envoy" else "-v"])
-        return Proxy(name, f"127.0.0.1:{port}", ANY_KEY, process, re.search(r"\d+\.\d+\.\d+", told)[0])
+        number = re.search(r"\d+\.\d+\.\d+", said([program, version]))[0]
+        return Proxy(name, f"127.0.0.1:{port}", ANY_KEY, process, number)
 
     return start
 
@@ -333,7 +334,13 @@ STARTS = {
 OTHERS = {
     "undetecting": undetecting,
     "nginx-writing": configured("nginx-writing", NGINX_WRITING, ["nginx", "-e", "stderr", "-c", "{path}"]),
-    "envoy": configured("envoy", ENVOY, ["envoy", "--use-dynamic-base-id", "--concurrency", "{cores}", "-l", "error", "-c", "{path}"]),
+    "envoy": configured(
+        "envoy",
+        ENVOY,
+        ["envoy", "--use-dynamic-base-id", "--concurrency", "{cores}", "-l", "error", "-c", "{path}"],
+        ending="yaml",
+        version="--version",
+    ),
     "litellm": litellm,
     "portkey": portkey,
 }
@@ -350,8 +357,8 @@ def latencies(load, proxies, results, kind, size, flags, count):
         del direct["address"], through["address"]
         added = {key: through[key] - direct[key] for key in direct}
         results[name].setdefault(f"{kind}_latency", []).append(added)
-        proxy.settle()
         results["direct"].setdefault(f"{kind}_latency", []).append(direct)
+        proxy.settle()
 
 
 def rates(load, folder, proxies, results, kind, size, flags, seconds):

@@ -75,7 +75,8 @@ async fn open_one(State(admin): Shared, body: Body<NewCase>) -> Answer<(StatusCo
     for campaign in &campaigns {
         words("campaigns", campaign)?;
     }
-    let (about, now) = ((campaigns.clone(), admin.detected(&campaigns)), admin.clock.now());
+    let detected = admin.detected(&campaigns);
+    let (about, now) = ((campaigns, detected), admin.clock.now());
     Ok((StatusCode::CREATED, Json(admin.registry.open_case(title, severity, about, &author, now).await?)))
 }
 

@@ -16,6 +16,7 @@ use policy::Response;
 use policy::response::Target;
 use report::campaign::{Card, Place};
 use report::words::{confidence, counted, encoded, grouped, members, minute, percent, words};
+use watch::LastKnown;
 
 use crate::cases::{OpeningForm, case_table};
 use crate::clusters::VerdictForm;
@@ -28,7 +29,6 @@ use crate::route::{Needs, Route};
 use crate::session::Visit;
 use crate::table::{Asked, Cell, Column, Row, Table};
 use crate::words::rung;
-use watch::LastKnown;
 
 pub(crate) fn routes() -> Vec<Route> {
     vec![
@@ -52,6 +52,20 @@ pub(crate) fn in_force<'r>(
     })
 }
 
+/// What is done about a campaign now; none where that is nothing.
+fn done_about(responses: &[Listed], admin: &Admin, campaign: &str, now: Time) -> Option<Cell> {
+    let held: Vec<&Response> = in_force(responses, admin, campaign, now).collect();
+    let strictest = held
+        .iter()
+        .filter(|response| admin::responses::state(response, now) == "holds")
+        .max_by_key(|response| response.rung);
+    if let Some(response) = strictest {
+        return Some(Cell::text(rung(response.rung)).tone("calm"));
+    }
+    let response = held.first()?;
+    Some(Cell::text(format!("{}, {}", rung(response.rung), admin::responses::state(response, now))).tone("quiet"))
+}
+
 /// Campaigns that stand no longer, the latest first.
 async fn past_table(console: &Console, findings: &Findings) -> Table {
     let admin = &console.admin;
@@ -59,14 +73,13 @@ async fn past_table(console: &Console, findings: &Findings) -> Table {
     let now = admin.clock.now();
     let row = |known: &LastKnown| {
         let LastKnown { as_of, campaign } = known;
-        let strictest = in_force(&responses, admin, &campaign.id, now).map(|response| response.rung).max();
         let cells = vec![
             Cell::text(&campaign.id).to(format!("/campaigns/{}", campaign.id)),
             Cell::number(members(campaign).count() as u64),
             Cell::number(campaign.exchanges),
             Cell::text(minute(campaign.detected_at)),
             Cell::text(minute(*as_of)),
-            strictest.map_or_else(|| Cell::text("nothing"), |strictest| Cell::text(rung(strictest)).tone("calm")),
+            done_about(&responses, admin, &campaign.id, now).unwrap_or_else(|| Cell::text("nothing")),
         ];
         Row::new(&campaign.id, cells)
     };
@@ -88,18 +101,7 @@ pub(crate) async fn campaign_table(console: &Console, findings: &Findings) -> Ta
     let responses = admin.registry.responses().await;
     let now = admin.clock.now();
     let row = |campaign: &Campaign| {
-        let held: Vec<&Response> = in_force(&responses, admin, &campaign.id, now).collect();
-        let strictest = held
-            .iter()
-            .filter(|response| admin::responses::state(response, now) == "holds")
-            .max_by_key(|response| response.rung);
-        let done = match (strictest, held.first()) {
-            (Some(response), _) => Cell::text(rung(response.rung)).tone("calm"),
-            (None, Some(response)) => {
-                Cell::text(format!("{}, {}", rung(response.rung), admin::responses::state(response, now))).tone("quiet")
-            }
-            (None, None) => Cell::text("nothing").tone("alarm"),
-        };
+        let done = done_about(&responses, admin, &campaign.id, now);
         let takes: Vec<&str> = campaign.capabilities.iter().map(|capability| words(*capability)).collect();
         let judged = campaign.judgements.last().map(|judgement| report::words::verdict_of_person(judgement.verdict));
         let cells = vec![
@@ -110,7 +112,7 @@ pub(crate) async fn campaign_table(console: &Console, findings: &Findings) -> Ta
             Cell::text(confidence(campaign.log10_e)),
             Cell::text(minute(campaign.first_seen)),
             Cell::text(minute(campaign.last_seen)),
-            done,
+            done.unwrap_or_else(|| Cell::text("nothing").tone("alarm")),
             Cell::text(judged.unwrap_or("nobody said")),
         ];
         Row::new(&campaign.id, cells)
@@ -195,7 +197,7 @@ async fn campaign(
     if let Some(saved) = accounts.saved(&asked).or_else(|| responses.saved(&asked)).or_else(|| cases.saved(&asked)) {
         return Ok(saved);
     }
-    let shown = if visit.may(Role::Analyst) { Campaign::clone(&campaign) } else { without_texts(&campaign) };
+    let shown = if visit.may(Role::Analyst) { Campaign::clone(&campaign) } else { campaign.without_texts() };
     drawn(&CampaignPage {
         frame: Frame::new(&console, &visit, format!("Campaign {id}"), "/campaigns"),
         summary: summary(&campaign),
@@ -240,11 +242,6 @@ fn over(until: Time) -> String {
          and what was done about it holds until it ends or is undone.",
         minute(until)
     )
-}
-
-/// The same campaign for somebody who may not read what was asked.
-pub(crate) fn without_texts(campaign: &Campaign) -> Campaign {
-    Campaign { skeleton: Vec::new(), samples: Vec::new(), ..campaign.clone() }
 }
 
 /// Its accounts, surest first.

@@ -18,7 +18,7 @@ use report::words::{counted, minute, printable};
 use serde::Deserialize;
 
 use crate::context::Console;
-use crate::desk::{Known, campaign_of};
+use crate::desk::campaign_of;
 use crate::fault::{Fault, Page};
 use crate::form;
 use crate::frame::{Frame, drawn};
@@ -165,14 +165,14 @@ async fn open(
     let Form(NewCase { title, severity, campaign }) = form?;
     some_words("title", &title)?;
     let severity = severity.parse().map_err(|()| Fault::bad("`severity`: expected low, medium, high or critical"))?;
-    let about = if campaign.is_empty() {
-        (Vec::new(), None)
+    let campaigns = if campaign.is_empty() {
+        Vec::new()
     } else {
         let findings = console.desk.findings(&console.admin).await?;
-        let Known { campaign, .. } = campaign_of(&console.admin, &findings, &campaign)?;
-        (vec![campaign.id.clone()], Some(campaign.detected_at))
+        vec![campaign_of(&console.admin, &findings, &campaign)?.campaign.id.clone()]
     };
-    let now = console.admin.clock.now();
+    let detected = console.admin.detected(&campaigns);
+    let (about, now) = ((campaigns, detected), console.admin.clock.now());
     let case = console.registry(&visit).open_case(title, severity, about, visit.name(), now).await?;
     console.sessions.leave(&visit, "The case is open. Nobody owns it yet.".to_owned());
     Ok(Redirect::to(&format!("/cases/{}", case.id)).into_response())

@@ -16,7 +16,6 @@ use report::campaign::Card;
 use report::words::{counted, encoded, grouped, members, minute, printable, verdict};
 use serde::Deserialize;
 
-use crate::campaigns::without_texts;
 use crate::context::Console;
 use crate::fault::{Fault, Page};
 use crate::form;
@@ -319,7 +318,7 @@ async fn hunt(
         ),
     };
     let card = |campaign: &Campaign| {
-        let campaign = if may { campaign.clone() } else { without_texts(campaign) };
+        let campaign = if may { campaign.clone() } else { campaign.without_texts() };
         let at = report::campaign::Place::Console { exchanges_have_pages: false };
         Card::new("campaign".to_owned(), &campaign, &findings.cleared, 0, at, None)
     };

@@ -102,6 +102,8 @@ impl Hunter for Noting {
     }
 }
 
+const BY_PASSWORD: SignIn = SignIn { url: None, passwords: true, passkeys: false, provider: None };
+
 pub(crate) struct Rig {
     pub(crate) router: Router,
     pub(crate) admin: Arc<Admin>,
@@ -112,13 +114,12 @@ pub(crate) struct Rig {
 
 impl Rig {
     pub(crate) async fn new() -> Rig {
-        Rig::with(SignIn { url: None, passwords: true, passkeys: false, provider: None }).await
+        Rig::made(BY_PASSWORD, None).await
     }
 
     /// One beside a detection.
     pub(crate) async fn detecting(watched: &Arc<Watched>) -> Rig {
-        let sign_in = SignIn { url: None, passwords: true, passkeys: false, provider: None };
-        Rig::made(sign_in, Some(Arc::clone(watched))).await
+        Rig::made(BY_PASSWORD, Some(Arc::clone(watched))).await
     }
 
     /// One into which people come so.

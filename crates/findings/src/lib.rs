@@ -114,6 +114,14 @@ pub struct Campaign {
     pub identity: Identity,
 }
 
+impl Campaign {
+    /// The same campaign for somebody who may not read what was asked.
+    #[must_use]
+    pub fn without_texts(&self) -> Campaign {
+        Campaign { skeleton: Vec::new(), samples: Vec::new(), ..self.clone() }
+    }
+}
+
 /// The name of the campaign with a number.
 #[must_use]
 pub fn campaign_id(number: u32) -> String {

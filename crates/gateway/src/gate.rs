@@ -406,6 +406,19 @@ mod tests {
         gate.admit(&who, route.call, &ask, Amounts::default(), NOW)
     }
 
+    /// Also over several fetches of random bytes.
+    #[test]
+    fn no_two_exchanges_have_one_id() {
+        let ids: std::collections::BTreeSet<String> =
+            (0..3 * EXCHANGE_IDS_AT_ONCE).map(|_| exchange_id().unwrap()).collect();
+        assert_eq!(ids.len(), 3 * EXCHANGE_IDS_AT_ONCE);
+        let is_sound = |id: &String| {
+            let digits = id.strip_prefix(EXCHANGE_ID).unwrap();
+            digits.len() == 32 && digits.bytes().all(|digit| matches!(digit, b'0'..=b'9' | b'a'..=b'f'))
+        };
+        assert!(ids.iter().all(is_sound), "{ids:?}");
+    }
+
     #[test]
     fn a_key_is_shown_once_and_in_one_way() {
         let (gate, key) = gate(|_| {});

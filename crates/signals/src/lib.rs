@@ -100,7 +100,6 @@ fn asked<'e>(exchange: &'e Exchange<'_>) -> impl Iterator<Item = (&'e str, bool)
 }
 
 /// What one text gives.
-#[derive(Clone)]
 struct Sketch {
     prints: Box<[Print]>,
     meaning: meaning::Sum,

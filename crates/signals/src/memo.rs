@@ -21,7 +21,7 @@ pub(crate) struct Memo<V> {
 type Key = [u8; 32];
 
 /// A value that is remembered.
-pub(crate) trait Remembered: Clone {
+pub(crate) trait Remembered {
     /// Bytes that it takes beside its own size.
     fn bytes(&self) -> usize;
 }
@@ -59,8 +59,9 @@ impl<V: Remembered> Memo<V> {
     }
 }
 
-/// Texts that a thread knows came before, and bytes that it remembers of those that came again.
+/// Texts of which a thread knows that they came before.
 const SEEN_MAX: usize = 32_768;
+/// Bytes that it remembers of those that came again.
 const KNOWN_BYTES_MAX: usize = 16 << 20;
 /// A text of fewer bytes is read as fast as it is hashed and found.
 const KNOWN_BYTES_MIN: usize = 48;
@@ -69,7 +70,6 @@ const KNOWN_BYTES_MIN: usize = 48;
 mod tests {
     use super::*;
 
-    #[derive(Clone)]
     struct Held(usize);
 
     impl Remembered for Held {

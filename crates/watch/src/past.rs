@@ -80,8 +80,7 @@ impl Past {
         self.campaigns.retain(|known| !standing.contains(&known.campaign.id));
         let over = self.campaigns.len().saturating_sub(PAST_MAX);
         self.campaigns.drain(..over);
-        let without_texts = |campaign| Campaign { skeleton: Vec::new(), samples: Vec::new(), ..campaign };
-        let now = findings.campaigns.into_iter().map(|campaign| LastKnown { as_of, campaign: without_texts(campaign) });
+        let now = findings.campaigns.iter().map(|campaign| LastKnown { as_of, campaign: campaign.without_texts() });
         self.campaigns.extend(now);
     }
 

@@ -3,7 +3,7 @@
 //! Promises the words found in a text in the order in which they end, each with the classes that it stands for; a word within a
 //! longer one that is also listed is left out, so that "not only" is no "not". Text and words are compared folded: without case,
 //! accents, hyphens and quotation marks. A line of the data file that is malformed is left out too, and a test keeps such lines
-//! from being shipped. O(bytes).
+//! from being shipped. O(bytes), times the longest word at worst.
 
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
@@ -319,15 +319,14 @@ impl Lexicon {
     /// They are looked for where one may begin and not everywhere: most of most texts are places within words that are in no list.
     fn standing(&self, folded: &str) -> Vec<Hit> {
         let mut standing = Vec::new();
-        // Whether the last character and the next one would belong to one word, so that none begins here.
-        let mut within = false;
+        let mut before = b' ';
         for (start, bytes) in folded.as_bytes().windows(2).enumerate() {
             let &[byte, next] = bytes else { continue };
-            let here = std::mem::replace(&mut within, byte.is_ascii_alphanumeric());
-            let rest = || folded.as_bytes().get(start..).unwrap_or_default();
             // What is not ASCII may begin anywhere; whether it stands there is looked at below.
-            let begins = !(here && byte.is_ascii_alphanumeric()) && self.closed.has([byte, next]);
-            if begins || rest().first_chunk().is_some_and(|three| self.open.has(*three)) {
+            let is_within = before.is_ascii_alphanumeric() && byte.is_ascii_alphanumeric();
+            before = byte;
+            let three = || folded.as_bytes().get(start..).and_then(<[u8]>::first_chunk);
+            if !is_within && self.closed.has([byte, next]) || three().is_some_and(|three| self.open.has(*three)) {
                 self.beginning(folded, start, &mut standing);
             }
         }
