@@ -144,10 +144,14 @@ impl Packing {
                 })
             }
             _ if magic.get(4..8) == Some(&[0x28, 0xb5, 0x2f, 0xfd]) => Packing::ZstdFrames,
+            _ if is_tar(magic) => Packing::Unsupported(Unsupported {
+                what: "a tar archive",
+                advice: "unpack it with tar -x and name the folder",
+            }),
             _ => UNSUPPORTED
                 .iter()
-                .find(|(at, bytes, _)| magic.get(*at..at + bytes.len()) == Some(*bytes))
-                .map_or(Packing::None, |(_, _, unsupported)| Packing::Unsupported(*unsupported)),
+                .find(|(bytes, _)| magic.starts_with(bytes))
+                .map_or(Packing::None, |(_, unsupported)| Packing::Unsupported(*unsupported)),
         }
     }
 
@@ -160,36 +164,45 @@ fn begins_json(byte: u8) -> bool {
     matches!(byte, b'{' | b'[' | b' ' | b'\r' | b'\n' | b'\t')
 }
 
-/// What begins like this, and where.
-const UNSUPPORTED: [(usize, &[u8], Unsupported); 13] = [
-    (257, b"ustar", Unsupported { what: "a tar archive", advice: "unpack it with tar -x and name the folder" }),
+/// Whether the header of a tar archive (POSIX.1-1988) is there: its mark, and its checksum, since a prompt may have the
+/// mark where the header has it.
+fn is_tar(magic: &[u8]) -> bool {
+    const CHECKSUM: std::ops::Range<usize> = 148..156;
+    let Some(header) = magic.first_chunk::<512>() else { return false };
+    if header.get(257..262) != Some(b"ustar") {
+        return false;
+    }
+    let written = header.get(CHECKSUM).and_then(|digits| std::str::from_utf8(digits).ok()).unwrap_or_default();
+    let written = u32::from_str_radix(written.trim_matches([' ', '\0']), 8);
+    // The checksum counts as eight spaces in itself.
+    let bytes = header.iter().enumerate();
+    let sum = bytes.map(|(at, byte)| if CHECKSUM.contains(&at) { u32::from(b' ') } else { u32::from(*byte) }).sum();
+    written == Ok(sum)
+}
+
+/// What begins like this.
+const UNSUPPORTED: [(&[u8], Unsupported); 12] = [
     (
-        0,
         b"PAR1",
         Unsupported {
             what: "Parquet",
             advice: "convert it to JSON lines, for example with duckdb -c \"COPY (FROM 'x.parquet') TO 'x.jsonl'\"",
         },
     ),
-    (0, b"BZh", Unsupported { what: "bzip2", advice: "unpack it with bzip2 -dc" }),
-    (0, b"\xfd7zXZ\0", Unsupported { what: "xz", advice: "unpack it with xz -dc" }),
-    (0, b"\x04\x22\x4d\x18", Unsupported { what: "lz4", advice: "unpack it with lz4 -dc" }),
-    (0, b"\xff\x06\0\0sNaPpY", Unsupported { what: "snappy", advice: "unpack it with snzip -dc" }),
-    (0, b"PK\x03\x04", Unsupported { what: "a zip archive", advice: "unpack it and name the folder" }),
-    (0, b"7z\xbc\xaf\x27\x1c", Unsupported { what: "a 7z archive", advice: "unpack it and name the folder" }),
-    (0, b"\x1f\x9d", Unsupported { what: "compress (.Z)", advice: "unpack it with gzip -dc" }),
+    (b"BZh", Unsupported { what: "bzip2", advice: "unpack it with bzip2 -dc" }),
+    (b"\xfd7zXZ\0", Unsupported { what: "xz", advice: "unpack it with xz -dc" }),
+    (b"\x04\x22\x4d\x18", Unsupported { what: "lz4", advice: "unpack it with lz4 -dc" }),
+    (b"\xff\x06\0\0sNaPpY", Unsupported { what: "snappy", advice: "unpack it with snzip -dc" }),
+    (b"PK\x03\x04", Unsupported { what: "a zip archive", advice: "unpack it and name the folder" }),
+    (b"7z\xbc\xaf\x27\x1c", Unsupported { what: "a 7z archive", advice: "unpack it and name the folder" }),
+    (b"\x1f\x9d", Unsupported { what: "compress (.Z)", advice: "unpack it with gzip -dc" }),
+    (b"Obj\x01", Unsupported { what: "Avro", advice: "convert it to JSON lines, for example with avro-tools tojson" }),
+    (b"ORC", Unsupported { what: "ORC", advice: "convert it to JSON lines, for example with orc-contents" }),
     (
-        0,
-        b"Obj\x01",
-        Unsupported { what: "Avro", advice: "convert it to JSON lines, for example with avro-tools tojson" },
-    ),
-    (0, b"ORC", Unsupported { what: "ORC", advice: "convert it to JSON lines, for example with orc-contents" }),
-    (
-        0,
         b"SQLite format 3\0",
         Unsupported { what: "an SQLite database", advice: "export the table as JSON or CSV with a header" },
     ),
-    (0, b"\x89PNG", Unsupported { what: "a picture", advice: "name a log instead" }),
+    (b"\x89PNG", Unsupported { what: "a picture", advice: "name a log instead" }),
 ];
 
 /// zstd frames, each after its length; a newline follows each, since the frames need not end in one.
@@ -359,10 +372,25 @@ mod tests {
 
     #[test]
     fn what_is_known_and_not_read_has_a_name() {
-        for (at, magic, unsupported) in UNSUPPORTED {
-            let bytes = [&vec![b'x'; at], magic, &[0; 16]].concat();
+        for (magic, unsupported) in UNSUPPORTED {
+            let bytes = [magic, &[0; 16]].concat();
             assert!(matches!(open(bytes.as_slice()), Err(Refused::Unsupported(met)) if met == unsupported));
         }
+    }
+
+    #[test]
+    fn a_prompt_with_the_mark_of_a_tar_archive_is_none() {
+        let mut header = [0; 512];
+        header[..9].copy_from_slice(b"log.jsonl");
+        header[257..263].copy_from_slice(b"ustar\0");
+        let sum: u32 =
+            header.iter().enumerate().filter(|(at, _)| !(148..156).contains(at)).map(|(_, b)| u32::from(*b)).sum();
+        header[148..156].copy_from_slice(format!("{:06o}\0 ", sum + 8 * 32).as_bytes());
+        assert!(is_tar(&header));
+        header[0] = b'L';
+        assert!(!is_tar(&header));
+        let record = format!("{:x<257}ustar{:x<512}\"}}\n", r#"{"account":"a","response":""#, "");
+        assert_eq!(text(record.as_bytes()), record);
     }
 
     #[test]
