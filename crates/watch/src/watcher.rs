@@ -285,6 +285,8 @@ impl Loop {
             }
             self.detector.judge(verdicts);
             self.is_unwritten = true;
+            // Where the record is read again, what is said of accounts comes first.
+            return Ok(true);
         }
         let Some(lines) = self.follower.read()? else { return Ok(false) };
         self.detector.take(lines);

@@ -124,9 +124,10 @@ impl State {
             let narrow: Vec<u64> =
                 own.filter(|(owner, key)| cluster.is_narrow(owner.place, *key)).map(|&(_, key)| key).collect();
             if narrow.len() >= RELEASED_MIN {
-                // What was frozen was another text.
-                cluster.trial = None;
                 cluster.forget(&narrow);
+                if cluster.is_frozen_text_gone() {
+                    cluster.trial = None;
+                }
                 scratch.owned.retain(|(owner, key)| owner.cluster != number || !narrow.contains(key));
                 scratch.hot.extend(narrow);
             }

@@ -49,7 +49,7 @@ impl State {
             if session {
                 self.followed += usize::from(trial.likeness.count(number, signals, room));
             }
-        } else if membership::probability(tally.exchanges, total, trial.p0) >= 0.5 {
+        } else if membership::enters(tally.exchanges, total, trial.p0) {
             // What made it a member does not count.
             tally.enter(total, trial.exposure);
             trial.entered = trial.entered.saturating_add(1);
@@ -230,7 +230,7 @@ impl State {
             let (total, vetted) = (account.exchanges, account.vetted);
             let Some(tally) = account.tallies.iter_mut().find(|tally| tally.cluster == number) else { continue };
             tally.leave();
-            if !vetted && !tally.vouched && membership::probability(tally.exchanges, total, p0) >= 0.5 {
+            if !vetted && !tally.vouched && membership::enters(tally.exchanges, total, p0) {
                 tally.enter(total, 0.0);
                 trial.entered = trial.entered.saturating_add(1);
             }

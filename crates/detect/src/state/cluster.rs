@@ -163,6 +163,15 @@ impl Cluster {
         })
     }
 
+    /// Whether too little is left of what was frozen for a trial for anything to match it.
+    #[must_use]
+    pub(crate) fn is_frozen_text_gone(&self) -> bool {
+        self.trial.as_ref().is_some_and(|trial| {
+            let left = (0..trial.skeleton).filter(|&place| self.is_common(place)).count();
+            left < trial.needed as usize
+        })
+    }
+
     /// Whether it is time to look at it.
     #[must_use]
     pub(crate) fn is_due(&self) -> bool {
@@ -330,11 +339,15 @@ impl Cluster {
         self.members.dedup();
         self.free = (kept..self.keys.len() as u16).filter(|&place| !self.is_core(place)).collect();
         self.next_look = self.exchanges + (self.exchanges / 12).max(6);
-        let common = |key: &&Key| {
+        self.broad = (0..self.keys.len() as u16).filter(|&place| self.is_common(place)).count() >= BROAD_MIN;
+    }
+
+    /// Whether the shingle at `place` is in nearly all exchanges since it was added, long enough to tell.
+    fn is_common(&self, place: u16) -> bool {
+        self.keys.get(place as usize).is_some_and(|key| {
             let chances = self.exchanges.saturating_sub(key.since);
             chances >= NARROW_TRIAL && u64::from(key.hits) * 5 >= u64::from(chances) * 4
-        };
-        self.broad = self.keys.iter().filter(common).count() >= BROAD_MIN;
+        })
     }
 }
 
@@ -397,6 +410,18 @@ mod tests {
         assert_eq!(after(NARROW_TRIAL, NARROW_TRIAL / 2 - 1), (true, true));
         assert_eq!(after(NARROW_TRIAL, NARROW_TRIAL / 2), (true, false), "half have it");
         assert_eq!(after(NARROW_TRIAL - 1, 1), (false, false), "too early to tell");
+        cluster.trial = Some(Box::new(Trial::freeze(1, cluster.last, cluster.frozen(), 0.01)));
+        let needed = |cluster: &mut Cluster, needed: u32| {
+            let trial = cluster.trial.as_mut().expect("there is one");
+            trial.needed = needed;
+            cluster.exchanges = NARROW_TRIAL;
+            cluster.keys.iter_mut().for_each(|key| key.hits = NARROW_TRIAL);
+            cluster.keys[few as usize].hits = 1;
+            cluster.is_frozen_text_gone()
+        };
+        assert!(!needed(&mut cluster, BROAD_MIN as u32), "what all have is enough to match");
+        assert!(needed(&mut cluster, BROAD_MIN as u32 + 1));
+        cluster.trial = None;
         cluster.forget(&[0]);
         cluster.tidy(0);
         assert!(!cluster.is_broad(), "{BROAD_MIN} shingles make a common text");
