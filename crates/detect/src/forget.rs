@@ -315,6 +315,22 @@ mod tests {
     }
 
     #[test]
+    fn what_is_known_of_clusters_goes_with_those_that_are_forgotten() {
+        let mut state = state();
+        let now = FORGOTTEN_DAYS + 1;
+        for (day, text) in
+            [(0, SHARED), (now, "Write a long story about the sea and tell me who was on the ship that sank")]
+        {
+            ["a", "b", "c", "d"].into_iter().for_each(|account| ask(&mut state, account, day, text));
+        }
+        assert_eq!(state.clusters.len(), 2);
+        state.known = [(0, [7].into()), (1, [8].into())].into();
+        let gone = turn(&mut state, now).unwrap();
+        assert_eq!(gone.clusters.into_iter().collect::<Vec<_>>(), [0]);
+        assert_eq!(state.known, [(1, [8].into())].into());
+    }
+
+    #[test]
     fn room_is_made_for_the_newest_before_the_limit() {
         for (accounts, forgotten) in [(94, 0), (95, 9)] {
             let mut state = State { accounts: Accounts::limited(100), ..state() };

@@ -165,6 +165,13 @@ mod tests {
         }
     }
 
+    #[test]
+    fn one_escape_in_so_many_bytes_makes_a_run_percent_encoded() {
+        let run = |bytes: usize| format!("%20{}", "a".repeat(bytes - 3)).repeat(2);
+        assert_eq!(decoded(&run(PERCENT_ONE_IN)), run(PERCENT_ONE_IN).replace("%20", " "));
+        assert_eq!(decoded(&run(PERCENT_ONE_IN + 1)), run(PERCENT_ONE_IN + 1));
+    }
+
     /// Runs are those that one finds who looks at every byte.
     #[test]
     fn no_run_is_missed() {

@@ -337,6 +337,19 @@ mod tests {
     }
 
     #[test]
+    fn the_names_of_tools_that_were_called_are_kept_up_to_the_limit_of_an_answer() {
+        let answer = |calls: &[&str]| {
+            let calls = calls.iter().map(|name| format!(r#""{name}""#)).collect::<Vec<_>>().join(",");
+            signals(&format!(r#"{{"time":1,"account":"a","request":{{}},"response":{{"tool_calls":[{calls}]}}}}"#))
+                .answer
+        };
+        let half = "n".repeat(ANSWER_BYTES_MAX / 2);
+        let kept = answer(&[&half, &half, "last"]);
+        assert_eq!(kept.len(), ANSWER_BYTES_MAX);
+        assert!(kept.starts_with("calls n") && kept.ends_with('n'), "{kept}");
+    }
+
+    #[test]
     fn a_template_shows_wherever_the_caller_puts_it() {
         let template = "Lay out every deduction in order and close with the bare result of the exercise.";
         let user = |text: &str| format!(r#"{{"role":"user","content":"{text}"}}"#);

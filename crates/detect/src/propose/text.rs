@@ -344,3 +344,86 @@ const ITEM_SPREAD: u64 = 0x9E37_79B9_7F4A_7C15;
 const PAIRS_MAX: usize = 1 << 18;
 /// Common matches between looks at whether to merge.
 const MERGE_LOOK: u32 = 12;
+
+#[cfg(test)]
+mod tests {
+    use exchange::{Exchange, Notes};
+
+    use super::*;
+    use crate::state::account::Tally;
+
+    fn at(seconds: i64) -> Time {
+        Time::from_seconds(seconds)
+    }
+
+    fn account(state: &mut State, name: &str) -> AccountNo {
+        let record = format!(r#"{{"time":1,"account":"{name}","request":{{}}}}"#);
+        let mut sink = |exchange: Exchange<'_>| {
+            state.count(&signals::of(&exchange)).unwrap();
+        };
+        exchange::read_exchanges(&record, &mut Notes::default(), &mut sink).unwrap();
+        state.accounts.known(name).unwrap()
+    }
+
+    #[test]
+    fn clusters_that_mostly_go_together_become_the_larger_of_them() {
+        for (larger, merged) in [(2 * MERGE_LOOK, true), (2 * MERGE_LOOK + 1, false)] {
+            let mut state = State::default();
+            let (both, one) = (account(&mut state, "both"), account(&mut state, "one"));
+            let tallies = [
+                (
+                    both,
+                    1,
+                    Tally {
+                        exchanges: 5,
+                        core_hits: 30,
+                        input_tokens: 7,
+                        output_tokens: 1,
+                        last: at(300),
+                        ..Tally::new(1, at(200), 3)
+                    },
+                ),
+                (
+                    both,
+                    0,
+                    Tally {
+                        exchanges: 4,
+                        core_hits: 20,
+                        input_tokens: 2,
+                        output_tokens: 9,
+                        last: at(400),
+                        ..Tally::new(0, at(100), 1)
+                    },
+                ),
+                (one, 0, Tally { exchanges: 2, last: at(60), ..Tally::new(0, at(50), 1) }),
+            ];
+            for exchanges in [MERGE_LOOK, larger] {
+                let mut cluster = Cluster::new(at(1));
+                cluster.exchanges = exchanges;
+                state.begin_cluster(cluster).unwrap();
+            }
+            for (account, cluster, tally) in tallies {
+                state.accounts.get_mut(account).unwrap().tallies.push(tally);
+                state.clusters.get_mut(cluster).unwrap().members.push(account);
+            }
+            let hits = [1, 0].map(|cluster| Hits { cluster, core: 9, frozen: 0 });
+            (1..MERGE_LOOK).for_each(|_| state.merge_what_goes_together(&hits));
+            assert!(!state.cluster(0).unwrap().gone, "too early to tell");
+            state.merge_what_goes_together(&hits);
+            assert_eq!((state.cluster(0).unwrap().gone, state.cluster(1).unwrap().gone), (merged, false), "{larger}");
+            if !merged {
+                continue;
+            }
+            assert_eq!(state.cluster(1).unwrap().members, [both, one]);
+            let part = |account| {
+                let account = state.accounts.get(account).unwrap();
+                assert!(account.tally(0).is_none());
+                let tally = account.tally(1).unwrap();
+                let tokens = (tally.input_tokens, tally.output_tokens);
+                (tally.exchanges, tally.began, tally.core_hits, tokens, tally.first, tally.last)
+            };
+            assert_eq!(part(both), (5, 1, 50, (7, 9), at(100), at(400)));
+            assert_eq!(part(one), (2, 1, 0, (0, 0), at(50), at(60)));
+        }
+    }
+}

@@ -468,6 +468,13 @@ mod tests {
     }
 
     #[test]
+    fn one_miss_in_so_many_asks_what_they_have_in_common() {
+        let mut cluster = Cluster::new(Time::from_seconds(0));
+        let asks: Vec<u32> = (1..=2 * WIDER_HITS_MIN).filter(|_| cluster.miss()).collect();
+        assert_eq!(asks, [WIDER_HITS_MIN, 2 * WIDER_HITS_MIN]);
+    }
+
+    #[test]
     fn exhibits_stay_within_their_limit() {
         let mut cluster = Cluster::new(Time::from_seconds(0));
         for i in 0..=SAMPLES_MAX as u32 {
