@@ -22,7 +22,7 @@ def main():
     parser = argparse.ArgumentParser(prog="peers/run", description="Compares Stillwatch with other methods.")
     parser.add_argument("--stillwatch", type=Path, default=HERE.parent / "target/release/stillwatch", help="the binary")
     parser.add_argument("--corpora", type=Path, help="folder of real texts, beside the simulator's own")
-    parser.add_argument("--only", choices=("accounts", "windows"), help="run one half and keep the other's results")
+    parser.add_argument("--only", choices=("accounts", "worlds", "windows"), help="run one part and keep the others' results")
     flags = parser.parse_args()
     if not flags.stillwatch.exists():
         parser.error(f"`{flags.stillwatch}` does not exist; run `cargo build --release` or name it with --stillwatch")
@@ -30,9 +30,11 @@ def main():
     kept = HERE / "results.json"
     results = json.loads(kept.read_text()) if kept.exists() else {}
     texts = {"own text": None} | ({"open corpora": flags.corpora} if flags.corpora else {})
-    if flags.only != "windows":
+    if flags.only in (None, "accounts"):
         results["accounts"] = accounts(flags.stillwatch, texts)
-    if flags.only != "accounts":
+    if flags.only in (None, "worlds"):
+        results["worlds"] = worlds(flags.stillwatch)
+    if flags.only in (None, "windows"):
         results["windows"] = windows.compare(flags.stillwatch, texts, HERE / ".venv" / "embeddings.npz")
     kept.write_text(json.dumps(results, indent=1) + "\n")
     tables.write(HERE.parent / "docs/comparison.md", results)
@@ -59,6 +61,19 @@ def accounts(binary, texts):
             )
             show(results["runs"][-1])
     return results
+
+
+def worlds(binary):
+    """All methods on small worlds, own text."""
+    chosen = choose(binary, None)
+    names = experiments.HONEST_WORLDS + experiments.HOSTILE_WORLDS
+    runs = [Run(name, seed, scale="1") for name in names for seed in experiments.WORLD_SEEDS]
+    entries = []
+    for run in runs:
+        scores = compare(binary, run, chosen)
+        entries.append({"text": "own text", "flags": run.flags(), "scenario": run.scenario, "scores": scores})
+        show(entries[-1])
+    return entries
 
 
 def choose(binary, corpora):

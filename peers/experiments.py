@@ -17,6 +17,15 @@ FRONTIER_SEEDS = (1, 2)
 
 DEVELOPMENT = ("hydra", "sparse", "covered", "own-infrastructure", "varied", "no-template")
 SCENARIOS = DEVELOPMENT + ("failover", "injected-phrase", "judge", "mixed")
+HOSTILE_WORLDS = (
+    "relay agents paraphrases direct-german probing exits base64 twice people-shared people-own preamble-all preamble-half "
+    "preamble-products markup template own nine-in-ten prompts many"
+).split()
+HONEST_WORLDS = (
+    "phrase tutorial plugin workflow seats shops course homework hackathon launch voucher turnover shared-list review-bot "
+    "alike everybody"
+).split()
+WORLD_SEEDS = (1, 2)
 FRONTIERS = {
     "share of cover requests": [("cover", value) for value in ("0", "0.5", "0.9")],
     "campaign requests per account": [("requests", value) for value in ("4", "10", "50", "250")],
@@ -32,11 +41,12 @@ class Run:
     seed: int
     corpora: Path | None = None
     knobs: tuple[tuple[str, str], ...] = field(default=())
+    scale: str = SCALE
 
     def flags(self):
         """Flags of `stillwatch simulate`, but for the folders."""
         knobs = [part for knob, value in self.knobs for part in ("--set", f"{knob}={value}")]
-        return [self.scenario, "--seed", str(self.seed), "--scale", SCALE, *knobs]
+        return [self.scenario, "--seed", str(self.seed), "--scale", self.scale, *knobs]
 
     @contextlib.contextmanager
     def simulated(self, binary):

@@ -4,6 +4,7 @@ import re
 from collections import Counter
 
 import numpy as np
+from experiments import HONEST_WORLDS, HOSTILE_WORLDS
 
 NAMES = {
     "stillwatch": "Stillwatch",
@@ -38,6 +39,9 @@ def tables(results):
             runs = [run for run in found["runs"] if run["knobs"] and run["knobs"][0][0] == knob]
             yield f"frontier {knob}", cells(runs, lambda run: run["knobs"][0][1], knob)
         yield "settings", settings(found)
+    if found := results.get("worlds"):
+        yield "honest worlds", named([run for run in found if run["scenario"] in HONEST_WORLDS])
+        yield "hostile worlds", cells([run for run in found if run["scenario"] in HOSTILE_WORLDS], code_name, "world")
     if found := results.get("windows"):
         yield "windows", windows(found)
 
@@ -71,7 +75,21 @@ def strangers(scores):
 
 
 def scenarios(runs):
-    return cells([run for run in runs if run["scenario"] != "honest"], lambda run: f"`{run['scenario']}`", "scenario")
+    return cells([run for run in runs if run["scenario"] != "honest"], code_name, "scenario")
+
+
+def code_name(run):
+    return f"`{run['scenario']}`"
+
+
+def named(runs):
+    """Honest accounts that were flagged where there is no campaign: a line for each world, a column for each method."""
+    lines = ["| world | accounts | " + " | ".join(NAMES.values()) + " |", "|---|" + "--:|" * (len(NAMES) + 1)]
+    for world in dict.fromkeys(run["scenario"] for run in runs):
+        found = [run["scores"] for run in runs if run["scenario"] == world]
+        line = [str(sum(scores[key]["honest_flagged"] for scores in found)) for key in NAMES]
+        lines.append(f"| `{world}` | {sum(scores['stillwatch']['honest'] for scores in found)} | " + " | ".join(line) + " |")
+    return "\n".join(lines)
 
 
 def cells(runs, label, heading):
