@@ -163,7 +163,7 @@ impl Cluster {
         })
     }
 
-    /// Whether too little is left of what was frozen for a trial for anything to match it.
+    /// Whether nearly all exchanges have too little of what was frozen for the trial to match it.
     #[must_use]
     pub(crate) fn is_frozen_text_gone(&self) -> bool {
         self.trial.as_ref().is_some_and(|trial| {
