@@ -73,7 +73,7 @@ impl Hash {
 }
 
 /// One fingerprint.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Print {
     /// Identifies the shingle, with digits made equal.
     #[serde(with = "postcard::fixint::le")]

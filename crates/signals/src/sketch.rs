@@ -28,21 +28,18 @@ pub fn winnow(text: &str, prints: &mut Vec<Print>) {
 pub fn winnow_with(text: &str, prints: &mut Vec<Print>, mut see: impl FnMut(&Token)) {
     let mut window = Window::default();
     let mut last: Option<Print> = None;
-    let (mut recent, mut count) = ([EMPTY; SHINGLE], 0_usize);
+    let (mut recent, mut count) = ([(0, 0); SHINGLE], 0_usize);
     for token in tokens(text) {
         if prints.len() >= PRINTS_MAX {
             return;
         }
         see(&token);
-        recent.rotate_left(1);
-        if let Some(slot) = recent.last_mut() {
-            *slot = token;
-        }
+        push(&mut recent, (token.masked, token.exact));
         count += 1;
         if count < SHINGLE {
             continue;
         }
-        let print = shingle(&recent);
+        let print = hashed(&recent);
         if count == SHINGLE {
             prints.push(print);
         }
@@ -54,7 +51,7 @@ pub fn winnow_with(text: &str, prints: &mut Vec<Print>, mut see: impl FnMut(&Tok
     match last {
         Some(print) => push_new(prints, print),
         // Shorter than a shingle: the whole text is one.
-        None if count > 0 => prints.push(shingle(recent.get(SHINGLE - count..).unwrap_or(&[]))),
+        None if count > 0 => prints.push(hashed(recent.get(SHINGLE - count..).unwrap_or(&[]))),
         None => {}
     }
 }
@@ -62,15 +59,28 @@ pub fn winnow_with(text: &str, prints: &mut Vec<Print>, mut see: impl FnMut(&Tok
 /// The shingle of consecutive tokens; also of fewer than [`SHINGLE`], for texts that have no more.
 #[must_use]
 pub fn shingle(tokens: &[Token]) -> Print {
+    hashed(&tokens.iter().map(|token| (token.masked, token.exact)).collect::<Vec<_>>())
+}
+
+/// The shingle of tokens that have these hashes: masked and exact.
+fn hashed(tokens: &[(u64, u64)]) -> Print {
     let (mut key, mut exact) = (tokens.len() as u64, 0_u64);
     for token in tokens {
-        key = (key ^ token.masked).wrapping_mul(K).rotate_left(29);
-        exact = (exact ^ token.exact).wrapping_mul(K).rotate_left(29);
+        key = (key ^ token.0).wrapping_mul(K).rotate_left(29);
+        exact = (exact ^ token.1).wrapping_mul(K).rotate_left(29);
     }
     // The product's high bits are the well mixed ones; fold them down.
     key ^= key >> 32;
     exact ^= exact >> 32;
     Print { key: key.wrapping_mul(K), exact: (exact.wrapping_mul(K) >> 32) as u32 }
+}
+
+/// Adds one at the end in place of the first.
+fn push<T: Copy, const N: usize>(last: &mut [T; N], one: T) {
+    last.copy_within(1.., 0);
+    if let Some(end) = last.last_mut() {
+        *end = one;
+    }
 }
 
 fn push_new(prints: &mut Vec<Print>, print: Print) {
@@ -82,37 +92,29 @@ fn push_new(prints: &mut Vec<Print>, print: Print) {
 /// The last few shingles; gives the smallest whenever that is a new one.
 #[derive(Default)]
 struct Window {
-    ring: [Option<Print>; WINDOW],
+    last: [Print; WINDOW],
     pushed: usize,
     chosen: Option<usize>,
 }
 
 impl Window {
     fn push(&mut self, print: Print) -> Option<Print> {
-        let at = self.pushed;
-        if let Some(slot) = self.ring.get_mut(at % WINDOW) {
-            *slot = Some(print);
-        }
+        push(&mut self.last, print);
         self.pushed += 1;
         if self.pushed < WINDOW {
             return None;
         }
         // The rightmost smallest, so that runs of equal shingles give few fingerprints.
-        let first = self.pushed - WINDOW;
-        let smallest = (first..self.pushed)
-            .rev()
-            .filter_map(|i| self.ring.get(i % WINDOW).copied().flatten().map(|print| (print.key, i, print)))
-            .min_by_key(|&(key, _, _)| key);
-        let (_, i, print) = smallest?;
-        if self.chosen == Some(i) {
+        let (back, smallest) = self.last.iter().rev().enumerate().min_by_key(|(_, print)| print.key)?;
+        let chosen = self.pushed - back;
+        if self.chosen == Some(chosen) {
             return None;
         }
-        self.chosen = Some(i);
-        Some(print)
+        self.chosen = Some(chosen);
+        Some(*smallest)
     }
 }
 
-const EMPTY: Token = Token { masked: 0, exact: 0, start: 0, end: 0 };
 /// An odd constant with well spread bits (the fractional part of the golden ratio).
 const K: u64 = 0x9E37_79B9_7F4A_7C15;
 

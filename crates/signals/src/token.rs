@@ -73,7 +73,23 @@ impl Tokens<'_> {
     /// A word: letters, digits, marks, and apostrophes within.
     fn word(&mut self) -> Token {
         let start = self.at;
-        let (mut masked, mut exact, mut in_number) = (SEED, SEED, false);
+        let bytes = self.text.as_bytes();
+        // Most words are ASCII letters alone, and then both hashes are the same.
+        let letters = bytes.get(start..).unwrap_or_default().iter().take_while(|byte| byte.is_ascii_alphabetic());
+        let mut plain = SEED;
+        for byte in letters {
+            plain = mix(plain, u64::from(byte | 0x20));
+            self.at += 1;
+        }
+        match bytes.get(self.at) {
+            Some(&byte) if !byte.is_ascii() || byte.is_ascii_digit() || byte == b'\'' => self.rest(start, plain),
+            _ => Token { masked: plain, exact: plain, start, end: self.at },
+        }
+    }
+
+    /// What follows the letters of a word that began at `start` and have this hash.
+    fn rest(&mut self, start: usize, letters: u64) -> Token {
+        let (mut masked, mut exact, mut in_number) = (letters, letters, false);
         let bytes = self.text.as_bytes();
         while let Some(&byte) = bytes.get(self.at) {
             if byte.is_ascii_digit() {

@@ -125,7 +125,13 @@ pub(crate) fn overlap(a: &[AccountNo], b: &[AccountNo]) -> bool {
             j += usize::from(y <= x);
         }
     }
-    both * OVERLAP_ONE_IN > few.len()
+    are_one(both, few.len())
+}
+
+/// Whether two groups that have `both` accounts in common are apart no longer, of which the smaller one has `few`.
+#[must_use]
+pub(crate) fn are_one(both: usize, few: usize) -> bool {
+    both * OVERLAP_ONE_IN > few
 }
 
 impl Group {

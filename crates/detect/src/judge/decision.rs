@@ -129,6 +129,12 @@ impl Bar {
     }
 }
 
+/// Whether a group of `payers`, which sent `exchanges` since τ, is large enough to be tested.
+#[must_use]
+pub(crate) fn is_testable((payers, exchanges): (usize, u32)) -> bool {
+    payers >= PAYERS_MIN && exchanges >= EXCHANGES_MIN
+}
+
 /// Decides on a group of `payers`, which sent `exchanges` since τ.
 #[must_use]
 pub(crate) fn decide(
@@ -141,7 +147,7 @@ pub(crate) fn decide(
     let left = |rival: &Rival| (rival.name, total(evidence, rival.explains) - (rival.predicts)(&circumstances));
     let fitting = RIVALS.iter().filter(|rival| (rival.fits)(&circumstances)).map(left);
     let rival = fitting.min_by(|a, b| a.1.total_cmp(&b.1)).unwrap_or(("a tool that unrelated people share", log10_e));
-    let contends = payers >= PAYERS_MIN && exchanges >= EXCHANGES_MIN && rival.1 >= bar.rival;
+    let contends = is_testable((payers, exchanges)) && rival.1 >= bar.rival;
     let cleared = if payers == 0 {
         Some("nobody has taken part since it was noticed".into())
     } else if payers < PAYERS_MIN {

@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::evalue;
 use crate::group::{self, Group};
+use crate::judge::decision::Decision;
 use crate::labels::Labels;
 use crate::limits::PROPOSED_MAX;
 use crate::signs::calibrate::{Calibration, Credence, Others, Unit};
@@ -84,6 +85,21 @@ pub(crate) struct Assessment {
     pub payers: u64,
 }
 
+impl Assessment {
+    fn new(evidence: Vec<Evidence>, decision: Decision, log10_threshold: f64, payers: usize) -> Assessment {
+        Assessment {
+            honest: Credence::by(|sign| decision::total_without(&evidence, sign)),
+            evidence,
+            log10_e: decision.log10_e,
+            log10_threshold,
+            rival: (decision.rival.0.into(), decision.rival.1),
+            contends: decision.contends,
+            cleared: decision.cleared,
+            payers: payers as u64,
+        }
+    }
+}
+
 impl Judge {
     /// With what is asked of a finding and what people said of earlier ones.
     #[must_use]
@@ -95,8 +111,7 @@ impl Judge {
     pub(crate) fn assess(&mut self, state: &mut State, number: u32) {
         let Some(mut assessment) = self.assessment(state, number, &BTreeSet::new()) else { return };
         let Some(trial) = state.cluster(number).and_then(|cluster| cluster.trial.as_deref()) else { return };
-        let (numbered, enough) = (trial.number, trial.exchanges >= decision::EXCHANGES_MIN);
-        let tested = numbered == 0 && enough && assessment.payers >= decision::PAYERS_MIN as u64;
+        let tested = trial.number == 0 && decision::is_testable((assessment.payers as usize, trial.exchanges));
         if tested {
             // Tested from now on, at a level of its own.
             self.tested += 1;
@@ -147,6 +162,10 @@ impl Judge {
         let cluster = state.cluster(number)?;
         let trial = cluster.trial.as_deref()?;
         let group = Group::of(number, cluster, &state.accounts, trial.p0).without(others, &state.accounts);
+        let seen = (group.payers.len(), trial.exchanges);
+        if !decision::is_testable(seen) {
+            return Some(self.untested(seen));
+        }
         let others = self.calibration.apart_from(number, &group.accounts);
         let scene = self.scene(state, (number, cluster), trial, &group, &others);
         let evidence = signs::weigh(&scene);
@@ -166,19 +185,17 @@ impl Judge {
             common: overlap.common,
             once: overlap.once,
         };
-        let seen = (group.payers.len(), trial.exchanges);
         let bar = decision::Bar::at(self.config.alpha, log10_threshold);
         let decision = decision::decide(&evidence, circumstances, seen, bar);
-        Some(Assessment {
-            honest: Credence::by(|sign| decision::total_without(&evidence, sign)),
-            evidence,
-            log10_e: decision.log10_e,
-            log10_threshold,
-            rival: (decision.rival.0.into(), decision.rival.1),
-            contends: decision.contends,
-            cleared: decision.cleared,
-            payers: group.payers.len() as u64,
-        })
+        Some(Assessment::new(evidence, decision, log10_threshold, group.payers.len()))
+    }
+
+    /// Of a group that is too small to be tested nothing is weighed: most looks are at such.
+    fn untested(&self, seen: (usize, u32)) -> Assessment {
+        let log10_threshold = evalue::ebh_threshold(self.tested.max(TESTED_MIN), &[], self.config.alpha);
+        let bar = decision::Bar::at(self.config.alpha, log10_threshold);
+        let decision = decision::decide(&[], decision::Circumstances::default(), seen, bar);
+        Assessment::new(Vec::new(), decision, log10_threshold, seen.0)
     }
 
     /// Clusters that the evidence at their last look is enough for.
@@ -202,7 +219,7 @@ impl Judge {
             return None;
         }
         // What is measured of a group does not depend on others.
-        let others = Others::default();
+        let others = self.calibration.apart_from(number, &[]);
         let measures = signs::measure(&self.scene(state, (number, cluster), trial, &group, &others));
         let mut accounts = group.accounts;
         accounts.sort_unstable();

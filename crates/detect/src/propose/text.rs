@@ -53,6 +53,7 @@ impl State {
         scratch.clear();
         // 0 stands for an entry that is free.
         let stamp = (self.exchanges as u32).max(1);
+        self.shingles.read_ahead(signals.prints.iter().map(|print| print.key));
         for print in &signals.prints {
             match self.shingles.touch(print.key, payer.0, stamp) {
                 Touched::Hot => scratch.hot.push(print.key),

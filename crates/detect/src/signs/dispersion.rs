@@ -8,7 +8,8 @@
 //! users are held to equal use (a clock, a quota, a lesson): these are rivals that explain it.
 
 use crate::group::Payer;
-use crate::signs::calibrate::{Law, Sign};
+use crate::signs::calibrate::{Number, Sign};
+use crate::signs::distribution::Law;
 use crate::signs::scene::{Scene, evidence};
 use findings::number::{counted, grouped};
 use findings::{Estimate, Evidence, SignalFamily};
@@ -80,7 +81,7 @@ pub(crate) const SIGN: Sign = Sign {
         smoothed: 0.5,
         one_sided: true,
     },
-    of: |measures| measures.dispersion,
+    number: Number::Dispersion,
 };
 /// An even share below this has had no time to tell.
 const SHARE_MIN: f64 = 0.5;

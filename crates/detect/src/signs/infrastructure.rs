@@ -13,12 +13,13 @@ use std::collections::BTreeMap;
 use event::Hash;
 
 use crate::evalue::mean;
-use crate::signs::calibrate::{Law, Sign};
+use crate::signs::calibrate::{Number, Sign};
+use crate::signs::distribution::Law;
 use crate::signs::scene::{Scene, evidence};
 use crate::state::account::Account;
 use crate::state::value::{Kind, Value, Values};
 use findings::number::{counted, either, grouped, one_or_many};
-use findings::{Estimate, Evidence, Measures, SignalFamily};
+use findings::{Estimate, Evidence, SignalFamily};
 
 /// Weighs what is shared.
 #[must_use]
@@ -26,7 +27,7 @@ pub(crate) fn weigh(scene: &Scene<'_>) -> Option<Evidence> {
     let members: Vec<&Account> = scene.group.iter(scene.accounts).collect();
     let measured = KINDS.into_iter().filter_map(|kind| Some((kind, measure(&members, kind, scene.values)?)));
     let mut pieces: Vec<_> =
-        measured.map(|(kind, measured)| (kind, scene.others.weigh(&shared(kind), measured))).collect();
+        measured.filter_map(|(kind, measured)| Some((kind, scene.others.weigh(&shared(kind)?, measured)))).collect();
     let ln_e = mean(&pieces.iter().map(|(_, weight)| weight.ln_e).collect::<Vec<_>>());
     pieces.sort_by(|a, b| b.1.ln_e.total_cmp(&a.1.ln_e));
     let &(strongest, weight) = pieces.first()?;
@@ -148,19 +149,19 @@ pub(crate) fn most_particular(counts: &BTreeMap<Value, u64>, kind: Kind, values:
     most.map(|(&value, &count)| (value, count))
 }
 
-/// Sharing of one kind of value as a sign.
+/// Sharing of one kind of value as a sign; none where it is no sign.
 #[must_use]
-pub(crate) fn shared(kind: Kind) -> Sign {
-    let of: fn(&Measures) -> Option<Estimate> = match kind {
-        Kind::Payment => |measures| measures.payment,
-        Kind::EmailDomain => |measures| measures.email_domain,
-        Kind::Block => |measures| measures.block,
-        Kind::Asn => |measures| measures.asn,
-        Kind::Program => |measures| measures.program,
-        _ => |_| None,
+pub(crate) fn shared(kind: Kind) -> Option<Sign> {
+    let number = match kind {
+        Kind::Payment => Number::Payment,
+        Kind::EmailDomain => Number::EmailDomain,
+        Kind::Block => Number::Block,
+        Kind::Asn => Number::Asn,
+        Kind::Program => Number::Program,
+        _ => return None,
     };
     let family = if kind == Kind::Program { SignalFamily::SignUp } else { SignalFamily::Infrastructure };
-    Sign { family, law: LAW, of }
+    Some(Sign { family, law: LAW, number })
 }
 
 /// How much honest groups and dispatched ones share.

@@ -6,7 +6,8 @@
 //! Fails when a thief gives every account a life of its own, which costs him most of what makes a list useful, and says too much
 //! where one occasion gives everybody one subject and one evening: a class, a contest. That is a rival.
 
-use crate::signs::calibrate::{Law, Sign};
+use crate::signs::calibrate::{Number, Sign};
+use crate::signs::distribution::Law;
 use crate::signs::scene::{Scene, evidence};
 use crate::state::likeness::Likeness;
 use findings::{Estimate, Evidence, SignalFamily};
@@ -77,7 +78,7 @@ pub(crate) const CONTENT: Sign = Sign {
         smoothed: 0.15,
         one_sided: false,
     },
-    of: |measures| measures.content,
+    number: Number::Content,
 };
 /// Excess likeness in hours: 0.11 to 0.32 for people, none for campaigns.
 pub(crate) const HOURS: Sign = Sign {
@@ -90,5 +91,5 @@ pub(crate) const HOURS: Sign = Sign {
         smoothed: 0.15,
         one_sided: false,
     },
-    of: |measures| measures.hours,
+    number: Number::Hours,
 };

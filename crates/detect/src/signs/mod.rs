@@ -7,6 +7,7 @@
 
 pub(crate) mod calibrate;
 pub(crate) mod dispersion;
+pub(crate) mod distribution;
 pub(crate) mod infrastructure;
 pub(crate) mod intent;
 pub(crate) mod interchange;

@@ -7,7 +7,8 @@
 //! never work in sessions. Fails (says "dispatcher") for honest programs on a clock and single requests, which are rivals.
 
 use crate::group::Group;
-use crate::signs::calibrate::{Law, Sign};
+use crate::signs::calibrate::{Number, Sign};
+use crate::signs::distribution::Law;
 use crate::signs::scene::{Scene, evidence};
 use crate::state::account::{Accounts, SESSION_SECONDS};
 use crate::state::timeline::span;
@@ -87,7 +88,7 @@ pub(crate) const SIGN: Sign = Sign {
         smoothed: 0.5,
         one_sided: true,
     },
-    of: |measures| measures.sessions,
+    number: Number::Sessions,
 };
 /// Centre and deviation of classes, courses and hackathons: three requests in four follow soon. The lowest of 60 in the simulated worlds
 /// is 0.0.

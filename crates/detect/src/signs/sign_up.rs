@@ -8,7 +8,8 @@
 //! Fails to tell an event (a class, a hackathon) from a campaign, which is a rival.
 
 use crate::evalue::mean;
-use crate::signs::calibrate::{Law, Sign};
+use crate::signs::calibrate::{Number, Sign};
+use crate::signs::distribution::Law;
 use crate::signs::infrastructure;
 use crate::signs::scene::{Scene, evidence};
 use crate::state::account::Account;
@@ -24,12 +25,12 @@ pub(crate) fn weigh(scene: &Scene<'_>) -> Option<Evidence> {
     let members: Vec<&Account> = scene.group.iter(scene.accounts).collect();
     let one_a_payer = scene.group.one_a_payer(scene.accounts);
     let measured = [
-        (BURSTS, bursts(&one_a_payer, &near(scene), scene.sign_ups)),
-        (AGE, age(&one_a_payer)),
+        (Some(BURSTS), bursts(&one_a_payer, &near(scene), scene.sign_ups)),
+        (Some(AGE), age(&one_a_payer)),
         (infrastructure::shared(Kind::Program), infrastructure::measure(&members, Kind::Program, scene.values)),
     ];
     let pieces: Vec<_> =
-        measured.into_iter().filter_map(|(sign, measured)| Some(scene.others.weigh(&sign, measured?))).collect();
+        measured.into_iter().filter_map(|(sign, measured)| Some(scene.others.weigh(&sign?, measured?))).collect();
     let basis = pieces.iter().min_by_key(|weight| weight.groups)?.basis();
     let created = sorted(&members);
     let accounts = counted(members.len() as u64, "account");
@@ -126,7 +127,7 @@ pub(crate) const BURSTS: Sign = Sign {
         smoothed: 0.5,
         one_sided: true,
     },
-    of: |measures| measures.bursts,
+    number: Number::Bursts,
 };
 /// How old their accounts are.
 pub(crate) const AGE: Sign = Sign {
@@ -141,7 +142,7 @@ pub(crate) const AGE: Sign = Sign {
         smoothed: 0.5,
         one_sided: true,
     },
-    of: |measures| measures.age,
+    number: Number::Age,
 };
 /// An hour, a day and a week.
 const SCALES: [i64; 3] = [3600, 86_400, 7 * 86_400];

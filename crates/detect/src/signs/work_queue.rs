@@ -9,7 +9,8 @@
 //! than items drawn at random would give ([`Overlap::once`]). That is a rival explanation.
 //! Fails (says "disjoint") where the same item is worded anew each time.
 
-use crate::signs::calibrate::{Law, Sign};
+use crate::signs::calibrate::{Number, Sign};
+use crate::signs::distribution::Law;
 use crate::signs::scene::{Scene, evidence};
 use crate::state::trial::Items;
 use findings::number::{counted, percent};
@@ -105,7 +106,7 @@ pub(crate) const SIGN: Sign = Sign {
         smoothed: 0.5,
         one_sided: true,
     },
-    of: |measures| measures.items,
+    number: Number::Items,
 };
 /// Fewer requests give no evidence.
 const TRIALS_MIN: f64 = 12.0;

@@ -6,17 +6,42 @@ use crate::state::written;
 
 /// Of `64 * WORDS` numbers those that were ever touched.
 #[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(from = "Written<T, WORDS>")]
 pub(crate) struct Sparse<T, const WORDS: usize> {
     /// A bit for each place.
     #[serde(with = "written::array")]
     kept: [u64; WORDS],
+    /// How many are kept of the places before each word of bits: to count them anew for every number takes longest of all.
+    #[serde(skip)]
+    before: [u16; WORDS],
     /// The numbers kept, in the order of their places; as many as there are bits.
     values: Vec<T>,
 }
 
+/// What is written of one.
+#[derive(Deserialize)]
+struct Written<T, const WORDS: usize> {
+    #[serde(with = "written::array")]
+    kept: [u64; WORDS],
+    values: Vec<T>,
+}
+
+impl<T, const WORDS: usize> From<Written<T, WORDS>> for Sparse<T, WORDS> {
+    fn from(Written { kept, values }: Written<T, WORDS>) -> Self {
+        let mut sum = 0;
+        let before = kept.map(|bits| {
+            let before = sum;
+            sum += bits.count_ones() as u16;
+            before
+        });
+        Sparse { kept, before, values }
+    }
+}
+
 impl<T, const WORDS: usize> Default for Sparse<T, WORDS> {
     fn default() -> Self {
-        Sparse { kept: [0; WORDS], values: Vec::new() }
+        const { assert!(WORDS * 64 <= u16::MAX as usize) };
+        Sparse { kept: [0; WORDS], before: [0; WORDS], values: Vec::new() }
     }
 }
 
@@ -40,6 +65,7 @@ impl<T: Copy + Default, const WORDS: usize> Sparse<T, WORDS> {
             }
             self.values.insert(at.min(self.values.len()), T::default());
             *self.kept.get_mut(place / 64)? |= 1 << (place % 64);
+            self.before.iter_mut().skip(place / 64 + 1).for_each(|before| *before += 1);
         }
         self.values.get_mut(at)
     }
@@ -52,11 +78,9 @@ impl<T: Copy + Default, const WORDS: usize> Sparse<T, WORDS> {
 
     /// Where among those kept the number at `place` is or would be, and whether it is.
     fn find(&self, place: usize) -> Option<(usize, bool)> {
-        let (before, rest) = self.kept.split_at_checked(place / 64)?;
-        let bits = rest.first()?;
+        let (bits, before) = (self.kept.get(place / 64)?, self.before.get(place / 64)?);
         let below = bits & ((1 << (place % 64)) - 1);
-        let at = before.iter().map(|bits| bits.count_ones()).sum::<u32>() + below.count_ones();
-        Some((at as usize, bits >> (place % 64) & 1 == 1))
+        Some((usize::from(*before) + below.count_ones() as usize, bits >> (place % 64) & 1 == 1))
     }
 }
 
@@ -81,7 +105,10 @@ mod tests {
             for (place, by) in added {
                 prop_assert_eq!(sparse.get_mut(place).map(|number| *number += by), dense.get_mut(place).map(|number| *number += by));
             }
+            let written = postcard::to_allocvec(&sparse).unwrap();
+            let read: Sparse<u32, 3> = postcard::from_bytes(&written).unwrap();
             prop_assert!((0..200).all(|place| sparse.get(place) == dense.get(place).copied().unwrap_or(0)));
+            prop_assert!((0..200).all(|place| read.get(place) == sparse.get(place)));
             let kept: Vec<(usize, u32)> = sparse.iter().collect();
             let expected: Vec<(usize, u32)> = dense.into_iter().enumerate().filter(|&(_, number)| number > 0).collect();
             prop_assert_eq!(kept, expected);

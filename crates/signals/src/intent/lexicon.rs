@@ -308,9 +308,9 @@ struct Lexicon {
     automaton: NFA,
     words: Vec<Word>,
     /// How words begin that stand at the beginning of a word of the text only.
-    closed: Beginnings<2>,
+    closed: Beginnings,
     /// How those begin that also stand within one.
-    open: Beginnings<3>,
+    open: Beginnings,
 }
 
 impl Lexicon {
@@ -320,13 +320,13 @@ impl Lexicon {
     fn standing(&self, folded: &str) -> Vec<Hit> {
         let mut standing = Vec::new();
         let mut before = b' ';
-        for (start, bytes) in folded.as_bytes().windows(2).enumerate() {
-            let &[byte, next] = bytes else { continue };
+        for (start, rest) in (0..folded.len()).map(|start| (start, folded.as_bytes().get(start..).unwrap_or_default()))
+        {
+            let Some(&byte) = rest.first() else { break };
             // What is not ASCII may begin anywhere; whether it stands there is looked at below.
             let is_within = before.is_ascii_alphanumeric() && byte.is_ascii_alphanumeric();
             before = byte;
-            let three = || folded.as_bytes().get(start..).and_then(<[u8]>::first_chunk);
-            if !is_within && self.closed.has([byte, next]) || three().is_some_and(|three| self.open.has(*three)) {
+            if !is_within && self.closed.have(rest) || self.open.have(rest) {
                 self.beginning(folded, start, &mut standing);
             }
         }
@@ -356,28 +356,64 @@ impl Lexicon {
     }
 }
 
-/// The first bytes of words, by a hash of 16 bits: others may have the same, and are looked at in vain.
-struct Beginnings<const BYTES: usize>(Vec<u64>);
+/// How words begin. Others may begin the same way, and are looked at in vain.
+struct Beginnings {
+    /// Their first bytes.
+    first: [bool; 256],
+    /// The first two bytes of those that have fewer than four,
+    short: Starts<2>,
+    /// and the first four of all others.
+    long: Starts<4>,
+}
 
-impl<const BYTES: usize> Beginnings<BYTES> {
-    fn of<'w>(words: impl Iterator<Item = &'w [u8]>) -> Beginnings<BYTES> {
-        let mut beginnings = Beginnings(vec![0; (u16::MAX as usize + 1) / u64::BITS as usize]);
-        for beginning in words.filter_map(<[u8]>::first_chunk) {
-            let (place, bit) = Self::place(*beginning);
-            if let Some(bits) = beginnings.0.get_mut(place) {
-                *bits |= bit;
+impl Beginnings {
+    fn of<'w>(words: impl Iterator<Item = &'w [u8]>) -> Beginnings {
+        let mut beginnings = Beginnings { first: [false; 256], short: Starts::default(), long: Starts::default() };
+        for word in words {
+            if let Some(first) = word.first().and_then(|&byte| beginnings.first.get_mut(usize::from(byte))) {
+                *first = true;
+            }
+            match (word.first_chunk(), word.first_chunk()) {
+                (Some(&four), _) => beginnings.long.add(four),
+                (None, Some(&two)) => beginnings.short.add(two),
+                (None, None) => {}
             }
         }
         beginnings
     }
 
-    fn has(&self, beginning: [u8; BYTES]) -> bool {
-        let (place, bit) = Self::place(beginning);
+    /// Whether a word may begin a text.
+    fn have(&self, text: &[u8]) -> bool {
+        text.first().and_then(|&byte| self.first.get(usize::from(byte))) == Some(&true)
+            && (text.first_chunk().is_some_and(|&four| self.long.has(four))
+                || text.first_chunk().is_some_and(|&two| self.short.has(two)))
+    }
+}
+
+/// The first bytes of words, by a hash of 16 bits.
+struct Starts<const BYTES: usize>(Vec<u64>);
+
+impl<const BYTES: usize> Default for Starts<BYTES> {
+    fn default() -> Starts<BYTES> {
+        Starts(vec![0; (u16::MAX as usize + 1) / u64::BITS as usize])
+    }
+}
+
+impl<const BYTES: usize> Starts<BYTES> {
+    fn add(&mut self, start: [u8; BYTES]) {
+        let (place, bit) = Self::place(start);
+        if let Some(bits) = self.0.get_mut(place) {
+            *bits |= bit;
+        }
+    }
+
+    fn has(&self, start: [u8; BYTES]) -> bool {
+        let (place, bit) = Self::place(start);
         self.0.get(place).is_some_and(|bits| bits & bit != 0)
     }
 
-    fn place(beginning: [u8; BYTES]) -> (usize, u64) {
-        let number = beginning.iter().fold(0_u32, |number, byte| number << 8 | u32::from(*byte));
+    fn place(start: [u8; BYTES]) -> (usize, u64) {
+        let number = start.iter().fold(0_u32, |number, byte| number << 8 | u32::from(*byte));
         let hash = number.wrapping_mul(0x9E37_79B1) >> 16;
         (hash as usize / u64::BITS as usize, 1 << (hash % u64::BITS))
     }
