@@ -7,6 +7,10 @@
 //! What it cannot say: whether the cluster is an honest shared tool. It names *who*, not *why*, so it never counts towards
 //! a campaign's threshold.
 
+use std::collections::HashMap;
+
+use foldhash::fast::FixedState;
+
 use crate::evalue::{Rates, ebh, log10, more_often};
 use crate::state::account::{Account, Tally};
 use crate::state::cluster::Cluster;
@@ -54,9 +58,14 @@ pub(crate) fn evidence(account: &Account, tally: &Tally, p0: f64) -> f64 {
 
 /// ln of how much likelier an account's requests are of one that takes part on purpose than of one that does not: with p0 as it was seen,
 /// without the widening that an error level needs, and given that it sent one, as everybody did who is looked at.
-pub(crate) fn likelihood(p0: f64) -> impl Fn(&Account, &Tally) -> f64 {
+pub(crate) fn likelihood(p0: f64) -> impl FnMut(&Account, &Tally) -> f64 {
     let rates = Rates::above(p0 / CLUSTERING);
-    move |account, tally| rates.more_often_given_one(tally.exchanges.into(), account.exchanges.into())
+    // Many accounts sent as much.
+    let mut known: HashMap<(u32, u32), f64, FixedState> = HashMap::default();
+    move |account, tally| {
+        let (hits, requests) = (tally.exchanges, account.exchanges);
+        *known.entry((hits, requests)).or_insert_with(|| rates.more_often_given_one(hits.into(), requests.into()))
+    }
 }
 
 /// ln of the e-value that an account takes part on purpose, on what came after τ alone: what the guarantee of membership is about.

@@ -70,7 +70,7 @@ pub(crate) fn members<'a>(number: u32, cluster: &Cluster, accounts: &'a Accounts
         })
         .collect();
     if cluster.discovery != Discovery::Infrastructure {
-        let likelihood = membership::likelihood(p0);
+        let mut likelihood = membership::likelihood(p0);
         let lns: Vec<f64> = members.iter().map(|member| likelihood(member.account, member.tally)).collect();
         let odds = membership::prior_odds(&lns);
         members.iter_mut().zip(lns).for_each(|(member, ln)| member.probability = membership::posterior(odds, ln));

@@ -219,15 +219,25 @@ impl State {
         };
         let mut skeleton: Vec<u64> = scratch.owned.iter().filter(in_skeleton).map(|&(_, key)| key).collect();
         skeleton.sort_unstable();
-        let varying = signals.prints.iter().filter(|print| skeleton.binary_search(&print.key).is_err());
-        let mut varying: Vec<u32> = varying.map(|print| print.exact).collect();
-        varying.sort_unstable();
-        varying.dedup();
         // The smallest few hashes stand for all of what varies: equal items agree, and so, mostly, do near-equal ones, but
         // not those that merely share a part.
-        varying
+        let mut smallest = [u32::MAX; ITEM_PRINTS];
+        let mut count = 0;
+        for print in &signals.prints {
+            let full = count == ITEM_PRINTS;
+            if full && smallest.last() <= Some(&print.exact) || skeleton.binary_search(&print.key).is_ok() {
+                continue;
+            }
+            let Err(place) = smallest.get(..count).unwrap_or_default().binary_search(&print.exact) else { continue };
+            if let Some(larger) = smallest.get_mut(place..) {
+                larger.rotate_right(1);
+                larger.first_mut().into_iter().for_each(|first| *first = print.exact);
+            }
+            count = (count + 1).min(ITEM_PRINTS);
+        }
+        smallest
             .iter()
-            .take(ITEM_PRINTS)
+            .take(count)
             .fold(0, |item, &print| (item ^ u64::from(print)).wrapping_mul(ITEM_SPREAD).rotate_left(29))
     }
 

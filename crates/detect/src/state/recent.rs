@@ -27,6 +27,17 @@ impl<const MAX: usize> Recent<MAX> {
         new
     }
 
+    /// How many are known.
+    #[must_use]
+    pub(crate) fn len(&self) -> usize {
+        self.order.len()
+    }
+
+    /// Those that are known, the oldest first.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = u64> + '_ {
+        self.order.iter().copied()
+    }
+
     /// Whether a number came lately.
     #[must_use]
     pub(crate) fn has(&self, number: u64) -> bool {

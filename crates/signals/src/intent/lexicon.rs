@@ -319,14 +319,16 @@ impl Lexicon {
     /// They are looked for where one may begin and not everywhere: most of most texts are places within words that are in no list.
     fn standing(&self, folded: &str) -> Vec<Hit> {
         let mut standing = Vec::new();
-        let mut before = b' ';
-        for (start, rest) in (0..folded.len()).map(|start| (start, folded.as_bytes().get(start..).unwrap_or_default()))
-        {
-            let Some(&byte) = rest.first() else { break };
+        let bytes = folded.as_bytes();
+        let mut within = false;
+        for (start, &byte) in bytes.iter().enumerate() {
             // What is not ASCII may begin anywhere; whether it stands there is looked at below.
-            let is_within = before.is_ascii_alphanumeric() && byte.is_ascii_alphanumeric();
-            before = byte;
-            if !is_within && self.closed.have(rest) || self.open.have(rest) {
+            let is_within = std::mem::replace(&mut within, byte.is_ascii_alphanumeric()) && within;
+            let begins = |words: &Beginnings| {
+                words.first.get(usize::from(byte)) == Some(&true)
+                    && bytes.get(start..).is_some_and(|rest| words.have(rest))
+            };
+            if !is_within && begins(&self.closed) || begins(&self.open) {
                 self.beginning(folded, start, &mut standing);
             }
         }
@@ -382,11 +384,10 @@ impl Beginnings {
         beginnings
     }
 
-    /// Whether a word may begin a text.
+    /// Whether a word may begin a text whose first byte is one of theirs.
     fn have(&self, text: &[u8]) -> bool {
-        text.first().and_then(|&byte| self.first.get(usize::from(byte))) == Some(&true)
-            && (text.first_chunk().is_some_and(|&four| self.long.has(four))
-                || text.first_chunk().is_some_and(|&two| self.short.has(two)))
+        text.first_chunk().is_some_and(|&four| self.long.has(four))
+            || text.first_chunk().is_some_and(|&two| self.short.has(two))
     }
 }
 
