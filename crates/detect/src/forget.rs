@@ -223,9 +223,11 @@ const WORTH_ONE_IN: usize = 40;
 const TRIED_ONE_IN: usize = 128;
 /// Accounts by which it is told which tenth is idle.
 const SAMPLED: usize = 1 << 14;
-/// What one step goes over.
+/// Clusters that one step goes over.
 const CLUSTERS_SLICE: usize = 1024;
+/// Accounts that one step goes over.
 const ACCOUNTS_SLICE: usize = 1 << 13;
+/// Places of the table of shingles that one step goes over.
 const SHINGLES_SLICE: usize = 1 << 16;
 
 #[cfg(test)]

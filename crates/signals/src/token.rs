@@ -183,6 +183,7 @@ fn mix(hash: u64, value: u64) -> u64 {
     (hash ^ value).wrapping_mul(0x0000_0100_0000_01B3)
 }
 
+/// What the hash of a token begins with, and each character is mixed in by a prime (both of FNV-1a with 64 bits).
 const SEED: u64 = 0xCBF2_9CE4_8422_2325;
 /// What every run of digits hashes to; outside the range of characters.
 const DIGITS: u64 = 0x11_0000;

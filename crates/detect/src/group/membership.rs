@@ -141,7 +141,9 @@ const DEVOTED_ONE_IN: u64 = 20;
 const CLUSTERING: f64 = 3.0;
 /// Larger e-values (log10) mean nothing more to anybody.
 const SHOWN_MAX: f64 = 300.0;
+/// p0 is never taken to be less: one request in a thousand, since of few requests nothing rarer can be told,
 const CHANCE_MIN: f64 = 1e-3;
+/// and never more: what every fifth request is, everybody sends.
 const CHANCE_MAX: f64 = 0.2;
 
 #[cfg(test)]

@@ -48,6 +48,7 @@ pub(crate) struct Circumstances {
     pub once: f64,
 }
 
+/// The honest explanations, against each of which a group is held.
 const RIVALS: &[Rival] = &[
     Rival {
         name: "a clock of each one's own, as plugins, scheduled workflows and batch jobs have it",

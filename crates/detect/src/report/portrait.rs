@@ -173,6 +173,7 @@ fn most_surprising(mut found: Vec<(f64, Shared)>) -> Vec<Shared> {
     found.into_iter().map(|(_, shared)| shared).collect()
 }
 
+/// Seconds of a day.
 const DAY: i64 = 86_400;
 const RATES: [(&str, i64); 11] = [
     ("1", 1),

@@ -187,6 +187,7 @@ impl Common {
 pub(crate) const MODELS_MAX: usize = 32;
 /// Further models that are told apart, only to say how many there are.
 pub(crate) const FURTHER_MODELS_MAX: usize = 64;
+/// Counters of the commonest value.
 const COUNTERS: usize = 4;
 /// Fewer values say nothing about the commonest.
 const VALUES_MIN: u64 = 12;

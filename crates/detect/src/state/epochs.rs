@@ -150,6 +150,7 @@ pub(crate) fn days_later(time: Time, days: i64) -> Time {
     Time::from_seconds(time.seconds().saturating_add(days * DAY))
 }
 
+/// Seconds of a day.
 const DAY: i64 = 86_400;
 /// Exchanges of an epoch before it begins.
 pub(crate) const TURN_AFTER: u32 = 100;

@@ -397,7 +397,9 @@ const OUTER: f64 = 0.1;
 const PAIR_NOISE: f64 = 0.09;
 /// Fewer accounts with pairs say nothing.
 const ACCOUNTS_MIN: usize = 5;
+/// Seconds of a day.
 const DAY: i64 = 86_400;
+/// Seconds of an hour.
 const HOUR: i64 = 3_600;
 /// Three harmonics of the hour.
 const MINUTES: usize = 6;

@@ -189,6 +189,7 @@ impl Item {
 
 /// Bits of the counter of payers: good up to a thousand of them or so.
 const PAYER_BITS: usize = 256;
+/// Words of 64 bits that these take.
 const PAYER_WORDS: usize = PAYER_BITS / 64;
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 mod golden;
 mod live;
+mod numbers;
 mod snapshot;
 mod world;
 mod year;
