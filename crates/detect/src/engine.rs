@@ -13,7 +13,7 @@ use exchange::{AccountFact, Time};
 use findings::{Discovery, Findings};
 
 use crate::forget::Step;
-use crate::judge::{Config, Judge};
+use crate::judge::{Config, Judge, Round};
 use crate::labels::{self, Labels};
 use crate::propose::text::Scratch;
 use crate::report::{self, Trace};
@@ -28,6 +28,8 @@ pub struct Engine {
     judge: Judge,
     /// Clusters that have grown and wait for a look, each once; so at most all that there are.
     due: VecDeque<u32>,
+    /// What is under way of measuring all groups anew.
+    round: Option<Round>,
     /// How everybody stood when that was last asked for.
     standings: Standings,
     scratch: Scratch,
@@ -47,6 +49,7 @@ impl Engine {
             state: State::default(),
             judge: Judge::new(config, labels),
             due: VecDeque::new(),
+            round: None,
             standings: Standings::default(),
             scratch: Scratch::default(),
         }
@@ -69,6 +72,7 @@ impl Engine {
             state: remembered.state,
             judge: remembered.judge,
             due: remembered.due,
+            round: remembered.round,
             standings: remembered.standings,
             scratch: Scratch::default(),
         })
@@ -148,7 +152,7 @@ impl Engine {
         while self.tick() {}
     }
 
-    /// Does some of the work that waits: looks at a cluster that has grown, measures all groups anew once the traffic has grown by a
+    /// Does some of the work that waits: looks at a cluster that has grown, measures some of all groups anew once the traffic has grown by a
     /// quarter or a week has passed, or forgets some of what has not been seen for long. Whether there was any. Called until there is none
     /// after every exchange, as a hunt does, it leaves nothing undone; called less often, it delays detection and nothing else.
     pub fn tick(&mut self) -> bool {
@@ -161,14 +165,34 @@ impl Engine {
             }
             return true;
         }
-        if let Some(now) = self.state.last.filter(|_| self.judge.is_to_calibrate(&self.state)) {
-            self.judge.calibrate(&self.state);
-            self.state.count_followed();
-            self.state.follow_pools(now);
-            self.state.follow_variants(now);
+        if let Some((round, now)) = self.round.take().zip(self.state.last) {
+            self.round = self.go_on(round, now);
+            return true;
+        }
+        if self.judge.is_to_calibrate(&self.state) {
+            self.round = Some(Round::Groups(self.judge.begin_measuring(&self.state)));
             return true;
         }
         self.sweep()
+    }
+
+    /// Goes on with measuring all groups anew; what is left of it.
+    fn go_on(&mut self, round: Round, now: Time) -> Option<Round> {
+        match round {
+            Round::Groups(mut measuring) => {
+                let more = self.judge.measure(&self.state, &mut measuring);
+                Some(if more { Round::Groups(measuring) } else { Round::Pools })
+            }
+            Round::Pools => {
+                self.state.count_followed();
+                self.state.follow_pools(now);
+                Some(Round::Variants)
+            }
+            Round::Variants => {
+                self.state.follow_variants(now);
+                None
+            }
+        }
     }
 
     /// Forgets some of what has not been seen for long. Whether there is more to do.
@@ -242,7 +266,7 @@ impl Engine {
     }
 
     fn begin_snapshot(&self) -> snapshot::Begun {
-        snapshot::begin(&self.state, &self.judge, &self.due)
+        snapshot::begin(&self.state, &self.judge, &self.due, self.round.as_ref())
     }
 
     /// Looks at everything: what is reported sets the threshold of what else is.

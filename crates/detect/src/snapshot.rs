@@ -8,7 +8,7 @@ use std::collections::VecDeque;
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_64;
 
-use crate::judge::{Config, Judge};
+use crate::judge::{Config, Judge, Round};
 use crate::labels::Labels;
 use crate::standings::Standings;
 use crate::state::State;
@@ -21,6 +21,7 @@ pub(crate) struct Remembered {
     /// The labels that were in force, by name.
     labels: Vec<String>,
     pub(crate) due: VecDeque<u32>,
+    pub(crate) round: Option<Round>,
     pub(crate) standings: Standings,
 }
 
@@ -47,14 +48,14 @@ pub enum Unrestored {
 pub(crate) struct Begun(Vec<u8>);
 
 /// Begins a snapshot of what is remembered.
-pub(crate) fn begin(state: &State, judge: &Judge, due: &VecDeque<u32>) -> Begun {
+pub(crate) fn begin(state: &State, judge: &Judge, due: &VecDeque<u32>, round: Option<&Round>) -> Begun {
     // The fields of [`Remembered`] in its order, borrowed.
     #[derive(Serialize)]
-    struct Written<'a>(&'a State, &'a Judge, Vec<&'a str>, &'a VecDeque<u32>);
+    struct Written<'a>(&'a State, &'a Judge, Vec<&'a str>, &'a VecDeque<u32>, Option<&'a Round>);
 
     let labels = judge.labels.iter().map(|label| label.id.as_str()).collect();
     // Nothing in there has a length that is not known, which is all that this could fail for.
-    Begun(postcard::to_allocvec(&Written(state, judge, labels, due)).unwrap_or_default())
+    Begun(postcard::to_allocvec(&Written(state, judge, labels, due, round)).unwrap_or_default())
 }
 
 impl Begun {
@@ -96,6 +97,6 @@ pub(crate) fn read(bytes: &[u8], config: Config, labels: Labels) -> Result<Remem
 /// What a snapshot begins with.
 const MAGIC: &[u8] = b"stillwatch state\n";
 /// The version of the format; another one whenever anything that is remembered changes.
-pub const VERSION: u16 = 9;
+pub const VERSION: u16 = 10;
 /// Bytes before what is remembered.
 const HEAD: usize = MAGIC.len() + 2 + 8;

@@ -14,7 +14,7 @@ use crate::evalue;
 use crate::group::{self, Group};
 use crate::judge::decision::Decision;
 use crate::labels::Labels;
-use crate::limits::PROPOSED_MAX;
+use crate::limits::{COMPARED_MAX, PROPOSED_MAX};
 use crate::signs::calibrate::{Calibration, Credence, Others, Unit};
 use crate::signs::scene::Scene;
 use crate::signs::{self, intent, sessions, work_queue};
@@ -62,6 +62,26 @@ pub(crate) struct Judge {
     proposed: VecDeque<u64>,
     /// What came of each cluster's trial at its last look.
     assessments: BTreeMap<u32, (u64, Assessment)>,
+}
+
+/// What is measured anew from time to time, one after another: a piece of it is what `Engine::tick` does at once.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) enum Round {
+    /// The groups that others are compared with,
+    Groups(Measuring),
+    /// then groups by infrastructure are looked for,
+    Pools,
+    /// and variants.
+    Variants,
+}
+
+/// Groups that are being measured to compare others with.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Measuring {
+    /// Clusters that have not been measured yet: those with smaller numbers.
+    left: u32,
+    /// What was measured so far.
+    units: Vec<Unit>,
 }
 
 /// What the evidence came to.
@@ -233,8 +253,15 @@ impl Judge {
         state.last.is_some_and(|now| self.schedule.is_due(state.exchanges, now))
     }
 
-    /// Measures the groups that others are compared to: what people vouched for, and the latest of this log, since habits change.
+    /// Measures the groups that others are compared to, at once.
     pub(crate) fn calibrate(&mut self, state: &State) {
+        let mut measuring = self.begin_measuring(state);
+        while self.measure(state, &mut measuring) {}
+    }
+
+    /// Begins to measure the groups that others are compared to: what people vouched for, and the latest of this log, since habits change.
+    #[must_use]
+    pub(crate) fn begin_measuring(&mut self, state: &State) -> Measuring {
         self.assessments.retain(|&number, (id, _)| {
             state.cluster(number).and_then(|cluster| cluster.trial.as_ref()).is_some_and(|trial| trial.id == *id)
         });
@@ -252,14 +279,28 @@ impl Judge {
             measures: *measures,
             asks: None,
         });
-        let numbers = 0..state.clusters.len() as u32;
-        let by_text = |number: &u32| state.cluster(*number).is_some_and(|cluster| cluster.discovery == Discovery::Text);
-        let measured = numbers.rev().filter(by_text).filter_map(|number| self.measured(state, number));
-        self.calibration = Calibration::new(vouched.chain(measured));
-        self.contenders = self.contend(state);
+        let units = vouched.collect();
         if let Some(now) = state.last {
             self.schedule = Schedule::after(state.exchanges, now);
         }
+        Measuring { left: state.clusters.len() as u32, units }
+    }
+
+    /// Measures some more groups, the latest first. Whether there are more; where not, others are compared to these from now on.
+    pub(crate) fn measure(&mut self, state: &State, measuring: &mut Measuring) -> bool {
+        for _ in 0..CLUSTERS_AT_ONCE {
+            if measuring.left == 0 || measuring.units.len() >= COMPARED_MAX {
+                self.calibration = Calibration::new(std::mem::take(&mut measuring.units).into_iter());
+                self.contenders = self.contend(state);
+                return false;
+            }
+            measuring.left -= 1;
+            let by_text = |cluster: &Cluster| cluster.discovery == Discovery::Text;
+            if state.cluster(measuring.left).is_some_and(by_text) {
+                measuring.units.extend(self.measured(state, measuring.left));
+            }
+        }
+        true
     }
 
     /// Those of [`Self::contenders`] as of now. One campaign makes many groups, which are one discovery.
@@ -341,6 +382,8 @@ fn asking(state: &State, number: u32) -> Option<u64> {
 
 /// As if so many groups had been tested at least: among few groups there is little to compare with, and more is asked.
 const TESTED_MIN: u64 = 20;
+/// Clusters that are looked through at once for what is measured.
+const CLUSTERS_AT_ONCE: usize = 32;
 /// Fewer payers make no group to compare with.
 const COMPARED_PAYERS_MIN: usize = 8;
 /// Exchanges after which groups are first measured to compare with.

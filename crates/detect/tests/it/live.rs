@@ -130,6 +130,31 @@ fn accounts_may_change_who_pays() {
     assert_eq!(moved.campaigns.len(), 0, "an organisation is one payer, and no group");
 }
 
+/// A round of measures is many pieces of work, and one that is under way is remembered.
+#[test]
+fn a_round_that_is_under_way_is_gone_on_with() {
+    let (exchanges, accounts, _) = simulated(World::by_name("everybody").expect("a world"));
+    let records: Vec<&str> = std::str::from_utf8(&exchanges).expect("UTF-8").lines().collect();
+    let (first, rest) = records.split_at(records.len() / 2);
+    let mut engine = learnt(Engine::new(Config::default()), &accounts);
+    observe(&mut engine, first);
+    let ticks = std::iter::from_fn(|| restored_if_ticked(&mut engine)).count();
+    let mut whole = learnt(Engine::new(Config::default()), &accounts);
+    observe(&mut whole, first);
+    let at_once = std::iter::from_fn(|| whole.tick().then_some(())).count();
+    assert_eq!(ticks, at_once);
+    assert!(engine.snapshot() == whole.snapshot());
+    feed(&mut engine, rest);
+    feed(&mut whole, rest);
+    let told = |engine: Engine| serde_json::to_string(&engine.finish()).expect("JSON");
+    assert!(told(engine) == told(whole));
+}
+
+/// Does one piece of work and goes on from a snapshot; nothing where there was no work.
+fn restored_if_ticked(engine: &mut Engine) -> Option<()> {
+    engine.tick().then(|| *engine = restored(engine))
+}
+
 #[test]
 fn work_that_is_put_off_delays_detection_and_nothing_else() {
     let (exchanges, accounts, _) = simulated(World::by_name("template").expect("a world"));
