@@ -6,7 +6,7 @@
 //! of an honest one. The honest density is in part that of the groups themselves, smoothed, and in part a Student law around their
 //! median with their median deviation, which a quarter of campaigns among them moves little; where there are few, constants
 //! stand in. Both are widened by the number's own error. Certainty does not grow with the number of accounts beyond that: no
-//! sign counts for more than [`E_MAX`].
+//! sign counts for more than [`E_MAX`](crate::signs::distribution::E_MAX).
 
 use std::cell::OnceCell;
 
