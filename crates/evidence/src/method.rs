@@ -18,12 +18,12 @@ pub const MEASURED: [Measured; 4] = [
     Measured {
         what: "Simulated honest traffic with habits that look like one hand: 64 runs, 16 kinds, 2,429 groups tested",
         result: "0 of 36,480 honest accounts named",
-        build: "commit \"Rough numbers are scaled as before\"",
+        build: "commit \"Looks compare a group with others in one walk, and weigh nothing of groups too small to be tested\"",
     },
     Measured {
         what: "Simulated campaigns of 18 kinds, four runs each",
         result: "49 of 72 found; one of four relays, and of agents, paraphrases, direct instructions in German and accounts that live as people do none",
-        build: "commit \"Rough numbers are scaled as before\"",
+        build: "commit \"Looks compare a group with others in one walk, and weigh nothing of groups too small to be tested\"",
     },
     Measured {
         what: "Large simulated honest traffic, also without account facts: 4,332 groups tested",

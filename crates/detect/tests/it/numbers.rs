@@ -58,8 +58,8 @@ struct Number {
 }
 
 fn table(root: &Path) -> String {
-    let mut table = "# Numbers\n\nThe numbers that detection decides by, with what each is: its unit, and where it comes from as far as it was measured.\n\
-                     They stand in the sources beside what they decide; this table is made from them and compared by a test.\n"
+    let mut table = "# Numbers\n\nThe numbers that detection decides by, with what is said of each where it stands: of many that is what it is, and not by what measurement it was chosen.\n\
+                     They are constants beside what they decide; this table is made from them and compared by a test.\n"
         .to_owned();
     for name in CRATES {
         for (module, numbers) in self::numbers(&root.join("crates").join(name)) {

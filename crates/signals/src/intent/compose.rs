@@ -212,25 +212,12 @@ struct Word {
 fn placed(folded: &str, hits: &[Hit]) -> Vec<Word> {
     let (mut read, mut at, mut clause) = (0, 0, 0);
     let mut place = |hit: &Hit| {
-        let between = folded.get(read..hit.end).unwrap_or_default();
-        read = hit.end;
-        if between.is_ascii() {
-            let bytes = between.as_bytes();
-            for (i, &byte) in bytes.iter().enumerate() {
-                at += if byte.is_ascii_alphanumeric() || byte == b' ' {
-                    1
-                } else {
-                    clause += usize::from(breaks(byte.into()));
-                    weight(byte.into(), bytes.get(i + 1).map(|&next| next.into()))
-                };
-            }
-        } else {
-            let mut between = between.chars().peekable();
-            while let Some(c) = between.next() {
-                at += weight(c, between.peek().copied());
-                clause += usize::from(breaks(c));
-            }
+        let mut between = folded.get(read..hit.end).unwrap_or_default().chars().peekable();
+        while let Some(c) = between.next() {
+            at += weight(c, between.peek().copied());
+            clause += usize::from(breaks(c));
         }
+        read = hit.end;
         Word { classes: hit.classes, at, clause, denied: false }
     };
     hits.iter().map(&mut place).collect()

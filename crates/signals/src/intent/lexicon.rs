@@ -320,10 +320,11 @@ impl Lexicon {
     fn standing(&self, folded: &str) -> Vec<Hit> {
         let mut standing = Vec::new();
         let bytes = folded.as_bytes();
-        let mut within = false;
+        let mut before = b' ';
         for (start, &byte) in bytes.iter().enumerate() {
             // What is not ASCII may begin anywhere; whether it stands there is looked at below.
-            let is_within = std::mem::replace(&mut within, byte.is_ascii_alphanumeric()) && within;
+            let is_within = before.is_ascii_alphanumeric() && byte.is_ascii_alphanumeric();
+            before = byte;
             let begins = |words: &Beginnings| {
                 words.first.get(usize::from(byte)) == Some(&true)
                     && bytes.get(start..).is_some_and(|rest| words.have(rest))
