@@ -123,26 +123,36 @@ impl Graph {
             Kind::Payment => (values.known(kind) / CARD_ONE_IN).max(POPULAR_MIN),
             _ => (accounts.count() as u64 / POPULAR_ONE_IN).max(POPULAR_MIN),
         };
-        let rare = |account: &Account| -> Vec<(Kind, Value)> {
-            let held = KINDS.into_iter().flat_map(|kind| account.values(kind).map(move |value| (kind, value)));
-            held.filter(|&(kind, value)| (2..=popular(kind)).contains(&values.holders(value))).collect()
-        };
+        let rare = |&(kind, value): &(Kind, Value)| (2..=popular(kind)).contains(&values.holders(value));
+        let mut left: Vec<Left> = Vec::new();
+        let mut held: Vec<(Kind, Value)> = Vec::new();
         for (number, account) in accounts.iter().enumerate() {
             if account.exchanges == 0 || account.vetted {
                 continue;
             }
-            let held = rare(account);
             all.insert(account.payer);
+            held.clear();
+            held.extend(
+                KINDS.into_iter().flat_map(|kind| account.values(kind).map(move |value| (kind, value))).filter(rare),
+            );
             if held.is_empty() {
                 continue;
             }
             let payer = *numbers.entry(account.payer).or_insert_with(|| {
-                graph.payers += 1;
-                graph.payers - 1
+                left.push(Left::default());
+                left.len() - 1
             });
             graph.members.push((payer, number as AccountNo));
-            graph.edges.extend(held.into_iter().map(|(kind, value)| (kind, payer, value)));
+            for &(kind, value) in &held {
+                left.get_mut(payer).into_iter().for_each(|left| left.change(kind, 1));
+                graph.edges.push((kind, payer, value));
+            }
         }
+        graph.payers = left.len();
+        // Most have rare values of one kind at most, and are in no core.
+        let several = |payer: usize| left.get(payer).is_some_and(|left| left.kinds() >= VALUE_KINDS_MIN);
+        graph.members.retain(|&(payer, _)| several(payer));
+        graph.edges.retain(|&(_, payer, _)| several(payer));
         graph.all = all.len();
         graph.members.sort_unstable();
         graph.edges.sort_unstable();

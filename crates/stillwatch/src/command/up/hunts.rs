@@ -398,9 +398,9 @@ mod tests {
 
     use super::*;
 
-    /// A hunter whose program does what `script` says.
+    /// A hunter whose program does what `script` says. Each has a program of its own, since a shell that was begun may not have read its script yet.
     fn hunter(folder: &TempDir, script: &str) -> Hunts {
-        let program = folder.path().join("program");
+        let program = folder.path().join(format!("program-{}", fs::read_dir(folder.path()).unwrap().count()));
         fs::write(&program, format!("#!/bin/sh\n{script}\n")).unwrap();
         fs::set_permissions(&program, fs::Permissions::from_mode(0o700)).unwrap();
         let places = Places {
@@ -479,7 +479,8 @@ mod tests {
         assert!(matches!(later.hunts().unwrap()[0].state, HuntState::Failed { .. }));
         hunts.queue.end();
         for id in &ids {
-            assert!(matches!(ended(&hunts, id).state, HuntState::Failed { why, .. } if why == ENDED));
+            let hunt = ended(&hunts, id);
+            assert!(matches!(&hunt.state, HuntState::Failed { why, .. } if why == ENDED), "{hunt:?}");
         }
         assert!(hunts.begin(asked()).is_err(), "nothing begins any more");
     }
