@@ -3,9 +3,9 @@
 //! Null: the group is like one of the deployment's other groups, of which a share asks for a capability; templates ask for grades, data
 //! and code far more often than requests without one do. Where there are few groups, the share of all other accounts that ask for
 //! it in a good part of their requests stands in, as [`PRIOR_GROUPS`] groups. Alternative: it is drawn
-//! like the campaigns that providers have published. The e-value is the sum over the capabilities that a good part of the
-//! group's requests shows of [`PUBLISHED`] share / that share, times how often a wording is recognised; its mean under the null is at
-//! most one. The group counts once, however many requests it sends, so this can say little, and does.
+//! like the campaigns that providers have published. The e-value is the share of campaigns whose aim is not known or not recognised, which
+//! look like any group, and for each capability that a good part of the group's requests shows [`PUBLISHED`] share / that share, times how often
+//! a wording is recognised; its mean under the null is one. The group counts once, however many requests it sends, so this can say little, and does.
 //! Fails when hints are wrong for a language or a wording, and says nothing when most of the traffic asks the same.
 
 use event::{Capability, Intents};
@@ -23,11 +23,11 @@ pub(crate) fn weigh(scene: &Scene<'_>) -> Option<Evidence> {
         return None;
     }
     let taken = taken(&scene.trial.intents, total);
-    let mut ratio = 0.0;
+    let mut asked = Vec::new();
     let mut words = Vec::new();
     for &(capability, share) in &taken {
         let elsewhere = among_groups(scene, capability);
-        ratio += RECOGNISED * published(capability) / elsewhere.max(SHARE_MIN);
+        asked.push((capability, elsewhere));
         words.push(format!(
             "{} ({} of them, {} of everybody else's, and a good part of {} of the other groups)",
             capability.name(),
@@ -36,14 +36,19 @@ pub(crate) fn weigh(scene: &Scene<'_>) -> Option<Evidence> {
             percent(elsewhere)
         ));
     }
-    // Nothing that is known is asked for, or it is asked for in words that are not.
-    let general = published(Capability::General) + (1.0 - RECOGNISED) * (1.0 - published(Capability::General));
     let text = match words.as_slice() {
         [] => "Few requests ask for anything that is known to be collected as training data.".to_owned(),
         words => format!("A good part of the requests asks for what models are trained on: {}.", words.join(", ")),
     };
-    let ln_e = if taken.is_empty() { general.ln() } else { ratio.ln() };
-    Some(evidence(SignalFamily::Intent, ln_e, u64::from(total), text))
+    Some(evidence(SignalFamily::Intent, ratio(&asked).ln(), u64::from(total), text))
+}
+
+/// How many times as often a campaign asks for just this as other groups do, of which a share asks for each.
+fn ratio(asked: &[(Capability, f64)]) -> f64 {
+    // A campaign that is after nothing known, or after it in words that are not, shows what other groups show, no more and no less.
+    let like_others = published(Capability::General) + (1.0 - RECOGNISED) * (1.0 - published(Capability::General));
+    let aimed = |&(capability, share): &(Capability, f64)| RECOGNISED * published(capability) / share.max(SHARE_MIN);
+    like_others + asked.iter().map(aimed).sum::<f64>()
 }
 
 /// The share of other groups that ask for `capability`.
@@ -139,6 +144,21 @@ mod tests {
     fn published_shares_sum_to_one() {
         assert!((PUBLISHED.iter().map(|&(_, share)| share).sum::<f64>() - 1.0).abs() < 1e-12);
         assert!(Capability::ALL.iter().all(|&c| published(c) > 0.0));
+    }
+
+    #[test]
+    fn the_mean_under_the_null_is_one_and_what_everybody_asks_for_costs_a_factor_of_two_at_most() {
+        let aims = || PUBLISHED.iter().map(|&(capability, _)| capability).filter(|&c| c != Capability::General);
+        let nothing = ratio(&[]);
+        // Each capability is asked for by its share of groups, so that it adds this much in the mean.
+        let adds = |(i, capability)| {
+            let share = 0.02 + 0.1 * f64::from(i);
+            share * (ratio(&[(capability, share)]) - nothing)
+        };
+        let mean = nothing + (0..).zip(aims()).map(adds).sum::<f64>();
+        assert!((mean - 1.0).abs() < 1e-12, "{mean}");
+        assert!(aims().all(|c| ratio(&[(c, 1.0)]) > nothing) && nothing > 0.5);
+        assert!(ratio(&[(Capability::ReasoningTrace, 0.02)]) > 6.0);
     }
 
     #[test]
