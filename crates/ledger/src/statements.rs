@@ -61,13 +61,17 @@ impl Statements {
         if !is_cut {
             self.write(n, known.lines.into_iter().filter(|line| line.index < size))?;
         }
-        for later in n + 1.. {
-            let path = self.file(later);
-            match fs::remove_file(&path) {
-                Ok(()) => sync_folder(&path)?,
-                Err(error) if error.kind() == io::ErrorKind::NotFound => break,
-                Err(error) => return Err(error),
+        // The last first, so that one who is killed meanwhile leaves no gap, behind which nobody would look.
+        let mut later = Vec::new();
+        for path in (n + 1..).map(|later| self.file(later)) {
+            if !path.try_exists()? {
+                break;
             }
+            later.push(path);
+        }
+        for path in later.iter().rev() {
+            fs::remove_file(path)?;
+            sync_folder(path)?;
         }
         Ok(())
     }

@@ -106,6 +106,24 @@ fn what_a_crash_left_is_passed_over_and_written_over() {
     }
 }
 
+/// Whoever takes away what a crash left may be killed as well: here the last file cannot be removed, so that it stops there.
+#[test]
+fn what_a_crash_left_is_taken_away_from_its_end_so_that_no_gap_hides_the_rest() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut ledger = open(folder.path());
+    grow(&mut ledger, 10);
+    let file = |n: u64| folder.path().join(format!("statements/000000/{n:03}.jsonl"));
+    fs::write(file(1), "left\n").unwrap();
+    fs::write(file(2), "left\n").unwrap();
+    fs::create_dir(file(3)).unwrap();
+    let failed = ledger.append(&at(1), vec![statement(10)], &mut salts());
+    assert!(matches!(failed, Err(LedgerError::Failed { .. })), "{failed:?}");
+    assert!(file(1).exists() && file(2).exists(), "a gap");
+    fs::remove_dir(file(3)).unwrap();
+    grow(&mut ledger, 600);
+    assert_eq!(check(&view(folder.path())), 610);
+}
+
 #[test]
 fn where_the_disk_fails_nothing_is_signed_and_it_goes_on_when_it_works() {
     let folder = tempfile::tempdir().unwrap();
