@@ -3,9 +3,9 @@
 //! Null: the group is like one of the deployment's other groups, of which a share asks for a capability; templates ask for grades, data
 //! and code far more often than requests without one do. Where there are few groups, the share of all other accounts that ask for
 //! it in a good part of their requests stands in, as [`PRIOR_GROUPS`] groups. Alternative: it is drawn
-//! like the campaigns that providers have published. The e-value is the share of campaigns whose aim is not known or not recognised, which
-//! look like any group, and for each capability that a good part of the group's requests shows [`PUBLISHED`] share / that share, times how often
-//! a wording is recognised; its mean under the null is one. The group counts once, however many requests it sends, so this can say little, and does.
+//! like the campaigns that providers have published. The e-value is a sum: the share of campaigns whose aim is not known or not recognised, which
+//! look like any group, and, for each capability that a good part of the group's requests shows, [`PUBLISHED`] share / that share, times how often
+//! a wording is recognised. Its mean under the null is at most one. The group counts once, however many requests it sends, so this can say little, and does.
 //! Fails when hints are wrong for a language or a wording, and says nothing when most of the traffic asks the same.
 
 use event::{Capability, Intents};
