@@ -162,6 +162,7 @@ impl State {
         let Some(account) = self.accounts.get_mut(number).filter(|account| account.exchanges > 0) else { return };
         if account.last < sweep.accounts_before {
             self.forgotten_early += u64::from(account.last >= sweep.idle_before);
+            sweep.gone.payers.insert(account.payer);
             self.accounts.forget(number, &mut self.values);
             sweep.gone.accounts.insert(number);
             return;
@@ -179,7 +180,7 @@ impl State {
         cluster.members.shrink_to_fit();
         cluster.samples.retain(|sample| !gone.accounts.contains(&sample.account));
         if let Some(trial) = cluster.trial.as_deref_mut() {
-            trial.likeness.forget(&gone.accounts);
+            trial.likeness.forget(&gone.payers);
         }
     }
 

@@ -16,10 +16,10 @@ pub const TALLIES_MAX: usize = 32;
 pub const MATCHES_MAX: usize = 4;
 /// Exhibits kept per cluster.
 pub const SAMPLES_MAX: usize = 12;
-/// Accounts of a group whose likeness is followed: the first to come. Later ones say nothing about it.
-pub const LIKENESS_ACCOUNTS_MAX: usize = 1024;
-/// Accounts whose likeness is followed in all groups together, each as often as it is in one. When there are so many, new ones say nothing until groups end.
-pub const LIKENESS_ACCOUNTS_ALL_MAX: usize = 1_000_000;
+/// Payers of a group whose likeness is followed: the first to come. Later ones say nothing about it.
+pub const LIKENESS_PAYERS_MAX: usize = 1024;
+/// Payers whose likeness is followed in all groups together, each as often as it is in one. When there are so many, new ones say nothing until groups end.
+pub const LIKENESS_PAYERS_ALL_MAX: usize = 1_000_000;
 /// Groups that a group is compared with: the latest.
 pub const COMPARED_MAX: usize = 512;
 /// Work items followed per trial: those with the smallest hashes, so that shards agree on which.

@@ -32,9 +32,11 @@ pub(crate) struct Group {
 pub(crate) struct Payer {
     /// Who it is.
     pub payer: Hash,
+    /// Of its accounts the one that came first.
+    pub account: AccountNo,
     /// Its exchanges in the cluster.
     pub exchanges: u64,
-    /// What an even share of the group's exchanges since it entered would be; 0 where nobody entered.
+    /// What an even share of the group's exchanges since it entered would be, that of one payer however many accounts it has.
     pub share: f64,
     /// The first of them.
     pub first: Time,
@@ -148,11 +150,15 @@ impl Group {
             }
             let (exchanges, first) = (tally.after, tally.first_after);
             members.push(member.number);
-            let new = Payer { payer: account.payer, exchanges: 0, share: 0.0, first };
+            let new = Payer { payer: account.payer, account: member.number, exchanges: 0, share: 0.0, first };
             let payer = payers.entry(account.payer).or_insert(new);
-            payer.share += (exposure - f64::from(tally.exposure)).max(0.0);
+            payer.share = payer.share.max(exposure - f64::from(tally.exposure));
             payer.exchanges += u64::from(exchanges);
             payer.first = payer.first.min(first);
+            let known = accounts.get(payer.account);
+            if known.is_some_and(|known| (account.first, &account.id) < (known.first, &known.id)) {
+                payer.account = member.number;
+            }
         }
         let mut payers: Vec<Payer> = payers.into_values().collect();
         payers.sort_by_key(|payer| (payer.first, payer.exchanges));
@@ -180,14 +186,7 @@ impl Group {
     /// Of each payer the account that came first.
     #[must_use]
     pub(crate) fn one_a_payer<'a>(&self, accounts: &'a Accounts) -> Vec<&'a Account> {
-        let mut first: BTreeMap<Hash, &Account> = BTreeMap::new();
-        for account in self.accounts.iter().filter_map(|&number| accounts.get(number)) {
-            let known = first.entry(account.payer).or_insert(account);
-            if (account.first, &account.id) < (known.first, &known.id) {
-                *known = account;
-            }
-        }
-        first.into_values().collect()
+        self.payers.iter().filter_map(|payer| accounts.get(payer.account)).collect()
     }
 
     /// Its accounts.
@@ -209,6 +208,7 @@ const IN_POOL: f64 = 0.98;
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::state::trial::Trial;
 
     #[test]
     fn groups_that_share_accounts_are_not_apart() {
@@ -218,6 +218,29 @@ mod tests {
         // The same where one list is many times as long.
         let many: Vec<AccountNo> = (0..100).collect();
         assert!(overlap(&[1, 2, 500, 501], &many) && !overlap(&many, &[1, 500, 501, 502]));
+    }
+
+    #[test]
+    fn a_payer_has_one_share_however_many_accounts_and_stands_for_them_by_the_first() {
+        let mut accounts = Accounts::default();
+        for (id, org, first) in [("a", None, 5), ("b", Some("firm"), 9), ("c", Some("firm"), 3), ("d", Some("firm"), 4)]
+        {
+            let number = accounts.number(id).unwrap();
+            let account = accounts.get_mut(number).unwrap();
+            account.payer = org.map_or(account.payer, Hash::of);
+            (account.first, account.exchanges) = (Time::from_seconds(first), 10);
+            let mut tally = Tally::new(0, account.first, 0);
+            (tally.exchanges, tally.entered, tally.after, tally.exposure) = (10, true, 9, number as f32);
+            account.tallies.push(tally);
+        }
+        let mut cluster = Cluster::without_skeleton(Discovery::Infrastructure, Time::from_seconds(0));
+        let mut trial = Trial::freeze(1, Time::from_seconds(0), cluster.frozen(), 1e-3);
+        trial.exposure = 9.0;
+        (cluster.trial, cluster.members) = (Some(Box::new(trial)), vec![0, 1, 2, 3]);
+        let group = Group::of(0, &cluster, &accounts, 1e-3);
+        let payers: Vec<_> = group.payers.iter().map(|payer| (payer.account, payer.exchanges, payer.share)).collect();
+        assert_eq!(payers, [(2, 27, 8.0), (0, 9, 9.0)]);
+        assert_eq!(group.one_a_payer(&accounts).iter().map(|account| &*account.id).collect::<Vec<_>>(), ["c", "a"]);
     }
 
     #[test]

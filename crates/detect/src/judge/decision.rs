@@ -130,13 +130,20 @@ impl Bar {
     }
 }
 
-/// Whether a group of `payers`, which sent `exchanges` since τ, is large enough to be tested.
+/// What is seen of a group since τ, by what each payer sent: how many payers, and how many exchanges count. Of one payer
+/// [`EXCHANGES_A_PAYER`] do at most, so that a single customer of many seats makes no group of the strangers beside him.
+#[must_use]
+pub(crate) fn seen(payers: impl ExactSizeIterator<Item = u64>) -> (usize, u32) {
+    (payers.len(), payers.fold(0, |all, sent| all.saturating_add(sent.min(EXCHANGES_A_PAYER.into()) as u32)))
+}
+
+/// Whether a group of `payers`, of which so many `exchanges` count since τ, is large enough to be tested.
 #[must_use]
 pub(crate) fn is_testable((payers, exchanges): (usize, u32)) -> bool {
     payers >= PAYERS_MIN && exchanges >= EXCHANGES_MIN
 }
 
-/// Decides on a group of `payers`, which sent `exchanges` since τ.
+/// Decides on a group of `payers`, of which so many `exchanges` count since τ.
 #[must_use]
 pub(crate) fn decide(
     evidence: &[Evidence],
@@ -155,7 +162,9 @@ pub(crate) fn decide(
         let take = either(payers as u64, "takes", "take");
         Some(format!("only {} {take} part since it was noticed", counted(payers as u64, "payer")))
     } else if exchanges < EXCHANGES_MIN {
-        Some(format!("only {} came since it was noticed", counted(exchanges.into(), "request")))
+        let count = either(exchanges.into(), "counts", "count");
+        let requests = counted(exchanges.into(), "request");
+        Some(format!("only {requests} {count} since it was noticed, of one payer at most {EXCHANGES_A_PAYER}"))
     } else if log10_e < bar.threshold {
         Some(format!("the evidence (10^{log10_e:.1}) does not reach the threshold (10^{:.1})", bar.threshold))
     } else if rival.1 < bar.rival {
@@ -206,6 +215,8 @@ const CAUSES: &[&[SignalFamily]] = &[
 pub(crate) const PAYERS_MIN: usize = 6;
 /// Fewer exchanges since τ are not weighed: such a group is not tested yet, and does not count among those that are.
 pub(crate) const EXCHANGES_MIN: u32 = 24;
+/// Exchanges of one payer that count for that: what each of [`PAYERS_MIN`] has to send.
+const EXCHANGES_A_PAYER: u32 = EXCHANGES_MIN / PAYERS_MIN as u32;
 /// No sign counts for more (log10): what a thousand honest groups would have to be seen for.
 const SIGN_MAX: f64 = 3.0;
 /// From this share of payers who ask for the same on, one list or few prompts may be behind it: one payer in fifty.
@@ -287,8 +298,16 @@ mod tests {
         assert!(decided(&pieces, false, PAYERS_MIN - 1).cleared.is_some());
         let few =
             |exchanges| decide(&[], Circumstances::default(), (PAYERS_MIN, exchanges), Bar::at(0.05, -1.0)).cleared;
-        assert!(few(EXCHANGES_MIN - 1).is_some_and(|why| why.contains("23 requests")));
+        assert!(few(EXCHANGES_MIN - 1).is_some_and(|why| why.contains("23 requests count")));
         assert!(few(EXCHANGES_MIN).is_some_and(|why| why.contains("honest explanation")));
+    }
+
+    #[test]
+    fn one_payer_of_many_requests_makes_no_group_testable() {
+        let of = |counts: &[u64]| is_testable(seen(counts.iter().copied()));
+        assert!(of(&[4; 6]) && !of(&[4, 4, 4, 4, 4, 3]));
+        assert!(!of(&[1000, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1]));
+        assert!(of(&[[1000].as_slice(), &[1; 20]].concat()), "enough others are a group beside him");
     }
 
     #[test]

@@ -101,12 +101,14 @@ pub(crate) struct Assessment {
     pub contends: bool,
     /// Why it is not reported, when it is not.
     pub cleared: Option<String>,
+    /// Whether enough was seen of it to test it.
+    pub testable: bool,
     /// Members by payer.
     pub payers: u64,
 }
 
 impl Assessment {
-    fn new(evidence: Vec<Evidence>, decision: Decision, log10_threshold: f64, payers: usize) -> Assessment {
+    fn new(evidence: Vec<Evidence>, decision: Decision, log10_threshold: f64, seen: (usize, u32)) -> Assessment {
         Assessment {
             honest: Credence::by(|sign| decision::total_without(&evidence, sign)),
             evidence,
@@ -115,7 +117,8 @@ impl Assessment {
             rival: (decision.rival.0.into(), decision.rival.1),
             contends: decision.contends,
             cleared: decision.cleared,
-            payers: payers as u64,
+            testable: decision::is_testable(seen),
+            payers: seen.0 as u64,
         }
     }
 }
@@ -131,7 +134,7 @@ impl Judge {
     pub(crate) fn assess(&mut self, state: &mut State, number: u32) {
         let Some(mut assessment) = self.assessment(state, number, &BTreeSet::new()) else { return };
         let Some(trial) = state.cluster(number).and_then(|cluster| cluster.trial.as_deref()) else { return };
-        let tested = trial.number == 0 && decision::is_testable((assessment.payers as usize, trial.exchanges));
+        let tested = trial.number == 0 && assessment.testable;
         if tested {
             // Tested from now on, at a level of its own.
             self.tested += 1;
@@ -182,7 +185,7 @@ impl Judge {
         let cluster = state.cluster(number)?;
         let trial = cluster.trial.as_deref()?;
         let group = Group::of(number, cluster, &state.accounts, trial.p0).without(others, &state.accounts);
-        let seen = (group.payers.len(), trial.exchanges);
+        let seen = decision::seen(group.payers.iter().map(|payer| payer.exchanges));
         if !decision::is_testable(seen) {
             return Some(self.untested(seen));
         }
@@ -207,7 +210,7 @@ impl Judge {
         };
         let bar = decision::Bar::at(self.config.alpha, log10_threshold);
         let decision = decision::decide(&evidence, circumstances, seen, bar);
-        Some(Assessment::new(evidence, decision, log10_threshold, group.payers.len()))
+        Some(Assessment::new(evidence, decision, log10_threshold, seen))
     }
 
     /// Of a group that is too small to be tested nothing is weighed: most looks are at such.
@@ -215,7 +218,7 @@ impl Judge {
         let log10_threshold = evalue::ebh_threshold(self.tested.max(TESTED_MIN), &[], self.config.alpha);
         let bar = decision::Bar::at(self.config.alpha, log10_threshold);
         let decision = decision::decide(&[], decision::Circumstances::default(), seen, bar);
-        Assessment::new(Vec::new(), decision, log10_threshold, seen.0)
+        Assessment::new(Vec::new(), decision, log10_threshold, seen)
     }
 
     /// Clusters that the evidence at their last look is enough for.

@@ -47,7 +47,7 @@ impl State {
         if tally.entered {
             trial.count(payer, item, signals, seen.echo);
             if session {
-                self.followed += usize::from(trial.likeness.count(number, signals, room));
+                self.followed += usize::from(trial.likeness.count(payer, signals, room));
             }
         } else if membership::enters(tally.exchanges, total, trial.p0) {
             // What made it a member does not count.

@@ -12,8 +12,7 @@ use crate::group::closures::{self, Span, Wave};
 use crate::group::membership;
 use crate::judge::Assessment;
 use crate::limits::{
-    ACCOUNTS_MAX, CLEARED_MAX, CLUSTERS_MAX, FORGOTTEN_DAYS, LIKENESS_ACCOUNTS_ALL_MAX, LIKENESS_ACCOUNTS_MAX,
-    SKELETON_MAX,
+    ACCOUNTS_MAX, CLEARED_MAX, CLUSTERS_MAX, FORGOTTEN_DAYS, LIKENESS_PAYERS_ALL_MAX, LIKENESS_PAYERS_MAX, SKELETON_MAX,
 };
 use crate::report::portrait::{self, Subject};
 use crate::report::spend;
@@ -520,10 +519,10 @@ fn left_out(bundle: &Bundle<'_>) -> impl Iterator<Item = String> {
     let sessions: u64 = bundle.clusters.iter().map(|tested| u64::from(tested.trial.likeness.left_out())).sum();
     let alike = (sessions > 0).then(|| {
         format!(
-            "How alike accounts are was followed of the first {} of each group, and of {} in all; {} of later ones {} \
+            "How alike payers are was followed of the first {} of each group, and of {} in all; {} of later ones {} \
              left out.",
-            many(LIKENESS_ACCOUNTS_MAX),
-            many(LIKENESS_ACCOUNTS_ALL_MAX),
+            many(LIKENESS_PAYERS_MAX),
+            many(LIKENESS_PAYERS_ALL_MAX),
             counted(sessions, "session"),
             either(sessions, "was", "were")
         )

@@ -235,12 +235,13 @@ impl Others<'_> {
         Some(Weight { ln_e: evalue::mean(&[0.0, e.ln()]), groups: others.len() })
     }
 
-    /// How many ask for `capability` in a good part of their requests, of how many that are known to ask for anything.
+    /// How many ask for `capability` in a good part of their requests, of how many that are known to ask for anything; likely campaigns weigh less.
     #[must_use]
     pub(crate) fn asking(&self, capability: Capability) -> (f64, f64) {
-        let known = self.units().filter_map(|(unit, weight)| Some((unit.asks?, weight)));
+        let weighed = |unit: &Unit, weight| weight * unit.honest.of(SignalFamily::Intent);
+        let known = self.units().filter_map(|(unit, weight)| Some((unit.asks?, weighed(unit, weight))));
         known.fold((0.0, 0.0), |(asking, all), (asks, weight)| {
-            (asking + if asks.has(capability) { *weight } else { 0.0 }, all + weight)
+            (asking + if asks.has(capability) { weight } else { 0.0 }, all + weight)
         })
     }
 }
@@ -257,8 +258,8 @@ impl Weight {
     }
 }
 
-/// The signs that are calibrated.
-const CALIBRATED: [SignalFamily; 7] = [
+/// The signs that are weighed by other groups as far as these are honest.
+const CALIBRATED: [SignalFamily; 8] = [
     SignalFamily::Evenness,
     SignalFamily::Rhythm,
     SignalFamily::WorkQueue,
@@ -266,6 +267,7 @@ const CALIBRATED: [SignalFamily; 7] = [
     SignalFamily::Hours,
     SignalFamily::SignUp,
     SignalFamily::Infrastructure,
+    SignalFamily::Intent,
 ];
 /// Honest groups for each dispatched one, before anything is seen: a fifth of all groups are campaigns'.
 const HONEST_ODDS: f64 = 4.0;

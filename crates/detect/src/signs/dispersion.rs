@@ -97,8 +97,13 @@ mod tests {
 
     fn of(counts: &[u64]) -> f64 {
         let mean = counts.iter().sum::<u64>() as f64 / counts.len() as f64;
-        let payer =
-            |&exchanges: &u64| Payer { payer: event::Hash(0), exchanges, share: mean, first: Time::from_seconds(0) };
+        let payer = |&exchanges: &u64| Payer {
+            payer: event::Hash(0),
+            account: 0,
+            exchanges,
+            share: mean,
+            first: Time::from_seconds(0),
+        };
         measure(&counts.iter().map(payer).collect::<Vec<_>>()).unwrap().value
     }
 
@@ -112,7 +117,8 @@ mod tests {
 
     #[test]
     fn few_payers_and_few_exchanges_say_nothing() {
-        let payer = |share| Payer { payer: event::Hash(0), exchanges: 9, share, first: Time::from_seconds(0) };
+        let payer =
+            |share| Payer { payer: event::Hash(0), account: 0, exchanges: 9, share, first: Time::from_seconds(0) };
         assert_eq!(measure(&[payer(9.0); PAYERS_MIN - 1]), None);
         assert!(measure(&[payer(9.0); PAYERS_MIN]).is_some());
         assert_eq!(measure(&[payer(SHARE_MIN - 0.1); 60]), None);

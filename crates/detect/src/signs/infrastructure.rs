@@ -1,7 +1,7 @@
 //! Infrastructure: do members share payment instruments, mail domains, address blocks that hardly anybody else has?
 //!
-//! The statistic, for each kind of value, is the share of accounts that share a value with an account of
-//! another payer of the group ([`Estimate::share`]), beyond what chance gives for a value as popular as it is among all others: a carrier's network and a
+//! The statistic, for each kind of value, is the share of payers that share a value with another payer of
+//! the group ([`Estimate::share`]; of a payer with several accounts, the share of them), beyond what chance gives for a value as popular as it is among all others: a carrier's network and a
 //! public mail service say nothing. Every address that an account used lately counts, so that an exit pool in rotation is
 //! seen. Weighed against the deployment's own groups, kind by kind, and averaged over kinds: own cards, networks and mail
 //! domains speak against a campaign as far as campaigns have them seldom.
@@ -58,11 +58,13 @@ pub(crate) fn found_by(members: &[&Account], values: &Values) -> Option<Evidence
     Some(Evidence { counts: false, ..evidence(SignalFamily::Infrastructure, odds.ln().max(0.0), known, text) })
 }
 
-/// How few accounts share a value of `kind` with another payer's beyond chance: minus their share.
+/// How few payers share a value of `kind` with another beyond chance: minus their share.
 #[must_use]
 pub(crate) fn measure(members: &[&Account], kind: Kind, values: &Values) -> Option<Estimate> {
     let known: Vec<&&Account> = members.iter().filter(|account| account.holds(kind).known()).collect();
-    if known.len() < MEMBERS_MIN {
+    let mut payers: BTreeMap<Hash, u32> = BTreeMap::new();
+    known.iter().for_each(|account| *payers.entry(account.payer).or_default() += 1);
+    if payers.len() < PAYERS_MIN {
         return None;
     }
     let mut inside: BTreeMap<Value, Holders> = BTreeMap::new();
@@ -79,8 +81,9 @@ pub(crate) fn measure(members: &[&Account], kind: Kind, values: &Values) -> Opti
         holders.several.then(|| libm::exp(-others * popularity))
     };
     let shares = |account: &&&Account| account.values(kind).filter_map(beyond_chance).fold(0.0, f64::max);
-    let yes: f64 = known.iter().map(shares).sum();
-    let share = Estimate::share(yes, known.len() as f64, known.len());
+    let weight = |account: &Account| payers.get(&account.payer).map_or(0.0, |&accounts| 1.0 / f64::from(accounts));
+    let yes: f64 = known.iter().map(|account| shares(account) * weight(account)).sum();
+    let share = Estimate::share(yes, payers.len() as f64, payers.len());
     Some(Estimate { value: -share.value, ..share })
 }
 
@@ -180,8 +183,8 @@ const LAW: Law = Law {
 pub(crate) const KINDS: [Kind; 4] = [Kind::Payment, Kind::EmailDomain, Kind::Block, Kind::Asn];
 /// A value that nobody outside has is taken to be had by so many.
 const UNSEEN: f64 = 0.1;
-/// Fewer known members give no evidence.
-const MEMBERS_MIN: usize = 6;
+/// Fewer known payers give no evidence.
+const PAYERS_MIN: usize = 6;
 
 #[cfg(test)]
 mod tests {
@@ -192,13 +195,19 @@ mod tests {
 
     /// What `held` gives of each of `members` among 1,000 others who hold `popular` or a card of their own.
     fn of(members: usize, held: impl Fn(usize) -> String) -> f64 {
+        of_payers(members, |_| None, held)
+    }
+
+    /// The same where members belong to organisations.
+    fn of_payers(members: usize, org: impl Fn(usize) -> Option<&'static str>, held: impl Fn(usize) -> String) -> f64 {
         let (mut accounts, mut values) = (Accounts::default(), Values::default());
         let others = (0..1000).map(|i| if i % 3 == 0 { "popular".to_owned() } else { format!("own{i}") });
         for (i, card) in (0..members).map(held).chain(others).enumerate() {
             let id = format!("a{i}");
             let number = accounts.number(&id).unwrap();
             accounts.get_mut(number).unwrap().exchanges = 1;
-            let fact = AccountFact { payment: Some(card.as_str().into()), ..fact(&id) };
+            let org = org(i).filter(|_| i < members).map(Into::into);
+            let fact = AccountFact { payment: Some(card.as_str().into()), org, ..fact(&id) };
             accounts.learn(&fact, &mut values);
         }
         let group: Vec<&Account> = accounts.iter().take(members).collect();
@@ -213,5 +222,13 @@ mod tests {
         assert!(of(60, |i| format!("card{i}")) > -0.5);
         let half = of(60, |i| if i % 2 == 0 { format!("card{}", i / 8) } else { format!("single{i}") });
         assert!((half + std::f64::consts::PI).abs() < 0.3, "{half}");
+    }
+
+    #[test]
+    fn an_organisation_of_many_seats_counts_once() {
+        // All but twenty are seats of one, and share a card with one of the others.
+        let held = |i: usize| if i < 41 { "shared".to_owned() } else { format!("own{i}") };
+        let firm = of_payers(60, |i| (i < 40).then_some("firm"), held);
+        assert!(firm > -1.6 && of(60, held) < -3.5, "{firm}");
     }
 }

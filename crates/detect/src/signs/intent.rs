@@ -2,10 +2,11 @@
 //!
 //! Null: the group is like one of the deployment's other groups, of which a share asks for a capability; templates ask for grades, data
 //! and code far more often than requests without one do. Where there are few groups, the share of all other accounts that ask for
-//! it in a good part of their requests stands in, as [`PRIOR_GROUPS`] groups. Alternative: it is drawn
+//! it in a good part of their requests stands in, as [`PRIOR_GROUPS`] groups, and at least [`MISTAKEN`]. Where another group asks for it, the tested
+//! one is one of those that the share is of: otherwise few groups of one habit would each be rare among the others. Alternative: it is drawn
 //! like the campaigns that providers have published. The e-value is a sum: the share of campaigns whose aim is not known or not recognised, which
 //! look like any group, and, for each capability that a good part of the group's requests shows, [`PUBLISHED`] share / that share, times how often
-//! a wording is recognised. Its mean under the null is at most one. The group counts once, however many requests it sends, so this can say little, and does.
+//! a wording is recognised. The group counts once, however many requests it sends, so this can say little, and does.
 //! Fails when hints are wrong for a language or a wording, and says nothing when most of the traffic asks the same.
 
 use event::{Capability, Intents};
@@ -26,14 +27,14 @@ pub(crate) fn weigh(scene: &Scene<'_>) -> Option<Evidence> {
     let mut asked = Vec::new();
     let mut words = Vec::new();
     for &(capability, share) in &taken {
-        let elsewhere = among_groups(scene, capability);
-        asked.push((capability, elsewhere));
+        asked.push((capability, among_groups(scene, capability)));
+        let (asking, groups) = scene.others.asking(capability);
         words.push(format!(
             "{} ({} of them, {} of everybody else's, and a good part of {} of the other groups)",
             capability.name(),
             percent(share),
             percent(self::elsewhere(scene, capability)),
-            percent(elsewhere)
+            percent(if groups > 0.0 { asking / groups } else { 0.0 })
         ));
     }
     let text = match words.as_slice() {
@@ -47,15 +48,20 @@ pub(crate) fn weigh(scene: &Scene<'_>) -> Option<Evidence> {
 fn ratio(asked: &[(Capability, f64)]) -> f64 {
     // A campaign that is after nothing known, or after it in words that are not, shows what other groups show, no more and no less.
     let like_others = published(Capability::General) + (1.0 - RECOGNISED) * (1.0 - published(Capability::General));
-    let aimed = |&(capability, share): &(Capability, f64)| RECOGNISED * published(capability) / share.max(SHARE_MIN);
+    let aimed = |&(capability, share): &(Capability, f64)| RECOGNISED * published(capability) / share;
     like_others + asked.iter().map(aimed).sum::<f64>()
 }
 
-/// The share of other groups that ask for `capability`.
+/// The share of groups that ask for `capability`.
 fn among_groups(scene: &Scene<'_>, capability: Capability) -> f64 {
     let (asking, groups) = scene.others.asking(capability);
-    let prior = among_accounts(scene, capability).unwrap_or_else(|| elsewhere(scene, capability));
-    (asking + PRIOR_GROUPS * prior) / (groups + PRIOR_GROUPS)
+    share(asking, groups, among_accounts(scene, capability).unwrap_or_else(|| elsewhere(scene, capability)))
+}
+
+/// The share of groups that ask for something: `asking` of so many other `groups` do, and of accounts the share `prior`.
+fn share(asking: f64, groups: f64, prior: f64) -> f64 {
+    let itself = asking.min(1.0);
+    ((asking + itself + PRIOR_GROUPS * prior.max(MISTAKEN)) / (groups + itself + PRIOR_GROUPS)).max(MISTAKEN)
 }
 
 /// The share of other accounts that ask for `capability` in a good part of their requests; none where that is not followed.
@@ -133,8 +139,9 @@ const PRIOR_GROUPS: f64 = 10.0;
 const GOOD_PART: f64 = 0.3;
 /// Fewer exchanges give no evidence.
 const EXCHANGES_MIN: u32 = 12;
-/// A capability's share elsewhere is never taken to be smaller than this.
-const SHARE_MIN: f64 = 0.01;
+/// So large a share of groups is taken to ask for a capability at least: 24 of 1,031 look-alikes and ordinary requests by another hand are taken
+/// for a request for one (`crates/signals/tests/intents`).
+const MISTAKEN: f64 = 0.023;
 
 #[cfg(test)]
 mod tests {
@@ -159,6 +166,24 @@ mod tests {
         assert!((mean - 1.0).abs() < 1e-12, "{mean}");
         assert!(aims().all(|c| ratio(&[(c, 1.0)]) > nothing) && nothing > 0.5);
         assert!(ratio(&[(Capability::ReasoningTrace, 0.02)]) > 6.0);
+    }
+
+    #[test]
+    fn what_other_groups_ask_for_is_no_rarer_than_the_tested_one_makes_it() {
+        let of = |asking, groups| share(asking, groups, 0.0);
+        // Where nobody else asks: what is mistaken for asking, however many groups there are.
+        assert!((of(0.0, 0.0) - MISTAKEN).abs() < 1e-12 && (of(0.0, 500.0) - MISTAKEN).abs() < 1e-12);
+        // Where one does, two of all do, and what is believed beforehand.
+        assert!((of(1.0, 29.0) - (2.0 + PRIOR_GROUPS * MISTAKEN) / 40.0).abs() < 1e-12);
+        assert!(share(0.0, 0.0, 0.3) > 0.29, "of accounts, where there are no groups");
+        // The mean over 30 groups of which `asking` ask, each in turn among the others, is at most one.
+        for asking in 2..30 {
+            let others = f64::from(asking - 1);
+            let asked = f64::from(asking) / 30.0;
+            let mean = 1.0 + asked * (ratio(&[(Capability::ReasoningTrace, of(others, 29.0))]) - ratio(&[]))
+                - RECOGNISED * published(Capability::ReasoningTrace);
+            assert!(mean < 1.05, "{asking}: {mean}");
+        }
     }
 
     #[test]

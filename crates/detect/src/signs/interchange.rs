@@ -1,6 +1,6 @@
-//! Interchangeability: do the accounts differ from each other, as people who share a tool do?
+//! Interchangeability: do the payers differ from each other, as people who share a tool do?
 //!
-//! [`crate::state::likeness`] measures how much more alike an account's own requests are than those of different accounts: in what they
+//! [`crate::state::likeness`] measures how much more alike a payer's own requests are than those of different payers: in what they
 //! say, and in the hour of the day. Strangers bring their own subjects and hours; accounts that one dispatcher feeds are
 //! samples of one stream, however unevenly they are used and in whatever sessions. Weighed against the deployment's own groups.
 //! Fails when a thief gives every account a life of its own, which costs him most of what makes a list useful, and says too much
@@ -12,7 +12,7 @@ use crate::signs::scene::{Scene, evidence};
 use crate::state::likeness::Likeness;
 use findings::{Estimate, Evidence, SignalFamily};
 
-/// How unlike in content accounts are, on the scale of [`CONTENT`].
+/// How unlike in content payers are, on the scale of [`CONTENT`].
 #[must_use]
 pub(crate) fn content(likeness: &Likeness) -> Option<Estimate> {
     likeness.words().map(|words| CONTENT.law.scaled(words))
@@ -24,13 +24,13 @@ pub(crate) fn hours(likeness: &Likeness) -> Option<Estimate> {
     likeness.hours().map(|hours| HOURS.law.scaled(hours))
 }
 
-/// Weighs how alike accounts are in content.
+/// Weighs how alike payers are in content.
 #[must_use]
 pub(crate) fn weigh_content(scene: &Scene<'_>) -> Option<Evidence> {
     let raw = scene.trial.likeness.words()?;
     let (ln_e, basis) = weigh(scene, &CONTENT, CONTENT.law.scaled(raw));
     let text = format!(
-        "Two requests of one account are {} alike in what varies than two of different accounts (by {}). Strangers who share a tool \
+        "Two requests of one payer are {} alike in what varies than two of different payers (by {}). Strangers who share a tool \
          bring subjects of their own; accounts that are fed from one list do not. {basis}",
         more(raw),
         number(raw),
@@ -38,13 +38,13 @@ pub(crate) fn weigh_content(scene: &Scene<'_>) -> Option<Evidence> {
     Some(evidence(SignalFamily::Content, ln_e, raw.accounts as u64, text))
 }
 
-/// Weighs how alike accounts are in their hours.
+/// Weighs how alike payers are in their hours.
 #[must_use]
 pub(crate) fn weigh_hours(scene: &Scene<'_>) -> Option<Evidence> {
     let raw = scene.trial.likeness.hours()?;
     let (ln_e, basis) = weigh(scene, &HOURS, HOURS.law.scaled(raw));
     let text = format!(
-        "From one day to another the hours of one account are {} alike than those of different accounts (by {}). People keep their \
+        "From one day to another the hours of one payer are {} alike than those of different payers (by {}). People keep their \
          own hours. {basis}",
         more(raw),
         number(raw),
@@ -62,7 +62,7 @@ fn more(raw: Estimate) -> &'static str {
 }
 
 fn number(raw: Estimate) -> String {
-    format!("{:+.3}, standard error {:.3}, {} accounts", raw.value, raw.error, raw.accounts)
+    format!("{:+.3}, standard error {:.3}, {} payers", raw.value, raw.error, raw.accounts)
 }
 
 /// Excess likeness in words. Traffic of other hands: 0.07 to 0.35 for independent people and shops with a tool, up to 0.02 for

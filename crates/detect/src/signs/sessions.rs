@@ -1,7 +1,7 @@
 //! Sessions: do requests come as from people, or as from a dispatcher?
 //!
 //! People and the tools in their hands work in sessions: one request soon follows another. A dispatcher passes each item to
-//! the next account, so an account's requests are far apart. Of each account the first few requests since it entered the group
+//! the next account, so an account's requests are far apart. Of one account of each payer the first few requests since it entered the group
 //! are taken as they come ([`crate::state::account::TRIALS_MAX`]), so that no heavy user decides; the statistic is the log-odds that one
 //! follows anything the account sent before within [`SESSION_SECONDS`]. Weighed against the deployment's own groups, of which some
 //! never work in sessions. Fails (says "dispatcher") for honest programs on a clock and single requests, which are rivals.
@@ -15,9 +15,9 @@ use crate::state::timeline::span;
 use findings::number::percent;
 use findings::{Estimate, Evidence, SignalFamily};
 
-/// How often the first requests of a group's accounts follow soon: how many count, and how many do.
+/// How often the first requests of a group's payers follow soon: how many count, and how many do.
 fn trials(group: &Group, number: u32, accounts: &Accounts) -> (u64, u64) {
-    let tallies = group.iter(accounts).filter_map(|account| account.tally(number));
+    let tallies = group.one_a_payer(accounts).into_iter().filter_map(|account| account.tally(number));
     tallies.fold((0, 0), |(trials, follow_ons), tally| {
         (trials + u64::from(tally.trials), follow_ons + u64::from(tally.follow_ons))
     })
@@ -35,7 +35,7 @@ pub(crate) fn measure(scene: &Scene<'_>) -> Option<Estimate> {
     let (yes, no) = (soon + 0.5, trials as f64 - soon + 0.5);
     // Requests of one account are no three trials: as if each had half as many.
     let error = (2.0 * (1.0 / yes + 1.0 / no)).sqrt();
-    Some(Estimate { value: (yes / no).ln(), error, accounts: scene.group.accounts.len() })
+    Some(Estimate { value: (yes / no).ln(), error, accounts: scene.group.payers.len() })
 }
 
 /// How much likelier (log10) such a number is of people at one occasion than of a dispatcher; at most 0, since what speaks for
@@ -65,7 +65,7 @@ pub(crate) fn weigh(scene: &Scene<'_>) -> Option<Evidence> {
     let (trials, follow_ons) = trials(scene.group, scene.number, scene.accounts);
     let weight = scene.others.weigh(&SIGN, measured);
     let text = format!(
-        "Of the first requests of each account since it became a member, {} came within {} of the one before. People and their \
+        "Of the first requests of each payer since it became a member, {} came within {} of the one before. People and their \
          tools send several requests in one session; a program that hands work to many accounts in turn leaves long gaps in \
          each. {}",
         percent(follow_ons as f64 / trials.max(1) as f64),

@@ -99,7 +99,7 @@ pub(crate) const SIGN: Sign = Sign {
     law: Law {
         scale: 0.0,
         // From free text that never repeats to one list for everybody.
-        honest: (-4.0, 2.5),
+        honest: (-5.0, 2.0),
         dispatched: (-6.0, 1.5),
         // Lists of few questions, each asked many times.
         imitated: 0.3,

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeSet, VecDeque};
 
+use event::Hash;
 use exchange::Time;
 use serde::{Deserialize, Serialize};
 
@@ -103,8 +104,10 @@ pub(crate) enum Phase {
 /// What a sweep forgot: the numbers that will be given out again.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Gone {
-    /// Accounts.
+    /// Accounts,
     pub accounts: BTreeSet<AccountNo>,
+    /// with who paid for them.
+    pub payers: BTreeSet<Hash>,
     /// Clusters.
     pub clusters: BTreeSet<u32>,
 }

@@ -1,32 +1,32 @@
-//! Likeness: are the accounts of a group interchangeable?
+//! Likeness: are the payers of a group interchangeable?
 //!
 //! Strangers who share a tool bring their own subjects and hours; accounts that one dispatcher feeds are samples of one
 //! stream, and between them there is no more difference than chance gives. The statistic is a U-statistic: how much more
-//! alike two requests of the same account are than two requests of different accounts of the group, in the words that vary
+//! alike two requests of the same payer are than two requests of different payers of the group, in the words that vary
 //! (weighed by how rare they are in the group) and in the hour of the day. Only the first request of each
-//! session counts, so that conversations do not pass for likeness, and hours are compared between different days only.
+//! session of an account counts, so that conversations do not pass for likeness, and hours are compared between different days only.
+//! Accounts of one organisation are one payer: that colleagues ask for the same says nothing about strangers.
 //!
-//! Every account keeps a sum of unit vectors: the mean product over all pairs follows from sums and squared norms. O(1) an
-//! exchange, bounded by [`LIKENESS_ACCOUNTS_MAX`] accounts a group; some hundred bytes for an account with one request, up to
+//! Of every payer a sum of unit vectors is kept: the mean product over all pairs follows from sums and squared norms. O(1) an
+//! exchange, bounded by [`LIKENESS_PAYERS_MAX`] payers a group; some hundred bytes for a payer with one request, up to
 //! 0.7 KB for one with many.
 
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 
-use event::Signals;
+use event::{Hash, Signals};
 use exchange::Time;
 use findings::Estimate;
 use serde::{Deserialize, Serialize};
 
-use crate::limits::LIKENESS_ACCOUNTS_MAX;
-use crate::state::account::AccountNo;
+use crate::limits::LIKENESS_PAYERS_MAX;
 use crate::state::sparse::Sparse;
 
 /// What is kept of a group.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Likeness {
-    accounts: BTreeMap<AccountNo, Own>,
-    /// Requests of further accounts, which say nothing.
+    payers: BTreeMap<Hash, Own>,
+    /// Requests of further payers, which say nothing.
     left_out: u32,
     /// In how many requests each word was, by its hash.
     frequency: Sparse<u32, { FREQUENCIES / 64 }>,
@@ -35,7 +35,7 @@ pub(crate) struct Likeness {
     hours: Days,
 }
 
-/// What is kept of an account: the sums of its requests' vectors.
+/// What is kept of a payer: the sums of its requests' vectors.
 #[derive(Debug, Serialize, Deserialize)]
 struct Own {
     words: Words,
@@ -50,7 +50,7 @@ struct Words {
     count: u32,
 }
 
-/// When an account's requests came: most send one.
+/// When a payer's requests came: most send one.
 #[derive(Debug, Serialize, Deserialize)]
 enum Times {
     Once(Time),
@@ -86,10 +86,10 @@ struct Days {
 }
 
 impl Likeness {
-    /// Counts a request that begins a session of its account.
+    /// Counts a request that begins a session of one of the payer's accounts.
     ///
-    /// Whether it is the first of an account that is followed from now on; with no `room` none is.
-    pub(crate) fn count(&mut self, account: AccountNo, signals: &Signals, room: bool) -> bool {
+    /// Whether it is the first of a payer that is followed from now on; with no `room` none is.
+    pub(crate) fn count(&mut self, payer: Hash, signals: &Signals, room: bool) -> bool {
         self.requests = self.requests.saturating_add(1);
         for &word in &signals.words {
             if let Some(count) = self.frequency.get_mut(word as usize % FREQUENCIES) {
@@ -100,13 +100,13 @@ impl Likeness {
         if self.requests <= WARM_UP {
             return false;
         }
-        let new = !self.accounts.contains_key(&account);
-        if new && (!room || self.accounts.len() >= LIKENESS_ACCOUNTS_MAX) {
+        let new = !self.payers.contains_key(&payer);
+        if new && (!room || self.payers.len() >= LIKENESS_PAYERS_MAX) {
             self.left_out = self.left_out.saturating_add(1);
             return false;
         }
         let words = self.weighed(signals);
-        match self.accounts.entry(account) {
+        match self.payers.entry(payer) {
             Entry::Vacant(new) => {
                 let own = new.insert(Own { words: Words::default(), times: Times::Once(signals.time) });
                 own.words.add(&words);
@@ -121,21 +121,21 @@ impl Likeness {
         new
     }
 
-    /// How many accounts are followed.
+    /// How many payers are followed.
     #[must_use]
     pub(crate) fn followed(&self) -> usize {
-        self.accounts.len()
+        self.payers.len()
     }
 
-    /// Sessions of accounts beyond [`LIKENESS_ACCOUNTS_MAX`], which say nothing about the group.
+    /// Sessions of payers beyond [`LIKENESS_PAYERS_MAX`], which say nothing about the group.
     #[must_use]
     pub(crate) fn left_out(&self) -> u32 {
         self.left_out
     }
 
-    /// Forgets accounts.
-    pub(crate) fn forget(&mut self, accounts: &BTreeSet<AccountNo>) {
-        self.accounts.retain(|account, _| !accounts.contains(account));
+    /// Forgets payers.
+    pub(crate) fn forget(&mut self, payers: &BTreeSet<Hash>) {
+        self.payers.retain(|payer, _| !payers.contains(payer));
     }
 
     /// The words of a request as a unit vector: each at a place and with a sign of its own, rare ones more.
@@ -153,13 +153,13 @@ impl Likeness {
         if norm > 0.0 { vector.map(|x| x / norm) } else { vector }
     }
 
-    /// How much more alike an account's own requests are in words than those of different accounts.
+    /// How much more alike a payer's own requests are in words than those of different payers.
     #[must_use]
     pub(crate) fn words(&self) -> Option<Estimate> {
-        excess(self.accounts.values().map(|own| &own.words))
+        excess(self.payers.values().map(|own| &own.words))
     }
 
-    /// How much likelier (log10) it is that the accounts keep clocks, as cron jobs do, than that they keep none: the requests of each
+    /// How much likelier (log10) it is that the payers keep clocks, as cron jobs do, than that they keep none: the requests of each
     /// come at the same minutes of the hour. 0 where too little was seen.
     #[must_use]
     pub(crate) fn clocks(&self) -> f64 {
@@ -194,7 +194,7 @@ impl Likeness {
 
     /// When those came who asked several times; one request alone has no pair.
     fn often(&self) -> impl Iterator<Item = &Often> {
-        self.accounts.values().filter_map(|own| match &own.times {
+        self.payers.values().filter_map(|own| match &own.times {
             Times::Once(_) => None,
             Times::Often(often) => Some(&**often),
         })
@@ -254,12 +254,12 @@ impl Minutes {
     }
 }
 
-/// The excess likeness within accounts: of each account with two requests or more the mean product of its own pairs less
-/// that of pairs with others, weighed by how many pairs it has, few accounts never more than their share.
-fn excess<'a>(accounts: impl Iterator<Item = &'a Words> + Clone) -> Option<Estimate> {
+/// The excess likeness within payers: of each payer with two requests or more the mean product of its own pairs less
+/// that of pairs with others, weighed by how many pairs it has, few payers never more than their share.
+fn excess<'a>(payers: impl Iterator<Item = &'a Words> + Clone) -> Option<Estimate> {
     let mut total = [0.0_f64; WORDS];
     let mut count = 0.0;
-    for own in accounts.clone() {
+    for own in payers.clone() {
         for (place, x) in own.total.iter() {
             if let Some(sum) = total.get_mut(place) {
                 *sum += f64::from(x);
@@ -267,7 +267,7 @@ fn excess<'a>(accounts: impl Iterator<Item = &'a Words> + Clone) -> Option<Estim
         }
         count += f64::from(own.count);
     }
-    let pieces = accounts.filter(|own| own.count >= 2 && count > f64::from(own.count)).map(|own| {
+    let pieces = payers.filter(|own| own.count >= 2 && count > f64::from(own.count)).map(|own| {
         let n = f64::from(own.count);
         let (norm, dot) = (own.norm(), own.dot(&total));
         let within = (norm - own.squares) / (n * (n - 1.0));
@@ -277,9 +277,9 @@ fn excess<'a>(accounts: impl Iterator<Item = &'a Words> + Clone) -> Option<Estim
     weighed_mean(pieces.collect())
 }
 
-/// The mean product of an account's own pairs, weighed as in [`excess`].
-fn repeated<'a>(accounts: impl Iterator<Item = &'a Minutes>) -> Option<Estimate> {
-    let pieces = accounts.map(|own| {
+/// The mean product of a payer's own pairs, weighed as in [`excess`].
+fn repeated<'a>(payers: impl Iterator<Item = &'a Minutes>) -> Option<Estimate> {
+    let pieces = payers.map(|own| {
         let pairs = f64::from(own.count) * (f64::from(own.count) - 1.0);
         ((own.norm() - own.squares) / pairs, (pairs / 2.0).min(PAIRS_MAX))
     });
@@ -330,9 +330,9 @@ fn norm(vector: &[f64]) -> f64 {
     vector.iter().map(|x| x * x).sum()
 }
 
-/// Excess likeness of hours, over pairs of different days: those of one account less those of different ones.
-fn hours<'a>(accounts: impl Iterator<Item = &'a Days>, all: &Days) -> Option<Estimate> {
-    let own: Vec<(f64, f64)> = accounts.map(Days::apart).collect();
+/// Excess likeness of hours, over pairs of different days: those of one payer less those of different ones.
+fn hours<'a>(payers: impl Iterator<Item = &'a Days>, all: &Days) -> Option<Estimate> {
+    let own: Vec<(f64, f64)> = payers.map(Days::apart).collect();
     let (sum, pairs) = all.apart();
     let between = sum - own.iter().map(|(sum, _)| sum).sum::<f64>();
     let others = pairs - own.iter().map(|(_, pairs)| pairs).sum::<f64>();
@@ -344,7 +344,7 @@ fn hours<'a>(accounts: impl Iterator<Item = &'a Days>, all: &Days) -> Option<Est
     weighed_mean(pieces.map(|(sum, pairs)| (sum / pairs - between, (pairs / 2.0).min(PAIRS_MAX))).collect())
 }
 
-/// The mean of pieces by weight, which is how many pairs each rests on, few accounts never more than some of all. Those beyond the outer tenths
+/// The mean of pieces by weight, which is how many pairs each rests on, few payers never more than some of all. Those beyond the outer tenths
 /// count as these do, so that some strangers in a group do not speak for it. The error is the scatter between pieces, and at
 /// least that of as many pairs that have nothing in common; few pieces show their scatter badly.
 fn weighed_mean(mut pieces: Vec<(f64, f64)>) -> Option<Estimate> {
@@ -354,7 +354,7 @@ fn weighed_mean(mut pieces: Vec<(f64, f64)>) -> Option<Estimate> {
     let usual = weights.get(count / 2).copied().unwrap_or(0.0);
     pieces.iter_mut().for_each(|(_, weight)| *weight = weight.min(usual * USUAL_TIMES));
     let weight: f64 = pieces.iter().map(|(_, weight)| weight).sum();
-    if count < ACCOUNTS_MIN || weight <= 0.0 {
+    if count < PAYERS_MIN || weight <= 0.0 {
         return None;
     }
     pieces.sort_by(|a, b| a.0.total_cmp(&b.0));
@@ -387,16 +387,16 @@ const CONCENTRATED: f64 = 0.87;
 const HARMONICS: usize = 4;
 /// Requests that are only counted.
 const WARM_UP: u32 = 12;
-/// Pairs of one account that weigh, at most,
+/// Pairs of one payer that weigh, at most,
 const PAIRS_MAX: f64 = 45.0;
-/// and how many times as many as the median account's.
+/// and how many times as many as the median payer's.
 const USUAL_TIMES: f64 = 4.0;
 /// The share of the weight on either side that counts as what lies next to it.
 const OUTER: f64 = 0.1;
 /// How far the product of two unrelated requests scatters: one over the root of [`WORDS`].
 const PAIR_NOISE: f64 = 0.09;
-/// Fewer accounts with pairs say nothing.
-const ACCOUNTS_MIN: usize = 5;
+/// Fewer payers with pairs say nothing.
+const PAYERS_MIN: usize = 5;
 /// Seconds of a day.
 const DAY: i64 = 86_400;
 /// Seconds of an hour.
@@ -409,7 +409,7 @@ const KEPT: f64 = 0.25;
 const DEALT_DEVIATION: f64 = 0.07;
 /// Scheduled tools that spread their work over the hour all the same: one in ten.
 const SPREAD_CLOCKS: f64 = 0.1;
-/// Dispatchers that start each account's requests by a clock: hardly one in twenty.
+/// Dispatchers that start each payer's requests by a clock: hardly one in twenty.
 const DEALT_BY_CLOCK: f64 = 0.05;
 /// A mean over pairs of minutes is never taken to be more exact.
 const MINUTES_ERROR_MIN: f64 = 0.02;
@@ -448,7 +448,7 @@ mod tests {
             let mut likeness = Likeness::default();
             for i in 0..600_u64 {
                 let text = format!("{TEMPLATE}: {}", words(subject(i % 30, i), i));
-                likeness.count((i % 30) as AccountNo, &signals(i as i64 * 997, &text), true);
+                likeness.count(Hash(i % 30), &signals(i as i64 * 997, &text), true);
             }
             likeness.words().unwrap()
         };
@@ -463,7 +463,7 @@ mod tests {
         let mut likeness = Likeness::default();
         let mut ask = |account: u64, subject: u64, i: u64| {
             let text = format!("{TEMPLATE}: {}", words(subject, i));
-            likeness.count(account as AccountNo, &signals(i as i64 * 997, &text), true);
+            likeness.count(Hash(account), &signals(i as i64 * 997, &text), true);
         };
         for i in 0..480_u64 {
             ask(i % 120, (i.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 40) % 12, i);
@@ -484,7 +484,7 @@ mod tests {
             for day in 0..6 {
                 for account in 0..24 {
                     let seconds = day * DAY + second_of_day(account, day);
-                    likeness.count(account as AccountNo, &signals(seconds, "anything at all"), true);
+                    likeness.count(Hash(account as u64), &signals(seconds, "anything at all"), true);
                 }
             }
             likeness.hours().unwrap()
@@ -505,7 +505,7 @@ mod tests {
             for beat in 0..12 {
                 for account in 0..24 {
                     let seconds = beat * 4 * HOUR + second(account, beat);
-                    likeness.count(account as AccountNo, &signals(seconds, "anything at all"), true);
+                    likeness.count(Hash(account as u64), &signals(seconds, "anything at all"), true);
                 }
             }
             likeness.clocks()
@@ -520,30 +520,34 @@ mod tests {
     fn only_days_apart_have_hours_to_compare() {
         let mut likeness = Likeness::default();
         for i in 0..200 {
-            likeness.count(i % 20, &signals(i64::from(i) * 100, "anything at all"), true);
+            likeness.count(Hash((i % 20) as u64), &signals(i64::from(i) * 100, "anything at all"), true);
         }
         assert_eq!(likeness.hours(), None);
         assert!(likeness.concentrated());
     }
 
     #[test]
-    fn without_room_no_account_is_new() {
+    fn without_room_no_payer_is_new() {
         let mut likeness = Likeness::default();
-        (0..WARM_UP).for_each(|i| assert!(!likeness.count(i, &signals(0, "anything at all"), true)));
-        assert!(likeness.count(1, &signals(0, "anything at all"), true));
-        assert!(!likeness.count(1, &signals(0, "anything at all"), false), "known, and counted on");
-        assert!(!likeness.count(2, &signals(0, "anything at all"), false));
+        (0..WARM_UP).for_each(|i| assert!(!likeness.count(Hash(u64::from(i)), &signals(0, "anything at all"), true)));
+        assert!(likeness.count(Hash(1), &signals(0, "anything at all"), true));
+        assert!(!likeness.count(Hash(1), &signals(0, "anything at all"), false), "known, and counted on");
+        assert!(!likeness.count(Hash(2), &signals(0, "anything at all"), false));
         assert_eq!((likeness.followed(), likeness.left_out()), (1, 1));
     }
 
     #[test]
-    fn accounts_are_followed_up_to_the_limit() {
+    fn payers_are_followed_up_to_the_limit() {
         let mut likeness = Likeness::default();
-        for i in 0..(LIKENESS_ACCOUNTS_MAX as u32 + WARM_UP + 1) {
-            likeness.count(i, &signals(0, "anything at all"), true);
+        for i in 0..(LIKENESS_PAYERS_MAX as u32 + WARM_UP + 1) {
+            likeness.count(Hash(u64::from(i)), &signals(0, "anything at all"), true);
         }
-        assert_eq!((likeness.accounts.len(), likeness.left_out()), (LIKENESS_ACCOUNTS_MAX, 1));
-        likeness.count(WARM_UP, &signals(0, "anything at all"), true);
-        assert_eq!(likeness.accounts.get(&WARM_UP).map(|own| own.words.count), Some(2), "those within are counted on");
+        assert_eq!((likeness.payers.len(), likeness.left_out()), (LIKENESS_PAYERS_MAX, 1));
+        likeness.count(Hash(u64::from(WARM_UP)), &signals(0, "anything at all"), true);
+        assert_eq!(
+            likeness.payers.get(&Hash(u64::from(WARM_UP))).map(|own| own.words.count),
+            Some(2),
+            "those within are counted on"
+        );
     }
 }

@@ -27,7 +27,7 @@ use foldhash::fast::FixedState;
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::Xxh3;
 
-use crate::limits::{CLUSTERS_MAX, LIKENESS_ACCOUNTS_ALL_MAX, RECENT_MAX, SHINGLES_MAX};
+use crate::limits::{CLUSTERS_MAX, LIKENESS_PAYERS_ALL_MAX, RECENT_MAX, SHINGLES_MAX};
 use account::{AccountNo, Accounts};
 use cluster::{Cluster, LabelNo};
 use conduct::Conduct;
@@ -61,7 +61,7 @@ pub(crate) struct State {
     /// How often two clusters matched the same exchange.
     #[serde(with = "written::sorted")]
     pub together: HashMap<(u32, u32), u32, FixedState>,
-    /// Accounts whose likeness is followed in all groups together, as of when all groups were last measured and those that are new since.
+    /// Payers whose likeness is followed in all groups together, as of when all groups were last measured and those that are new since.
     pub followed: usize,
     /// Trials begun.
     pub trials: u64,
@@ -214,10 +214,10 @@ impl State {
         self.clusters.get(number as usize)
     }
 
-    /// Whether the likeness of one more account may be followed.
+    /// Whether the likeness of one more payer may be followed.
     #[must_use]
     pub(crate) fn has_room_for_likeness(&self) -> bool {
-        self.followed < LIKENESS_ACCOUNTS_ALL_MAX
+        self.followed < LIKENESS_PAYERS_ALL_MAX
     }
 
     /// The clusters by text behind a cluster: itself, or those that are its variants.
@@ -256,8 +256,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn likeness_is_followed_of_so_many_accounts_in_all() {
-        for (followed, room) in [(LIKENESS_ACCOUNTS_ALL_MAX - 1, true), (LIKENESS_ACCOUNTS_ALL_MAX, false)] {
+    fn likeness_is_followed_of_so_many_payers_in_all() {
+        for (followed, room) in [(LIKENESS_PAYERS_ALL_MAX - 1, true), (LIKENESS_PAYERS_ALL_MAX, false)] {
             assert_eq!(State { followed, ..State::default() }.has_room_for_likeness(), room);
         }
     }

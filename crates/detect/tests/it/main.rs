@@ -8,7 +8,7 @@ mod world;
 mod year;
 
 use detect::Findings;
-use detect::limits::{CLEARED_MAX, LIKENESS_ACCOUNTS_MAX};
+use detect::limits::{CLEARED_MAX, LIKENESS_PAYERS_MAX};
 use findings::Discovery;
 
 use world::{DAY, HOUR, World};
@@ -55,12 +55,12 @@ fn a_campaign_is_found_among_people() {
 
 #[test]
 fn a_finding_tells_what_limits_left_out() {
-    for (people, accounts, told) in [(300, 40, false), (1500, LIKENESS_ACCOUNTS_MAX as u64 + 80, true)] {
+    for (people, accounts, told) in [(300, 40, false), (1500, LIKENESS_PAYERS_MAX as u64 + 80, true)] {
         let mut world = World::of_people(people);
         campaign(&mut world, accounts, |_| TEMPLATE.into());
         let findings = world.hunt();
         let not_observed = &findings.campaigns.first().unwrap().not_observed;
-        let limit = "How alike accounts are was followed of the first 1,024 of each group";
+        let limit = "How alike payers are was followed of the first 1,024 of each group";
         assert_eq!(not_observed.iter().any(|said| said.starts_with(limit)), told, "{not_observed:?}");
     }
 }
@@ -68,6 +68,22 @@ fn a_finding_tells_what_limits_left_out() {
 #[test]
 fn people_are_no_campaign() {
     assert!(World::of_people(300).hunt().campaigns.is_empty());
+}
+
+#[test]
+fn seats_of_one_organisation_are_one_customer_beside_strangers() {
+    for organisations in [1, 60] {
+        let mut world = World::of_people(300);
+        // Seats that send as a campaign does, and strangers who share a phrase with them.
+        campaign(&mut world, 60, |_| TEMPLATE.into());
+        (0..60).for_each(|seat| world.seat(&format!("camp{seat}"), &format!("firm{}", seat % organisations)));
+        for i in 0..36 {
+            let time = DAY + i * HOUR + any(i + 7000) % HOUR;
+            world.ask(&format!("stranger{}", i % 12), time, &format!("{TEMPLATE} {}", world::item(9_000 + i)));
+        }
+        let found = members(&world.hunt());
+        assert_eq!(found.is_empty(), organisations == 1, "{organisations} organisations: {found:?}");
+    }
 }
 
 #[test]

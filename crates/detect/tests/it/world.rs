@@ -41,6 +41,12 @@ impl World {
         self.accounts.insert(account.to_owned(), fact);
     }
 
+    /// Says that an account is a seat of an organisation.
+    pub(crate) fn seat(&mut self, account: &str, org: &str) {
+        let fact = format!(r#"{{"time":"1970-01-01T00:00:00Z","account":"{account}","org":"{org}"}}"#);
+        self.accounts.insert(account.to_owned(), fact);
+    }
+
     /// Adds a request.
     pub(crate) fn ask(&mut self, account: &str, seconds: u64, text: &str) {
         self.asked.push((seconds, account.to_owned(), text.to_owned()));
