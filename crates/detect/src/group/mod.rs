@@ -3,6 +3,7 @@
 pub(crate) mod closures;
 pub(crate) mod depth;
 pub(crate) mod membership;
+pub(crate) mod sample;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -14,6 +15,7 @@ use crate::state::account::{Account, AccountNo, Accounts, Tally};
 use crate::state::cluster::Cluster;
 use depth::Depth;
 use findings::Discovery;
+use sample::{Sample, is_sampled};
 
 /// A group.
 #[derive(Debug)]
@@ -22,6 +24,8 @@ pub(crate) struct Group {
     pub accounts: Vec<AccountNo>,
     /// Payers, in the order of their first exchange.
     pub payers: Vec<Payer>,
+    /// One in so many of the cluster's members is looked at, by number: a power of two, 1 where all are.
+    pub one_in: u32,
     /// Accounts that send a good part of their requests to the cluster and are not counted as members: too few requests yet, or vouched
     /// for. They are no unrelated customers to compare the group with.
     pub near: Vec<AccountNo>,
@@ -59,8 +63,13 @@ pub(crate) struct Member<'a> {
 /// those more likely in it than not.
 #[must_use]
 pub(crate) fn members<'a>(number: u32, cluster: &Cluster, accounts: &'a Accounts, p0: f64) -> Vec<Member<'a>> {
+    sampled(number, cluster, accounts, p0, 1)
+}
+
+/// The same of one account in so many.
+fn sampled<'a>(number: u32, cluster: &Cluster, accounts: &'a Accounts, p0: f64, one_in: u32) -> Vec<Member<'a>> {
     // A member whose tally was replaced and taken up again is listed twice until the next look.
-    let mut numbers = cluster.members.clone();
+    let mut numbers: Vec<AccountNo> = cluster.members.iter().copied().filter(|&no| is_sampled(no, one_in)).collect();
     numbers.sort_unstable();
     numbers.dedup();
     let mut members: Vec<Member<'a>> = numbers
@@ -98,52 +107,28 @@ fn leave_out_occasional(members: &mut Vec<Member<'_>>) {
 }
 
 /// Of groups that share accounts the one with most evidence, strongest first, at most [`CONTENDERS_MAX`]. Each has its evidence and
-/// its accounts in order.
+/// its accounts.
 #[must_use]
-pub(crate) fn distinct(mut groups: Vec<(f64, Vec<AccountNo>)>) -> Vec<(f64, Vec<AccountNo>)> {
+pub(crate) fn distinct(mut groups: Vec<(f64, Sample)>) -> Vec<(f64, Sample)> {
     groups.sort_by(|a, b| b.0.total_cmp(&a.0));
-    let mut distinct: Vec<(f64, Vec<AccountNo>)> = Vec::new();
+    let mut distinct: Vec<(f64, Sample)> = Vec::new();
     for (evidence, accounts) in groups {
-        if distinct.len() < CONTENDERS_MAX && distinct.iter().all(|(_, other)| !overlap(other, &accounts)) {
+        if distinct.len() < CONTENDERS_MAX && distinct.iter().all(|(_, other)| !other.overlaps(&accounts)) {
             distinct.push((evidence, accounts));
         }
     }
     distinct
 }
 
-/// Whether two groups share more than a quarter of the smaller one's accounts; both in order.
-#[must_use]
-pub(crate) fn overlap(a: &[AccountNo], b: &[AccountNo]) -> bool {
-    let (few, many) = if a.len() <= b.len() { (a, b) } else { (b, a) };
-    let mut both = 0;
-    if few.len().saturating_mul(SOUGHT_ONE_IN) < many.len() {
-        // Each is looked up: to go along all of the many takes longer.
-        both = few.iter().filter(|account| many.binary_search(account).is_ok()).count();
-    } else {
-        let (mut i, mut j) = (0, 0);
-        while let (Some(x), Some(y)) = (few.get(i), many.get(j)) {
-            both += usize::from(x == y);
-            i += usize::from(x <= y);
-            j += usize::from(y <= x);
-        }
-    }
-    are_one(both, few.len())
-}
-
-/// Whether two groups that have `both` accounts in common are apart no longer, of which the smaller one has `few`.
-#[must_use]
-pub(crate) fn are_one(both: usize, few: usize) -> bool {
-    both * OVERLAP_ONE_IN > few
-}
-
 impl Group {
-    /// The members of a cluster that are more likely in it on purpose than by chance and for whom no contract vouches.
+    /// The members of a cluster that are more likely in it on purpose than by chance and for whom no contract vouches: one in so many of
+    /// them.
     #[must_use]
-    pub(crate) fn of(number: u32, cluster: &Cluster, accounts: &Accounts, p0: f64) -> Group {
+    pub(crate) fn of(number: u32, cluster: &Cluster, accounts: &Accounts, p0: f64, one_in: u32) -> Group {
         let exposure = cluster.trial.as_ref().map_or(0.0, |trial| trial.exposure);
         let mut payers: BTreeMap<Hash, Payer> = BTreeMap::new();
         let mut members = Vec::new();
-        for member in self::members(number, cluster, accounts, p0) {
+        for member in sampled(number, cluster, accounts, p0, one_in) {
             let (account, tally) = (member.account, member.tally);
             if !tally.entered {
                 continue;
@@ -167,9 +152,9 @@ impl Group {
             let account = accounts.get(*account)?;
             Some(membership::is_devoted(account, account.tally(number)?))
         };
-        let near = cluster.members.iter().copied();
+        let near = cluster.members.iter().copied().filter(|&account| is_sampled(account, one_in));
         let near = near.filter(|account| !known.contains(account) && devoted(account) == Some(true)).collect();
-        Group { accounts: members, payers, near }
+        Group { accounts: members, payers, one_in, near }
     }
 
     /// The same group without some of its accounts. Payers go with their accounts.
@@ -189,16 +174,18 @@ impl Group {
         self.payers.iter().filter_map(|payer| accounts.get(payer.account)).collect()
     }
 
+    /// Who is in it, to compare with other groups.
+    #[must_use]
+    pub(crate) fn who(&self) -> Sample {
+        Sample::new(self.accounts.clone(), self.one_in)
+    }
+
     /// Its accounts.
     pub(crate) fn iter<'a>(&'a self, accounts: &'a Accounts) -> impl Iterator<Item = &'a Account> {
         self.accounts.iter().filter_map(|&number| accounts.get(number))
     }
 }
 
-/// Groups that share more than one account in this many are not apart.
-const OVERLAP_ONE_IN: usize = 4;
-/// Accounts are looked up in a list that is so many times as long.
-const SOUGHT_ONE_IN: usize = 8;
 /// Who sends this many times less of a group's templates than usual is no member.
 const OCCASIONAL_TIMES: f64 = 4.0;
 /// The probability that an account takes part that shares two rare values with others of the pool: of 1,109 in simulated campaigns 987 in a
@@ -209,16 +196,6 @@ const IN_POOL: f64 = 0.98;
 mod tests {
     use super::*;
     use crate::state::trial::Trial;
-
-    #[test]
-    fn groups_that_share_accounts_are_not_apart() {
-        assert!(!overlap(&[1, 2, 3, 4], &[4, 5, 6, 7]));
-        assert!(overlap(&[1, 2, 3, 4], &[3, 4, 6, 7]));
-        assert!(!overlap(&[], &[1]));
-        // The same where one list is many times as long.
-        let many: Vec<AccountNo> = (0..100).collect();
-        assert!(overlap(&[1, 2, 500, 501], &many) && !overlap(&many, &[1, 500, 501, 502]));
-    }
 
     #[test]
     fn a_payer_has_one_share_however_many_accounts_and_stands_for_them_by_the_first() {
@@ -237,7 +214,7 @@ mod tests {
         let mut trial = Trial::freeze(1, Time::from_seconds(0), cluster.frozen(), 1e-3);
         trial.exposure = 9.0;
         (cluster.trial, cluster.members) = (Some(Box::new(trial)), vec![0, 1, 2, 3]);
-        let group = Group::of(0, &cluster, &accounts, 1e-3);
+        let group = Group::of(0, &cluster, &accounts, 1e-3, 1);
         let payers: Vec<_> = group.payers.iter().map(|payer| (payer.account, payer.exchanges, payer.share)).collect();
         assert_eq!(payers, [(2, 27, 8.0), (0, 9, 9.0)]);
         assert_eq!(group.one_a_payer(&accounts).iter().map(|account| &*account.id).collect::<Vec<_>>(), ["c", "a"]);
@@ -245,14 +222,20 @@ mod tests {
 
     #[test]
     fn one_campaign_in_many_groups_is_one() {
-        let groups = vec![(3.0, vec![1, 2, 3]), (4.0, vec![1, 2]), (2.0, vec![7, 8]), (1.0, vec![3, 9, 10, 11])];
-        assert_eq!(distinct(groups), [(4.0, vec![1, 2]), (2.0, vec![7, 8]), (1.0, vec![3, 9, 10, 11])]);
+        let group = |evidence, accounts: &[AccountNo]| (evidence, Sample::new(accounts.to_vec(), 1));
+        let (weak, strong) = (group(3.0, &[1, 2, 3]), group(4.0, &[1, 2]));
+        let others = [group(2.0, &[7, 8]), group(1.0, &[3, 9, 10, 11])];
+        let kept = [std::slice::from_ref(&strong), others.as_slice()].concat();
+        assert_eq!(distinct([&[weak, strong], others.as_slice()].concat()), kept);
     }
 
     #[test]
     fn distinct_groups_are_counted_up_to_the_limit() {
         for (given, kept) in [(CONTENDERS_MAX, CONTENDERS_MAX), (CONTENDERS_MAX + 1, CONTENDERS_MAX)] {
-            assert_eq!(distinct((0..given as u32).map(|account| (1.0, vec![account])).collect()).len(), kept);
+            assert_eq!(
+                distinct((0..given as u32).map(|account| (1.0, Sample::new(vec![account], 1))).collect()).len(),
+                kept
+            );
         }
     }
 }

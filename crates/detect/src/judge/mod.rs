@@ -11,6 +11,7 @@ use findings::{Discovery, Evidence};
 use serde::{Deserialize, Serialize};
 
 use crate::evalue;
+use crate::group::sample::{self, Sample};
 use crate::group::{self, Group};
 use crate::judge::decision::Decision;
 use crate::labels::Labels;
@@ -57,7 +58,7 @@ pub(crate) struct Judge {
     asking: [Option<u64>; Capability::ALL.len()],
     /// The groups that had all that is asked of a campaign but maybe evidence enough for how many are tested, when groups were last
     /// measured: of several that share accounts the strongest. Each with its evidence (log10) and accounts.
-    contenders: Vec<(f64, Vec<AccountNo>)>,
+    contenders: Vec<(f64, Sample)>,
     /// Trials that are tested since somebody last asked which.
     proposed: VecDeque<u64>,
     /// What came of each cluster's trial at its last look.
@@ -179,22 +180,23 @@ impl Judge {
         self.tested = trials.filter(|trial| trial.number > 0).count() as u64;
     }
 
-    /// The evidence since τ for those in the group who are not among `others`.
+    /// The evidence since τ for those in the group who are not among `others`; of a large cluster that of a sample.
     #[must_use]
     pub(crate) fn assessment(&self, state: &State, number: u32, others: &BTreeSet<AccountNo>) -> Option<Assessment> {
         let cluster = state.cluster(number)?;
         let trial = cluster.trial.as_deref()?;
-        let group = Group::of(number, cluster, &state.accounts, trial.p0).without(others, &state.accounts);
-        let seen = decision::seen(group.payers.iter().map(|payer| payer.exchanges));
+        let one_in = sample::one_in(cluster.members.len());
+        let group = Group::of(number, cluster, &state.accounts, trial.p0, one_in).without(others, &state.accounts);
+        let (payers, exchanges) = decision::seen(group.payers.iter().map(|payer| payer.exchanges));
+        let seen = (payers * one_in as usize, exchanges.saturating_mul(one_in));
         if !decision::is_testable(seen) {
             return Some(self.untested(seen));
         }
-        let others = self.calibration.apart_from(number, &group.accounts);
+        let own = group.who();
+        let others = self.calibration.apart_from(number, &own);
         let scene = self.scene(state, (number, cluster), trial, &group, &others);
         let evidence = signs::weigh(&scene);
-        let mut own = group.accounts.clone();
-        own.sort_unstable();
-        let apart = self.contenders.iter().filter(|(_, accounts)| !group::overlap(accounts, &own));
+        let apart = self.contenders.iter().filter(|(_, other)| !other.overlaps(&own));
         let contending: Vec<f64> = apart.map(|&(log10_e, _)| log10_e).collect();
         let log10_threshold = evalue::ebh_threshold(self.tested.max(TESTED_MIN), &contending, self.config.alpha);
         let likeness = &trial.likeness;
@@ -236,18 +238,18 @@ impl Judge {
     pub(crate) fn measured(&self, state: &State, number: u32) -> Option<Unit> {
         let cluster = state.cluster(number).filter(|cluster| !cluster.gone)?;
         let trial = cluster.trial.as_deref()?;
-        let group = Group::of(number, cluster, &state.accounts, trial.p0);
+        let one_in = sample::one_in(cluster.members.len());
+        let group = Group::of(number, cluster, &state.accounts, trial.p0, one_in);
         let confirmed = group.iter(&state.accounts).any(|account| self.labels.confirmed(account));
         if group.payers.len() < COMPARED_PAYERS_MIN || confirmed {
             return None;
         }
         // What is measured of a group does not depend on others.
-        let others = self.calibration.apart_from(number, &[]);
+        let others = self.calibration.apart_from(number, &Sample::default());
         let measures = signs::measure(&self.scene(state, (number, cluster), trial, &group, &others));
-        let mut accounts = group.accounts;
-        accounts.sort_unstable();
         let honest = self.last(number, trial).map_or_else(Credence::default, |assessment| assessment.honest);
-        Some(Unit { number: Some(number), vouched: false, honest, accounts, measures, asks: intent::asks(trial) })
+        let asks = intent::asks(trial);
+        Some(Unit { number: Some(number), vouched: false, honest, who: group.who(), measures, asks })
     }
 
     /// Whether it is time to measure all groups anew.
@@ -278,7 +280,7 @@ impl Judge {
             number: cluster(label),
             vouched: true,
             honest: Credence::default(),
-            accounts: Vec::new(),
+            who: Sample::default(),
             measures: *measures,
             asks: None,
         });
@@ -307,13 +309,13 @@ impl Judge {
     }
 
     /// Those of [`Self::contenders`] as of now. One campaign makes many groups, which are one discovery.
-    fn contend(&self, state: &State) -> Vec<(f64, Vec<AccountNo>)> {
+    fn contend(&self, state: &State) -> Vec<(f64, Sample)> {
         let contender = |(number, cluster): (u32, &Cluster)| {
             let trial = cluster.trial.as_deref().filter(|_| !cluster.gone)?;
             let assessment = self.last(number, trial).filter(|assessment| assessment.contends)?;
-            let mut accounts = Group::of(number, cluster, &state.accounts, trial.p0).accounts;
-            accounts.sort_unstable();
-            Some((assessment.log10_e, accounts))
+            let one_in = sample::one_in(cluster.members.len());
+            let group = Group::of(number, cluster, &state.accounts, trial.p0, one_in);
+            Some((assessment.log10_e, group.who()))
         };
         group::distinct((0..).zip(&state.clusters).filter_map(contender).collect())
     }
@@ -376,11 +378,14 @@ impl Schedule {
 
 /// How many accounts send a good part of their requests to a cluster.
 fn asking(state: &State, number: u32) -> Option<u64> {
-    let members = state.cluster(number)?.members.iter().filter_map(|&account| state.accounts.get(account));
+    let members = &state.cluster(number)?.members;
+    let one_in = sample::one_in(members.len());
+    let sampled = members.iter().filter(|&&account| sample::is_sampled(account, one_in));
     let after = |account: &&Account| {
         account.tally(number).is_some_and(|tally| intent::is_after(tally.exchanges, account.exchanges))
     };
-    Some(members.filter(after).count() as u64)
+    let known = sampled.filter_map(|&account| state.accounts.get(account));
+    Some(known.filter(after).count() as u64 * u64::from(one_in))
 }
 
 /// As if so many groups had been tested at least: among few groups there is little to compare with, and more is asked.

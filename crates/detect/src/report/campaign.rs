@@ -9,10 +9,11 @@ use signals::sketch;
 
 use crate::group;
 use crate::group::closures::{self, Span, Wave};
-use crate::group::membership;
+use crate::group::{membership, sample};
 use crate::judge::Assessment;
 use crate::limits::{
-    ACCOUNTS_MAX, CLEARED_MAX, CLUSTERS_MAX, FORGOTTEN_DAYS, LIKENESS_PAYERS_ALL_MAX, LIKENESS_PAYERS_MAX, SKELETON_MAX,
+    ACCOUNTS_MAX, CLEARED_MAX, CLUSTERS_MAX, FORGOTTEN_DAYS, LIKENESS_PAYERS_ALL_MAX, LIKENESS_PAYERS_MAX,
+    LOOKED_AT_MAX, SKELETON_MAX,
 };
 use crate::report::portrait::{self, Subject};
 use crate::report::spend;
@@ -527,10 +528,14 @@ fn left_out(bundle: &Bundle<'_>) -> impl Iterator<Item = String> {
             either(sessions, "was", "were")
         )
     });
+    let large = bundle.clusters.iter().map(|tested| sample::one_in(tested.cluster.members.len())).max();
+    let sampled = large.filter(|&one_in| one_in > 1).map(|one_in| {
+        format!("The group is larger than {}: the evidence is of one account in {one_in} of it.", many(LOOKED_AT_MAX))
+    });
     let long = bundle.clusters.iter().any(|tested| tested.cluster.is_full()).then(|| {
         format!("The text is longer than {} fingerprints; what lies beyond was not compared.", many(SKELETON_MAX))
     });
-    alike.into_iter().chain(long)
+    alike.into_iter().chain(sampled).chain(long)
 }
 
 /// The honest explanations that fit groups like this, and what speaks against each.

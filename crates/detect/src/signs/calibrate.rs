@@ -14,7 +14,7 @@ use event::{Capability, Intents};
 use serde::{Deserialize, Serialize};
 
 use crate::evalue;
-use crate::group;
+use crate::group::sample::Sample;
 use crate::limits::COMPARED_MAX;
 use crate::signs::distribution::{Distribution, Law, LeftOut, Point};
 use crate::state::account::AccountNo;
@@ -81,8 +81,8 @@ pub(crate) struct Unit {
     pub vouched: bool,
     /// How likely it is honest, for each calibrated sign by what all signs of other causes say.
     pub honest: Credence,
-    /// Its accounts, in order.
-    pub accounts: Vec<AccountNo>,
+    /// Who is in it.
+    pub who: Sample,
     /// What was measured.
     pub measures: Measures,
     /// What a good part of its requests is after; not known of a group that is known from a label.
@@ -146,7 +146,7 @@ impl Calibration {
     pub(crate) fn new(units: impl Iterator<Item = Unit>) -> Calibration {
         let units: Vec<(Unit, f64)> = units.take(COMPARED_MAX).map(|unit| (unit, 1.0)).collect();
         let mut calibration = Calibration { units, ..Calibration::default() };
-        let weight = |(unit, _): &(Unit, f64)| 1.0 / calibration.shared(&unit.accounts).count().max(1) as f64;
+        let weight = |(unit, _): &(Unit, f64)| 1.0 / calibration.shared(&unit.who).len().max(1) as f64;
         let weights: Vec<f64> = calibration.units.iter().map(weight).collect();
         calibration.units.iter_mut().zip(weights).for_each(|((_, weight), by)| *weight = by);
         calibration
@@ -160,21 +160,19 @@ impl Calibration {
 
     /// Those that share no accounts to speak of with the group `number` of these accounts.
     #[must_use]
-    pub(crate) fn apart_from(&self, number: u32, accounts: &[AccountNo]) -> Others<'_> {
-        let mut own = accounts.to_vec();
-        own.sort_unstable();
+    pub(crate) fn apart_from(&self, number: u32, own: &Sample) -> Others<'_> {
         let mut left_out = LeftOut::default();
         let itself =
             (0..).zip(&self.units).filter(|(_, (unit, _))| unit.number == Some(number)).map(|(place, _)| place);
-        itself.chain(self.shared(&own)).for_each(|place| left_out.add(place));
+        itself.chain(self.shared(own)).for_each(|place| left_out.add(place));
         Others { calibration: self, left_out }
     }
 
-    /// The places of the groups that share more than a few of these accounts, which are in order.
-    fn shared<'a>(&'a self, accounts: &[AccountNo]) -> impl Iterator<Item = usize> + use<'a> {
+    /// The places of the groups that share more than a few of these accounts.
+    fn shared(&self, own: &Sample) -> Vec<usize> {
         let mut both = vec![0; self.units.len()];
         let mut rest = self.places.get_or_init(|| self.places()).as_slice();
-        for account in accounts {
+        for account in own.accounts() {
             let (_, from) = rest.split_at(rest.partition_point(|(other, _)| other < account));
             let (same, after) = from.split_at(from.iter().take_while(|(other, _)| other == account).count());
             for &(_, place) in same {
@@ -182,14 +180,14 @@ impl Calibration {
             }
             rest = after;
         }
-        let few = accounts.len();
-        let shared = move |(both, (unit, _)): (usize, &(Unit, f64))| group::are_one(both, few.min(unit.accounts.len()));
-        both.into_iter().zip(&self.units).enumerate().filter(move |(_, one)| shared(*one)).map(|(place, _)| place)
+        let shared = |(both, (unit, _)): (usize, &(Unit, f64))| own.are_one(&unit.who, both);
+        let places = both.into_iter().zip(&self.units).enumerate().filter(|(_, one)| shared(*one));
+        places.map(|(place, _)| place).collect()
     }
 
     fn places(&self) -> Vec<(AccountNo, u16)> {
         let of = |(place, (unit, _)): (u16, &(Unit, f64))| {
-            unit.accounts.iter().map(move |&account| (account, place)).collect::<Vec<_>>()
+            unit.who.accounts().iter().map(move |&account| (account, place)).collect::<Vec<_>>()
         };
         let mut places: Vec<_> = (0..).zip(&self.units).flat_map(of).collect();
         places.sort_unstable();
@@ -288,7 +286,7 @@ mod tests {
             number: Some(number),
             vouched: false,
             honest,
-            accounts: vec![number],
+            who: Sample::new(vec![number], 1),
             measures: Measures { dispersion: Some(at(dispersion, 0.1)), ..Measures::default() },
             asks: None,
         };
@@ -296,7 +294,10 @@ mod tests {
             let people = (0..30).map(|i| unit(i, 2.2 + f64::from(i % 10) * 0.2, Credence::default()));
             let campaigns = (30..40).map(|i| unit(i, 0.0, honest));
             let calibration = Calibration::new(people.chain(campaigns));
-            calibration.apart_from(99, &[99]).weigh(&crate::signs::dispersion::SIGN, at(0.0, 0.1)).ln_e
+            calibration
+                .apart_from(99, &Sample::new(vec![99], 1))
+                .weigh(&crate::signs::dispersion::SIGN, at(0.0, 0.1))
+                .ln_e
                 / std::f64::consts::LN_10
         };
         let known = with(Credence::by(|_| 3.0));
@@ -313,7 +314,7 @@ mod tests {
             number: Some(number),
             vouched: false,
             honest: Credence::default(),
-            accounts: accounts.to_vec(),
+            who: Sample::new(accounts.to_vec(), 1),
             measures: Measures::default(),
             asks: None,
         };
@@ -328,7 +329,7 @@ mod tests {
             number: Some(number),
             vouched: false,
             honest: Credence::default(),
-            accounts: vec![number],
+            who: Sample::new(vec![number], 1),
             measures: Measures::default(),
             asks: None,
         };

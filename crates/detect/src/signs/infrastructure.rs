@@ -25,7 +25,8 @@ use findings::{Estimate, Evidence, SignalFamily};
 #[must_use]
 pub(crate) fn weigh(scene: &Scene<'_>) -> Option<Evidence> {
     let members: Vec<&Account> = scene.group.iter(scene.accounts).collect();
-    let measured = KINDS.into_iter().filter_map(|kind| Some((kind, measure(&members, kind, scene.values)?)));
+    let measured =
+        KINDS.into_iter().filter_map(|kind| Some((kind, measure(&members, kind, scene.values, scene.group.one_in)?)));
     let mut pieces: Vec<_> =
         measured.filter_map(|(kind, measured)| Some((kind, scene.others.weigh(&shared(kind)?, measured)))).collect();
     let ln_e = mean(&pieces.iter().map(|(_, weight)| weight.ln_e).collect::<Vec<_>>());
@@ -47,7 +48,7 @@ pub(crate) fn weigh(scene: &Scene<'_>) -> Option<Evidence> {
 /// The evidence that a group was found by, for a person: it does not count.
 #[must_use]
 pub(crate) fn found_by(members: &[&Account], values: &Values) -> Option<Evidence> {
-    let pieces = KINDS.into_iter().filter_map(|kind| Some((kind, measure(members, kind, values)?)));
+    let pieces = KINDS.into_iter().filter_map(|kind| Some((kind, measure(members, kind, values, 1)?)));
     let (kind, measured) = pieces.min_by(|a, b| a.1.value.total_cmp(&b.1.value))?;
     let known = members.iter().filter(|account| account.holds(kind).known()).count() as u64;
     let text = format!(
@@ -58,9 +59,10 @@ pub(crate) fn found_by(members: &[&Account], values: &Values) -> Option<Evidence
     Some(Evidence { counts: false, ..evidence(SignalFamily::Infrastructure, odds.ln().max(0.0), known, text) })
 }
 
-/// How few payers share a value of `kind` with another beyond chance: minus their share.
+/// How few payers share a value of `kind` with another beyond chance: minus their share. The members are one in so many of a
+/// group, of which the others hold what these do.
 #[must_use]
-pub(crate) fn measure(members: &[&Account], kind: Kind, values: &Values) -> Option<Estimate> {
+pub(crate) fn measure(members: &[&Account], kind: Kind, values: &Values, one_in: u32) -> Option<Estimate> {
     let known: Vec<&&Account> = members.iter().filter(|account| account.holds(kind).known()).collect();
     let mut payers: BTreeMap<Hash, u32> = BTreeMap::new();
     known.iter().for_each(|account| *payers.entry(account.payer).or_default() += 1);
@@ -71,11 +73,12 @@ pub(crate) fn measure(members: &[&Account], kind: Kind, values: &Values) -> Opti
     for account in &known {
         account.values(kind).for_each(|value| inside.entry(value).or_default().add(account.payer));
     }
-    let outside = values.known(kind).saturating_sub(known.len() as u64) as f64;
+    let each = u64::from(one_in);
+    let outside = values.known(kind).saturating_sub(known.len() as u64 * each) as f64;
     let others = (known.len() - 1) as f64;
     let beyond_chance = |value: Value| {
         let holders = inside.get(&value)?;
-        let elsewhere = values.holders(value).saturating_sub(holders.accounts) as f64;
+        let elsewhere = values.holders(value).saturating_sub(holders.accounts * each) as f64;
         let popularity = ((elsewhere + UNSEEN) / (outside + 1.0)).min(1.0);
         // That none of the others has it by chance: more customers of a popular service than usual are no sharing.
         holders.several.then(|| libm::exp(-others * popularity))
@@ -211,7 +214,7 @@ mod tests {
             accounts.learn(&fact, &mut values);
         }
         let group: Vec<&Account> = accounts.iter().take(members).collect();
-        measure(&group, Kind::Payment, &values).unwrap().value
+        measure(&group, Kind::Payment, &values, 1).unwrap().value
     }
 
     #[test]
@@ -222,6 +225,22 @@ mod tests {
         assert!(of(60, |i| format!("card{i}")) > -0.5);
         let half = of(60, |i| if i % 2 == 0 { format!("card{}", i / 8) } else { format!("single{i}") });
         assert!((half + std::f64::consts::PI).abs() < 0.3, "{half}");
+    }
+
+    #[test]
+    fn what_only_the_rest_of_a_group_holds_is_not_held_elsewhere() {
+        let (mut accounts, mut values) = (Accounts::default(), Values::default());
+        for i in 0..1400 {
+            let id = format!("a{i}");
+            let number = accounts.number(&id).unwrap();
+            accounts.get_mut(number).unwrap().exchanges = 1;
+            let card = if i < 400 { format!("card{}", i % 5) } else { format!("own{i}") };
+            accounts.learn(&AccountFact { payment: Some(card.as_str().into()), ..fact(&id) }, &mut values);
+        }
+        // Each fourth of the group, of five cards; the others of it hold the same.
+        let sample: Vec<&Account> = accounts.iter().take(400).step_by(4).collect();
+        let of = |one_in| measure(&sample, Kind::Payment, &values, one_in).unwrap().value;
+        assert!(of(4) < -5.5 && of(1) > of(4) + 2.0, "{} {}", of(4), of(1));
     }
 
     #[test]

@@ -52,14 +52,14 @@ pub(crate) fn measure(scene: &Scene<'_>) -> Measures {
     let Scene { group, trial, .. } = scene;
     let (payers, members) = (group.payers.len(), group.iter(scene.accounts).collect::<Vec<_>>());
     let one_a_payer = group.one_a_payer(scene.accounts);
-    let shared = |kind: Kind| infrastructure::measure(&members, kind, scene.values);
+    let shared = |kind: Kind| infrastructure::measure(&members, kind, scene.values, group.one_in);
     Measures {
         dispersion: dispersion::measure(&group.payers),
         sessions: sessions::measure(scene),
         items: work_queue::measure(&trial.items, payers),
         content: interchange::content(&trial.likeness),
         hours: interchange::hours(&trial.likeness),
-        bursts: sign_up::bursts(&one_a_payer, &sign_up::near(scene), scene.sign_ups),
+        bursts: sign_up::bursts(&one_a_payer, &sign_up::near(scene), scene.sign_ups, group.one_in),
         age: sign_up::age(&one_a_payer),
         payment: shared(Kind::Payment),
         email_domain: shared(Kind::EmailDomain),

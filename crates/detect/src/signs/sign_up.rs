@@ -25,9 +25,12 @@ pub(crate) fn weigh(scene: &Scene<'_>) -> Option<Evidence> {
     let members: Vec<&Account> = scene.group.iter(scene.accounts).collect();
     let one_a_payer = scene.group.one_a_payer(scene.accounts);
     let measured = [
-        (Some(BURSTS), bursts(&one_a_payer, &near(scene), scene.sign_ups)),
+        (Some(BURSTS), bursts(&one_a_payer, &near(scene), scene.sign_ups, scene.group.one_in)),
         (Some(AGE), age(&one_a_payer)),
-        (infrastructure::shared(Kind::Program), infrastructure::measure(&members, Kind::Program, scene.values)),
+        (
+            infrastructure::shared(Kind::Program),
+            infrastructure::measure(&members, Kind::Program, scene.values, scene.group.one_in),
+        ),
     ];
     let pieces: Vec<_> =
         measured.into_iter().filter_map(|(sign, measured)| Some(scene.others.weigh(&sign?, measured?))).collect();
@@ -58,22 +61,24 @@ pub(crate) fn near<'a>(scene: &Scene<'a>) -> Vec<&'a Account> {
 }
 
 /// How little the members signed up in bursts: minus ln of how many more signed up near each other than is explained by `all` others but
-/// those `near` the group, at the scale where that is most.
+/// those `near` the group, at the scale where that is most. One in so many of the group is known, and of those near it.
 #[must_use]
-pub(crate) fn bursts(members: &[&Account], near: &[&Account], all: &SignUps) -> Option<Estimate> {
+pub(crate) fn bursts(members: &[&Account], near: &[&Account], all: &SignUps, one_in: u32) -> Option<Estimate> {
     let created = sorted(members);
     if created.len() < MEMBERS_MIN {
         return None;
     }
     let count = created.len() as f64;
     let beside = sorted(near);
+    let each = f64::from(one_in);
     let excess = |&seconds: &i64| {
         let (mut near, mut explained) = (0.0, 0.0);
         for &time in &created {
-            let (own_near, own_far) = (own(&created, time, seconds), own(&created, time, seconds * LONGER));
+            let (own_near, own_far) =
+                (each * own(&created, time, seconds), each * own(&created, time, seconds * LONGER));
             near += own_near;
             let others = |seconds, own: f64| {
-                let beside = within(&beside, time, seconds) as f64;
+                let beside = each * within(&beside, time, seconds) as f64;
                 (all.around(time, seconds) - beside - own - 1.0).max(0.0)
             };
             let (far, near) = (others(seconds * LONGER, own_far), others(seconds, own_near));
@@ -169,7 +174,7 @@ mod tests {
     fn of(members: usize, created: impl Iterator<Item = i64>, age_seconds: i64) -> (f64, f64) {
         let (accounts, _) = population(created, age_seconds);
         let group: Vec<&Account> = accounts.iter().take(members).collect();
-        (-bursts(&group, &[], &SignUps::of(&accounts)).unwrap().value, age(&group).unwrap().value)
+        (-bursts(&group, &[], &SignUps::of(&accounts), 1).unwrap().value, age(&group).unwrap().value)
     }
 
     fn population(created: impl Iterator<Item = i64>, age_seconds: i64) -> (Accounts, crate::state::value::Values) {
@@ -211,8 +216,23 @@ mod tests {
         let (accounts, _) = population(created, 0);
         let group: Vec<&Account> = accounts.iter().take(60).collect();
         let near: Vec<&Account> = accounts.iter().skip(60).take(600).collect();
-        let burst = |near: &[&Account]| -bursts(&group, near, &SignUps::of(&accounts)).unwrap().value;
+        let burst = |near: &[&Account]| -bursts(&group, near, &SignUps::of(&accounts), 1).unwrap().value;
         assert!(burst(&near) > 2.0 && burst(&[]) < 1.0, "{} {}", burst(&near), burst(&[]));
+    }
+
+    #[test]
+    fn a_sample_of_a_group_says_what_all_of_it_say() {
+        for created in [200 * DAY, 0] {
+            // In one burst, or evenly over the year as everybody else.
+            let group = (0..800).map(|i| if created > 0 { created + i * 20 } else { i * 7919 % 800 * 365 * DAY / 800 });
+            let (accounts, _) = population(group.chain(spread(800, 365)), 0);
+            let sign_ups = SignUps::of(&accounts);
+            let of = |one_in: u32| {
+                let group: Vec<&Account> = accounts.iter().take(800).step_by(one_in as usize).collect();
+                bursts(&group, &[], &sign_ups, one_in).unwrap().value
+            };
+            assert!((of(1) - of(8)).abs() < 0.3, "{} {}", of(1), of(8));
+        }
     }
 
     #[test]
