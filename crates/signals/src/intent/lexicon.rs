@@ -1,4 +1,4 @@
-//! The words that requests are made of, by class and language, read from `data/intents.tsv` into one automaton.
+//! The words that requests are made of, by class and language, read from `data/intents.tsv` into a table by how they begin.
 //!
 //! Promises the words found in a text in the order in which they end, each with the classes that it stands for; a word within a
 //! longer one that is also listed is left out, so that "not only" is no "not". Text and words are compared folded: without case,
@@ -6,11 +6,8 @@
 //! from being shipped. O(bytes), times the longest word at worst.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::sync::LazyLock;
-
-use aho_corasick::Anchored;
-use aho_corasick::automaton::Automaton as _;
-use aho_corasick::nfa::contiguous::NFA;
 
 /// A set of classes of words.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -303,63 +300,26 @@ fn fold(c: char, out: &mut String) {
     }
 }
 
+/// The listed words, those that begin alike one after another.
 struct Lexicon {
-    /// Finds the words that begin at one place.
-    automaton: NFA,
-    words: Vec<Word>,
+    /// The first eight bytes of each word, or as many as it has.
+    heads: Vec<u64>,
+    words: Vec<Listed>,
     /// How words begin that stand at the beginning of a word of the text only.
     closed: Beginnings,
     /// How those begin that also stand within one.
     open: Beginnings,
 }
 
-impl Lexicon {
-    /// The listed words that stand in a folded text, by their ends, of one end the longest first.
-    ///
-    /// They are looked for where one may begin and not everywhere: most of most texts are places within words that are in no list.
-    fn standing(&self, folded: &str) -> Vec<Hit> {
-        let mut standing = Vec::new();
-        let bytes = folded.as_bytes();
-        let mut before = b' ';
-        for (start, &byte) in bytes.iter().enumerate() {
-            // What is not ASCII may begin anywhere; whether it stands there is looked at below.
-            let is_within = before.is_ascii_alphanumeric() && byte.is_ascii_alphanumeric();
-            before = byte;
-            let begins = |words: &Beginnings| {
-                words.first.get(usize::from(byte)) == Some(&true)
-                    && bytes.get(start..).is_some_and(|rest| words.have(rest))
-            };
-            if !is_within && begins(&self.closed) || begins(&self.open) {
-                self.beginning(folded, start, &mut standing);
-            }
-        }
-        standing.sort_unstable_by_key(|hit: &Hit| (hit.end, hit.start));
-        standing
-    }
-
-    /// Adds the words that begin at `start`.
-    fn beginning(&self, folded: &str, start: usize, standing: &mut Vec<Hit>) {
-        let Ok(mut state) = self.automaton.start_state(Anchored::Yes) else { return };
-        for (end, byte) in (start + 1..).zip(folded.as_bytes().iter().skip(start)) {
-            state = self.automaton.next_state(Anchored::Yes, state, *byte);
-            if self.automaton.is_dead(state) {
-                return;
-            }
-            if !self.automaton.is_match(state) {
-                continue;
-            }
-            // The longest comes first; shorter ones that end here began later.
-            let pattern = self.automaton.match_pattern(state, 0);
-            let Some(word) = self.words.get(pattern.as_usize()) else { continue };
-            let hit = Hit { start, end, classes: word.classes };
-            if self.automaton.pattern_len(pattern) == end - start && word.stands(folded, &hit) {
-                standing.push(hit);
-            }
-        }
-    }
+/// A word in the list.
+struct Listed {
+    text: Box<[u8]>,
+    word: Word,
 }
 
-/// How words begin. Others may begin the same way, and are looked at in vain.
+/// How words begin.
+///
+/// What most places of a text look at is small, so that it stays in near memory.
 struct Beginnings {
     /// Their first bytes.
     first: [bool; 256],
@@ -369,57 +329,167 @@ struct Beginnings {
     long: Starts<4>,
 }
 
-impl Beginnings {
-    fn of<'w>(words: impl Iterator<Item = &'w [u8]>) -> Beginnings {
-        let mut beginnings = Beginnings { first: [false; 256], short: Starts::default(), long: Starts::default() };
-        for word in words {
-            if let Some(first) = word.first().and_then(|&byte| beginnings.first.get_mut(usize::from(byte))) {
-                *first = true;
-            }
-            match (word.first_chunk(), word.first_chunk()) {
-                (Some(&four), _) => beginnings.long.add(four),
-                (None, Some(&two)) => beginnings.short.add(two),
-                (None, None) => {}
-            }
+/// The first bytes of words by a hash, and which words have each.
+struct Starts<const BYTES: usize> {
+    /// Whether any word has each hash, a bit each,
+    any: Vec<u64>,
+    /// how many hashes before these bits any has,
+    before: Vec<u16>,
+    /// and where the words of each such hash begin in the list, with where the last of them end.
+    from: Vec<u16>,
+}
+
+impl Lexicon {
+    /// Of these words.
+    fn of(listed: impl IntoIterator<Item = (String, Word)>) -> Lexicon {
+        let mut lexicon = Lexicon {
+            heads: Vec::new(),
+            words: Vec::new(),
+            closed: Beginnings::default(),
+            open: Beginnings::default(),
+        };
+        let mut words: Vec<Listed> =
+            listed.into_iter().map(|(text, word)| Listed { text: text.into_bytes().into(), word }).collect();
+        words.sort_by_cached_key(|Listed { text, word }| (word.open_start, Beginnings::hash(text), text.clone()));
+        for listed in words {
+            let beginnings = if listed.word.open_start { &mut lexicon.open } else { &mut lexicon.closed };
+            beginnings.add(&listed.text, lexicon.words.len());
+            lexicon.heads.push(eight(&listed.text));
+            lexicon.words.push(listed);
         }
-        beginnings
+        lexicon
     }
 
-    /// Whether a word may begin a text whose first byte is one of theirs.
-    fn have(&self, text: &[u8]) -> bool {
-        text.first_chunk().is_some_and(|&four| self.long.has(four))
-            || text.first_chunk().is_some_and(|&two| self.short.has(two))
+    /// The listed words that stand in a folded text, by their ends, of one end the longest first.
+    ///
+    /// They are looked for where one may begin and not everywhere: most of most texts is places within words that are in no list.
+    fn standing(&self, folded: &str) -> Vec<Hit> {
+        let bytes = folded.as_bytes();
+        let mut may_begin: Vec<(usize, Range<usize>)> = Vec::new();
+        let mut before = b' ';
+        for (start, &byte) in bytes.iter().enumerate() {
+            // What is not ASCII may begin anywhere; whether it stands there is looked at below.
+            let is_within = before.is_ascii_alphanumeric() && byte.is_ascii_alphanumeric();
+            before = byte;
+            if !is_within {
+                self.closed.of(byte, bytes, start, &mut may_begin);
+            }
+            self.open.of(byte, bytes, start, &mut may_begin);
+        }
+        let mut standing = Vec::new();
+        for (start, range) in may_begin {
+            let rest = bytes.get(start..).unwrap_or_default();
+            let head = eight(rest);
+            let known = self.heads.get(range.clone()).unwrap_or_default();
+            for (at, &known) in range.zip(known) {
+                // Words are not empty, and have no byte that is zero.
+                let compared = u64::MAX >> (known.leading_zeros() / 8 * 8).min(63);
+                if head & compared != known {
+                    continue;
+                }
+                let Some(Listed { text, word }) = self.words.get(at) else { continue };
+                let hit = Hit { start, end: start + text.len(), classes: word.classes };
+                if rest.starts_with(text) && word.stands(folded, &hit) {
+                    standing.push(hit);
+                }
+            }
+        }
+        standing.sort_unstable_by_key(|hit: &Hit| (hit.end, hit.start));
+        standing
     }
 }
 
-/// The first bytes of words, by a hash of 16 bits.
-struct Starts<const BYTES: usize>(Vec<u64>);
+impl Default for Beginnings {
+    fn default() -> Beginnings {
+        Beginnings { first: [false; 256], short: Starts::default(), long: Starts::default() }
+    }
+}
+
+impl Beginnings {
+    /// By what a word is put into the list: short ones apart.
+    fn hash(word: &[u8]) -> (bool, usize) {
+        let long = word.first_chunk().map(|&four| Starts::<4>::hash(four));
+        let short = word.first_chunk().map(|&two| Starts::<2>::hash(two));
+        (long.is_none(), long.or(short).unwrap_or(0))
+    }
+
+    /// Adds the word `number` of the list.
+    fn add(&mut self, word: &[u8], number: usize) {
+        match (word.first_chunk(), word.first_chunk()) {
+            (Some(&four), _) => self.long.add(four, number),
+            (None, Some(&two)) => self.short.add(two, number),
+            // One byte alone would begin too many places; a test keeps such words from being listed.
+            (None, None) => return,
+        }
+        if let Some(first) = word.first().and_then(|&byte| self.first.get_mut(usize::from(byte))) {
+            *first = true;
+        }
+    }
+
+    /// Adds where in the list words are that may begin at `start` of a text, where its byte is `byte`.
+    fn of(&self, byte: u8, text: &[u8], start: usize, may_begin: &mut Vec<(usize, Range<usize>)>) {
+        if self.first.get(usize::from(byte)) != Some(&true) {
+            return;
+        }
+        let rest = text.get(start..).unwrap_or_default();
+        let long = rest.first_chunk().and_then(|&four| self.long.range(four));
+        let short = rest.first_chunk().and_then(|&two| self.short.range(two));
+        may_begin.extend(long.into_iter().chain(short).map(|range| (start, range)));
+    }
+}
 
 impl<const BYTES: usize> Default for Starts<BYTES> {
     fn default() -> Starts<BYTES> {
-        Starts(vec![0; (u16::MAX as usize + 1) / u64::BITS as usize])
+        let words = (1 << HASH_BITS) / u64::BITS as usize;
+        Starts { any: vec![0; words], before: vec![0; words + 1], from: vec![0] }
     }
 }
 
 impl<const BYTES: usize> Starts<BYTES> {
-    fn add(&mut self, start: [u8; BYTES]) {
+    /// Adds the word `number` of a list in which they come by their hashes.
+    fn add(&mut self, start: [u8; BYTES], number: usize) {
         let (place, bit) = Self::place(start);
-        if let Some(bits) = self.0.get_mut(place) {
-            *bits |= bit;
+        let Some(any) = self.any.get_mut(place) else { return };
+        if *any & bit == 0 {
+            *any |= bit;
+            self.before.iter_mut().skip(place + 1).for_each(|before| *before += 1);
+            self.from.pop();
+            self.from.push(number as u16);
+        } else {
+            self.from.pop();
         }
+        self.from.push(number as u16 + 1);
     }
 
-    fn has(&self, start: [u8; BYTES]) -> bool {
+    /// The places in the list of the words that have the hash of these bytes; none where no word has.
+    fn range(&self, start: [u8; BYTES]) -> Option<Range<usize>> {
         let (place, bit) = Self::place(start);
-        self.0.get(place).is_some_and(|bits| bits & bit != 0)
+        let any = self.any.get(place).filter(|&any| any & bit != 0)?;
+        let at = usize::from(*self.before.get(place)?) + (any & (bit - 1)).count_ones() as usize;
+        Some(usize::from(*self.from.get(at)?)..usize::from(*self.from.get(at + 1)?))
     }
 
     fn place(start: [u8; BYTES]) -> (usize, u64) {
+        let hash = Self::hash(start);
+        (hash / u64::BITS as usize, 1 << (hash % u64::BITS as usize))
+    }
+
+    fn hash(start: [u8; BYTES]) -> usize {
         let number = start.iter().fold(0_u32, |number, byte| number << 8 | u32::from(*byte));
-        let hash = number.wrapping_mul(0x9E37_79B1) >> 16;
-        (hash as usize / u64::BITS as usize, 1 << (hash % u64::BITS))
+        (number.wrapping_mul(0x9E37_79B1) >> (u32::BITS - HASH_BITS)) as usize
     }
 }
+
+/// The first eight bytes as a number, zeros where there are fewer.
+fn eight(bytes: &[u8]) -> u64 {
+    match bytes.first_chunk() {
+        Some(&eight) => u64::from_le_bytes(eight),
+        None => bytes.iter().rev().fold(0, |number, &byte| number << 8 | u64::from(byte)),
+    }
+}
+
+/// Bits of a hash of how words begin: of what begins a word of a text one in fourteen is looked at in vain.
+const HASH_BITS: u32 = 16;
 
 /// A listed word.
 #[derive(Clone, Copy, Debug, Default)]
@@ -456,16 +526,7 @@ fn joined(left: Option<char>, right: Option<char>) -> bool {
     spaced(left) && spaced(right)
 }
 
-static LEXICON: LazyLock<Lexicon> = LazyLock::new(|| {
-    let listed = listed();
-    let of =
-        |open: bool| listed.iter().filter(move |(_, word)| word.open_start == open).map(|(word, _)| word.as_bytes());
-    let (closed, open) = (Beginnings::of(of(false)), Beginnings::of(of(true)));
-    let (patterns, words): (Vec<String>, Vec<Word>) = listed.into_iter().unzip();
-    #[expect(clippy::expect_used, reason = "the patterns are constants, and a test builds them")]
-    let automaton = NFA::builder().dense_depth(4).build(patterns).expect("the lexicon builds");
-    Lexicon { automaton, words, closed, open }
-});
+static LEXICON: LazyLock<Lexicon> = LazyLock::new(|| Lexicon::of(listed()));
 
 /// The words of the data file, folded.
 fn listed() -> BTreeMap<String, Word> {
