@@ -16,14 +16,14 @@ pub struct Measured {
 /// What was measured where the truth was known. Each is in docs/evaluation.md or docs/status.md, where it is told how.
 pub const MEASURED: [Measured; 4] = [
     Measured {
-        what: "Simulated honest traffic with habits that look like one hand: 64 runs, 16 kinds, 2,429 groups tested",
+        what: "Simulated honest traffic with habits that look like one hand: 64 runs, 16 kinds, 1,579 groups tested",
         result: "0 of 36,480 honest accounts named",
-        build: "commit \"Looks compare a group with others in one walk, and weigh nothing of groups too small to be tested\"",
+        build: "commit \"A look at a cluster goes through 32,768 members at most, and of more through a sample\"",
     },
     Measured {
         what: "Simulated campaigns of 18 kinds, four runs each",
-        result: "49 of 72 found; one of four relays, and of agents, paraphrases, direct instructions in German and accounts that live as people do none",
-        build: "commit \"Looks compare a group with others in one walk, and weigh nothing of groups too small to be tested\"",
+        result: "49 of 72 found; one of four with direct instructions in German, and of relays, agents, paraphrases and accounts that live as people do none",
+        build: "commit \"A look at a cluster goes through 32,768 members at most, and of more through a sample\"",
     },
     Measured {
         what: "Large simulated honest traffic, also without account facts: 4,332 groups tested",
@@ -63,7 +63,7 @@ mod tests {
         let read = |name: &str| std::fs::read_to_string(root.join(name)).unwrap();
         let text = format!("{}\n{}", read("evaluation.md"), read("status.md"));
         let told: String = super::MEASURED.iter().map(|one| format!("{} {}\n", one.what, one.result)).collect();
-        for figure in ["36,480", "2,429", "49 of 72", "82,142", "4,332", "6,674"] {
+        for figure in ["36,480", "1,579", "49 of 72", "82,142", "4,332", "6,674"] {
             assert!(text.contains(figure) && told.contains(figure), "{figure}");
         }
     }
