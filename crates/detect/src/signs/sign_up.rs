@@ -218,6 +218,11 @@ mod tests {
         let near: Vec<&Account> = accounts.iter().skip(60).take(600).collect();
         let burst = |near: &[&Account]| -bursts(&group, near, &SignUps::of(&accounts), 1).unwrap().value;
         assert!(burst(&near) > 2.0 && burst(&[]) < 1.0, "{} {}", burst(&near), burst(&[]));
+        // The same where every second of both is known.
+        let group: Vec<&Account> = group.iter().copied().step_by(2).collect();
+        let near: Vec<&Account> = near.iter().copied().step_by(2).collect();
+        let sampled = -bursts(&group, &near, &SignUps::of(&accounts), 2).unwrap().value;
+        assert!(sampled > 2.0, "{sampled}");
     }
 
     #[test]
