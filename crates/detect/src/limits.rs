@@ -20,7 +20,7 @@ pub const SAMPLES_MAX: usize = 12;
 pub const LIKENESS_PAYERS_MAX: usize = 1024;
 /// Payers whose likeness is followed in all groups together, each as often as it is in one. When there are so many, new ones say nothing until groups end.
 pub const LIKENESS_PAYERS_ALL_MAX: usize = 1_000_000;
-/// Members of a cluster that are looked at, at most. Of more an even sample is, and all where that speaks for a campaign.
+/// Members of a cluster that a look goes through, at most. Of more an even sample is looked at.
 pub const LOOKED_AT_MAX: usize = 1 << 15;
 /// Groups that a group is compared with: the latest.
 pub const COMPARED_MAX: usize = 512;

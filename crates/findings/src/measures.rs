@@ -10,7 +10,7 @@ pub struct Estimate {
     pub value: f64,
     /// How uncertain it is, by the scatter between accounts.
     pub error: f64,
-    /// Accounts that it rests on.
+    /// Accounts that it rests on, or payers where an organisation counts once.
     pub accounts: usize,
 }
 

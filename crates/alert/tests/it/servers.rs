@@ -193,3 +193,9 @@ fn converse(stream: TcpStream, end: &str) -> Vec<String> {
 pub(crate) fn soon<T>(told: &Receiver<T>) -> T {
     told.recv_timeout(Duration::from_secs(10)).expect("something comes")
 }
+
+/// So many come, and no more. Whoever asked has its answer before the server tells what came.
+pub(crate) fn come<T>(told: &Receiver<T>, count: usize) {
+    (0..count).for_each(|_| drop(soon(told)));
+    assert!(told.try_recv().is_err(), "more than {count}");
+}

@@ -27,13 +27,14 @@ pub(crate) fn weigh(scene: &Scene<'_>) -> Option<Evidence> {
     let mut asked = Vec::new();
     let mut words = Vec::new();
     for &(capability, share) in &taken {
-        asked.push((capability, among_groups(scene, capability)));
         let (asking, groups) = scene.others.asking(capability);
+        let prior = among_accounts(scene, capability).unwrap_or_else(|| elsewhere(scene, capability));
+        asked.push((capability, self::share(asking, groups, prior)));
         words.push(format!(
             "{} ({} of them, {} of everybody else's, and a good part of {} of the other groups)",
             capability.name(),
             percent(share),
-            percent(self::elsewhere(scene, capability)),
+            percent(elsewhere(scene, capability)),
             percent(if groups > 0.0 { asking / groups } else { 0.0 })
         ));
     }
@@ -50,12 +51,6 @@ fn ratio(asked: &[(Capability, f64)]) -> f64 {
     let like_others = published(Capability::General) + (1.0 - RECOGNISED) * (1.0 - published(Capability::General));
     let aimed = |&(capability, share): &(Capability, f64)| RECOGNISED * published(capability) / share;
     like_others + asked.iter().map(aimed).sum::<f64>()
-}
-
-/// The share of groups that ask for `capability`.
-fn among_groups(scene: &Scene<'_>, capability: Capability) -> f64 {
-    let (asking, groups) = scene.others.asking(capability);
-    share(asking, groups, among_accounts(scene, capability).unwrap_or_else(|| elsewhere(scene, capability)))
 }
 
 /// The share of groups that ask for something: `asking` of so many other `groups` do, and of accounts the share `prior`.
@@ -176,7 +171,8 @@ mod tests {
         // Where one does, two of all do, and what is believed beforehand.
         assert!((of(1.0, 29.0) - (2.0 + PRIOR_GROUPS * MISTAKEN) / 40.0).abs() < 1e-12);
         assert!(share(0.0, 0.0, 0.3) > 0.29, "of accounts, where there are no groups");
-        // The mean over 30 groups of which `asking` ask, each in turn among the others, is at most one.
+        // The mean over 30 groups of which `asking` ask, each in turn among the others: hardly more than one, since what is believed
+        // beforehand takes a habit of many for a little rarer than it is.
         for asking in 2..30 {
             let others = f64::from(asking - 1);
             let asked = f64::from(asking) / 30.0;

@@ -98,7 +98,8 @@ pub(crate) const SIGN: Sign = Sign {
     family: SignalFamily::WorkQueue,
     law: Law {
         scale: 0.0,
-        // From free text that never repeats to one list for everybody.
+        // From free text that never repeats to one list for everybody, nearer to the first: so the mean of the ratio over simulated honest
+        // groups is 1.12, where with -4 and 2.5 it was 1.33.
         honest: (-5.0, 2.0),
         dispatched: (-6.0, 1.5),
         // Lists of few questions, each asked many times.

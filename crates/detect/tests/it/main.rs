@@ -8,7 +8,7 @@ mod world;
 mod year;
 
 use detect::Findings;
-use detect::limits::{CLEARED_MAX, LIKENESS_PAYERS_MAX};
+use detect::limits::{CLEARED_MAX, LIKENESS_PAYERS_MAX, LOOKED_AT_MAX};
 use findings::Discovery;
 
 use world::{DAY, HOUR, World};
@@ -62,6 +62,21 @@ fn a_finding_tells_what_limits_left_out() {
         let not_observed = &findings.campaigns.first().unwrap().not_observed;
         let limit = "How alike payers are was followed of the first 1,024 of each group";
         assert_eq!(not_observed.iter().any(|said| said.starts_with(limit)), told, "{not_observed:?}");
+    }
+}
+
+#[test]
+fn of_a_larger_group_a_sample_is_looked_at_and_the_finding_says_so() {
+    for (accounts, told) in [(LOOKED_AT_MAX as u64, false), (LOOKED_AT_MAX as u64 + 1, true)] {
+        let mut world = World::of_people(300);
+        for i in 0..accounts * 3 {
+            let time = DAY + i * 15 * HOUR / accounts / 3 + any(i) % HOUR;
+            world.ask(&format!("camp{}", i % accounts), time, &format!("{TEMPLATE} {}", world::words(i * 10, 4)));
+        }
+        let findings = world.hunt();
+        assert_eq!(members(&findings), [accounts as usize]);
+        let said = "The group is larger than 32,768: the evidence is of one account in 2 of it.";
+        assert_eq!(findings.campaigns.first().unwrap().not_observed.contains(&said.to_owned()), told);
     }
 }
 

@@ -333,7 +333,7 @@ struct Beginnings {
 struct Starts<const BYTES: usize> {
     /// Whether any word has each hash, a bit each,
     any: Vec<u64>,
-    /// how many hashes before these bits any has,
+    /// how many hashes before these bits any has, as far as there are any,
     before: Vec<u16>,
     /// and where the words of each such hash begin in the list, with where the last of them end.
     from: Vec<u16>,
@@ -350,7 +350,7 @@ impl Lexicon {
         };
         let mut words: Vec<Listed> =
             listed.into_iter().map(|(text, word)| Listed { text: text.into_bytes().into(), word }).collect();
-        words.sort_by_cached_key(|Listed { text, word }| (word.open_start, Beginnings::hash(text), text.clone()));
+        words.sort_by_cached_key(|Listed { text, word }| (word.open_start, Beginnings::order(text)));
         for listed in words {
             let beginnings = if listed.word.open_start { &mut lexicon.open } else { &mut lexicon.closed };
             beginnings.add(&listed.text, lexicon.words.len());
@@ -372,9 +372,9 @@ impl Lexicon {
             let is_within = before.is_ascii_alphanumeric() && byte.is_ascii_alphanumeric();
             before = byte;
             if !is_within {
-                self.closed.of(byte, bytes, start, &mut may_begin);
+                self.closed.look_up(byte, bytes, start, &mut may_begin);
             }
-            self.open.of(byte, bytes, start, &mut may_begin);
+            self.open.look_up(byte, bytes, start, &mut may_begin);
         }
         let mut standing = Vec::new();
         for (start, range) in may_begin {
@@ -406,8 +406,8 @@ impl Default for Beginnings {
 }
 
 impl Beginnings {
-    /// By what a word is put into the list: short ones apart.
-    fn hash(word: &[u8]) -> (bool, usize) {
+    /// By what words are put in order in the list: short ones apart.
+    fn order(word: &[u8]) -> (bool, usize) {
         let long = word.first_chunk().map(|&four| Starts::<4>::hash(four));
         let short = word.first_chunk().map(|&two| Starts::<2>::hash(two));
         (long.is_none(), long.or(short).unwrap_or(0))
@@ -427,7 +427,7 @@ impl Beginnings {
     }
 
     /// Adds where in the list words are that may begin at `start` of a text, where its byte is `byte`.
-    fn of(&self, byte: u8, text: &[u8], start: usize, may_begin: &mut Vec<(usize, Range<usize>)>) {
+    fn look_up(&self, byte: u8, text: &[u8], start: usize, may_begin: &mut Vec<(usize, Range<usize>)>) {
         if self.first.get(usize::from(byte)) != Some(&true) {
             return;
         }
@@ -440,8 +440,7 @@ impl Beginnings {
 
 impl<const BYTES: usize> Default for Starts<BYTES> {
     fn default() -> Starts<BYTES> {
-        let words = (1 << HASH_BITS) / u64::BITS as usize;
-        Starts { any: vec![0; words], before: vec![0; words + 1], from: vec![0] }
+        Starts { any: vec![0; (1 << HASH_BITS) / u64::BITS as usize], before: Vec::new(), from: vec![0] }
     }
 }
 
@@ -452,7 +451,7 @@ impl<const BYTES: usize> Starts<BYTES> {
         let Some(any) = self.any.get_mut(place) else { return };
         if *any & bit == 0 {
             *any |= bit;
-            self.before.iter_mut().skip(place + 1).for_each(|before| *before += 1);
+            self.before.resize(place + 1, self.from.len() as u16 - 1);
             self.from.pop();
             self.from.push(number as u16);
         } else {
@@ -488,7 +487,7 @@ fn eight(bytes: &[u8]) -> u64 {
     }
 }
 
-/// Bits of a hash of how words begin: of what begins a word of a text one in fourteen is looked at in vain.
+/// Bits of a hash of how words begin, so that about one in fourteen has a word: the list begins in 4,800 ways.
 const HASH_BITS: u32 = 16;
 
 /// A listed word.
@@ -621,6 +620,7 @@ mod tests {
         let (patterns, words): (Vec<String>, Vec<Word>) = listed().into_iter().unzip();
         assert!(patterns.iter().all(|pattern| pattern.len() >= 2), "the first two bytes tell where one may begin");
         assert!(patterns.iter().zip(&words).all(|(pattern, word)| !word.open_start || pattern.len() >= 3));
+        assert!(patterns.len() < usize::from(u16::MAX), "places in the list have 16 bits");
         let everywhere = aho_corasick::AhoCorasick::new(&patterns).unwrap();
         let glue = ["", "", " ", " ", "x", "é", "-", ", ", "\n\n", "7", "的", "و", "ال", "。", "ый", "'", "한", "ä"];
         let mut seed = 11_u64;
