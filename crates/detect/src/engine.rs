@@ -186,6 +186,10 @@ impl Engine {
             Round::Pools => {
                 self.state.count_followed();
                 self.state.follow_pools(now);
+                Some(Round::Cohorts)
+            }
+            Round::Cohorts => {
+                self.state.follow_cohorts(now);
                 Some(Round::Variants)
             }
             Round::Variants => {
@@ -290,7 +294,7 @@ impl Engine {
         }
         labels::heed(&mut self.state, &self.judge.labels, number);
         let Some(cluster) = self.state.clusters.get_mut(number as usize) else { return };
-        if matches!(cluster.discovery, Discovery::Infrastructure | Discovery::Variants) {
+        if cluster.is_of_accounts() || cluster.discovery == Discovery::Variants {
             cluster.tidy(0);
             self.judge.assess(&mut self.state, number);
             return;

@@ -49,6 +49,8 @@ impl State {
             Phase::Accounts => (self.accounts.iter().len(), ACCOUNTS_SLICE),
             Phase::Shingles => (self.shingles.len(), SHINGLES_SLICE),
             Phase::Over => {
+                // The software that they name may be another one's by then.
+                self.bursts.clear();
                 self.give_up(&sweep.gone);
                 return Step::Over { epoch_turned: !sweep.makes_room(), gone: sweep.gone };
             }
@@ -122,8 +124,10 @@ impl State {
         let free = self.free_clusters.contains(&number);
         let Some(cluster) = self.clusters.get_mut(number as usize).filter(|_| !free) else { return };
         if cluster.gone || cluster.last < sweep.clusters_before {
-            let pools = usize::from(cluster.discovery == Discovery::Infrastructure && !cluster.gone);
-            self.pools = self.pools.saturating_sub(pools);
+            let is = |discovery: Discovery| usize::from(cluster.discovery == discovery && !cluster.gone);
+            self.pools = self.pools.saturating_sub(is(Discovery::Infrastructure));
+            self.cohorts = self.cohorts.saturating_sub(is(Discovery::SignUp));
+            self.bursts.retain(|(_, cohort)| *cohort != number);
             *cluster = Cluster::new(cluster.last);
             cluster.gone = true;
             self.by_intent.iter_mut().filter(|known| **known == Some(number)).for_each(|known| *known = None);
@@ -139,7 +143,7 @@ impl State {
     /// Begins the trial of a cluster anew.
     fn begin_anew(&mut self, number: u32) {
         let Some(cluster) = self.clusters.get_mut(number as usize) else { return };
-        let by_text = !matches!(cluster.discovery, Discovery::Infrastructure | Discovery::Variants);
+        let by_text = !cluster.is_of_accounts() && cluster.discovery != Discovery::Variants;
         let Some(old) = cluster.trial.take().filter(|_| !by_text) else {
             // The next look freezes the text as it is by then.
             return;
@@ -170,6 +174,7 @@ impl State {
         account.tallies.retain(|tally| !sweep.gone.clusters.contains(&tally.cluster));
         account.tallies.shrink_to_fit();
         account.pool = account.pool.filter(|pool| !sweep.gone.clusters.contains(pool));
+        account.cohort = account.cohort.filter(|cohort| !sweep.gone.clusters.contains(cohort));
     }
 
     /// Takes accounts that are gone out of a cluster.
@@ -245,6 +250,7 @@ mod tests {
     use crate::state::account::tests::fact;
     use crate::state::epochs::TURN_AFTER;
     use crate::state::shingle::Shingles;
+    use crate::state::sign_ups::{Burst, Software};
     use crate::state::value::Kind;
 
     /// With a small table, since every sweep goes over all of it.
@@ -314,6 +320,27 @@ mod tests {
             ["e", "f", "g"].into_iter().for_each(|account| ask(&mut state, account, days, SHARED));
             assert_eq!(state.clusters.iter().filter(|cluster| !cluster.gone).count(), 1);
             assert_eq!(state.clusters.len(), 1);
+        }
+    }
+
+    #[test]
+    fn a_cohort_is_forgotten_with_its_burst() {
+        for (days, forgotten) in [(FORGOTTEN_DAYS, false), (FORGOTTEN_DAYS + 1, true)] {
+            let mut state = state();
+            ask(&mut state, "a", 0, SHARED);
+            let now = state.last.unwrap();
+            let cohort = state.begin_cluster(Cluster::without_skeleton(Discovery::SignUp, now)).unwrap();
+            let burst = Burst { from: 0, to: 60, software: Software::AllBut(Vec::new()) };
+            (state.cohorts, state.bursts) = (1, vec![(burst, cohort)]);
+            let fact = |id| exchange::AccountFact { created: Some(Time::from_seconds(30)), ..fact(id) };
+            state.learn(&fact("b"));
+            ask(&mut state, "b", 0, SHARED);
+            let own = |state: &State, id| state.accounts.get(state.accounts.known(id).unwrap()).unwrap().cohort;
+            assert_eq!((own(&state, "a"), own(&state, "b")), (None, Some(cohort)), "it joins with its first request");
+            turn(&mut state, days).unwrap();
+            let left = (state.cohorts, state.accounts.known("b").is_some());
+            assert_eq!(left, if forgotten { (0, false) } else { (1, true) }, "{days}");
+            assert!(state.bursts.is_empty(), "they are found anew");
         }
     }
 

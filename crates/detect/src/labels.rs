@@ -219,7 +219,7 @@ pub(crate) fn heed(state: &mut State, labels: &Labels, number: u32) {
     let Some(cluster) = state.clusters.get(number as usize) else { return };
     let now = cluster.last;
     let known = match cluster.discovery {
-        Discovery::Infrastructure | Discovery::Intent => labels.pools(cluster, &state.accounts),
+        Discovery::Infrastructure | Discovery::SignUp | Discovery::Intent => labels.pools(cluster, &state.accounts),
         // It has the labels of the clusters that are its variants, below.
         Discovery::Variants => BTreeSet::new(),
         Discovery::Text => {

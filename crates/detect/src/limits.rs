@@ -35,7 +35,7 @@ pub const VALUES_MAX: usize = 8_000_000;
 /// Values of which the name is kept that stands behind a hash (models, client software, settings), of at most
 /// [`event::NAME_BYTES_MAX`] bytes or so. Further ones are told by their hash.
 pub const NAMES_MAX: usize = 1 << 17;
-/// Groups found by shared infrastructure that are followed at once.
+/// Groups found by shared infrastructure that are followed at once, and as many by sign-up.
 pub const GROUPS_MAX: usize = 256;
 /// Groups of clusters that the same accounts send, that are followed at once.
 pub const VARIANTS_MAX: usize = 256;

@@ -24,7 +24,7 @@ pub enum Verdict {
 /// A group as it was at one time: by what it is known again, and who was in it.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Identity {
-    /// Whether shared infrastructure joined it; such a group is known again by its accounts.
+    /// Whether shared infrastructure joined it, or a burst of sign-ups; such a group is known again by its accounts.
     pub infrastructure: bool,
     /// The cores of its templates, all in one: which of them make a family of their own differs from log to log.
     pub template: Prints,

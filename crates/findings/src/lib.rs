@@ -159,6 +159,8 @@ pub enum Discovery {
     Variants,
     /// A good part of what each account asks is after the same rare capability, in whatever words.
     Intent,
+    /// Several accounts signed up in one burst.
+    SignUp,
 }
 
 /// One account of a campaign.

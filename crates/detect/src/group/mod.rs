@@ -80,7 +80,10 @@ fn sampled<'a>(number: u32, cluster: &Cluster, accounts: &'a Accounts, p0: f64, 
             Some(Member { number: account_no, account, tally, probability: IN_POOL })
         })
         .collect();
-    if cluster.discovery != Discovery::Infrastructure {
+    if cluster.discovery == Discovery::SignUp {
+        // Who signed up at the usual rate cannot be told from the others.
+        members.iter_mut().for_each(|member| member.probability = (1.0 - p0).min(IN_POOL));
+    } else if cluster.discovery != Discovery::Infrastructure {
         let mut likelihood = membership::likelihood(p0);
         let lns: Vec<f64> = members.iter().map(|member| likelihood(member.account, member.tally)).collect();
         let odds = membership::prior_odds(&lns);

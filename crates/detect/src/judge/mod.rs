@@ -72,6 +72,8 @@ pub(crate) enum Round {
     Groups(Measuring),
     /// then groups by infrastructure are looked for,
     Pools,
+    /// those that signed up together,
+    Cohorts,
     /// and variants.
     Variants,
 }

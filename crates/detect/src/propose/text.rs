@@ -71,8 +71,11 @@ impl State {
         scratch.hits.truncate(MATCHES_MAX);
         let by_text = scratch.hits.len();
         self.hit_variants(&mut scratch.hits);
-        if let Some(cluster) = self.accounts.get(number).and_then(|account| account.pool) {
-            scratch.hits.push(Hits { cluster, core: 0, frozen: 0 });
+        let account = self.accounts.get(number)?;
+        let groups = account.pool.into_iter().chain(account.cohort);
+        scratch.hits.extend(groups.map(|cluster| Hits { cluster, core: 0, frozen: 0 }));
+        if account.exchanges == 1 {
+            self.join_burst(number, signals.time);
         }
         if !scratch.hits.iter().take(by_text).any(|hits| hits.core as usize * TEMPLATED >= signals.prints.len()) {
             self.hit_intents(signals, &mut scratch.hits);

@@ -1,4 +1,4 @@
-//! Proposals that become trials: texts that enough payers are devoted to, groups by infrastructure, variants of one template.
+//! Proposals that become trials: texts that enough payers are devoted to, groups by infrastructure, cohorts, variants of one template.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -8,9 +8,10 @@ use findings::Discovery;
 
 use crate::group::membership;
 use crate::limits::GROUPS_MAX;
+use crate::propose::cohorts::Cohort;
 use crate::propose::text::Hits;
-use crate::propose::{pools, variants};
-use crate::state::account::{AccountNo, SESSION_SECONDS};
+use crate::propose::{cohorts, pools, variants};
+use crate::state::account::{Account, AccountNo, SESSION_SECONDS};
 use crate::state::cluster::Cluster;
 use crate::state::trial::Trial;
 use crate::state::{Seen, State};
@@ -66,24 +67,81 @@ impl State {
     /// followed already takes in those who joined.
     pub(crate) fn follow_pools(&mut self, now: Time) {
         for accounts in pools::groups(&self.accounts, &self.values) {
-            let mut known: BTreeMap<u32, usize> = BTreeMap::new();
-            for pool in accounts.iter().filter_map(|&number| self.accounts.get(number)?.pool) {
-                *known.entry(pool).or_default() += 1;
-            }
-            let known = known.into_iter().max_by_key(|&(pool, members)| (members, std::cmp::Reverse(pool)));
-            let pool = match known {
-                Some((pool, members)) if members * 2 > accounts.len() || members * 2 > self.pool_len(pool) => pool,
-                _ if self.pools >= GROUPS_MAX => continue,
-                _ => {
+            let pool = match self.mostly_in(&accounts, |account| account.pool) {
+                Some(pool) => pool,
+                None if self.pools >= GROUPS_MAX => continue,
+                None => {
                     let Some(pool) = self.suppose(Discovery::Infrastructure, now) else { continue };
                     self.pools += 1;
                     pool
                 }
             };
             for number in accounts {
-                self.join_pool(number, pool, now);
+                self.join(number, pool, |account| &mut account.pool, now);
             }
         }
+    }
+
+    /// Follows groups that signed up in one burst, likewise. Whoever is seen to have signed up in another, or in none since more is known
+    /// of the time around, is of the group no longer.
+    pub(crate) fn follow_cohorts(&mut self, now: Time) {
+        self.bursts.clear();
+        let mut followed: BTreeMap<u32, BTreeSet<AccountNo>> = BTreeMap::new();
+        for Cohort { burst, accounts, chance } in cohorts::groups(&self.accounts, now) {
+            let known = self.mostly_in(&accounts, |account| account.cohort);
+            let cohort = match known.filter(|known| !followed.contains_key(known)) {
+                Some(cohort) => cohort,
+                None if self.cohorts >= GROUPS_MAX => continue,
+                None => {
+                    let Some(cohort) = self.suppose(Discovery::SignUp, now) else { continue };
+                    self.cohorts += 1;
+                    cohort
+                }
+            };
+            let trial = self.clusters.get_mut(cohort as usize).and_then(|cluster| cluster.trial.as_deref_mut());
+            trial.into_iter().for_each(|trial| trial.p0 = chance);
+            self.bursts.push((burst, cohort));
+            followed.insert(cohort, accounts.into_iter().collect());
+        }
+        for (&cohort, accounts) in &followed {
+            self.leave_cohort(cohort, |number| !accounts.contains(&number));
+        }
+        for (&cohort, accounts) in &followed {
+            for &number in accounts {
+                self.join(number, cohort, |account| &mut account.cohort, now);
+            }
+        }
+        let cohorts =
+            self.clusters.iter_mut().filter(|cluster| cluster.discovery == Discovery::SignUp && !cluster.gone);
+        for cohort in cohorts.filter(|cohort| cohort.members.is_empty()) {
+            (cohort.gone, cohort.trial) = (true, None);
+            self.cohorts = self.cohorts.saturating_sub(1);
+        }
+    }
+
+    /// Takes accounts out of a cohort.
+    fn leave_cohort(&mut self, cohort: u32, leaves: impl Fn(AccountNo) -> bool) {
+        let Some(cluster) = self.clusters.get_mut(cohort as usize) else { return };
+        let accounts = &mut self.accounts;
+        cluster.members.retain(|&number| {
+            let stays = !leaves(number);
+            if let Some(account) = accounts.get_mut(number).filter(|_| !stays) {
+                account.cohort = account.cohort.filter(|&own| own != cohort);
+                account.tallies.retain(|tally| tally.cluster != cohort);
+            }
+            stays
+        });
+    }
+
+    /// The group that most of these accounts are in, or that is mostly of these.
+    fn mostly_in(&self, accounts: &[AccountNo], group: fn(&Account) -> Option<u32>) -> Option<u32> {
+        let mut known: BTreeMap<u32, usize> = BTreeMap::new();
+        for group in accounts.iter().filter_map(|&number| group(self.accounts.get(number)?)) {
+            *known.entry(group).or_default() += 1;
+        }
+        let (group, members) = known.into_iter().max_by_key(|&(group, members)| (members, std::cmp::Reverse(group)))?;
+        let all = self.cluster(group).map_or(0, |cluster| cluster.members.len());
+        (members * 2 > accounts.len() || members * 2 > all).then_some(group)
     }
 
     /// A trial about a group that has no skeleton.
@@ -185,15 +243,29 @@ impl State {
         }
     }
 
-    fn join_pool(&mut self, number: AccountNo, pool: u32, now: Time) {
-        let exposure = self.exposure(pool);
-        let Some(account) = self.accounts.get_mut(number).filter(|account| account.pool.is_none()) else { return };
-        account.pool = Some(pool);
+    /// Takes an account that came for the first time into the cohort that it signed up with.
+    pub(crate) fn join_burst(&mut self, number: AccountNo, now: Time) {
+        let Some(account) = self.accounts.get(number).filter(|account| !account.vetted) else { return };
+        if let Some((_, cohort)) = self.bursts.iter().find(|(burst, _)| burst.has(account)) {
+            let cohort = *cohort;
+            self.join(number, cohort, |account| &mut account.cohort, now);
+        }
+    }
+
+    /// Takes an account into a group that has no skeleton, unless it is in one of the kind.
+    fn join(&mut self, number: AccountNo, group: u32, of: fn(&mut Account) -> &mut Option<u32>, now: Time) {
+        let exposure = self.exposure(group);
+        let Some(account) = self.accounts.get_mut(number) else { return };
+        let place = of(account);
+        if place.is_some() {
+            return;
+        }
+        *place = Some(group);
         let total = account.exchanges;
-        if let (Some(tally), true) = account.tally_mut(pool, now, |_| false) {
+        if let (Some(tally), true) = account.tally_mut(group, now, |_| false) {
             tally.enter(total, exposure);
         }
-        if let Some(cluster) = self.clusters.get_mut(pool as usize) {
+        if let Some(cluster) = self.clusters.get_mut(group as usize) {
             cluster.members.push(number);
             if let Some(trial) = cluster.trial.as_deref_mut() {
                 trial.entered = trial.entered.saturating_add(1);
@@ -241,10 +313,6 @@ impl State {
     /// What an even share of a group's exchanges since τ has come to.
     fn exposure(&self, number: u32) -> f64 {
         self.cluster(number).and_then(|cluster| cluster.trial.as_ref()).map_or(0.0, |trial| trial.exposure)
-    }
-
-    fn pool_len(&self, pool: u32) -> usize {
-        self.cluster(pool).map_or(0, |cluster| cluster.members.len())
     }
 }
 

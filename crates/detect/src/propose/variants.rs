@@ -1,4 +1,4 @@
-//! The third way to discover a group: clusters that the same accounts send.
+//! The fourth way to discover a group: clusters that the same accounts send.
 //!
 //! A template in many wordings, in several languages or cut into parts makes many clusters, each of which few accounts
 //! send and none of which tells enough. But the accounts that send one send others of them too, and strangers do not.

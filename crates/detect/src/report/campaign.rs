@@ -21,10 +21,11 @@ use crate::report::template;
 use crate::report::trace::{Template, Trace, Traced};
 use crate::report::view::View;
 use crate::report::vouched;
-use crate::signs::{infrastructure, intent};
+use crate::signs::{infrastructure, intent, sign_up};
 use crate::standings::{Reported, Standings};
 use crate::state::account::{Account, AccountNo};
 use crate::state::cluster::Cluster;
+use crate::state::sign_ups::SignUps;
 use crate::state::timeline::Timeline;
 use crate::state::trial::Trial;
 use crate::state::value::{Kind, Value};
@@ -161,8 +162,8 @@ fn bundles(view: View<'_>) -> Vec<Bundle<'_>> {
         drafts = home.into_iter().chain(others).collect();
     }
     // One operator's pool may send several templates: a pool goes with one that most of it sends, and joins none. Who is after the
-    // same may be of several campaigns, likewise.
-    for tested in of(Discovery::Intent).chain(of(Discovery::Infrastructure)) {
+    // same, or signed up at the same time, may be of several campaigns, likewise.
+    for tested in of(Discovery::Intent).chain(of(Discovery::Infrastructure)).chain(of(Discovery::SignUp)) {
         let members = parts(view, tested);
         let most = sure(&members).len();
         match drafts.iter_mut().find(|draft| in_common(draft, &members).any(|(common, _)| common * 2 > most)) {
@@ -285,10 +286,8 @@ fn leading(clusters: &[Tells]) -> usize {
         });
         best.map(|(at, _)| at)
     };
-    [Discovery::Variants, Discovery::Text, Discovery::Intent, Discovery::Infrastructure]
-        .into_iter()
-        .find_map(best)
-        .unwrap_or(0)
+    use Discovery::{Infrastructure, Intent, SignUp, Text, Variants};
+    [Variants, Text, Intent, Infrastructure, SignUp].into_iter().find_map(best).unwrap_or(0)
 }
 
 /// The mean share of their requests that a cluster's sure members send to it, in hundredths.
@@ -426,10 +425,13 @@ fn span(sure: &[&(AccountNo, &Account, Part)]) -> (Time, Time) {
 }
 
 fn evidence(view: View<'_>, tested: Tested<'_>) -> Vec<Evidence> {
-    if tested.cluster.discovery == Discovery::Infrastructure {
+    if tested.cluster.is_of_accounts() {
         let members: Vec<&Account> =
             tested.cluster.members.iter().filter_map(|&number| view.state.accounts.get(number)).collect();
-        let found_by = infrastructure::found_by(&members, &view.state.values);
+        let found_by = match tested.cluster.discovery {
+            Discovery::SignUp => sign_up::found_by(&members, &SignUps::of(&view.state.accounts), tested.trial.p0),
+            _ => infrastructure::found_by(&members, &view.state.values),
+        };
         return found_by.into_iter().chain(tested.assessment.evidence.iter().cloned()).collect();
     }
     let tallies = tested.cluster.members.iter().filter_map(|&number| {

@@ -54,6 +54,7 @@ pub(crate) fn draw(texts: &[&str]) -> Vec<Segment> {
 pub(crate) fn name(cluster: &Cluster) -> String {
     match cluster.discovery {
         Discovery::Infrastructure => "(accounts that share infrastructure)".to_owned(),
+        Discovery::SignUp => "(accounts that signed up together)".to_owned(),
         Discovery::Intent => {
             format!("(accounts that ask for {})", cluster.asks.map_or("the same", Capability::name))
         }

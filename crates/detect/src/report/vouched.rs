@@ -47,7 +47,7 @@ pub(crate) fn identity(view: View<'_>, clusters: &[(u32, &Cluster)], members: &[
     let paid_for = members.iter().filter(|account| account.payer != Hash::of(&account.id));
     let habits = texts.first().and_then(|&(number, _)| Some(view.judge.measured(view.state, number)?.measures));
     Identity {
-        infrastructure: clusters.iter().any(|(_, cluster)| cluster.discovery == Discovery::Infrastructure)
+        infrastructure: clusters.iter().any(|(_, cluster)| cluster.is_of_accounts())
             || clusters.first().is_some_and(|(_, cluster)| cluster.discovery == Discovery::Intent),
         template: Prints(texts.iter().flat_map(|(_, cluster)| cluster.core()).collect()),
         accounts: members.iter().map(|account| account.id.to_string()).collect(),

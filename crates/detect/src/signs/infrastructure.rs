@@ -19,7 +19,7 @@ use crate::signs::scene::{Scene, evidence};
 use crate::state::account::Account;
 use crate::state::value::{Kind, Value, Values};
 use findings::number::{counted, either, grouped, one_or_many};
-use findings::{Estimate, Evidence, SignalFamily};
+use findings::{Discovery, Estimate, Evidence, SignalFamily};
 
 /// Weighs what is shared.
 #[must_use]
@@ -30,6 +30,9 @@ pub(crate) fn weigh(scene: &Scene<'_>) -> Option<Evidence> {
     let mut pieces: Vec<_> =
         measured.filter_map(|(kind, measured)| Some((kind, scene.others.weigh(&shared(kind)?, measured)))).collect();
     let ln_e = mean(&pieces.iter().map(|(_, weight)| weight.ln_e).collect::<Vec<_>>());
+    // Who signs up together shares more than others do: of honest cohorts these e-values have a mean of 1.7.
+    let of_cohort = scene.cluster.discovery == Discovery::SignUp;
+    let ln_e = if of_cohort { mean(&[ln_e, 0.0]) } else { ln_e };
     pieces.sort_by(|a, b| b.1.ln_e.total_cmp(&a.1.ln_e));
     let &(strongest, weight) = pieces.first()?;
     let known = members.iter().filter(|account| account.holds(strongest).known()).count() as u64;
@@ -42,7 +45,9 @@ pub(crate) fn weigh(scene: &Scene<'_>) -> Option<Evidence> {
             counted(known, "account")
         )
     };
-    Some(evidence(SignalFamily::Infrastructure, ln_e, known, format!("{text} {}", weight.basis())))
+    let half =
+        if of_cohort { " Half of it counts, since who signs up together shares more than others do." } else { "" };
+    Some(evidence(SignalFamily::Infrastructure, ln_e, known, format!("{text} {}{half}", weight.basis())))
 }
 
 /// The evidence that a group was found by, for a person: it does not count.

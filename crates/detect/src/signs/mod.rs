@@ -34,8 +34,8 @@ pub(crate) fn weigh(scene: &Scene<'_>) -> Vec<Evidence> {
         interchange::weigh_content(scene),
         interchange::weigh_hours(scene),
         work_queue::weigh(scene),
-        sign_up::weigh(scene),
         // What a group was found by cannot count for it as well.
+        (scene.cluster.discovery != Discovery::SignUp).then(|| sign_up::weigh(scene)).flatten(),
         (scene.cluster.discovery != Discovery::Infrastructure).then(|| infrastructure::weigh(scene)).flatten(),
         (scene.cluster.discovery != Discovery::Intent).then(|| intent::weigh(scene)).flatten(),
         silence::weigh(scene),

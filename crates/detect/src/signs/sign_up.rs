@@ -35,12 +35,39 @@ pub(crate) fn weigh(scene: &Scene<'_>) -> Option<Evidence> {
     let pieces: Vec<_> =
         measured.into_iter().filter_map(|(sign, measured)| Some(scene.others.weigh(&sign?, measured?))).collect();
     let basis = pieces.iter().min_by_key(|weight| weight.groups)?.basis();
-    let created = sorted(&members);
+    let text = describe(&members, scene.sign_ups);
+    let ln_e = mean(&pieces.iter().map(|weight| weight.ln_e).collect::<Vec<_>>());
+    Some(evidence(SignalFamily::SignUp, ln_e, known(&members), format!("{text} {basis}")))
+}
+
+/// The evidence that a group was found by, for a person: it does not count. Of its members a share of `chance` would have signed up at the usual
+/// rate.
+#[must_use]
+pub(crate) fn found_by(members: &[&Account], all: &SignUps, chance: f64) -> Option<Evidence> {
+    let text = format!(
+        "{} At the rate of the time around {} would have signed up while they did. The group was found by this, so it does not count towards \
+         the threshold.",
+        describe(members, all),
+        share(chance)
+    );
+    let odds = (1.0 - chance).max(0.0) / chance.max(f64::MIN_POSITIVE);
+    Some(Evidence { counts: false, ..evidence(SignalFamily::SignUp, odds.ln().max(0.0), known(members), text) })
+}
+
+fn share(chance: f64) -> String {
+    match (1.0 / chance.max(f64::MIN_POSITIVE)).round() {
+        one_in if one_in <= 1000.0 => format!("one in {one_in} of them"),
+        _ => "less than one in a thousand of them".to_owned(),
+    }
+}
+
+/// When they signed up, in words.
+fn describe(members: &[&Account], all: &SignUps) -> String {
+    let created = sorted(members);
     let accounts = counted(members.len() as u64, "account");
-    let text = match shortest_half(&created) {
+    match shortest_half(&created) {
         Some(seconds) => {
-            let here = scene.sign_ups.half();
-            let here = here.map(|here| format!(", and half of all accounts here within {}", span(here)));
+            let here = all.half().map(|here| format!(", and half of all accounts here within {}", span(here)));
             format!(
                 "Sign-up is known for {} of {accounts}; half of them signed up within {}{}.",
                 grouped(created.len() as u64),
@@ -49,9 +76,12 @@ pub(crate) fn weigh(scene: &Scene<'_>) -> Option<Evidence> {
             )
         }
         None => format!("The sign-up programme of {accounts} was compared with that of all others."),
-    };
-    let ln_e = mean(&pieces.iter().map(|weight| weight.ln_e).collect::<Vec<_>>());
-    Some(evidence(SignalFamily::SignUp, ln_e, created.len() as u64, format!("{text} {basis}")))
+    }
+}
+
+/// Of how many it is known when they signed up.
+fn known(members: &[&Account]) -> u64 {
+    members.iter().filter(|account| account.created.is_some()).count() as u64
 }
 
 /// Accounts beside a group that are no unrelated customers.

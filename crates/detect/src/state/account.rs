@@ -55,6 +55,8 @@ pub struct Account {
     pub hours: u32,
     /// The cluster of accounts it shares infrastructure with.
     pub pool: Option<u32>,
+    /// The cluster of accounts it signed up with.
+    pub cohort: Option<u32>,
     /// The clusters it takes part in.
     pub tallies: Vec<Tally>,
 }
@@ -274,6 +276,7 @@ impl Account {
             further: Vec::new(),
             hours: 0,
             pool: None,
+            cohort: None,
             tallies: Vec::new(),
         }
     }

@@ -134,6 +134,12 @@ impl Cluster {
         Cluster { discovery, ..Cluster::new(time) }
     }
 
+    /// Whether it is a group of accounts, whatever they send.
+    #[must_use]
+    pub(crate) fn is_of_accounts(&self) -> bool {
+        matches!(self.discovery, Discovery::Infrastructure | Discovery::SignUp)
+    }
+
     /// The cluster of all exchanges that are after `capability`, in whatever words.
     #[must_use]
     pub(crate) fn after(capability: Capability, time: Time) -> Cluster {

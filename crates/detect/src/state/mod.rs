@@ -36,6 +36,7 @@ use epochs::{Epochs, Sweep};
 use output::Outputs;
 use recent::Recent;
 use shingle::Shingles;
+use sign_ups::Burst;
 use timeline::Timeline;
 use value::{Kind, Values};
 
@@ -54,8 +55,12 @@ pub(crate) struct State {
     pub shingles: Shingles,
     /// Shared texts that found no place.
     pub clusters_refused: u64,
-    /// Clusters by infrastructure.
+    /// Clusters by infrastructure,
     pub pools: usize,
+    /// and by sign-up.
+    pub cohorts: usize,
+    /// The bursts of sign-ups as they were last found, each with the cluster of who signed up in it.
+    pub bursts: Vec<(Burst, u32)>,
     /// The clusters of exchanges that are after a capability.
     pub by_intent: [Option<u32>; Capability::ALL.len()],
     /// How often two clusters matched the same exchange.
@@ -113,6 +118,8 @@ impl Default for State {
             shingles: Shingles::new(SHINGLES_MAX),
             clusters_refused: 0,
             pools: 0,
+            cohorts: 0,
+            bursts: Vec::new(),
             by_intent: [None; Capability::ALL.len()],
             together: HashMap::default(),
             followed: 0,

@@ -1,7 +1,8 @@
 //! When the accounts of the deployment signed up.
 
 use crate::limits::SIGN_UPS_MAX;
-use crate::state::account::Accounts;
+use crate::state::account::{Account, Accounts};
+use crate::state::value::{Kind, Value};
 use serde::{Deserialize, Serialize};
 
 /// When the accounts of the deployment signed up: an even sample of at most [`SIGN_UPS_MAX`], in order.
@@ -33,6 +34,39 @@ impl SignUps {
     #[must_use]
     pub(crate) fn half(&self) -> Option<i64> {
         shortest_half(&self.times)
+    }
+}
+
+/// A time in which many more signed up than around it.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Burst {
+    /// From the first of them, in seconds,
+    pub from: i64,
+    /// to the last.
+    pub to: i64,
+    /// What they use.
+    pub software: Software,
+}
+
+/// The client software of those who signed up in a burst; accounts of which it is not known have one in common.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) enum Software {
+    /// This.
+    Only(Value),
+    /// Any but those of which no more came than usual.
+    AllBut(Vec<Value>),
+}
+
+impl Burst {
+    /// Whether an account signed up in it.
+    #[must_use]
+    pub(crate) fn has(&self, account: &Account) -> bool {
+        let software = account.holds(Kind::Software);
+        account.created.is_some_and(|created| (self.from..=self.to).contains(&created.seconds()))
+            && match &self.software {
+                Software::Only(only) => software == *only,
+                Software::AllBut(others) => !others.contains(&software),
+            }
     }
 }
 

@@ -9,7 +9,7 @@ mod year;
 
 use detect::Findings;
 use detect::limits::{CLEARED_MAX, LIKENESS_PAYERS_MAX, LOOKED_AT_MAX};
-use findings::Discovery;
+use findings::{Discovery, SignalFamily};
 
 use world::{DAY, HOUR, World};
 
@@ -51,6 +51,24 @@ fn a_campaign_is_found_among_people() {
     let findings = world.hunt();
     assert_eq!(members(&findings), [40]);
     assert_eq!(findings.campaigns.first().unwrap().discovery, Discovery::Text);
+}
+
+#[test]
+fn a_campaign_without_a_text_in_common_is_found_by_its_sign_ups() {
+    for (apart, found) in [(60, true), (DAY / 60, false)] {
+        let mut world = World::of_people(300);
+        campaign(&mut world, 60, |i| world::words(i * 1000 + 90_000_000_000, 12));
+        for i in 0..60 {
+            world.sign_up(&format!("camp{i}"), DAY * 5 / 6 + i * apart, "email");
+        }
+        let findings = world.hunt();
+        assert_eq!(members(&findings), if found { vec![60] } else { vec![] }, "{apart} seconds apart");
+        for campaign in findings.campaigns {
+            assert_eq!(campaign.discovery, Discovery::SignUp);
+            let sign_up: Vec<_> = campaign.evidence.iter().filter(|e| e.family == SignalFamily::SignUp).collect();
+            assert_eq!(sign_up.iter().map(|evidence| evidence.counts).collect::<Vec<_>>(), [false]);
+        }
+    }
 }
 
 #[test]
