@@ -1,5 +1,5 @@
 //! How long `Engine::observe` takes at worst: 300,000 accounts, of which some send one template in a fifth of all traffic and the others texts of
-//! their own and texts that tens share. Prints the median and the upper percentiles of `observe` and of `tick`, and what takes longest;
+//! their own and texts that tens share; the senders signed up within a day, the others over two years. Prints the median and the upper percentiles of `observe` and of `tick`, and what takes longest;
 //! `cargo bench -p detect --bench observe`.
 
 #![expect(clippy::expect_used, reason = "a benchmark that cannot run should say so and stop")]
@@ -12,10 +12,11 @@ use std::time::{Duration, Instant};
 use common::word;
 use detect::{Config, Engine};
 use event::Signals;
-use exchange::Notes;
+use exchange::{Notes, Time};
 
 fn main() {
     let mut engine = Engine::new(Config::default());
+    (0..ACCOUNTS).for_each(|account| sign_up(&mut engine, account));
     let (mut observed, mut ticked) = (Vec::new(), Vec::new());
     for number in 0..EXCHANGES {
         let signals = signals(number);
@@ -55,6 +56,19 @@ fn tell(what: &str, mut times: Vec<Duration>) {
         at(0.9999),
         at(1.0)
     );
+}
+
+fn sign_up(engine: &mut Engine, account: u64) {
+    let seconds = if account < SENDERS {
+        YEARS + account * DAY / SENDERS
+    } else {
+        (account * 7919) % ACCOUNTS * YEARS / ACCOUNTS
+    };
+    let created = Time::from_seconds((SIGN_UPS_FROM + seconds) as i64);
+    let fact = format!(
+        r#"{{"time":"{created}","account":"acc_{account:x}","created":"{created}","payment":"card {account}"}}"#
+    );
+    engine.learn(&exchange::read_account(fact.as_bytes(), &mut Notes::default()).expect("a fact as it is read"));
 }
 
 fn signals(number: u64) -> Signals {
@@ -111,6 +125,11 @@ fn signals(number: u64) -> Signals {
     seen.expect("an exchange")
 }
 
+/// Seconds of two years, and of a day.
+const YEARS: u64 = 730 * DAY;
+const DAY: u64 = 86_400;
+/// When the first signed up: two years and two days before the first exchange, 1 July 2026.
+const SIGN_UPS_FROM: u64 = 1_782_864_000 - YEARS - 2 * DAY;
 const ACCOUNTS: u64 = 300_000;
 /// Accounts that send the template.
 const SENDERS: u64 = 3_000;

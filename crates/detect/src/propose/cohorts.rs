@@ -134,15 +134,20 @@ fn bursts(times: &[i64], software: Option<Value>, now: Time) -> Vec<Found> {
     }
     for seconds in (0..=DOUBLED).map(|doubled| SHORTEST << doubled) {
         let mut last: Option<Found> = None;
-        let mut next = 0;
-        for (at, &from) in times.iter().enumerate() {
-            while times.get(next).is_some_and(|&time| time - from <= seconds) {
-                next += 1;
+        // The places of the first who signed up after the window, before all windows beside it, and after all of them.
+        let (mut next, mut low, mut high) = (0, 0, 0);
+        let past = |place: &mut usize, time: i64| {
+            while times.get(*place).is_some_and(|&other| other <= time) {
+                *place += 1;
             }
-            let count = next - at;
-            // Beside a better one only what is better matters.
-            let beside = last.as_ref().filter(|last| last.to >= from);
-            if count < beside.map_or(PAYERS_MIN, |last| last.count) {
+            *place
+        };
+        for (at, &from) in times.iter().enumerate() {
+            let count = past(&mut next, from + seconds) - at;
+            let all = past(&mut high, from + (BESIDE + 1) * seconds) - past(&mut low, from - BESIDE * seconds - 1);
+            // Beside a better one only what is clearly better matters.
+            let beside = last.as_ref().filter(|last| last.to >= from).map(|last| last.count + last.count / CLEARLY);
+            if count < beside.unwrap_or(PAYERS_MIN) || count * WINDOWS < LOOKED_AT * all {
                 continue;
             }
             let Some(usual) = usual(times, from, seconds, now) else { continue };
@@ -186,8 +191,14 @@ fn usual(times: &[i64], from: i64, seconds: i64, now: Time) -> Option<f64> {
 const DOUBLED: u32 = 7;
 /// The shortest of them, in seconds.
 const SHORTEST: i64 = 3600;
-/// Windows on either side that one is compared with.
+/// Windows on either side that one is compared with,
 const BESIDE: i64 = 8;
+/// and all of them with it.
+const WINDOWS: usize = 2 * BESIDE as usize + 1;
+/// A window is looked at more closely where so many times as many signed up as in the mean of all of them.
+const LOOKED_AT: usize = 2;
+/// One in so many more who signed up make a window clearly better than the one beside it.
+const CLEARLY: usize = 32;
 /// Fewer payers are no cohort: twice as many as a group needs, since not all of them go on.
 const PAYERS_MIN: usize = 12;
 /// The share of a cohort that would have signed up at the usual rate, at most: whoever is in it is told as one of it.
