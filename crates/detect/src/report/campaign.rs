@@ -237,13 +237,17 @@ fn join<'e>(view: View<'_>, mut draft: Vec<Draft<'e>>) -> Bundle<'e> {
     draft.swap(0, lead);
     let lead = draft.first().map_or_else(BTreeSet::new, |(_, members)| sure(members));
     let mut members: BTreeMap<AccountNo, Part> = BTreeMap::new();
-    for (at, (_, parts)) in draft.iter().enumerate() {
+    for (at, (tested, parts)) in draft.iter().enumerate() {
         for (&number, &part) in parts {
             if at > 0 && !lead.contains(&number) {
                 continue;
             }
             let known = members.entry(number).or_insert(part);
             known.probability = known.probability.max(part.probability);
+            if at > 0 && tested.cluster.is_of_accounts() {
+                // What its accounts send besides the campaign's texts is not the campaign's.
+                continue;
+            }
             if part.exchanges > known.exchanges {
                 // Tokens go with the exchanges they were counted with.
                 (known.input_tokens, known.output_tokens) = (part.input_tokens, part.output_tokens);
@@ -321,13 +325,22 @@ fn parts(view: View<'_>, tested: Tested<'_>) -> BTreeMap<AccountNo, Part> {
     let p0 = tested.trial.p0;
     let members = group::members(tested.number, tested.cluster, &view.state.accounts, p0).into_iter();
     let shown = members.filter(|member| member.probability >= SHOWN_FROM);
-    let part = |member: group::Member<'_>| Part {
-        probability: member.probability,
-        exchanges: member.tally.exchanges.into(),
-        input_tokens: member.tally.input_tokens.into(),
-        output_tokens: member.tally.output_tokens.into(),
-        first: member.tally.first,
-        last: member.tally.last,
+    let part = |member: group::Member<'_>| {
+        let (account, tally) = (member.account, member.tally);
+        // All that an account sends is of such a group, also before it was known as one of it.
+        let (exchanges, first, last) = if tested.cluster.is_of_accounts() {
+            (account.exchanges, account.first, account.last)
+        } else {
+            (tally.exchanges, tally.first, tally.last)
+        };
+        Part {
+            probability: member.probability,
+            exchanges: exchanges.into(),
+            input_tokens: tally.input_tokens.into(),
+            output_tokens: tally.output_tokens.into(),
+            first,
+            last,
+        }
     };
     shown.map(|member| (member.number, part(member))).collect()
 }
@@ -365,6 +378,10 @@ fn campaign(view: View<'_>, bundle: &Bundle<'_>) -> Campaign {
         |tokens: fn(&Part) -> u64| sure.iter().fold(0_u64, |sum, (_, _, part)| sum.saturating_add(tokens(part)));
     let (input_tokens, output_tokens) = (total(|part| part.input_tokens), total(|part| part.output_tokens));
     let conduct = strongest.map(|tested| &tested.cluster.conduct);
+    let exchanges: u64 = sure.iter().map(|(_, _, part)| part.exchanges).sum();
+    // Of a group of accounts tokens are counted from when it is known.
+    let of_accounts = strongest.is_some_and(|tested| tested.cluster.is_of_accounts());
+    let all = |counted: u64| if of_accounts { counted.max(exchanges) } else { counted };
     Campaign {
         id: String::new(),
         operator: String::new(),
@@ -374,10 +391,10 @@ fn campaign(view: View<'_>, bundle: &Bundle<'_>) -> Campaign {
         detected_at,
         first_seen: first,
         last_seen: last,
-        exchanges: sure.iter().map(|(_, _, part)| part.exchanges).sum(),
+        exchanges,
         input_tokens,
         output_tokens,
-        tokens_known: conduct.map_or(0.0, |sent| sent.metered as f64 / sent.exchanges.max(1) as f64),
+        tokens_known: conduct.map_or(0.0, |sent| sent.metered as f64 / all(sent.exchanges.max(1)) as f64),
         models: conduct
             .map_or_else(Vec::new, |sent| spend::by_model(sent, &view.state.values, input_tokens, output_tokens)),
         further_wordings: 0,

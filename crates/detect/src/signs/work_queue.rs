@@ -14,7 +14,7 @@ use crate::signs::distribution::Law;
 use crate::signs::scene::{Scene, evidence};
 use crate::state::trial::Items;
 use findings::number::{counted, percent};
-use findings::{Estimate, Evidence, SignalFamily};
+use findings::{Discovery, Estimate, Evidence, SignalFamily};
 
 /// How the items of a group overlap.
 #[derive(Clone, Copy, Debug, Default)]
@@ -71,15 +71,19 @@ pub(crate) fn weigh(scene: &Scene<'_>) -> Option<Evidence> {
     let overlap = Overlap::of(items, payers)?;
     let (different, asked) = totals(items);
     let weight = scene.others.weigh(&SIGN, log_odds(overlap, asked, payers));
+    let sent = match scene.cluster.discovery {
+        Discovery::Text | Discovery::Variants => "The template was filled with",
+        Discovery::Infrastructure | Discovery::Intent | Discovery::SignUp => "The group sent",
+    };
     let what = if overlap.common < NONE {
         format!(
-            "The template was filled with {}, and hardly any two payers sent the same one, as when one list of tasks is divided \
+            "{sent} {}, and hardly any two payers sent the same one, as when one list of tasks is divided \
              among accounts.",
             counted(different, "different input")
         )
     } else {
         format!(
-            "The template was filled with {}; on average {} of the other payers sent what one sent. A class, a benchmark or a \
+            "{sent} {}; on average {} of the other payers sent what one sent. A class, a benchmark or a \
              load test sends the same inputs from most accounts, once each.",
             counted(different, "different input"),
             percent(overlap.common)

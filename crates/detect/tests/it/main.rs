@@ -64,11 +64,24 @@ fn a_campaign_without_a_text_in_common_is_found_by_its_sign_ups() {
         let findings = world.hunt();
         assert_eq!(members(&findings), if found { vec![60] } else { vec![] }, "{apart} seconds apart");
         for campaign in findings.campaigns {
-            assert_eq!(campaign.discovery, Discovery::SignUp);
+            assert_eq!((campaign.discovery, campaign.exchanges), (Discovery::SignUp, 600));
             let sign_up: Vec<_> = campaign.evidence.iter().filter(|e| e.family == SignalFamily::SignUp).collect();
             assert_eq!(sign_up.iter().map(|evidence| evidence.counts).collect::<Vec<_>>(), [false]);
         }
     }
+}
+
+#[test]
+fn what_members_send_besides_a_template_is_not_the_campaigns() {
+    let mut world = World::of_people(300);
+    campaign(&mut world, 60, |_| TEMPLATE.into());
+    // As much again without it, from accounts that signed up together, which are a group by that as well.
+    campaign(&mut world, 60, |i| world::words(i * 1000 + 90_000_000_000, 12));
+    (0..60).for_each(|i| world.sign_up(&format!("camp{i}"), DAY * 5 / 6 + i * 60, "email"));
+    let findings = world.hunt();
+    assert_eq!(members(&findings), [60]);
+    let campaign = findings.campaigns.first().unwrap();
+    assert_eq!((campaign.discovery, campaign.exchanges), (Discovery::Text, 600));
 }
 
 #[test]
