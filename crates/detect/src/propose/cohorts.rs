@@ -35,15 +35,9 @@ pub(crate) fn groups(accounts: &Accounts, now: Time) -> Vec<Cohort> {
     all.iter().for_each(|one| by_software.entry(one.software).or_default().push(one.time));
     let mut found = bursts(&all.iter().map(|one| one.time).collect::<Vec<_>>(), None, now);
     found.extend(by_software.iter().flat_map(|(&software, times)| bursts(times, Some(software), now)));
-    let which = |one: &Found| (one.from, one.to, one.software);
-    found.sort_by(|a, b| b.weight.total_cmp(&a.weight).then_with(|| which(a).cmp(&which(b))));
-    found.truncate(FOUND_MAX);
-    let part = |(at, one): &(usize, &Found)| found.iter().take(*at).any(|more| one.is_part_of(more));
-    let mut found: Vec<&Found> = found.iter().enumerate().filter(|one| !part(one)).map(|(_, one)| one).collect();
-    found.sort_by_key(|one| one.seconds);
     let mut taken: HashSet<AccountNo, FixedState> = HashSet::default();
     let mut groups = Vec::new();
-    for found in found {
+    for found in in_turn(found) {
         let from = all.partition_point(|one| one.time < found.from);
         let within = all.get(from..).unwrap_or_default().iter().take_while(|one| one.time <= found.to);
         let own = within.filter(|one| found.software.is_none_or(|software| one.software == software));
@@ -64,9 +58,8 @@ pub(crate) fn groups(accounts: &Accounts, now: Time) -> Vec<Cohort> {
                 others.push(software);
             }
         }
-        // What is left of a burst beside others is none.
-        let enough = members.len() >= PAYERS_MIN && members.len() * LEFT.1 >= found.count * LEFT.0;
-        if enough && groups.len() < GROUPS_MAX {
+        // What others have left of it must be a burst as well.
+        if groups.len() < GROUPS_MAX && is_burst(members.len(), usual) {
             taken.extend(&members);
             let software = found.software.map_or(Software::AllBut(others), Software::Only);
             let burst = Burst { from: found.from, to: found.to, software };
@@ -74,6 +67,26 @@ pub(crate) fn groups(accounts: &Accounts, now: Time) -> Vec<Cohort> {
         }
     }
     groups
+}
+
+/// The most pronounced first, but for those within it that are so much denser that they are bursts of their own, which come before it. Pieces of it
+/// are left out.
+fn in_turn(mut found: Vec<Found>) -> Vec<Found> {
+    let which = |one: &Found| (one.from, one.to, one.software);
+    found.sort_by(|a, b| b.weight.total_cmp(&a.weight).then_with(|| which(a).cmp(&which(b))));
+    found.truncate(FOUND_MAX);
+    let mut turns = Vec::new();
+    let mut left = found;
+    while !left.is_empty() {
+        let most = left.remove(0);
+        let (mut within, beside): (Vec<Found>, Vec<Found>) = left.into_iter().partition(|one| one.is_within(&most));
+        within.retain(|one| one.rate() >= DENSER * most.rate());
+        within.sort_by_key(|one| one.seconds);
+        turns.extend(within);
+        turns.push(most);
+        left = beside;
+    }
+    turns
 }
 
 /// One account that signed up.
@@ -106,7 +119,7 @@ fn sign_ups(accounts: &Accounts) -> Vec<SignUp> {
 struct Found {
     from: i64,
     to: i64,
-    /// How long the window was, in seconds.
+    /// How long it took, or the window in which it was found, in seconds.
     seconds: i64,
     /// The software that was looked at; none where all were.
     software: Option<Value>,
@@ -119,11 +132,53 @@ struct Found {
 }
 
 impl Found {
-    /// Whether it is a piece of a more pronounced burst, and not so much denser that it is one of its own within that.
-    fn is_part_of(&self, more: &Found) -> bool {
-        let rate = |one: &Found| one.count as f64 / one.seconds as f64;
-        more.from <= self.from && self.to <= more.to && rate(self) < DENSER * rate(more)
+    /// Whether another includes all who signed up in it.
+    fn is_within(&self, more: &Found) -> bool {
+        more.from <= self.from && self.to <= more.to && (more.software.is_none() || more.software == self.software)
     }
+
+    /// How many signed up a second.
+    fn rate(&self) -> f64 {
+        self.count as f64 / self.seconds as f64
+    }
+
+    /// The same with what comes before and after it at such a rate.
+    fn extended(self, times: &[i64]) -> Found {
+        let (step, usual) = (self.seconds / PIECES, self.usual / PIECES as f64);
+        let goes_on = |count: usize| count > 0 && usual <= CHANCE_MAX * count as f64;
+        let (mut from, mut to) = (self.from, self.to);
+        let mut begin = times.partition_point(|&time| time < from);
+        let mut end = times.partition_point(|&time| time <= to);
+        loop {
+            let next = times.partition_point(|&time| time <= to + step);
+            if !goes_on(next - end) {
+                break;
+            }
+            end = next;
+            to = times.get(end - 1).copied().unwrap_or(to);
+        }
+        loop {
+            let next = times.partition_point(|&time| time < from - step);
+            if !goes_on(begin - next) {
+                break;
+            }
+            begin = next;
+            from = times.get(begin).copied().unwrap_or(from);
+        }
+        let seconds = self.seconds.max(to - from);
+        let (count, usual) = (end - begin, self.usual * seconds as f64 / self.seconds as f64);
+        Found { from, to, seconds, count, usual, weight: weight(count, usual), ..self }
+    }
+}
+
+/// Whether so many signed up in a burst, where so many are usual.
+fn is_burst(count: usize, usual: f64) -> bool {
+    count >= PAYERS_MIN && usual <= CHANCE_MAX * count as f64
+}
+
+/// How much likelier (ln) so many are in a burst than where so many are usual.
+fn weight(count: usize, usual: f64) -> f64 {
+    usual - count as f64 * (1.0 + (usual / count as f64).ln())
 }
 
 /// Bursts among sorted times of sign-ups, at each scale of those that overlap the most pronounced.
@@ -151,11 +206,10 @@ fn bursts(times: &[i64], software: Option<Value>, now: Time) -> Vec<Found> {
                 continue;
             }
             let Some(usual) = usual(times, from, seconds, now) else { continue };
-            let chance = usual / count as f64;
-            let weight = usual - count as f64 * (1.0 + chance.ln());
-            if chance > CHANCE_MAX || weight < WEIGHT_MIN {
+            if !is_burst(count, usual) {
                 continue;
             }
+            let weight = weight(count, usual);
             let Some(&to) = times.get(next - 1) else { continue };
             let one = Found { from, to, seconds, software, count, usual, weight };
             match &mut last {
@@ -169,7 +223,7 @@ fn bursts(times: &[i64], software: Option<Value>, now: Time) -> Vec<Found> {
         }
         found.extend(last);
     }
-    found
+    found.into_iter().map(|one| one.extended(times)).collect()
 }
 
 /// How many sign up in so many seconds around a window that begins there: the mean of the windows beside it without the fullest quarter, so that
@@ -195,23 +249,21 @@ const SHORTEST: i64 = 3600;
 const BESIDE: i64 = 8;
 /// and all of them with it.
 const WINDOWS: usize = 2 * BESIDE as usize + 1;
+/// A burst is followed beyond its window in pieces of so many parts of it.
+const PIECES: i64 = 8;
 /// A window is looked at more closely where so many times as many signed up as in the mean of all of them.
 const LOOKED_AT: usize = 2;
 /// One in so many more who signed up make a window clearly better than the one beside it.
 const CLEARLY: usize = 32;
 /// Fewer payers are no cohort: twice as many as a group needs, since not all of them go on.
 const PAYERS_MIN: usize = 12;
-/// The share of a cohort that would have signed up at the usual rate, at most: whoever is in it is told as one of it.
+/// The share of a cohort that would have signed up at the usual rate, at most: whoever is in it is told as one of it. Of the fewest payers so many are
+/// e^24 times as likely in a burst: among the sixteen million windows of a million accounts chance makes one in two thousand times.
 const CHANCE_MAX: f64 = 0.05;
-/// How much likelier (ln) a burst is than the usual rate, at least. Among the ten million windows of a million accounts chance makes one in
-/// fifty.
-const WEIGHT_MIN: f64 = 20.0;
 /// A burst that is so many times as dense as a longer one around it is one of its own.
 const DENSER: f64 = 3.0;
 /// Bursts that are compared with each other, the most pronounced: each cohort is found at every scale, with all software and with its own.
 const FOUND_MAX: usize = 16 * GROUPS_MAX;
-/// The share of a burst that is left beside others, at least.
-const LEFT: (usize, usize) = (3, 4);
 
 #[cfg(test)]
 mod tests {
@@ -301,6 +353,54 @@ mod tests {
             all.extend((0..300).map(|i| (300 * DAY + i * HOUR / 18, "axios", None)));
             all.extend((0..dense).map(|i| (300 * DAY + 20 * HOUR + i * 60, "axios", None)));
             assert_eq!(sizes(&world(&all)), found, "{dense}");
+        }
+    }
+
+    #[test]
+    fn accounts_that_ask_nothing_and_those_of_a_contract_are_in_none() {
+        let mut all = strangers();
+        all.extend((0..24).map(|i| (300 * DAY + i * 60, "axios", None)));
+        let change: [fn(&mut Account); 3] = [|_| (), |account| account.exchanges = 0, |account| account.vetted = true];
+        for (change, found) in change.into_iter().zip([24, 12, 12]) {
+            let mut accounts = world(&all);
+            (1200..1212).for_each(|number| change(accounts.get_mut(number).unwrap()));
+            assert_eq!(sizes(&accounts), [found]);
+        }
+    }
+
+    #[test]
+    fn what_is_usual_is_known_by_the_windows_on_either_side_without_the_fullest() {
+        let from = 300 * DAY;
+        let before: Vec<i64> = (0..1000).map(|i| from - 100 * HOUR + i * HOUR / 10).collect();
+        let of = |times: &[i64], now| usual(times, from, HOUR, Time::from_seconds(now));
+        assert_eq!(
+            of(&before, from + 9 * HOUR),
+            Some((4.0 * 10.0 + 1.0) / 12.0),
+            "half of them are empty, four are left out"
+        );
+        assert_eq!(of(&before, from + HOUR), Some((6.0 * 10.0 + 1.0) / 6.0), "nobody signed up after now");
+        let after: Vec<i64> = (0..1000).map(|i| from + i * HOUR / 10).collect();
+        assert_eq!(of(&after, from + 9 * HOUR), Some((6.0 * 10.0 + 1.0) / 6.0), "nor before the first");
+        assert_eq!(of(&after, from + HOUR), None);
+    }
+
+    #[test]
+    fn what_others_have_left_of_a_burst_is_one_where_enough_is_left() {
+        for (others, found) in [(20, vec![60, 20]), (5, vec![60])] {
+            let mut all = strangers();
+            all.extend((0..60).map(|i| (300 * DAY + i * HOUR / 4, "axios", None)));
+            let of_many = ["curl", "go", "java", "ruby"];
+            all.extend((0..others).map(|i| (300 * DAY + i * HOUR / 4, of_many[i as usize % 4], None)));
+            assert_eq!(sizes(&world(&all)), found, "{others}");
+        }
+    }
+
+    #[test]
+    fn a_burst_is_found_whole_however_long_it_takes() {
+        for hours in [3, 20, 36, 90, 200] {
+            let mut all = strangers();
+            all.extend((0..8 * hours).map(|i| (300 * DAY + i * HOUR / 8, "axios", None)));
+            assert_eq!(sizes(&world(&all)), [8 * hours as usize], "{hours}");
         }
     }
 
