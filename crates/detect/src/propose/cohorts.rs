@@ -27,7 +27,7 @@ pub(crate) struct Cohort {
     pub chance: f64,
 }
 
-/// Groups of accounts that signed up in bursts, the shortest first, at most [`GROUPS_MAX`]. An account is in one.
+/// Groups of accounts that signed up in bursts, at most [`GROUPS_MAX`]. An account is in one.
 #[must_use]
 pub(crate) fn groups(accounts: &Accounts, now: Time) -> Vec<Cohort> {
     let all = sign_ups(accounts);
