@@ -254,6 +254,12 @@ impl Judge {
         Some(Unit { number: Some(number), vouched: false, honest, who: group.who(), measures, asks })
     }
 
+    /// When accounts signed up, as of when all groups were last measured.
+    #[must_use]
+    pub(crate) fn sign_ups(&self) -> &SignUps {
+        &self.sign_ups
+    }
+
     /// Whether it is time to measure all groups anew.
     #[must_use]
     pub(crate) fn is_to_calibrate(&self, state: &State) -> bool {

@@ -357,6 +357,20 @@ mod tests {
     }
 
     #[test]
+    fn of_too_many_bursts_the_most_pronounced_are_compared() {
+        for (given, kept) in [(FOUND_MAX, FOUND_MAX), (FOUND_MAX + 1, FOUND_MAX)] {
+            let one = |at: usize| {
+                let from = at as i64 * DAY;
+                let weight = at as f64;
+                Found { from, to: from + HOUR, seconds: HOUR, software: None, count: 12, usual: 0.1, weight }
+            };
+            let turns = in_turn((0..given).map(one).collect());
+            assert_eq!(turns.len(), kept);
+            assert_eq!(turns.last().unwrap().from, (given - kept) as i64 * DAY);
+        }
+    }
+
+    #[test]
     fn accounts_that_ask_nothing_and_those_of_a_contract_are_in_none() {
         let mut all = strangers();
         all.extend((0..24).map(|i| (300 * DAY + i * 60, "axios", None)));

@@ -67,15 +67,8 @@ impl State {
     /// followed already takes in those who joined.
     pub(crate) fn follow_pools(&mut self, now: Time) {
         for accounts in pools::groups(&self.accounts, &self.values) {
-            let pool = match self.mostly_in(&accounts, |account| account.pool) {
-                Some(pool) => pool,
-                None if self.pools >= GROUPS_MAX => continue,
-                None => {
-                    let Some(pool) = self.suppose(Discovery::Infrastructure, now) else { continue };
-                    self.pools += 1;
-                    pool
-                }
-            };
+            let known = self.mostly_in(&accounts, |account| account.pool);
+            let Some(pool) = known.or_else(|| self.begin_group(Discovery::Infrastructure, now)) else { continue };
             for number in accounts {
                 self.join(number, pool, |account| &mut account.pool, now);
             }
@@ -89,22 +82,15 @@ impl State {
         let mut followed: BTreeMap<u32, BTreeSet<AccountNo>> = BTreeMap::new();
         for Cohort { burst, accounts, chance } in cohorts::groups(&self.accounts, now) {
             let known = self.mostly_in(&accounts, |account| account.cohort);
-            let cohort = match known.filter(|known| !followed.contains_key(known)) {
-                Some(cohort) => cohort,
-                None if self.cohorts >= GROUPS_MAX => continue,
-                None => {
-                    let Some(cohort) = self.suppose(Discovery::SignUp, now) else { continue };
-                    self.cohorts += 1;
-                    cohort
-                }
-            };
+            let known = known.filter(|known| !followed.contains_key(known));
+            let Some(cohort) = known.or_else(|| self.begin_group(Discovery::SignUp, now)) else { continue };
             let trial = self.clusters.get_mut(cohort as usize).and_then(|cluster| cluster.trial.as_deref_mut());
             trial.into_iter().for_each(|trial| trial.p0 = chance);
             self.bursts.push((burst, cohort));
             followed.insert(cohort, accounts.into_iter().collect());
         }
         for (&cohort, accounts) in &followed {
-            self.leave_cohort(cohort, |number| !accounts.contains(&number));
+            self.keep_in_cohort(cohort, accounts);
         }
         for (&cohort, accounts) in &followed {
             for &number in accounts {
@@ -119,18 +105,17 @@ impl State {
         }
     }
 
-    /// Takes accounts out of a cohort.
-    fn leave_cohort(&mut self, cohort: u32, leaves: impl Fn(AccountNo) -> bool) {
+    /// Takes all other accounts out of a cohort.
+    fn keep_in_cohort(&mut self, cohort: u32, kept: &BTreeSet<AccountNo>) {
         let Some(cluster) = self.clusters.get_mut(cohort as usize) else { return };
-        let accounts = &mut self.accounts;
-        cluster.members.retain(|&number| {
-            let stays = !leaves(number);
-            if let Some(account) = accounts.get_mut(number).filter(|_| !stays) {
-                account.cohort = account.cohort.filter(|&own| own != cohort);
-                account.tallies.retain(|tally| tally.cluster != cohort);
-            }
-            stays
-        });
+        let (stay, leave) = std::mem::take(&mut cluster.members).into_iter().partition(|number| kept.contains(number));
+        cluster.members = stay;
+        let leave: Vec<AccountNo> = leave;
+        for number in leave {
+            let Some(account) = self.accounts.get_mut(number) else { continue };
+            account.cohort = None;
+            account.tallies.retain(|tally| tally.cluster != cohort);
+        }
     }
 
     /// The group that most of these accounts are in, or that is mostly of these.
@@ -142,6 +127,21 @@ impl State {
         let (group, members) = known.into_iter().max_by_key(|&(group, members)| (members, std::cmp::Reverse(group)))?;
         let all = self.cluster(group).map_or(0, |cluster| cluster.members.len());
         (members * 2 > accounts.len() || members * 2 > all).then_some(group)
+    }
+
+    /// A new group of accounts that were found in one of these ways; none where as many as can be are followed.
+    fn begin_group(&mut self, discovery: Discovery, now: Time) -> Option<u32> {
+        if *self.of_accounts(discovery) >= GROUPS_MAX {
+            return None;
+        }
+        let group = self.suppose(discovery, now)?;
+        *self.of_accounts(discovery) += 1;
+        Some(group)
+    }
+
+    /// How many groups of accounts are followed that were found in this way.
+    fn of_accounts(&mut self, discovery: Discovery) -> &mut usize {
+        if discovery == Discovery::SignUp { &mut self.cohorts } else { &mut self.pools }
     }
 
     /// A trial about a group that has no skeleton.

@@ -25,7 +25,6 @@ use crate::signs::{infrastructure, intent, sign_up};
 use crate::standings::{Reported, Standings};
 use crate::state::account::{Account, AccountNo};
 use crate::state::cluster::Cluster;
-use crate::state::sign_ups::SignUps;
 use crate::state::timeline::Timeline;
 use crate::state::trial::Trial;
 use crate::state::value::{Kind, Value};
@@ -446,7 +445,7 @@ fn evidence(view: View<'_>, tested: Tested<'_>) -> Vec<Evidence> {
         let members: Vec<&Account> =
             tested.cluster.members.iter().filter_map(|&number| view.state.accounts.get(number)).collect();
         let found_by = match tested.cluster.discovery {
-            Discovery::SignUp => sign_up::found_by(&members, &SignUps::of(&view.state.accounts), tested.trial.p0),
+            Discovery::SignUp => sign_up::found_by(&members, view.judge.sign_ups(), tested.trial.p0),
             _ => infrastructure::found_by(&members, &view.state.values),
         };
         return found_by.into_iter().chain(tested.assessment.evidence.iter().cloned()).collect();
