@@ -212,9 +212,15 @@ struct Word {
 fn placed(folded: &str, hits: &[Hit]) -> Vec<Word> {
     let (mut read, mut at, mut clause) = (0, 0, 0);
     let mut place = |hit: &Hit| {
-        let mut between = folded.get(read..hit.end).unwrap_or_default().chars().peekable();
-        while let Some(c) = between.next() {
-            at += weight(c, between.peek().copied());
+        let mut between = folded.get(read..hit.end).unwrap_or_default();
+        loop {
+            // Most of most texts is characters that say one thing each, and end nothing.
+            let plain = between.bytes().position(|byte| !is_plain(byte)).unwrap_or(between.len());
+            at += plain;
+            let mut after = between.get(plain..).unwrap_or_default().chars();
+            let Some(c) = after.next() else { break };
+            between = after.as_str();
+            at += weight(c, after.next());
             clause += usize::from(breaks(c));
         }
         read = hit.end;
@@ -232,6 +238,11 @@ fn weight(c: char, next: Option<char>) -> usize {
         '\u{2e80}'..='\u{9fff}' => 3,
         _ => 1,
     }
+}
+
+/// Whether this is a character of ASCII with a weight of one, at which nothing ends.
+fn is_plain(byte: u8) -> bool {
+    byte.is_ascii() && !matches!(byte, b',' | b';' | b':' | b'.' | b'!' | b'?' | b'(' | b')' | b'\n')
 }
 
 /// Whether a denial ends here.
@@ -275,3 +286,27 @@ const DENIED: usize = 60;
 const SENTENCE: usize = 12;
 /// As many classes as fit into a [`Set`].
 const CLASSES_MAX: usize = u64::BITS as usize;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn places_are_those_that_single_characters_add_up_to() {
+        for text in ["one, two. three", "end.", "a.b!c? d", "x! y?", "中文。한국 abc\nnext (deep) — it’s", ". .", ""]
+        {
+            let ends = text.char_indices().map(|(at, _)| at).filter(|at| at % 4 == 0).chain([text.len()]);
+            let hits: Vec<Hit> = ends.map(|end| Hit { start: 0, end, classes: Set::NONE }).collect();
+            let (mut read, mut at, mut clause) = (0, 0, 0);
+            for (hit, placed) in hits.iter().zip(placed(text, &hits)) {
+                let mut between = text[read..hit.end].chars().peekable();
+                while let Some(c) = between.next() {
+                    at += weight(c, between.peek().copied());
+                    clause += usize::from(breaks(c));
+                }
+                read = hit.end;
+                assert_eq!((placed.at, placed.clause), (at, clause), "{text:?} to {read}");
+            }
+        }
+    }
+}

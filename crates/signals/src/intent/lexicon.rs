@@ -231,10 +231,18 @@ pub(super) fn folded(text: &str) -> String {
     let mut breaks = 0;
     let mut rest = text;
     loop {
-        // Most of most texts is words of small letters: taken as they are, a run at a time.
-        let run = rest.bytes().position(|byte| !byte.is_ascii_lowercase()).unwrap_or(rest.len());
+        // Most of most texts is taken as it is but for capitals, a run at a time.
+        let mut spaced = out.ends_with([' ', '\n']);
+        let differs = |byte: u8| {
+            let is_second_space = byte == b' ' && spaced;
+            spaced = byte == b' ';
+            is_second_space || !stays(byte)
+        };
+        let run = rest.bytes().position(differs).unwrap_or(rest.len());
         let (plain, after) = rest.split_at(run);
+        let begun = out.len();
         out.push_str(plain);
+        out.get_mut(begun..).into_iter().for_each(str::make_ascii_lowercase);
         breaks = if run > 0 { 0 } else { breaks };
         let mut chars = after.chars();
         let Some(c) = chars.next() else { break };
@@ -262,6 +270,11 @@ pub(super) fn folded(text: &str) -> String {
         }
     }
     out
+}
+
+/// Whether nothing but the case of this byte changes when a text is folded; of a space, unless it follows one.
+fn stays(byte: u8) -> bool {
+    matches!(byte, b' '..=b'~') && !matches!(byte, b'-' | b'_' | b'*' | b'`' | b'"')
 }
 
 fn is_joint(c: char) -> bool {
@@ -300,86 +313,112 @@ fn fold(c: char, out: &mut String) {
     }
 }
 
-/// The listed words, those that begin alike one after another.
+/// The listed words by where they may begin.
 struct Lexicon {
-    /// The first eight bytes of each word, or as many as it has.
-    heads: Vec<u64>,
+    /// All words, for places where a word may begin.
+    at_start: Beginnings,
+    /// Words that may begin within another.
+    within: Beginnings,
+}
+
+/// Words, those that begin alike one after another.
+///
+/// What most places of a text look at is small, so that it stays in near memory.
+struct Beginnings {
     words: Vec<Listed>,
-    /// How words begin that stand at the beginning of a word of the text only.
-    closed: Beginnings,
-    /// How those begin that also stand within one.
-    open: Beginnings,
+    /// Of each word the first eight bytes.
+    heads: Vec<u64>,
+    /// A bit for each pair of first bytes.
+    pairs: Vec<u64>,
+    short: Starts<2, 12>,
+    medium: Starts<4, 14>,
+    long: Starts<6, 16>,
 }
 
 /// A word in the list.
+#[derive(Clone)]
 struct Listed {
     text: Box<[u8]>,
     word: Word,
 }
 
-/// How words begin.
-///
-/// What most places of a text look at is small, so that it stays in near memory.
-struct Beginnings {
-    /// Their first bytes.
-    first: [bool; 256],
-    /// The first two bytes of those that have fewer than four,
-    short: Starts<2>,
-    /// and the first four of all others.
-    long: Starts<4>,
-}
-
-/// The first bytes of words by a hash, and which words have each.
-struct Starts<const BYTES: usize> {
-    /// Whether any word has each hash, a bit each,
+/// The first so many bytes of words by a hash of so many bits, and which words have each.
+struct Starts<const BYTES: u32, const BITS: u32> {
     any: Vec<u64>,
-    /// how many hashes before these bits any has, as far as there are any,
     before: Vec<u16>,
-    /// and where the words of each such hash begin in the list, with where the last of them end.
     from: Vec<u16>,
 }
 
 impl Lexicon {
-    /// Of these words.
     fn of(listed: impl IntoIterator<Item = (String, Word)>) -> Lexicon {
-        let mut lexicon = Lexicon {
-            heads: Vec::new(),
-            words: Vec::new(),
-            closed: Beginnings::default(),
-            open: Beginnings::default(),
-        };
-        let mut words: Vec<Listed> =
+        let words: Vec<Listed> =
             listed.into_iter().map(|(text, word)| Listed { text: text.into_bytes().into(), word }).collect();
-        words.sort_by_cached_key(|Listed { text, word }| (word.open_start, Beginnings::order(text)));
-        for listed in words {
-            let beginnings = if listed.word.open_start { &mut lexicon.open } else { &mut lexicon.closed };
-            beginnings.add(&listed.text, lexicon.words.len());
-            lexicon.heads.push(eight(&listed.text));
-            lexicon.words.push(listed);
-        }
-        lexicon
+        let open = words.iter().filter(|listed| listed.word.open_start).cloned().collect();
+        Lexicon { at_start: Beginnings::of(words), within: Beginnings::of(open) }
     }
 
-    /// The listed words that stand in a folded text, by their ends, of one end the longest first.
-    ///
-    /// They are looked for where one may begin and not everywhere: most of most texts is places within words that are in no list.
     fn standing(&self, folded: &str) -> Vec<Hit> {
         let bytes = folded.as_bytes();
-        let mut may_begin: Vec<(usize, Range<usize>)> = Vec::new();
+        let mut standing = Vec::new();
         let mut before = b' ';
         for (start, &byte) in bytes.iter().enumerate() {
-            // What is not ASCII may begin anywhere; whether it stands there is looked at below.
+            // What is not ASCII may begin anywhere; whether it stands there is looked at with each word.
             let is_within = before.is_ascii_alphanumeric() && byte.is_ascii_alphanumeric();
             before = byte;
-            if !is_within {
-                self.closed.look_up(byte, bytes, start, &mut may_begin);
-            }
-            self.open.look_up(byte, bytes, start, &mut may_begin);
+            let beginnings = if is_within { &self.within } else { &self.at_start };
+            beginnings.look_up(folded, start, &mut standing);
         }
-        let mut standing = Vec::new();
-        for (start, range) in may_begin {
-            let rest = bytes.get(start..).unwrap_or_default();
-            let head = eight(rest);
+        standing.sort_unstable_by_key(|hit: &Hit| (hit.end, hit.start));
+        standing
+    }
+}
+
+impl Beginnings {
+    fn of(mut words: Vec<Listed>) -> Beginnings {
+        words.sort_by_cached_key(|listed| Beginnings::order(&listed.text));
+        let mut beginnings = Beginnings {
+            heads: words.iter().map(|listed| eight(&listed.text)).collect(),
+            words: Vec::new(),
+            pairs: vec![0; (1 << 16) / u64::BITS as usize],
+            short: Starts::default(),
+            medium: Starts::default(),
+            long: Starts::default(),
+        };
+        for (number, (listed, &head)) in (0..).zip(words.iter().zip(&beginnings.heads)) {
+            // One byte alone would begin too many places; a test keeps such words from being listed.
+            match listed.text.len() {
+                6.. => beginnings.long.add(head, number),
+                4.. => beginnings.medium.add(head, number),
+                2.. => beginnings.short.add(head, number),
+                _ => continue,
+            }
+            let (place, bit) = bit_of(head as u16 as usize);
+            beginnings.pairs.get_mut(place).into_iter().for_each(|pairs| *pairs |= bit);
+        }
+        beginnings.words = words;
+        beginnings
+    }
+
+    /// Words with the same beginning come one after another.
+    fn order(word: &[u8]) -> (usize, usize) {
+        let head = eight(word);
+        match word.len() {
+            6.. => (2, Starts::<6, 16>::hash(head)),
+            4.. => (1, Starts::<4, 14>::hash(head)),
+            _ => (0, Starts::<2, 12>::hash(head)),
+        }
+    }
+
+    /// Adds the words that stand in `folded` from `start`.
+    fn look_up(&self, folded: &str, start: usize, standing: &mut Vec<Hit>) {
+        let rest = folded.as_bytes().get(start..).unwrap_or_default();
+        let head = eight(rest);
+        let (place, bit) = bit_of(head as u16 as usize);
+        if self.pairs.get(place).is_none_or(|pairs| pairs & bit == 0) {
+            return;
+        }
+        let ranges = [self.long.range(head), self.medium.range(head), self.short.range(head)];
+        for range in ranges.into_iter().flatten() {
             let known = self.heads.get(range.clone()).unwrap_or_default();
             for (at, &known) in range.zip(known) {
                 // Words are not empty, and have no byte that is zero.
@@ -394,89 +433,44 @@ impl Lexicon {
                 }
             }
         }
-        standing.sort_unstable_by_key(|hit: &Hit| (hit.end, hit.start));
-        standing
     }
 }
 
-impl Default for Beginnings {
-    fn default() -> Beginnings {
-        Beginnings { first: [false; 256], short: Starts::default(), long: Starts::default() }
+impl<const BYTES: u32, const BITS: u32> Default for Starts<BYTES, BITS> {
+    fn default() -> Self {
+        Starts { any: vec![0; (1 << BITS) / u64::BITS as usize], before: Vec::new(), from: vec![0] }
     }
 }
 
-impl Beginnings {
-    /// By what words are put in order in the list: short ones apart.
-    fn order(word: &[u8]) -> (bool, usize) {
-        let long = word.first_chunk().map(|&four| Starts::<4>::hash(four));
-        let short = word.first_chunk().map(|&two| Starts::<2>::hash(two));
-        (long.is_none(), long.or(short).unwrap_or(0))
-    }
-
-    /// Adds the word `number` of the list.
-    fn add(&mut self, word: &[u8], number: usize) {
-        match (word.first_chunk(), word.first_chunk()) {
-            (Some(&four), _) => self.long.add(four, number),
-            (None, Some(&two)) => self.short.add(two, number),
-            // One byte alone would begin too many places; a test keeps such words from being listed.
-            (None, None) => return,
-        }
-        if let Some(first) = word.first().and_then(|&byte| self.first.get_mut(usize::from(byte))) {
-            *first = true;
-        }
-    }
-
-    /// Adds where in the list words are that may begin at `start` of a text, where its byte is `byte`.
-    fn look_up(&self, byte: u8, text: &[u8], start: usize, may_begin: &mut Vec<(usize, Range<usize>)>) {
-        if self.first.get(usize::from(byte)) != Some(&true) {
-            return;
-        }
-        let rest = text.get(start..).unwrap_or_default();
-        let long = rest.first_chunk().and_then(|&four| self.long.range(four));
-        let short = rest.first_chunk().and_then(|&two| self.short.range(two));
-        may_begin.extend(long.into_iter().chain(short).map(|range| (start, range)));
-    }
-}
-
-impl<const BYTES: usize> Default for Starts<BYTES> {
-    fn default() -> Starts<BYTES> {
-        Starts { any: vec![0; (1 << HASH_BITS) / u64::BITS as usize], before: Vec::new(), from: vec![0] }
-    }
-}
-
-impl<const BYTES: usize> Starts<BYTES> {
-    /// Adds the word `number` of a list in which they come by their hashes.
-    fn add(&mut self, start: [u8; BYTES], number: usize) {
-        let (place, bit) = Self::place(start);
+impl<const BYTES: u32, const BITS: u32> Starts<BYTES, BITS> {
+    fn add(&mut self, head: u64, number: u16) {
+        let (place, bit) = bit_of(Self::hash(head));
         let Some(any) = self.any.get_mut(place) else { return };
+        self.from.pop();
         if *any & bit == 0 {
             *any |= bit;
-            self.before.resize(place + 1, self.from.len() as u16 - 1);
-            self.from.pop();
-            self.from.push(number as u16);
-        } else {
-            self.from.pop();
+            self.before.resize(place + 1, self.from.len() as u16);
+            self.from.push(number);
         }
-        self.from.push(number as u16 + 1);
+        self.from.push(number + 1);
     }
 
-    /// The places in the list of the words that have the hash of these bytes; none where no word has.
-    fn range(&self, start: [u8; BYTES]) -> Option<Range<usize>> {
-        let (place, bit) = Self::place(start);
+    fn range(&self, head: u64) -> Option<Range<usize>> {
+        let (place, bit) = bit_of(Self::hash(head));
         let any = self.any.get(place).filter(|&any| any & bit != 0)?;
         let at = usize::from(*self.before.get(place)?) + (any & (bit - 1)).count_ones() as usize;
         Some(usize::from(*self.from.get(at)?)..usize::from(*self.from.get(at + 1)?))
     }
 
-    fn place(start: [u8; BYTES]) -> (usize, u64) {
-        let hash = Self::hash(start);
-        (hash / u64::BITS as usize, 1 << (hash % u64::BITS as usize))
+    fn hash(head: u64) -> usize {
+        let start = head & (u64::MAX >> (u64::BITS - 8 * BYTES));
+        (start.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> (u64::BITS - BITS)) as usize
     }
+}
 
-    fn hash(start: [u8; BYTES]) -> usize {
-        let number = start.iter().fold(0_u32, |number, byte| number << 8 | u32::from(*byte));
-        (number.wrapping_mul(0x9E37_79B1) >> (u32::BITS - HASH_BITS)) as usize
-    }
+/// Where a bit stands among words of 64.
+fn bit_of(number: usize) -> (usize, u64) {
+    (number / u64::BITS as usize, 1 << (number % u64::BITS as usize))
 }
 
 /// The first eight bytes as a number, zeros where there are fewer.
@@ -486,9 +480,6 @@ fn eight(bytes: &[u8]) -> u64 {
         None => bytes.iter().rev().fold(0, |number, &byte| number << 8 | u64::from(byte)),
     }
 }
-
-/// Bits of a hash of how words begin, so that about one in fourteen has a word: the list begins in 4,800 ways.
-const HASH_BITS: u32 = 16;
 
 /// A listed word.
 #[derive(Clone, Copy, Debug, Default)]
@@ -615,6 +606,47 @@ mod tests {
     }
 
     /// What is found is what an automaton finds that looks at every place.
+    #[test]
+    fn runs_are_folded_as_single_characters_are() {
+        let one_by_one = |text: &str| {
+            let (mut out, mut breaks) = (String::new(), 0);
+            for c in text.chars() {
+                breaks += usize::from(c == '\n');
+                if c.is_whitespace() || is_joint(c) {
+                    if !out.ends_with([' ', '\n']) {
+                        out.push(' ');
+                    }
+                    if breaks == 2 && out.ends_with(' ') {
+                        out.pop();
+                        out.push('\n');
+                    }
+                } else {
+                    breaks = 0;
+                    match c {
+                        '*' | '`' | '"' => {}
+                        _ if c.is_ascii() => out.push(c.to_ascii_lowercase()),
+                        _ => fold(c, &mut out),
+                    }
+                }
+            }
+            out
+        };
+        let characters = [
+            ' ', ' ', '\n', '\n', '\t', '-', '_', '*', '`', '"', 'a', 'Z', '7', '.', '\u{7f}', '~', 'É', 'ß', '的',
+            '\u{301}',
+        ];
+        let mut seed = 5_u64;
+        for _ in 0..20_000 {
+            let text: String = (0..12)
+                .filter_map(|_| {
+                    seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+                    characters.get((seed >> 33) as usize % characters.len())
+                })
+                .collect();
+            assert_eq!(folded(&text), one_by_one(&text), "{text:?}");
+        }
+    }
+
     #[test]
     fn words_are_found_as_if_looked_for_everywhere() {
         let (patterns, words): (Vec<String>, Vec<Word>) = listed().into_iter().unzip();
