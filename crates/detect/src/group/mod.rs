@@ -4,6 +4,7 @@ pub(crate) mod closures;
 pub(crate) mod depth;
 pub(crate) mod membership;
 pub(crate) mod sample;
+pub(crate) mod usage;
 
 use std::collections::{BTreeMap, BTreeSet};
 

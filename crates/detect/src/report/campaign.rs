@@ -9,7 +9,7 @@ use signals::sketch;
 
 use crate::group;
 use crate::group::closures::{self, Span, Wave};
-use crate::group::{membership, sample};
+use crate::group::{membership, sample, usage};
 use crate::judge::Assessment;
 use crate::limits::{
     ACCOUNTS_MAX, CLEARED_MAX, CLUSTERS_MAX, FORGOTTEN_DAYS, LIKENESS_PAYERS_ALL_MAX, LIKENESS_PAYERS_MAX,
@@ -322,8 +322,10 @@ fn sure(members: &BTreeMap<AccountNo, Part>) -> BTreeSet<AccountNo> {
 
 fn parts(view: View<'_>, tested: Tested<'_>) -> BTreeMap<AccountNo, Part> {
     let p0 = tested.trial.p0;
-    let members = group::members(tested.number, tested.cluster, &view.state.accounts, p0).into_iter();
-    let shown = members.filter(|member| member.probability >= SHOWN_FROM);
+    let state = view.state;
+    let mut members = group::members(tested.number, tested.cluster, &state.accounts, p0);
+    usage::weigh(&mut members, tested.cluster, state);
+    let shown = members.into_iter().filter(|member| member.probability >= SHOWN_FROM);
     let part = |member: group::Member<'_>| {
         let (account, tally) = (member.account, member.tally);
         // All that an account sends is of such a group, also before it was known as one of it.
