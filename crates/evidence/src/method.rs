@@ -18,12 +18,12 @@ pub const MEASURED: [Measured; 4] = [
     Measured {
         what: "Simulated honest traffic with habits that look like one hand: 64 runs, 16 kinds, 1,642 groups tested",
         result: "0 of 36,480 honest accounts named",
-        build: "commit \"A burst of sign-ups is found whole, and what one cohort leaves of it is another\"",
+        build: "commit \"Members whose use is unlike that of the rest of their group are told with a lower probability\"",
     },
     Measured {
         what: "Simulated campaigns of 18 kinds, four runs each",
         result: "56 of 72 found; of relays, agents and accounts that live as people do none",
-        build: "commit \"A burst of sign-ups is found whole, and what one cohort leaves of it is another\"",
+        build: "commit \"Members whose use is unlike that of the rest of their group are told with a lower probability\"",
     },
     Measured {
         what: "Large simulated honest traffic, also without account facts: 4,332 groups tested",
@@ -31,9 +31,9 @@ pub const MEASURED: [Measured; 4] = [
         build: "see docs/status.md",
     },
     Measured {
-        what: "Members that were named in 50 simulated runs with campaigns",
-        result: "18 of 6,674 were honest (0.3 %)",
-        build: "before members were those who send the leading text",
+        what: "Members that were named in 152 simulated runs with campaigns, eight of each kind",
+        result: "56 of 29,784 were honest (0.2 %)",
+        build: "commit \"Members whose use is unlike that of the rest of their group are told with a lower probability\"",
     },
 ];
 
@@ -63,7 +63,7 @@ mod tests {
         let read = |name: &str| std::fs::read_to_string(root.join(name)).unwrap();
         let text = format!("{}\n{}", read("evaluation.md"), read("status.md"));
         let told: String = super::MEASURED.iter().map(|one| format!("{} {}\n", one.what, one.result)).collect();
-        for figure in ["36,480", "1,642", "56 of 72", "82,142", "4,332", "6,674"] {
+        for figure in ["36,480", "1,642", "56 of 72", "82,142", "4,332", "29,784"] {
             assert!(text.contains(figure) && told.contains(figure), "{figure}");
         }
     }
