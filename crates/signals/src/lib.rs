@@ -20,7 +20,7 @@ use event::file::PRINTS_MAX;
 use event::{Hash, NAME_BYTES_MAX, OUTPUT_PRINTS_MAX, Print, Signals, WORDS_MAX};
 use exchange::{Content, Exchange, Message, Role};
 
-use crate::memo::{Memo, Remembered};
+use crate::memo::{Keys, Memo, Remembered};
 
 /// The signals of one exchange.
 #[must_use]
@@ -32,6 +32,7 @@ pub fn of(exchange: &Exchange<'_>) -> Signals {
     let mut words = Vec::new();
     let read: Vec<(Cow<'_, str>, bool)> =
         asked(exchange).map(|(text, turn)| (decode::decoded(head(text, ENCODED_BYTES_MAX)), turn)).collect();
+    let mut keys = Keys::default();
     for (text, turn) in &read {
         let text = head(text, TEXT_BYTES_MAX);
         let mut add = |sketch: &Sketch| {
@@ -47,7 +48,7 @@ pub fn of(exchange: &Exchange<'_>) -> Signals {
             meaning.add_sum(&sketch.meaning);
             words.extend_from_slice(if *turn { &sketch.words } else { &[] });
         };
-        SKETCHES.with_borrow_mut(|memo| memo.with(text, Sketch::of, &mut add));
+        SKETCHES.with_borrow_mut(|memo| memo.with(keys.of(text), Sketch::of, &mut add));
         texts.push(text);
     }
     Signals {
@@ -61,7 +62,7 @@ pub fn of(exchange: &Exchange<'_>) -> Signals {
         words: sample(printed.map_or(words, fingerprint::words)),
         meaning: printed.map_or_else(|| meaning.meaning(), fingerprint::meaning),
         output: printed.map_or_else(|| output_sketch(exchange), fingerprint::output),
-        intents: printed.map_or_else(|| intent::intents(exchange), fingerprint::intents),
+        intents: printed.map_or_else(|| intent::intents_with(exchange, &mut keys), fingerprint::intents),
         params: profile::params(&exchange.request.params),
         params_text: profile::words(&exchange.request.params).into(),
         client: client::profile(&exchange.client),

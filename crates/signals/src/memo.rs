@@ -20,6 +20,33 @@ pub(crate) struct Memo<V> {
 
 type Key = [u8; 32];
 
+/// A text with what it is known by; nothing where it is too short to be remembered.
+#[derive(Clone, Copy)]
+pub(crate) struct Text<'t> {
+    text: &'t str,
+    key: Option<Key>,
+}
+
+/// The keys of texts of one exchange: what is read for two things is hashed once.
+#[derive(Default)]
+pub(crate) struct Keys<'t>(Vec<(&'t str, Key)>);
+
+impl<'t> Keys<'t> {
+    /// `text` with its key.
+    pub(crate) fn of(&mut self, text: &'t str) -> Text<'t> {
+        if text.len() < KNOWN_BYTES_MIN {
+            return Text { text, key: None };
+        }
+        // The same place in memory, and not only the same letters: to compare these would take as long.
+        let known = self.0.iter().find(|(known, _)| std::ptr::eq(*known, text));
+        let key = known.map_or_else(|| *blake3::hash(text.as_bytes()).as_bytes(), |&(_, key)| key);
+        if known.is_none() && self.0.len() < KEYS_MAX {
+            self.0.push((text, key));
+        }
+        Text { text, key: Some(key) }
+    }
+}
+
 /// A value that is remembered.
 pub(crate) trait Remembered {
     /// Bytes that it takes beside its own size.
@@ -34,11 +61,9 @@ impl<V> Default for Memo<V> {
 
 impl<V: Remembered> Memo<V> {
     /// What `text` comes to, by `read` where that is not remembered; `use_it` is handed it.
-    pub(crate) fn with<T>(&mut self, text: &str, read: impl FnOnce(&str) -> V, use_it: impl FnOnce(&V) -> T) -> T {
-        if text.len() < KNOWN_BYTES_MIN {
-            return use_it(&read(text));
-        }
-        let key = *blake3::hash(text.as_bytes()).as_bytes();
+    pub(crate) fn with<T>(&mut self, text: Text<'_>, read: impl FnOnce(&str) -> V, use_it: impl FnOnce(&V) -> T) -> T {
+        let Text { text, key } = text;
+        let Some(key) = key else { return use_it(&read(text)) };
         if let Some(known) = self.known.get(&key) {
             return use_it(known);
         }
@@ -63,6 +88,8 @@ impl<V: Remembered> Memo<V> {
 const SEEN_MAX: usize = 32_768;
 /// Bytes that it remembers of those that came again.
 const KNOWN_BYTES_MAX: usize = 16 << 20;
+/// Texts of one exchange of which keys are kept; those of further ones are worked out again.
+const KEYS_MAX: usize = 16;
 /// A text of fewer bytes is read as fast as it is hashed and found.
 const KNOWN_BYTES_MIN: usize = 48;
 
@@ -82,7 +109,7 @@ mod tests {
     fn is_read(memo: &mut Memo<Held>, text: &str, bytes: usize) -> bool {
         let mut read = false;
         let value = memo.with(
-            text,
+            Keys::default().of(text),
             |_| {
                 read = true;
                 Held(bytes)
@@ -104,6 +131,24 @@ mod tests {
         assert_eq!([(); 4].map(|()| is_read(&text(0))), [true, true, false, false]);
         let short = "x".repeat(KNOWN_BYTES_MIN - 1);
         assert!((0..4).all(|_| is_read(&short)), "too short to be worth it");
+    }
+
+    #[test]
+    fn texts_of_one_exchange_have_the_same_keys_within_the_limit_and_beyond() {
+        let texts: Vec<String> = (0..=KEYS_MAX).map(text).collect();
+        let mut keys = Keys::default();
+        for _ in 0..2 {
+            for text in &texts {
+                assert_eq!(keys.of(text).key, Some(*blake3::hash(text.as_bytes()).as_bytes()));
+            }
+        }
+        assert_eq!(keys.0.len(), KEYS_MAX);
+        // A part of a text that begins at the same place is another text.
+        let longer = format!("{} and more", texts[0]);
+        let part = longer.get(..KNOWN_BYTES_MIN).unwrap();
+        let mut keys = Keys::default();
+        assert!(keys.of(&longer).key != keys.of(part).key && keys.of(part).key == keys.of(&texts[0]).key);
+        assert_eq!(keys.of(longer.get(..KNOWN_BYTES_MIN - 1).unwrap()).key, None);
     }
 
     #[test]

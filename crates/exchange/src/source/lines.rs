@@ -157,8 +157,12 @@ impl Lines {
 
     /// Makes a chunk of the first `end` bytes.
     fn cut(&mut self, end: usize, source: &Arc<str>) -> Option<Chunk> {
-        let rest = self.buffer.split_off(end);
-        let text = std::mem::replace(&mut self.buffer, rest);
+        let left = self.buffer.get(end..).unwrap_or_default();
+        // Room for the next chunk at once: to grow into it would copy it several times.
+        let mut rest = Vec::with_capacity(left.len() + self.chunk_bytes);
+        rest.extend_from_slice(left);
+        let mut text = std::mem::replace(&mut self.buffer, rest);
+        text.truncate(end);
         self.searched = 0;
         let first_line = self.line;
         self.line += memchr::memchr_iter(b'\n', &text).count() as u64;

@@ -14,15 +14,20 @@ use std::cell::RefCell;
 use event::{Capability, Intents};
 use exchange::{Exchange, Role};
 
-use crate::memo::{Memo, Remembered};
+use crate::memo::{Keys, Memo, Remembered};
 
 /// The intents of one exchange.
 #[must_use]
 pub fn intents(exchange: &Exchange<'_>) -> Intents {
+    intents_with(exchange, &mut Keys::default())
+}
+
+/// The same, with the keys of texts that are known already.
+pub(crate) fn intents_with<'e>(exchange: &'e Exchange<'_>, keys: &mut Keys<'e>) -> Intents {
     let params = &exchange.request.params;
     let answer = exchange.response.content.as_deref().unwrap_or("");
 
-    let mut intents = asked(exchange);
+    let mut intents = asked(exchange, keys);
     intents.add(
         Capability::ToolUse,
         !exchange.request.tools.is_empty()
@@ -42,7 +47,7 @@ pub fn intents(exchange: &Exchange<'_>) -> Intents {
 }
 
 /// The meanings that a request has: what its system prompt says, and what its user says.
-fn asked(exchange: &Exchange<'_>) -> Intents {
+fn asked<'e>(exchange: &'e Exchange<'_>, keys: &mut Keys<'e>) -> Intents {
     let request = &exchange.request;
     let turns = request.messages.iter().filter(|message| matches!(message.role, Role::System | Role::User));
     let contents = request.system.iter().chain(turns.map(|message| &message.content));
@@ -50,7 +55,7 @@ fn asked(exchange: &Exchange<'_>) -> Intents {
     for text in contents.flat_map(|content| content.texts()) {
         let text = crate::head(text, crate::ENCODED_BYTES_MAX);
         let read = |text: &str| compose::meanings(crate::head(&crate::decode::decoded(text), CONCEPT_BYTES_MAX));
-        asked = MEANINGS.with_borrow_mut(|memo| memo.with(text, read, |intents| asked.with(*intents)));
+        asked = MEANINGS.with_borrow_mut(|memo| memo.with(keys.of(text), read, |intents| asked.with(*intents)));
     }
     asked
 }
