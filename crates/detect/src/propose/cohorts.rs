@@ -98,21 +98,23 @@ struct SignUp {
 
 /// When who signed up that asked something, in order: of an organisation the first.
 fn sign_ups(accounts: &Accounts) -> Vec<SignUp> {
-    let asks = |account: &&Account| account.exchanges > 0 && !account.vetted;
-    let mut all: Vec<(SignUp, &Account)> = (0..)
-        .zip(accounts.iter())
-        .filter(|(_, account)| asks(account))
-        .filter_map(|(number, account)| {
+    let signed_up = || {
+        let asks = |account: &&Account| account.exchanges > 0 && !account.vetted;
+        (0..).zip(accounts.iter()).filter(move |(_, account)| asks(account)).filter_map(|(number, account)| {
             let (time, software) = (account.created?.seconds(), account.holds(Kind::Software));
-            Some((SignUp { time, software, number }, account))
+            Some(SignUp { time, software, number })
         })
-        .collect();
-    all.sort_unstable_by_key(|(one, _)| (one.time, one.number));
-    let mut organisations: HashSet<Hash, FixedState> = HashSet::default();
-    let first = |(one, account): (SignUp, &Account)| {
-        (account.payer == Hash::of(&account.id) || organisations.insert(account.payer)).then_some(one)
     };
-    all.into_iter().filter_map(first).collect()
+    // Counted first: to grow into room for a million would take several times as much.
+    let mut all = Vec::with_capacity(signed_up().count());
+    all.extend(signed_up());
+    all.sort_unstable_by_key(|one: &SignUp| (one.time, one.number));
+    let mut organisations: HashSet<Hash, FixedState> = HashSet::default();
+    all.retain(|one| {
+        let Some(account) = accounts.get(one.number) else { return false };
+        account.payer == Hash::of(&account.id) || organisations.insert(account.payer)
+    });
+    all
 }
 
 /// A burst that was found.
