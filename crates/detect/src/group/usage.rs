@@ -8,11 +8,9 @@
 //! Of a group by text it is the share of its text, after the account's first request with it; of a group of accounts that of whatever its
 //! accounts send and others hardly do. O(tallies of the members).
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 
-use foldhash::fast::FixedState;
-
-use crate::group::Member;
+use crate::group::{IN_POOL, Member};
 use crate::state::State;
 use crate::state::cluster::Cluster;
 
@@ -22,19 +20,20 @@ pub(crate) fn weigh(members: &mut [Member<'_>], cluster: &Cluster, state: &State
         let (common, elsewhere) = common(members, state);
         let used: Vec<Used> = members.iter().map(|member| Used::of_common(member, &common)).collect();
         let strangers = Shares { mean: elsewhere.clamp(MEAN.0, MEAN.1), ..ANY };
-        let unlike = unlike(members, &used, strangers, STRANGERS);
+        let likelier = likelier(members, &used, strangers, STRANGERS);
         // Whoever is no member is a stranger.
-        lower(members, unlike, |doubt, unlike| doubt * unlike.max(1.0));
+        lower(members, likelier, |doubt, likelier| doubt * likelier.max(1.0));
     } else {
         let used: Vec<Used> = members.iter().map(Used::of_text).collect();
-        let unlike = unlike(members, &used, ANY, OTHER_USE);
-        lower(members, unlike, |doubt, unlike| doubt + OTHER_USE * unlike);
+        let likelier = likelier(members, &used, ANY, OTHER_USE);
+        lower(members, likelier, |doubt, likelier| doubt + OTHER_USE * likelier);
     }
 }
 
-fn lower(members: &mut [Member<'_>], unlike: Option<Vec<f64>>, doubted: impl Fn(f64, f64) -> f64) {
-    for (member, unlike) in members.iter_mut().zip(unlike.unwrap_or_default()) {
-        let doubt = doubted(1.0 / member.probability - 1.0, unlike);
+/// Lowers each probability by the odds against it, which `doubted` works out of those so far and of how much likelier the use is elsewhere.
+fn lower(members: &mut [Member<'_>], likelier: Option<Vec<f64>>, doubted: impl Fn(f64, f64) -> f64) {
+    for (member, likelier) in members.iter_mut().zip(likelier.unwrap_or_default()) {
+        let doubt = doubted(1.0 / member.probability - 1.0, likelier);
         member.probability = member.probability.min(1.0 / (1.0 + doubt));
     }
 }
@@ -45,24 +44,24 @@ fn lower(members: &mut [Member<'_>], unlike: Option<Vec<f64>>, doubted: impl Fn(
 /// What is usual begins with the half of the members whose shares lie closest together, and goes on to all that are like them: whoever is
 /// not must not make the others look as if they differed. Where that leaves out more than a few, the group has several habits, and all of
 /// them are usual.
-fn unlike(members: &[Member<'_>], used: &[Used], other: Shares, others: f64) -> Option<Vec<f64>> {
+fn likelier(members: &[Member<'_>], used: &[Used], other: Shares, others: f64) -> Option<Vec<f64>> {
     let (low, high) = closest_half(members, used)?;
-    let unlike = |usual: Shares, used: &Used| libm::exp(other.ln_chance(*used) - usual.ln_chance(*used));
+    let likelier = |usual: Shares, used: &Used| libm::exp(other.ln_chance(*used) - usual.ln_chance(*used));
     let weighed = |weight: &dyn Fn(&Used) -> f64| -> Vec<(Used, f64)> {
         members.iter().zip(used).map(|(member, used)| (*used, member.probability * weight(used))).collect()
     };
-    let mut usual = Shares::of(&weighed(&|used| f64::from(u8::from((low..=high).contains(&used.share())))))?;
-    let all = weighed(&|_| 1.0);
-    let mut like = all.clone();
+    let mut like = weighed(&|used| f64::from(u8::from((low..=high).contains(&used.share()))));
+    let mut usual = Shares::of(&like)?;
     for _ in 0..ROUNDS {
-        like = weighed(&|used| 1.0 / (1.0 + others * unlike(usual, used)));
+        like = weighed(&|used| 1.0 / (1.0 + others * likelier(usual, used)));
         usual = Shares::of(&like)?;
     }
+    let all = weighed(&|_| 1.0);
     let weight = |used: &[(Used, f64)]| used.iter().map(|(_, weight)| weight).sum::<f64>();
     if weight(&like) < (1.0 - UNLIKE_MAX) * weight(&all) {
         usual = Shares::of(&all)?;
     }
-    Some(used.iter().map(|used| unlike(usual, used)).collect())
+    Some(used.iter().map(|used| likelier(usual, used)).collect())
 }
 
 /// Between which shares half of those lie closest together who are more likely members than not.
@@ -79,7 +78,7 @@ fn closest_half(members: &[Member<'_>], used: &[Used]) -> Option<(f64, f64)> {
 
 /// The clusters that members send to much more than others do, and the share of others' requests that do.
 fn common(members: &[Member<'_>], state: &State) -> (BTreeSet<u32>, f64) {
-    let mut sent: HashMap<u32, (f64, u64, u32), FixedState> = HashMap::default();
+    let mut sent: BTreeMap<u32, (f64, u64, u32)> = BTreeMap::new();
     for Member { account, .. } in members {
         for tally in account.tallies.iter().filter(|tally| tally.exchanges > 0) {
             let (share, exchanges, senders) = sent.entry(tally.cluster).or_default();
@@ -170,11 +169,11 @@ impl Shares {
 
 /// Any share is as likely as any other.
 const ANY: Shares = Shares { mean: 0.5, alike: 1.0 / 3.0 };
-/// The odds that an account which sends a campaign's text, and more often than by chance, uses it for a purpose of its own: of 18,856 accounts that were named in
-/// simulated worlds 25 were honest.
+/// The odds that an account which sends a campaign's text, and more often than by chance, uses it for a purpose of its own: before use was
+/// compared, of 18,856 accounts that were named in simulated worlds 25 were honest.
 const OTHER_USE: f64 = 1e-3;
-/// The share of a group of accounts that are strangers, to tell what is usual in it: what `IN_POOL` of [`group`](super) leaves.
-const STRANGERS: f64 = 0.02;
+/// The share of a group of accounts that are strangers, to tell what is usual in it.
+const STRANGERS: f64 = 1.0 - IN_POOL;
 /// Where more than this share of a group is unlike the others, they are no strangers among them.
 const UNLIKE_MAX: f64 = 0.125;
 /// Rounds in which what is usual settles.

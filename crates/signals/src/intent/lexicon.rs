@@ -330,9 +330,9 @@ struct Beginnings {
     heads: Vec<u64>,
     /// A bit for each pair of first bytes.
     pairs: Vec<u64>,
-    short: Starts<2, 12>,
-    medium: Starts<4, 14>,
-    long: Starts<6, 16>,
+    short: Short,
+    medium: Medium,
+    long: Long,
 }
 
 /// A word in the list.
@@ -348,6 +348,13 @@ struct Starts<const BYTES: u32, const BITS: u32> {
     before: Vec<u16>,
     from: Vec<u16>,
 }
+
+/// Words of two and three bytes, some 300.
+type Short = Starts<2, 12>;
+/// Words of four and five, some 1,000.
+type Medium = Starts<4, 14>;
+/// All others, some 13,000, of which many begin alike.
+type Long = Starts<6, 16>;
 
 impl Lexicon {
     fn of(listed: impl IntoIterator<Item = (String, Word)>) -> Lexicon {
@@ -403,9 +410,9 @@ impl Beginnings {
     fn order(word: &[u8]) -> (usize, usize) {
         let head = eight(word);
         match word.len() {
-            6.. => (2, Starts::<6, 16>::hash(head)),
-            4.. => (1, Starts::<4, 14>::hash(head)),
-            _ => (0, Starts::<2, 12>::hash(head)),
+            6.. => (2, Long::hash(head)),
+            4.. => (1, Medium::hash(head)),
+            _ => (0, Short::hash(head)),
         }
     }
 
@@ -443,6 +450,7 @@ impl<const BYTES: u32, const BITS: u32> Default for Starts<BYTES, BITS> {
 }
 
 impl<const BYTES: u32, const BITS: u32> Starts<BYTES, BITS> {
+    /// Adds the word `number` of a list in which they come by their hashes.
     fn add(&mut self, head: u64, number: u16) {
         let (place, bit) = bit_of(Self::hash(head));
         let Some(any) = self.any.get_mut(place) else { return };
@@ -455,6 +463,7 @@ impl<const BYTES: u32, const BITS: u32> Starts<BYTES, BITS> {
         self.from.push(number + 1);
     }
 
+    /// The places in the list of the words that have the hash of these bytes; none where no word has.
     fn range(&self, head: u64) -> Option<Range<usize>> {
         let (place, bit) = bit_of(Self::hash(head));
         let any = self.any.get(place).filter(|&any| any & bit != 0)?;
@@ -605,7 +614,6 @@ mod tests {
         }
     }
 
-    /// What is found is what an automaton finds that looks at every place.
     #[test]
     fn runs_are_folded_as_single_characters_are() {
         let one_by_one = |text: &str| {
@@ -647,6 +655,7 @@ mod tests {
         }
     }
 
+    /// What is found is what an automaton finds that looks at every place.
     #[test]
     fn words_are_found_as_if_looked_for_everywhere() {
         let (patterns, words): (Vec<String>, Vec<Word>) = listed().into_iter().unzip();
