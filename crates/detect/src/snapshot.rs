@@ -97,6 +97,6 @@ pub(crate) fn read(bytes: &[u8], config: Config, labels: Labels) -> Result<Remem
 /// What a snapshot begins with.
 const MAGIC: &[u8] = b"stillwatch state\n";
 /// The version of the format; another one whenever anything that is remembered changes.
-pub const VERSION: u16 = 13;
+pub const VERSION: u16 = 14;
 /// Bytes before what is remembered.
 const HEAD: usize = MAGIC.len() + 2 + 8;

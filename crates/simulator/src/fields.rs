@@ -69,7 +69,7 @@ impl Fields {
     }
 
     /// Takes the family out of a record.
-    pub(crate) fn leave(self, exchange: &mut Exchange<'_>) {
+    pub fn leave(self, exchange: &mut Exchange<'_>) {
         match self {
             Fields::Network => {
                 let client = std::mem::take(&mut exchange.client);
@@ -102,7 +102,8 @@ impl Fields {
     }
 
     /// Takes the family out of a fact; `None` when nothing is left of it.
-    pub(crate) fn leave_fact(self, mut fact: AccountFact<'_>) -> Option<AccountFact<'_>> {
+    #[must_use]
+    pub fn leave_fact(self, mut fact: AccountFact<'_>) -> Option<AccountFact<'_>> {
         match self {
             Fields::Payment => {
                 fact = AccountFact { payment: None, plan: None, program: None, assurance: None, ..fact };

@@ -286,6 +286,7 @@ impl Cluster {
     fn exhibit(&mut self, hash: u64, exhibit: impl FnOnce() -> Exhibit, account: AccountNo) {
         if self.samples.len() < SAMPLES_MAX {
             if self.samples.iter().all(|sample| sample.account != account) {
+                self.samples.reserve_exact(1);
                 self.samples.push(exhibit());
             }
             return;

@@ -70,6 +70,8 @@ impl Conduct {
                 squares: 0.0,
             };
             known.count(time, tokens);
+            // Most groups ask for one model, and there are many groups.
+            self.models.reserve_exact(1);
             self.models.push(known);
         } else if self.further.len() < FURTHER_MODELS_MAX && !self.further.contains(&model) {
             self.further.push(model);

@@ -6,7 +6,8 @@ use serde::{Deserialize, Serialize};
 /// Counts over time.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Timeline {
-    bins: Vec<u32>,
+    /// Those in which anything came, each with its place, in order: of most clusters these are few.
+    bins: Vec<(u16, u32)>,
     /// Number of the first bin since the epoch, in units of `seconds`.
     first: i64,
     seconds: i64,
@@ -22,12 +23,28 @@ impl Timeline {
         while time.seconds().div_euclid(self.seconds) - self.first >= BINS_MAX as i64 {
             self.widen();
         }
-        let bin = (time.seconds().div_euclid(self.seconds) - self.first).max(0) as usize;
-        if bin >= self.bins.len() {
-            self.bins.resize(bin + 1, 0);
+        let bin = (time.seconds().div_euclid(self.seconds) - self.first).max(0) as u16;
+        match self.bins.last_mut() {
+            Some((last, count)) if *last == bin => *count = count.saturating_add(1),
+            _ => self.count_at(bin),
         }
-        if let Some(count) = self.bins.get_mut(bin) {
-            *count = count.saturating_add(1);
+    }
+
+    /// Counts one event in a bin that is not the last one.
+    fn count_at(&mut self, bin: u16) {
+        match self.bins.binary_search_by_key(&bin, |&(place, _)| place) {
+            Ok(at) => {
+                if let Some((_, count)) = self.bins.get_mut(at) {
+                    *count = count.saturating_add(1);
+                }
+            }
+            Err(at) => {
+                if self.bins.len() == self.bins.capacity() {
+                    // Doubling would leave half of the room empty, and there are many of these.
+                    self.bins.reserve_exact((self.bins.len() / 4).max(4));
+                }
+                self.bins.insert(at, (bin, 1));
+            }
         }
     }
 
@@ -36,9 +53,18 @@ impl Timeline {
         if self.seconds == 0 {
             return;
         }
-        let bins = (before.seconds().div_euclid(self.seconds) - self.first).clamp(0, self.bins.len() as i64);
-        self.bins.drain(..bins as usize);
+        let bins = (before.seconds().div_euclid(self.seconds) - self.first).clamp(0, self.len() as i64);
+        self.bins.retain_mut(|(place, _)| {
+            let left = i64::from(*place) >= bins;
+            *place = place.saturating_sub(bins as u16);
+            left
+        });
         self.first += bins;
+    }
+
+    /// How many bins there are from the first to the last in which anything came.
+    fn len(&self) -> usize {
+        self.bins.last().map_or(0, |&(last, _)| usize::from(last) + 1)
     }
 
     /// Seconds per bin.
@@ -47,22 +73,24 @@ impl Timeline {
         self.seconds
     }
 
-    /// The bins in order: start and count.
+    /// The bins in order, the empty ones among them: start and count.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (Time, u64)> {
         let starts = (self.first..).map(|bin| Time::from_seconds(bin * self.seconds));
-        starts.zip(self.bins.iter().map(|&count| u64::from(count)))
+        let mut kept = self.bins.iter().peekable();
+        let counts = (0..self.len()).map(move |place| {
+            kept.next_if(|&&(kept, _)| usize::from(kept) == place).map_or(0, |&(_, count)| u64::from(count))
+        });
+        starts.zip(counts)
     }
 
     fn widen(&mut self) {
-        let mut wide = vec![0_u32; self.bins.len() / 2 + 2];
-        for (i, &count) in self.bins.iter().enumerate() {
-            let bin = (self.first + i as i64).div_euclid(2) - self.first.div_euclid(2);
-            if let Some(sum) = wide.get_mut(bin as usize) {
-                *sum = sum.saturating_add(count);
+        let mut wide: Vec<(u16, u32)> = Vec::new();
+        for &(place, count) in &self.bins {
+            let bin = ((self.first + i64::from(place)).div_euclid(2) - self.first.div_euclid(2)) as u16;
+            match wide.last_mut() {
+                Some((last, sum)) if *last == bin => *sum = sum.saturating_add(count),
+                _ => wide.push((bin, count)),
             }
-        }
-        while wide.last() == Some(&0) && wide.len() > 1 {
-            wide.pop();
         }
         self.bins = wide;
         self.first = self.first.div_euclid(2);

@@ -4,8 +4,6 @@
 //! later τ and a number of its own, so that nothing is ever tested on the records it was made from. O(1) an exchange;
 //! at most [`ITEMS_MAX`] work items are followed.
 
-use std::collections::BTreeMap;
-
 use event::{Capability, Hash, Signals};
 use exchange::Time;
 use serde::{Deserialize, Serialize};
@@ -139,7 +137,8 @@ impl Trial {
 /// Work items: a sample by smallest hash, each with the requests for it and the payers that asked.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Items {
-    sample: BTreeMap<u64, Item>,
+    /// By hash; most trials have one or two, which a tree would give room for eleven.
+    sample: Vec<(u64, Item)>,
 }
 
 #[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
@@ -154,18 +153,30 @@ impl Items {
     pub(crate) fn count(&mut self, item: u64, payer: Hash) {
         // Spread the hashes, so that "smallest" means nothing about the text.
         let item = item.wrapping_mul(0x9E37_79B9_7F4A_7C15).rotate_left(32);
-        if !self.sample.contains_key(&item) && self.sample.len() >= ITEMS_MAX {
-            match self.sample.last_key_value() {
-                Some((&largest, _)) if item < largest => self.sample.pop_last(),
-                _ => return,
-            };
+        let place = match self.sample.binary_search_by_key(&item, |&(item, _)| item) {
+            Ok(place) => place,
+            Err(place) => {
+                if self.sample.len() >= ITEMS_MAX {
+                    if place >= self.sample.len() {
+                        return;
+                    }
+                    self.sample.pop();
+                }
+                if self.sample.len() == self.sample.capacity() {
+                    self.sample.reserve_exact((self.sample.len() / 4).max(1));
+                }
+                self.sample.insert(place, (item, Item::default()));
+                place
+            }
+        };
+        if let Some((_, item)) = self.sample.get_mut(place) {
+            item.count(payer);
         }
-        self.sample.entry(item).or_default().count(payer);
     }
 
     /// Of each item in the sample, how many requests there were and by how many payers, about.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (u32, f64)> + '_ {
-        self.sample.values().map(|item| (item.requests, item.payers()))
+        self.sample.iter().map(|(_, item)| (item.requests, item.payers()))
     }
 }
 
@@ -230,7 +241,7 @@ mod tests {
         let of = |items: Vec<u64>| {
             let mut sample = Items::default();
             items.into_iter().for_each(|item| sample.count(item, Hash(1)));
-            sample.sample.into_keys().collect::<Vec<_>>()
+            sample.sample.into_iter().map(|(item, _)| item).collect::<Vec<_>>()
         };
         let forward = of((0..=ITEMS_MAX as u64).collect());
         assert_eq!(forward.len(), ITEMS_MAX);

@@ -1,12 +1,14 @@
 //! `stillwatch evaluate`: how right a hunt is, in one folder, as an attacker's knob rises, and over many worlds.
 
+mod without;
+
 use std::fs::File;
 use std::io::BufReader;
 use std::path::Path;
 
-use detect::Trace;
+use detect::{Findings, Trace};
 use exchange::{Call, ReadOptions, ReadReport, parse_chunk};
-use simulator::evaluate::{Activity, Evaluation, Found, read_campaigns, read_labels, score};
+use simulator::evaluate::{Activity, Evaluation, Found, Labels, read_campaigns, read_labels, score};
 use simulator::fields::Fields;
 use simulator::frontier::{Frontier, FrontierPoint};
 use simulator::worlds::{Outcome, Worlds};
@@ -28,7 +30,7 @@ pub(crate) fn run(args: &Evaluate) -> Result<Exit, Failure> {
         return worlds(args, names);
     }
     let Some(folder) = &args.folder else { return Err(Failure::usage("name a folder, or a knob by --frontier")) };
-    let Scored { evaluation, .. } = evaluate(folder, args)?;
+    let evaluation = evaluate(folder, args)?;
     print(&if args.json { json(&evaluation)? } else { evaluation.text(hunt::width()) })?;
     Ok(Exit::Nothing)
 }
@@ -40,54 +42,59 @@ struct Scored {
     seconds: f64,
 }
 
-/// Hunts `folder`, or takes the findings that were given, and scores them.
-fn evaluate(folder: &Path, args: &Evaluate) -> Result<Scored, Failure> {
-    let inputs = Inputs::find(&[folder.to_owned()], None).map_err(Failure::unreadable)?;
-    let path = folder.join("labels.jsonl");
-    let labels = read_labels(&path.display().to_string(), open(&path)?).map_err(Failure::unreadable)?;
+/// Hunts `folder`, or takes the findings that were given, and scores them, accounts and exchanges.
+fn evaluate(folder: &Path, args: &Evaluate) -> Result<Evaluation, Failure> {
+    let (inputs, labels) = read(folder)?;
     let timer = progress::waiting("");
-    let (found, trace, read, tested) = match &args.campaigns {
+    let (found, trace, read) = match &args.campaigns {
         Some(path) => {
             let found = read_campaigns(&path.display().to_string(), open(path)?).map_err(Failure::unreadable)?;
-            (found, Trace::default(), ReadOptions::default(), 0)
+            (found, Trace::default(), ReadOptions::default())
         }
-        None => found(&inputs, args)?,
+        None => {
+            let outcome = hunt::hunt(&inputs, args.run)?;
+            hunt::tell_what_was_read(&outcome);
+            (found(outcome.findings), outcome.trace, outcome.read)
+        }
     };
-    let seconds = timer.elapsed().as_secs_f64();
     timer.finish_and_clear();
     let mut activity = Activity::new(&labels);
-    for path in &inputs.exchanges {
-        see(path, &mut activity)?;
-    }
+    see(&inputs, &mut activity)?;
     hunt::trace(&inputs, args.run, &read, &trace, &mut |_, signals| {
         activity.told(&signals.account, &signals.exchange);
     })?;
-    Ok(Scored { evaluation: score(&found, &labels, &activity), tested, seconds })
+    Ok(score(&found, &labels, &activity))
 }
 
-fn found(inputs: &Inputs, args: &Evaluate) -> Result<(Vec<Found>, Trace, ReadOptions, u64), Failure> {
-    let outcome = hunt::hunt(inputs, args.run)?;
-    if args.folder.is_some() {
-        hunt::tell_what_was_read(&outcome);
-    }
-    let tested = outcome.findings.guarantee.hypotheses;
-    let found = outcome.findings.campaigns.into_iter().map(|campaign| Found {
+/// The inputs and the labels of a folder.
+fn read(folder: &Path) -> Result<(Inputs, Labels), Failure> {
+    let inputs = Inputs::find(&[folder.to_owned()], None).map_err(Failure::unreadable)?;
+    let path = folder.join("labels.jsonl");
+    let labels = read_labels(&path.display().to_string(), open(&path)?).map_err(Failure::unreadable)?;
+    Ok((inputs, labels))
+}
+
+/// Findings as far as scoring needs them.
+fn found(findings: Findings) -> Vec<Found> {
+    let found = findings.campaigns.into_iter().map(|campaign| Found {
         campaign: campaign.id,
         detected_at: campaign.detected_at,
         accounts: campaign.accounts.into_iter().map(|member| (member.account, member.probability)).collect(),
     });
-    Ok((found.collect(), outcome.trace, outcome.read, tested))
+    found.collect()
 }
 
-fn see(path: &Path, activity: &mut Activity<'_>) -> Result<(), Failure> {
-    for chunk in inputs::source(path).map_err(Failure::unreadable)? {
-        // A hunt of the same file has told what is wrong with it.
-        let Ok(chunk) = chunk else { break };
-        let mut see = |call: Call<'_>, _| {
-            let exchange = &call.exchange;
-            activity.see(exchange.account.as_str(), exchange.time, exchange.id.as_str());
-        };
-        parse_chunk(&chunk, &ReadOptions::default(), &mut see, &mut ReadReport::default());
+fn see(inputs: &Inputs, activity: &mut Activity<'_>) -> Result<(), Failure> {
+    for path in &inputs.exchanges {
+        for chunk in inputs::source(path).map_err(Failure::unreadable)? {
+            // A hunt of the same file has told what is wrong with it.
+            let Ok(chunk) = chunk else { break };
+            let mut see = |call: Call<'_>, _| {
+                let exchange = &call.exchange;
+                activity.see(exchange.account.as_str(), exchange.time, exchange.id.as_str());
+            };
+            parse_chunk(&chunk, &ReadOptions::default(), &mut see, &mut ReadReport::default());
+        }
     }
     Ok(())
 }
@@ -133,18 +140,63 @@ fn draw(args: &Evaluate, frontier: &str) -> Result<Exit, Failure> {
 fn simulated(args: &Evaluate, knob: &str, value: f64, seed: u64) -> Result<Evaluation, Failure> {
     let mut traffic = Traffic { seed, ..args.traffic.clone() };
     traffic.knobs.push(format!("{knob}={value}"));
-    run_simulated(args, &args.scenario, &traffic).map(|scored| scored.evaluation)
+    in_simulated(&args.scenario, &traffic, |folder| hunted(folder, args)).map(|scored| scored.evaluation)
 }
 
-/// Simulates into a folder of its own, hunts and scores.
-fn run_simulated(args: &Evaluate, name: &str, traffic: &Traffic) -> Result<Scored, Failure> {
+/// Simulates into a folder of its own and does something with it.
+fn in_simulated<T>(
+    name: &str,
+    traffic: &Traffic,
+    work: impl FnOnce(&Path) -> Result<T, Failure>,
+) -> Result<T, Failure> {
     let scenario = simulate::scenario(name, traffic)?;
     let folder = std::env::temp_dir().join(format!("stillwatch-evaluate-{}-{}", std::process::id(), traffic.seed));
-    let scored = simulator::simulate_into(&scenario, args.traffic.corpora.as_deref(), &folder, Compression::Plain)
+    let done = simulator::simulate_into(&scenario, traffic.corpora.as_deref(), &folder, Compression::Plain)
         .map_err(simulate::failure)
-        .and_then(|_| evaluate(&folder, args));
+        .and_then(|_| work(&folder));
     std::fs::remove_dir_all(&folder).ok();
-    scored
+    done
+}
+
+/// Hunts `folder` and scores whom it names.
+fn hunted(folder: &Path, args: &Evaluate) -> Result<Scored, Failure> {
+    let (inputs, labels) = read(folder)?;
+    let timer = progress::waiting("");
+    let findings = hunt::hunt(&inputs, args.run)?.findings;
+    let seconds = timer.elapsed().as_secs_f64();
+    timer.finish_and_clear();
+    let mut activity = Activity::new(&labels);
+    see(&inputs, &mut activity)?;
+    Ok(scored(findings, &labels, &activity, seconds))
+}
+
+/// Simulates a world and hunts it with every family of fields and without each, in the order of [`Fields::ALL`].
+fn simulated_without(args: &Evaluate, name: &str, mut traffic: Traffic) -> Result<Vec<Scored>, Failure> {
+    let families: Vec<Option<Fields>> = std::iter::once(None).chain(without::TOGETHER.map(Some)).collect();
+    let mut scored = in_simulated(name, &traffic, |folder| hunted_without(folder, args, &families))?;
+    traffic.knobs.push(format!("without={}", without::APART.name()));
+    scored.push(in_simulated(name, &traffic, |folder| hunted(folder, args))?);
+    Ok(scored)
+}
+
+/// Hunts `folder` without each of `families`, of one reading, and scores whom each hunt names.
+fn hunted_without(folder: &Path, args: &Evaluate, families: &[Option<Fields>]) -> Result<Vec<Scored>, Failure> {
+    let (inputs, labels) = read(folder)?;
+    let timer = progress::waiting("");
+    let mut activities: Vec<Activity<'_>> = families.iter().map(|_| Activity::new(&labels)).collect();
+    let found = without::hunts(&inputs, args.run, families, &mut |place, signals| {
+        if let Some(activity) = activities.get_mut(place) {
+            activity.see(&signals.account, signals.time, &signals.exchange);
+        }
+    })?;
+    let seconds = timer.elapsed().as_secs_f64() / families.len().max(1) as f64;
+    timer.finish_and_clear();
+    Ok(found.into_iter().zip(&activities).map(|(found, activity)| scored(found, &labels, activity, seconds)).collect())
+}
+
+fn scored(findings: Findings, labels: &Labels, activity: &Activity<'_>, seconds: f64) -> Scored {
+    let tested = findings.guarantee.hypotheses;
+    Scored { evaluation: score(&found(findings), labels, activity), tested, seconds }
 }
 
 /// Runs worlds, each with every seed and, if asked, without each family of fields, and prints a table.
@@ -157,22 +209,25 @@ fn worlds(args: &Evaluate, names: &str) -> Result<Exit, Failure> {
         }
     };
     let families = if args.each_without { Fields::ALL.as_slice() } else { &[] };
-    let without: Vec<Option<Fields>> = std::iter::once(None).chain(families.iter().copied().map(Some)).collect();
-    let bar = progress::steps(worlds.len() as u64 * without.len() as u64 * args.seeds.get());
+    let bar = progress::steps(worlds.len() as u64 * args.seeds.get());
     let mut rows = Vec::new();
-    for (world, &without) in worlds.iter().flat_map(|world| without.iter().map(move |without| (world, without))) {
-        let mut outcome = Outcome::of(*world, without);
+    for world in worlds {
+        let without = std::iter::once(None).chain(families.iter().copied().map(Some));
+        let mut outcomes: Vec<Outcome> = without.map(|without| Outcome::of(world, without)).collect();
         for seed in 0..args.seeds.get() {
             bar.set_message(world.name);
-            let mut traffic = Traffic { seed: args.traffic.seed + seed, ..args.traffic.clone() };
-            if let Some(fields) = without {
-                traffic.knobs.push(format!("without={}", fields.name()));
+            let traffic = Traffic { seed: args.traffic.seed + seed, ..args.traffic.clone() };
+            let scored = if args.each_without {
+                simulated_without(args, world.name, traffic)?
+            } else {
+                vec![in_simulated(world.name, &traffic, |folder| hunted(folder, args))?]
+            };
+            for (outcome, Scored { evaluation, tested, seconds }) in outcomes.iter_mut().zip(&scored) {
+                outcome.add(evaluation, *tested, *seconds);
             }
-            let Scored { evaluation, tested, seconds } = run_simulated(args, world.name, &traffic)?;
-            outcome.add(&evaluation, tested, seconds);
             bar.inc(1);
         }
-        rows.push(outcome);
+        rows.append(&mut outcomes);
     }
     bar.finish_and_clear();
     let table = Worlds { rows };

@@ -826,6 +826,27 @@ fn what_was_written_can_be_scored() {
     assert_eq!(written.stdout, hunted.stdout);
 }
 
+#[test]
+fn a_world_hunted_without_each_family_of_fields_is_judged_as_its_own_log_would_be() {
+    let worlds = ["evaluate", "--worlds=template", "--scale", "0.3", "--json"];
+    let rows = |more: &[&str]| {
+        let mut table = run(&[&worlds[..], more].concat()).json();
+        let rows = table["rows"].as_array_mut().unwrap();
+        rows.iter_mut().for_each(|row| row["seconds"] = Value::Null);
+        rows.clone()
+    };
+    let each = rows(&["--each-without"]);
+    assert_eq!(each.len(), 12);
+    assert_eq!(each[0], rows(&[])[0], "with every field");
+    assert!(each[0]["correct"].as_u64() > Some(10), "{}", each[0]);
+    for family in ["network", "answers", "usage", "facts", "time_of_day"] {
+        let own = rows(&["--set", &format!("without={family}")]);
+        let mut without = each.iter().find(|row| row["without"] == family).unwrap().clone();
+        without["without"] = Value::Null;
+        assert_eq!(without, own[0], "{family}");
+    }
+}
+
 /// Whether a hunt that wrote the exchanges `told` says the same of them everywhere: how many, whose and since when.
 fn are_the_numbers_of(told: &[Value], log: &str, folder: &Folder) {
     let (again, page, csv) = (folder.path("again.jsonl"), folder.path("page.html"), folder.path("accounts.csv"));
