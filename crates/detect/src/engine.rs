@@ -135,6 +135,7 @@ impl Engine {
                 let vouched = labels::covers(&self.state, &self.judge.labels, hits.cluster, seen.account, signals.time);
                 self.state.count_for(hits, signals, seen, matches.item, vouched);
             }
+            self.state.keep_room_for_exhibits();
             self.state.merge_what_goes_together(matches.by_text());
             for number in matches.hits.iter().map(|hits| hits.cluster) {
                 let cluster = self.state.clusters.get_mut(number as usize);

@@ -196,6 +196,7 @@ impl State {
         self.free_clusters.extend(&gone.clusters);
         self.accounts.give_out_again(&gone.accounts);
         self.values.forget();
+        self.exhibits.count_anew(self.clusters.iter().map(|cluster| cluster.samples.as_slice()));
     }
 }
 

@@ -293,6 +293,7 @@ impl State {
         }
         source.gone = true;
         source.trial = None;
+        self.exhibits.forget(&std::mem::take(&mut source.samples));
         let (keys, members) = (std::mem::take(&mut source.keys), std::mem::take(&mut source.members));
         let Some(target) = self.clusters.get_mut(into as usize) else { return };
         for key in keys {

@@ -24,7 +24,9 @@ impl State {
         let Some(cluster) = self.clusters.get_mut(hits.cluster as usize).filter(|cluster| !cluster.gone) else {
             return;
         };
-        cluster.count(signals, hits.core, number);
+        if let Some(change) = cluster.count(signals, hits.core, number) {
+            self.exhibits.changed(hits.cluster, change);
+        }
         let matches = cluster.trial.as_ref().is_some_and(|trial| hits.frozen >= trial.needed);
         let followed =
             |cluster: u32| self.clusters.get(cluster as usize).is_some_and(|cluster| cluster.trial.is_some());
@@ -54,6 +56,18 @@ impl State {
             // What made it a member does not count.
             tally.enter(total, trial.exposure);
             trial.entered = trial.entered.saturating_add(1);
+        }
+    }
+
+    /// Forgets the oldest examples where all of them take too much room.
+    pub(crate) fn keep_room_for_exhibits(&mut self) {
+        while let Some(number) = self.exhibits.next_to_go() {
+            let Some(cluster) = self.clusters.get_mut(number as usize) else { continue };
+            let is_found = cluster.trial.as_ref().is_some_and(|trial| trial.detected_at.is_some());
+            if !is_found && !cluster.samples.is_empty() {
+                let oldest = cluster.samples.remove(0);
+                self.exhibits.forget(&[oldest]);
+            }
         }
     }
 
@@ -320,3 +334,55 @@ impl State {
 const PAYERS_MIN: usize = 6;
 /// Stands where membership is not decided by how often somebody sends a text.
 const CHANCE_OF_A_GROUP: f64 = 0.05;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::limits::SAMPLES_MAX;
+    use crate::state::exhibit::{Exhibit, Exhibits};
+    use crate::state::trial::Frozen;
+
+    /// An exchange whose id has as many letters as that of any other.
+    fn signals(number: u32) -> Signals {
+        let text = format!(
+            r#"{{"time":1,"id":"e{number:03}","account":"a","request":{{"messages":[{{"role":"user","content":"{ASKED}"}}]}}}}"#
+        );
+        let mut read = None;
+        let mut sink = |exchange: exchange::Exchange<'_>| read = Some(signals::of(&exchange));
+        exchange::read_exchanges(&text, &mut exchange::Notes::default(), &mut sink).unwrap();
+        read.unwrap()
+    }
+
+    const ASKED: &str = "what is asked";
+
+    /// The accounts of the examples of two clusters, of which the second was found, after `counted` exchanges of each and with room for so
+    /// many examples.
+    fn kept(counted: u32, room: usize) -> [Vec<AccountNo>; 2] {
+        let time = Time::from_seconds(1);
+        let found = Trial { detected_at: Some(time), ..Trial::freeze(1, time, Frozen::default(), 0.0) };
+        let mut clusters = vec![Cluster::new(time), Cluster::new(time)];
+        clusters[1].trial = Some(Box::new(found));
+        let mut state = State {
+            clusters,
+            exhibits: Exhibits::limited((size_of::<Exhibit>() + "e000".len() + ASKED.len()) * room),
+            ..State::default()
+        };
+        for number in 0..counted {
+            for (place, cluster) in state.clusters.iter_mut().enumerate() {
+                if let Some(change) = cluster.count(&signals(number), 0, number) {
+                    state.exhibits.changed(place as u32, change);
+                }
+            }
+            state.keep_room_for_exhibits();
+        }
+        [0, 1].map(|place: usize| state.clusters[place].samples.iter().map(|sample| sample.account).collect())
+    }
+
+    #[test]
+    fn beyond_their_limit_the_oldest_examples_go_but_for_those_of_what_was_found() {
+        assert_eq!(kept(3, 6), [vec![0, 1, 2], vec![0, 1, 2]], "at the limit");
+        assert_eq!(kept(4, 7), [vec![1, 2, 3], vec![0, 1, 2, 3]], "one more");
+        assert_eq!(kept(5, 3), [vec![], vec![0, 1, 2, 3, 4]], "room for fewer than what was found");
+        assert_eq!(kept(SAMPLES_MAX as u32, 100)[0].len(), SAMPLES_MAX);
+    }
+}

@@ -16,6 +16,7 @@ use crate::limits::{SAMPLES_MAX, SKELETON_MAX};
 use crate::state::account::AccountNo;
 use crate::state::conduct::Conduct;
 use crate::state::direction::Direction;
+use crate::state::exhibit::{Change, Exhibit};
 use crate::state::timeline::Timeline;
 use crate::state::trial::{Frozen, Trial};
 
@@ -81,21 +82,6 @@ pub(crate) struct Key {
     pub hits: u32,
     /// The cluster's exchanges when it was added.
     pub since: u32,
-}
-
-/// An exchange kept as an example.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub(crate) struct Exhibit {
-    /// The exchange's id.
-    pub exchange: Box<str>,
-    /// Its account.
-    pub account: AccountNo,
-    /// Its time.
-    pub time: Time,
-    /// The beginning of what was asked.
-    pub excerpt: Box<str>,
-    /// The beginning of the answer; empty where it was not recorded.
-    pub answer: Box<str>,
 }
 
 impl Cluster {
@@ -184,8 +170,8 @@ impl Cluster {
         self.exchanges >= self.next_look && !self.gone
     }
 
-    /// Counts an exchange of an account with so many shingles of its core.
-    pub(crate) fn count(&mut self, signals: &Signals, core: u32, account: AccountNo) {
+    /// Counts an exchange of an account with so many shingles of its core; what changes of its examples.
+    pub(crate) fn count(&mut self, signals: &Signals, core: u32, account: AccountNo) -> Option<Change> {
         self.exchanges = self.exchanges.saturating_add(1);
         self.core_hits += u64::from(core);
         self.conduct.count(signals);
@@ -200,7 +186,7 @@ impl Cluster {
             excerpt: signals.excerpt.clone(),
             answer: signals.answer.clone(),
         };
-        self.exhibit(xxh3_64(signals.exchange.as_bytes()), exhibit, account);
+        self.exhibit(xxh3_64(signals.exchange.as_bytes()), exhibit, account)
     }
 
     /// Whether its skeleton has no room for more of the text.
@@ -283,18 +269,23 @@ impl Cluster {
 
     /// Keeps an exchange as an example, of as many accounts as there is room for; later ones replace earlier ones ever
     /// more rarely, chosen by the exchange's own hash.
-    fn exhibit(&mut self, hash: u64, exhibit: impl FnOnce() -> Exhibit, account: AccountNo) {
+    fn exhibit(&mut self, hash: u64, exhibit: impl FnOnce() -> Exhibit, account: AccountNo) -> Option<Change> {
         if self.samples.len() < SAMPLES_MAX {
-            if self.samples.iter().all(|sample| sample.account != account) {
+            let is_new = self.samples.iter().all(|sample| sample.account != account);
+            return is_new.then(|| {
+                let exhibit = exhibit();
+                let change = Change::of(&exhibit, None);
                 self.samples.reserve_exact(1);
-                self.samples.push(exhibit());
-            }
-            return;
+                self.samples.push(exhibit);
+                change
+            });
         }
         let place = hash % u64::from(self.exchanges.max(1));
-        if let Some(slot) = self.samples.get_mut(place as usize) {
-            *slot = exhibit();
-        }
+        let slot = self.samples.get_mut(place as usize)?;
+        let exhibit = exhibit();
+        let change = Change::of(&exhibit, Some(slot));
+        *slot = exhibit;
+        Some(change)
     }
 
     /// Shingles that occur far more often than the cluster matches: they belong to something wider. None of a campaign that was found.

@@ -5,6 +5,7 @@ pub(crate) mod cluster;
 pub(crate) mod conduct;
 pub(crate) mod direction;
 pub(crate) mod epochs;
+pub(crate) mod exhibit;
 pub(crate) mod facts;
 pub(crate) mod likeness;
 pub(crate) mod output;
@@ -33,6 +34,7 @@ use cluster::{Cluster, LabelNo};
 use conduct::Conduct;
 use direction::Direction;
 use epochs::{Epochs, Sweep};
+use exhibit::Exhibits;
 use output::Outputs;
 use recent::Recent;
 use shingle::Shingles;
@@ -53,6 +55,8 @@ pub(crate) struct State {
     pub free_clusters: BTreeSet<u32>,
     /// The clusters by their fingerprints.
     pub shingles: Shingles,
+    /// The room that their examples take.
+    pub exhibits: Exhibits,
     /// Shared texts that found no place.
     pub clusters_refused: u64,
     /// Clusters by infrastructure,
@@ -116,6 +120,7 @@ impl Default for State {
             clusters: Vec::new(),
             free_clusters: BTreeSet::new(),
             shingles: Shingles::new(SHINGLES_MAX),
+            exhibits: Exhibits::default(),
             clusters_refused: 0,
             pools: 0,
             cohorts: 0,
