@@ -1,8 +1,12 @@
 """Runs every method on the same traffic and writes what came out. `peers/run --help` lists the flags."""
 
 import argparse
+import concurrent.futures
+import functools
+import hashlib
 import importlib
 import json
+import os
 from pathlib import Path
 
 import experiments
@@ -16,6 +20,7 @@ from experiments import Run
 HERE = Path(__file__).parent
 PEERS = ("volume", "exact_template", "shared_values", "synchrotrap", "fraudar", "dcube", "midas_f")
 HONEST_FLAGGED_MAX = 0.01
+UNFINISHED = HERE / ".unfinished.jsonl"
 
 
 def main():
@@ -23,57 +28,82 @@ def main():
     parser.add_argument("--stillwatch", type=Path, default=HERE.parent / "target/release/stillwatch", help="the binary")
     parser.add_argument("--corpora", type=Path, help="folder of real texts, beside the simulator's own")
     parser.add_argument("--only", choices=("accounts", "worlds", "windows"), help="run one part and keep the others' results")
+    parser.add_argument("--jobs", type=int, default=os.cpu_count(), help="runs at once; as many as there are processors")
     flags = parser.parse_args()
     if not flags.stillwatch.exists():
         parser.error(f"`{flags.stillwatch}` does not exist; run `cargo build --release` or name it with --stillwatch")
 
     kept = HERE / "results.json"
     results = json.loads(kept.read_text()) if kept.exists() else {}
+    work = Work(flags.stillwatch, flags.jobs)
     texts = {"own text": None} | ({"open corpora": flags.corpora} if flags.corpora else {})
     if flags.only in (None, "accounts"):
-        results["accounts"] = accounts(flags.stillwatch, texts)
+        results["accounts"] = accounts(work, texts)
     if flags.only in (None, "worlds"):
-        results["worlds"] = worlds(flags.stillwatch)
+        results["worlds"] = worlds(work)
     if flags.only in (None, "windows"):
         results["windows"] = windows.compare(flags.stillwatch, texts, HERE / ".venv" / "embeddings.npz")
     kept.write_text(json.dumps(results, indent=1) + "\n")
     tables.write(HERE.parent / "docs/comparison.md", results)
+    UNFINISHED.unlink(missing_ok=True)
 
 
-def accounts(binary, texts):
+class Work:
+    """What takes long, done by several processes and kept until all of it is done: a comparison that was broken off goes on."""
+
+    def __init__(self, binary, jobs):
+        self.binary, self.jobs = binary, jobs
+        self.build = hashlib.sha256(binary.read_bytes()).hexdigest()
+        lines = UNFINISHED.read_text().splitlines() if UNFINISHED.exists() else []
+        self.done = {key: value for build, key, value in map(json.loads, lines) if build == self.build}
+
+    def keep(self, key, value):
+        self.done[key] = value
+        with UNFINISHED.open("a") as file:
+            file.write(json.dumps([self.build, key, value]) + "\n")
+
+    def chosen(self, text, corpora):
+        """What `choose` chooses for a kind of text."""
+        key = f"chosen: {text}"
+        if key not in self.done:
+            self.keep(key, choose(self.binary, corpora))
+        return self.done[key]
+
+    def entries(self, text, runs, chosen):
+        """An entry for each run, in their order."""
+
+        def key(run):
+            return f"{text}: {' '.join(run.flags())}"
+
+        missing = [run for run in runs if key(run) not in self.done]
+        with concurrent.futures.ProcessPoolExecutor(self.jobs) as pool:
+            scores = pool.map(functools.partial(compare, self.binary, chosen), missing)
+            for run, scores in zip(missing, scores):
+                entry = {"text": text, "flags": run.flags(), "knobs": run.knobs, "scenario": run.scenario, "scores": scores}
+                self.keep(key(run), entry)
+                show(entry)
+        return [self.done[key(run)] for run in runs]
+
+
+def accounts(work, texts):
     results = {"chosen": {}, "runs": []}
     for text, corpora in texts.items():
-        chosen = results["chosen"][text] = choose(binary, corpora)
+        chosen = results["chosen"][text] = work.chosen(text, corpora)
         runs = [Run("honest", seed, corpora) for seed in experiments.HONEST_SEEDS]
         runs += [Run(scenario, seed, corpora) for scenario in experiments.SCENARIOS for seed in experiments.SEEDS]
         if corpora is None:
             points = [point for frontier in experiments.FRONTIERS.values() for point in frontier]
             runs += [Run("hydra", seed, None, (point,)) for point in points for seed in experiments.FRONTIER_SEEDS]
-        for run in runs:
-            results["runs"].append(
-                {
-                    "text": text,
-                    "flags": run.flags(),
-                    "knobs": run.knobs,
-                    "scenario": run.scenario,
-                    "scores": compare(binary, run, chosen),
-                }
-            )
-            show(results["runs"][-1])
+        results["runs"] += work.entries(text, runs, chosen)
     return results
 
 
-def worlds(binary):
+def worlds(work):
     """All methods on small worlds, own text."""
-    chosen = choose(binary, None)
+    chosen = work.chosen("own text", None)
     names = experiments.HONEST_WORLDS + experiments.HOSTILE_WORLDS
     runs = [Run(name, seed, scale="1") for name in names for seed in experiments.WORLD_SEEDS]
-    entries = []
-    for run in runs:
-        scores = compare(binary, run, chosen)
-        entries.append({"text": "own text", "flags": run.flags(), "scenario": run.scenario, "scores": scores})
-        show(entries[-1])
-    return entries
+    return work.entries("own text", runs, chosen)
 
 
 def choose(binary, corpora):
@@ -102,7 +132,7 @@ def scores_of_all(traffic):
             yield (name, json.dumps(setting)), method.score(traffic, **setting)
 
 
-def compare(binary, run, chosen):
+def compare(binary, chosen, run):
     """Scores of all methods on one run."""
     with run.simulated(binary) as (folder, traffic):
         result = {}
