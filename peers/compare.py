@@ -35,7 +35,7 @@ def main():
 
     kept = HERE / "results.json"
     results = json.loads(kept.read_text()) if kept.exists() else {}
-    work = Work(flags.stillwatch, flags.jobs)
+    work = Work(flags.stillwatch, flags.corpora, flags.jobs)
     texts = {"own text": None} | ({"open corpora": flags.corpora} if flags.corpora else {})
     if flags.only in (None, "accounts"):
         results["accounts"] = accounts(work, texts)
@@ -51,9 +51,11 @@ def main():
 class Work:
     """What takes long, done by several processes and kept until all of it is done: a comparison that was broken off goes on."""
 
-    def __init__(self, binary, jobs):
+    def __init__(self, binary, corpora, jobs):
         self.binary, self.jobs = binary, jobs
-        self.build = hashlib.sha256(binary.read_bytes()).hexdigest()
+        sources = [binary, *sorted(HERE.glob("*.py"))]
+        # What was found with other methods, another build or other texts is done anew.
+        self.build = hashlib.sha256(b"".join(path.read_bytes() for path in sources) + str(corpora).encode()).hexdigest()
         lines = UNFINISHED.read_text().splitlines() if UNFINISHED.exists() else []
         self.done = {key: value for build, key, value in map(json.loads, lines) if build == self.build}
 
@@ -77,8 +79,8 @@ class Work:
 
         missing = [run for run in runs if key(run) not in self.done]
         with concurrent.futures.ProcessPoolExecutor(self.jobs) as pool:
-            scores = pool.map(functools.partial(compare, self.binary, chosen), missing)
-            for run, scores in zip(missing, scores):
+            compared = pool.map(functools.partial(compare, self.binary, chosen), missing)
+            for run, scores in zip(missing, compared):
                 entry = {"text": text, "flags": run.flags(), "knobs": run.knobs, "scenario": run.scenario, "scores": scores}
                 self.keep(key(run), entry)
                 show(entry)

@@ -16,7 +16,7 @@ pub const TALLIES_MAX: usize = 32;
 pub const MATCHES_MAX: usize = 4;
 /// Exhibits kept per cluster.
 pub const SAMPLES_MAX: usize = 12;
-/// Bytes of all exhibits together, besides those of campaigns that were found. Beyond it the oldest are forgotten.
+/// Bytes of all exhibits together. Beyond it the oldest are forgotten, but for those of campaigns that were found.
 pub const EXHIBITS_BYTES_MAX: usize = 128 << 20;
 /// Payers of a group whose likeness is followed: the first to come. Later ones say nothing about it.
 pub const LIKENESS_PAYERS_MAX: usize = 1024;

@@ -10,6 +10,7 @@ pub(crate) mod facts;
 pub(crate) mod likeness;
 pub(crate) mod output;
 pub(crate) mod recent;
+pub(crate) mod room;
 pub(crate) mod shingle;
 pub(crate) mod sign_ups;
 pub(crate) mod sparse;
@@ -204,10 +205,7 @@ impl State {
         if self.clusters.len() >= CLUSTERS_MAX {
             return None;
         }
-        if self.clusters.len() == self.clusters.capacity() {
-            // Doubling would leave up to half of the room empty.
-            self.clusters.reserve_exact((self.clusters.len() / 4).max(64));
-        }
+        room::for_one_more(&mut self.clusters, 64);
         self.clusters.push(cluster);
         Some((self.clusters.len() - 1) as u32)
     }

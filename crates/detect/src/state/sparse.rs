@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::state::written;
+use crate::state::{room, written};
 
 /// Of `64 * WORDS` numbers those that were ever touched.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -59,10 +59,7 @@ impl<T: Copy + Default, const WORDS: usize> Sparse<T, WORDS> {
     pub(crate) fn get_mut(&mut self, place: usize) -> Option<&mut T> {
         let (at, kept) = self.find(place)?;
         if !kept {
-            if self.values.len() == self.values.capacity() {
-                // Doubling would leave half of the room empty, and there are many of these.
-                self.values.reserve_exact((self.values.len() / 4).max(4));
-            }
+            room::for_one_more(&mut self.values, 4);
             self.values.insert(at.min(self.values.len()), T::default());
             *self.kept.get_mut(place / 64)? |= 1 << (place % 64);
             self.before.iter_mut().skip(place / 64 + 1).for_each(|before| *before += 1);

@@ -3,6 +3,8 @@
 use exchange::Time;
 use serde::{Deserialize, Serialize};
 
+use crate::state::room;
+
 /// Counts over time.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Timeline {
@@ -39,10 +41,7 @@ impl Timeline {
                 }
             }
             Err(at) => {
-                if self.bins.len() == self.bins.capacity() {
-                    // Doubling would leave half of the room empty, and there are many of these.
-                    self.bins.reserve_exact((self.bins.len() / 4).max(4));
-                }
+                room::for_one_more(&mut self.bins, 4);
                 self.bins.insert(at, (bin, 1));
             }
         }
@@ -129,6 +128,19 @@ mod tests {
             assert_eq!(timeline.iter().map(|(_, count)| count).sum::<u64>(), last_bin as u64 + 1);
             assert!(timeline.iter().count() <= BINS_MAX);
         }
+    }
+
+    #[test]
+    fn empty_bins_are_told_and_what_came_before_is_forgotten() {
+        let at = |bin: i64| Time::from_seconds(bin * SECONDS_MIN);
+        let mut timeline = Timeline::default();
+        [100, 104, 101, 104, 101].into_iter().for_each(|bin| timeline.count(at(bin)));
+        let told = |timeline: &Timeline| timeline.iter().collect::<Vec<_>>();
+        assert_eq!(told(&timeline), [(at(100), 1), (at(101), 2), (at(102), 0), (at(103), 0), (at(104), 2)]);
+        timeline.forget(at(103));
+        assert_eq!(told(&timeline), [(at(103), 0), (at(104), 2)]);
+        timeline.forget(at(200));
+        assert!(told(&timeline).is_empty());
     }
 
     #[test]

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::limits::ITEMS_MAX;
 use crate::state::conduct::Conduct;
 use crate::state::likeness::Likeness;
+use crate::state::room;
 use crate::state::timeline::Timeline;
 
 /// A frozen trial and what was seen since.
@@ -162,9 +163,7 @@ impl Items {
                     }
                     self.sample.pop();
                 }
-                if self.sample.len() == self.sample.capacity() {
-                    self.sample.reserve_exact((self.sample.len() / 4).max(1));
-                }
+                room::for_one_more(&mut self.sample, 1);
                 self.sample.insert(place, (item, Item::default()));
                 place
             }

@@ -172,7 +172,7 @@ fn hunted(folder: &Path, args: &Evaluate) -> Result<Scored, Failure> {
 
 /// Simulates a world and hunts it with every family of fields and without each, in the order of [`Fields::ALL`].
 fn simulated_without(args: &Evaluate, name: &str, mut traffic: Traffic) -> Result<Vec<Scored>, Failure> {
-    let families: Vec<Option<Fields>> = std::iter::once(None).chain(without::TOGETHER.map(Some)).collect();
+    let families: Vec<Option<Fields>> = std::iter::once(None).chain(without::together().map(Some)).collect();
     let mut scored = in_simulated(name, &traffic, |folder| hunted_without(folder, args, &families))?;
     traffic.knobs.push(format!("without={}", without::APART.name()));
     scored.push(in_simulated(name, &traffic, |folder| hunted(folder, args))?);
